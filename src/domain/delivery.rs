@@ -1,0 +1,217 @@
+//! A call to Refairn that is to be made, was made, or will not be made.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use super::call::{Call, Kind};
+use super::event::{EventId, Mode};
+use super::reason::Reason;
+
+/// Our own number of a delivery; written `dlv_9`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeliveryId(pub i64);
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "dlv_{}", self.0)
+    }
+}
+
+/// What a delivery tells, and about what: at most one delivery exists per subject and business.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// The customer, once per mode.
+    Lead(Mode),
+    /// A payment, by its endpoint and account, and its identity within them.
+    Payment {
+        /// See [`scope`].
+        scope: String,
+        /// See [`super::fact::Payment::identity`].
+        identity: String,
+    },
+    /// A change of status, by the event that reported it.
+    Status(EventId),
+}
+
+/// The realm within which a provider's ids are unique: endpoint, connected account, mode.
+#[must_use]
+pub fn scope(endpoint: &str, account: Option<&str>, mode: Mode) -> String {
+    format!("{endpoint}/{}/{}", account.unwrap_or(""), mode.code())
+}
+
+impl Subject {
+    /// A text that is unique among all subjects of a customer.
+    #[must_use]
+    pub fn key(&self, email_key: &str) -> String {
+        match self {
+            Self::Lead(mode) => format!("lead {} {email_key}", mode.code()),
+            // A payment's key does not name the customer: whatever address later events carry, it is one payment.
+            Self::Payment { scope, identity } => format!("payment {scope} {identity}"),
+            Self::Status(event) => format!("status {event}"),
+        }
+    }
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// It goes out when it is due and its customer's turn.
+    Queued,
+    /// It is on its way under a lease.
+    Sending,
+    /// Refairn has it.
+    Delivered,
+    /// Refairn had it already.
+    Duplicate,
+    /// Refairn refused it, or we gave up; needs attention.
+    Rejected,
+    /// It is not sent without an operator's word; needs attention.
+    Held,
+    /// It is not to be sent: what it would tell was undone first.
+    Cancelled,
+    /// It is not to be sent: another call tells it.
+    Superseded,
+    /// An operator dropped it.
+    Discarded,
+}
+
+impl DeliveryState {
+    /// Every state.
+    pub const ALL: &[Self] = &[
+        Self::Queued,
+        Self::Sending,
+        Self::Delivered,
+        Self::Duplicate,
+        Self::Rejected,
+        Self::Held,
+        Self::Cancelled,
+        Self::Superseded,
+        Self::Discarded,
+    ];
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sending => "sending",
+            Self::Delivered => "delivered",
+            Self::Duplicate => "duplicate",
+            Self::Rejected => "rejected",
+            Self::Held => "held",
+            Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
+            Self::Discarded => "discarded",
+        }
+    }
+
+    /// Reads a code.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|s| s.code() == code)
+    }
+
+    /// It is still to be sent.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Queued | Self::Sending)
+    }
+
+    /// Refairn has it.
+    #[must_use]
+    pub const fn is_told(self) -> bool {
+        matches!(self, Self::Delivered | Self::Duplicate)
+    }
+}
+
+/// What Refairn answered to a call that succeeded; amounts as it wrote them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// The lead that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead_id: Option<String>,
+    /// The commission that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commission_id: Option<String>,
+    /// The agent who is credited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<String>,
+    /// The commission, in the payment's currency, as Refairn wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commission_amount: Option<String>,
+    /// `pending` at first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commission_status: Option<String>,
+    /// The day after which the commission is approved, `YYYY-MM-DD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_until: Option<String>,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// A delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its number; nothing until the store has given it one.
+    pub id: Option<DeliveryId>,
+    /// The event that led to it.
+    pub event: EventId,
+    /// What it is about.
+    pub subject: Subject,
+    /// Real money or not.
+    pub mode: Mode,
+    /// When what it tells became true, by the provider's clock; payments go out in this order.
+    pub at: Timestamp,
+    /// What is told.
+    pub call: Call,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// More for a person: how much was reversed, what Refairn said.
+    pub detail: Option<String>,
+    /// Someone should look at it.
+    pub attention: bool,
+    /// An operator has let it go: it may be dated on the next free day.
+    pub released: bool,
+    /// An operator has seen what needed attention.
+    pub acknowledged: bool,
+    /// When it may go out.
+    pub due_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was first tried.
+    pub first_attempt_at: Option<Timestamp>,
+    /// An attempt ended without our knowing whether Refairn has it.
+    pub outcome_unknown: bool,
+    /// When Refairn's last word on it came.
+    pub settled_at: Option<Timestamp>,
+    /// What Refairn answered.
+    pub receipt: Option<Receipt>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl Delivery {
+    /// Nothing of it has ever left the house: it may still be changed or withdrawn.
+    #[must_use]
+    pub const fn is_unsent(&self) -> bool {
+        match self.state {
+            DeliveryState::Queued | DeliveryState::Held => !self.outcome_unknown,
+            DeliveryState::Sending
+            | DeliveryState::Delivered
+            | DeliveryState::Duplicate
+            | DeliveryState::Rejected
+            | DeliveryState::Cancelled
+            | DeliveryState::Superseded
+            | DeliveryState::Discarded => false,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! A webhook endpoint and the rules by which its events are read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::event::Mode;
+use super::fact::Product;
+use super::money::Currency;
+use super::secret::Secret;
+
+/// A payment provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderKind {
+    /// Stripe.
+    Stripe,
+    /// Paystack.
+    Paystack,
+}
+
+impl ProviderKind {
+    /// Every provider.
+    pub const ALL: &[Self] = &[Self::Stripe, Self::Paystack];
+
+    /// As URLs and configuration write it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Stripe => "stripe",
+            Self::Paystack => "paystack",
+        }
+    }
+
+    /// Reads a code.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|p| p.code() == code)
+    }
+}
+
+impl fmt::Display for ProviderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// One configured endpoint: whom to trust, and how to read what they send.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Its name in URLs; unique.
+    pub name: String,
+    /// Who sends to it.
+    pub provider: ProviderKind,
+    /// Any of these may have signed.
+    pub secrets: Vec<Secret>,
+    /// How far a signature's time may be from ours, both ways (Stripe).
+    pub signature_tolerance: Duration,
+    /// When not empty, only these addresses may send (Paystack's second factor).
+    pub allowed_ips: Vec<IpAddr>,
+    /// The Refairn business its sales belong to.
+    pub business: String,
+    /// The provider's API key, for look-ups.
+    pub api_key: Option<Secret>,
+    /// How its events become facts.
+    pub rules: Rules,
+}
+
+/// How an endpoint's events become facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Refairn product of sales that `products` does not name.
+    pub product_id: Option<String>,
+    /// Refairn product of everything in test mode; without it test events are ignored.
+    pub test_product_id: Option<String>,
+    /// Stripe price, product and plan ids, or Paystack plan codes → Refairn product ids.
+    pub products: BTreeMap<String, String>,
+    /// What becomes of sales that `products` does not name.
+    pub unmapped: Unmapped,
+    /// The amount on which commission is paid.
+    pub commission_base: CommissionBase,
+    /// Payments below this, per currency, are ignored. Standard units.
+    pub minimum_amount: BTreeMap<Currency, Decimal>,
+    /// Which events report one-off payments (Stripe).
+    pub one_time: OneTime,
+    /// Whether invoices marked as paid outside of Stripe count (old API versions, where the flag is seen).
+    pub out_of_band: OutOfBand,
+    /// Where a referral code is looked for, in this order.
+    pub referral_code_from: Vec<CodeRule>,
+    /// The zone whose days payments are dated in.
+    pub time_zone: jiff::tz::TimeZone,
+}
+
+impl Rules {
+    /// The day of `at` in the endpoint's time zone.
+    #[must_use]
+    pub fn day(&self, at: Timestamp) -> Date {
+        at.to_zoned(self.time_zone.clone()).date()
+    }
+
+    /// The Refairn product for `sold`, ids of prices, products or plans, the weightiest first. Empty when the event
+    /// names nothing sold.
+    #[must_use]
+    pub fn product<S: AsRef<str>>(&self, mode: Mode, sold: &[S]) -> Product {
+        let mapped = sold.iter().find_map(|id| self.products.get(id.as_ref()));
+        let ignored = mapped.is_none() && !sold.is_empty() && self.unmapped == Unmapped::Ignore;
+        match (mode, mapped, &self.test_product_id, &self.product_id) {
+            _ if ignored => Product::Unmapped,
+            (Mode::Test, _, Some(test), _) => Product::Id(test.clone()),
+            (Mode::Test, _, None, _) => Product::NoTestProduct,
+            (Mode::Live, Some(product), ..) | (Mode::Live, None, _, Some(product)) => Product::Id(product.clone()),
+            (Mode::Live, None, _, None) if sold.is_empty() => Product::Unnamed,
+            (Mode::Live, None, _, None) => Product::Unmapped,
+        }
+    }
+}
+
+/// What becomes of sales that the products map does not name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unmapped {
+    /// They go to the default product.
+    #[default]
+    Default,
+    /// They are ignored: the account sells other things too.
+    Ignore,
+}
+
+/// The amount on which commission is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommissionBase {
+    /// What the customer paid.
+    #[default]
+    Paid,
+    /// Without tax (Stripe).
+    ExcludingTax,
+    /// What was asked for, before fees were added (Paystack).
+    Requested,
+    /// What was paid less the provider's fees (Paystack).
+    NetOfFees,
+}
+
+/// Which Stripe events report one-off payments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OneTime {
+    /// Checkout sessions in payment mode.
+    #[default]
+    Checkout,
+    /// `payment_intent.succeeded` too: for integrations without Checkout and without invoices.
+    PaymentIntent,
+}
+
+/// What becomes of invoices marked as paid outside of Stripe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutOfBand {
+    /// Ignored.
+    #[default]
+    Ignore,
+    /// Sent with the amount that was due.
+    Send,
+}
+
+/// One place where a referral code may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodeRule {
+    /// `metadata.KEY` of any object of the event.
+    Metadata(String),
+    /// `custom_fields.NAME`: a Paystack custom field with this `variable_name`.
+    CustomField(String),
+    /// `client_reference_id` of a Stripe session, when it starts with this prefix, which is cut off.
+    ClientReferenceId(String),
+}
+
+impl CodeRule {
+    /// Reads `metadata.KEY`, `custom_fields.NAME` or `client_reference_id[:PREFIX]`.
+    ///
+    /// # Errors
+    /// What is wrong, and what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(key) = text.strip_prefix("metadata.").filter(|k| !k.is_empty()) {
+            Ok(Self::Metadata(key.to_owned()))
+        } else if let Some(name) = text.strip_prefix("custom_fields.").filter(|k| !k.is_empty()) {
+            Ok(Self::CustomField(name.to_owned()))
+        } else if text == "client_reference_id" {
+            Ok(Self::ClientReferenceId(String::new()))
+        } else if let Some(prefix) = text.strip_prefix("client_reference_id:") {
+            Ok(Self::ClientReferenceId(prefix.to_owned()))
+        } else {
+            Err(format!(
+                "{text:?} is no place for a referral code: write metadata.KEY, custom_fields.NAME or client_reference_id:PREFIX"
+            ))
+        }
+    }
+
+    /// Where codes are looked for unless the endpoint says otherwise.
+    #[must_use]
+    pub fn defaults() -> Vec<Self> {
+        let keys = ["refairn_code", "referral_code", "referralCode"];
+        let metadata = keys.iter().map(|k| Self::Metadata((*k).to_owned()));
+        let fields = keys.iter().map(|k| Self::CustomField((*k).to_owned()));
+        let reference = std::iter::once(Self::ClientReferenceId("refairn_".to_owned()));
+        metadata.chain(fields).chain(reference).collect()
+    }
+}

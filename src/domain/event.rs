@@ -1,0 +1,150 @@
+//! A provider's event as we hold it, from its arrival to its one outcome.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::endpoint::ProviderKind;
+use super::reason::Reason;
+
+/// Our own number of an event, in the order of recording; written `evt_17`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventId(pub i64);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "evt_{}", self.0)
+    }
+}
+
+/// Whether money is real.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Real money.
+    Live,
+    /// The provider's test mode.
+    Test,
+}
+
+impl Mode {
+    /// `live` or `test`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// What identifies an event before anything of it is understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// What a redelivery shares: the provider's event id with its account, or the hash of the raw body.
+    pub dedup_key: String,
+    /// The provider's own id, where it has one.
+    pub provider_event_id: Option<String>,
+    /// The provider's type, as written; empty when it could not be read.
+    pub event_type: String,
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventState {
+    /// On disk, not looked at yet.
+    Received,
+    /// It led to a delivery, or changed one.
+    Mapped,
+    /// It calls for nothing; the reason says why.
+    Ignored,
+    /// It lacks something that another event or a look-up will bring.
+    Waiting,
+    /// We could not read it; it needs attention.
+    Unmappable,
+}
+
+impl EventState {
+    /// Every state.
+    pub const ALL: &[Self] = &[Self::Received, Self::Mapped, Self::Ignored, Self::Waiting, Self::Unmappable];
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Mapped => "mapped",
+            Self::Ignored => "ignored",
+            Self::Waiting => "waiting",
+            Self::Unmappable => "unmappable",
+        }
+    }
+
+    /// Reads a code.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|s| s.code() == code)
+    }
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The state it is in.
+    pub state: EventState,
+    /// Why; a mapped event needs no reason.
+    pub reason: Option<Reason>,
+    /// What exactly, for a person: names fields, never holds their personal values.
+    pub detail: Option<String>,
+}
+
+impl Outcome {
+    /// The event led to something.
+    pub const MAPPED: Self = Self { state: EventState::Mapped, reason: None, detail: None };
+
+    /// The event calls for nothing.
+    #[must_use]
+    pub const fn ignored(reason: Reason) -> Self {
+        Self { state: EventState::Ignored, reason: Some(reason), detail: None }
+    }
+
+    /// The event lacks something.
+    #[must_use]
+    pub const fn waiting(reason: Reason) -> Self {
+        Self { state: EventState::Waiting, reason: Some(reason), detail: None }
+    }
+
+    /// The event could not be read.
+    #[must_use]
+    pub fn unmappable(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { state: EventState::Unmappable, reason: Some(reason), detail: Some(detail.into()) }
+    }
+}
+
+/// A verified event as it goes to disk.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// The endpoint it came to.
+    pub endpoint: String,
+    /// Who sent it.
+    pub provider: ProviderKind,
+    /// The Refairn business of the endpoint.
+    pub business: String,
+    /// Its identity.
+    pub identity: Identity,
+    /// The raw body, zstd-compressed.
+    pub body_zstd: Vec<u8>,
+    /// When it arrived.
+    pub received_at: jiff::Timestamp,
+}
+
+/// What recording an event came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// The number it has, or had already.
+    pub id: EventId,
+    /// It was recorded before.
+    pub duplicate: bool,
+}

@@ -1,0 +1,195 @@
+//! What an event reports, in words that no provider owns. The ledger knows only these.
+//!
+//! An event is one [`Fact`]: whom it is about, what ties it to other facts, and the one [`Matter`] it reports.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::email::Email;
+use super::event::Mode;
+use super::money::{Currency, Money};
+use super::reason::Reason;
+use super::status::Status;
+
+/// What one event came to when it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// It reports something.
+    Fact(Box<Fact>),
+    /// It reports nothing for Refairn.
+    Ignored(Reason),
+    /// It could not be read; the text says what, where.
+    Unmappable(Reason, String),
+}
+
+/// What one event reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Real money or the provider's test mode.
+    pub mode: Mode,
+    /// The connected account it comes from (Stripe's `account`); ids are unique within it only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// When it became true, by the provider's clock.
+    pub at: Timestamp,
+    /// The provider's id of the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    /// Ids that other facts about the same person share: customer, subscription, invoice, charge, payment
+    /// intent, session, transaction reference. Each is unique within the account. They tell the e-mail address
+    /// of a fact that has none, and join a refund to its payment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// As the provider gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Email>,
+    /// The customer's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// An agent's referral code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Why a referral code was there but is not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_refused: Option<String>,
+    /// The Refairn product it is about.
+    pub product: Product,
+    /// What is reported.
+    pub matter: Matter,
+}
+
+/// The Refairn product of a fact, by the endpoint's rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Product {
+    /// This one.
+    Id(String),
+    /// The event names nothing sold (a customer, a refund), and there is no default product.
+    Unnamed,
+    /// What was sold is not in the products map, and such sales are ignored.
+    Unmapped,
+    /// A test-mode event, and no product for tests is set.
+    NoTestProduct,
+}
+
+/// The one thing an event reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Matter {
+    /// A customer, perhaps with a referral code.
+    Customer(Customer),
+    /// Money that was paid.
+    Payment(Payment),
+    /// What a subscription is now.
+    Subscription(Subscription),
+    /// Money that was taken back, or may be.
+    Reversal(Reversal),
+    /// Nothing but that the keys belong together.
+    Link,
+}
+
+/// A customer became known, or more of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Customer {
+    /// The subscription whose checkout session this is: its first payment need wait no longer for a code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkout_of: Option<String>,
+    /// Why the event makes no payment, when one might have expected it to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_payment: Option<Reason>,
+}
+
+/// A payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// What every event about this payment shares: invoice, payment intent, session or reference.
+    pub identity: String,
+    /// The commission base, exact, standard units; nothing when the event does not say what `commission_base` asks for.
+    #[serde(default, with = "rust_decimal::serde::str_option", skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Decimal>,
+    /// What the customer paid, in the same units: a full refund takes this back.
+    #[serde(with = "rust_decimal::serde::str")]
+    pub charged: Decimal,
+    /// The currency of both.
+    pub currency: Currency,
+    /// The day on which it was confirmed, in the endpoint's time zone.
+    pub day: Date,
+    /// The subscription it pays for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<String>,
+    /// A subscription's first payment, whose checkout session may still bring a referral code.
+    pub awaits_checkout: bool,
+    /// Reported by the event that always reports it, rather than by one that happens to.
+    pub primary: bool,
+}
+
+impl Payment {
+    /// What the customer paid.
+    #[must_use]
+    pub fn charged_money(&self) -> Money {
+        Money { amount: self.charged, currency: self.currency }
+    }
+}
+
+/// A subscription's status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// The subscription.
+    pub id: String,
+    /// Refairn's word for it; nothing when there is none (`incomplete`, or a value not yet invented) or when the
+    /// event tells only that nothing was charged.
+    pub status: Option<Status>,
+    /// The provider's word.
+    pub as_given: String,
+    /// The day of the change, in the endpoint's time zone.
+    pub day: Date,
+    /// When the free trial ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial_end: Option<Timestamp>,
+    /// Why this alone calls for nothing, where that is known at once (a failed first invoice, a zero amount).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_call: Option<Reason>,
+}
+
+/// A refund or a dispute. It is joined to its payment by any of the fact's keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reversal {
+    /// What every event about this refund or dispute shares.
+    pub identity: String,
+    /// What was taken back, standard units.
+    pub money: Money,
+    /// Whether `money` is the total of all refunds so far rather than this one's.
+    pub cumulative: bool,
+    /// The provider says that nothing is left.
+    pub full: bool,
+    /// A dispute rather than a refund: it is no part of a running total of refunds.
+    pub dispute: bool,
+    /// How far it is.
+    pub stage: ReversalStage,
+    /// For a join without a common key: what the charge was, when, and (in `Fact::customer`) whose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charge: Option<ReversedCharge>,
+}
+
+/// The charge behind a reversal, as far as the event tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReversedCharge {
+    /// What was charged, standard units.
+    pub money: Money,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How far a reversal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReversalStage {
+    /// Asked for; no money has moved back.
+    Pending,
+    /// The money is gone (for a dispute: it is withdrawn while the dispute is open).
+    Final,
+    /// It failed, or the dispute was won: the payment stands.
+    Void,
+}

@@ -1,0 +1,15 @@
+//! The vocabulary of the bridge: pure types, no clock, no store, no network.
+
+pub mod call;
+pub mod delivery;
+pub mod email;
+pub mod endpoint;
+pub mod event;
+pub mod fact;
+pub mod money;
+pub mod person;
+pub mod policy;
+pub mod reason;
+pub mod referral;
+pub mod secret;
+pub mod status;

@@ -1,0 +1,78 @@
+//! All that is known of one customer of one business, and what is to be done about it: the ledger's question and answer.
+
+use jiff::Timestamp;
+
+use super::delivery::Delivery;
+use super::event::{EventId, Outcome};
+use super::fact::Fact;
+
+/// A customer of a business: calls to Refairn are ordered, and deduplicated, within this.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PersonKey {
+    /// Refairn's business.
+    pub business: String,
+    /// The e-mail address in lower case.
+    pub email_key: String,
+}
+
+impl std::fmt::Debug for PersonKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PersonKey({}, …)", self.business)
+    }
+}
+
+/// A fact and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownFact {
+    /// The event that reported it.
+    pub event: EventId,
+    /// The realm of its ids; see [`super::delivery::scope`].
+    pub scope: String,
+    /// When the event arrived, by our clock.
+    pub received_at: Timestamp,
+    /// It is another address's: only its referral code counts here, for they share a provider's customer.
+    pub kin: bool,
+    /// What is reported.
+    pub fact: Fact,
+}
+
+/// Everything known of one customer.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Who.
+    pub key: PersonKey,
+    /// What was reported, in the order of events.
+    pub facts: Vec<KnownFact>,
+    /// What was told or is to be, in the order of making.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// What is to be, after the ledger has looked at a person.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// All deliveries of the person as they are to be; those without a number are new.
+    pub deliveries: Vec<Delivery>,
+    /// What each event of the person came to.
+    pub outcomes: Vec<(EventId, Outcome)>,
+}
+
+impl Plan {
+    /// The delivery whose turn it is: the customer's own call first, then payments in the order in which they were
+    /// made, then whatever is dated later. Nothing when nothing is open.
+    #[must_use]
+    pub fn head(&self) -> Option<&Delivery> {
+        use super::delivery::{DeliveryState, Subject};
+        use super::reason::Reason;
+        let waits_for_its_day =
+            |d: &Delivery| matches!(d.reason, Some(Reason::WaitingForDayEnd | Reason::WaitingForFreeDay));
+        self.deliveries.iter().filter(|d| d.state.is_open()).min_by_key(|d| {
+            let rank = match (&d.subject, d.state) {
+                (_, DeliveryState::Sending) => 0,
+                (Subject::Lead(_), _) => 1,
+                (Subject::Payment { .. } | Subject::Status(_), _) if waits_for_its_day(d) => 3,
+                (Subject::Payment { .. } | Subject::Status(_), _) => 2,
+            };
+            (rank, if rank == 3 { d.due_at } else { d.at }, d.at, d.id)
+        })
+    }
+}

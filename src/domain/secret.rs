@@ -1,0 +1,134 @@
+//! A text that must not leak: webhook secrets, API keys, admin tokens.
+//!
+//! It has no `Display`, no `Serialize` and a `Debug` that tells nothing, so that it cannot slip into
+//! a log, an error or an answer. It has no `==` either: secrets are compared in constant time, by
+//! the code that knows what they are for.
+
+use std::fmt;
+
+/// A secret text, neither empty nor blank, without spaces around it or control characters in it.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes `text` as a secret, exactly as it is: nothing is trimmed, because a provider signs
+    /// with every character of it.
+    ///
+    /// # Errors
+    /// When `text` cannot be what a provider's dashboard shows. An empty secret would let anybody
+    /// sign; one with stray characters would refuse every genuine request.
+    pub fn parse(text: impl Into<String>) -> Result<Self, SecretError> {
+        let text = text.into();
+        if text.is_empty() {
+            return Err(SecretError::Empty);
+        }
+        if text.chars().all(|c| is_stray(c) || c.is_control()) {
+            return Err(SecretError::Blank);
+        }
+        if text.starts_with(is_stray) || text.ends_with(is_stray) {
+            return Err(SecretError::SurroundingSpace);
+        }
+        if text.contains(char::is_control) {
+            return Err(SecretError::ControlCharacter);
+        }
+        Ok(Self(text))
+    }
+
+    /// The secret itself. Only for signing, verifying and authenticating.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Why a text is no secret. Holds nothing of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// No character at all.
+    #[error("the secret is empty: paste the value the dashboard shows, or remove the setting")]
+    Empty,
+    /// Nothing but spaces, line ends and the like.
+    #[error("the secret is blank: paste the value the dashboard shows, or remove the setting")]
+    Blank,
+    /// A space, a line end or a byte order mark before or after it.
+    #[error("the secret has a space, a line end or a byte order mark before or after it: remove that")]
+    SurroundingSpace,
+    /// A character that cannot be seen, such as a tab or a line end, inside of it.
+    #[error("the secret has a tab, a line end or another control character in it: copy it again, in one piece")]
+    ControlCharacter,
+}
+
+/// White space, and the marks an editor may leave in a file without showing them: the byte order
+/// mark and the zero-width space.
+fn is_stray(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Secret, SecretError};
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<(), SecretError>) {
+        let parsed = Secret::parse(text);
+        assert_eq!(parsed.as_ref().map(|_| ()).map_err(|e| *e), expected, "{text:?}");
+        if let Ok(secret) = parsed {
+            assert_eq!(secret.expose(), text);
+        }
+    }
+
+    #[test]
+    fn takes_what_dashboards_show() {
+        check("whsec_example", Ok(()));
+        check("sk_test_example", Ok(()));
+        check("x", Ok(()));
+        check("pässwört", Ok(()));
+        check("host=db.example.com user=bridge", Ok(()));
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_a_secret() {
+        check("", Err(SecretError::Empty));
+        for blank in [" ", "   ", "\t", "\n", "\r\n", "\u{a0}", "\u{feff}", "\0", " \u{7f} "] {
+            check(blank, Err(SecretError::Blank));
+        }
+        for padded in [
+            " whsec_a",
+            "whsec_a ",
+            "whsec_a\n",
+            "whsec_a\r\n",
+            "\twhsec_a",
+            "whsec_a\u{a0}",
+            "\u{feff}whsec_a",
+            "whsec_a\u{200b}",
+        ] {
+            check(padded, Err(SecretError::SurroundingSpace));
+        }
+        for control in ["whsec\ta", "whsec\na", "whsec\0a", "\0whsec", "whsec_a\u{7f}", "whsec\u{85}a"] {
+            check(control, Err(SecretError::ControlCharacter));
+        }
+    }
+
+    #[test]
+    fn shows_nothing_of_itself() {
+        let secret = Secret::parse("whsec_example").unwrap();
+        assert_eq!(format!("{secret:?}"), "Secret(…)");
+        assert_eq!(format!("{:#?}", Some(secret)), "Some(\n    Secret(…),\n)");
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        for error in
+            [SecretError::Empty, SecretError::Blank, SecretError::SurroundingSpace, SecretError::ControlCharacter]
+        {
+            let text = error.to_string();
+            assert!(text.starts_with("the secret ") && text.contains(": "), "{text}");
+        }
+    }
+}

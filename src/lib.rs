@@ -1,0 +1,17 @@
+//! refairn-bridge: payment-provider webhooks in, Refairn commissions out.
+//!
+//! One path, told in the order of the rooms:
+//!
+//! ```text
+//! http::webhooks ──► intake ──► store (events) ──► mapping ──► ledger ──► store (deliveries) ──► delivery ──► refairn
+//!   receive            verify, identify,   wake      facts        calls     one transaction         lease, send,   POST, classify
+//!                      record → 200                  (pure)       (pure)                            decide, settle
+//! ```
+//!
+//! An event that was answered 2xx is on disk. What it means is decided afterwards, from all that is known of its
+//! customer, by a pure function; what is to be told is sent one call at a time per customer, until Refairn has it.
+
+pub mod domain;
+
+pub mod clock;
+pub mod tasks;
