@@ -1,0 +1,123 @@
+//! Lenient reading of JSON that others wrote: an id may be a string, a number or an expanded object, an amount a
+//! number or a string, a flag 0 or 1. A wrong type reads as absent; what must be there is asked for by name.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+
+/// A view of a JSON value that may not be there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Json<'a>(Option<&'a Value>);
+
+impl<'a> Json<'a> {
+    /// A view of this value.
+    pub(super) const fn new(value: &'a Value) -> Self {
+        Self(Some(value))
+    }
+
+    /// The member `key`; of anything but an object, nothing.
+    pub(super) fn get(self, key: &str) -> Self {
+        Self(self.0.and_then(|v| v.get(key)))
+    }
+
+    /// The member at a path of keys joined by dots.
+    pub(super) fn at(self, path: &str) -> Self {
+        path.split('.').fold(self, Self::get)
+    }
+
+    /// Something other than null is there.
+    pub(super) fn is_some(self) -> bool {
+        self.0.is_some_and(|v| !v.is_null())
+    }
+
+    /// A text that is not blank, trimmed.
+    pub(super) fn text(self) -> Option<&'a str> {
+        self.0.and_then(Value::as_str).map(str::trim).filter(|s| !s.is_empty())
+    }
+
+    /// Any scalar as text: codes are sometimes numbers.
+    pub(super) fn scalar_text(self) -> Option<String> {
+        match self.0? {
+            Value::String(s) => Some(s.trim().to_owned()).filter(|s| !s.is_empty()),
+            Value::Number(n) => Some(n.to_string()),
+            Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    /// An id: a text, a number, or the `id` of an expanded object.
+    pub(super) fn id(self) -> Option<String> {
+        match self.0? {
+            Value::Object(_) => self.get("id").scalar_text(),
+            Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null | Value::Array(_) => self.scalar_text(),
+        }
+    }
+
+    /// An integer, also when written as text or with a zero fraction.
+    pub(super) fn integer(self) -> Option<i64> {
+        match self.0? {
+            Value::Number(n) => n.as_i64().or_else(|| whole(&n.to_string())),
+            Value::String(s) => whole(s.trim()),
+            Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    /// A flag, also when written 0 or 1.
+    pub(super) fn flag(self) -> Option<bool> {
+        match self.0? {
+            Value::Bool(b) => Some(*b),
+            Value::Number(n) => n.as_i64().map(|n| n != 0),
+            Value::String(_) | Value::Null | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    /// Seconds since 1970, as Stripe writes times.
+    pub(super) fn unix_time(self) -> Option<Timestamp> {
+        self.integer().and_then(|s| Timestamp::from_second(s).ok())
+    }
+
+    /// An RFC 3339 time.
+    pub(super) fn rfc3339(self) -> Option<Timestamp> {
+        self.text().and_then(|s| s.parse().ok())
+    }
+
+    /// The elements of an array; none of anything else.
+    pub(super) fn items(self) -> impl Iterator<Item = Json<'a>> {
+        self.0.and_then(Value::as_array).into_iter().flatten().map(Json::new)
+    }
+
+    /// The members of an object.
+    pub(super) fn object(self) -> Option<&'a Map<String, Value>> {
+        self.0.and_then(Value::as_object)
+    }
+}
+
+/// A whole number written in decimal, perhaps with a zero fraction or an exponent.
+fn whole(text: &str) -> Option<i64> {
+    let exact = text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(text)).ok()?;
+    (exact.fract() == Decimal::ZERO).then(|| i64::try_from(exact.trunc().normalize().mantissa()).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn reading_is_lenient_about_types_and_strict_about_values() {
+        let v = json!({"a": "7", "b": 7, "c": 7.0, "d": 7.5, "e": {"id": "x"}, "f": 1, "g": " ", "h": null, "i": 1e3, "j": 1e300});
+        let v = Json::new(&v);
+        for key in ["a", "b", "c"] {
+            assert_eq!(v.get(key).integer(), Some(7), "{key}");
+        }
+        for key in ["d", "e", "g", "h", "j", "none"] {
+            assert_eq!(v.get(key).integer(), None, "{key}");
+        }
+        assert_eq!(v.get("i").integer(), Some(1000));
+        assert_eq!(v.get("e").id().as_deref(), Some("x"));
+        assert_eq!(v.get("b").id().as_deref(), Some("7"));
+        assert_eq!(v.get("f").flag(), Some(true));
+        assert_eq!(v.at("e.id").text(), Some("x"));
+        assert_eq!(v.get("g").text(), None);
+        assert!(!v.get("h").is_some());
+    }
+}

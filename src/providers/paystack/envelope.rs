@@ -1,0 +1,101 @@
+//! The envelope of a Paystack event: a type and what it is about, nothing else.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::providers::json::Json;
+
+/// The type alone, without a look at the rest.
+pub(super) fn event_type(body: &[u8]) -> Option<String> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).ok()?;
+    serde_json::from_str(members.get("event")?.get()).ok()
+}
+
+/// What kind of event it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum EventType {
+    /// It may report something.
+    Known(Known),
+    /// It is known to report nothing for Refairn.
+    NotRelevant,
+    Other(String),
+}
+
+/// The types of events that we read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    ChargeSuccess,
+    DisputeCreate,
+    DisputeRemind,
+    DisputeResolve,
+    InvoiceCreate,
+    InvoiceUpdate,
+    InvoicePaymentFailed,
+    RefundPending,
+    RefundProcessing,
+    RefundNeedsAttention,
+    RefundProcessed,
+    RefundFailed,
+    SubscriptionCreate,
+    SubscriptionNotRenew,
+    SubscriptionDisable,
+}
+
+/// Families that report nothing for Refairn: pay-outs, checks of identity, bank accounts, requests for money (their
+/// charge tells all), bookkeeping.
+const NOT_RELEVANT: &[&str] =
+    &["transfer.", "customeridentification.", "dedicatedaccount.", "paymentrequest.", "bulkcharge.", "settlement."];
+
+impl EventType {
+    fn parse(text: &str) -> Self {
+        Self::Known(match text {
+            "charge.success" => Known::ChargeSuccess,
+            "charge.dispute.create" => Known::DisputeCreate,
+            "charge.dispute.remind" => Known::DisputeRemind,
+            "charge.dispute.resolve" => Known::DisputeResolve,
+            "invoice.create" => Known::InvoiceCreate,
+            "invoice.update" => Known::InvoiceUpdate,
+            "invoice.payment_failed" => Known::InvoicePaymentFailed,
+            "refund.pending" => Known::RefundPending,
+            "refund.processing" => Known::RefundProcessing,
+            "refund.needs-attention" => Known::RefundNeedsAttention,
+            "refund.processed" => Known::RefundProcessed,
+            "refund.failed" => Known::RefundFailed,
+            "subscription.create" => Known::SubscriptionCreate,
+            "subscription.not_renew" => Known::SubscriptionNotRenew,
+            "subscription.disable" => Known::SubscriptionDisable,
+            "subscription.expiring_cards" => return Self::NotRelevant,
+            other if NOT_RELEVANT.iter().any(|family| other.starts_with(family)) => return Self::NotRelevant,
+            other => return Self::Other(other.to_owned()),
+        })
+    }
+}
+
+/// A body that is JSON and has a type.
+#[derive(Debug)]
+pub(super) struct Body {
+    pub(super) event: EventType,
+    json: Value,
+}
+
+impl Body {
+    /// Parses a body.
+    ///
+    /// # Errors
+    /// What keeps it from being read, and where.
+    pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
+        let json: Value = serde_json::from_slice(body).map_err(|e| format!("the body is not JSON: {e}"))?;
+        if !json.is_object() {
+            return Err("the body is JSON but not an object".to_owned());
+        }
+        let event = Json::new(&json).get("event").text().ok_or("event is missing or not text")?;
+        Ok(Self { event: EventType::parse(event), json })
+    }
+
+    /// What the event is about; nothing when that is not an object.
+    pub(super) fn data(&self) -> Option<Json<'_>> {
+        Some(Json::new(&self.json).get("data")).filter(|data| data.object().is_some())
+    }
+}

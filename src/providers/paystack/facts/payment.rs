@@ -1,0 +1,97 @@
+//! Money that was paid: charges, and invoices where their charge was not told.
+
+use jiff::Timestamp;
+
+use super::{Context, Missing, SCALE, required, transaction_key};
+use crate::domain::endpoint::CommissionBase;
+use crate::domain::fact::{Fact, Matter, Payment};
+use crate::domain::money::{Currency, Money};
+use crate::domain::reason::Reason;
+use crate::providers::paystack::payload::{Invoice, Transaction, TransactionStatus};
+
+/// `charge.success`: the event that always reports a payment.
+pub(super) fn charge(context: &Context<'_>, charge: &Transaction) -> Result<Fact, Missing> {
+    match &charge.status {
+        None | Some(TransactionStatus::Success) => {}
+        Some(TransactionStatus::Reversed | TransactionStatus::Other(_)) => {
+            let at = charge.paid_at.or(charge.created_at).unwrap_or(context.received_at);
+            return Ok(context.customer_only(at, context.product_sold(), Reason::NotPaid));
+        }
+    }
+    let reference = required(charge.reference.clone(), "data.reference")?;
+    let paid = required(charge.amount, "data.amount")?;
+    let base = match context.rules.commission_base {
+        CommissionBase::Paid => Some(paid),
+        CommissionBase::Requested => Some(charge.requested_amount.unwrap_or(paid)),
+        CommissionBase::NetOfFees => charge.fees.and_then(|fees| paid.checked_sub(fees)),
+        // Paystack does not know of taxes.
+        CommissionBase::ExcludingTax => None,
+    };
+    let currency = required(charge.currency, "data.currency")?;
+    let at = required(charge.paid_at.or(charge.created_at), "data.paid_at")?;
+    Ok(payment(context, Paid { reference, paid, base, currency, at, primary: true }))
+}
+
+/// `invoice.create` and `invoice.update`: the same payment once more, or the only word of it.
+pub(super) fn invoice(context: &Context<'_>, invoice: &Invoice) -> Result<Fact, Missing> {
+    let Invoice { own, transaction, .. } = invoice;
+    // An invoice is made up to days before it is paid, so its creation is the last resort.
+    let times = [own.paid_at, transaction.paid_at, own.created_at, transaction.created_at];
+    let at = times.into_iter().flatten().next();
+    if !invoice.paid {
+        let at = at.unwrap_or(context.received_at);
+        return Ok(context.customer_only(at, context.product_known(), Reason::NotPaid));
+    }
+    let reference = required(transaction.reference.clone(), "data.transaction.reference")?;
+    let paid = required(own.amount.or(transaction.amount), "data.amount")?;
+    // What was asked for is not the whole of it here: without a word on it, the charge's own event must tell.
+    let requested = || own.requested_amount.or(transaction.requested_amount);
+    let fees = || own.fees.or(transaction.fees);
+    let base = match context.rules.commission_base {
+        CommissionBase::Paid => Some(paid),
+        CommissionBase::Requested => requested(),
+        CommissionBase::NetOfFees => fees().and_then(|fees| paid.checked_sub(fees)),
+        CommissionBase::ExcludingTax => None,
+    };
+    let currency = required(transaction.currency.or(own.currency), "data.transaction.currency")?;
+    let at = required(at, "data.paid_at")?;
+    Ok(payment(context, Paid { reference, paid, base, currency, at, primary: false }))
+}
+
+/// A payment as the provider tells it; amounts in hundredths.
+struct Paid {
+    reference: String,
+    paid: i64,
+    base: Option<i64>,
+    currency: Currency,
+    at: Timestamp,
+    primary: bool,
+}
+
+fn payment(context: &Context<'_>, paid: Paid) -> Fact {
+    let Paid { reference, paid, base, currency, at, primary } = paid;
+    let charged = Money::from_minor(paid, SCALE, currency).amount;
+    let below = context.rules.minimum_amount.get(&currency).is_some_and(|minimum| charged < *minimum);
+    let no_payment = match base.unwrap_or(paid).min(paid) {
+        i64::MIN..0 => Some(Reason::NegativeAmount),
+        0 => Some(Reason::ZeroAmount),
+        1.. => below.then_some(Reason::BelowMinimum),
+    };
+    if let Some(why) = no_payment {
+        return context.customer_only(at, context.product_sold(), why);
+    }
+    let mut keys = context.lasting_keys();
+    keys.push(transaction_key(&reference));
+    let payment = Payment {
+        identity: reference,
+        amount: base.map(|base| Money::from_minor(base, SCALE, currency).amount),
+        charged,
+        currency,
+        day: context.rules.day(at),
+        subscription: context.subscription(),
+        // A charge carries all that it will ever carry.
+        awaits_checkout: false,
+        primary,
+    };
+    context.fact(at, keys, context.product_sold(), Matter::Payment(payment))
+}

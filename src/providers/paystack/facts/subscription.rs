@@ -1,0 +1,69 @@
+//! What a subscription is now. Paystack's events say what it is but hardly ever since when, so the time of a status is
+//! chosen such that the order of these facts does not depend on the order in which the events arrive.
+
+use jiff::Timestamp;
+
+use super::{Context, Missing, required};
+use crate::domain::fact::{self, Fact, Matter};
+use crate::domain::reason::Reason;
+use crate::domain::status::Status;
+use crate::providers::paystack::payload::{Invoice, Subscription, SubscriptionStatus};
+
+/// `subscription.create`, and `subscription.not_renew`, which tells that it will end but goes on until then: both say
+/// what it has been since it was made, and so cannot undo an end that was heard of before.
+pub(super) fn going_on(context: &Context<'_>, subscription: &Subscription) -> Result<Fact, Missing> {
+    let at = subscription.created_at.or(subscription.changed_at).unwrap_or(context.received_at);
+    let told = subscription.status.as_ref().map_or(Some(Status::Active), status_of);
+    status(context, at, told, subscription.word.as_deref().unwrap_or("active"))
+}
+
+/// `subscription.disable`. Most say when it was made but not when it ended: then it ended when we heard of it.
+pub(super) fn ended(context: &Context<'_>, subscription: &Subscription) -> Result<Fact, Missing> {
+    let heard = subscription.created_at.map_or(context.received_at, |made| made.max(context.received_at));
+    let at = subscription.changed_at.unwrap_or(heard);
+    let told = match &subscription.status {
+        // Nothing, or a picture taken before the change that the event tells of.
+        None | Some(SubscriptionStatus::Active | SubscriptionStatus::Attention) => Some(Status::Cancelled),
+        Some(
+            word @ (SubscriptionStatus::NonRenewing
+            | SubscriptionStatus::Cancelled
+            | SubscriptionStatus::Completed
+            | SubscriptionStatus::Other(_)),
+        ) => status_of(word),
+    };
+    status(context, at, told, subscription.word.as_deref().unwrap_or("cancelled"))
+}
+
+/// `invoice.payment_failed`, whatever the subscription inside says of itself.
+pub(super) fn payment_failed(context: &Context<'_>, invoice: &Invoice) -> Result<Fact, Missing> {
+    // An invoice is made up to days ahead; it is charged when its period starts, and cannot have failed after we heard.
+    let charged_at = invoice.own.created_at.max(invoice.period_start).unwrap_or(context.received_at);
+    let at = charged_at.min(context.received_at);
+    if context.subscription().is_none() {
+        // A request for money failed: whoever got it has no subscription that could be past due.
+        return Ok(context.customer_only(at, context.product_known(), Reason::NotPaid));
+    }
+    status(context, at, Some(Status::PastDue), "payment_failed")
+}
+
+/// Refairn's word for Paystack's.
+const fn status_of(word: &SubscriptionStatus) -> Option<Status> {
+    match word {
+        SubscriptionStatus::Active | SubscriptionStatus::NonRenewing => Some(Status::Active),
+        SubscriptionStatus::Attention => Some(Status::PastDue),
+        SubscriptionStatus::Cancelled | SubscriptionStatus::Completed => Some(Status::Cancelled),
+        SubscriptionStatus::Other(_) => None,
+    }
+}
+
+fn status(context: &Context<'_>, at: Timestamp, status: Option<Status>, word: &str) -> Result<Fact, Missing> {
+    let subscription = fact::Subscription {
+        id: required(context.subscription(), "data.subscription_code")?,
+        status,
+        as_given: word.to_owned(),
+        day: context.rules.day(at),
+        trial_end: None,
+        no_call: None,
+    };
+    Ok(context.fact(at, context.lasting_keys(), context.product_known(), Matter::Subscription(subscription)))
+}

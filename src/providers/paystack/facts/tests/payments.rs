@@ -1,0 +1,151 @@
+//! Charges and paid invoices.
+
+use super::*;
+
+#[test]
+fn a_charge_is_a_payment() {
+    let fact = fact("charge.success", &charge());
+    let Fact { mode, account, customer, email, name, code, code_refused, product, .. } = &fact;
+    assert_eq!((mode, account, customer.as_deref()), (&Mode::Live, &None, Some("CUS_ada")));
+    assert_eq!(email.as_ref().map(|e| e.as_given()), Some("ada@example.com"));
+    assert_eq!((name.as_deref(), code.as_deref(), code_refused), (Some("Ada Eze"), Some("AGENT1"), &None));
+    assert_eq!(product, &Product::Id("prod_pro".to_owned()));
+    assert_eq!(fact.at, at("2026-05-07T10:00:00Z"));
+    assert_eq!(fact.keys, ["CUS_ada", "plan:CUS_ada:PLN_pro", "plan:CUS_ada:60001", "ref:ref_1"]);
+    let expected = Payment {
+        identity: "ref_1".to_owned(),
+        amount: Some(Decimal::from(5_000)),
+        charged: Decimal::from(5_000),
+        currency: "NGN".parse().unwrap(),
+        day: jiff::civil::date(2026, 5, 7),
+        subscription: Some("plan:CUS_ada:PLN_pro".to_owned()),
+        awaits_checkout: false,
+        primary: true,
+    };
+    assert_eq!(fact.matter, Matter::Payment(expected));
+}
+
+#[test]
+fn amounts_are_hundredths_in_every_currency_and_follow_the_commission_base() {
+    #[track_caller]
+    fn check(changes: &[(&str, Value)], base: CommissionBase, expected: Option<&str>) {
+        let payment = payment("charge.success", &with(charge(), changes), &Rules { commission_base: base, ..rules() });
+        assert_eq!(payment.amount, expected.map(|text| text.parse().unwrap()), "{changes:?}");
+    }
+    check(&[("amount", json!("750050"))], CommissionBase::Paid, Some("7500.5"));
+    for currency in ["XOF", "RWF", "kes", "USD"] {
+        check(&[("currency", json!(currency)), ("amount", json!(1))], CommissionBase::Paid, Some("0.01"));
+    }
+    check(&[], CommissionBase::Requested, Some("4800"));
+    check(&[("requested_amount", json!(null))], CommissionBase::Requested, Some("5000"));
+    check(&[("fees", json!("12.0"))], CommissionBase::NetOfFees, Some("4999.88"));
+    check(&[("fees", json!(null))], CommissionBase::NetOfFees, None);
+    check(&[], CommissionBase::ExcludingTax, None);
+}
+
+#[test]
+fn what_is_not_paid_or_too_little_leaves_the_customer() {
+    #[track_caller]
+    fn check(changes: &[(&str, Value)], why: Reason) {
+        let fact = fact("charge.success", &with(charge(), changes));
+        let Matter::Customer(customer) = &fact.matter else { panic!("{fact:?}") };
+        assert_eq!((customer.no_payment, fact.code.as_deref()), (Some(why), Some("AGENT1")));
+    }
+    check(&[("status", json!("failed"))], Reason::NotPaid);
+    check(&[("status", json!("reversed")), ("paid_at", json!(null)), ("reference", json!(null))], Reason::NotPaid);
+    check(&[("amount", json!(0))], Reason::ZeroAmount);
+    check(&[("amount", json!("-500"))], Reason::NegativeAmount);
+    check(&[("amount", json!(9_999))], Reason::BelowMinimum);
+    let least = [("amount", json!(10_000)), ("status", json!(null))];
+    assert_eq!(payment("charge.success", &with(charge(), &least), &rules()).charged, Decimal::ONE_HUNDRED);
+}
+
+#[test]
+fn a_charge_without_what_a_payment_needs_names_the_field() {
+    #[track_caller]
+    fn check(event: &str, data: Value, what: &str) {
+        let expected = Reading::Unmappable(Reason::MissingField, format!("{what} is missing or malformed"));
+        assert_eq!(reading(event, &data, &rules()), expected);
+    }
+    check("charge.success", with(charge(), &[("reference", json!(""))]), "data.reference");
+    check("charge.success", with(charge(), &[("amount", json!("lots"))]), "data.amount");
+    check("charge.success", with(charge(), &[("amount", json!(99.5))]), "data.amount");
+    check("charge.success", with(charge(), &[("currency", json!(566))]), "data.currency");
+    let timeless = [("paid_at", json!(null)), ("paidAt", json!("soon")), ("created_at", json!(7))];
+    check("charge.success", with(charge(), &timeless), "data.paid_at");
+    check("invoice.update", with(invoice(), &[("transaction.reference", json!(null))]), "data.transaction.reference");
+    check("invoice.update", with(invoice(), &[("transaction.currency", json!(null))]), "data.transaction.currency");
+    check("refund.processed", with(refund(), &[("transaction_reference", json!(null))]), "data.transaction_reference");
+    check("refund.pending", with(refund(), &[("amount", json!(null))]), "data.amount");
+    check("charge.dispute.resolve", with(dispute(), &[("id", json!(null))]), "data.id");
+    let nameless = [("subscription_code", json!(null)), ("plan", json!({}))];
+    check("subscription.create", with(subscribed(), &nameless), "data.subscription_code");
+}
+
+#[test]
+fn the_time_of_payment_is_the_best_one_known() {
+    #[track_caller]
+    fn check(event: &str, data: Value, expected: &str) {
+        assert_eq!(fact(event, &data).at, at(expected));
+    }
+    let null = || json!(null);
+    check("charge.success", with(charge(), &[("paid_at", null())]), "2026-05-08T10:00:00Z");
+    check("charge.success", with(charge(), &[("paid_at", null()), ("paidAt", null())]), "2026-05-06T09:59:00Z");
+    check("charge.success", with(charge(), &[("paid_at", json!("2026-05-01T00:30:00+01:00"))]), "2026-04-30T23:30:00Z");
+    check("charge.success", with(charge(), &[("paid_at", json!("2026-05-01 00:30:00"))]), "2026-05-01T00:30:00Z");
+    check("invoice.update", invoice(), "2026-05-07T10:00:00Z");
+    check("invoice.update", with(invoice(), &[("paid_at", null())]), "2026-05-04T06:00:03Z");
+    let lagos = Rules { time_zone: jiff::tz::TimeZone::get("Africa/Lagos").unwrap(), ..rules() };
+    let late = with(charge(), &[("paid_at", json!("2026-05-31T23:30:00Z"))]);
+    assert_eq!(payment("charge.success", &late, &lagos).day, jiff::civil::date(2026, 6, 1));
+}
+
+#[test]
+fn an_invoice_is_a_payment_only_if_it_is_paid_by_all_three_signs() {
+    let fact = fact("invoice.create", &invoice());
+    assert_eq!(fact.keys, ["CUS_ada", "SUB_1", "ref:ref_1"]);
+    let Matter::Payment(paid) = fact.matter else { panic!() };
+    assert_eq!((paid.identity.as_str(), paid.primary), ("ref_1", false));
+    assert_eq!(paid.subscription.as_deref(), Some("SUB_1"));
+    let as_number = with(invoice(), &[("paid", json!(1)), ("amount", json!("249950"))]);
+    assert_eq!(payment("invoice.update", &as_number, &rules()).charged, "2499.5".parse().unwrap());
+    for base in [CommissionBase::Requested, CommissionBase::NetOfFees] {
+        let rules = Rules { commission_base: base, ..rules() };
+        assert_eq!(payment("invoice.update", &invoice(), &rules).amount, None);
+        let mut told = invoice();
+        told["transaction"]["fees"] = json!(20_000);
+        told["transaction"]["requested_amount"] = json!("480000");
+        assert_eq!(payment("invoice.update", &told, &rules).amount, Some(Decimal::from(4_800)));
+    }
+    let unpaid: [(&str, Value); 4] = [
+        ("paid", json!(false)),
+        ("status", json!("pending")),
+        ("transaction.status", json!("failed")),
+        ("transaction", json!({})),
+    ];
+    for change in unpaid {
+        let fact = super::fact("invoice.update", &with(invoice(), &[change]));
+        let Matter::Customer(customer) = &fact.matter else { panic!("{fact:?}") };
+        assert_eq!(customer.no_payment, Some(Reason::NotPaid));
+    }
+}
+
+#[test]
+fn plans_have_many_shapes_and_decide_on_product_and_subscription() {
+    #[track_caller]
+    fn check(plan: Value, product: &str, subscription: Option<&str>) {
+        let fact = fact("charge.success", &with(charge(), &[("plan", plan)]));
+        assert_eq!(fact.product, Product::Id(product.to_owned()));
+        let Matter::Payment(payment) = fact.matter else { panic!() };
+        assert_eq!(payment.subscription.as_deref(), subscription);
+    }
+    for none in [json!({}), json!(null), json!(""), json!([]), json!(0)] {
+        check(none, "prod_1", None);
+    }
+    check(json!("PLN_pro"), "prod_pro", Some("plan:CUS_ada:PLN_pro"));
+    check(json!(60_001), "prod_1", Some("plan:CUS_ada:60001"));
+    check(json!({"id": 1, "plan_code": "PLN_other"}), "prod_1", Some("plan:CUS_ada:PLN_other"));
+    let mut beside = with(charge(), &[("plan", json!(60_001))]);
+    beside["plan_object"] = plan();
+    assert_eq!(fact("charge.success", &beside).product, Product::Id("prod_pro".to_owned()));
+}

@@ -1,0 +1,156 @@
+//! Paystack's metadata: whatever the merchant attached, in any of the shapes in which it comes back, and the referral
+//! code in it.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use crate::domain::endpoint::CodeRule;
+use crate::domain::referral::parse_code;
+use crate::providers::json::Json;
+
+/// JSON inside a string is read up to this size; a merchant's own is far smaller.
+const TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// JSON inside a string inside a string: how often that is unwrapped.
+const TEXT_DEPTH_MAX: usize = 3;
+
+/// Paystack puts the address of the checkout page here, and agents' names may be in it.
+const REFERRER: &str = "referrer";
+
+/// The metadata of one object, unwrapped.
+#[derive(Debug)]
+pub(super) struct Metadata<'a>(Cow<'a, Map<String, Value>>);
+
+impl<'a> Metadata<'a> {
+    /// Reads an object, or one inside a string. Everything else that stands for "none" - `""`, `null`, `0`, a list - is
+    /// none.
+    pub(super) fn read(json: Json<'a>) -> Option<Self> {
+        if let Some(map) = json.object() {
+            return Some(Self(Cow::Borrowed(map)));
+        }
+        match unwrap(json.text()?)? {
+            Value::Object(map) => Some(Self(Cow::Owned(map))),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
+        }
+    }
+
+    /// What this metadata holds where `rule` looks; nothing when that is blank.
+    fn find(&self, rule: &CodeRule) -> Option<String> {
+        match rule {
+            CodeRule::Metadata(key) if key == REFERRER => None,
+            CodeRule::Metadata(key) => self.0.get(key).and_then(|v| Json::new(v).scalar_text()),
+            CodeRule::CustomField(name) => self.custom_field(name),
+            // Only Stripe's sessions have one.
+            CodeRule::ClientReferenceId(_) => None,
+        }
+    }
+
+    /// The value of the first custom field with this `variable_name` that has one.
+    fn custom_field(&self, name: &str) -> Option<String> {
+        let fields = self.0.get("custom_fields")?;
+        let unwrapped = fields.as_str().and_then(unwrap);
+        Json::new(unwrapped.as_ref().unwrap_or(fields))
+            .items()
+            .filter(|field| field.get("variable_name").text() == Some(name))
+            .find_map(|field| field.get("value").scalar_text())
+    }
+}
+
+/// JSON that was written into a string, perhaps more than once; never a string.
+fn unwrap(text: &str) -> Option<Value> {
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..TEXT_DEPTH_MAX {
+        if text.len() > TEXT_BYTES_MAX {
+            return None;
+        }
+        match serde_json::from_str(&text).ok()? {
+            Value::String(inner) => text = Cow::Owned(inner),
+            value @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                return Some(value);
+            }
+        }
+    }
+    None
+}
+
+/// The first referral code, in the order of the rules and then of the objects; failing that, why what was found there
+/// is none.
+pub(super) fn referral_code(rules: &[CodeRule], objects: &[Metadata<'_>]) -> (Option<String>, Option<String>) {
+    let mut refused = None;
+    for found in rules.iter().flat_map(|rule| objects.iter().filter_map(|object| object.find(rule))) {
+        match parse_code(&found) {
+            Ok(code) => return (Some(code), None),
+            Err(why) => refused = refused.or(Some(why)),
+        }
+    }
+    (None, refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// `objects` are the metadata values in order; `expected` is the code, `"refused"`, or nothing.
+    #[track_caller]
+    fn check(objects: &[Value], expected: Option<&str>) {
+        let rules = CodeRule::defaults();
+        let read: Vec<_> = objects.iter().filter_map(|v| Metadata::read(Json::new(v))).collect();
+        let (code, refused) = referral_code(&rules, &read);
+        let found = code.as_deref().or(refused.as_ref().map(|_| "refused"));
+        assert_eq!(found, expected, "{objects:?}");
+    }
+
+    #[test]
+    fn every_shape_of_metadata_is_read() {
+        for none in [json!(""), json!(null), json!(0), json!({}), json!([]), json!("no JSON"), json!("7"), json!(true)]
+        {
+            check(&[none], None);
+        }
+        check(&[json!({"refairn_code": "ADA"})], Some("ADA"));
+        check(&[json!({"referralCode": 48213})], Some("48213"));
+        check(&[json!(r#"{"referral_code":" ADA "}"#)], Some("ADA"));
+        check(&[json!(json!(json!({"refairn_code": "ADA"}).to_string()).to_string())], Some("ADA"));
+        let mut wrapped = json!({"refairn_code": "ADA"});
+        for _ in 0..TEXT_DEPTH_MAX {
+            wrapped = json!(wrapped.to_string());
+        }
+        check(&[json!(wrapped.to_string())], None);
+        let long = json!({"refairn_code": "ADA", "filler": "x".repeat(TEXT_BYTES_MAX)}).to_string();
+        check(&[json!(long)], None);
+        check(&[json!("[".repeat(10_000))], None);
+    }
+
+    #[test]
+    fn custom_fields_are_found_by_variable_name_with_any_scalar() {
+        let field = |value: Value| json!({"display_name": "Code", "variable_name": "referral_code", "value": value});
+        check(
+            &[json!({"custom_fields": [{"variable_name": "size", "value": "XL"}, field(json!("ADA"))]})],
+            Some("ADA"),
+        );
+        check(&[json!({"custom_fields": [field(json!(null)), field(json!(" ")), field(json!(7))]})], Some("7"));
+        check(&[json!({"custom_fields": json!([field(json!("ADA"))]).to_string()})], Some("ADA"));
+        check(&[json!(json!({"custom_fields": [field(json!("ADA"))]}).to_string())], Some("ADA"));
+        for none in [json!({}), json!("x"), json!([7, null, "x"]), json!([field(json!({"a": 1}))]), json!(null)] {
+            check(&[json!({"custom_fields": none})], None);
+        }
+    }
+
+    #[test]
+    fn rules_go_before_objects_and_blank_or_bad_values_give_way() {
+        check(&[json!({"referral_code": "SECOND"}), json!({"refairn_code": "FIRST"})], Some("FIRST"));
+        check(&[json!({"refairn_code": "FIRST"}), json!({"refairn_code": "SECOND"})], Some("FIRST"));
+        check(&[json!({"refairn_code": " ", "referral_code": null, "referralCode": "ADA"})], Some("ADA"));
+        check(&[json!({"refairn_code": "a b", "referral_code": "ADA"})], Some("ADA"));
+        check(&[json!({"refairn_code": "a b"})], Some("refused"));
+    }
+
+    #[test]
+    fn the_page_a_visitor_came_from_is_no_code() {
+        let metadata = json!({"referrer": "ADA"});
+        let rules = [CodeRule::Metadata("referrer".to_owned()), CodeRule::ClientReferenceId(String::new())];
+        let read: Vec<_> = Metadata::read(Json::new(&metadata)).into_iter().collect();
+        assert_eq!(referral_code(&rules, &read), (None, None));
+    }
+}

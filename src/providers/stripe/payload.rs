@@ -1,0 +1,294 @@
+//! Stripe's events as they are on the wire, read once into typed structs: the discriminator first, then the object it
+//! names.
+//!
+//! Objects are read by the presence of their fields, never by `api_version`: endpoints pinned to an old version get
+//! hybrids of old and new. What is missing or of another type reads as nothing here; `facts` asks for what it needs.
+
+mod about;
+mod checkout;
+mod invoice;
+mod reversal;
+mod subscription;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+pub(super) use self::about::About;
+pub(super) use self::checkout::{Charge, PaymentIntent, PaymentStatus, Session, SessionMode};
+pub(super) use self::invoice::{Invoice, InvoicePayment, InvoiceStatus, Tax};
+pub(super) use self::reversal::{Dispute, DisputeStatus, Refund, RefundStatus};
+pub(super) use self::subscription::{Subscription, SubscriptionStatus};
+use crate::domain::event::{Identity, Mode};
+use crate::domain::reason::Reason;
+use crate::providers::json::Json;
+
+/// The `object` of an event that points at something instead of carrying it.
+const THIN: &str = "v2.core.event";
+
+/// Longest id or type that is taken for one, in bytes: they go into keys of the store.
+const ID_BYTES_MAX: usize = 255;
+
+/// The resources in Stripe's list of event types, which are written `resource.happening`. What happens to these may be
+/// new, but is not unheard of.
+const RESOURCES: &[&str] = &[
+    "account",
+    "account.application",
+    "account.external_account",
+    "application_fee",
+    "application_fee.refund",
+    "balance",
+    "balance_settings",
+    "billing.alert",
+    "billing.credit_balance_transaction",
+    "billing.credit_grant",
+    "billing.meter",
+    "billing_portal.configuration",
+    "billing_portal.session",
+    "capability",
+    "cash_balance",
+    "charge",
+    "charge.dispute",
+    "charge.refund",
+    "checkout.session",
+    "climate.order",
+    "climate.product",
+    "coupon",
+    "credit_note",
+    "customer",
+    "customer.bank_account",
+    "customer.card",
+    "customer.discount",
+    "customer.source",
+    "customer.subscription",
+    "customer.tax_id",
+    "customer_cash_balance_transaction",
+    "entitlements.active_entitlement_summary",
+    "file",
+    "financial_connections.account",
+    "identity.verification_session",
+    "invoice",
+    "invoice_payment",
+    "invoiceitem",
+    "issuing_authorization",
+    "issuing_card",
+    "issuing_cardholder",
+    "issuing_dispute",
+    "issuing_personalization_design",
+    "issuing_token",
+    "issuing_transaction",
+    "mandate",
+    "order",
+    "payment_intent",
+    "payment_link",
+    "payment_method",
+    "payout",
+    "person",
+    "plan",
+    "price",
+    "product",
+    "promotion_code",
+    "quote",
+    "radar.early_fraud_warning",
+    "refund",
+    "reporting.report_run",
+    "reporting.report_type",
+    "review",
+    "setup_intent",
+    "sigma.scheduled_query_run",
+    "sku",
+    "source",
+    "source.transaction",
+    "subscription_schedule",
+    "tax.settings",
+    "tax_rate",
+    "terminal.reader",
+    "test_helpers.test_clock",
+    "topup",
+    "transfer",
+    "treasury.credit_reversal",
+    "treasury.debit_reversal",
+    "treasury.financial_account",
+    "treasury.inbound_transfer",
+    "treasury.outbound_payment",
+    "treasury.outbound_transfer",
+    "treasury.received_credit",
+    "treasury.received_debit",
+];
+
+/// Why an event cannot be mapped.
+#[derive(Debug)]
+pub(super) struct Unmapped {
+    /// The reason.
+    pub(super) reason: Reason,
+    /// What is wrong, and where; never a value of the body.
+    pub(super) detail: String,
+}
+
+impl Unmapped {
+    /// A field that must be there is not, or is not `what` it must be.
+    pub(super) fn missing(path: &str, what: &str) -> Self {
+        Self { reason: Reason::MissingField, detail: format!("{path} is missing or not {what}") }
+    }
+}
+
+/// An event.
+pub(super) struct Event<'a> {
+    /// Real money or not.
+    pub(super) mode: Mode,
+    /// The connected account it comes from.
+    pub(super) account: Option<String>,
+    /// When it happened.
+    pub(super) created: Option<Timestamp>,
+    /// What it carries.
+    pub(super) body: Body<'a>,
+}
+
+/// What an event carries, by its type.
+pub(super) enum Body<'a> {
+    /// `invoice.paid`, `invoice.payment_succeeded`
+    InvoicePaid(Box<Invoice<'a>>),
+    /// `invoice.payment_failed`
+    InvoiceFailed(Box<Invoice<'a>>),
+    /// `invoice_payment.paid`
+    InvoicePaymentPaid(InvoicePayment),
+    /// `checkout.session.completed`, `.async_payment_succeeded`
+    SessionCompleted(Box<Session<'a>>),
+    /// `checkout.session.async_payment_failed`
+    SessionFailed(Box<Session<'a>>),
+    /// `payment_intent.succeeded`
+    PaymentIntentSucceeded(Box<PaymentIntent<'a>>),
+    /// `charge.succeeded`
+    ChargeSucceeded(Box<Charge<'a>>),
+    /// `charge.refunded`
+    ChargeRefunded(Box<Charge<'a>>),
+    /// `refund.created`, `.updated`, `charge.refund.updated`
+    RefundChanged(Refund),
+    /// `refund.failed`
+    RefundFailed(Refund),
+    /// `charge.dispute.created`, `.updated`, `.closed`, `.funds_withdrawn`
+    DisputeChanged(Dispute),
+    /// `charge.dispute.funds_reinstated`
+    DisputeReinstated(Dispute),
+    /// `customer.subscription.created`, `.updated`, `.resumed`
+    SubscriptionChanged(Box<Subscription<'a>>),
+    /// `customer.subscription.paused`
+    SubscriptionPaused(Box<Subscription<'a>>),
+    /// `customer.subscription.deleted`
+    SubscriptionDeleted(Box<Subscription<'a>>),
+    /// `customer.created`, `.updated`
+    Customer(Box<About<'a>>),
+    /// Of a type that reports nothing for Refairn.
+    NotRelevant,
+    /// Of a type about something that is not in Stripe's list.
+    Unknown,
+}
+
+impl<'a> Event<'a> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// When it is no event, a thin one, or carries no object although its type needs one.
+    pub(super) fn read(body: &'a Value) -> Result<Self, Unmapped> {
+        let json = Json::new(body);
+        let unreadable = |detail: &str| Unmapped { reason: Reason::Unreadable, detail: detail.to_owned() };
+        if json.object().is_none() {
+            return Err(unreadable("the body is not a JSON object"));
+        }
+        let event_type = json.get("type").text().ok_or_else(|| unreadable("type is missing or not a text"))?;
+        if json.get("object").text() == Some(THIN) {
+            let detail = "it points at an object instead of carrying it (object is v2.core.event)".to_owned();
+            return Err(Unmapped { reason: Reason::ThinEvent, detail });
+        }
+        let object = json.at("data.object");
+        let body = Body::read(event_type, object);
+        if object.object().is_none() && !matches!(body, Body::NotRelevant | Body::Unknown) {
+            return Err(Unmapped::missing("data.object", "an object"));
+        }
+        let livemode = json.get("livemode").flag().or_else(|| object.get("livemode").flag());
+        Ok(Self {
+            mode: if livemode == Some(false) { Mode::Test } else { Mode::Live },
+            account: account(json),
+            created: json.get("created").unix_time(),
+            body,
+        })
+    }
+}
+
+impl<'a> Body<'a> {
+    fn read(event_type: &str, object: Json<'a>) -> Self {
+        match event_type {
+            "invoice.paid" | "invoice.payment_succeeded" => Self::InvoicePaid(Box::new(Invoice::read(object))),
+            "invoice.payment_failed" => Self::InvoiceFailed(Box::new(Invoice::read(object))),
+            "invoice_payment.paid" => Self::InvoicePaymentPaid(InvoicePayment::read(object)),
+            "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
+                Self::SessionCompleted(Box::new(Session::read(object)))
+            }
+            "checkout.session.async_payment_failed" => Self::SessionFailed(Box::new(Session::read(object))),
+            "payment_intent.succeeded" => Self::PaymentIntentSucceeded(Box::new(PaymentIntent::read(object))),
+            "charge.succeeded" => Self::ChargeSucceeded(Box::new(Charge::read(object))),
+            "charge.refunded" => Self::ChargeRefunded(Box::new(Charge::read(object))),
+            "refund.created" | "refund.updated" | "charge.refund.updated" => Self::RefundChanged(Refund::read(object)),
+            "refund.failed" => Self::RefundFailed(Refund::read(object)),
+            "charge.dispute.created"
+            | "charge.dispute.updated"
+            | "charge.dispute.closed"
+            | "charge.dispute.funds_withdrawn" => Self::DisputeChanged(Dispute::read(object)),
+            "charge.dispute.funds_reinstated" => Self::DisputeReinstated(Dispute::read(object)),
+            "customer.subscription.created" | "customer.subscription.updated" | "customer.subscription.resumed" => {
+                Self::SubscriptionChanged(Box::new(Subscription::read(object)))
+            }
+            "customer.subscription.paused" => Self::SubscriptionPaused(Box::new(Subscription::read(object))),
+            "customer.subscription.deleted" => Self::SubscriptionDeleted(Box::new(Subscription::read(object))),
+            "customer.created" | "customer.updated" => Self::Customer(Box::new(About::customer_itself(object))),
+            other if is_documented(other) => Self::NotRelevant,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// Whether the type tells something of a resource that is documented; a word alone is no type.
+fn is_documented(event_type: &str) -> bool {
+    event_type.rsplit_once('.').is_some_and(|(resource, word)| RESOURCES.contains(&resource) && !word.is_empty())
+}
+
+/// What identifies an event. Only the members that are needed are looked into, so that this works for bodies too deep
+/// to be read whole.
+pub(super) fn identify(body: &[u8]) -> Identity {
+    let members: Option<BTreeMap<String, &RawValue>> = serde_json::from_slice(body).ok();
+    let head: Map<String, Value> = members
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| matches!(key.as_str(), "id" | "type" | "account" | "context"))
+        .filter_map(|(key, raw)| Some((key, serde_json::from_str(raw.get()).ok()?)))
+        .collect();
+    let head = Value::Object(head);
+    let json = Json::new(&head);
+    let id = json.get("id").scalar_text().filter(|id| is_plain(id));
+    let dedup_key = match &id {
+        Some(id) => format!("{}/{id}", account(json).as_deref().unwrap_or("")),
+        None => format!("sha256:{}", hex::encode(Sha256::digest(body))),
+    };
+    let event_type = json.get("type").text().filter(|t| is_plain(t)).unwrap_or("");
+    Identity { dedup_key, provider_event_id: id, event_type: event_type.to_owned() }
+}
+
+/// The connected account of an event. `context` may name other things than an account, or a path of several.
+fn account(event: Json<'_>) -> Option<String> {
+    let is_account = |text: &String| {
+        text.strip_prefix("acct_").is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric()))
+    };
+    id(event.get("account")).or_else(|| id(event.get("context")).filter(is_account))
+}
+
+/// An id as text, a number, or an expanded object. One that no store could take as a key is none.
+fn id(json: Json<'_>) -> Option<String> {
+    json.id().filter(|id| is_plain(id))
+}
+
+fn is_plain(text: &str) -> bool {
+    text.len() <= ID_BYTES_MAX && !text.contains(char::is_control)
+}

@@ -1,0 +1,203 @@
+//! One-off payments: checkout sessions, payment intents, charges.
+
+use jiff::Timestamp;
+
+use super::about::About;
+use super::id;
+use super::invoice::Tax;
+use crate::domain::money::Currency;
+use crate::providers::json::Json;
+
+/// A checkout session.
+pub(crate) struct Session<'a> {
+    /// Whom it is about.
+    pub(crate) about: About<'a>,
+    /// Its id.
+    pub(crate) id: Option<String>,
+    /// What it is for.
+    pub(crate) mode: SessionMode,
+    /// Whether money came; not to be trusted where nothing was to be paid.
+    pub(crate) payment_status: Option<PaymentStatus>,
+    /// The invoice that reports the payment.
+    pub(crate) invoice: Option<String>,
+    /// The payment intent.
+    pub(crate) payment_intent: Option<String>,
+    /// The subscription it began.
+    pub(crate) subscription: Option<String>,
+    /// The currency of all amounts.
+    pub(crate) currency: Option<Currency>,
+    /// Minor units: with tax and shipping, after discounts.
+    pub(crate) amount_total: Option<i64>,
+    /// The tax within `amount_total`.
+    pub(crate) tax: Tax,
+}
+
+/// What a session is for.
+#[derive(PartialEq, Eq)]
+pub(crate) enum SessionMode {
+    /// A one-off payment.
+    Payment,
+    /// A subscription's begin.
+    Subscription,
+    /// A payment method, for later.
+    Setup,
+    /// Not said, or a value not yet invented.
+    Other,
+}
+
+/// Whether a session's money came.
+#[derive(PartialEq, Eq)]
+pub(crate) enum PaymentStatus {
+    /// It did.
+    Paid,
+    /// Not yet.
+    Unpaid,
+    /// There is nothing to pay, or not now.
+    NoPaymentRequired,
+    /// A value not yet invented.
+    Other,
+}
+
+impl<'a> Session<'a> {
+    /// Reads what is there.
+    pub(crate) fn read(object: Json<'a>) -> Self {
+        let [own_id, invoice, payment_intent, subscription] =
+            ["id", "invoice", "payment_intent", "subscription"].map(|key| id(object.get(key)));
+        let mut about = About::read(object);
+        for key in [&own_id, &subscription, &invoice, &payment_intent] {
+            about.add_key(key.clone());
+        }
+        about.find_email([object.at("customer_details.email"), object.get("customer_email")]);
+        about.find_name(object.get("customer_details"));
+        about.find_in_customer(object);
+        about
+            .metadata
+            .extend(["subscription.metadata", "payment_intent.metadata", "invoice.metadata"].map(|p| object.at(p)));
+        about.client_reference = object.get("client_reference_id").text();
+        // Never in events as Stripe sends them: only a look-up expands the line items.
+        let lines = object.at("line_items.data").items();
+        about.set_sold(lines.map(|line| (line.get("amount_total").integer().unwrap_or(i64::MIN), line)));
+        let mode = match object.get("mode").text() {
+            Some("payment") => SessionMode::Payment,
+            Some("subscription") => SessionMode::Subscription,
+            Some("setup") => SessionMode::Setup,
+            // The first versions had no mode; what the session made tells it.
+            Some(_) | None if subscription.is_some() => SessionMode::Subscription,
+            Some(_) | None if payment_intent.is_some() => SessionMode::Payment,
+            Some(_) | None => SessionMode::Other,
+        };
+        let payment_status = object.get("payment_status").text().map(|text| match text {
+            "paid" => PaymentStatus::Paid,
+            "unpaid" => PaymentStatus::Unpaid,
+            "no_payment_required" => PaymentStatus::NoPaymentRequired,
+            _ => PaymentStatus::Other,
+        });
+        Self {
+            about,
+            id: own_id,
+            mode,
+            payment_status,
+            invoice,
+            payment_intent,
+            subscription,
+            currency: object.get("currency").text().and_then(|c| c.parse().ok()),
+            amount_total: object.get("amount_total").integer(),
+            tax: Tax::read(object.at("total_details.amount_tax")),
+        }
+    }
+}
+
+/// A payment intent.
+pub(crate) struct PaymentIntent<'a> {
+    /// Whom it is about.
+    pub(crate) about: About<'a>,
+    /// Its id.
+    pub(crate) id: Option<String>,
+    /// Old versions: the invoice that reports the payment.
+    pub(crate) invoice: Option<String>,
+    /// The currency of all amounts.
+    pub(crate) currency: Option<Currency>,
+    /// Minor units: what came.
+    pub(crate) amount_received: Option<i64>,
+    /// The tax within it.
+    pub(crate) tax: Tax,
+}
+
+impl<'a> PaymentIntent<'a> {
+    /// Reads what is there.
+    pub(crate) fn read(object: Json<'a>) -> Self {
+        let (own_id, invoice) = (id(object.get("id")), id(object.get("invoice")));
+        let mut about = About::read(object);
+        about.add_key(own_id.clone());
+        about.add_key(invoice.clone());
+        about.find_email([object.get("receipt_email")]);
+        // Very old versions list the charges; new ones name the latest, which may be expanded.
+        let latest = object.get("latest_charge");
+        for charge in std::iter::once(latest).chain(object.at("charges.data").items()) {
+            about.add_key(id(charge));
+            about.find_email([charge.at("billing_details.email"), charge.get("receipt_email")]);
+            about.find_name(charge.get("billing_details"));
+            about.metadata.push(charge.get("metadata"));
+        }
+        about.find_in_customer(object);
+        Self {
+            about,
+            id: own_id,
+            invoice,
+            currency: object.get("currency").text().and_then(|c| c.parse().ok()),
+            amount_received: object.get("amount_received").integer(),
+            tax: Tax::read(object.at("amount_details.tax.total_tax_amount")),
+        }
+    }
+}
+
+/// A charge.
+pub(crate) struct Charge<'a> {
+    /// Whom it is about.
+    pub(crate) about: About<'a>,
+    /// Its id.
+    pub(crate) id: Option<String>,
+    /// Old versions: the invoice that reports the payment.
+    pub(crate) invoice: Option<String>,
+    /// The payment intent it was made for; charges of the oldest interface have none.
+    pub(crate) payment_intent: Option<String>,
+    /// The currency of all amounts.
+    pub(crate) currency: Option<Currency>,
+    /// Minor units: what was taken, which may be less than what was reserved.
+    pub(crate) amount: Option<i64>,
+    /// The total of all refunds so far.
+    pub(crate) amount_refunded: Option<i64>,
+    /// Nothing is left.
+    pub(crate) refunded: bool,
+    /// The money was only reserved.
+    pub(crate) only_reserved: bool,
+    /// When it was made.
+    pub(crate) created: Option<Timestamp>,
+}
+
+impl<'a> Charge<'a> {
+    /// Reads what is there.
+    pub(crate) fn read(object: Json<'a>) -> Self {
+        let [own_id, invoice, payment_intent] = ["id", "invoice", "payment_intent"].map(|key| id(object.get(key)));
+        let mut about = About::read(object);
+        for key in [&own_id, &payment_intent, &invoice] {
+            about.add_key(key.clone());
+        }
+        about.find_email([object.at("billing_details.email"), object.get("receipt_email")]);
+        about.find_name(object.get("billing_details"));
+        about.find_in_customer(object);
+        let captured = object.get("amount_captured").integer().filter(|amount| *amount > 0);
+        Self {
+            about,
+            id: own_id,
+            invoice,
+            payment_intent,
+            currency: object.get("currency").text().and_then(|c| c.parse().ok()),
+            amount: captured.or_else(|| object.get("amount").integer()),
+            amount_refunded: object.get("amount_refunded").integer(),
+            refunded: object.get("refunded").flag() == Some(true),
+            only_reserved: object.get("captured").flag() == Some(false),
+            created: object.get("created").unix_time(),
+        }
+    }
+}

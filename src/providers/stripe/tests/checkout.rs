@@ -1,0 +1,186 @@
+//! Checkout sessions, payment intents, charges.
+
+use super::*;
+
+fn session() -> Value {
+    json!({
+        "id": "cs_1", "object": "checkout.session", "amount_subtotal": 4900, "amount_total": 5831, "client_reference_id": null,
+        "currency": "eur", "customer": null, "customer_details": {"email": "sam@example.org", "name": "Sam Poe"},
+        "customer_email": null, "invoice": null, "metadata": {}, "mode": "payment", "payment_intent": "pi_1",
+        "payment_status": "paid", "status": "complete", "subscription": null,
+        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 931}
+    })
+}
+
+fn intent() -> Value {
+    json!({
+        "id": "pi_1", "object": "payment_intent", "amount": 5831, "amount_received": 5831, "currency": "eur",
+        "customer": "cus_1", "latest_charge": "ch_1", "metadata": {}, "receipt_email": "sam@example.org", "status": "succeeded"
+    })
+}
+
+#[track_caller]
+fn check_with(rules: &Rules, event_type: &str, changes: &Value, expected: &str) {
+    let base = match event_type.split_once('.') {
+        Some(("checkout", _)) => session(),
+        Some(("payment_intent", _)) => intent(),
+        Some((_, _)) | None => super::reversal::charge(),
+    };
+    assert_eq!(told(&read_with(rules, &event(event_type, &with(base, changes)))), expected, "{event_type} {changes}");
+}
+
+#[track_caller]
+fn check(changes: &Value, expected: &str) {
+    for event_type in ["checkout.session.completed", "checkout.session.async_payment_succeeded"] {
+        check_with(&rules(), event_type, changes, expected);
+    }
+}
+
+const PAID: &str = "payment pi_1: 58.31 on 58.31 EUR on 2026-06-14";
+const PAID_BY_INTENT: &str = "payment pi_1: 58.31 on 58.31 EUR on 2026-06-14 as a rule by another";
+
+#[test]
+fn a_paid_session_is_a_payment() {
+    check(&json!({}), PAID);
+    check(&json!({"payment_intent": null}), &PAID.replace("pi_1", "cs_1"));
+    check(&json!({"payment_intent": {"id": "pi_2"}}), &PAID.replace("pi_1", "pi_2"));
+    check(&json!({"mode": null}), PAID);
+    check(&json!({"currency": "jpy"}), "payment pi_1: 5831 on 5831 JPY on 2026-06-14");
+    let fact = fact(&rules(), &event("checkout.session.completed", &with(session(), &json!({"customer": "cus_1"}))));
+    assert_eq!(who(&fact), "cus_1, sam@example.org, Sam Poe, -");
+    assert_eq!(fact.keys, ["cus_1", "cs_1", "pi_1"]);
+    assert_eq!(fact.at.as_second(), CREATED);
+}
+
+#[test]
+fn amounts_decide_before_labels() {
+    check(&json!({"amount_total": 0}), "customer zero_amount");
+    check(&json!({"amount_total": 0, "payment_status": "no_payment_required"}), "customer zero_amount");
+    check(&json!({"amount_total": -1}), "customer negative_amount");
+    for status in ["unpaid", "no_payment_required", "a_new_status"] {
+        check(&json!({"payment_status": status}), "customer not_paid");
+    }
+    check(&json!({"payment_status": "unpaid", "customer_details": null}), "ignored not_paid");
+    check(&json!({"currency": "ngn"}), "customer below_minimum");
+}
+
+#[test]
+fn what_a_payment_must_have_is_asked_for_by_name() {
+    let missing =
+        |field: &str, what: &str| format!("unmappable missing_field: data.object.{field} is missing or not {what}");
+    check(&json!({"amount_total": null}), &missing("amount_total", "an integer"));
+    check(&json!({"currency": "euro"}), &missing("currency", "a currency of three letters"));
+    check(&json!({"payment_status": 1}), &missing("payment_status", "a text"));
+    check(&json!({"id": null, "payment_intent": null}), &missing("payment_intent", "an id, and so is data.object.id"));
+}
+
+#[test]
+fn invoices_subscriptions_and_set_ups_are_customers_only() {
+    check(&json!({"invoice": "in_1"}), "customer reported_by_invoice");
+    check(&json!({"mode": "subscription", "subscription": "sub_1", "invoice": "in_1"}), "customer checked out sub_1");
+    check(&json!({"mode": "subscription"}), "customer");
+    check(
+        &json!({"mode": "subscription", "subscription": "sub_1", "customer_details": null}),
+        "customer checked out sub_1",
+    );
+    check(&json!({"mode": null, "subscription": "sub_1"}), "customer checked out sub_1");
+    check(&json!({"mode": "setup", "payment_intent": null, "amount_total": null}), "customer");
+    check(&json!({"mode": "setup", "customer_details": null}), "ignored not_relevant");
+    check(&json!({"mode": "a_new_mode", "payment_intent": null}), "customer");
+}
+
+#[test]
+fn a_failed_session_is_a_customer() {
+    let check = |changes: Value, expected: &str| {
+        check_with(&rules(), "checkout.session.async_payment_failed", &changes, expected);
+    };
+    check(json!({"payment_status": "unpaid"}), "customer not_paid");
+    check(json!({"mode": "subscription", "subscription": "sub_1"}), "customer checked out sub_1 not_paid");
+    check(json!({"customer_details": null}), "ignored not_paid");
+}
+
+#[test]
+fn tax_is_left_out_if_asked_for() {
+    let check = |event_type: &str, changes: Value, expected: &str| {
+        let rules = Rules { one_time: OneTime::PaymentIntent, ..untaxed_rules() };
+        let paid = if event_type == "payment_intent.succeeded" { PAID_BY_INTENT } else { PAID };
+        check_with(&rules, event_type, &changes, &paid.replace("58.31 on", &format!("{expected} on")));
+    };
+    check("checkout.session.completed", json!({}), "49");
+    check("checkout.session.completed", json!({"total_details": null}), "58.31");
+    check("checkout.session.completed", json!({"total_details": {"amount_tax": "?"}}), "?");
+    check("payment_intent.succeeded", json!({}), "?");
+    check("payment_intent.succeeded", json!({"amount_details": {"tax": {"total_tax_amount": 931}}}), "49");
+}
+
+#[test]
+fn whom_a_session_is_about() {
+    let check = |changes: Value, expected: &str| {
+        assert_eq!(who(&fact(&rules(), &event("checkout.session.completed", &with(session(), &changes)))), expected);
+    };
+    check(
+        json!({"customer_details": {"email": null}, "customer_email": "typed@example.org"}),
+        "-, typed@example.org, Sam Poe, -",
+    );
+    check(json!({"customer_details": {"name": null, "business_name": "Poe\nLtd"}}), "-, sam@example.org, Poe Ltd, -");
+    check(json!({"client_reference_id": "refairn_ADA"}), "-, sam@example.org, Sam Poe, ADA");
+    check(json!({"client_reference_id": "refairn_"}), "-, sam@example.org, Sam Poe, -");
+    check(json!({"client_reference_id": "user_77"}), "-, sam@example.org, Sam Poe, -");
+    check(
+        json!({"client_reference_id": "refairn_ADA", "metadata": {"referralCode": "BOB"}}),
+        "-, sam@example.org, Sam Poe, BOB",
+    );
+    let bare = Rules { referral_code_from: vec![CodeRule::parse("client_reference_id").unwrap()], ..rules() };
+    let given = event("checkout.session.completed", &with(session(), &json!({"client_reference_id": "ADA"})));
+    assert_eq!(fact(&bare, &given).code.as_deref(), Some("ADA"));
+}
+
+#[test]
+fn expanded_line_items_name_the_product() {
+    let lines =
+        json!({"line_items": {"data": [{"amount_total": 5831, "price": {"id": "price_team", "product": "prod_T"}}]}});
+    check(&lines, &format!("{PAID} for prod_team"));
+}
+
+#[test]
+fn intents_count_only_if_asked_for() {
+    let check = |changes: Value, expected: &str| {
+        check_with(&rules(), "payment_intent.succeeded", &changes, "ignored one_time_off");
+        check_with(&one_time_rules(), "payment_intent.succeeded", &changes, expected);
+    };
+    check(json!({}), PAID_BY_INTENT);
+    check(json!({"invoice": "in_1"}), "customer reported_by_invoice");
+    check(json!({"amount_received": 0}), "customer zero_amount");
+    check(
+        json!({"amount_received": null}),
+        "unmappable missing_field: data.object.amount_received is missing or not an integer",
+    );
+    check(json!({"id": null}), "unmappable missing_field: data.object.id is missing or not an id");
+    let who_and_keys = |changes: Value| {
+        let fact = fact(&one_time_rules(), &event("payment_intent.succeeded", &with(intent(), &changes)));
+        format!("{}; {}", who(&fact), fact.keys.join(" "))
+    };
+    assert_eq!(who_and_keys(json!({})), "cus_1, sam@example.org, -, -; cus_1 pi_1 ch_1");
+    let charge = json!({"id": "ch_2", "billing_details": {"email": "card@example.org", "name": "Card Holder"}, "metadata": {"refairn_code": "ADA"}});
+    assert_eq!(
+        who_and_keys(json!({"receipt_email": null, "latest_charge": charge})),
+        "cus_1, card@example.org, Card Holder, ADA; cus_1 pi_1 ch_2"
+    );
+    let listed = json!({"receipt_email": null, "latest_charge": null, "charges": {"data": [charge]}});
+    assert_eq!(who_and_keys(listed), "cus_1, card@example.org, Card Holder, ADA; cus_1 pi_1 ch_2");
+}
+
+#[test]
+fn charges_only_bring_an_address() {
+    let check = |changes: Value, expected: &str| {
+        check_with(&rules(), "charge.succeeded", &changes, "ignored one_time_off");
+        check_with(&one_time_rules(), "charge.succeeded", &changes, expected);
+    };
+    check(json!({}), "customer already_reported");
+    check(json!({"invoice": "in_1"}), "customer reported_by_invoice");
+    check(json!({"payment_intent": null}), "customer one_time_off");
+    let changes = json!({"customer": null, "billing_details": {"email": null}, "receipt_email": "receipt@example.org"});
+    let fact = fact(&one_time_rules(), &event("charge.succeeded", &with(super::reversal::charge(), &changes)));
+    assert_eq!(who(&fact), "-, receipt@example.org, Card Holder, -");
+    assert_eq!(fact.keys, ["ch_1", "pi_1"]);
+}
