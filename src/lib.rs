@@ -16,4 +16,5 @@ pub mod providers;
 pub mod domain;
 
 pub mod clock;
+pub mod config;
 pub mod tasks;

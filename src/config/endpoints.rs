@@ -1,0 +1,271 @@
+//! The webhook endpoints: those of `[[endpoints]]`, and those that a provider's variable alone makes.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::businesses::Draft;
+use super::environment::provider_variables;
+use super::layers::Place;
+use super::mistake::Mistake;
+use super::raw::{Item, Node, Reader, Reported};
+use super::rules;
+use super::table::{Table, all};
+use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::domain::secret::Secret;
+
+/// How far a signature's time may be from ours unless the endpoint says otherwise.
+const SIGNATURE_TOLERANCE: Duration = Duration::from_secs(300);
+/// Longest name: it is part of a URL and of log lines.
+const NAME_CHARS_MAX: usize = 64;
+
+/// What endpoints are read beside.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// The businesses, unless they could not be read at all.
+    pub(super) businesses: Option<&'a [Draft]>,
+    /// The zone of every endpoint.
+    pub(super) time_zone: &'a TimeZone,
+}
+
+/// An endpoint as far as it could be read.
+struct Found {
+    path: String,
+    place: Place,
+    provider: Result<ProviderKind, Reported>,
+    /// Nothing as long as the file gives none.
+    secrets: Result<Option<Vec<Secret>>, Reported>,
+    /// What the secrets' messages call them.
+    secrets_key: String,
+    /// Complete except for its secrets.
+    endpoint: Result<Endpoint, Reported>,
+}
+
+/// Reads the endpoints, and gives the secrets of `variables` to those they belong to.
+pub(super) fn endpoints(
+    items: Vec<Item>,
+    mut variables: Table,
+    context: Context<'_>,
+    r: &mut Reader,
+) -> Result<Vec<Endpoint>, Reported> {
+    let mut found: Vec<Found> = items.into_iter().map(|item| endpoint(item, context, r)).collect();
+    for provider in ProviderKind::ALL {
+        match variables.secrets(provider_variables(*provider), r) {
+            Ok(None) => {}
+            Ok(Some(secrets)) => give(*provider, Ok(secrets), &mut found, context, r),
+            Err(Reported) => give(*provider, Err(Reported), &mut found, context, r),
+        }
+    }
+    if found.is_empty() {
+        let cure = "set STRIPE_WEBHOOK_SECRET or PAYSTACK_SECRET_KEY, or write [[endpoints]] into the file";
+        r.note(Mistake::new("endpoints", "there is none, so nothing could be received", cure));
+        if let Some(first) = context.businesses.and_then(<[Draft]>::first) {
+            let _: Result<(), Reported> = rules::product_of_business(first, r);
+        }
+        return Err(Reported);
+    }
+    let endpoints = all(found.into_iter().map(|found| complete(found, r)))?;
+    unique(&endpoints, r)?;
+    Ok(endpoints)
+}
+
+/// Gives a variable's secrets to the one endpoint of `provider` that has none; where the file has no endpoint of that
+/// provider, the variable alone makes one.
+fn give(
+    provider: ProviderKind,
+    secrets: Result<Vec<Secret>, Reported>,
+    found: &mut Vec<Found>,
+    context: Context<'_>,
+    r: &mut Reader,
+) {
+    if found.iter().any(|f| f.provider.is_err()) {
+        return; // Whose they are is known once every endpoint names its provider.
+    }
+    let [variable, _] = provider_variables(provider);
+    let of_provider = |f: &Found| f.provider.is_ok_and(|p| p == provider);
+    if !found.iter().any(of_provider) {
+        let mut made = endpoint(made_by(variable, provider), context, r);
+        made.secrets = secrets.map(Some);
+        made.secrets_key = variable.to_owned();
+        found.push(made);
+        return;
+    }
+    let paths =
+        |of: &[&mut Found]| of.iter().map(|f| format!("{} ({})", f.path, f.place)).collect::<Vec<_>>().join(", ");
+    let (mut lacking, others): (Vec<_>, Vec<_>) =
+        found.iter_mut().filter(|f| of_provider(f)).partition(|f| matches!(f.secrets, Ok(None)));
+    match lacking.as_mut_slice() {
+        [one] => {
+            one.secrets = secrets.map(Some);
+            one.secrets_key = variable.to_owned();
+        }
+        [] => {
+            let cause = format!("every {provider} endpoint has its secrets in the file: {}", paths(&others));
+            r.note(Mistake::new(variable, cause, "unset it, or take the secrets of the one it is for out of the file"));
+        }
+        several => {
+            let cause = format!("it cannot be told whose it is; these have no secrets: {}", paths(several));
+            r.note(Mistake::new(variable, cause, "give all of these but one `secrets` or `secrets_file`"));
+            for one in several {
+                one.secrets = Err(Reported);
+            }
+        }
+    }
+}
+
+/// What the file would hold for an endpoint that a variable alone makes.
+fn made_by(variable: &str, provider: ProviderKind) -> Item {
+    let place = Place::Variable(variable.to_owned());
+    let key = format!("endpoints[{:?}]", provider.code());
+    let kind =
+        Item { key: format!("{key}.provider"), place: place.clone(), node: Node::Text(provider.code().to_owned()) };
+    Item { key, place, node: Node::Table(BTreeMap::from([("provider".to_owned(), kind)])) }
+}
+
+fn endpoint(item: Item, context: Context<'_>, r: &mut Reader) -> Found {
+    let (path, place) = (item.key.clone(), item.place.clone());
+    let secrets_key = format!("{path}.secrets");
+    let Ok(mut t) = Table::open(item, r) else {
+        let (provider, secrets, endpoint) = (Err(Reported), Err(Reported), Err(Reported));
+        return Found { path, place, provider, secrets, secrets_key, endpoint };
+    };
+    let provider = t.required("provider", r, "write stripe or paystack", |item| item.choice::<ProviderKind>());
+    let name = t.optional("name", r, |item| {
+        item.parsed(name, &format!("write 1 to {NAME_CHARS_MAX} of the letters a-z, digits, - and _"))
+    });
+    let secrets = t.secrets(["secrets", "secrets_file"], r);
+    let api_key = t.secret(["api_key", "api_key_file"], r);
+    let tolerance_s = t.optional("signature_tolerance_s", r, |item| {
+        rules::of_stripe_only(provider, item)?;
+        item.integer(&(10..=86_400))
+    });
+    let allowed_ips = t.each("allowed_ips", r, |item| {
+        let address = |text: &str| text.parse::<IpAddr>().map_err(|_| format!("{text:?} is no address"));
+        item.parsed(address, "write addresses such as 192.0.2.7; ranges are not supported here")
+    });
+    let business = business(&mut t, &place, context, r);
+    let of_variable = matches!(place, Place::Variable(_));
+    let rules = rules::rules(&mut t, provider, business.ok(), of_variable, context.time_zone, r);
+    t.close(r);
+    let api_key = api_key.and_then(|key| match (key, provider) {
+        (Some(key), Ok(provider)) => sound_api_key(provider, &path, key, r).map(Some),
+        (key, _) => Ok(key),
+    });
+    let read = move || {
+        let provider = provider?;
+        Ok(Endpoint {
+            name: name?.unwrap_or_else(|| provider.code().to_owned()),
+            provider,
+            secrets: Vec::new(),
+            signature_tolerance: tolerance_s?.map_or(SIGNATURE_TOLERANCE, |s| Duration::from_secs(u64::from(s))),
+            allowed_ips: allowed_ips?.unwrap_or_default(),
+            business: business?.id.clone()?,
+            api_key: api_key?,
+            rules: rules?,
+        })
+    };
+    Found { path, place, provider, secrets, secrets_key, endpoint: read() }
+}
+
+/// The business an endpoint's sales belong to. Where there are several, the file has to say which.
+fn business<'a>(t: &mut Table, place: &Place, context: Context<'a>, r: &mut Reader) -> Result<&'a Draft, Reported> {
+    let key = t.key("business");
+    let named = t.take("business");
+    let Some(businesses) = context.businesses else { return Err(Reported) };
+    let ids = || businesses.iter().filter_map(|b| b.id.as_deref().ok()).collect::<Vec<_>>().join(", ");
+    let Some(item) = named else {
+        let made_by_variable = matches!(place, Place::Variable(_));
+        return match businesses {
+            [first, ..] if made_by_variable || businesses.len() == 1 => Ok(first),
+            [] => Err(Reported),
+            [..] => {
+                let cause = "it is missing, and there are several businesses";
+                Err(r.note(Mistake::new(key, cause, format!("write the id of one of them: {}", ids()))))
+            }
+        };
+    };
+    let id = r.keep(item.id())?;
+    let found = businesses.iter().find(|b| b.id.as_ref().is_ok_and(|known| *known == id));
+    if found.is_none() && businesses.iter().any(|b| b.id.is_err()) {
+        return Err(Reported); // It may be the one whose id is to be corrected.
+    }
+    found
+        .ok_or_else(|| r.note(item.mistake(format!("there is no business {id:?}"), format!("write one of: {}", ids()))))
+}
+
+/// An endpoint with its secrets.
+fn complete(found: Found, r: &mut Reader) -> Result<Endpoint, Reported> {
+    let secrets = match (found.secrets, found.provider) {
+        (Ok(Some(secrets)), Ok(provider)) => {
+            all(secrets.into_iter().map(|secret| sound_secret(provider, &found.secrets_key, secret, r)))
+        }
+        (Ok(None), Ok(provider)) => {
+            let [variable, _] = provider_variables(provider);
+            let cure = format!("write secrets or secrets_file, or set {variable}");
+            Err(r.note(Mistake::new(found.secrets_key, "it is missing: anybody could sign", cure)))
+        }
+        (Ok(_), Err(Reported)) | (Err(Reported), _) => Err(Reported),
+    };
+    let mut endpoint = found.endpoint?;
+    endpoint.secrets = secrets?;
+    if endpoint.api_key.is_none() && endpoint.provider == ProviderKind::Paystack {
+        // Paystack signs with the API key itself.
+        endpoint.api_key = endpoint.secrets.first().cloned();
+    }
+    Ok(endpoint)
+}
+
+/// Refuses what is plainly another kind of key, which would refuse every genuine request.
+fn sound_secret(provider: ProviderKind, key: &str, secret: Secret, r: &mut Reader) -> Result<Secret, Reported> {
+    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| secret.expose().starts_with(prefix));
+    let (wrong, cure) = match provider {
+        ProviderKind::Stripe => (
+            starts(&["sk_", "rk_", "pk_"]),
+            "copy the signing secret (whsec_...) of this endpoint from Stripe's dashboard; an API key goes into api_key",
+        ),
+        ProviderKind::Paystack => {
+            (starts(&["pk_", "whsec_"]), "copy the secret key (sk_live_... or sk_test_...) from Paystack's dashboard")
+        }
+    };
+    if wrong {
+        return Err(r.note(Mistake::new(key, "it is another kind of key: no webhook is signed with it", cure)));
+    }
+    Ok(secret)
+}
+
+/// Refuses what is plainly no API key.
+fn sound_api_key(provider: ProviderKind, path: &str, key: Secret, r: &mut Reader) -> Result<Secret, Reported> {
+    if ["whsec_", "pk_"].iter().any(|prefix| key.expose().starts_with(prefix)) {
+        let cure = format!("copy a secret or restricted key from {provider}'s dashboard");
+        return Err(r.note(Mistake::new(
+            format!("{path}.api_key"),
+            "it is another kind of key: no look-up accepts it",
+            cure,
+        )));
+    }
+    Ok(key)
+}
+
+/// An endpoint's name.
+fn name(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    if text.len() > NAME_CHARS_MAX || !text.chars().all(allowed) {
+        return Err("it cannot be part of a URL as it is".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn unique(endpoints: &[Endpoint], r: &mut Reader) -> Result<(), Reported> {
+    let mut seen = BTreeMap::new();
+    let mut outcome = Ok(());
+    for Endpoint { name, provider, .. } in endpoints {
+        if let Some(other) = seen.insert(name, provider) {
+            let cause = format!("two endpoints have this name, one of {other} and one of {provider}");
+            let cure = "give one of them another `name`; without one an endpoint is called like its provider";
+            outcome = Err(r.note(Mistake::new(format!("endpoints[{name:?}].name"), cause, cure)));
+        }
+    }
+    outcome
+}

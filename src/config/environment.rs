@@ -1,0 +1,115 @@
+//! Which environment variables mean which keys.
+
+use std::collections::BTreeMap;
+
+use super::layers::Layer;
+use super::mistake::Mistake;
+use super::raw::{Item, Reader};
+use super::table::Table;
+use crate::domain::endpoint::ProviderKind;
+
+/// What every key's variable starts with: `REFAIRN_BRIDGE__DELIVERY__TIME_ZONE` is `delivery.time_zone`.
+const PREFIX: &str = "REFAIRN_BRIDGE__";
+
+/// The variables with names of their own: section and key.
+const NAMED: &[(&str, &str, &str)] = &[
+    ("REFAIRN_API_KEY", "refairn", "api_key"),
+    ("REFAIRN_API_KEY_FILE", "refairn", "api_key_file"),
+    ("REFAIRN_BUSINESS_ID", "refairn", "business_id"),
+    ("REFAIRN_PRODUCT_ID", "refairn", "product_id"),
+    ("REFAIRN_TEST_PRODUCT_ID", "refairn", "test_product_id"),
+    ("REFAIRN_BASE_URL", "refairn", "base_url"),
+    ("DATABASE_URL", "storage", "url"),
+    ("DATABASE_URL_FILE", "storage", "url_file"),
+    ("BRIDGE_LISTEN", "server", "listen"),
+    ("BRIDGE_ADMIN_TOKEN", "admin", "token"),
+    ("BRIDGE_ADMIN_TOKEN_FILE", "admin", "token_file"),
+];
+
+/// Set by hosting platforms: the port they send requests to, on any address.
+const PORT: &str = "PORT";
+
+/// The variable that holds a provider's secrets, and the one that names a file with them.
+pub(super) const fn provider_variables(provider: ProviderKind) -> [&'static str; 2] {
+    match provider {
+        ProviderKind::Stripe => ["STRIPE_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET_FILE"],
+        ProviderKind::Paystack => ["PAYSTACK_SECRET_KEY", "PAYSTACK_SECRET_KEY_FILE"],
+    }
+}
+
+/// Whether the bridge reads a variable of this name. A single underscore after `REFAIRN_BRIDGE` is not ours: clusters
+/// set such names for a service called `refairn-bridge`.
+pub(super) fn is_ours(name: &str) -> bool {
+    let of_a_provider = ProviderKind::ALL.iter().any(|p| provider_variables(*p).contains(&name));
+    name == PORT || of_a_provider || name.starts_with(PREFIX) || NAMED.iter().any(|(known, ..)| *known == name)
+}
+
+/// What the environment says.
+pub(super) struct Environment {
+    /// A layer for each variable that sets a key.
+    pub(super) layers: Vec<Layer>,
+    /// The providers' secrets, by variable.
+    pub(super) providers: Table,
+}
+
+/// Reads `variables`, and notes those that cannot be what they should be.
+pub(super) fn read(variables: &BTreeMap<String, String>, r: &mut Reader) -> Environment {
+    let mut layers = Vec::new();
+    let mut providers = BTreeMap::new();
+    // Which variable set a key.
+    let mut set: BTreeMap<String, &str> = BTreeMap::new();
+    if let Some(port) = variables.get(PORT).filter(|_| !variables.contains_key("BRIDGE_LISTEN"))
+        && let Ok(address) = r.keep(any_address(port))
+    {
+        layers.push(Layer::variable(PORT, "server", "listen", &address));
+    }
+    for (name, text) in variables.iter().filter(|(name, _)| *name != PORT && is_ours(name)) {
+        let named = NAMED.iter().find(|(known, ..)| known == name);
+        let (section, key) = match (named, name.strip_prefix(PREFIX)) {
+            (Some((_, section, key)), _) => ((*section).to_owned(), (*key).to_owned()),
+            (None, Some(rest)) => match r.keep(section_and_key(name, rest)) {
+                Ok(found) => found,
+                Err(_) => continue,
+            },
+            (None, None) => {
+                providers.insert(name.clone(), Item::variable(name, text));
+                continue;
+            }
+        };
+        match set.insert(format!("{section}.{key}"), name) {
+            None => layers.push(Layer::variable(name, &section, &key, text)),
+            Some(other) => {
+                let cause = format!("{other} sets {section}.{key} too");
+                r.note(Mistake::new(name, cause, "unset one of the two"));
+            }
+        }
+    }
+    Environment { layers, providers: Table::new(String::new(), providers) }
+}
+
+/// The address `PORT` means.
+fn any_address(port: &str) -> Result<String, Mistake> {
+    match port.trim().parse::<u16>() {
+        Ok(port) if port > 0 => Ok(format!("0.0.0.0:{port}")),
+        Ok(_) | Err(_) => Err(Mistake::new(PORT, "it is not a port", "set a number from 1 to 65535, or unset it")),
+    }
+}
+
+/// The key a variable with the prefix means.
+fn section_and_key(name: &str, rest: &str) -> Result<(String, String), Mistake> {
+    let rest = rest.to_ascii_lowercase();
+    let parts: Vec<&str> = rest.split("__").collect();
+    match parts.as_slice() {
+        ["endpoints" | "businesses", ..] => {
+            let cure =
+                "write [[endpoints]] and [[businesses]] in the file; their secrets may stand in files of their own";
+            Err(Mistake::new(name, "lists of tables cannot be set by variables", cure))
+        }
+        [section, key] if !section.is_empty() && !key.is_empty() => Ok(((*section).to_owned(), (*key).to_owned())),
+        _ => Err(Mistake::new(
+            name,
+            "it names no key",
+            format!("name it {PREFIX}SECTION__KEY, with two underscores each"),
+        )),
+    }
+}

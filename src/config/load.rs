@@ -1,0 +1,105 @@
+//! Loads the configuration: the only reader of the environment.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::environment::{self, Environment};
+use super::files::Files;
+use super::layers::{self, Layer};
+use super::mistake::{Mistake, Mistakes};
+use super::raw::{Reader, Reported};
+use super::table::Table;
+use super::{Config, validate};
+
+/// The lowest layer, and the documentation of every key.
+pub(super) const DEFAULTS: &str = include_str!("../../config/refairn-bridge.default.toml");
+
+/// Read when no other file is named, and there is one.
+const USUAL_FILE: &str = "config/refairn-bridge.toml";
+
+/// What a configuration is made of.
+#[derive(Clone)]
+pub struct Sources {
+    /// The file named by `--config`, which then has to exist; else `config/refairn-bridge.toml` is read, if it exists.
+    pub config_file: Option<PathBuf>,
+    /// Environment variables. Those the bridge does not know are of no interest.
+    pub environment: BTreeMap<String, String>,
+    /// Where relative paths start; nothing means where the process was started.
+    pub working_dir: Option<PathBuf>,
+}
+
+impl Sources {
+    /// The environment of this process, and perhaps a file named by `--config`. A variable that is not UTF-8 is taken
+    /// with replacement characters, which [`load`] then refuses.
+    #[must_use]
+    pub fn from_process(config_file: Option<PathBuf>) -> Self {
+        #[allow(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+        let variables = std::env::vars_os();
+        let environment = variables
+            .map(|(name, text)| (name.to_string_lossy().into_owned(), text.to_string_lossy().into_owned()))
+            .filter(|(name, _)| environment::is_ours(name))
+            .collect();
+        Self { config_file, environment, working_dir: None }
+    }
+}
+
+impl fmt::Debug for Sources {
+    /// The environment's names only: its values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources")
+            .field("config_file", &self.config_file)
+            .field("environment", &self.environment.keys())
+            .field("working_dir", &self.working_dir)
+            .finish()
+    }
+}
+
+/// Loads and validates the configuration.
+///
+/// # Errors
+/// Every mistake at once. Only a file that cannot be read, or is not TOML, hides what else may be wrong.
+pub fn load(sources: Sources) -> Result<Config, Mistakes> {
+    let Sources { config_file, environment, working_dir } = sources;
+    let mut reader = Reader::new(Files::new(working_dir));
+    let config = read(config_file.as_deref(), &environment, &mut reader);
+    match (config, reader.mistakes()) {
+        (_, Some(mistakes)) => Err(mistakes),
+        (Ok(config), None) => Ok(config),
+        (Err(Reported), None) => {
+            let mistake =
+                Mistake::new("configuration", "it cannot be used, and nothing says why", "report this as a bug");
+            Err(Mistakes::new(vec![mistake]))
+        }
+    }
+}
+
+fn read(config_file: Option<&Path>, variables: &BTreeMap<String, String>, r: &mut Reader) -> Result<Config, Reported> {
+    let Environment { layers, providers } = environment::read(variables, r);
+    let file = file(config_file, r)?;
+    let defaults = r.keep(Layer::defaults(DEFAULTS))?;
+    let layers = std::iter::once(defaults).chain(file).chain(layers).collect();
+    let merged = r.keep(layers::merge(layers))?;
+    let root = Table::open(merged, r)?;
+    validate::config(root, providers, r)
+}
+
+/// The file's layer, if there is a file.
+fn file(named: Option<&Path>, r: &mut Reader) -> Result<Option<Layer>, Reported> {
+    let path = named.unwrap_or(Path::new(USUAL_FILE));
+    let label = || path.display().to_string();
+    match (r.files().configuration(path), named) {
+        (Ok(Some(text)), _) => r.keep(Layer::file(path, &text)).map(Some),
+        (Ok(None), None) => Ok(None),
+        (Ok(None), Some(_)) => Err(r.note(Mistake::new(
+            label(),
+            "there is no such file",
+            "name another with --config, or leave --config out",
+        ))),
+        (Err(cause), _) => Err(r.note(Mistake::new(
+            label(),
+            format!("it cannot be read: {cause}"),
+            "make it a TOML file the bridge may read",
+        ))),
+    }
+}

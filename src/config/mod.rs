@@ -1,0 +1,163 @@
+//! The configuration: as typed (`raw`, `table`) → validated ([`Config`]).
+//!
+//! Compiled-in defaults lie lowest, then the file, then the environment; see `layers`. `load` is the only reader of the
+//! environment. Every mistake is found in one go and says its key, its cause and its cure; no message and no `Debug`
+//! holds a secret. The file of defaults, `config/refairn-bridge.default.toml`, is the documentation of every key.
+
+mod businesses;
+mod endpoints;
+mod environment;
+mod files;
+mod layers;
+mod load;
+mod mistake;
+mod network;
+mod raw;
+mod rules;
+mod table;
+#[cfg(test)]
+mod tests;
+mod urls;
+mod validate;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::domain::policy::Policy;
+use crate::domain::secret::Secret;
+
+pub use load::{Sources, load};
+pub use mistake::{Mistake, Mistakes};
+pub use network::Network;
+pub use urls::StorageUrl;
+
+/// A configuration without mistakes.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the bridge listens.
+    pub server: Server,
+    /// Opens the dashboard, the API and the metrics. Without it one has to be made for this run: never an open door.
+    pub admin_token: Option<Secret>,
+    /// Where it keeps its data.
+    pub storage: Storage,
+    /// How Refairn is called.
+    pub refairn: Refairn,
+    /// The Refairn businesses, at least one; that of `[refairn]` first. Their ids are unique.
+    pub businesses: Vec<Business>,
+    /// The webhook endpoints, at least one. Their names are unique, each has a secret, each names one of `businesses`.
+    pub endpoints: Vec<Endpoint>,
+    /// How calls are sent.
+    pub delivery: Delivery,
+    /// Which calls are made, and when.
+    pub policy: Policy,
+}
+
+/// Where the bridge listens.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// For webhooks, and for everything else unless `admin_listen` is set.
+    pub listen: SocketAddr,
+    /// For dashboard, API and metrics alone.
+    pub admin_listen: Option<SocketAddr>,
+    /// Only these are believed about where a request came from.
+    pub trusted_proxies: Vec<Network>,
+    /// Longest webhook body.
+    pub body_max_bytes: usize,
+}
+
+/// Where the bridge keeps its data.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    /// The database.
+    pub url: StorageUrl,
+    /// How long bodies are kept.
+    pub retention_days: u32,
+}
+
+/// How Refairn is called.
+#[derive(Debug, Clone)]
+pub struct Refairn {
+    /// `https://HOST[:PORT][/PATH]`, without a slash at its end.
+    pub base_url: String,
+    /// For a whole call, from connecting to the last byte.
+    pub timeout: Duration,
+    /// Whether calls carry `eventId`.
+    pub event_id: bool,
+}
+
+/// A Refairn business.
+#[derive(Debug, Clone)]
+pub struct Business {
+    /// As Refairn's dashboard shows it.
+    pub id: String,
+    /// Authenticates its calls.
+    pub api_key: Secret,
+    /// Its product, for endpoints that name none.
+    pub product_id: Option<String>,
+    /// Its product for test events, for endpoints that name none.
+    pub test_product_id: Option<String>,
+}
+
+/// How calls are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Calls under way at once.
+    pub concurrency: usize,
+    /// Longest pause between two attempts.
+    pub retry_max_wait: Duration,
+    /// After this long, a call that never got through needs attention.
+    pub give_up_after: Duration,
+    /// Most calls a second, when they are limited.
+    pub max_per_second: Option<u32>,
+}
+
+impl Config {
+    /// The endpoint of this name.
+    #[must_use]
+    pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
+
+    /// The endpoint of `provider`, when it has exactly one.
+    #[must_use]
+    pub fn sole_endpoint(&self, provider: ProviderKind) -> Option<&Endpoint> {
+        let mut endpoints = self.endpoints.iter().filter(|endpoint| endpoint.provider == provider);
+        endpoints.next().filter(|_| endpoints.next().is_none())
+    }
+
+    /// The business of this id.
+    #[must_use]
+    pub fn business(&self, id: &str) -> Option<&Business> {
+        self.businesses.iter().find(|business| business.id == id)
+    }
+
+    /// What is allowed but seldom meant, each as a sentence.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if urls::is_clear_text(&self.refairn.base_url) {
+            let url = &self.refairn.base_url;
+            warnings.push(format!("refairn.base_url: {url} is not https, so API keys cross the network in clear text"));
+        }
+        if self.server.trusted_proxies.iter().any(Network::is_everything) {
+            warnings.push(
+                "server.trusted_proxies: everybody is trusted, so anybody can pretend any sender's address".to_owned(),
+            );
+        }
+        if self.admin_token.as_ref().is_some_and(|token| token.expose().chars().count() < validate::TOKEN_CHARS_GOOD) {
+            let least = validate::TOKEN_CHARS_GOOD;
+            warnings.push(format!("admin.token: it is easy to guess; take {least} random characters or more"));
+        }
+        for Endpoint { name, rules, .. } in &self.endpoints {
+            let test = rules.test_product_id.as_ref();
+            if test.is_some_and(|test| {
+                rules.product_id.as_ref() == Some(test) || rules.products.values().any(|p| p == test)
+            }) {
+                warnings
+                    .push(format!("endpoint {name}: test events go to a product of real sales, and count like them"));
+            }
+        }
+        warnings
+    }
+}

@@ -1,0 +1,263 @@
+//! The configuration as typed: what each key holds, read by type. A key that nobody asked for is a mistake.
+//!
+//! Nothing here stops at the first mistake: each is noted with the [`Reader`], and [`Reported`] says that one was.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeOwned, IntoDeserializer};
+
+use super::files::Files;
+use super::layers::Place;
+use super::mistake::{Mistake, Mistakes};
+use crate::domain::secret::Secret;
+
+/// A mistake was noted; there is no value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reported;
+
+/// Reads secrets' files and notes mistakes.
+#[derive(Debug)]
+pub(super) struct Reader {
+    files: Files,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reader {
+    /// With nothing noted yet.
+    pub(super) const fn new(files: Files) -> Self {
+        Self { files, mistakes: Vec::new() }
+    }
+
+    /// The files it reads.
+    pub(super) const fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// Notes a mistake, once.
+    pub(super) fn note(&mut self, mistake: Mistake) -> Reported {
+        if !self.mistakes.contains(&mistake) {
+            self.mistakes.push(mistake);
+        }
+        Reported
+    }
+
+    /// Notes the mistake of `result`, if it is one.
+    pub(super) fn keep<T>(&mut self, result: Result<T, Mistake>) -> Result<T, Reported> {
+        result.map_err(|mistake| self.note(mistake))
+    }
+
+    /// What was noted, when anything was.
+    pub(super) fn mistakes(self) -> Option<Mistakes> {
+        (!self.mistakes.is_empty()).then(|| Mistakes::new(self.mistakes))
+    }
+}
+
+/// A value, its key and where it was set.
+#[derive(Clone)]
+pub(super) struct Item {
+    /// Its key, from the root.
+    pub(super) key: String,
+    /// Where it was set.
+    pub(super) place: Place,
+    /// What it holds. May be a secret: this type has no `Debug`.
+    pub(super) node: Node,
+}
+
+/// What a key may hold.
+#[derive(Clone)]
+pub(super) enum Node {
+    /// Text, exactly as it was written.
+    Text(String),
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i128),
+    /// A number with a fraction.
+    Float(f64),
+    /// Several.
+    List(Vec<Item>),
+    /// A section, or a map.
+    Table(BTreeMap<String, Item>),
+    /// Nothing that can be used.
+    Nothing,
+}
+
+impl Item {
+    /// A text set by an environment variable that stands for no key.
+    pub(super) fn variable(name: &str, text: &str) -> Self {
+        Self { key: name.to_owned(), place: Place::Variable(name.to_owned()), node: Node::Text(text.to_owned()) }
+    }
+
+    /// A mistake of this value.
+    pub(super) fn mistake(&self, cause: impl Into<String>, cure: impl Into<String>) -> Mistake {
+        let place = Some(&self.place).filter(|place| **place != Place::Variable(self.key.clone()));
+        Mistake { place: place.map(ToString::to_string), ..Mistake::new(&self.key, cause, cure) }
+    }
+
+    /// Text that is not blank, without spaces around it. Not for secrets.
+    pub(super) fn text(&self) -> Result<String, Mistake> {
+        match &self.node {
+            Node::Text(text) if text.trim().is_empty() => {
+                Err(self.mistake("it is blank", "give it a value, or take it away"))
+            }
+            Node::Text(text) => self.undamaged(text).map(|()| text.trim().to_owned()),
+            Node::Boolean(_) | Node::Integer(_) | Node::Float(_) | Node::List(_) | Node::Table(_) | Node::Nothing => {
+                Err(self.mistake(format!("it holds {}, not text", self.kind()), "write one text, in double quotes"))
+            }
+        }
+    }
+
+    /// Text that `parse` understands; its error is the cause.
+    pub(super) fn parsed<T>(&self, parse: impl Fn(&str) -> Result<T, String>, cure: &str) -> Result<T, Mistake> {
+        parse(&self.text()?).map_err(|cause| self.mistake(cause, cure))
+    }
+
+    /// An id as Refairn or a provider gives it.
+    pub(super) fn id(&self) -> Result<String, Mistake> {
+        let sound = |text: &str| {
+            let strange = text.chars().any(|c| c.is_whitespace() || c.is_control());
+            if strange { Err("it has spaces or control characters in it".to_owned()) } else { Ok(text.to_owned()) }
+        };
+        self.parsed(sound, "copy the id as the dashboard shows it")
+    }
+
+    /// A secret, exactly as written.
+    pub(super) fn secret(&self) -> Result<Secret, Mistake> {
+        match &self.node {
+            Node::Text(text) => self.secret_of(text),
+            Node::Boolean(_) | Node::Integer(_) | Node::Float(_) | Node::List(_) | Node::Table(_) | Node::Nothing => {
+                Err(self.mistake(format!("it holds {}, not text", self.kind()), "write the secret in double quotes"))
+            }
+        }
+    }
+
+    /// `text`, which this value holds or names, as a secret.
+    pub(super) fn secret_of(&self, text: &str) -> Result<Secret, Mistake> {
+        self.undamaged(text)?;
+        Secret::parse(text).map_err(|error| {
+            let error = error.to_string();
+            let (cause, cure) = error.split_once(": ").unwrap_or((&error, "copy it again, in one piece"));
+            self.mistake(cause, cure)
+        })
+    }
+
+    /// The text of the file this value names.
+    pub(super) fn file_text(&self, files: &Files) -> Result<String, Mistake> {
+        let path = self.text()?;
+        files.secret(Path::new(&path)).map_err(|error| {
+            self.mistake(
+                format!("{path} cannot be read: {error}"),
+                "name a text file the bridge may read, with the secret in it",
+            )
+        })
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn integer(&self, range: &RangeInclusive<u32>) -> Result<u32, Mistake> {
+        let cure = || format!("write a whole number from {} to {}", range.start(), range.end());
+        let number = match &self.node {
+            Node::Integer(number) => Some(*number),
+            // The environment knows no numbers, only texts.
+            Node::Text(text) => text.trim().parse().ok(),
+            Node::Boolean(_) | Node::Float(_) | Node::List(_) | Node::Table(_) | Node::Nothing => None,
+        };
+        let Some(number) = number else { return Err(self.mistake("it is not a whole number", cure())) };
+        let fitting = u32::try_from(number).ok().filter(|number| range.contains(number));
+        fitting.ok_or_else(|| self.mistake(format!("{number} is out of range"), cure()))
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&self) -> Result<bool, Mistake> {
+        match &self.node {
+            Node::Boolean(yes) => Ok(*yes),
+            Node::Text(text) if text.trim() == "true" => Ok(true),
+            Node::Text(text) if text.trim() == "false" => Ok(false),
+            Node::Text(_) | Node::Integer(_) | Node::Float(_) | Node::List(_) | Node::Table(_) | Node::Nothing => {
+                Err(self.mistake("it is neither true nor false", "write true or false, without quotes"))
+            }
+        }
+    }
+
+    /// One of an enum's names.
+    pub(super) fn choice<T: DeserializeOwned>(&self) -> Result<T, Mistake> {
+        let text = self.text()?;
+        let deserializer: StrDeserializer<'_, NotAmong> = text.as_str().into_deserializer();
+        T::deserialize(deserializer).map_err(|NotAmong(names)| {
+            let shown: String = text.chars().take(64).collect();
+            self.mistake(format!("{shown:?} is not among its values"), format!("write one of: {}", names.join(", ")))
+        })
+    }
+
+    /// The entries of a list, or of a text separated by commas.
+    pub(super) fn list(self) -> Result<Vec<Self>, Mistake> {
+        match self.node {
+            Node::List(items) => Ok(items),
+            Node::Text(ref text) if text.contains(',') => {
+                let part = |(i, part): (usize, &str)| Self {
+                    key: format!("{}[#{}]", self.key, i.saturating_add(1)),
+                    place: self.place.clone(),
+                    node: Node::Text(part.to_owned()),
+                };
+                Ok(text.split(',').enumerate().map(part).collect())
+            }
+            Node::Text(_) => Ok(vec![self]),
+            Node::Boolean(_) | Node::Integer(_) | Node::Float(_) | Node::Table(_) | Node::Nothing => {
+                Err(self.mistake(format!("it holds {}, not a list", self.kind()), "write [\"...\", \"...\"]"))
+            }
+        }
+    }
+
+    /// The keys and values of a map.
+    pub(super) fn map(self) -> Result<BTreeMap<String, Self>, Mistake> {
+        match self.node {
+            Node::Table(items) => Ok(items),
+            Node::Text(_) | Node::Boolean(_) | Node::Integer(_) | Node::Float(_) | Node::List(_) | Node::Nothing => {
+                Err(self.mistake(format!("it holds {}, not keys and values", self.kind()), "write it as a table"))
+            }
+        }
+    }
+
+    /// Refuses what stands for bytes that were no UTF-8: the true text is not known.
+    fn undamaged(&self, text: &str) -> Result<(), Mistake> {
+        if text.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(self.mistake("it is not UTF-8 text", "set it again, in UTF-8"));
+        }
+        Ok(())
+    }
+
+    const fn kind(&self) -> &'static str {
+        match self.node {
+            Node::Text(_) => "text",
+            Node::Boolean(_) => "true or false",
+            Node::Integer(_) | Node::Float(_) => "a number",
+            Node::List(_) => "a list",
+            Node::Table(_) => "a table",
+            Node::Nothing => "nothing",
+        }
+    }
+}
+
+/// The names a text is not among.
+#[derive(Debug)]
+struct NotAmong(&'static [&'static str]);
+
+impl std::fmt::Display for NotAmong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "not one of {}", self.0.join(", "))
+    }
+}
+
+impl std::error::Error for NotAmong {}
+
+impl serde::de::Error for NotAmong {
+    fn custom<T: std::fmt::Display>(_: T) -> Self {
+        Self(&[])
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self(expected)
+    }
+}

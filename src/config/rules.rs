@@ -1,0 +1,149 @@
+//! The keys of an endpoint that say how its events become facts.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use rust_decimal::Decimal;
+
+use super::businesses::Draft;
+use super::mistake::Mistake;
+use super::raw::{Item, Node, Reader, Reported};
+use super::table::Table;
+use crate::domain::endpoint::{CodeRule, CommissionBase, ProviderKind, Rules, Unmapped};
+use crate::domain::money::Currency;
+
+/// Reads the rules of an endpoint of `provider` whose sales belong to `business`.
+pub(super) fn rules(
+    t: &mut Table,
+    provider: Result<ProviderKind, Reported>,
+    business: Option<&Draft>,
+    of_variable: bool,
+    time_zone: &TimeZone,
+    r: &mut Reader,
+) -> Result<Rules, Reported> {
+    let own = t.optional("product_id", r, Item::id);
+    let own_test = t.optional("test_product_id", r, Item::id);
+    let products = t.take("products").map_or_else(|| Ok(BTreeMap::new()), |item| products(item, r));
+    let unmapped_key = t.key("unmapped");
+    let unmapped = t.optional("unmapped", r, |item| item.choice());
+    let commission_base = t.optional("commission_base", r, |item| commission_base(provider, item));
+    let minimum_amount = t.take("minimum_amount").map_or_else(|| Ok(BTreeMap::new()), |item| minimum_amount(item, r));
+    let one_time = t.optional("one_time", r, |item| of_stripe_only(provider, item).and_then(|()| item.choice()));
+    let out_of_band = t.optional("out_of_band", r, |item| of_stripe_only(provider, item).and_then(|()| item.choice()));
+    let cure = "write metadata.KEY, custom_fields.NAME or client_reference_id:PREFIX";
+    let referral_code_from = t.each("referral_code_from", r, |item| {
+        item.parsed(CodeRule::parse, cure)
+            .map_err(|mistake| Mistake { cause: "it is no place for a code".to_owned(), ..mistake })
+    });
+    let (own, own_test, products, unmapped) = (own?, own_test?, products?, unmapped?.unwrap_or_default());
+    match unmapped {
+        Unmapped::Ignore if products.is_empty() => {
+            let cause = "every sale would be ignored: products is empty";
+            r.note(Mistake::new(unmapped_key, cause, "fill products, or take unmapped away"));
+        }
+        Unmapped::Ignore => {}
+        Unmapped::Default => match (&own, business) {
+            (None, Some(business)) if of_variable => product_of_business(business, r)?,
+            (None, Some(Draft { product_id: Ok(None), path, .. })) => {
+                let cure = format!("write product_id here or into {path}, or unmapped = \"ignore\" beside products");
+                r.note(Mistake::new(t.key("product_id"), "it is missing", cure));
+            }
+            (None | Some(_), _) => {}
+        },
+    }
+    let business = business.ok_or(Reported)?;
+    Ok(Rules {
+        product_id: own.map_or_else(|| business.product_id.clone(), |id| Ok(Some(id)))?,
+        test_product_id: own_test.map_or_else(|| business.test_product_id.clone(), |id| Ok(Some(id)))?,
+        products,
+        unmapped,
+        commission_base: commission_base?.unwrap_or_default(),
+        minimum_amount: minimum_amount?,
+        one_time: one_time?.unwrap_or_default(),
+        out_of_band: out_of_band?.unwrap_or_default(),
+        referral_code_from: referral_code_from?.unwrap_or_else(CodeRule::defaults),
+        time_zone: time_zone.clone(),
+    })
+}
+
+/// Notes it when a business has no product, and nothing else could name one.
+pub(super) fn product_of_business(business: &Draft, r: &mut Reader) -> Result<(), Reported> {
+    match business {
+        Draft { product_id: Ok(None), path, .. } if path == "refairn" => {
+            let cure = "set REFAIRN_PRODUCT_ID, or product_id in [refairn], as Refairn's dashboard shows it under \
+                        Settings → Integrations";
+            Err(r.note(Mistake::new("refairn.product_id", "it is missing", cure)))
+        }
+        Draft { product_id: Ok(None), path, .. } => Err(r.note(Mistake::new(
+            format!("{path}.product_id"),
+            "it is missing",
+            "write it into this [[businesses]]",
+        ))),
+        Draft { product_id: Ok(Some(_)) | Err(Reported), .. } => Ok(()),
+    }
+}
+
+/// Refuses a key that means nothing to Paystack: whoever wrote it expects something of it.
+pub(super) fn of_stripe_only(provider: Result<ProviderKind, Reported>, item: &Item) -> Result<(), Mistake> {
+    match provider {
+        Ok(ProviderKind::Stripe) | Err(Reported) => Ok(()),
+        Ok(ProviderKind::Paystack) => Err(item.mistake("it means nothing to paystack", "take it away")),
+    }
+}
+
+fn commission_base(provider: Result<ProviderKind, Reported>, item: &Item) -> Result<CommissionBase, Mistake> {
+    let base = item.choice()?;
+    let unfit = match (provider, base) {
+        (Ok(ProviderKind::Stripe), CommissionBase::Requested | CommissionBase::NetOfFees) => {
+            "stripe's events do not tell it: write paid or excluding_tax"
+        }
+        (Ok(ProviderKind::Paystack), CommissionBase::ExcludingTax) => {
+            "paystack's events do not tell it: write paid, requested or net_of_fees"
+        }
+        (Ok(ProviderKind::Stripe), CommissionBase::Paid | CommissionBase::ExcludingTax)
+        | (Ok(ProviderKind::Paystack), CommissionBase::Paid | CommissionBase::Requested | CommissionBase::NetOfFees)
+        | (Err(Reported), _) => return Ok(base),
+    };
+    let (cause, cure) = unfit.split_once(": ").unwrap_or((unfit, "write paid"));
+    Err(item.mistake(cause, cure))
+}
+
+fn products(item: Item, r: &mut Reader) -> Result<BTreeMap<String, String>, Reported> {
+    let items = r.keep(item.map())?;
+    let entry = |(sold, item): (String, Item)| r.keep(item.id()).map(|product| (sold, product));
+    let entries: Vec<_> = items.into_iter().map(entry).collect();
+    entries.into_iter().collect()
+}
+
+fn minimum_amount(item: Item, r: &mut Reader) -> Result<BTreeMap<Currency, Decimal>, Reported> {
+    let mut amounts = BTreeMap::new();
+    let mut outcome = Ok(());
+    for (code, item) in r.keep(item.map())? {
+        let currency = code.parse::<Currency>();
+        let entry = currency.map_err(|error| item.mistake(error.to_string(), "write an ISO 4217 code such as NGN"));
+        let noted = r.keep(entry.and_then(|currency| {
+            let amount = amount(&item)?;
+            if amounts.insert(currency, amount).is_some() {
+                return Err(item.mistake(format!("{currency} is there twice"), "keep one of the two"));
+            }
+            Ok(())
+        }));
+        outcome = outcome.and(noted);
+    }
+    outcome.map(|()| amounts)
+}
+
+/// An amount in the standard unit, exactly as typed: text, a whole number, or the shortest text of a fraction.
+fn amount(item: &Item) -> Result<Decimal, Mistake> {
+    let text = match &item.node {
+        Node::Text(text) => text.trim().to_owned(),
+        Node::Integer(number) => number.to_string(),
+        Node::Float(number) => number.to_string(),
+        Node::Boolean(_) | Node::List(_) | Node::Table(_) | Node::Nothing => String::new(),
+    };
+    let plain = text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let amount = Decimal::from_str_exact(&text).ok().filter(|_| plain);
+    amount.ok_or_else(|| {
+        item.mistake("it is not an amount", "write it in the standard unit, such as \"100\" or \"29.99\"")
+    })
+}

@@ -1,0 +1,210 @@
+//! One section as typed. Each key is asked for by name; what is left over at the end is nobody's.
+
+use std::collections::BTreeMap;
+
+use super::mistake::Mistake;
+use super::raw::{Item, Reader, Reported};
+use crate::domain::secret::Secret;
+
+/// A section, or one entry of `[[businesses]]` or `[[endpoints]]`.
+pub(super) struct Table {
+    path: String,
+    items: BTreeMap<String, Item>,
+    /// Every key that was asked for, to suggest the right one.
+    asked: Vec<&'static str>,
+}
+
+/// How a secret was given.
+enum Form {
+    /// As it is.
+    Plain(Item),
+    /// As the name of a file that holds it.
+    File(Item),
+}
+
+impl Table {
+    /// The section `item` holds.
+    pub(super) fn open(item: Item, r: &mut Reader) -> Result<Self, Reported> {
+        let path = item.key.clone();
+        let items = r.keep(item.map())?;
+        Ok(Self::new(path, items))
+    }
+
+    /// A section at `path`.
+    pub(super) const fn new(path: String, items: BTreeMap<String, Item>) -> Self {
+        Self { path, items, asked: Vec::new() }
+    }
+
+    /// A key of this section, from the root.
+    pub(super) fn key(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// Whether a key is set and not taken yet.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.items.contains_key(name)
+    }
+
+    /// Takes what a key holds.
+    pub(super) fn take(&mut self, name: &'static str) -> Option<Item> {
+        self.asked.push(name);
+        self.items.remove(name)
+    }
+
+    /// A section of the root.
+    pub(super) fn section(&mut self, name: &'static str, r: &mut Reader) -> Result<Self, Reported> {
+        let path = self.key(name);
+        self.take(name).map_or_else(|| Ok(Self::new(path, BTreeMap::new())), |item| Self::open(item, r))
+    }
+
+    /// A key that may be left out.
+    pub(super) fn optional<T>(
+        &mut self,
+        name: &'static str,
+        r: &mut Reader,
+        read: impl FnOnce(&Item) -> Result<T, Mistake>,
+    ) -> Result<Option<T>, Reported> {
+        self.take(name).map(|item| r.keep(read(&item))).transpose()
+    }
+
+    /// A key that has to be there.
+    pub(super) fn required<T>(
+        &mut self,
+        name: &'static str,
+        r: &mut Reader,
+        cure: &str,
+        read: impl FnOnce(&Item) -> Result<T, Mistake>,
+    ) -> Result<T, Reported> {
+        let key = self.key(name);
+        self.optional(name, r, read)?.ok_or_else(|| r.note(Mistake::new(key, "it is missing", cure)))
+    }
+
+    /// Every entry of a list that may be left out, each read by `read`.
+    pub(super) fn each<T>(
+        &mut self,
+        name: &'static str,
+        r: &mut Reader,
+        read: impl Fn(&Item) -> Result<T, Mistake>,
+    ) -> Result<Option<Vec<T>>, Reported> {
+        let Some(item) = self.take(name) else { return Ok(None) };
+        let items = r.keep(item.list())?;
+        all(items.iter().map(|item| r.keep(read(item)))).map(Some)
+    }
+
+    /// The text of a secret key, given as it is or as the name of a file; and the item it came from.
+    pub(super) fn secret_text(
+        &mut self,
+        [plain, file]: [&'static str; 2],
+        r: &mut Reader,
+    ) -> Result<Option<(Item, String)>, Reported> {
+        let Some(form) = self.form([plain, file], r)? else { return Ok(None) };
+        let text = match &form {
+            Form::Plain(item) => item.secret().map(|secret| secret.expose().to_owned()),
+            Form::File(item) => item.file_text(r.files()),
+        };
+        let (Form::Plain(item) | Form::File(item)) = form;
+        r.keep(text).map(|text| Some((item, text)))
+    }
+
+    /// A secret, given as it is or as the name of a file.
+    pub(super) fn secret(&mut self, names: [&'static str; 2], r: &mut Reader) -> Result<Option<Secret>, Reported> {
+        let found = self.secret_text(names, r)?;
+        found.map(|(item, text)| r.keep(item.secret_of(&text))).transpose()
+    }
+
+    /// Several secrets, given as a list, as a text separated by commas, or one a line in a file; never an empty list.
+    pub(super) fn secrets(
+        &mut self,
+        names: [&'static str; 2],
+        r: &mut Reader,
+    ) -> Result<Option<Vec<Secret>>, Reported> {
+        let Some(form) = self.form(names, r)? else { return Ok(None) };
+        let (origin, secrets) = match form {
+            Form::Plain(item) => {
+                let items = r.keep(item.clone().list())?;
+                (item, all(items.iter().map(|item| r.keep(item.secret())))?)
+            }
+            Form::File(item) => {
+                let text = r.keep(item.file_text(r.files()))?;
+                let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+                let secrets = all(lines.into_iter().map(|line| r.keep(item.secret_of(line))))?;
+                (item, secrets)
+            }
+        };
+        if secrets.is_empty() {
+            return Err(
+                r.note(origin.mistake("it holds no secret", "give at least one: without it anybody could sign"))
+            );
+        }
+        Ok(Some(secrets))
+    }
+
+    /// Ends the reading: what was not asked for is nobody's key.
+    pub(super) fn close(self, r: &mut Reader) {
+        for (name, item) in &self.items {
+            let near = self.asked.iter().map(|asked| (distance(asked, name), *asked)).min();
+            let cure = match near {
+                Some((steps, asked)) if steps <= 3 => format!("did you mean `{asked}`?"),
+                Some(_) | None if self.path.is_empty() => format!("the sections are: {}", self.asked.join(", ")),
+                Some(_) | None => format!("the keys here are: {}", self.asked.join(", ")),
+            };
+            r.note(item.mistake("there is no such key", cure));
+        }
+    }
+
+    /// Which of a secret's two forms counts: the one of the higher layer, and of one layer never both.
+    fn form(&mut self, [plain, file]: [&'static str; 2], r: &mut Reader) -> Result<Option<Form>, Reported> {
+        match (self.take(plain), self.take(file)) {
+            (None, None) => Ok(None),
+            (Some(item), None) => Ok(Some(Form::Plain(item))),
+            (None, Some(item)) => Ok(Some(Form::File(item))),
+            (Some(item), Some(named)) if item.place.height() == named.place.height() => {
+                let cause = format!("it is given twice: here and as {} ({})", named.key, named.place);
+                Err(r.note(item.mistake(cause, "keep one of the two")))
+            }
+            (Some(item), Some(named)) if item.place.height() > named.place.height() => Ok(Some(Form::Plain(item))),
+            (Some(_), Some(named)) => Ok(Some(Form::File(named))),
+        }
+    }
+}
+
+/// All values, or that a mistake was noted; every result is looked at before.
+pub(super) fn all<T>(results: impl Iterator<Item = Result<T, Reported>>) -> Result<Vec<T>, Reported> {
+    let results: Vec<_> = results.collect();
+    results.into_iter().collect()
+}
+
+/// How many letters must change to make `a` of `b` (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let letters: Vec<char> = b.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=letters.len()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut before = i.saturating_add(1);
+        let mut next = vec![before];
+        for (right, above) in letters.iter().zip(row.iter().skip(1)) {
+            let changed = diagonal.saturating_add(usize::from(left != *right));
+            before = changed.min(before.saturating_add(1)).min(above.saturating_add(1));
+            diagonal = *above;
+            next.push(before);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn distance_counts_changed_letters() {
+        let check = |a: &str, b: &str, expected: usize| assert_eq!(distance(a, b), expected, "{a} {b}");
+        check("time_zone", "time_zone", 0);
+        check("time_zone", "timezone", 1);
+        check("secrets", "secret", 1);
+        check("leads", "", 5);
+        check("", "ab", 2);
+        check("kitten", "sitting", 3);
+    }
+}

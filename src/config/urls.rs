@@ -1,0 +1,169 @@
+//! Addresses of other systems: where Refairn is, where the bridge keeps its data.
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::secret::Secret;
+
+/// Where the bridge keeps its data.
+#[derive(Debug, Clone)]
+pub enum StorageUrl {
+    /// A file of this machine.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server; the address holds a password.
+    Postgres(Secret),
+}
+
+impl StorageUrl {
+    /// Reads `sqlite://PATH` or `postgres://...`. A path that is not absolute starts at `directory`, when there is one.
+    ///
+    /// # Errors
+    /// What is wrong, without a word of the address: it may hold a password.
+    pub(super) fn parse(text: &str, directory: Option<&Path>) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            return sqlite_file(path)
+                .map(|file| Self::Sqlite(directory.map_or_else(|| file.clone(), |d| d.join(&file))));
+        }
+        if ["postgres://", "postgresql://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme)) {
+            return Secret::parse(text).map(Self::Postgres).map_err(|error| error.to_string());
+        }
+        Err("it starts with neither sqlite:// nor postgres://".to_owned())
+    }
+}
+
+/// The file a SQLite address names.
+fn sqlite_file(path: &str) -> Result<PathBuf, String> {
+    if path.contains(":memory:") {
+        return Err("memory is gone after a crash, and an answered webhook has to be on disk".to_owned());
+    }
+    if path.contains('?') {
+        return Err("it has settings after a `?`, but the bridge chooses how SQLite is opened".to_owned());
+    }
+    if path.is_empty() || path.ends_with('/') || path.contains('\0') {
+        return Err("it names no file".to_owned());
+    }
+    Ok(PathBuf::from(path))
+}
+
+/// Reads the address calls to Refairn start with: `http` or `https`, a host, perhaps a path; slashes at the end go.
+///
+/// # Errors
+/// What is wrong, without a word of the address: somebody may have written a password into it.
+pub(super) fn base_url(text: &str) -> Result<String, String> {
+    let (scheme, rest) = text.split_once("://").ok_or("it does not start with https://")?;
+    if !["http", "https"].contains(&scheme) {
+        return Err("it does not start with https://".to_owned());
+    }
+    if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
+        return Err("it has a space, a control character or a backslash in it".to_owned());
+    }
+    if text.contains(['?', '#']) {
+        return Err("it has a `?` or a `#` in it".to_owned());
+    }
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if authority.contains('@') {
+        return Err("it has a name or a password in front of the host".to_owned());
+    }
+    host_and_port(authority)?;
+    if path.contains("api/events") {
+        return Err("it holds the path of a call already: the bridge adds /api/events/... itself".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Whether calls to `base_url` cross a network in clear text.
+pub(super) fn is_clear_text(base_url: &str) -> bool {
+    let Some(rest) = base_url.strip_prefix("http://") else { return false };
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let host = host_and_port(authority).unwrap_or(authority);
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    !(host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|a| a.to_canonical().is_loopback()))
+}
+
+/// The host of `HOST[:PORT]`, once both are found to be sound.
+fn host_and_port(authority: &str) -> Result<&str, String> {
+    let (host, port) = match authority.rsplit_once(':') {
+        // The last colon of a bare [IPv6] address is inside the brackets.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        Some(_) | None => (authority, None),
+    };
+    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
+        return Err("its port is not a number from 1 to 65535".to_owned());
+    }
+    let sound = match host.strip_prefix('[') {
+        Some(inside) => inside.strip_suffix(']').is_some_and(|a| a.parse::<std::net::Ipv6Addr>().is_ok()),
+        None => !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')),
+    };
+    if sound { Ok(host) } else { Err("it has no sound host name".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::{StorageUrl, base_url, is_clear_text};
+
+    #[test]
+    fn a_base_url_is_a_scheme_a_host_and_perhaps_a_path() {
+        let check = |text: &str, expected: Option<&str>| assert_eq!(base_url(text).ok().as_deref(), expected, "{text}");
+        check("https://app.refairn.com", Some("https://app.refairn.com"));
+        check("https://app.refairn.com/", Some("https://app.refairn.com"));
+        check("https://proxy.example.com:8443/refairn//", Some("https://proxy.example.com:8443/refairn"));
+        check("http://127.0.0.1:9090", Some("http://127.0.0.1:9090"));
+        check("http://[::1]:9090", Some("http://[::1]:9090"));
+        check("http://[::1]", Some("http://[::1]"));
+        for bad in [
+            "app.refairn.com",
+            "ftp://app.refairn.com",
+            "https://",
+            "https:///x",
+            "https://:80",
+            "https://a b",
+            "https://a?x=1",
+            "https://a#x",
+            "https://user:pass@a",
+            "https://a:0",
+            "https://a:65536",
+            "https://a:",
+            "https://a/\n",
+            "https://[::1",
+            "https://app.refairn.com/api/events",
+            "https://app.refairn.com/api/events/payment-succeeded",
+        ] {
+            check(bad, None);
+        }
+    }
+
+    #[test]
+    fn clear_text_is_fine_on_this_machine_only() {
+        let check = |url: &str, expected: bool| assert_eq!(is_clear_text(url), expected, "{url}");
+        check("https://app.refairn.com", false);
+        check("http://localhost:9090", false);
+        check("http://127.0.0.1", false);
+        check("http://[::1]:9090/x", false);
+        check("http://sandbox:9090", true);
+        check("http://127.0.0.1.example.com", true);
+    }
+
+    #[test]
+    fn storage_is_a_file_or_a_server() {
+        let file = |text: &str, directory: Option<&Path>| match StorageUrl::parse(text, directory) {
+            Ok(StorageUrl::Sqlite(path)) => Some(path),
+            Ok(StorageUrl::Postgres(_)) | Err(_) => None,
+        };
+        let data = PathBuf::from("data/bridge.db");
+        assert_eq!(file("sqlite://data/bridge.db", None), Some(data.clone()));
+        assert_eq!(file("sqlite:data/bridge.db", None), Some(data));
+        assert_eq!(file("sqlite:///var/lib/bridge.db", None), Some(PathBuf::from("/var/lib/bridge.db")));
+        assert_eq!(file("sqlite://a.db", Some(Path::new("/srv"))), Some(PathBuf::from("/srv/a.db")));
+        assert_eq!(file("sqlite:///a.db", Some(Path::new("/srv"))), Some(PathBuf::from("/a.db")));
+        for bad in ["sqlite://", "sqlite::memory:", "sqlite://a.db?mode=rwc", "sqlite://data/", "data/bridge.db"] {
+            assert_eq!(file(bad, None), None, "{bad}");
+        }
+        let server = StorageUrl::parse("postgres://bridge:hunter2@db.example.com/bridge", None).unwrap();
+        assert_eq!(format!("{server:?}"), "Postgres(Secret(…))");
+        for bad in ["mysql://bridge:hunter2@db.example.com/bridge", "postgres://", "postgres://a:hunter2@b/c "] {
+            assert!(!StorageUrl::parse(bad, None).unwrap_err().contains("hunter2"));
+        }
+    }
+}

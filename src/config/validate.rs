@@ -1,0 +1,155 @@
+//! From what was typed to what is sound, section by section.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::businesses;
+use super::endpoints::{self, Context};
+use super::mistake::Mistake;
+use super::network::Network;
+use super::raw::{Reader, Reported};
+use super::table::Table;
+use super::urls::{self, StorageUrl};
+use super::{Config, Delivery, Refairn, Server, Storage};
+use crate::domain::policy::Policy;
+
+/// An admin token shorter than this draws a warning.
+pub(super) const TOKEN_CHARS_GOOD: usize = 16;
+
+/// What is said of a key that only the compiled-in file can have lost.
+const DEFAULT_LOST: &str = "give it a value";
+
+/// Reads every section; `variables` hold the providers' secrets that the environment gives.
+pub(super) fn config(mut root: Table, variables: Table, r: &mut Reader) -> Result<Config, Reported> {
+    let server = root.section("server", r).and_then(|table| server(table, r));
+    let admin_token = root.section("admin", r).and_then(|mut table| {
+        let token = table.secret(["token", "token_file"], r);
+        table.close(r);
+        token
+    });
+    let storage = root.section("storage", r).and_then(|table| storage(table, r));
+    let extra = root.each("businesses", r, |item| Ok(item.clone()));
+    let (refairn, drafts) = match (root.section("refairn", r), extra) {
+        (Ok(mut section), Ok(extra)) => {
+            let drafts = businesses::drafts(&mut section, extra.unwrap_or_default(), r);
+            (refairn(section, r), Ok(drafts))
+        }
+        (Ok(_) | Err(Reported), _) => (Err(Reported), Err(Reported)),
+    };
+    let delivery = root.section("delivery", r).and_then(|table| delivery(table, r));
+    // With the wrong zone the endpoints can still be read for their own mistakes.
+    let time_zone = delivery.as_ref().map_or(TimeZone::UTC, |(_, policy)| policy.time_zone.clone());
+    let context = Context { businesses: drafts.as_deref().ok(), time_zone: &time_zone };
+    let endpoints = root
+        .each("endpoints", r, |item| Ok(item.clone()))
+        .and_then(|items| endpoints::endpoints(items.unwrap_or_default(), variables, context, r));
+    root.close(r);
+    let businesses = drafts.and_then(|drafts| businesses::finish(drafts, r));
+    let (delivery, policy) = delivery?;
+    Ok(Config {
+        server: server?,
+        admin_token: admin_token?,
+        storage: storage?,
+        refairn: refairn?,
+        businesses: businesses?,
+        endpoints: endpoints?,
+        delivery,
+        policy,
+    })
+}
+
+fn server(mut table: Table, r: &mut Reader) -> Result<Server, Reported> {
+    let cure = "write an address and a port, such as 127.0.0.1:8080, or 0.0.0.0:8080 for every address";
+    let listen = table.required("listen", r, DEFAULT_LOST, |item| item.parsed(socket, cure));
+    let admin_listen = table.optional("admin_listen", r, |item| {
+        let address = item.parsed(socket, cure)?;
+        let same = listen.as_ref().is_ok_and(|listen| *listen == address && address.port() != 0);
+        if same {
+            return Err(item.mistake("it is the same as server.listen", "take another port, or take admin_listen away"));
+        }
+        Ok(address)
+    });
+    let trusted_proxies = table.each("trusted_proxies", r, |item| {
+        item.parsed(Network::parse, "write addresses such as 10.0.0.7, or ranges such as 10.0.0.0/8")
+    });
+    let body_max_bytes = table.required("body_max_bytes", r, DEFAULT_LOST, |item| item.integer(&(1 << 10..=16 << 20)));
+    table.close(r);
+    Ok(Server {
+        listen: listen?,
+        admin_listen: admin_listen?,
+        trusted_proxies: trusted_proxies?.unwrap_or_default(),
+        body_max_bytes: size(body_max_bytes?),
+    })
+}
+
+fn storage(mut table: Table, r: &mut Reader) -> Result<Storage, Reported> {
+    let cure = "write sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE";
+    let url = table.secret_text(["url", "url_file"], r).and_then(|found| {
+        let (item, text) = found.ok_or_else(|| r.note(Mistake::new("storage.url", "it is missing", cure)))?;
+        let url = StorageUrl::parse(&text, r.files().directory());
+        r.keep(url.map_err(|cause| item.mistake(cause, cure)))
+    });
+    let retention_days = table.required("retention_days", r, DEFAULT_LOST, |item| item.integer(&(1..=3650)));
+    table.close(r);
+    Ok(Storage { url: url?, retention_days: retention_days? })
+}
+
+fn refairn(mut table: Table, r: &mut Reader) -> Result<Refairn, Reported> {
+    let base_url = table.required("base_url", r, DEFAULT_LOST, |item| {
+        item.parsed(urls::base_url, "write https://app.refairn.com, or where else Refairn is")
+    });
+    let timeout_ms = table.required("timeout_ms", r, DEFAULT_LOST, |item| item.integer(&(100..=120_000)));
+    let event_id = table.required("event_id", r, DEFAULT_LOST, |item| item.boolean());
+    table.close(r);
+    Ok(Refairn { base_url: base_url?, timeout: Duration::from_millis(u64::from(timeout_ms?)), event_id: event_id? })
+}
+
+fn delivery(mut table: Table, r: &mut Reader) -> Result<(Delivery, Policy), Reported> {
+    let t = &mut table;
+    let concurrency = t.required("concurrency", r, DEFAULT_LOST, |item| item.integer(&(1..=1024)));
+    let retry_max_wait_s = t.required("retry_max_wait_s", r, DEFAULT_LOST, |item| item.integer(&(1..=86_400)));
+    let give_up_after_h = t.required("give_up_after_h", r, DEFAULT_LOST, |item| item.integer(&(1..=720)));
+    let max_per_second = t.optional("max_per_second", r, |item| item.integer(&(1..=10_000)));
+    let status_updates = t.required("status_updates", r, DEFAULT_LOST, |item| item.choice());
+    let same_day_payments = t.required("same_day_payments", r, DEFAULT_LOST, |item| item.choice());
+    let first_payment_wait_s = t.required("first_payment_wait_s", r, DEFAULT_LOST, |item| item.integer(&(0..=600)));
+    let leads = t.required("leads", r, DEFAULT_LOST, |item| item.choice());
+    let time_zone = t.required("time_zone", r, DEFAULT_LOST, |item| {
+        let zone = |name: &str| TimeZone::get(name).map_err(|_| format!("{name:?} is no time zone"));
+        item.parsed(zone, "write a name of the IANA time zone database, such as UTC or Africa/Lagos")
+    });
+    table.close(r);
+    let delivery = Delivery {
+        concurrency: size(concurrency?),
+        retry_max_wait: seconds(retry_max_wait_s?),
+        give_up_after: seconds(give_up_after_h?.saturating_mul(3600)),
+        max_per_second: max_per_second?,
+    };
+    let policy = Policy {
+        status_updates: status_updates?,
+        same_day_payments: same_day_payments?,
+        first_payment_wait: seconds(first_payment_wait_s?),
+        leads: leads?,
+        time_zone: time_zone?,
+    };
+    Ok((delivery, policy))
+}
+
+/// An address and a port; `localhost` is this machine's own.
+fn socket(text: &str) -> Result<SocketAddr, String> {
+    if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse().ok()) {
+        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    }
+    text.parse().map_err(|_| format!("{text:?} is not an address with a port"))
+}
+
+const fn seconds(count: u32) -> Duration {
+    Duration::from_secs(count as u64)
+}
+
+/// A number of the file as a size; it was held against its range before.
+fn size(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
