@@ -1,0 +1,71 @@
+//! The days of a customer: Refairn takes one payment per customer and day, so each day is a slot that one call holds.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::domain::delivery::{Delivery, DeliveryState, Subject};
+
+/// How far ahead a free day is looked for, in days. Nobody has so many payments without a gap.
+const SEARCH_DAYS_MAX: usize = 3660;
+
+/// What holds a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holder {
+    Payment,
+    Status,
+}
+
+/// Which days are taken.
+#[derive(Debug, Default)]
+pub(super) struct Days(BTreeMap<Date, Holder>);
+
+impl Days {
+    /// The days of calls that have left the house, or may have.
+    pub(super) fn of_sent(deliveries: &[Delivery]) -> Self {
+        let mut days = Self::default();
+        for delivery in deliveries {
+            let sent = delivery.state.is_told()
+                || delivery.state == DeliveryState::Sending
+                || (delivery.state == DeliveryState::Queued && delivery.outcome_unknown);
+            if let (true, Some(day)) = (sent, delivery.call.day()) {
+                days.take(day, Holder::of(&delivery.subject));
+            }
+        }
+        days
+    }
+
+    pub(super) fn take(&mut self, day: Date, holder: Holder) {
+        self.0.entry(day).or_insert(holder);
+    }
+
+    pub(super) fn holder(&self, day: Date) -> Option<Holder> {
+        self.0.get(&day).copied()
+    }
+
+    /// The first free day from `day` on.
+    pub(super) fn first_free(&self, day: Date) -> Option<Date> {
+        day.series(jiff::Span::new().days(1)).take(SEARCH_DAYS_MAX).find(|d| !self.0.contains_key(d))
+    }
+}
+
+impl Holder {
+    const fn of(subject: &Subject) -> Self {
+        match subject {
+            Subject::Status(_) => Self::Status,
+            Subject::Payment { .. } | Subject::Lead(_) => Self::Payment,
+        }
+    }
+}
+
+/// When `day` begins in `zone`.
+pub(super) fn start_of(day: Date, zone: &TimeZone) -> Timestamp {
+    day.to_zoned(zone.clone()).map_or(Timestamp::MAX, |z| z.timestamp())
+}
+
+/// When `day` is over in `zone`.
+pub(super) fn end_of(day: Date, zone: &TimeZone) -> Timestamp {
+    day.tomorrow().map_or(Timestamp::MAX, |next| start_of(next, zone))
+}

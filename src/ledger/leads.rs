@@ -1,0 +1,101 @@
+//! The customer's own call: once a referral code is known, once per address, before anything else.
+
+use jiff::Timestamp;
+
+use super::{Draft, Wanted, flag};
+use crate::clock::after;
+use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
+use crate::domain::email::Email;
+use crate::domain::event::Mode;
+use crate::domain::fact::{Matter, Product};
+use crate::domain::person::{KnownFact, Person};
+use crate::domain::policy::Leads;
+use crate::domain::reason::Reason;
+
+pub(super) fn plan(draft: &mut Draft<'_>) {
+    for mode in [Mode::Live, Mode::Test] {
+        let code = first_code(draft.person, mode);
+        if let Some(lead) = draft.find_mut(&Subject::Lead(mode)) {
+            if lead.state.is_told() {
+                let finding = look_back(lead, code.is_some());
+                flag(lead, finding);
+                continue;
+            }
+            if !lead.is_unsent() {
+                continue;
+            }
+        }
+        if let Some(wanted) = wanted(draft, mode, code) {
+            draft.put(wanted);
+        }
+    }
+}
+
+/// The fact that brought the first code a person was sent with: attribution is first touch.
+pub(super) fn first_code(person: &Person, mode: Mode) -> Option<&KnownFact> {
+    let with_code = person.facts.iter().filter(|f| f.fact.mode == mode && f.fact.code.is_some());
+    with_code.min_by_key(|f| (f.fact.at, f.event))
+}
+
+/// Whether something went wrong with a call that Refairn has.
+fn look_back(lead: &Delivery, code_known: bool) -> Option<(Reason, String)> {
+    let Call::CustomerCreated { code, .. } = &lead.call else { return None };
+    let credited = lead.receipt.as_ref().is_some_and(|r| r.agent_id.is_some());
+    if lead.state != DeliveryState::Delivered || credited {
+        None
+    } else if let Some(code) = code {
+        Some((Reason::ReferralCodeUnknown, format!("code {code}")))
+    } else {
+        code_known.then(|| (Reason::ReferralCodeLate, "the customer had been recorded without a code".to_owned()))
+    }
+}
+
+fn wanted(draft: &Draft<'_>, mode: Mode, code: Option<&KnownFact>) -> Option<Wanted> {
+    let source = match draft.policy.leads {
+        Leads::Off => None,
+        Leads::Referred => code,
+        Leads::All => code.or_else(|| draft.facts(mode).min_by_key(|f| (f.fact.at, f.event))),
+    }?;
+    let product = product(draft, mode, source)?;
+    let (email, name) = email_and_name(draft, mode)?;
+    let due_at = if source.fact.code.is_some() { draft.now } else { end_of_wait(draft, mode)? };
+    Some(Wanted {
+        event: source.event,
+        subject: Subject::Lead(mode),
+        mode,
+        at: source.fact.at,
+        call: Call::CustomerCreated { product, email, name, code: source.fact.code.clone() },
+        state: DeliveryState::Queued,
+        reason: (due_at > draft.now).then_some(Reason::WaitingForReferralCode),
+        due_at,
+    })
+}
+
+/// Without a code the call waits as long as a first payment would: a code may be on its way.
+fn end_of_wait(draft: &Draft<'_>, mode: Mode) -> Option<Timestamp> {
+    let first_seen = draft.facts(mode).map(|f| f.received_at).min()?;
+    Some(after(first_seen, draft.policy.first_payment_wait))
+}
+
+/// The product of the first payment, else that of the fact that brought the code, else any that is known.
+fn product(draft: &Draft<'_>, mode: Mode, source: &KnownFact) -> Option<String> {
+    let paid = draft.facts(mode).filter(|f| matches!(f.fact.matter, Matter::Payment(_)));
+    let first_paid = paid.filter(|f| matches!(f.fact.product, Product::Id(_))).min_by_key(|f| (f.fact.at, f.event));
+    let any =
+        draft.facts(mode).filter(|f| matches!(f.fact.product, Product::Id(_))).min_by_key(|f| (f.fact.at, f.event));
+    [first_paid, Some(source), any].into_iter().flatten().find_map(|f| match &f.fact.product {
+        Product::Id(id) => Some(id.clone()),
+        Product::Unnamed | Product::Unmapped | Product::NoTestProduct => None,
+    })
+}
+
+/// The address and the name as first given; the address's local part when nobody gave a name.
+pub(super) fn email_and_name(draft: &Draft<'_>, mode: Mode) -> Option<(Email, String)> {
+    let mut own: Vec<&KnownFact> = draft.facts(mode).collect();
+    own.sort_by_key(|f| (f.fact.at, f.event));
+    let given = own.iter().filter_map(|f| f.fact.email.as_ref()).find(|e| e.key() == draft.person.key.email_key);
+    // Facts that were resolved through the provider's customer may hold no address at all.
+    let email = given.cloned().or_else(|| Email::parse(&draft.person.key.email_key))?;
+    let name = own.iter().find_map(|f| f.fact.name.clone()).unwrap_or_else(|| email.local_part().to_owned());
+    Some((email, name))
+}

@@ -1,0 +1,160 @@
+//! The ledger: from everything known of one customer to the calls that Refairn is to get.
+//!
+//! [`plan`] is a pure function of a [`Person`] - the set of facts and the calls made so far - and is asked anew
+//! whenever either changes. It does not step from state to state: it says what is to be, and the store writes what
+//! differs. So the order in which events arrive cannot matter, but where a call has already left the house.
+//!
+//! The rules keep each sale paid once, although Refairn takes one payment per customer and day, one customer per
+//! address, and credits whoever it knows when the payment arrives:
+//!
+//! * `leads`: the customer's own call, once a referral code is known, before all else;
+//! * `payments`: one call per payment, whichever events report it, one per day;
+//! * `reversals`: what was taken back, joined to its payment;
+//! * `statuses`: changes of status, on days that no payment needs;
+//! * `outcomes`: what each event came to, in one word.
+
+mod days;
+mod leads;
+mod outcomes;
+mod payments;
+mod reversals;
+mod statuses;
+
+use jiff::Timestamp;
+
+use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
+use crate::domain::event::{EventId, Mode};
+use crate::domain::person::{KnownFact, Person, Plan};
+use crate::domain::policy::Policy;
+use crate::domain::reason::Reason;
+
+/// What is to be done for `person`, as things stand at `now`.
+#[must_use]
+pub fn plan(person: &Person, policy: &Policy, now: Timestamp) -> Plan {
+    let mut draft = Draft { person, policy, now, deliveries: person.deliveries.clone() };
+    leads::plan(&mut draft);
+    let payments = payments::Sale::all(person);
+    payments::plan(&mut draft, &payments);
+    statuses::plan(&mut draft, &payments);
+    draft.withdraw_what_nobody_asks_for(&payments);
+    let outcomes = outcomes::of(&draft, &payments);
+    Plan { deliveries: draft.deliveries, outcomes }
+}
+
+/// A plan in the making.
+struct Draft<'a> {
+    person: &'a Person,
+    policy: &'a Policy,
+    now: Timestamp,
+    deliveries: Vec<Delivery>,
+}
+
+/// What a delivery is to be, while nothing of it has been sent.
+struct Wanted {
+    event: EventId,
+    subject: Subject,
+    mode: Mode,
+    at: Timestamp,
+    call: Call,
+    state: DeliveryState,
+    reason: Option<Reason>,
+    due_at: Timestamp,
+}
+
+impl Draft<'_> {
+    /// The person's own facts in one mode, in the order of events.
+    fn facts(&self, mode: Mode) -> impl Iterator<Item = &KnownFact> {
+        self.person.facts.iter().filter(move |f| f.fact.mode == mode && !f.kin)
+    }
+
+    fn find(&self, subject: &Subject) -> Option<&Delivery> {
+        self.deliveries.iter().find(|d| d.subject == *subject)
+    }
+
+    fn find_mut(&mut self, subject: &Subject) -> Option<&mut Delivery> {
+        self.deliveries.iter_mut().find(|d| d.subject == *subject)
+    }
+
+    /// Makes the delivery what it is to be. The caller has seen that it is new, or that nothing of it was sent.
+    fn put(&mut self, wanted: Wanted) {
+        let now = self.now;
+        let Some(delivery) = self.find_mut(&wanted.subject) else {
+            self.deliveries.push(wanted.into_delivery(now));
+            return;
+        };
+        // A call in backoff keeps its turn, and a due one its place.
+        let backing_off = delivery.state == DeliveryState::Queued && delivery.attempts > 0;
+        let still_due = delivery.state == DeliveryState::Queued && delivery.due_at <= now && wanted.due_at <= now;
+        let keep = wanted.state == DeliveryState::Queued && (backing_off || still_due);
+        if !keep {
+            delivery.due_at = wanted.due_at;
+        }
+        delivery.reason = if backing_off && keep { delivery.reason } else { wanted.reason };
+        delivery.attention = wanted.state == DeliveryState::Held;
+        delivery.detail = if wanted.state == delivery.state { delivery.detail.take() } else { None };
+        delivery.state = wanted.state;
+        delivery.call = wanted.call;
+        delivery.at = wanted.at;
+    }
+
+    /// Cancels calls that were queued for a fact which, after a new reading of its event, is no longer there.
+    fn withdraw_what_nobody_asks_for(&mut self, payments: &[payments::Sale<'_>]) {
+        let Self { person, deliveries, .. } = self;
+        let reported = |event: EventId| person.facts.iter().any(|f| f.event == event);
+        for delivery in deliveries.iter_mut().filter(|d| d.is_unsent() && d.id.is_some()) {
+            let asked_for = match &delivery.subject {
+                Subject::Lead(_) | Subject::Status(_) => reported(delivery.event),
+                subject @ Subject::Payment { .. } => {
+                    payments.iter().any(|p| p.subject == *subject && p.product().is_some())
+                }
+            };
+            if !asked_for {
+                delivery.state = DeliveryState::Cancelled;
+                delivery.reason = Some(Reason::Remapped);
+                delivery.attention = false;
+            }
+        }
+    }
+}
+
+impl Wanted {
+    fn into_delivery(self, now: Timestamp) -> Delivery {
+        Delivery {
+            id: None,
+            event: self.event,
+            subject: self.subject,
+            mode: self.mode,
+            at: self.at,
+            call: self.call,
+            attention: self.state == DeliveryState::Held,
+            state: self.state,
+            reason: self.reason,
+            detail: None,
+            released: false,
+            acknowledged: false,
+            due_at: self.due_at,
+            attempts: 0,
+            first_attempt_at: None,
+            outcome_unknown: false,
+            settled_at: None,
+            receipt: None,
+            created_at: now,
+        }
+    }
+}
+
+/// Marks a call that Refairn has as needing attention, or no longer; an operator's word that it was seen holds until
+/// there is something new to see.
+fn flag(delivery: &mut Delivery, finding: Option<(Reason, String)>) {
+    let (reason, detail) = finding.map_or((None, None), |(r, d)| (Some(r), Some(d)));
+    let settled_as = (delivery.state == DeliveryState::Duplicate).then_some(Reason::AlreadyAtRefairn);
+    if reason.is_some() && (delivery.reason != reason || delivery.detail != detail) {
+        delivery.acknowledged = false;
+    }
+    delivery.attention = reason.is_some() && !delivery.acknowledged;
+    delivery.reason = reason.or(settled_as);
+    delivery.detail = detail;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! What each event came to, in one word and a reason.
+
+use super::Draft;
+use super::payments::Sale;
+use crate::domain::delivery::Subject;
+use crate::domain::event::{EventId, Mode, Outcome};
+use crate::domain::fact::{Customer, Matter, Product, Reversal, ReversalStage, Subscription};
+use crate::domain::person::KnownFact;
+use crate::domain::policy::{Leads, StatusUpdates};
+use crate::domain::reason::Reason;
+
+/// The outcome of every event of the person.
+pub(super) fn of(draft: &Draft<'_>, sales: &[Sale<'_>]) -> Vec<(EventId, Outcome)> {
+    draft.person.facts.iter().filter(|f| !f.kin).map(|known| (known.event, one(draft, sales, known))).collect()
+}
+
+fn one(draft: &Draft<'_>, sales: &[Sale<'_>], known: &KnownFact) -> Outcome {
+    // Whatever else an event reports: if a call was made in its name, it is mapped.
+    if draft.deliveries.iter().any(|d| d.event == known.event) {
+        return Outcome::MAPPED;
+    }
+    let mut outcome = match &known.fact.matter {
+        Matter::Customer(customer) => of_customer(draft, known, customer),
+        Matter::Payment(_) => of_payment(sales, known),
+        Matter::Subscription(subscription) => of_subscription(draft, known, subscription),
+        Matter::Reversal(reversal) => of_reversal(draft, sales, known, reversal),
+        Matter::Link => Outcome::ignored(Reason::LinkNoted),
+    };
+    outcome.detail = known.fact.code_refused.clone();
+    outcome
+}
+
+/// Why nothing goes out for this product, if so.
+const fn product_trouble(product: &Product) -> Option<Reason> {
+    match product {
+        Product::Id(_) | Product::Unnamed => None,
+        Product::Unmapped => Some(Reason::ProductUnmapped),
+        Product::NoTestProduct => Some(Reason::TestModeOff),
+    }
+}
+
+fn of_customer(draft: &Draft<'_>, known: &KnownFact, customer: &Customer) -> Outcome {
+    let fact = &known.fact;
+    let lead_made = draft.find(&Subject::Lead(fact.mode)).is_some();
+    let reason = if let Some(reason) = customer.no_payment {
+        reason
+    } else if draft.policy.leads == Leads::Off {
+        Reason::LeadsOff
+    } else if lead_made {
+        Reason::CustomerNoted
+    } else if let Some(trouble) = product_trouble(&fact.product) {
+        trouble
+    } else if fact.code.is_some() {
+        Reason::CustomerNoted
+    } else {
+        Reason::NoReferralCode
+    };
+    Outcome::ignored(reason)
+}
+
+fn of_payment(sales: &[Sale<'_>], known: &KnownFact) -> Outcome {
+    let sale = sales.iter().find(|s| s.reports.iter().any(|f| f.event == known.event));
+    let Some(sale) = sale else { return Outcome::ignored(Reason::AlreadyReported) };
+    let trouble = product_trouble(&sale.best.fact.product);
+    let first = sale.reports.first().is_some_and(|f| f.event == known.event);
+    match trouble {
+        Some(reason) if first => Outcome::ignored(reason),
+        None if sale.product().is_none() => Outcome::ignored(Reason::ProductUnmapped),
+        Some(_) | None => Outcome::ignored(Reason::AlreadyReported),
+    }
+}
+
+fn of_subscription(draft: &Draft<'_>, known: &KnownFact, subscription: &Subscription) -> Outcome {
+    let reason = if let Some(trouble) = product_trouble(&known.fact.product) {
+        trouble
+    } else if let Some(reason) = subscription.no_call {
+        reason
+    } else if subscription.status.is_none() {
+        Reason::StatusUnknown
+    } else if draft.policy.status_updates == StatusUpdates::Off {
+        Reason::StatusUpdatesOff
+    } else if !has_paid(draft, known.fact.mode) {
+        Reason::NoPaymentYet
+    } else {
+        Reason::StatusUnchanged
+    };
+    Outcome::ignored(reason)
+}
+
+fn has_paid(draft: &Draft<'_>, mode: Mode) -> bool {
+    let paid = |s: &Subject| matches!(s, Subject::Payment { .. });
+    draft.deliveries.iter().any(|d| d.mode == mode && paid(&d.subject) && d.state.is_told())
+}
+
+fn of_reversal(draft: &Draft<'_>, sales: &[Sale<'_>], known: &KnownFact, reversal: &Reversal) -> Outcome {
+    let joined = sales.iter().find(|s| s.taken_back.events.contains(&known.event));
+    match (reversal.stage, joined) {
+        (ReversalStage::Pending | ReversalStage::Void, _) => Outcome::ignored(Reason::ReversalNotFinal),
+        (ReversalStage::Final, None) => Outcome::waiting(Reason::PaymentUnknown),
+        (ReversalStage::Final, Some(sale)) if draft.find(&sale.subject).is_some() => Outcome::MAPPED,
+        (ReversalStage::Final, Some(sale)) => {
+            Outcome::ignored(product_trouble(&sale.best.fact.product).unwrap_or(Reason::NotRelevant))
+        }
+    }
+}

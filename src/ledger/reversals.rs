@@ -1,0 +1,151 @@
+//! What was taken back of a payment: refunds and disputes, joined to it in whatever order they came.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
+
+use crate::domain::event::EventId;
+use crate::domain::fact::{Fact, Matter, Payment, Reversal, ReversalStage};
+use crate::domain::person::{KnownFact, Person};
+
+/// A charge is made at most this long before its invoice counts as paid (bank debits take days to clear) ...
+const CHARGE_BEFORE_PAID_MAX: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// ... and at most this long after, by the provider's clocks.
+const CHARGE_AFTER_PAID_MAX: SignedDuration = SignedDuration::from_mins(10);
+
+/// What was taken back of one payment.
+#[derive(Debug, Default)]
+pub(super) struct TakenBack {
+    /// How much, standard units of the payment's currency.
+    pub(super) amount: Decimal,
+    /// Nothing is left.
+    pub(super) full: bool,
+    /// The events that are about it, of whatever stage.
+    pub(super) events: Vec<EventId>,
+}
+
+/// What ties a fact to one payment, rather than to a customer who has many.
+fn payment_keys(fact: &Fact) -> impl Iterator<Item = &str> {
+    let subscription = match &fact.matter {
+        Matter::Payment(p) => p.subscription.as_deref(),
+        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link => None,
+    };
+    let shared = [fact.customer.as_deref(), subscription];
+    fact.keys.iter().map(String::as_str).filter(move |k| !shared.contains(&Some(*k)))
+}
+
+/// Every reversal of a person, and the facts that only tie ids together.
+pub(super) struct Reversals<'a> {
+    person: &'a Person,
+    all: Vec<(&'a KnownFact, &'a Reversal)>,
+    links: Vec<&'a KnownFact>,
+}
+
+impl<'a> Reversals<'a> {
+    pub(super) fn of(person: &'a Person) -> Self {
+        let (mut all, mut links) = (Vec::new(), Vec::new());
+        for known in person.facts.iter().filter(|f| !f.kin) {
+            match &known.fact.matter {
+                Matter::Reversal(reversal) => all.push((known, reversal)),
+                Matter::Link => links.push(known),
+                Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) => {}
+            }
+        }
+        Self { person, all, links }
+    }
+
+    /// What was taken back of the payment that these facts report.
+    pub(super) fn taken_back(&self, payment: &Payment, paid_at: Timestamp, reports: &[&KnownFact]) -> TakenBack {
+        let Some(scope) = reports.first().map(|f| f.scope.as_str()).filter(|_| !self.all.is_empty()) else {
+            return TakenBack::default();
+        };
+        let mut keys: BTreeSet<&str> = reports.iter().flat_map(|f| payment_keys(&f.fact)).collect();
+        keys.insert(&payment.identity);
+        for link in self.links.iter().filter(|f| f.scope == scope) {
+            if payment_keys(&link.fact).any(|k| keys.contains(k)) {
+                keys.extend(payment_keys(&link.fact));
+            }
+        }
+        let customers: BTreeSet<&str> = reports.iter().filter_map(|f| f.fact.customer.as_deref()).collect();
+        let of_scope = || self.all.iter().filter(|(f, _)| f.scope == scope);
+        for (known, reversal) in of_scope() {
+            // What is joined by likeness brings the charge's own ids, by which its refunds are joined in turn.
+            if looks_like(self.person, scope, known, reversal, payment, paid_at, &customers) {
+                keys.extend(payment_keys(&known.fact));
+            }
+        }
+        let joined: Vec<_> =
+            of_scope().filter(|(f, _)| payment_keys(&f.fact).any(|k| keys.contains(k))).copied().collect();
+        sum(payment, &joined)
+    }
+}
+
+/// New API versions do not tell a refund's invoice. Then the charge says enough: the same customer paid the same
+/// amount at that time, and no other payment of this customer fits better.
+fn looks_like(
+    person: &Person,
+    scope: &str,
+    known: &KnownFact,
+    reversal: &Reversal,
+    payment: &Payment,
+    paid_at: Timestamp,
+    customers: &BTreeSet<&str>,
+) -> bool {
+    let (Some(charge), Some(customer)) = (&reversal.charge, known.fact.customer.as_deref()) else { return false };
+    let distance = |paid_at: Timestamp| {
+        let late = paid_at.duration_since(charge.at);
+        (late <= CHARGE_BEFORE_PAID_MAX && late >= -CHARGE_AFTER_PAID_MAX).then(|| late.abs())
+    };
+    let fits = customers.contains(customer) && charge.money == payment.charged_money();
+    let Some(own) = distance(paid_at).filter(|_| fits) else { return false };
+    // A key that names any payment we know is better evidence than likeness.
+    person.facts.iter().filter(|f| f.scope == scope && !f.kin).all(|other| match &other.fact.matter {
+        Matter::Payment(p) => {
+            let named = payment_keys(&known.fact).any(|k| k == p.identity || payment_keys(&other.fact).any(|o| o == k));
+            let same = p.identity == payment.identity;
+            let alike = other.fact.customer.as_deref() == Some(customer) && p.charged_money() == charge.money;
+            let nearer = alike && distance(other.fact.at).is_some_and(|d| d < own);
+            same || !(named || nearer)
+        }
+        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link => true,
+    })
+}
+
+/// Adds up refunds, each at its last known stage; a running total from the provider counts if it is more.
+fn sum(payment: &Payment, joined: &[(&KnownFact, &Reversal)]) -> TakenBack {
+    let identities: BTreeSet<&str> = joined.iter().map(|(_, r)| r.identity.as_str()).collect();
+    let (mut single, mut total, mut void, mut full) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO, false);
+    for identity in identities {
+        let of_one = joined.iter().filter(|(_, r)| r.identity == identity);
+        let Some((_, last)) = of_one.max_by_key(|(f, r)| (f.fact.at, rank(r.stage), r.money.amount, f.event)) else {
+            continue;
+        };
+        match (last.stage, last.cumulative) {
+            (ReversalStage::Final, true) => {
+                total = total.max(last.money.amount);
+                full |= last.full;
+            }
+            (ReversalStage::Final, false) => {
+                single += last.money.amount;
+                full |= last.full;
+            }
+            (ReversalStage::Void, _) if !last.dispute => void += last.money.amount,
+            (ReversalStage::Void, _) => {}
+            (ReversalStage::Pending, _) => {}
+        }
+    }
+    // A refund that failed is still part of the running total.
+    let remaining = (total - void).max(Decimal::ZERO);
+    let amount = single.max(remaining);
+    let full = amount > Decimal::ZERO && ((full && void.is_zero()) || amount >= payment.charged);
+    TakenBack { amount, full, events: joined.iter().map(|(f, _)| f.event).collect() }
+}
+
+const fn rank(stage: ReversalStage) -> u8 {
+    match stage {
+        ReversalStage::Pending => 0,
+        ReversalStage::Final => 1,
+        ReversalStage::Void => 2,
+    }
+}

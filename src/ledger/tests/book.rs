@@ -1,0 +1,157 @@
+//! A person, a policy and a time, made by hand.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryState, Receipt, Subject};
+use crate::domain::email::Email;
+use crate::domain::event::{EventId, EventState, Mode};
+use crate::domain::fact::{Customer, Fact, Matter, Payment, Product, Reversal, ReversalStage, Subscription};
+use crate::domain::money::Money;
+use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
+use crate::domain::policy::Policy;
+use crate::domain::reason::Reason;
+use crate::domain::status::Status;
+use crate::ledger::plan;
+
+pub(super) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// A person and the policy, at a time; facts arrive when they happen.
+pub(super) struct Book {
+    pub(super) person: Person,
+    pub(super) policy: Policy,
+    pub(super) now: Timestamp,
+}
+
+impl Book {
+    pub(super) fn new(now: &str) -> Self {
+        let key = PersonKey { business: "biz_1".into(), email_key: "jane@example.com".into() };
+        let person = Person { key, facts: vec![], deliveries: vec![] };
+        Self { person, policy: Policy::default(), now: at(now) }
+    }
+
+    pub(super) fn fact(&mut self, when: &str, matter: Matter) -> &mut Fact {
+        let event = EventId(i64::try_from(self.person.facts.len()).unwrap() + 1);
+        let fact = Fact {
+            mode: Mode::Live,
+            account: None,
+            at: at(when),
+            customer: Some("cus_1".into()),
+            keys: vec![],
+            email: Email::parse("Jane@example.com"),
+            name: None,
+            code: None,
+            code_refused: None,
+            product: Product::Id("prod_1".into()),
+            matter,
+        };
+        let known = KnownFact { event, scope: "stripe//live".into(), received_at: at(when), kin: false, fact };
+        self.person.facts.push(known);
+        &mut self.person.facts.last_mut().unwrap().fact
+    }
+
+    pub(super) fn code(&mut self, when: &str, code: &str) {
+        self.fact(when, Matter::Customer(Customer { checkout_of: None, no_payment: None })).code = Some(code.into());
+    }
+
+    pub(super) fn payment(&mut self, when: &str, identity: &str, amount: i64) -> &mut Payment {
+        let payment = Payment {
+            identity: identity.into(),
+            amount: Some(amount.into()),
+            charged: amount.into(),
+            currency: "usd".parse().unwrap(),
+            day: at(when).to_zoned(jiff::tz::TimeZone::UTC).date(),
+            subscription: Some("sub_1".into()),
+            awaits_checkout: false,
+            primary: true,
+        };
+        let Matter::Payment(payment) = &mut self.fact(when, Matter::Payment(payment)).matter else { unreachable!() };
+        payment
+    }
+
+    pub(super) fn status(&mut self, when: &str, status: Status) {
+        let subscription = Subscription {
+            id: "sub_1".into(),
+            status: Some(status),
+            as_given: status.code().into(),
+            day: at(when).to_zoned(jiff::tz::TimeZone::UTC).date(),
+            trial_end: None,
+            no_call: None,
+        };
+        self.fact(when, Matter::Subscription(subscription)).email = None;
+    }
+
+    pub(super) fn reversal(&mut self, when: &str, payment: &str, amount: i64, stage: ReversalStage) {
+        let money = Money { amount: amount.into(), currency: "usd".parse().unwrap() };
+        let identity = format!("re_{}", self.person.facts.len());
+        let reversal =
+            Reversal { identity, money, cumulative: false, full: false, dispute: false, stage, charge: None };
+        self.fact(when, Matter::Reversal(reversal)).keys = vec![payment.into()];
+    }
+
+    pub(super) fn plan(&mut self) -> Plan {
+        let now_planned = plan(&self.person, &self.policy, self.now);
+        let again =
+            plan(&Person { deliveries: now_planned.deliveries.clone(), ..self.person.clone() }, &self.policy, self.now);
+        assert_eq!(again.deliveries, now_planned.deliveries, "a plan that is asked for twice is the same");
+        self.person.deliveries.clone_from(&now_planned.deliveries);
+        for (n, delivery) in (1..).zip(&mut self.person.deliveries) {
+            delivery.id = Some(DeliveryId(n));
+        }
+        now_planned
+    }
+
+    /// Everything that is due gets through, in its order; gives what was told, in short.
+    pub(super) fn deliver(&mut self) -> Vec<String> {
+        let mut told = vec![];
+        for _ in 0..100 {
+            self.plan();
+            let current = Plan { deliveries: self.person.deliveries.clone(), outcomes: vec![] };
+            let Some(id) = current.head().filter(|h| h.due_at <= self.now).and_then(|h| h.id) else { return told };
+            let lead_known =
+                self.person.deliveries.iter().any(|d| d.subject == Subject::Lead(Mode::Live) && d.state.is_told());
+            let now = self.now;
+            let delivery = self.person.deliveries.iter_mut().find(|d| d.id == Some(id)).unwrap();
+            delivery.state = DeliveryState::Delivered;
+            delivery.reason = None;
+            delivery.attempts += 1;
+            delivery.first_attempt_at = Some(now);
+            delivery.settled_at = Some(now);
+            let agent = lead_known || matches!(delivery.call, Call::CustomerCreated { code: Some(_), .. });
+            delivery.receipt = Some(Receipt {
+                agent_id: agent.then(|| "agent_1".into()),
+                commission_id: Some("comm_1".into()),
+                hold_until: Some("2026-02-01".into()),
+                ..Receipt::default()
+            });
+            told.push(short(delivery));
+        }
+        panic!("the queue does not end");
+    }
+
+    pub(super) fn pass(&mut self, hours: u64) -> &mut Self {
+        self.now = crate::clock::after(self.now, Duration::from_secs(hours * 3600));
+        self
+    }
+
+    pub(super) fn delivery(&self, identity: &str) -> &Delivery {
+        let is = |d: &&Delivery| matches!(&d.subject, Subject::Payment { identity: i, .. } if i == identity);
+        self.person.deliveries.iter().find(is).unwrap()
+    }
+
+    pub(super) fn outcome(&mut self, event: i64) -> (EventState, Option<Reason>) {
+        let plan = self.plan();
+        let outcome = plan.outcomes.iter().find(|(e, _)| *e == EventId(event)).unwrap();
+        (outcome.1.state, outcome.1.reason)
+    }
+}
+
+pub(super) fn short(delivery: &Delivery) -> String {
+    match &delivery.call {
+        Call::CustomerCreated { code, .. } => format!("lead {}", code.as_deref().unwrap_or("-")),
+        Call::PaymentSucceeded { amount, status, day, .. } => format!("{} {} {day}", amount.normalize(), status.code()),
+    }
+}
