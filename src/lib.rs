@@ -18,4 +18,5 @@ pub mod domain;
 
 pub mod clock;
 pub mod config;
+pub mod sandbox;
 pub mod tasks;
