@@ -11,12 +11,20 @@
 //! An event that was answered 2xx is on disk. What it means is decided afterwards, from all that is known of its
 //! customer, by a pure function; what is to be told is sent one call at a time per customer, until Refairn has it.
 
+pub mod delivery;
+pub mod http;
+pub mod intake;
 pub mod ledger;
+pub mod mapping;
 pub mod providers;
+pub mod refairn;
+pub mod store;
 
 pub mod domain;
 
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod sandbox;
 pub mod tasks;
+pub mod telemetry;

@@ -1,0 +1,210 @@
+//! The only wiring: configuration → store, client, workers, server.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use tokio::sync::Notify;
+
+use crate::clock::{Clock, after};
+use crate::config::{Config, StorageUrl};
+use crate::delivery::policy::Patience;
+use crate::delivery::{Dispatcher, Settings};
+use crate::domain::delivery::Delivery;
+use crate::domain::person::{Person, Plan};
+use crate::domain::policy::Policy;
+use crate::domain::secret::Secret;
+use crate::http::{self, Shared, Side};
+use crate::intake::Intake;
+use crate::mapping::Mapper;
+use crate::refairn::{Client, ClientError};
+use crate::store::{Planner, Settlement, Store, StoreError};
+use crate::tasks::Tasks;
+use crate::telemetry::events;
+
+/// How long the workers may take to finish what is on its way.
+const STOP_WAIT_MAX: Duration = Duration::from_secs(40);
+/// How often old bodies are looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+
+/// Why the bridge does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error("cannot open the database: {0}")]
+    Store(#[from] StoreError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// The HTTP client cannot be set up.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The kind of database is not there yet.
+    #[error("{0}")]
+    Unsupported(&'static str),
+}
+
+/// The ledger with the policy it decides by.
+#[derive(Debug, Clone)]
+pub struct Ledger(pub Policy);
+
+impl Planner for Ledger {
+    fn plan(&self, person: &Person, now: jiff::Timestamp) -> Plan {
+        crate::ledger::plan(person, &self.0, now)
+    }
+
+    fn conflict(&self, person: &Person, delivery: &Delivery) -> Settlement {
+        crate::delivery::policy::conflict(person, delivery)
+    }
+}
+
+/// Opens the store that the configuration names.
+///
+/// # Errors
+/// The database cannot be used.
+pub fn open_store(config: &Config) -> Result<Store, StartError> {
+    match &config.storage.url {
+        StorageUrl::Sqlite(path) => Ok(Store::open(path, Arc::new(Ledger(config.policy.clone())))?),
+        StorageUrl::Postgres(_) => Err(StartError::Unsupported(
+            "this version keeps its data in SQLite only: set DATABASE_URL to sqlite://PATH",
+        )),
+    }
+}
+
+/// A running bridge.
+pub struct App {
+    addr: SocketAddr,
+    admin_addr: SocketAddr,
+    store: Store,
+    tasks: Tasks,
+    servers: Vec<ServerHandle>,
+}
+
+impl App {
+    /// Starts everything. When this returns, webhooks are taken.
+    ///
+    /// # Errors
+    /// Why it does not start; nothing is left running.
+    pub fn start(config: &Config, admin_token: Secret, clock: &Clock) -> Result<Self, StartError> {
+        let listener = listen(config.server.listen)?;
+        let admin_listener = config.server.admin_listen.map(listen).transpose()?;
+        let store = open_store(config)?;
+        let client = Client::new(&config.refairn.base_url, config.refairn.timeout)?;
+        let (inbox, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let shared = Arc::new(Shared {
+            endpoints: config.endpoints.clone(),
+            intake: Intake::new(store.clone(), inbox.clone()),
+            store: store.clone(),
+            clock: clock.clone(),
+            admin_token,
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            body_bytes_max: config.server.body_max_bytes,
+            event_id: config.refairn.event_id,
+            inbox: inbox.clone(),
+            outbox: outbox.clone(),
+        });
+        let local = |l: &TcpListener| l.local_addr().map_err(|e| StartError::Listen(config.server.listen, e));
+        let addr = local(&listener)?;
+        let admin_addr = admin_listener.as_ref().map(local).transpose()?.unwrap_or(addr);
+
+        let tasks = Tasks::new();
+        let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let mut servers = Vec::new();
+        let side = if admin_listener.is_some() { Side::Public } else { Side::Both };
+        let listeners = std::iter::once((listener, side, workers)).chain(admin_listener.map(|l| (l, Side::Admin, 1)));
+        for (listener, side, workers) in listeners {
+            let server =
+                http::serve(listener, shared.clone(), side, workers).map_err(|e| StartError::Listen(addr, e))?;
+            servers.push(server.handle());
+            tasks.spawn(async move {
+                // It ends when its handle is stopped; an error here has closed the listener already.
+                let _ = server.await;
+            });
+        }
+        let mapper = Mapper::new(
+            store.clone(),
+            clock.clone(),
+            &config.endpoints,
+            config.server.body_max_bytes,
+            inbox,
+            outbox.clone(),
+        );
+        tasks.spawn(mapper.run(tasks.stopping()));
+        let dispatcher = Dispatcher::new(store.clone(), client, clock.clone(), settings(config), outbox);
+        tasks.spawn(dispatcher.run(tasks.stopping()));
+        let retention = Duration::from_secs(u64::from(config.storage.retention_days) * 86_400);
+        tasks.spawn(prune(store.clone(), clock.clone(), retention, tasks.stopping()));
+        Ok(Self { addr, admin_addr, store, tasks, servers })
+    }
+
+    /// Where webhooks are taken.
+    #[must_use]
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Where the API and the metrics are; the same unless `admin_listen` is set.
+    #[must_use]
+    pub const fn admin_addr(&self) -> SocketAddr {
+        self.admin_addr
+    }
+
+    /// The store, for those who look from inside.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Runs until `stop` is done, then stops.
+    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) {
+        stop.await;
+        self.stop().await;
+    }
+
+    /// Takes no more webhooks, finishes what is on its way, and closes the store; bounded in time.
+    pub async fn stop(self) {
+        for server in &self.servers {
+            server.stop(true).await;
+        }
+        if !self.tasks.stop(STOP_WAIT_MAX).await {
+            events::stopped_in_haste();
+        }
+        self.store.close().await;
+    }
+}
+
+fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
+    let listener = TcpListener::bind(addr).map_err(|e| StartError::Listen(addr, e))?;
+    listener.set_nonblocking(true).map_err(|e| StartError::Listen(addr, e))?;
+    Ok(listener)
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        concurrency: config.delivery.concurrency,
+        patience: Patience {
+            retry_max_wait: config.delivery.retry_max_wait,
+            give_up_after: config.delivery.give_up_after,
+        },
+        timeout: config.refairn.timeout,
+        event_id: config.refairn.event_id,
+        api_keys: config.businesses.iter().map(|b| (b.id.clone(), b.api_key.clone())).collect(),
+    }
+}
+
+/// Removes bodies that are past their retention.
+async fn prune(store: Store, clock: Clock, retention: Duration, stop: tokio_util::sync::CancellationToken) {
+    while !stop.is_cancelled() {
+        let before = clock.now().checked_sub(retention).unwrap_or(jiff::Timestamp::MIN);
+        match store.prune(before).await {
+            Ok(removed) if removed > 0 => continue,
+            Ok(_) => {}
+            Err(error) => events::store_failed("remove old bodies", &error),
+        }
+        tokio::select! {
+            () = clock.sleep_until(after(clock.now(), PRUNE_EVERY)) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What is to be done after an attempt: pure, every case of the contract's table.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::clock::after;
+use crate::domain::delivery::{Delivery, DeliveryState, Subject};
+use crate::domain::person::Person;
+use crate::domain::reason::Reason;
+use crate::refairn::{Answer, RetryAfter};
+use crate::store::Settlement;
+
+/// The first wait; each further one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// Refairn may ask for a longer wait than ours, up to this.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+/// Jitter adds at most this share of a wait, per mille; it never takes away.
+const JITTER_PERMILLE_MAX: u32 = 200;
+
+/// How patient deliveries are.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// The longest wait between two attempts that we choose ourselves.
+    pub retry_max_wait: Duration,
+    /// From the first attempt on; then it needs attention.
+    pub give_up_after: Duration,
+}
+
+/// What an answer to `delivery` leads to. `chance_permille` is random, `0..1000`.
+#[must_use]
+pub fn decide(
+    answer: Answer,
+    delivery: &Delivery,
+    patience: &Patience,
+    now: Timestamp,
+    chance_permille: u32,
+) -> Settlement {
+    match answer {
+        Answer::Success(receipt) => Settlement::Delivered(receipt),
+        Answer::Conflict => Settlement::Conflict,
+        Answer::Refused(message) => Settlement::Rejected(Reason::RefusedByRefairn, message),
+        Answer::Misconfigured(message) => Settlement::PauseRoute(message),
+        Answer::TryLater { retry_after, outcome_unknown, message } => {
+            let began = delivery.first_attempt_at.unwrap_or(now);
+            if after(began, patience.give_up_after) <= now {
+                return Settlement::Rejected(Reason::GivenUp, message);
+            }
+            let at = after(now, wait(delivery.attempts, retry_after, patience, now, chance_permille));
+            Settlement::Retry { at, outcome_unknown, detail: message }
+        }
+    }
+}
+
+/// The wait after attempt number `attempts`: 1 s, 2 s, 4 s and on, or what Refairn asks for if that is longer.
+fn wait(
+    attempts: u32,
+    asked: Option<RetryAfter>,
+    patience: &Patience,
+    now: Timestamp,
+    chance_permille: u32,
+) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(30);
+    let own = FIRST_WAIT.saturating_mul(1 << doublings).min(patience.retry_max_wait);
+    let asked = match asked {
+        None => Duration::ZERO,
+        Some(RetryAfter::Span(span)) => span,
+        Some(RetryAfter::At(at)) => Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO),
+    };
+    let wait = own.max(asked.min(RETRY_AFTER_MAX));
+    let jitter_permille = chance_permille.min(1000) * JITTER_PERMILLE_MAX / 1000;
+    wait + wait * jitter_permille / 1000
+}
+
+/// What Refairn's 409 means: our own earlier attempt got through, or somebody else recorded it - unless another
+/// payment of ours holds the day, and this one was taken for its repetition.
+#[must_use]
+pub fn conflict(person: &Person, delivery: &Delivery) -> Settlement {
+    let Some(day) = delivery.call.day() else { return Settlement::Duplicate };
+    let other_holds_day = person.deliveries.iter().any(|d| {
+        d.id != delivery.id
+            && d.call.day() == Some(day)
+            && matches!(d.state, DeliveryState::Delivered | DeliveryState::Duplicate)
+    });
+    match (&delivery.subject, other_holds_day) {
+        (Subject::Payment { .. }, true) => {
+            let detail = format!("another call for {day} was recorded before");
+            Settlement::Rejected(Reason::DaySlotTaken, detail)
+        }
+        (Subject::Payment { .. } | Subject::Status(_) | Subject::Lead(_), _) => Settlement::Duplicate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience =
+        Patience { retry_max_wait: Duration::from_secs(900), give_up_after: Duration::from_secs(72 * 3600) };
+
+    #[test]
+    fn waits_double_up_to_the_limit_and_jitter_only_adds() {
+        let check = |attempts: u32, seconds: u64| {
+            let least = wait(attempts, None, &PATIENCE, Timestamp::UNIX_EPOCH, 0);
+            let most = wait(attempts, None, &PATIENCE, Timestamp::UNIX_EPOCH, 1000);
+            assert_eq!(least, Duration::from_secs(seconds), "attempt {attempts}");
+            assert_eq!(most, least * 12 / 10, "attempt {attempts}");
+        };
+        for (attempts, seconds) in [(1, 1), (2, 2), (3, 4), (4, 8), (10, 512), (11, 900), (12, 900), (u32::MAX, 900)] {
+            check(attempts, seconds);
+        }
+    }
+
+    #[test]
+    fn refairn_may_ask_for_a_longer_wait_up_to_an_hour() {
+        let now = Timestamp::UNIX_EPOCH;
+        let check = |asked: RetryAfter, seconds: u64| {
+            assert_eq!(wait(1, Some(asked), &PATIENCE, now, 0), Duration::from_secs(seconds), "{asked:?}");
+        };
+        check(RetryAfter::Span(Duration::from_secs(0)), 1);
+        check(RetryAfter::Span(Duration::from_secs(30)), 30);
+        check(RetryAfter::Span(Duration::from_secs(86_400)), 3600);
+        check(RetryAfter::At(after(now, Duration::from_secs(120))), 120);
+        check(RetryAfter::At(Timestamp::MIN), 1);
+    }
+}

@@ -1,0 +1,175 @@
+//! The JSON API: what came in, what goes out, and what an operator may do about it.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Rooms;
+use super::json::{DeliveryDetailJson, DeliveryJson, EventDetailJson, EventJson};
+use super::problem::Problem;
+use crate::domain::delivery::{DeliveryId, DeliveryState, Kind};
+use crate::domain::event::{EventId, EventState};
+use crate::store::Action;
+use crate::store::views::{DeliveryFilter, EventFilter, PAGE_ITEMS_MAX};
+
+/// Items of a page unless the caller says otherwise.
+const PAGE_ITEMS: u32 = 50;
+
+#[derive(Deserialize)]
+pub(super) struct EventQuery {
+    state: Option<String>,
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+    endpoint: Option<String>,
+    limit: Option<String>,
+    after: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct DeliveryQuery {
+    state: Option<String>,
+    email: Option<String>,
+    kind: Option<String>,
+    attention: Option<String>,
+    limit: Option<String>,
+    after: Option<String>,
+}
+
+/// `GET /api/v1/events`
+pub(super) async fn events(rooms: web::Data<Rooms>, query: web::Query<EventQuery>) -> Result<HttpResponse, Problem> {
+    let query = query.into_inner();
+    let limit = limit(query.limit.as_deref())?;
+    let filter = EventFilter {
+        state: parse(query.state.as_deref(), "state", EventState::parse)?,
+        event_type: query.event_type,
+        endpoint: query.endpoint,
+        limit,
+        after: parse(query.after.as_deref(), "after", |t| number(t, "evt_"))?,
+    };
+    let events = rooms.store.events(filter).await?;
+    let next = page_is_full(events.len(), limit).then(|| events.last().map(|e| e.id.to_string())).flatten();
+    let events: Vec<EventJson> = events.into_iter().map(EventJson::from).collect();
+    Ok(HttpResponse::Ok().json(json!({ "events": events, "next": next })))
+}
+
+/// `GET /api/v1/events/{id}`: our number, or the provider's id.
+pub(super) async fn event(rooms: web::Data<Rooms>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let id = event_id(&rooms, path.into_inner()).await?;
+    event_answer(&rooms, id).await
+}
+
+/// `POST /api/v1/events/{id}/remap`
+pub(super) async fn remap(rooms: web::Data<Rooms>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let id = event_id(&rooms, path.into_inner()).await?;
+    rooms.store.remap(id).await?;
+    rooms.inbox.notify_one();
+    event_answer(&rooms, id).await
+}
+
+async fn event_answer(rooms: &Rooms, id: EventId) -> Result<HttpResponse, Problem> {
+    let detail = rooms.store.event(id).await?;
+    let detail = detail.ok_or_else(|| Problem::unknown_item(format!("there is no event {id}")))?;
+    Ok(HttpResponse::Ok().json(EventDetailJson::new(detail, rooms.body_bytes_max, rooms.event_id)))
+}
+
+/// `GET /api/v1/deliveries`
+pub(super) async fn deliveries(
+    rooms: web::Data<Rooms>,
+    query: web::Query<DeliveryQuery>,
+) -> Result<HttpResponse, Problem> {
+    let query = query.into_inner();
+    let limit = limit(query.limit.as_deref())?;
+    let filter = DeliveryFilter {
+        state: parse(query.state.as_deref(), "state", DeliveryState::parse)?,
+        attention: parse(query.attention.as_deref(), "attention", |t| t.parse().ok())?.unwrap_or(false),
+        email: query.email,
+        kind: parse(query.kind.as_deref(), "kind", Kind::parse)?,
+        limit,
+        after: parse(query.after.as_deref(), "after", |t| number(t, "dlv_"))?,
+    };
+    let found = rooms.store.deliveries(filter).await?;
+    let last = found.last().and_then(|d| d.delivery.id).map(|id| id.to_string());
+    let next = last.filter(|_| page_is_full(found.len(), limit));
+    let deliveries: Vec<DeliveryJson> = found.into_iter().map(|d| DeliveryJson::new(d, rooms.event_id)).collect();
+    Ok(HttpResponse::Ok().json(json!({ "deliveries": deliveries, "next": next })))
+}
+
+/// `GET /api/v1/deliveries/{id}`
+pub(super) async fn delivery(rooms: web::Data<Rooms>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
+    delivery_answer(&rooms, delivery_id(&path)?).await
+}
+
+/// `POST /api/v1/deliveries/{id}/retry`, `/release`, `/discard`
+pub(super) async fn act(rooms: web::Data<Rooms>, path: web::Path<(String, String)>) -> Result<HttpResponse, Problem> {
+    let (id, action) = path.into_inner();
+    let action = match action.as_str() {
+        "retry" => Action::Retry,
+        "release" => Action::Release,
+        "discard" => Action::Discard,
+        _ => return Err(Problem::no_such_path()),
+    };
+    let id = delivery_id(&id)?;
+    rooms.store.act(id, action, rooms.clock.now()).await?;
+    rooms.outbox.notify_one();
+    delivery_answer(&rooms, id).await
+}
+
+async fn delivery_answer(rooms: &Rooms, id: DeliveryId) -> Result<HttpResponse, Problem> {
+    let found = rooms.store.delivery(id).await?;
+    let (view, attempts) = found.ok_or_else(|| Problem::unknown_item(format!("there is no delivery {id}")))?;
+    Ok(HttpResponse::Ok().json(DeliveryDetailJson::new(view, attempts, rooms.event_id)))
+}
+
+/// `GET /api/v1/stats`
+pub(super) async fn stats(rooms: web::Data<Rooms>) -> Result<HttpResponse, Problem> {
+    let stats = rooms.store.stats().await?;
+    let events: BTreeMap<_, _> = stats.events.into_iter().collect();
+    let deliveries: BTreeMap<_, _> = stats.deliveries.into_iter().collect();
+    Ok(HttpResponse::Ok().json(json!({
+        "events": events,
+        "deliveries": deliveries,
+        "needs_attention": stats.attention,
+        "oldest_queued": stats.oldest_due,
+        "routes": stats.routes,
+        "refused_requests": rooms.intake.refusals().list(),
+    })))
+}
+
+/// A parameter that may be absent, but not wrong.
+fn parse<T>(text: Option<&str>, name: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+    let Some(text) = text.filter(|t| !t.is_empty()) else { return Ok(None) };
+    let wrong = || Problem::bad_parameter(format!("{name} has a value that is not known"));
+    read(text).map(Some).ok_or_else(wrong)
+}
+
+fn limit(text: Option<&str>) -> Result<u32, Problem> {
+    let within = |n: &u32| (1..=PAGE_ITEMS_MAX).contains(n);
+    let limit = parse(text, "limit", |t| t.parse().ok().filter(within))?;
+    Ok(limit.unwrap_or(PAGE_ITEMS))
+}
+
+fn page_is_full(items: usize, limit: u32) -> bool {
+    u32::try_from(items).is_ok_and(|n| n >= limit)
+}
+
+/// A number of ours, with or without its prefix.
+fn number(text: &str, prefix: &str) -> Option<i64> {
+    text.strip_prefix(prefix).unwrap_or(text).parse().ok().filter(|n| *n > 0)
+}
+
+fn delivery_id(text: &str) -> Result<DeliveryId, Problem> {
+    let id = number(text, "dlv_").map(DeliveryId);
+    id.ok_or_else(|| Problem::unknown_item("a delivery's id looks like dlv_17".to_owned()))
+}
+
+async fn event_id(rooms: &Rooms, text: String) -> Result<EventId, Problem> {
+    if let Some(number) = number(&text, "evt_") {
+        return Ok(EventId(number));
+    }
+    let found = rooms.store.event_by_provider_id(text).await?;
+    found.ok_or_else(|| {
+        Problem::unknown_item("there is no event of ours, or of the provider's, with this id".to_owned())
+    })
+}

@@ -1,0 +1,134 @@
+//! HTTP: every route on one screen. Webhooks and health are open; the API and the metrics need the admin token.
+
+mod admin;
+mod api;
+mod health;
+mod json;
+pub mod problem;
+mod source;
+mod webhooks;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::config::Network;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::secret::Secret;
+use crate::intake::Intake;
+use crate::store::Store;
+use problem::Problem;
+
+/// How long a client may take to send its headers.
+const HEADERS_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long requests may take to finish after a stop was asked for, seconds.
+const SHUTDOWN_WAIT_S: u64 = 10;
+/// Connections at once, over all workers; beyond that they wait to be accepted.
+const CONNECTIONS_MAX: usize = 10_000;
+
+/// What the handlers share.
+pub struct Shared {
+    /// The configured endpoints.
+    pub endpoints: Vec<Endpoint>,
+    /// Where webhooks go.
+    pub intake: Intake,
+    /// Where answers come from.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// Opens the API and the metrics.
+    pub admin_token: Secret,
+    /// Whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Longest webhook body, bytes.
+    pub body_bytes_max: usize,
+    /// Whether calls carry `eventId`.
+    pub event_id: bool,
+    /// Notified when events are to be read anew.
+    pub inbox: Arc<Notify>,
+    /// Notified when there may be something to send.
+    pub outbox: Arc<Notify>,
+}
+
+type Rooms = Arc<Shared>;
+
+/// Which routes a listener serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Everything.
+    Both,
+    /// Webhooks and health: open to the world.
+    Public,
+    /// The API, the metrics and health.
+    Admin,
+}
+
+fn routes(side: Side, config: &mut web::ServiceConfig) {
+    config.route("/livez", web::get().to(health::live)).route("/readyz", web::get().to(health::ready));
+    if side != Side::Admin {
+        config
+            .service(
+                web::resource("/webhooks/{provider}")
+                    .route(web::post().to(webhooks::receive_sole))
+                    .default_service(web::to(post_only)),
+            )
+            .service(
+                web::resource("/webhooks/{provider}/{endpoint}")
+                    .route(web::post().to(webhooks::receive_named))
+                    .default_service(web::to(post_only)),
+            );
+    }
+    if side != Side::Public {
+        config
+            .service(web::resource("/metrics").wrap(from_fn(admin::guard)).route(web::get().to(health::metrics)))
+            .service(
+                web::scope("/api/v1")
+                    .wrap(from_fn(admin::guard))
+                    .route("/events", web::get().to(api::events))
+                    .route("/events/{id}", web::get().to(api::event))
+                    .route("/events/{id}/remap", web::post().to(api::remap))
+                    .route("/deliveries", web::get().to(api::deliveries))
+                    .route("/deliveries/{id}", web::get().to(api::delivery))
+                    .route("/deliveries/{id}/{action}", web::post().to(api::act))
+                    .route("/stats", web::get().to(api::stats))
+                    .default_service(web::to(no_such_path)),
+            );
+    }
+}
+
+async fn no_such_path() -> Result<actix_web::HttpResponse, Problem> {
+    Err(Problem::no_such_path())
+}
+
+async fn post_only() -> Result<actix_web::HttpResponse, Problem> {
+    Err(Problem::method_not_allowed("POST"))
+}
+
+/// Serves `side` on `listener` until its handle is stopped.
+///
+/// # Errors
+/// The listener cannot be used.
+pub fn serve(listener: TcpListener, shared: Rooms, side: Side, workers: usize) -> std::io::Result<Server> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::new(shared.clone()))
+            .configure(|config| routes(side, config))
+            .default_service(web::to(no_such_path))
+    })
+    .workers(workers)
+    .client_request_timeout(HEADERS_WAIT_MAX)
+    .keep_alive(KEEP_ALIVE)
+    .max_connections(CONNECTIONS_MAX / workers.max(1))
+    .shutdown_timeout(SHUTDOWN_WAIT_S)
+    .disable_signals()
+    .listen(listener)?;
+    Ok(server.run())
+}

@@ -1,0 +1,184 @@
+//! Errors as problem documents (RFC 9457). The only place where the status of an error is chosen.
+
+use std::fmt;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+use crate::intake::IntakeError;
+use crate::store::{ActionError, StoreError};
+
+/// When a sender is to come back after trouble of ours, seconds.
+const RETRY_AFTER_S: u32 = 10;
+
+/// An error as its sender sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+}
+
+/// The document.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, title, detail: detail.into() }
+    }
+
+    /// No such path.
+    pub(crate) fn no_such_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", "there is nothing at this path")
+    }
+
+    /// The path is right, the method is not.
+    pub(crate) fn method_not_allowed(allowed: &str) -> Self {
+        let detail = format!("this path takes {allowed} only");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", detail)
+    }
+
+    /// No such webhook endpoint.
+    pub(crate) fn unknown_endpoint(detail: String) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown_endpoint", "Unknown webhook endpoint", detail)
+    }
+
+    /// No such event or delivery.
+    pub(crate) fn unknown_item(detail: String) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown_item", "No such item", detail)
+    }
+
+    /// The body is longer than is taken.
+    pub(crate) fn body_too_large(bytes_max: usize) -> Self {
+        let detail = format!("the body is longer than {bytes_max} bytes (body_max_bytes)");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Body too large", detail)
+    }
+
+    /// The body is encoded.
+    pub(crate) fn content_encoded() -> Self {
+        let detail = "a signature covers the body as it is: send it without a content-encoding";
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "content_encoding_unsupported",
+            "Content-Encoding unsupported",
+            detail,
+        )
+    }
+
+    /// The body did not arrive in time.
+    pub(crate) fn too_slow(seconds: u64) -> Self {
+        let detail = format!("the body did not arrive within {seconds} seconds");
+        Self::new(StatusCode::REQUEST_TIMEOUT, "slow_request", "Request too slow", detail)
+    }
+
+    /// The body broke off.
+    pub(crate) fn body_incomplete() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "body_incomplete", "Body incomplete", "the body broke off before its end")
+    }
+
+    /// The admin token is missing or wrong.
+    pub(crate) fn unauthorized() -> Self {
+        let detail =
+            "send the admin token as Authorization: Bearer …; it is BRIDGE_ADMIN_TOKEN, or was printed at start";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Admin token required", detail)
+    }
+
+    /// A parameter is wrong.
+    pub(crate) fn bad_parameter(detail: String) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_parameter", "Bad parameter", detail)
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+}
+
+impl From<StoreError> for Problem {
+    /// Trouble of ours is never the sender's fault: it is always to be tried again.
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::Overloaded => "overloaded",
+            StoreError::Full(_) => "disk_full",
+            StoreError::Closed
+            | StoreError::Locked(_)
+            | StoreError::ReadOnly(_)
+            | StoreError::Corrupt(_)
+            | StoreError::Io(_)
+            | StoreError::NewerSchema { .. }
+            | StoreError::Data(_) => "storage_unavailable",
+        };
+        let detail = "nothing was recorded; send it again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Storage unavailable", detail)
+    }
+}
+
+impl From<IntakeError> for Problem {
+    fn from(error: IntakeError) -> Self {
+        let detail = error.to_string();
+        match error {
+            IntakeError::Store(error) => {
+                crate::telemetry::events::store_failed("record", &error);
+                error.into()
+            }
+            IntakeError::AddressNotAllowed => {
+                Self::new(StatusCode::FORBIDDEN, "address_not_allowed", "Address not allowed", detail)
+            }
+            IntakeError::Signature(error) => {
+                Self::new(StatusCode::UNAUTHORIZED, error.code(), "Signature not accepted", detail)
+            }
+        }
+    }
+}
+
+impl From<ActionError> for Problem {
+    fn from(error: ActionError) -> Self {
+        match error {
+            ActionError::NotFound => Self::unknown_item(error.to_string()),
+            ActionError::NotNow(detail) => Self::new(StatusCode::CONFLICT, "not_now", "Not possible now", detail),
+            ActionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((header::RETRY_AFTER, RETRY_AFTER_S.to_string()));
+        }
+        if self.status == StatusCode::UNAUTHORIZED && self.code == "unauthorized" {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        let document = Document {
+            kind: format!("urn:refairn-bridge:problem:{}", self.code),
+            title: self.title,
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+        };
+        response.body(serde_json::to_string(&document).unwrap_or_default())
+    }
+}

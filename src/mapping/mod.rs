@@ -1,0 +1,106 @@
+//! Mapping: recorded events → facts → the ledger, in the order of recording, at our own pace. A mapper's bug can
+//! delay an event, never lose it: mend it, and map the event anew.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::fact::Reading;
+use crate::domain::reason::Reason;
+use crate::providers::provider;
+use crate::store::{Inbox, Mapped, Store, body};
+use crate::telemetry::events;
+
+/// Events that are read and written together.
+const BATCH_EVENTS_MAX: u32 = 256;
+/// How long the mapper rests when the store fails.
+const STORE_REST: Duration = Duration::from_secs(1);
+
+/// Reads events as they are recorded.
+pub struct Mapper {
+    store: Store,
+    clock: Clock,
+    endpoints: BTreeMap<String, Endpoint>,
+    body_bytes_max: usize,
+    /// Notified when an event is recorded.
+    inbox: Arc<Notify>,
+    /// Notified when there may be something to send.
+    outbox: Arc<Notify>,
+}
+
+impl Mapper {
+    /// A mapper for these endpoints.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        endpoints: &[Endpoint],
+        body_bytes_max: usize,
+        inbox: Arc<Notify>,
+        outbox: Arc<Notify>,
+    ) -> Self {
+        let endpoints = endpoints.iter().map(|e| (e.name.clone(), e.clone())).collect();
+        Self { store, clock, endpoints, body_bytes_max, inbox, outbox }
+    }
+
+    /// Works until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let read = match self.work_once().await {
+                Ok(read) => read,
+                Err(error) => {
+                    events::store_failed("map events", &error);
+                    self.clock.sleep(STORE_REST).await;
+                    continue;
+                }
+            };
+            if read == 0 {
+                tokio::select! {
+                    () = self.inbox.notified() => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }
+    }
+
+    /// Reads one batch; gives how many events it had.
+    ///
+    /// # Errors
+    /// The store failed; the events are still in the inbox.
+    pub async fn work_once(&self) -> Result<usize, crate::store::StoreError> {
+        let batch = self.store.inbox(BATCH_EVENTS_MAX).await?;
+        let count = batch.len();
+        if count > 0 {
+            let mapped: Vec<Mapped> = batch.into_iter().map(|event| self.map(event)).collect();
+            for event in &mapped {
+                events::mapped(event);
+            }
+            self.store.post(mapped, self.clock.now()).await?;
+            self.outbox.notify_one();
+        }
+        Ok(count)
+    }
+
+    fn map(&self, event: Inbox) -> Mapped {
+        let reading = self.read(&event);
+        let business = self.endpoints.get(&event.endpoint).map_or(event.business, |e| e.business.clone());
+        Mapped { id: event.id, endpoint: event.endpoint, business, received_at: event.received_at, reading }
+    }
+
+    fn read(&self, event: &Inbox) -> Reading {
+        let Some(endpoint) = self.endpoints.get(&event.endpoint) else {
+            let detail =
+                format!("endpoint {:?} is not in the configuration any more: add it and remap", event.endpoint);
+            return Reading::Unmappable(Reason::Unreadable, detail);
+        };
+        let Some(body) = event.body_zstd.as_deref().and_then(|b| body::decompress(b, self.body_bytes_max)) else {
+            return Reading::Unmappable(Reason::Unreadable, "the stored body is missing or damaged".to_owned());
+        };
+        provider(event.provider).read(&body, &endpoint.rules, event.received_at)
+    }
+}

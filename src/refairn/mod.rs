@@ -1,0 +1,7 @@
+//! Refairn: the one HTTP client, and what its answers mean. The bodies of the calls are [`crate::domain::delivery::Call::body`].
+
+mod client;
+mod response;
+
+pub use client::{Client, ClientError, KeyProbe, Sent};
+pub use response::{Answer, RetryAfter, classify};

@@ -1,0 +1,60 @@
+//! What can go wrong with the store, told apart by whose fault it is and whether waiting helps.
+
+use rusqlite::ErrorCode;
+
+/// Why a read or a write did not happen. Nothing of a failed write is on disk.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// More is waiting to be written than is allowed to wait.
+    #[error("too many writes are waiting for the disk")]
+    Overloaded,
+    /// The store is shutting down.
+    #[error("the store is closed")]
+    Closed,
+    /// No space is left.
+    #[error("the disk is full: {0}")]
+    Full(String),
+    /// Another process holds the database.
+    #[error("the database is locked by another process: {0}")]
+    Locked(String),
+    /// The file or its folder cannot be written.
+    #[error("the database is read-only: {0}")]
+    ReadOnly(String),
+    /// The file is damaged, or no database.
+    #[error("the database file is damaged or no database: {0}; restore a backup")]
+    Corrupt(String),
+    /// Reading or writing the file failed.
+    #[error("the database file cannot be read or written: {0}")]
+    Io(String),
+    /// The file was written by a newer version of the bridge.
+    #[error("the database has schema {found}, this version knows {known}: run the newer refairn-bridge that wrote it")]
+    NewerSchema {
+        /// The file's.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// What is stored is not what we store: a defect of ours, or an edit by hand.
+    #[error("unexpected data in the database: {0}")]
+    Data(String),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let text = error.to_string();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full(text),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(text),
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly(text),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(text),
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => Self::Io(text),
+            Some(_) | None => Self::Data(text),
+        }
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Data(error.to_string())
+    }
+}

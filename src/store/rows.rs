@@ -1,0 +1,133 @@
+//! Domain types ↔ columns. Times are microseconds since 1970; enums are their codes.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::StoreError;
+use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState};
+use crate::domain::event::{EventId, Mode};
+use crate::domain::person::PersonKey;
+use crate::domain::reason::Reason;
+
+/// A time as it is stored.
+pub(super) fn micros(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+/// A stored time.
+pub(super) fn time(micros: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(micros).map_err(|_| StoreError::Data(format!("time {micros} is out of range")))
+}
+
+/// A stored time that may be absent.
+pub(super) fn time_option(micros: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
+    micros.map(time).transpose()
+}
+
+/// A stored reason.
+pub(super) fn reason(code: Option<String>) -> Result<Option<Reason>, StoreError> {
+    code.map(|c| c.parse().map_err(|e: crate::domain::reason::UnknownReason| StoreError::Data(e.to_string())))
+        .transpose()
+}
+
+pub(super) fn mode(code: &str) -> Result<Mode, StoreError> {
+    [Mode::Live, Mode::Test].into_iter().find(|m| m.code() == code).ok_or_else(|| unknown("mode", code))
+}
+
+pub(super) fn unknown(what: &str, code: &str) -> StoreError {
+    StoreError::Data(format!("unknown {what} {code:?}"))
+}
+
+/// The columns of a delivery, in the order in which [`delivery`] reads them.
+pub(super) const DELIVERY_COLUMNS: &str = "id, event_id, subject, mode, at, call, state, reason, detail, attention, \
+     released, acknowledged, due_at, attempts, first_attempt_at, outcome_unknown, settled_at, receipt, created_at";
+
+/// Reads a delivery from [`DELIVERY_COLUMNS`].
+pub(super) fn delivery(row: &Row<'_>) -> Result<Delivery, StoreError> {
+    let state: String = row.get("state")?;
+    let receipt: Option<String> = row.get("receipt")?;
+    Ok(Delivery {
+        id: Some(DeliveryId(row.get("id")?)),
+        event: EventId(row.get("event_id")?),
+        subject: serde_json::from_str(&row.get::<_, String>("subject")?)?,
+        mode: mode(&row.get::<_, String>("mode")?)?,
+        at: time(row.get("at")?)?,
+        call: serde_json::from_str(&row.get::<_, String>("call")?)?,
+        state: DeliveryState::parse(&state).ok_or_else(|| unknown("state", &state))?,
+        reason: reason(row.get("reason")?)?,
+        detail: row.get("detail")?,
+        attention: row.get("attention")?,
+        released: row.get("released")?,
+        acknowledged: row.get("acknowledged")?,
+        due_at: time(row.get("due_at")?)?,
+        attempts: row.get("attempts")?,
+        first_attempt_at: time_option(row.get("first_attempt_at")?)?,
+        outcome_unknown: row.get("outcome_unknown")?,
+        settled_at: time_option(row.get("settled_at")?)?,
+        receipt: receipt.map(|r| serde_json::from_str(&r)).transpose()?,
+        created_at: time(row.get("created_at")?)?,
+    })
+}
+
+/// Inserts a delivery that has no number yet, or writes all that can change of one that has. Gives its number.
+pub(super) fn put_delivery(db: &Connection, key: &PersonKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
+    let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
+    let call = serde_json::to_string(&d.call)?;
+    let (reason, settled_at) = (d.reason.map(Reason::code), d.settled_at.map(micros));
+    let first_attempt_at = d.first_attempt_at.map(micros);
+    if let Some(id) = d.id {
+        let sql = "UPDATE deliveries SET event_id = ?2, at = ?3, call = ?4, state = ?5, reason = ?6, detail = ?7, \
+             attention = ?8, released = ?9, acknowledged = ?10, due_at = ?11, attempts = ?12, first_attempt_at = ?13, \
+             outcome_unknown = ?14, settled_at = ?15, receipt = ?16 WHERE id = ?1";
+        let row = params![
+            id.0,
+            d.event.0,
+            micros(d.at),
+            call,
+            d.state.code(),
+            reason,
+            d.detail,
+            d.attention,
+            d.released,
+            d.acknowledged,
+            micros(d.due_at),
+            d.attempts,
+            first_attempt_at,
+            d.outcome_unknown,
+            settled_at,
+            receipt
+        ];
+        db.prepare_cached(sql)?.execute(row)?;
+        return Ok(id);
+    }
+    let sql = "INSERT INTO deliveries (business, email_key, event_id, subject_key, subject, kind, mode, at, call, state, \
+         reason, detail, attention, released, acknowledged, due_at, attempts, first_attempt_at, outcome_unknown, \
+         settled_at, receipt, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
+    let row = params![
+        key.business,
+        key.email_key,
+        d.event.0,
+        d.subject.key(&key.email_key),
+        serde_json::to_string(&d.subject)?,
+        d.call.kind().code(),
+        d.mode.code(),
+        micros(d.at),
+        call,
+        d.state.code(),
+        reason,
+        d.detail,
+        d.attention,
+        d.released,
+        d.acknowledged,
+        micros(d.due_at),
+        d.attempts,
+        first_attempt_at,
+        d.outcome_unknown,
+        settled_at,
+        receipt,
+        micros(d.created_at)
+    ];
+    db.prepare_cached(sql)?.execute(row)?;
+    Ok(DeliveryId(db.last_insert_rowid()))
+}

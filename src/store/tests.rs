@@ -1,0 +1,352 @@
+//! What every store must keep, whatever database is behind it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::app::Ledger;
+use crate::clock::after;
+use crate::domain::delivery::{DeliveryId, DeliveryState, Receipt};
+use crate::domain::email::Email;
+use crate::domain::endpoint::ProviderKind;
+use crate::domain::event::{EventId, EventState, Identity, Mode, NewEvent};
+use crate::domain::fact::{Customer, Fact, Matter, Payment, Product, Reading, Subscription};
+use crate::domain::policy::Policy;
+use crate::domain::reason::Reason;
+use crate::domain::status::Status;
+use views::{DeliveryFilter, EventFilter};
+
+const LEASE: Duration = Duration::from_secs(60);
+
+fn now() -> Timestamp {
+    "2026-01-10T12:00:00Z".parse().unwrap()
+}
+
+fn open(folder: &Path) -> Store {
+    Store::open(&folder.join("made/on/first/start/bridge.db"), Arc::new(Ledger(Policy::default()))).unwrap()
+}
+
+fn event(key: &str) -> NewEvent {
+    NewEvent {
+        endpoint: "stripe".into(),
+        provider: ProviderKind::Stripe,
+        business: "biz_1".into(),
+        identity: Identity { dedup_key: key.into(), provider_event_id: Some(key.into()), event_type: "t".into() },
+        body_zstd: body::compress(key.as_bytes()).unwrap(),
+        received_at: now(),
+    }
+}
+
+fn payment(identity: &str, email: Option<&str>, day: &str) -> Fact {
+    let payment = Payment {
+        identity: identity.into(),
+        amount: Some(30.into()),
+        charged: 30.into(),
+        currency: "usd".parse().unwrap(),
+        day: day.parse().unwrap(),
+        subscription: None,
+        awaits_checkout: false,
+        primary: true,
+    };
+    fact(email, Matter::Payment(payment))
+}
+
+fn fact(email: Option<&str>, matter: Matter) -> Fact {
+    Fact {
+        mode: Mode::Live,
+        account: None,
+        at: now(),
+        customer: Some("cus_1".into()),
+        keys: vec![],
+        email: email.and_then(Email::parse),
+        name: None,
+        code: None,
+        code_refused: None,
+        product: Product::Id("prod_1".into()),
+        matter,
+    }
+}
+
+async fn post(store: &Store, id: EventId, fact: Fact) {
+    let mapped = Mapped {
+        id,
+        endpoint: "stripe".into(),
+        business: "biz_1".into(),
+        received_at: now(),
+        reading: Reading::Fact(Box::new(fact)),
+    };
+    store.post(vec![mapped], now()).await.unwrap();
+}
+
+fn attempt() -> AttemptRecord {
+    AttemptRecord { at: now(), took_ms: 5, status: Some(200), outcome: "delivered".into(), response: None }
+}
+
+async fn state_of(store: &Store, id: EventId) -> (EventState, Option<Reason>) {
+    let event = store.event(id).await.unwrap().unwrap().event;
+    (event.state, event.reason)
+}
+
+async fn deliveries(store: &Store) -> Vec<Delivery> {
+    let filter = DeliveryFilter { limit: 100, ..DeliveryFilter::default() };
+    store.deliveries(filter).await.unwrap().into_iter().map(|v| v.delivery).rev().collect()
+}
+
+#[tokio::test]
+async fn an_event_is_recorded_once_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let first = store.record(event("evt_a")).await.unwrap();
+    assert!(!first.duplicate);
+    let again = store.record(event("evt_a")).await.unwrap();
+    assert_eq!((again.id, again.duplicate), (first.id, true));
+    let other = NewEvent { endpoint: "other".into(), ..event("evt_a") };
+    assert!(!store.record(other).await.unwrap().duplicate, "endpoints are apart");
+    store.close().await;
+    let store = open(folder.path());
+    assert!(store.record(event("evt_a")).await.unwrap().duplicate);
+    let kept = store.event(first.id).await.unwrap().unwrap();
+    assert_eq!(body::decompress(&kept.body_zstd.unwrap(), 100).as_deref(), Some(&b"evt_a"[..]));
+}
+
+#[tokio::test]
+async fn arrivals_at_the_same_time_are_each_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let all = (0..500).map(|n| store.record(event(&format!("evt_{}", n / 2))));
+    let recorded = futures_util::future::join_all(all).await;
+    let fresh = recorded.iter().filter(|r| !r.as_ref().unwrap().duplicate).count();
+    assert_eq!(fresh, 250);
+    assert_eq!(store.inbox(1000).await.unwrap().len(), 250);
+}
+
+#[tokio::test]
+async fn what_is_answered_is_in_the_files_before_the_store_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.record(event("evt_a")).await.unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let from = folder.path().join("made/on/first/start");
+    for name in ["bridge.db", "bridge.db-wal"] {
+        std::fs::create_dir_all(copy.path().join("made/on/first/start")).unwrap();
+        std::fs::copy(from.join(name), copy.path().join("made/on/first/start").join(name)).unwrap();
+    }
+    assert!(open(copy.path()).record(event("evt_a")).await.unwrap().duplicate);
+}
+
+#[tokio::test]
+async fn a_write_that_fails_is_undone_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let bad = store.writer.write(|db| {
+        db.execute("INSERT INTO routes (business, product) VALUES ('x', 'x')", [])?;
+        Err::<(), _>(StoreError::Data("on purpose".into()))
+    });
+    let (bad, good) = tokio::join!(bad, store.record(event("evt_a")));
+    assert_eq!(bad, Err(StoreError::Data("on purpose".into())));
+    assert!(!good.unwrap().duplicate);
+    assert_eq!(store.stats().await.unwrap().routes.len(), 0);
+}
+
+#[tokio::test]
+async fn a_fact_without_an_address_waits_for_its_customer_and_goes_on_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (a, b) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
+    post(&store, a, payment("in_1", None, "2026-01-10")).await;
+    assert_eq!(state_of(&store, a).await, (EventState::Waiting, Some(Reason::CustomerUnknown)));
+    let customer = Matter::Customer(Customer { checkout_of: None, no_payment: None });
+    post(&store, b, fact(Some("Jane@example.com"), customer)).await;
+    assert_eq!(state_of(&store, a).await, (EventState::Mapped, None));
+    let made = deliveries(&store).await;
+    assert_eq!(made.len(), 1);
+    assert_eq!(made[0].call.email().as_given(), "Jane@example.com");
+}
+
+#[tokio::test]
+async fn a_payment_stays_with_the_address_it_was_first_seen_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (a, b) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
+    post(&store, a, payment("pi_1", Some("jane@example.com"), "2026-01-10")).await;
+    post(&store, b, payment("pi_1", Some("jane.doe@example.org"), "2026-01-10")).await;
+    assert_eq!(deliveries(&store).await.len(), 1);
+    assert_eq!(state_of(&store, b).await, (EventState::Ignored, Some(Reason::AlreadyReported)));
+}
+
+#[tokio::test]
+async fn a_customer_has_one_call_on_its_way_and_a_lost_lease_settles_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for (key, day) in [("a", "2026-01-09"), ("b", "2026-01-10")] {
+        let id = store.record(event(key)).await.unwrap().id;
+        post(&store, id, payment(key, Some("jane@example.com"), day)).await;
+    }
+    let first = store.lease(now(), LEASE, 10).await.unwrap();
+    assert_eq!(first.len(), 1, "two calls are due, for one customer");
+    assert!(store.lease(now(), LEASE, 10).await.unwrap().is_empty());
+    let later = after(now(), LEASE);
+    let second = store.lease(later, LEASE, 10).await.unwrap();
+    assert_eq!(second.len(), 1, "the lease has run out");
+    assert!(second[0].delivery.outcome_unknown, "nobody knows what became of the first attempt");
+    let settled = Settlement::Delivered(Receipt::default());
+    assert!(!store.settle(&first[0], attempt(), settled.clone(), later).await.unwrap());
+    assert_eq!(deliveries(&store).await[0].state, DeliveryState::Sending);
+    assert!(store.settle(&second[0], attempt(), settled.clone(), later).await.unwrap());
+    assert!(!store.settle(&second[0], attempt(), settled, later).await.unwrap(), "once is enough");
+    assert_eq!(store.lease(later, LEASE, 10).await.unwrap().len(), 1, "now it is the other call's turn");
+}
+
+#[tokio::test]
+async fn a_restart_makes_leased_calls_due_and_gives_back_what_was_never_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let id = store.record(event("a")).await.unwrap().id;
+    post(&store, id, payment("a", Some("jane@example.com"), "2026-01-10")).await;
+    let unused = store.lease(now(), LEASE, 10).await.unwrap();
+    store.give_back(unused).await.unwrap();
+    let made = &deliveries(&store).await[0];
+    assert_eq!((made.state, made.attempts, made.outcome_unknown), (DeliveryState::Queued, 0, false));
+    assert_eq!(store.lease(now(), LEASE, 10).await.unwrap().len(), 1);
+    store.close().await;
+    let store = open(folder.path());
+    let again = store.lease(now(), LEASE, 10).await.unwrap();
+    assert!(again[0].delivery.outcome_unknown);
+}
+
+#[tokio::test]
+async fn a_paused_route_yields_one_probe_a_minute_and_an_answer_resumes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for n in 0..5 {
+        let id = store.record(event(&format!("{n}"))).await.unwrap().id;
+        post(&store, id, payment(&format!("{n}"), Some(&format!("c{n}@example.com")), "2026-01-10")).await;
+    }
+    let first = store.lease(now(), LEASE, 1).await.unwrap();
+    assert!(store.settle(&first[0], attempt(), Settlement::PauseRoute("401".into()), now()).await.unwrap());
+    assert!(store.lease(now(), LEASE, 10).await.unwrap().is_empty());
+    let minute = after(now(), Duration::from_secs(60));
+    assert_eq!(store.next_due().await.unwrap(), Some(minute));
+    let probe = store.lease(minute, LEASE, 10).await.unwrap();
+    assert_eq!(probe.len(), 1);
+    assert_eq!(store.stats().await.unwrap().routes[0].state, "paused");
+    assert!(store.settle(&probe[0], attempt(), Settlement::Delivered(Receipt::default()), minute).await.unwrap());
+    assert_eq!(store.lease(minute, LEASE, 10).await.unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn an_event_can_be_read_anew_without_a_second_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let id = store.record(event("a")).await.unwrap().id;
+    post(&store, id, payment("in_1", Some("jane@example.com"), "2026-01-10")).await;
+    let leased = store.lease(now(), LEASE, 1).await.unwrap();
+    assert!(store.settle(&leased[0], attempt(), Settlement::Delivered(Receipt::default()), now()).await.unwrap());
+    store.remap(id).await.unwrap();
+    assert_eq!(store.inbox(10).await.unwrap().len(), 1);
+    post(&store, id, payment("in_1", Some("jane@example.com"), "2026-01-10")).await;
+    assert_eq!(deliveries(&store).await.len(), 1);
+    assert!(store.lease(now(), LEASE, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_event_to_be_read_anew_is_not_lost_when_its_customer_is_planned_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (a, b) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
+    post(&store, a, payment("in_1", Some("jane@example.com"), "2026-01-10")).await;
+    store.remap(a).await.unwrap();
+    post(&store, b, payment("in_2", Some("jane@example.com"), "2026-01-11")).await;
+    assert_eq!(state_of(&store, a).await.0, EventState::Received);
+}
+
+#[tokio::test]
+async fn operators_act_within_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for key in ["a", "b"] {
+        let id = store.record(event(key)).await.unwrap().id;
+        post(&store, id, payment(key, Some("jane@example.com"), "2026-01-05")).await;
+    }
+    let made = deliveries(&store).await;
+    let (sent, held) = (made[0].id.unwrap(), made[1].id.unwrap());
+    assert_eq!(made[1].state, DeliveryState::Held);
+    assert_eq!(store.act(DeliveryId(99), Action::Retry, now()).await, Err(ActionError::NotFound));
+    assert!(matches!(store.act(held, Action::Retry, now()).await, Err(ActionError::NotNow(_))));
+    store.act(held, Action::Release, now()).await.unwrap();
+    let released = deliveries(&store).await.remove(1);
+    assert_eq!(
+        (released.state, released.call.day().unwrap().to_string()),
+        (DeliveryState::Queued, "2026-01-06".into())
+    );
+    store.act(sent, Action::Discard, now()).await.unwrap();
+    assert_eq!(deliveries(&store).await[0].state, DeliveryState::Discarded);
+    store.act(sent, Action::Retry, now()).await.unwrap();
+    assert_eq!(deliveries(&store).await[0].state, DeliveryState::Queued);
+    assert_eq!(store.stats().await.unwrap().attention, 0);
+}
+
+#[tokio::test]
+async fn counts_follow_every_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let id = store.record(event("a")).await.unwrap().id;
+    let status = Subscription {
+        id: "sub_1".into(),
+        status: Some(Status::Active),
+        as_given: "active".into(),
+        day: "2026-01-10".parse().unwrap(),
+        trial_end: None,
+        no_call: None,
+    };
+    post(&store, id, fact(Some("jane@example.com"), Matter::Subscription(status))).await;
+    let stats = store.stats().await.unwrap();
+    let count = |state: &str| stats.events.iter().find(|(s, _)| s == state).map(|(_, n)| *n);
+    assert_eq!((count("received"), count("ignored")), (Some(0), Some(1)));
+}
+
+#[tokio::test]
+async fn old_bodies_go_and_what_recognises_repetitions_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (done, open_one) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
+    post(&store, done, payment("in_1", Some("jane@example.com"), "2026-01-10")).await;
+    assert_eq!(store.prune(now()).await.unwrap(), 0);
+    assert_eq!(store.prune(after(now(), LEASE)).await.unwrap(), 1);
+    assert!(store.event(done).await.unwrap().unwrap().body_zstd.is_none());
+    assert!(store.event(open_one).await.unwrap().unwrap().body_zstd.is_some(), "nobody has read it yet");
+    assert!(store.record(event("a")).await.unwrap().duplicate);
+    assert!(matches!(store.remap(done).await, Err(ActionError::NotNow(_))));
+}
+
+#[tokio::test]
+async fn pages_end_where_the_next_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for n in 0..5 {
+        store.record(event(&format!("{n}"))).await.unwrap();
+    }
+    let page = |after| store.events(EventFilter { limit: 2, after, ..EventFilter::default() });
+    let ids = |events: Vec<views::EventView>| events.iter().map(|e| e.id.0).collect::<Vec<_>>();
+    assert_eq!(ids(page(None).await.unwrap()), [5, 4]);
+    assert_eq!(ids(page(Some(4)).await.unwrap()), [3, 2]);
+    assert_eq!(ids(page(Some(2)).await.unwrap()), [1]);
+}
+
+#[test]
+fn a_newer_database_is_refused_and_a_file_that_is_none_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let path = folder.path().join("made/on/first/start/bridge.db");
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    drop(db);
+    let planner = || Arc::new(Ledger(Policy::default()));
+    assert!(matches!(Store::open(&path, planner()), Err(StoreError::NewerSchema { found: 99, .. })));
+    let nonsense = folder.path().join("nonsense.db");
+    std::fs::write(&nonsense, vec![b'x'; 8192]).unwrap();
+    assert!(matches!(Store::open(&nonsense, planner()), Err(StoreError::Corrupt(_))));
+}

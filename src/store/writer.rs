@@ -1,0 +1,205 @@
+//! The one writer: a thread that owns the connection, and commits together what arrives together.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::StoreError;
+
+/// How long SQLite waits for a lock that another process (a backup, a shell) holds.
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// Writes that may wait; beyond that webhooks are answered 503.
+const WRITES_WAITING_MAX: usize = 1024;
+/// Writes that share one commit.
+const GROUP_WRITES_MAX: usize = 256;
+/// Above this the write-ahead log is copied into the database, between two commits.
+const WAL_BYTES_SOFT_MAX: u64 = 8 * 1024 * 1024;
+
+/// Runs inside the group's transaction, if there is one; hands back what to do when the transaction's fate is known.
+type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Finish + Send>;
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+enum Finish {
+    /// Keep what was written, and tell whoever asked once it is on disk.
+    Keep(Answer),
+    /// Undo what was written, and tell why.
+    Undo(StoreError, Answer),
+}
+
+/// A handle on the writer; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Job>,
+    ended: Arc<tokio::sync::Mutex<Option<oneshot::Receiver<()>>>>,
+    closing: tokio_util::sync::CancellationToken,
+}
+
+/// Opens the writing connection: write-ahead log, every commit synced.
+pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+    let db = Connection::open(path)?;
+    db.busy_timeout(BUSY_WAIT)?;
+    let journal: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if !journal.eq_ignore_ascii_case("wal") {
+        return Err(StoreError::Io(format!(
+            "the file system does not allow a write-ahead log (journal mode {journal})"
+        )));
+    }
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(db)
+}
+
+impl Writer {
+    pub(super) fn start(db: Connection, path: &Path) -> Result<Self, StoreError> {
+        let (jobs, queue) = mpsc::channel(WRITES_WAITING_MAX);
+        let (ended, end) = oneshot::channel();
+        let mut wal = path.as_os_str().to_owned();
+        wal.push("-wal");
+        let thread = std::thread::Builder::new().name("store-writer".to_owned());
+        let closing = tokio_util::sync::CancellationToken::new();
+        let run = move || {
+            work(db, queue, &PathBuf::from(wal));
+            // Nobody may be waiting for the end.
+            let _ = ended.send(());
+        };
+        thread.spawn(run).map_err(|e| StoreError::Io(format!("cannot start the writer's thread: {e}")))?;
+        Ok(Self { jobs, ended: Arc::new(tokio::sync::Mutex::new(Some(end))), closing })
+    }
+
+    /// Writes, waiting for a place in the queue.
+    pub(super) async fn write<T, F>(&self, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (job, answer) = job(write);
+        if self.closing.is_cancelled() {
+            return Err(StoreError::Closed);
+        }
+        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Writes, or fails at once when too much is waiting.
+    pub(super) async fn write_soon<T, F>(&self, write: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (job, answer) = job(write);
+        if self.closing.is_cancelled() {
+            return Err(StoreError::Closed);
+        }
+        self.jobs.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+        })?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Takes no more writes and waits until the queue is empty.
+    pub(super) async fn close(&self) {
+        let end = self.ended.lock().await.take();
+        self.closing.cancel();
+        let last: Job = Box::new(|_| Finish::Undo(StoreError::Closed, Box::new(|_| ())));
+        if let (Ok(()), Some(end)) = (self.jobs.send(last).await, end) {
+            // An error means that the thread has ended already.
+            let _ = end.await;
+        }
+    }
+}
+
+fn job<T, F>(write: F) -> (Job, oneshot::Receiver<Result<T, StoreError>>)
+where
+    T: Send + 'static,
+    F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+{
+    let (tell, answer) = oneshot::channel();
+    let job: Job = Box::new(move |db| match db.and_then(write) {
+        // Whoever asked may be gone: a closed webhook connection takes nothing back.
+        Ok(value) => Finish::Keep(Box::new(move |committed| {
+            let _ = tell.send(committed.map(|()| value));
+        })),
+        Err(error) => Finish::Undo(
+            error,
+            Box::new(move |outcome| {
+                let _ = tell.send(Err(outcome.err().unwrap_or(StoreError::Closed)));
+            }),
+        ),
+    });
+    (job, answer)
+}
+
+fn work(db: Connection, mut queue: mpsc::Receiver<Job>, wal: &Path) {
+    let mut closed = false;
+    while let Some(first) = (!closed).then(|| queue.blocking_recv()).flatten() {
+        let mut group = vec![first];
+        while group.len() < GROUP_WRITES_MAX
+            && let Ok(job) = queue.try_recv()
+        {
+            group.push(job);
+        }
+        closed = commit_group(&db, group);
+        checkpoint(&db, wal);
+    }
+    // Closing the last connection folds the log into the database; a failure leaves the log for the next start.
+    let _ = db.close();
+}
+
+/// Runs the jobs in one transaction. A job that fails is undone alone; a failed commit fails all. True when one of
+/// them was the last.
+fn commit_group(db: &Connection, group: Vec<Job>) -> bool {
+    let mut kept: Vec<Answer> = Vec::with_capacity(group.len());
+    let mut closed = false;
+    let mut broken = db.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from).err();
+    for job in group {
+        let ready = match &broken {
+            None => run(db, "SAVEPOINT job"),
+            Some(error) => Err(error.clone()),
+        };
+        match job(ready.map(|()| db)) {
+            Finish::Keep(answer) => {
+                broken = run(db, "RELEASE job").err();
+                kept.push(answer);
+            }
+            Finish::Undo(error, answer) => {
+                closed |= error == StoreError::Closed;
+                if broken.is_none() {
+                    // A full disk or an I/O error can end the whole transaction, and with it what others wrote.
+                    broken = db.execute_batch("ROLLBACK TO job; RELEASE job").err().map(|_| error.clone());
+                }
+                answer(Err(error));
+            }
+        }
+    }
+    let committed = match broken {
+        None => db.execute_batch("COMMIT").map_err(StoreError::from),
+        Some(error) => Err(error),
+    };
+    if committed.is_err() && !db.is_autocommit() {
+        // Nothing better can be done if this fails too: the next BEGIN will say so.
+        let _ = db.execute_batch("ROLLBACK");
+    }
+    for answer in kept {
+        answer(committed.clone());
+    }
+    closed
+}
+
+fn run(db: &Connection, sql: &str) -> Result<(), StoreError> {
+    db.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// Copies the log into the database when it has grown, after the answers are out.
+fn checkpoint(db: &Connection, wal: &Path) {
+    let grown = std::fs::metadata(wal).is_ok_and(|m| m.len() > WAL_BYTES_SOFT_MAX);
+    if grown {
+        // PASSIVE waits for nobody; what a reader still needs is copied after a later group.
+        let _ = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    }
+}

@@ -1,0 +1,107 @@
+//! Everything that happens, one function each: it logs a message that can be read alone, and counts.
+
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event::Recorded;
+use crate::domain::fact::{Matter, Reading};
+use crate::store::{Leased, Mapped, Settlement, StoreError};
+use crate::telemetry::metrics::METRICS;
+
+/// A webhook was recorded, or had been before.
+pub fn received(endpoint: &Endpoint, event_type: &str, recorded: Recorded) {
+    let outcome = if recorded.duplicate { "duplicate" } else { "recorded" };
+    METRICS.webhooks.with_label_values(&[endpoint.name.as_str(), outcome]).inc();
+    tracing::debug!(endpoint = endpoint.name, event = %recorded.id, event_type, outcome, "webhook {outcome}");
+}
+
+/// A webhook was refused.
+pub fn refused(endpoint: &Endpoint, reason: &'static str) {
+    METRICS.webhooks.with_label_values(&[endpoint.name.as_str(), reason]).inc();
+    tracing::warn!(endpoint = endpoint.name, reason, "webhook refused: {reason}");
+}
+
+/// An event was read.
+pub fn mapped(event: &Mapped) {
+    let reading = match &event.reading {
+        Reading::Fact(fact) => match fact.matter {
+            Matter::Customer(_) => "customer",
+            Matter::Payment(_) => "payment",
+            Matter::Subscription(_) => "subscription",
+            Matter::Reversal(_) => "reversal",
+            Matter::Link => "link",
+        },
+        Reading::Ignored(reason) => reason.code(),
+        Reading::Unmappable(reason, detail) => {
+            tracing::warn!(endpoint = event.endpoint, event = %event.id, %reason, detail, "an event could not be read");
+            reason.code()
+        }
+    };
+    METRICS.mapped.with_label_values(&[event.endpoint.as_str(), reading]).inc();
+    tracing::debug!(endpoint = event.endpoint, event = %event.id, reading, "event read as {reading}");
+}
+
+/// A call was made.
+pub fn attempted(leased: &Leased, status: Option<u16>, took_ms: u64, settlement: &Settlement) {
+    let kind = leased.delivery.call.kind().code();
+    let outcome = match settlement {
+        Settlement::Delivered(_) => "delivered",
+        Settlement::Duplicate | Settlement::Conflict => "conflict",
+        Settlement::Rejected(reason, _) => reason.code(),
+        Settlement::Retry { .. } => "retry",
+        Settlement::PauseRoute(_) => "route_paused",
+    };
+    METRICS.calls.with_label_values(&[kind, outcome]).inc();
+    let took = std::time::Duration::from_millis(took_ms);
+    METRICS.call_seconds.observe(took.as_secs_f64());
+    let delivery = leased.delivery.id.map(|id| id.to_string()).unwrap_or_default();
+    let attempt = leased.delivery.attempts;
+    match settlement {
+        Settlement::Delivered(_) | Settlement::Duplicate | Settlement::Conflict => {
+            tracing::info!(delivery, kind, status, took_ms, attempt, "{delivery} {kind}: {outcome}");
+        }
+        Settlement::Rejected(_, detail) | Settlement::Retry { detail, .. } => {
+            let detail = without_addresses(detail);
+            tracing::warn!(delivery, kind, status, took_ms, attempt, outcome, "{delivery} {kind}: {detail}");
+        }
+        Settlement::PauseRoute(detail) => {
+            let detail = without_addresses(detail);
+            let (business, product) = (&leased.key.business, leased.delivery.call.product());
+            tracing::error!(delivery, kind, status, business, product, "route {business}/{product} paused: {detail}");
+        }
+    }
+}
+
+/// A call's lease had run out before it was settled.
+pub fn lease_lost(leased: &Leased) {
+    let delivery = leased.delivery.id.map(|id| id.to_string()).unwrap_or_default();
+    tracing::warn!(
+        delivery,
+        attempt = leased.delivery.attempts,
+        "the lease of {delivery} was lost; its call is made again"
+    );
+}
+
+/// A read or write of the store failed.
+pub fn store_failed(operation: &'static str, error: &StoreError) {
+    METRICS.store_failures.with_label_values(&[operation]).inc();
+    tracing::error!(operation, "cannot {operation}: {error}");
+}
+
+/// Some tasks did not end in time.
+pub fn stopped_in_haste() {
+    tracing::warn!("some tasks did not end in time; what they were doing is taken up again at the next start");
+}
+
+/// Refairn's message may repeat a customer's address; the log must not.
+fn without_addresses(message: &str) -> String {
+    let words = message.split(' ').map(|word| if word.contains('@') { "…" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn addresses_are_left_out_of_messages() {
+        let message = super::without_addresses("Refairn answered 400: jane@example.com is known");
+        assert_eq!(message, "Refairn answered 400: … is known");
+    }
+}

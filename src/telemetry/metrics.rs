@@ -1,0 +1,104 @@
+//! Counters and gauges for scrapers. Labels are codes of closed lists, and endpoint names of the configuration.
+
+use std::sync::LazyLock;
+
+use prometheus::{Encoder, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use crate::store::views::Stats;
+
+/// The process's metrics.
+pub(super) struct Metrics {
+    registry: Registry,
+    pub(super) webhooks: IntCounterVec,
+    pub(super) mapped: IntCounterVec,
+    pub(super) calls: IntCounterVec,
+    pub(super) call_seconds: Histogram,
+    pub(super) store_failures: IntCounterVec,
+    events: IntGaugeVec,
+    deliveries: IntGaugeVec,
+    attention: IntGaugeVec,
+    routes_paused: IntGaugeVec,
+}
+
+/// Made once; names and labels are constants, so making them cannot fail.
+pub(super) static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+
+#[expect(clippy::expect_used, reason = "names and labels are constants, which the first test run would catch")]
+fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    let metric = IntCounterVec::new(Opts::new(name, help), labels).expect("a valid metric");
+    registry.register(Box::new(metric.clone())).expect("a metric registered once");
+    metric
+}
+
+#[expect(clippy::expect_used, reason = "names and labels are constants, which the first test run would catch")]
+fn gauge(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    let metric = IntGaugeVec::new(Opts::new(name, help), labels).expect("a valid metric");
+    registry.register(Box::new(metric.clone())).expect("a metric registered once");
+    metric
+}
+
+#[expect(clippy::expect_used, reason = "names and labels are constants, which the first test run would catch")]
+fn histogram(registry: &Registry, name: &str, help: &str) -> Histogram {
+    let metric = Histogram::with_opts(HistogramOpts::new(name, help)).expect("a valid metric");
+    registry.register(Box::new(metric.clone())).expect("a metric registered once");
+    metric
+}
+
+impl Metrics {
+    fn new() -> Self {
+        let registry = Registry::new();
+        Self {
+            webhooks: counter(
+                &registry,
+                "refairn_bridge_webhooks_total",
+                "Webhook requests by endpoint and outcome: recorded, duplicate, or the code of the refusal.",
+                &["endpoint", "outcome"],
+            ),
+            mapped: counter(
+                &registry,
+                "refairn_bridge_events_mapped_total",
+                "Events read, by endpoint and what they were read as.",
+                &["endpoint", "reading"],
+            ),
+            calls: counter(
+                &registry,
+                "refairn_bridge_calls_total",
+                "Calls to Refairn by kind and outcome.",
+                &["kind", "outcome"],
+            ),
+            call_seconds: histogram(&registry, "refairn_bridge_call_seconds", "How long calls to Refairn took."),
+            store_failures: counter(
+                &registry,
+                "refairn_bridge_store_failures_total",
+                "Reads and writes of the store that failed, by what was being done.",
+                &["operation"],
+            ),
+            events: gauge(&registry, "refairn_bridge_events", "Events by state.", &["state"]),
+            deliveries: gauge(&registry, "refairn_bridge_deliveries", "Deliveries by state.", &["state"]),
+            attention: gauge(&registry, "refairn_bridge_attention", "Deliveries that need attention.", &[]),
+            routes_paused: gauge(&registry, "refairn_bridge_routes_paused", "Routes that are paused.", &[]),
+            registry,
+        }
+    }
+}
+
+/// All metrics in the text format, with gauges set from `stats`.
+#[must_use]
+pub fn render(stats: &Stats) -> String {
+    let metrics = &*METRICS;
+    for (state, n) in &stats.events {
+        metrics.events.with_label_values(&[state]).set(*n);
+    }
+    for (state, n) in &stats.deliveries {
+        metrics.deliveries.with_label_values(&[state]).set(*n);
+    }
+    let none: [&str; 0] = [];
+    metrics.attention.with_label_values(&none).set(stats.attention);
+    let paused = stats.routes.iter().filter(|r| r.paused_since.is_some()).count();
+    metrics.routes_paused.with_label_values(&none).set(i64::try_from(paused).unwrap_or(i64::MAX));
+    let mut text = Vec::new();
+    match TextEncoder::new().encode(&metrics.registry.gather(), &mut text) {
+        Ok(()) => String::from_utf8(text).unwrap_or_default(),
+        Err(_) => String::new(),
+    }
+}
