@@ -1,0 +1,128 @@
+//! The pure part of the path, over the corpus: verifying, identifying, reading, planning. Each stage is measured in the
+//! same run, so that they can be compared with each other.
+
+#![allow(missing_docs, clippy::expect_used, reason = "a benchmark may end when its corpus is broken")]
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::path::Path;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use jiff::Timestamp;
+use refairn_bridge::domain::endpoint::{CodeRule, Endpoint, ProviderKind, Rules};
+use refairn_bridge::domain::event::EventId;
+use refairn_bridge::domain::fact::Reading;
+use refairn_bridge::domain::person::{KnownFact, Person, PersonKey};
+use refairn_bridge::domain::policy::Policy;
+use refairn_bridge::domain::secret::Secret;
+use refairn_bridge::ledger::plan;
+use refairn_bridge::providers::{provider, verify};
+use refairn_bridge::store::body;
+
+fn endpoint(provider: ProviderKind) -> Endpoint {
+    let rules = Rules {
+        product_id: Some("prod_1".into()),
+        test_product_id: Some("prod_test".into()),
+        products: BTreeMap::new(),
+        unmapped: Default::default(),
+        commission_base: Default::default(),
+        minimum_amount: BTreeMap::new(),
+        one_time: Default::default(),
+        out_of_band: Default::default(),
+        referral_code_from: CodeRule::defaults(),
+        time_zone: jiff::tz::TimeZone::UTC,
+    };
+    Endpoint {
+        name: provider.code().into(),
+        provider,
+        secrets: vec![Secret::parse("a-secret-of-the-benchmark").expect("a secret")],
+        signature_tolerance: Duration::from_secs(300),
+        allowed_ips: vec![],
+        business: "biz_1".into(),
+        api_key: None,
+        rules,
+    }
+}
+
+/// Every readable body of a provider's corpus.
+fn corpus(provider: ProviderKind) -> Vec<Vec<u8>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(provider.code());
+    let mut folders = vec![root];
+    let mut bodies = vec![];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() && !path.ends_with("_malformed") {
+                folders.push(path);
+            } else if path.ends_with("body.json") {
+                bodies.push(std::fs::read(path).expect("a body"));
+            }
+        }
+    }
+    bodies
+}
+
+/// A customer with a payment a month, each reported twice.
+fn customer(months: i64) -> Person {
+    let body = include_str!("../tests/fixtures/stripe/invoice.paid/renewal-2022-11-15/body.json");
+    let rules = endpoint(ProviderKind::Stripe).rules;
+    let now = Timestamp::UNIX_EPOCH;
+    let Reading::Fact(fact) = provider(ProviderKind::Stripe).read(body.as_bytes(), &rules, now) else {
+        return Person {
+            key: PersonKey { business: String::new(), email_key: String::new() },
+            facts: vec![],
+            deliveries: vec![],
+        };
+    };
+    let facts = (0..months * 2).map(|n| {
+        let mut fact = (*fact).clone();
+        if let refairn_bridge::domain::fact::Matter::Payment(payment) = &mut fact.matter {
+            payment.identity = format!("in_{}", n / 2);
+        }
+        KnownFact { event: EventId(n + 1), scope: "stripe//live".into(), received_at: now, kin: false, fact }
+    });
+    let email_key = fact.email.as_ref().map(refairn_bridge::domain::email::Email::key).unwrap_or_default();
+    Person { key: PersonKey { business: "biz_1".into(), email_key }, facts: facts.collect(), deliveries: vec![] }
+}
+
+fn path(c: &mut Criterion) {
+    for kind in ProviderKind::ALL {
+        let (endpoint, bodies) = (endpoint(*kind), corpus(*kind));
+        assert!(bodies.len() > 50, "the corpus was not found");
+        let now = Timestamp::UNIX_EPOCH;
+        let signer = provider(*kind);
+        let signed: Vec<(String, &Vec<u8>)> =
+            bodies.iter().map(|b| (signer.sign("a-secret-of-the-benchmark", b, now), b)).collect();
+        let mut group = c.benchmark_group(kind.code());
+        group.throughput(Throughput::Elements(bodies.len() as u64));
+        group.bench_function("verify", |b| {
+            b.iter(|| signed.iter().filter(|(s, body)| verify(&endpoint, &[s.as_bytes()], body, now).is_ok()).count());
+        });
+        group.bench_function("identify", |b| {
+            b.iter(|| bodies.iter().map(|b| signer.identify(b).dedup_key.len()).sum::<usize>())
+        });
+        group.bench_function("compress", |b| {
+            b.iter(|| bodies.iter().map(|b| body::compress(b).map_or(0, |z| z.len())).sum::<usize>())
+        });
+        group.bench_function("read", |b| {
+            b.iter(|| {
+                bodies.iter().for_each(|body| {
+                    black_box(signer.read(body, &endpoint.rules, now));
+                })
+            });
+        });
+        group.finish();
+    }
+    let mut group = c.benchmark_group("plan");
+    for months in [1, 12, 120] {
+        let person = customer(months);
+        assert_eq!(person.facts.len() as i64, months * 2);
+        let policy = Policy::default();
+        group.bench_function(format!("{months}_months"), |b| b.iter(|| plan(&person, &policy, Timestamp::UNIX_EPOCH)));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, path);
+criterion_main!(benches);
