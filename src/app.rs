@@ -183,6 +183,7 @@ fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
 fn settings(config: &Config) -> Settings {
     Settings {
         concurrency: config.delivery.concurrency,
+        max_per_second: config.delivery.max_per_second,
         patience: Patience {
             retry_max_wait: config.delivery.retry_max_wait,
             give_up_after: config.delivery.give_up_after,

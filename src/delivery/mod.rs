@@ -5,6 +5,7 @@
 //! first attempt had got through.
 
 mod breaker;
+mod pace;
 pub mod policy;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +24,7 @@ use crate::refairn::{Answer, Client};
 use crate::store::{AttemptRecord, Leased, Settlement, Store};
 use crate::telemetry::events;
 use breaker::Breaker;
+use pace::Pace;
 use policy::Patience;
 
 /// How long the dispatcher rests when the store fails.
@@ -35,6 +37,8 @@ const LEASE_MARGIN: Duration = Duration::from_secs(60);
 pub struct Settings {
     /// Calls that may be on their way at once.
     pub concurrency: usize,
+    /// Calls that may begin in one second.
+    pub max_per_second: Option<u32>,
     /// How patient it is.
     pub patience: Patience,
     /// The longest a call takes.
@@ -70,6 +74,7 @@ impl Dispatcher {
     /// Works until `stop`; calls that are on their way are finished first.
     pub async fn run(self, stop: CancellationToken) {
         let mut breaker = Breaker::default();
+        let mut pace = Pace::new(self.settings.max_per_second);
         let mut in_flight = FuturesUnordered::new();
         let mut ready: VecDeque<Leased> = VecDeque::new();
         let mut look = true;
@@ -78,17 +83,27 @@ impl Dispatcher {
             if stopping && in_flight.is_empty() {
                 break;
             }
-            let mut wait_until = breaker.probe_at();
+            let mut wait_until = None;
             if !stopping {
-                let room = breaker.room(self.settings.concurrency, in_flight.len(), self.clock.now());
+                let mut room = breaker.room(self.settings.concurrency, in_flight.len(), self.clock.now());
                 if look && ready.len() < room {
                     look = self.refill(&mut ready, in_flight.len(), room).await;
                 }
-                for leased in ready.drain(..room.min(ready.len())) {
+                while room > 0
+                    && !ready.is_empty()
+                    && pace.take(self.clock.now())
+                    && let Some(leased) = ready.pop_front()
+                {
                     in_flight.push(self.deliver(leased));
+                    room -= 1;
                 }
-                if !look && ready.is_empty() {
-                    wait_until = self.next_due().await.max(wait_until);
+                // With calls on their way and no room for more, only the end of one of them changes anything.
+                if !ready.is_empty() && room > 0 {
+                    wait_until = pace.next();
+                } else if room == 0 && in_flight.is_empty() {
+                    wait_until = breaker.probe_at();
+                } else if room > 0 && !look {
+                    wait_until = self.next_due().await;
                 }
             }
             tokio::select! {

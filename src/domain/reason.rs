@@ -123,6 +123,9 @@ reasons! {
     WaitingForFreeDay => "waiting_for_free_day",
         "Refairn takes one payment per customer and day; this one waits for the next free day.",
         "Nothing to do: it goes out by itself.";
+    RoutePaused => "route_paused",
+        "Refairn refuses our API key, business or product, so everything for this product waits.",
+        "Set the right key and ids; a probe each minute finds out by itself when they are.";
     Retrying => "retrying",
         "Refairn could not be reached or had trouble; the call is tried again.",
         "Nothing to do: it goes out by itself.";
@@ -173,7 +176,7 @@ reasons! {
         "Refairn had recorded this call before.",
         "Nothing to do.";
     Superseded => "superseded",
-        "A later call says it too.",
+        "Another call says it too.",
         "Nothing to do.";
     Remapped => "remapped",
         "The event was mapped anew and no longer asks for this call.",

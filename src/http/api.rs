@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Rooms;
@@ -16,6 +16,20 @@ use crate::store::views::{DeliveryFilter, EventFilter, PAGE_ITEMS_MAX};
 
 /// Items of a page unless the caller says otherwise.
 const PAGE_ITEMS: u32 = 50;
+
+/// A page of events. Written as it is, not by way of a JSON value: a request's digits and order stay what they are.
+#[derive(Serialize)]
+struct EventPage {
+    events: Vec<EventJson>,
+    next: Option<String>,
+}
+
+/// A page of deliveries.
+#[derive(Serialize)]
+struct DeliveryPage {
+    deliveries: Vec<DeliveryJson>,
+    next: Option<String>,
+}
 
 #[derive(Deserialize)]
 pub(super) struct EventQuery {
@@ -50,8 +64,8 @@ pub(super) async fn events(rooms: web::Data<Rooms>, query: web::Query<EventQuery
     };
     let events = rooms.store.events(filter).await?;
     let next = page_is_full(events.len(), limit).then(|| events.last().map(|e| e.id.to_string())).flatten();
-    let events: Vec<EventJson> = events.into_iter().map(EventJson::from).collect();
-    Ok(HttpResponse::Ok().json(json!({ "events": events, "next": next })))
+    let events = events.into_iter().map(EventJson::from).collect();
+    Ok(HttpResponse::Ok().json(EventPage { events, next }))
 }
 
 /// `GET /api/v1/events/{id}`: our number, or the provider's id.
@@ -92,8 +106,8 @@ pub(super) async fn deliveries(
     let found = rooms.store.deliveries(filter).await?;
     let last = found.last().and_then(|d| d.delivery.id).map(|id| id.to_string());
     let next = last.filter(|_| page_is_full(found.len(), limit));
-    let deliveries: Vec<DeliveryJson> = found.into_iter().map(|d| DeliveryJson::new(d, rooms.event_id)).collect();
-    Ok(HttpResponse::Ok().json(json!({ "deliveries": deliveries, "next": next })))
+    let deliveries = found.into_iter().map(|d| DeliveryJson::new(d, rooms.event_id)).collect();
+    Ok(HttpResponse::Ok().json(DeliveryPage { deliveries, next }))
 }
 
 /// `GET /api/v1/deliveries/{id}`

@@ -113,6 +113,7 @@ impl From<StoreError> for Problem {
             StoreError::Full(_) => "disk_full",
             StoreError::Closed
             | StoreError::Locked(_)
+            | StoreError::InUse
             | StoreError::ReadOnly(_)
             | StoreError::Corrupt(_)
             | StoreError::Io(_)

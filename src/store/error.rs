@@ -1,5 +1,7 @@
 //! What can go wrong with the store, told apart by whose fault it is and whether waiting helps.
 
+use std::io::ErrorKind;
+
 use rusqlite::ErrorCode;
 
 /// Why a read or a write did not happen. Nothing of a failed write is on disk.
@@ -17,6 +19,9 @@ pub enum StoreError {
     /// Another process holds the database.
     #[error("the database is locked by another process: {0}")]
     Locked(String),
+    /// A running bridge has it open.
+    #[error("the database is in use by a running refairn-bridge; one process at a time may open it")]
+    InUse,
     /// The file or its folder cannot be written.
     #[error("the database is read-only: {0}")]
     ReadOnly(String),
@@ -37,6 +42,21 @@ pub enum StoreError {
     /// What is stored is not what we store: a defect of ours, or an edit by hand.
     #[error("unexpected data in the database: {0}")]
     Data(String),
+}
+
+impl StoreError {
+    /// A failure of the file system, told apart as SQLite's are.
+    pub(super) fn from_io(what: &str, error: &std::io::Error) -> Self {
+        let text = format!("{what}: {error}");
+        let kind = error.kind();
+        if kind == ErrorKind::StorageFull {
+            Self::Full(text)
+        } else if matches!(kind, ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) {
+            Self::ReadOnly(text)
+        } else {
+            Self::Io(text)
+        }
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -16,6 +16,7 @@ mod rows;
 pub mod views;
 mod writer;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -49,6 +50,8 @@ pub struct Store {
     readers: Arc<Mutex<Vec<Connection>>>,
     path: Arc<PathBuf>,
     planner: Arc<dyn Planner>,
+    /// Held as long as the store is open: leases are this process's alone.
+    lock: Arc<File>,
 }
 
 impl Store {
@@ -59,13 +62,14 @@ impl Store {
     pub fn open(path: &Path, planner: Arc<dyn Planner>) -> Result<Self, StoreError> {
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder)
-                .map_err(|e| StoreError::Io(format!("cannot make the folder {}: {e}", folder.display())))?;
+                .map_err(|e| StoreError::from_io(&format!("cannot make the folder {}", folder.display()), &e))?;
         }
+        let lock = lock(path)?;
         let mut connection = writer::open(path)?;
         migrations::run(&mut connection)?;
         queue::release_leases(&connection)?;
         let writer = Writer::start(connection, path)?;
-        Ok(Self { writer, readers: Arc::default(), path: Arc::new(path.to_owned()), planner })
+        Ok(Self { writer, readers: Arc::default(), path: Arc::new(path.to_owned()), planner, lock: Arc::new(lock) })
     }
 
     /// Runs a read on a connection of its own, off the asynchronous threads.
@@ -121,9 +125,28 @@ impl Store {
             .await
     }
 
-    /// Ends the writer after what is queued has been written.
+    /// Ends the writer after what is queued has been written, and lets another process have the database.
     pub async fn close(&self) {
+        if let Ok(mut readers) = self.readers.lock() {
+            // A reader that is left open keeps the log from being folded into the database.
+            readers.clear();
+        }
         self.writer.close().await;
+        // It cannot fail on a file that is open; and the lock ends with the process in any case.
+        let _ = self.lock.unlock();
+    }
+}
+
+/// Takes the lock beside the database, which one process at a time may hold.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&name);
+    let file = file.map_err(|e| StoreError::from_io(&format!("cannot open {}", Path::new(&name).display()), &e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
+        Err(TryLockError::Error(e)) => Err(StoreError::from_io("cannot lock the database", &e)),
     }
 }
 

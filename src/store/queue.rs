@@ -196,6 +196,7 @@ fn lease_due(
     calls_max: usize,
 ) -> Result<Vec<Leased>, StoreError> {
     let mut leased = Vec::new();
+    open_forsaken_routes(db)?;
     let routes = routes_by_need(db, now)?;
     let mut left = routes.len();
     for (business, product, paused) in routes {
@@ -214,6 +215,14 @@ fn lease_due(
         }
     }
     Ok(leased)
+}
+
+/// A route on which nothing is queued any more has nothing to probe with: it is open until it is refused again.
+fn open_forsaken_routes(db: &Connection) -> Result<(), StoreError> {
+    let sql = "UPDATE routes SET paused_since = NULL, probe_at = NULL, detail = NULL WHERE paused_since IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.business = routes.business AND q.product = routes.product)";
+    db.prepare_cached(sql)?.execute([])?;
+    Ok(())
 }
 
 /// Routes with something due, the one that waited longest first, and whether they are paused.
@@ -343,7 +352,7 @@ fn apply(mut delivery: Delivery, settlement: Settlement, now: Timestamp) -> Deli
         }
         Settlement::PauseRoute(detail) => {
             delivery.state = DeliveryState::Queued;
-            delivery.reason = Some(Reason::Retrying);
+            delivery.reason = Some(Reason::RoutePaused);
             delivery.detail = Some(detail);
             delivery.due_at = now;
         }

@@ -113,6 +113,17 @@ async fn an_event_is_recorded_once_for_ever() {
 }
 
 #[tokio::test]
+async fn one_process_at_a_time_has_the_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let path = folder.path().join("made/on/first/start/bridge.db");
+    let second = Store::open(&path, Arc::new(Ledger(Policy::default())));
+    assert_eq!(second.err(), Some(StoreError::InUse));
+    store.close().await;
+    drop(open(folder.path()));
+}
+
+#[tokio::test]
 async fn arrivals_at_the_same_time_are_each_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());

@@ -133,7 +133,7 @@ pub struct Stats {
     pub events: Vec<(String, i64)>,
     /// Deliveries by state.
     pub deliveries: Vec<(String, i64)>,
-    /// Deliveries that need attention.
+    /// Deliveries that need attention, and events that could not be read.
     pub attention: i64,
     /// Since when the call that is due longest has been due.
     pub oldest_due: Option<Timestamp>,
@@ -347,8 +347,9 @@ fn stats(db: &Connection) -> Result<Stats, StoreError> {
             detail: row.get(4)?,
         })
     })?;
+    let unread = counts.iter().filter(|(what, state, _)| what == "events" && state == EventState::Unmappable.code());
     Ok(Stats {
-        attention: of("attention").iter().map(|(_, n)| n).sum(),
+        attention: of("attention").iter().map(|(_, n)| n).sum::<i64>() + unread.map(|(_, _, n)| n).sum::<i64>(),
         events: of("events"),
         deliveries: of("deliveries"),
         oldest_due: time_option(oldest)?,

@@ -75,7 +75,12 @@ impl Metrics {
             ),
             events: gauge(&registry, "refairn_bridge_events", "Events by state.", &["state"]),
             deliveries: gauge(&registry, "refairn_bridge_deliveries", "Deliveries by state.", &["state"]),
-            attention: gauge(&registry, "refairn_bridge_attention", "Deliveries that need attention.", &[]),
+            attention: gauge(
+                &registry,
+                "refairn_bridge_attention",
+                "Deliveries that need attention, and events that could not be read.",
+                &[],
+            ),
             routes_paused: gauge(&registry, "refairn_bridge_routes_paused", "Routes that are paused.", &[]),
             registry,
         }
