@@ -23,6 +23,7 @@ pub mod store;
 pub mod domain;
 
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod sandbox;

@@ -1,0 +1,232 @@
+//! `check`: everything that is wrong with the set-up at once, and what to paste into each provider's dashboard.
+
+mod dashboard;
+mod findings;
+
+use std::fmt::Write;
+
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use self::dashboard::Dashboard;
+use self::findings::{Area, Finding};
+use super::configuration::{ConfigFile, storage};
+use super::healthcheck::{Readiness, readiness};
+use super::poster::{Url, parse_url};
+use super::process::block_on;
+use super::serve::store_hint;
+use super::{Verdict, output};
+use crate::app::{self, StartError};
+use crate::config::{Business, Config};
+use crate::refairn::{Client, KeyProbe};
+
+/// Find what is wrong with the set-up, and what to paste into each provider's dashboard
+///
+/// Reads the configuration, opens the database and writes to it, and asks Refairn
+/// whether it takes the API keys, without creating a record. Exit code 1 when
+/// anything is wrong.
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Where the providers reach the bridge: an https address, as they call it
+    #[arg(long, value_name = "URL", value_parser = public_url)]
+    public_url: Option<Url>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found.
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    findings: Vec<Finding>,
+    dashboards: Vec<Dashboard>,
+}
+
+fn public_url(text: &str) -> Result<Url, String> {
+    let url = parse_url(text)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("it has a ? or a # in it: write the address alone".to_owned());
+    }
+    Ok(url)
+}
+
+/// Checks.
+///
+/// # Errors
+/// Standard output cannot be written. What is wrong with the set-up is no error of this command.
+pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
+    let report = match args.config.try_load() {
+        Err(mistakes) => {
+            let mut findings: Vec<Finding> = mistakes.iter().map(Finding::mistake).collect();
+            let later = "the database, the API keys and the dashboards are looked at once the configuration is right";
+            findings.push(Finding::skipped(Area::Configuration, later));
+            Report { ok: false, findings, dashboards: Vec::new() }
+        }
+        Ok(config) => {
+            let findings = block_on(async { Ok(look_around(&config, args.public_url.as_ref()).await) })?;
+            let dashboards = config.endpoints.iter().map(|e| Dashboard::of(&config, e, args.public_url.as_ref()));
+            Report { ok: !findings.iter().any(Finding::is_wrong), findings, dashboards: dashboards.collect() }
+        }
+    };
+    if args.json {
+        output::json(&report)?;
+    } else {
+        output::data(&report.text())?;
+    }
+    Ok(if report.ok { Verdict::Fine } else { Verdict::NotFine })
+}
+
+async fn look_around(config: &Config, public_url: Option<&Url>) -> Vec<Finding> {
+    let mut findings = configuration(config);
+    if public_url.is_some_and(|url| url.scheme() == "http") {
+        let cause = "--public-url is not https, and providers send live events to https addresses only";
+        findings.push(Finding::warning(Area::Configuration, cause));
+    }
+    findings.push(database(config).await);
+    findings.extend(keys(config).await);
+    findings
+}
+
+fn configuration(config: &Config) -> Vec<Finding> {
+    let count = |n: usize, one: &str, several: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {several}") };
+    let endpoints = count(config.endpoints.len(), "endpoint", "endpoints");
+    let businesses = count(config.businesses.len(), "business", "businesses");
+    let mut findings = vec![Finding::fine(Area::Configuration, format!("no mistakes: {endpoints}, {businesses}"))];
+    findings.extend(config.warnings().into_iter().map(|warning| Finding::warning(Area::Configuration, warning)));
+    if config.admin_token.is_none() {
+        let what = "no admin token is set: each start makes one and prints it";
+        findings.push(Finding::fine(Area::Configuration, what));
+    }
+    findings
+}
+
+/// Whether the database opens and takes a write. A bridge that is running is asked instead: a second one would take its
+/// work away.
+async fn database(config: &Config) -> Finding {
+    let place = storage(&config.storage.url);
+    match readiness(config.server.listen).await {
+        Ok(Readiness::Ready) => {
+            return Finding::fine(
+                Area::Storage,
+                format!("the bridge that runs on {} takes webhooks", config.server.listen),
+            );
+        }
+        Ok(Readiness::NotReady(why)) => {
+            let what = format!("the bridge that runs on {} cannot take webhooks: {why}", config.server.listen);
+            return Finding::wrong(Area::Storage, what, "see its log");
+        }
+        Ok(Readiness::Absent(_)) | Err(_) => {}
+    }
+    let wrong = |error: &StartError, cure: String| Finding::wrong(Area::Storage, error.to_string(), cure);
+    let store = match app::open_store(config) {
+        Ok(store) => store,
+        Err(error) => {
+            let cure = match &error {
+                StartError::Store(store) => store_hint(store, &place),
+                StartError::Unsupported(_) | StartError::Listen(..) | StartError::Client(_) => {
+                    "leave DATABASE_URL out to keep the data in data/refairn-bridge.db".to_owned()
+                }
+            };
+            return wrong(&error, cure);
+        }
+    };
+    let probe = store.probe().await;
+    store.close().await;
+    match probe {
+        Ok(()) => Finding::fine(Area::Storage, format!("{place} opens and takes a write")),
+        Err(error) => {
+            let cure = store_hint(&error, &place);
+            wrong(&StartError::Store(error), cure)
+        }
+    }
+}
+
+/// Whether Refairn takes the API key of each business.
+async fn keys(config: &Config) -> Vec<Finding> {
+    let client = match Client::new(&config.refairn.base_url, config.refairn.timeout) {
+        Ok(client) => client,
+        Err(error) => {
+            let cure =
+                "install the system's certificates (the package is called ca-certificates), or set SSL_CERT_FILE";
+            return vec![Finding::wrong(Area::Refairn, error.to_string(), cure)];
+        }
+    };
+    let probes = config.businesses.iter().map(async |business| {
+        let probe = client.probe(&business.api_key).await;
+        key(business, probe, &config.refairn.base_url)
+    });
+    join_all(probes).await
+}
+
+fn key(business: &Business, probe: KeyProbe, base_url: &str) -> Finding {
+    let of = format!("business {}", business.id);
+    let area = Area::Refairn;
+    match probe {
+        KeyProbe::Good => Finding::fine(
+            area,
+            format!("{of}: {base_url} takes the API key (whether the ids belong to it shows with the first call)"),
+        ),
+        KeyProbe::Bad(message) => Finding::wrong(
+            area,
+            format!("{of}: {message}"),
+            "copy the API key from Refairn's dashboard, Settings → Integrations; it is shown once, so you may need a new one",
+        ),
+        KeyProbe::Unreachable(message) => Finding::wrong(
+            area,
+            format!("{of}: {base_url} does not answer: {message}"),
+            "look at REFAIRN_BASE_URL, and whether this machine may connect to it",
+        ),
+        KeyProbe::Unexpected(status, message) => Finding::wrong(
+            area,
+            format!("{of}: {base_url} answers {status}, which tells nothing about the API key: {message}"),
+            "look at REFAIRN_BASE_URL: something else than Refairn may be there; after a 5xx, try again later",
+        ),
+    }
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let mut text = findings::text(&self.findings);
+        for dashboard in &self.dashboards {
+            let _ = write!(text, "\n{dashboard}");
+        }
+        let wrong = self.findings.iter().filter(|f| f.is_wrong()).count();
+        let verdict = match wrong {
+            0 => output::paint("all is well", output::Tone::Good, output::Stream::Data),
+            1 => output::paint("1 thing is wrong", output::Tone::Bad, output::Stream::Data),
+            _ => output::paint(&format!("{wrong} things are wrong"), output::Tone::Bad, output::Stream::Data),
+        };
+        let _ = writeln!(text, "\n{verdict}");
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::secret::Secret;
+
+    #[test]
+    fn only_a_key_that_is_taken_is_fine() {
+        let business = Business {
+            id: "biz_1".to_owned(),
+            api_key: Secret::parse("sk_hidden").unwrap(),
+            product_id: None,
+            test_product_id: None,
+        };
+        let check = |probe: KeyProbe, fine: bool| {
+            let finding = key(&business, probe, "https://app.example.com");
+            assert_eq!(!finding.is_wrong(), fine);
+            let text = findings::text(&[finding]);
+            assert!(text.contains("biz_1") && !text.contains("sk_hidden"), "{text}");
+        };
+        check(KeyProbe::Good, true);
+        check(KeyProbe::Bad("the API key is missing or invalid".to_owned()), false);
+        check(KeyProbe::Unreachable("cannot connect".to_owned()), false);
+        check(KeyProbe::Unexpected(502, "no message".to_owned()), false);
+    }
+}

@@ -1,0 +1,72 @@
+//! The configuration as commands ask for it.
+
+use std::path::PathBuf;
+
+use super::output;
+use crate::config::{self, Config, Mistakes, Sources, StorageUrl};
+use crate::domain::endpoint::{Endpoint, ProviderKind};
+
+/// Which configuration file is meant.
+#[derive(clap::Args)]
+pub(super) struct ConfigFile {
+    /// Configuration file [default: config/refairn-bridge.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    /// Whether a file was named.
+    pub(super) const fn is_named(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// What the configuration is made of.
+    pub(super) fn sources(&self) -> Sources {
+        Sources::from_process(self.config.clone())
+    }
+
+    /// The configuration, with all its mistakes at once.
+    ///
+    /// # Errors
+    /// The mistakes.
+    pub(super) fn try_load(&self) -> Result<Config, Mistakes> {
+        config::load(self.sources())
+    }
+
+    /// The configuration, or an error of usage that lists all its mistakes.
+    ///
+    /// # Errors
+    /// The mistakes.
+    pub(super) fn load(&self) -> anyhow::Result<Config> {
+        self.try_load().map_err(|mistakes| {
+            output::wrong_usage(mistakes, "correct them all, and see them gone with: refairn-bridge check")
+        })
+    }
+}
+
+/// Where an endpoint's webhooks go on the bridge.
+pub(super) fn webhook_path(config: &Config, endpoint: &Endpoint) -> String {
+    let Endpoint { name, provider, .. } = endpoint;
+    // The short form means something only as long as the provider has no other endpoint.
+    if name == provider.code() && config.sole_endpoint(*provider).is_some() {
+        format!("/webhooks/{provider}")
+    } else {
+        format!("/webhooks/{provider}/{name}")
+    }
+}
+
+/// The name people know a provider by.
+pub(super) const fn title(provider: ProviderKind) -> &'static str {
+    match provider {
+        ProviderKind::Stripe => "Stripe",
+        ProviderKind::Paystack => "Paystack",
+    }
+}
+
+/// The database in words; a server's address may hold a password.
+pub(super) fn storage(url: &StorageUrl) -> String {
+    match url {
+        StorageUrl::Sqlite(path) => path.display().to_string(),
+        StorageUrl::Postgres(_) => "the PostgreSQL server of storage.url".to_owned(),
+    }
+}

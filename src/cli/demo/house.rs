@@ -1,0 +1,148 @@
+//! The demo's two servers, a local Refairn and the bridge, on free ports of this machine.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+
+use super::calendar;
+use super::cast::{DEMO, PLUS, PRICE_PLUS, TEST};
+use super::folder::Folder;
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{self, Config, Sources};
+use crate::domain::endpoint::ProviderKind;
+use crate::domain::secret::Secret;
+use crate::sandbox::{self, Book, Business, Sandbox};
+use crate::store::Store;
+use crate::tasks::Tasks;
+
+/// The key of the sandbox's business.
+const API_KEY: &str = "sk_sandbox_demo";
+/// How long a subscription's first payment waits for its session: less than the usual 15, for nobody wants to watch it,
+/// and long enough for a machine with other things to do.
+const FIRST_PAYMENT_WAIT_S: u32 = 5;
+/// How long the sandbox may take to stop.
+const STOP_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// What only the demo and its providers know.
+pub(super) struct Secrets {
+    pub(super) stripe: Secret,
+    pub(super) paystack: Secret,
+    pub(super) admin_token: Secret,
+}
+
+impl Secrets {
+    fn make_up() -> anyhow::Result<Self> {
+        let secret = |start: &str| Secret::parse(format!("{start}{}", super::made_up(32)));
+        Ok(Self { stripe: secret("whsec_demo_")?, paystack: secret("sk_demo_")?, admin_token: secret("")? })
+    }
+
+    /// What webhooks of this provider are signed with.
+    pub(super) const fn of(&self, provider: ProviderKind) -> &Secret {
+        match provider {
+            ProviderKind::Stripe => &self.stripe,
+            ProviderKind::Paystack => &self.paystack,
+        }
+    }
+}
+
+/// Both servers, running.
+pub(super) struct House {
+    pub(super) sandbox: Sandbox,
+    pub(super) sandbox_addr: SocketAddr,
+    pub(super) secrets: Secrets,
+    pub(super) clock: Clock,
+    app: App,
+    tasks: Tasks,
+    // Fields are dropped in this order: the folder goes last.
+    _folder: Folder,
+}
+
+impl House {
+    /// Starts both.
+    ///
+    /// # Errors
+    /// There is no free port, or no place for a temporary database.
+    pub(super) fn open(clock: &Clock) -> anyhow::Result<Self> {
+        let (folder, tasks, secrets) = (Folder::make()?, Tasks::new(), Secrets::make_up()?);
+        let sandbox = Sandbox::new(Book::new().with(Business::demo()));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
+        let sandbox_addr = listener.local_addr()?;
+        let today = clock.clone();
+        let today: sandbox::Today = Arc::new(move || calendar::day(today.now()));
+        let server = sandbox::start(listener, sandbox.clone(), today, 1).context("cannot start the sandbox")?;
+        let (handle, stop) = (server.handle(), tasks.stopping());
+        tasks.spawn(async move {
+            // It ends when its handle is stopped.
+            let _ = server.await;
+        });
+        tasks.spawn(async move {
+            stop.cancelled().await;
+            handle.stop(false).await;
+        });
+        let config = configuration(sandbox_addr, &secrets, &folder)?;
+        let app = App::start(&config, secrets.admin_token.clone(), clock).context("cannot start the bridge")?;
+        Ok(Self { sandbox, sandbox_addr, secrets, clock: clock.clone(), app, tasks, _folder: folder })
+    }
+
+    pub(super) fn bridge_url(&self) -> String {
+        format!("http://{}", self.app.addr())
+    }
+
+    pub(super) fn sandbox_url(&self) -> String {
+        format!("http://{}", self.sandbox_addr)
+    }
+
+    /// What the bridge has on disk.
+    pub(super) const fn store(&self) -> &Store {
+        self.app.store()
+    }
+
+    /// Stops both and removes what they kept.
+    pub(super) async fn close(self) {
+        self.app.stop().await;
+        self.tasks.stop(STOP_WAIT_MAX).await;
+    }
+}
+
+/// What `serve` would be given by its environment; no file is read.
+fn configuration(sandbox: SocketAddr, secrets: &Secrets, folder: &Folder) -> anyhow::Result<Config> {
+    let environment = [
+        ("BRIDGE_LISTEN", "127.0.0.1:0".to_owned()),
+        ("BRIDGE_ADMIN_TOKEN", secrets.admin_token.expose().to_owned()),
+        ("DATABASE_URL", "sqlite://demo.db".to_owned()),
+        ("REFAIRN_BASE_URL", format!("http://{sandbox}")),
+        ("REFAIRN_API_KEY", API_KEY.to_owned()),
+        ("REFAIRN_BUSINESS_ID", Business::demo().id().to_owned()),
+        ("REFAIRN_PRODUCT_ID", DEMO.id.to_owned()),
+        ("REFAIRN_TEST_PRODUCT_ID", TEST.id.to_owned()),
+        ("STRIPE_WEBHOOK_SECRET", secrets.stripe.expose().to_owned()),
+        ("PAYSTACK_SECRET_KEY", secrets.paystack.expose().to_owned()),
+        ("REFAIRN_BRIDGE__DELIVERY__FIRST_PAYMENT_WAIT_S", FIRST_PAYMENT_WAIT_S.to_string()),
+    ];
+    let environment: BTreeMap<String, String> = environment.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+    let sources = Sources { config_file: None, environment, working_dir: Some(folder.path().to_owned()) };
+    let mut config = config::load(sources).map_err(|mistakes| anyhow!("{mistakes}"))?;
+    for endpoint in config.endpoints.iter_mut().filter(|e| e.provider == ProviderKind::Stripe) {
+        endpoint.rules.products.insert(PRICE_PLUS.to_owned(), PLUS.id.to_owned());
+    }
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_has_no_mistake() {
+        let folder = Folder::make().unwrap();
+        let secrets = Secrets::make_up().unwrap();
+        let config = configuration(([127, 0, 0, 1], 9).into(), &secrets, &folder).unwrap();
+        assert_eq!(config.endpoints.len(), 2);
+        assert!(config.warnings().is_empty(), "{:?}", config.warnings());
+        assert_eq!(config.refairn.base_url, "http://127.0.0.1:9");
+    }
+}

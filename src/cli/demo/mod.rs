@@ -1,0 +1,102 @@
+//! `refairn-bridge demo`: a local Refairn, the bridge, and five weeks of a shop's webhooks in a few seconds. Nothing has
+//! to be set up, nothing leaves the machine, nothing stays.
+//!
+//! `story` is written by a `Pen` (`plot`) with the people of `cast` and the payloads of `stripe` and `paystack`; `stage`
+//! plays it in a `house`; `proof` judges its end, `summary` and `print` tell of it.
+
+mod calendar;
+mod cast;
+mod folder;
+mod house;
+mod paystack;
+mod plot;
+mod print;
+mod progress;
+mod proof;
+mod stage;
+mod story;
+mod stripe;
+mod summary;
+
+use super::output;
+use super::process::{self, Signals};
+use crate::clock::Clock;
+use calendar::Calendar;
+use house::House;
+use progress::Progress;
+use summary::Summary;
+
+/// Try it: a local Refairn, the bridge and five weeks of signed webhooks
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Keep both servers running afterwards, to look around, until Ctrl-C
+    #[arg(long)]
+    keep: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Plays the demo.
+///
+/// # Errors
+/// The servers do not start or do not get done, or Refairn does not hold in the end what the providers reported.
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    process::block_on(async {
+        let (mut signals, progress) = (Signals::listen()?, Progress::new());
+        let house = House::open(&Clock::system())?;
+        let outcome = tokio::select! {
+            outcome = show(&args, &house, &progress) => outcome,
+            () = told_to_stop(&mut signals) => {
+                progress.broken_off();
+                Err(output::failed("the demo was broken off", "let it play to its end; nothing of it is left"))
+            }
+        };
+        if let (true, Ok(summary)) = (args.keep, &outcome) {
+            output::talk(&print::hints(&house, summary));
+            told_to_stop(&mut signals).await;
+        }
+        house.close().await;
+        match outcome?.proof.differences.len() {
+            0 => Ok(()),
+            differences => Err(output::failed(
+                format!("the sandbox does not hold what the providers reported: {differences} differences"),
+                "please report this, with the summary",
+            )),
+        }
+    })
+}
+
+/// Plays the story and prints the summary.
+async fn show(args: &Args, house: &House, progress: &Progress) -> anyhow::Result<Summary> {
+    output::talk("refairn-bridge demo: all of it on this machine, and nothing is kept");
+    output::talk(&format!("  a local Refairn  {}", house.sandbox_url()));
+    output::talk(&format!("  the bridge       {}\n", house.bridge_url()));
+    let story = story::write(Calendar::new(house.clock.now()));
+    let door = stage::play(&story, house, progress).await?;
+    let summary = summary::take(&story, house, door).await?;
+    if args.json {
+        output::json(&summary)?;
+    } else {
+        output::data(&print::summary(&summary))?;
+    }
+    Ok(summary)
+}
+
+/// Waits for a signal to end. A terminal that is closed sends one too, and the folder is to go all the same.
+async fn told_to_stop(signals: &mut Signals) {
+    #[cfg(unix)]
+    if let Ok(mut hung_up) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+        tokio::select! {
+            _ = signals.next() => {}
+            _ = hung_up.recv() => {}
+        }
+        return;
+    }
+    signals.next().await;
+}
+
+/// So many hexadecimal digits that nobody can guess.
+fn made_up(digits: usize) -> String {
+    (0..digits).map(|_| char::from_digit(rand::random_range(0..16), 16).unwrap_or('0')).collect()
+}

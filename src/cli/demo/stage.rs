@@ -1,0 +1,203 @@
+//! Plays a story: sends its webhooks over HTTP, signed as the providers sign them, and waits until all is delivered.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use jiff::Timestamp;
+
+use super::house::House;
+use super::plot::{Deed, Received, Step, Story, Webhook};
+use super::progress::Progress;
+use crate::cli::poster::{Poster, Url, parse_url};
+use crate::clock::after;
+use crate::domain::delivery::Delivery;
+use crate::domain::endpoint::ProviderKind;
+use crate::domain::event::EventState;
+use crate::domain::reason::Reason;
+use crate::providers::provider;
+use crate::sandbox::Fault;
+use crate::store::views::{DeliveryFilter, DeliveryView, EventFilter, EventView, PAGE_ITEMS_MAX};
+
+/// How long deliveries may take to settle.
+const SETTLE_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long the bridge may take to answer a webhook.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How often it is looked whether they have.
+const LOOK_EVERY: Duration = Duration::from_millis(60);
+/// What a forger takes for the secret.
+const WRONG_SECRET: &str = "whsec_a_guess";
+
+/// What became of the webhooks at the door.
+#[derive(Debug, Default)]
+pub(super) struct Door {
+    pub(super) recorded: usize,
+    pub(super) repeated: usize,
+    /// Provider, status and the answer's `code`.
+    pub(super) refused: Vec<(ProviderKind, u16, String)>,
+    /// What was answered otherwise than the story expects.
+    pub(super) surprises: Vec<String>,
+}
+
+/// Plays `story`.
+///
+/// # Errors
+/// A server cannot be reached, or does not get done in time.
+pub(super) async fn play(story: &Story, house: &House, progress: &Progress) -> anyhow::Result<Door> {
+    let poster = Poster::new(&url(house, ProviderKind::Stripe)?, ANSWER_WAIT_MAX)?;
+    let mut door = Door::default();
+    for step in &story.steps {
+        play_step(step, house, &poster, &mut door, progress).await?;
+        house.clock.sleep(progress.pause()).await;
+    }
+    settle(house, Span::ToTheEnd, |open| progress.doing("Waiting for the last calls", &counted(open, "call"))).await?;
+    progress.done("Everything is delivered", "");
+    Ok(door)
+}
+
+async fn play_step(
+    step: &Step,
+    house: &House,
+    poster: &Poster,
+    door: &mut Door,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let mut sent = 0;
+    progress.doing(step.line, "");
+    for deed in &step.deeds {
+        match deed {
+            Deed::Send(webhook) => {
+                send(webhook, house, poster, door).await?;
+                sent += 1;
+                progress.doing(step.line, &counted(sent, "webhook"));
+            }
+            Deed::Trouble(fault) => house.sandbox.add_faults(vec![fault.parse::<Fault>()?])?,
+            Deed::Recovery => house.sandbox.clear_faults(),
+            Deed::Pause(span) => house.clock.sleep(*span).await,
+            Deed::Settle => {
+                settle(house, Span::SoFar, |open| progress.doing(step.line, &counted(open, "call"))).await?
+            }
+        }
+    }
+    progress.done(step.line, &counted(sent, "webhook"));
+    Ok(())
+}
+
+/// `1 call`, `2 calls`; nothing for none.
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => String::new(),
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
+async fn send(webhook: &Webhook, house: &House, poster: &Poster, door: &mut Door) -> anyhow::Result<()> {
+    let sender = provider(webhook.provider);
+    let secret = match webhook.expected {
+        Received::New | Received::Repeated => house.secrets.of(webhook.provider).expose(),
+        Received::Refused => WRONG_SECRET,
+    };
+    let signature = sender.sign(secret, &webhook.body, house.clock.now());
+    let header = (sender.signature_header(), signature.as_str());
+    let reply = poster.post(&url(house, webhook.provider)?, header, webhook.body.clone()).await?;
+    let (status, answer) = (reply.status, reply.json().unwrap_or_default());
+    let duplicate = answer.get("duplicate").and_then(serde_json::Value::as_bool);
+    let code = answer.get("code").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let received = match (status, duplicate) {
+        (200, Some(false)) => Received::New,
+        (200, Some(true)) => Received::Repeated,
+        _ => Received::Refused,
+    };
+    if received != webhook.expected {
+        let (provider, expected) = (webhook.provider, webhook.expected);
+        door.surprises
+            .push(format!("a webhook of {provider} was to be {expected:?}, and was answered {status} {code}"));
+    }
+    match received {
+        Received::New => door.recorded += 1,
+        Received::Repeated => door.repeated += 1,
+        Received::Refused => door.refused.push((webhook.provider, status, code.to_owned())),
+    }
+    Ok(())
+}
+
+/// Where a provider's webhooks go.
+fn url(house: &House, provider: ProviderKind) -> anyhow::Result<Url> {
+    parse_url(&format!("{}/webhooks/{provider}", house.bridge_url())).map_err(anyhow::Error::msg)
+}
+
+/// Which calls are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Span {
+    /// Those that can be made now.
+    SoFar,
+    /// Those that wait for a session that will not come, too.
+    ToTheEnd,
+}
+
+/// Waits until every event is read and every call made that is to be made today.
+async fn settle(house: &House, span: Span, show: impl Fn(usize)) -> anyhow::Result<()> {
+    let give_up_at = after(house.clock.now(), SETTLE_WAIT_MAX);
+    loop {
+        let open = open(house, span).await?;
+        if open == 0 {
+            return Ok(());
+        }
+        if house.clock.now() > give_up_at {
+            bail!("{open} events or calls are not done after {} seconds", SETTLE_WAIT_MAX.as_secs());
+        }
+        show(open);
+        house.clock.sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Events that are not read, and calls on their way.
+async fn open(house: &House, span: Span) -> anyhow::Result<usize> {
+    let unread = EventFilter { state: Some(EventState::Received), limit: PAGE_ITEMS_MAX, ..EventFilter::default() };
+    let unread = house.store().events(unread).await?.len();
+    // An event's calls are on disk once it is read, so what is asked second misses nothing.
+    let deliveries = deliveries(house).await?;
+    let now = house.clock.now();
+    let waits = |d: &Delivery| match span {
+        Span::SoFar => d.reason == Some(Reason::WaitingForReferralCode) || is_for_later(d, now),
+        Span::ToTheEnd => is_for_later(d, now),
+    };
+    Ok(unread + deliveries.iter().filter(|d| d.delivery.state.is_open() && !waits(&d.delivery)).count())
+}
+
+/// A call for which its day has to end first.
+pub(super) fn is_for_later(delivery: &Delivery, now: Timestamp) -> bool {
+    delivery.reason == Some(Reason::WaitingForDayEnd) && delivery.due_at > now
+}
+
+/// Every delivery, the oldest first.
+pub(super) async fn deliveries(house: &House) -> anyhow::Result<Vec<DeliveryView>> {
+    let mut all = Vec::new();
+    let mut filter = DeliveryFilter { limit: PAGE_ITEMS_MAX, ..DeliveryFilter::default() };
+    loop {
+        let page = house.store().deliveries(filter.clone()).await?;
+        filter.after = page.last().and_then(|d| d.delivery.id).map(|id| id.0);
+        all.extend(page);
+        if filter.after.is_none() || filter.after == Some(1) {
+            break;
+        }
+    }
+    all.reverse();
+    Ok(all)
+}
+
+/// Every event, the oldest first.
+pub(super) async fn events(house: &House) -> anyhow::Result<Vec<EventView>> {
+    let mut all = Vec::new();
+    let mut filter = EventFilter { limit: PAGE_ITEMS_MAX, ..EventFilter::default() };
+    loop {
+        let page = house.store().events(filter.clone()).await?;
+        filter.after = page.last().map(|e| e.id.0);
+        all.extend(page);
+        if filter.after.is_none() || filter.after == Some(1) {
+            break;
+        }
+    }
+    all.reverse();
+    Ok(all)
+}

@@ -1,0 +1,228 @@
+//! What the demo came to: everything its summary says, for programs as for people.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde::{Serialize, Serializer};
+
+use super::cast::AGENTS;
+use super::house::House;
+use super::plot::Story;
+use super::proof::{self, Evidence, Proof};
+use super::stage::{self, Door, is_for_later};
+use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
+use crate::domain::endpoint::ProviderKind;
+use crate::domain::event::EventState;
+use crate::domain::money::json_number;
+use crate::domain::reason::Reason;
+use crate::sandbox::{self, Book, Commission, Payment};
+use crate::store::views::EventView;
+
+/// Everything.
+#[derive(Serialize)]
+pub(super) struct Summary {
+    pub(super) webhooks: Webhooks,
+    /// Recorded events by what became of them.
+    pub(super) events: Vec<Group>,
+    pub(super) calls: Calls,
+    pub(super) commissions: Vec<Earned>,
+    /// Calls that were not made, and are not to be.
+    pub(super) not_sent: Vec<Item>,
+    /// Calls that are made when their day is over.
+    pub(super) for_later: Vec<Item>,
+    pub(super) needs_attention: Vec<Item>,
+    pub(super) proof: Proof,
+}
+
+/// Webhooks by how they were answered.
+#[derive(Serialize)]
+pub(super) struct Webhooks {
+    pub(super) sent: usize,
+    pub(super) recorded: usize,
+    pub(super) repeated: usize,
+    pub(super) refused: Vec<Refused>,
+}
+
+/// A webhook that was not let in.
+#[derive(Serialize)]
+pub(super) struct Refused {
+    pub(super) provider: &'static str,
+    pub(super) status: u16,
+    pub(super) code: String,
+}
+
+/// Events that came to the same.
+#[derive(Serialize)]
+pub(super) struct Group {
+    pub(super) state: &'static str,
+    pub(super) reason: Option<&'static str>,
+    pub(super) count: usize,
+    pub(super) why: &'static str,
+}
+
+/// Calls as Refairn saw them.
+#[derive(Serialize)]
+pub(super) struct Calls {
+    /// Attempts that reached it.
+    pub(super) attempts: usize,
+    /// By the status it answered.
+    pub(super) answers: BTreeMap<u16, usize>,
+    /// Left without an answer.
+    pub(super) unanswered: usize,
+    /// What Refairn holds in the end.
+    pub(super) customers: usize,
+    pub(super) payments: usize,
+    pub(super) status_changes: usize,
+    /// Calls that needed more than one attempt.
+    pub(super) tried_again: usize,
+}
+
+/// What an agent earned in one currency.
+#[derive(Serialize)]
+pub(super) struct Earned {
+    /// Nothing where no agent is known.
+    pub(super) agent: Option<&'static str>,
+    pub(super) currency: String,
+    pub(super) sales: usize,
+    #[serde(serialize_with = "number")]
+    pub(super) paid: Decimal,
+    #[serde(serialize_with = "number")]
+    pub(super) commission: Decimal,
+}
+
+/// One call, for people.
+#[derive(Serialize)]
+pub(super) struct Item {
+    pub(super) id: String,
+    pub(super) state: &'static str,
+    pub(super) reason: Option<&'static str>,
+    pub(super) what: String,
+    pub(super) why: &'static str,
+    pub(super) detail: Option<String>,
+    pub(super) cure: &'static str,
+}
+
+fn number<S: Serializer>(amount: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+    json_number(*amount).serialize(serializer)
+}
+
+/// Looks at both servers, and judges what they hold by `story`.
+///
+/// # Errors
+/// The bridge's database cannot be read.
+pub(super) async fn take(story: &Story, house: &House, door: Door) -> anyhow::Result<Summary> {
+    let (events, deliveries) = (stage::events(house).await?, stage::deliveries(house).await?);
+    let now = house.clock.now();
+    let held = |book: &Book| (book.payments().to_vec(), book.commissions().to_vec(), book.leads().len());
+    let (payments, commissions, customers) = house.sandbox.look(held);
+    let evidence = Evidence {
+        payments: &payments,
+        commissions: &commissions,
+        events: &events,
+        deliveries: &deliveries,
+        door: &door,
+    };
+    let proof = proof::judge(story, &evidence);
+    let items = |wanted: &dyn Fn(&Delivery) -> bool| -> Vec<Item> {
+        deliveries.iter().map(|view| &view.delivery).filter(|d| wanted(d)).map(Item::of).collect()
+    };
+    let dropped = |d: &Delivery| matches!(d.state, DeliveryState::Cancelled | DeliveryState::Superseded);
+    let mut calls = calls(&house.sandbox.calls(), &payments, customers);
+    calls.tried_again = deliveries.iter().filter(|view| view.delivery.attempts > 1).count();
+    Ok(Summary {
+        events: groups(&events),
+        calls,
+        commissions: earned(&payments, &commissions),
+        not_sent: items(&dropped),
+        for_later: items(&|d| d.state.is_open() && is_for_later(d, now)),
+        needs_attention: items(&|d| d.attention),
+        webhooks: webhooks(door),
+        proof,
+    })
+}
+
+fn webhooks(door: Door) -> Webhooks {
+    let Door { recorded, repeated, refused, .. } = door;
+    let sent = recorded + repeated + refused.len();
+    let one =
+        |(provider, status, code): (ProviderKind, u16, String)| Refused { provider: provider.code(), status, code };
+    Webhooks { sent, recorded, repeated, refused: refused.into_iter().map(one).collect() }
+}
+
+/// The largest first.
+fn groups(events: &[EventView]) -> Vec<Group> {
+    let mut counts: BTreeMap<(EventState, Option<Reason>), usize> = BTreeMap::new();
+    for event in events {
+        *counts.entry((event.state, event.reason)).or_default() += 1;
+    }
+    let group = |((state, reason), count): ((EventState, Option<Reason>), usize)| Group {
+        state: state.code(),
+        reason: reason.map(Reason::code),
+        count,
+        why: reason.map_or("It made a call to Refairn, or changed one.", Reason::sentence),
+    };
+    let mut groups: Vec<Group> = counts.into_iter().map(group).collect();
+    groups.sort_by_key(|group| (group.reason.is_some(), std::cmp::Reverse(group.count)));
+    groups
+}
+
+fn calls(seen: &[sandbox::Call], payments: &[Payment], customers: usize) -> Calls {
+    let mut answers = BTreeMap::new();
+    for status in seen.iter().filter_map(|call| call.answered) {
+        *answers.entry(status).or_default() += 1;
+    }
+    let status_changes = payments.iter().filter(|p| p.amount.is_zero()).count();
+    Calls {
+        attempts: seen.len(),
+        unanswered: seen.iter().filter(|call| call.answered.is_none()).count(),
+        answers,
+        customers,
+        payments: payments.len() - status_changes,
+        status_changes,
+        tried_again: 0,
+    }
+}
+
+/// By agent and currency; nobody's come last.
+fn earned(payments: &[Payment], commissions: &[Commission]) -> Vec<Earned> {
+    let mut sums: BTreeMap<(usize, &str), (usize, Decimal, Decimal)> = BTreeMap::new();
+    for payment in payments.iter().filter(|p| !p.amount.is_zero()) {
+        let commission = commissions.iter().find(|c| c.payment_id == payment.payment_id);
+        let agent = commission.and_then(|c| AGENTS.iter().position(|agent| agent.id == c.agent_id));
+        let place = (agent.unwrap_or(AGENTS.len()), payment.currency.as_str());
+        let (sales, paid, earned) = sums.entry(place).or_default();
+        *sales += 1;
+        *paid += payment.amount;
+        *earned += commission.map_or(Decimal::ZERO, |c| c.amount);
+    }
+    let row = |((agent, currency), (sales, paid, commission)): ((usize, &str), (usize, Decimal, Decimal))| Earned {
+        agent: AGENTS.get(agent).map(|agent| agent.name),
+        currency: currency.to_owned(),
+        sales,
+        paid,
+        commission,
+    };
+    sums.into_iter().map(row).collect()
+}
+
+impl Item {
+    fn of(delivery: &Delivery) -> Self {
+        let email = delivery.call.email().as_given();
+        let what = match (&delivery.call, &delivery.subject) {
+            (Call::CustomerCreated { .. }, _) => format!("{email}, a customer"),
+            (Call::PaymentSucceeded { status, .. }, Subject::Status(_)) => format!("{email}, now {}", status.code()),
+            (Call::PaymentSucceeded { amount, currency, day, .. }, Subject::Payment { .. } | Subject::Lead(_)) => {
+                format!("{email}, {} {currency} of {day}", amount.normalize())
+            }
+        };
+        Self {
+            id: delivery.id.map(|id| id.to_string()).unwrap_or_default(),
+            state: delivery.state.code(),
+            reason: delivery.reason.map(Reason::code),
+            what,
+            why: delivery.reason.map_or("", Reason::sentence),
+            detail: delivery.detail.clone(),
+            cure: delivery.reason.map_or("", Reason::cure),
+        }
+    }
+}

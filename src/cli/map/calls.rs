@@ -1,0 +1,92 @@
+//! The calls to Refairn that a plan makes: the exact bodies, and when each goes out.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::cli::output::columns;
+use crate::domain::delivery::{Delivery, DeliveryState};
+use crate::domain::event::EventId;
+use crate::domain::person::Plan;
+use crate::domain::reason::Reason;
+
+/// A call that would be made, or held.
+#[derive(Serialize)]
+pub(super) struct PlannedCall {
+    kind: &'static str,
+    method: &'static str,
+    path: String,
+    /// The exact body.
+    body: Box<RawValue>,
+    state: &'static str,
+    reason: Option<&'static str>,
+    /// When it may go out, if it may.
+    due_at: Option<String>,
+    when: String,
+}
+
+/// The calls of `plan`, made at `now`, in the order in which they go out.
+///
+/// # Errors
+/// None in practice: every field of a body is a text or a number.
+pub(super) fn planned(
+    plan: &Plan,
+    business: &str,
+    event_id: Option<EventId>,
+    now: Timestamp,
+) -> anyhow::Result<Vec<PlannedCall>> {
+    let event_id = event_id.map(|id| id.to_string());
+    // The customer's own call comes first in a plan, as it does on the wire.
+    plan.deliveries
+        .iter()
+        .enumerate()
+        .map(|(index, delivery)| {
+            let kind = delivery.call.kind().code();
+            let body = delivery.call.body(business, event_id.as_deref())?;
+            Ok(PlannedCall {
+                kind,
+                method: "POST",
+                path: format!("/api/events/{kind}"),
+                body: RawValue::from_string(body)?,
+                state: delivery.state.code(),
+                reason: delivery.reason.map(Reason::code),
+                due_at: (delivery.state == DeliveryState::Queued).then(|| delivery.due_at.to_string()),
+                when: when(delivery, index, now),
+            })
+        })
+        .collect()
+}
+
+fn when(delivery: &Delivery, index: usize, now: Timestamp) -> String {
+    let sentence = delivery.reason.map(|r| format!(" {}", r.sentence())).unwrap_or_default();
+    let cure = delivery.reason.map(|r| format!(" {}", r.cure())).unwrap_or_default();
+    match delivery.state {
+        DeliveryState::Queued | DeliveryState::Sending => {
+            let wait = delivery.due_at.duration_since(now);
+            if wait > SignedDuration::from_mins(2) {
+                format!("at {}.{sentence}", delivery.due_at)
+            } else if wait > SignedDuration::ZERO {
+                format!("within {} s.{sentence}", wait.as_secs())
+            } else if index > 0 {
+                format!("once call {index} is through.")
+            } else {
+                "at once.".to_owned()
+            }
+        }
+        DeliveryState::Held => format!("not by itself: it needs attention.{sentence}{cure}"),
+        DeliveryState::Delivered
+        | DeliveryState::Duplicate
+        | DeliveryState::Rejected
+        | DeliveryState::Cancelled
+        | DeliveryState::Superseded
+        | DeliveryState::Discarded => format!("not at all ({}).{sentence}", delivery.state.code()),
+    }
+}
+
+impl PlannedCall {
+    /// The call for a person, as the one of this number.
+    pub(super) fn text(&self, number: usize) -> String {
+        let head = format!("{} {}: {}", self.method, self.path, self.when);
+        format!("{}\n{}", columns([[format!("{number}."), head]], 0), self.body.get())
+    }
+}

@@ -1,0 +1,199 @@
+//! What a body would become, were it all that the bridge knows.
+
+use std::fmt;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::calls::{PlannedCall, planned};
+use super::rules::Chosen;
+use super::words;
+use crate::cli::configuration::title;
+use crate::cli::output::columns;
+use crate::domain::delivery::scope;
+use crate::domain::email::Email;
+use crate::domain::endpoint::ProviderKind;
+use crate::domain::event::{EventId, Outcome};
+use crate::domain::fact::{Fact, Matter, Reading, ReversalStage};
+use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
+use crate::domain::reason::Reason;
+use crate::ledger;
+use crate::providers::provider;
+
+/// Stands for an address that only another event tells.
+const PLACEHOLDER: &str = "customer@example.com";
+/// The only event there is.
+const EVENT: EventId = EventId(1);
+
+/// Everything there is to say about a body.
+#[derive(Serialize)]
+pub(super) struct Explanation {
+    provider: ProviderKind,
+    #[serde(rename = "type")]
+    event_type: String,
+    provider_event_id: Option<String>,
+    rules: String,
+    /// The fact in words: what it is called, and what it is.
+    #[serde(skip)]
+    words: Vec<[String; 2]>,
+    fact: Option<Fact>,
+    state: &'static str,
+    reason: Option<&'static str>,
+    explanation: Option<&'static str>,
+    cure: Option<&'static str>,
+    detail: Option<String>,
+    /// What it would do beside other events.
+    beside_others: Option<String>,
+    calls: Vec<PlannedCall>,
+    /// The calls once another event has told the customer's address.
+    calls_once_customer_is_known: Vec<PlannedCall>,
+}
+
+impl Explanation {
+    /// Explains `body`, which arrives at `at`.
+    ///
+    /// # Errors
+    /// A call cannot be written as JSON, which does not happen.
+    pub(super) fn of(chosen: &Chosen, body: &[u8], at: Timestamp) -> anyhow::Result<Self> {
+        let provider = provider(chosen.provider);
+        let identity = provider.identify(body);
+        let mut this = Self {
+            provider: chosen.provider,
+            event_type: identity.event_type,
+            provider_event_id: identity.provider_event_id,
+            rules: chosen.source.clone(),
+            words: Vec::new(),
+            fact: None,
+            state: "",
+            reason: None,
+            explanation: None,
+            cure: None,
+            detail: None,
+            beside_others: None,
+            calls: Vec::new(),
+            calls_once_customer_is_known: Vec::new(),
+        };
+        match provider.read(body, &chosen.rules, at) {
+            Reading::Ignored(reason) => this.ends_as(Outcome::ignored(reason)),
+            Reading::Unmappable(reason, detail) => this.ends_as(Outcome::unmappable(reason, detail)),
+            Reading::Fact(fact) => {
+                this.words = fact_words(chosen, &fact, body);
+                this.beside_others = words::beside_others(chosen, &fact);
+                this.decide(chosen, &fact, at)?;
+                this.fact = Some(*fact);
+            }
+        }
+        Ok(this)
+    }
+
+    fn decide(&mut self, chosen: &Chosen, fact: &Fact, at: Timestamp) -> anyhow::Result<()> {
+        let event_id = chosen.event_id.then_some(EVENT);
+        if let Some(email) = &fact.email {
+            let plan = plan(chosen, fact, email, at);
+            self.calls = planned(&plan, &chosen.business, event_id, at)?;
+            let outcome = plan.outcomes.into_iter().find(|(event, _)| *event == EVENT).map(|(_, outcome)| outcome);
+            self.ends_as(outcome.context("the ledger says nothing about the event")?);
+        } else {
+            self.ends_as(without_address(fact));
+            let placeholder = Email::parse(PLACEHOLDER).context("the placeholder is no address")?;
+            let known = Fact { email: Some(placeholder.clone()), ..fact.clone() };
+            let plan = plan(chosen, &known, &placeholder, at);
+            self.calls_once_customer_is_known = planned(&plan, &chosen.business, event_id, at)?;
+        }
+        Ok(())
+    }
+
+    fn ends_as(&mut self, outcome: Outcome) {
+        self.state = outcome.state.code();
+        self.reason = outcome.reason.map(Reason::code);
+        self.explanation = outcome.reason.map(Reason::sentence);
+        self.cure = outcome.reason.map(Reason::cure);
+        self.detail = outcome.detail;
+    }
+}
+
+/// What the ledger makes of a customer of whom nothing but this fact is known.
+fn plan(chosen: &Chosen, fact: &Fact, email: &Email, at: Timestamp) -> Plan {
+    let known = KnownFact {
+        event: EVENT,
+        scope: scope(&chosen.endpoint, fact.account.as_deref(), fact.mode),
+        received_at: at,
+        kin: false,
+        fact: fact.clone(),
+    };
+    let key = PersonKey { business: chosen.business.clone(), email_key: email.key() };
+    let person = Person { key, facts: vec![known], deliveries: Vec::new() };
+    ledger::plan(&person, &chosen.policy, at)
+}
+
+/// What becomes of a fact that does not say whose it is, as long as no other event does: what the store says of one.
+fn without_address(fact: &Fact) -> Outcome {
+    match &fact.matter {
+        Matter::Reversal(reversal) => match reversal.stage {
+            ReversalStage::Final => Outcome::waiting(Reason::PaymentUnknown),
+            ReversalStage::Pending | ReversalStage::Void => Outcome::ignored(Reason::ReversalNotFinal),
+        },
+        Matter::Link => Outcome::ignored(Reason::LinkNoted),
+        Matter::Subscription(s) if s.status.is_none() => Outcome::ignored(s.no_call.unwrap_or(Reason::StatusUnknown)),
+        Matter::Customer(c) if fact.code.is_none() => Outcome::ignored(c.no_payment.unwrap_or(Reason::NoReferralCode)),
+        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) => Outcome::waiting(Reason::CustomerUnknown),
+    }
+}
+
+fn fact_words(chosen: &Chosen, fact: &Fact, body: &[u8]) -> Vec<[String; 2]> {
+    let mut rows = vec![("what", words::what(chosen, fact)), ("whose", words::whose(fact))];
+    if let Matter::Payment(payment) = &fact.matter {
+        rows.push(("amount", words::amount(payment, chosen.rules.commission_base)));
+    }
+    rows.extend(words::day(chosen, fact).map(|day| ("date", day)));
+    match &fact.matter {
+        Matter::Customer(_) | Matter::Payment(_) => {
+            rows.push(("product", words::product(chosen, fact, body)));
+            rows.push(("code", words::code(chosen, fact, body)));
+        }
+        Matter::Subscription(_) => rows.push(("product", words::product(chosen, fact, body))),
+        Matter::Reversal(_) | Matter::Link => {}
+    }
+    rows.push(("mode", fact.mode.code().to_owned()));
+    if let Some(account) = &fact.account {
+        rows.push(("account", account.clone()));
+    }
+    if !fact.keys.is_empty() {
+        rows.push(("ids", fact.keys.join(", ")));
+    }
+    rows.into_iter().map(|(label, text)| [label.to_owned(), text]).collect()
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = |label: &str, text: String| [label.to_owned(), text];
+        let provider = title(self.provider);
+        let event_type = if self.event_type.is_empty() { "event of an unknown type" } else { &self.event_type };
+        let id = self.provider_event_id.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
+        let mut rows = vec![row("event", format!("{provider} {event_type}{id}")), row("rules", self.rules.clone())];
+        rows.extend(self.words.iter().cloned());
+        let reason = self.reason.map_or_else(String::new, |reason| format!(": {reason}"));
+        rows.push(row("outcome", format!("{}{reason}", self.state)));
+        rows.extend(self.explanation.map(|text| row("why", text.to_owned())));
+        rows.extend(self.detail.clone().map(|text| row("detail", text)));
+        rows.extend(self.cure.map(|text| row("to do", text.to_owned())));
+        rows.extend(self.beside_others.clone().map(|text| row("else", text)));
+        writeln!(f, "{}", columns(rows, 0))?;
+        if self.calls.is_empty() {
+            writeln!(f, "\nNo call to Refairn for this alone.")?;
+        } else {
+            writeln!(f, "\nCalls to Refairn:")?;
+            numbered(f, &self.calls)?;
+        }
+        if !self.calls_once_customer_is_known.is_empty() {
+            writeln!(f, "\nOnce another event has told the customer's e-mail ({PLACEHOLDER} stands for it here):")?;
+            numbered(f, &self.calls_once_customer_is_known)?;
+        }
+        Ok(())
+    }
+}
+
+fn numbered(f: &mut fmt::Formatter<'_>, calls: &[PlannedCall]) -> fmt::Result {
+    calls.iter().enumerate().try_for_each(|(index, call)| writeln!(f, "\n{}", call.text(index.saturating_add(1))))
+}

@@ -1,0 +1,170 @@
+//! A fact in plain words.
+
+use crate::cli::configuration::title;
+use crate::domain::endpoint::CommissionBase;
+use crate::domain::event::Mode;
+use crate::domain::fact::{Customer, Fact, Matter, Payment, Product, Reversal, ReversalStage, Subscription};
+use crate::domain::policy::{Leads, StatusUpdates};
+use crate::domain::reason::Reason;
+
+use super::place;
+use super::rules::Chosen;
+
+/// What is reported.
+pub(super) fn what(chosen: &Chosen, fact: &Fact) -> String {
+    match &fact.matter {
+        Matter::Customer(customer) => customer_words(customer),
+        Matter::Payment(Payment { subscription: None, .. }) => "a payment".to_owned(),
+        Matter::Payment(Payment { subscription: Some(id), awaits_checkout: true, .. }) => {
+            format!("the first payment of subscription {id}")
+        }
+        Matter::Payment(Payment { subscription: Some(id), .. }) => format!("a payment of subscription {id}"),
+        Matter::Subscription(subscription) => subscription_words(chosen, subscription),
+        Matter::Reversal(reversal) => reversal_words(reversal),
+        Matter::Link => "nothing but that its ids belong together".to_owned(),
+    }
+}
+
+fn customer_words(customer: &Customer) -> String {
+    let who = match &customer.checkout_of {
+        Some(subscription) => format!("a customer, with the checkout of subscription {subscription}"),
+        None => "a customer".to_owned(),
+    };
+    match customer.no_payment {
+        Some(reason) => format!("{who}, but no payment ({reason}): {}", reason.sentence()),
+        None => who,
+    }
+}
+
+fn subscription_words(chosen: &Chosen, subscription: &Subscription) -> String {
+    let Subscription { id, as_given, .. } = subscription;
+    let provider = title(chosen.provider);
+    let theirs = format!("subscription {id} is {as_given:?} at {provider}");
+    match (subscription.status, subscription.no_call) {
+        (_, Some(reason)) => format!("{theirs}; no call ({reason}): {}", reason.sentence()),
+        (Some(status), None) => format!("{theirs}, {:?} at Refairn", status.code()),
+        (None, None) => format!("{theirs}, for which Refairn has no word"),
+    }
+}
+
+fn reversal_words(reversal: &Reversal) -> String {
+    let kind = if reversal.dispute { "a dispute over" } else { "a refund of" };
+    let sum = if reversal.cumulative { ", all refunds of the payment so far together" } else { "" };
+    let full = if reversal.full { "; nothing of the payment is left" } else { "" };
+    let stage = match reversal.stage {
+        ReversalStage::Pending => "no money has moved back yet",
+        ReversalStage::Final => "the money is taken back",
+        ReversalStage::Void => "it failed or was undone: the payment stands",
+    };
+    format!("{kind} {}{sum}: {stage}{full}", reversal.money)
+}
+
+/// Whom it is about.
+pub(super) fn whose(fact: &Fact) -> String {
+    let email = fact.email.as_ref().map(|e| e.as_given().to_owned());
+    let name = fact.name.as_ref().map(|name| format!("named {name}"));
+    let customer = fact.customer.as_ref().map(|id| format!("customer {id}"));
+    let known: Vec<String> = [email, name, customer].into_iter().flatten().collect();
+    if known.is_empty() { "it does not say".to_owned() } else { known.join(", ") }
+}
+
+/// The commission base and how it was computed.
+pub(super) fn amount(payment: &Payment, base: CommissionBase) -> String {
+    let (charged, currency) = (payment.charged_money(), payment.currency);
+    let (code, how) = match base {
+        CommissionBase::Paid => ("paid", "what the customer paid"),
+        CommissionBase::ExcludingTax => ("excluding_tax", "without tax"),
+        CommissionBase::Requested => ("requested", "what was asked for, before fees the customer bears"),
+        CommissionBase::NetOfFees => ("net_of_fees", "less the provider's fees"),
+    };
+    match payment.amount {
+        None => format!("{charged} was paid, but the event does not tell commission_base = {code:?}"),
+        Some(amount) if base == CommissionBase::Paid && amount == payment.charged => {
+            format!("{charged}: {how} (commission_base = {code:?})")
+        }
+        Some(amount) => {
+            format!(
+                "{} {currency}: {how}; the customer paid {charged} (commission_base = {code:?})",
+                amount.normalize()
+            )
+        }
+    }
+}
+
+/// The day, and what made it that.
+pub(super) fn day(chosen: &Chosen, fact: &Fact) -> Option<String> {
+    let day = match &fact.matter {
+        Matter::Payment(payment) => payment.day,
+        Matter::Subscription(subscription) => subscription.day,
+        Matter::Customer(_) | Matter::Reversal(_) | Matter::Link => return None,
+    };
+    let zone = chosen.rules.time_zone.iana_name().unwrap_or("the configured time zone");
+    Some(format!("{day}, the day of {} in {zone}", fact.at))
+}
+
+/// The Refairn product, and what made it that.
+pub(super) fn product(chosen: &Chosen, fact: &Fact, body: &[u8]) -> String {
+    let rules = &chosen.rules;
+    match &fact.product {
+        Product::Id(id) if fact.mode == Mode::Test => format!("{id}, the product for test events"),
+        Product::Id(id) => {
+            let sold = rules.products.iter().find(|(sold, product)| *product == id && mentions(body, sold));
+            match sold {
+                Some((sold, _)) => format!("{id}, as products says for {sold}"),
+                None => format!("{id}, the default product"),
+            }
+        }
+        Product::Unnamed => "none: it names nothing sold, and there is no default product".to_owned(),
+        Product::Unmapped => format!("none. {}", Reason::ProductUnmapped.sentence()),
+        Product::NoTestProduct => format!("none. {}", Reason::TestModeOff.sentence()),
+    }
+}
+
+fn mentions(body: &[u8], id: &str) -> bool {
+    let quoted = format!("\"{id}\"");
+    body.windows(quoted.len()).any(|part| part == quoted.as_bytes())
+}
+
+/// The referral code, and where it was found, or where it was looked for.
+pub(super) fn code(chosen: &Chosen, fact: &Fact, body: &[u8]) -> String {
+    let rule = place::rule(chosen.provider, body, &chosen.rules, fact);
+    let place = rule.map_or_else(|| "an unknown place".to_owned(), place::name);
+    match (&fact.code, &fact.code_refused) {
+        (Some(code), _) => {
+            let path = rule.and_then(|rule| place::path(body, rule, code));
+            path.map_or_else(|| format!("{code}, by {place}"), |path| format!("{code}, in {path} (by {place})"))
+        }
+        (None, Some(why)) => format!("none: what {place} holds is not used, because {why}"),
+        (None, None) => {
+            let rules: Vec<String> = chosen.rules.referral_code_from.iter().map(place::name).collect();
+            format!("none in {}", rules.join(", "))
+        }
+    }
+}
+
+/// What it would do beside other events, where that differs from what it does alone.
+pub(super) fn beside_others(chosen: &Chosen, fact: &Fact) -> Option<String> {
+    match &fact.matter {
+        Matter::Subscription(Subscription { status: Some(status), no_call: None, day, .. }) => {
+            let when = match chosen.policy.status_updates {
+                StatusUpdates::EndOfDay => format!("when {day} is over, or the next day without a payment"),
+                StatusUpdates::Immediate => "at once".to_owned(),
+                StatusUpdates::Off => return None,
+            };
+            Some(format!(
+                "for a customer who has paid before, and whose status Refairn knows as another one: payment-succeeded with \
+                 amount 0 and subscriptionStatus {:?}, {when}",
+                status.code()
+            ))
+        }
+        Matter::Reversal(Reversal { stage: ReversalStage::Final, .. }) => Some(
+            "if the payment was sent already, it needs attention, so that someone reverses the commission at Refairn; if \
+             it still waits and nothing of it is left, its call is cancelled"
+                .to_owned(),
+        ),
+        Matter::Customer(_) if fact.code.is_none() && chosen.policy.leads == Leads::Referred => Some(
+            "when another event of this customer brings a referral code: customer-created, with that code".to_owned(),
+        ),
+        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link => None,
+    }
+}

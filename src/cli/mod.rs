@@ -1,0 +1,115 @@
+//! The command line: one command per file. Data goes to standard output, talk to standard error; exit code 0 is done,
+//! 1 failed, 2 wrong usage.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking to people is what the command line is for")]
+
+mod bodies;
+mod check;
+mod configuration;
+mod demo;
+mod healthcheck;
+mod map;
+mod operator;
+mod output;
+mod poster;
+mod process;
+mod sandbox;
+mod send;
+mod serve;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::domain::endpoint::ProviderKind;
+
+/// Wrong usage, as clap has it too.
+const WRONG_USAGE: u8 = 2;
+
+/// Payment-provider webhooks in, Refairn commissions out: each sale told once, in order, and none lost.
+#[derive(Parser)]
+#[command(name = "refairn-bridge", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Serve(serve::Args),
+    Sandbox(sandbox::Args),
+    Check(check::Args),
+    Map(map::Args),
+    Send(send::Args),
+    Events(operator::events::Args),
+    Deliveries(operator::deliveries::Args),
+    Healthcheck(healthcheck::Args),
+}
+
+/// A provider as an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProviderArg {
+    Stripe,
+    Paystack,
+}
+
+impl ProviderArg {
+    const fn kind(self) -> ProviderKind {
+        match self {
+            Self::Stripe => ProviderKind::Stripe,
+            Self::Paystack => ProviderKind::Paystack,
+        }
+    }
+}
+
+/// What a command came to when nothing went wrong on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// All is well.
+    Fine,
+    /// It was done, and found something that is wrong; it has said so.
+    NotFine,
+}
+
+/// Runs the command that `args` (the program's name first) ask for, and gives the process's exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are errors of this kind too, but go to standard output and end well.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    let done = match cli.command {
+        Command::Demo(args) => demo::run(args).map(|()| Verdict::Fine),
+        Command::Serve(args) => serve::run(args),
+        Command::Sandbox(args) => sandbox::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Map(args) => map::run(args),
+        Command::Send(args) => send::run(args),
+        Command::Events(args) => operator::events::run(args),
+        Command::Deliveries(args) => operator::deliveries::run(args),
+        Command::Healthcheck(args) => healthcheck::run(args),
+    };
+    match done {
+        Ok(Verdict::Fine) => ExitCode::SUCCESS,
+        Ok(Verdict::NotFine) => ExitCode::FAILURE,
+        Err(error) if output::report(&error) => ExitCode::from(WRONG_USAGE),
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,70 @@
+//! The process around a command: its asynchronous runtime, and the signals that end it.
+
+use anyhow::Context;
+
+/// Runs a command's asynchronous part. What is still running in the background when it ends is left behind.
+///
+/// # Errors
+/// The command's own, or the runtime's threads cannot be started.
+pub(super) fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the process's threads")?;
+    let done = runtime.block_on(command);
+    runtime.shutdown_background();
+    done
+}
+
+/// The signals by which people and supervisors end a process, from now on.
+#[cfg(unix)]
+#[derive(Debug)]
+pub(super) struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// Listens for `SIGINT` and `SIGTERM`: they no longer end the process by themselves. Needs the runtime.
+    ///
+    /// # Errors
+    /// The system does not allow it.
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one; gives its name.
+    pub(super) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+/// The signal by which people end a process.
+#[cfg(not(unix))]
+#[derive(Debug)]
+pub(super) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    /// Listens for Ctrl-C.
+    ///
+    /// # Errors
+    /// None.
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Waits for the next one; gives its name.
+    pub(super) async fn next(&mut self) -> &'static str {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        "Ctrl-C"
+    }
+}

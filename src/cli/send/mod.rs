@@ -1,0 +1,217 @@
+//! `send`: signs webhook bodies as their provider would, and posts them.
+
+mod tally;
+
+use std::io::{self, IsTerminal, Write};
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use self::tally::Tally;
+use super::bodies::{self, Body};
+use super::output;
+use super::poster::{NoAnswer, Poster, Reply, Url, parse_url};
+use super::process::block_on;
+use super::{ProviderArg, Verdict};
+use crate::clock::Clock;
+use crate::config::Sources;
+use crate::domain::endpoint::ProviderKind;
+use crate::domain::secret::Secret;
+use crate::providers::provider;
+
+/// Most requests of one run.
+const REQUESTS_MAX: u64 = 10_000_000;
+/// Most requests under way at once.
+const CONCURRENCY_MAX: u16 = 1024;
+/// How often progress is shown.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// Sign webhook bodies as their provider would, and post them
+///
+/// Bodies are sent byte for byte, each signed when it is sent. Prints how often
+/// each status was answered, and how long the answers took. Exit code 1 when any
+/// answer was not 2xx.
+///
+/// Without --secret the first secret of STRIPE_WEBHOOK_SECRET or
+/// PAYSTACK_SECRET_KEY signs, or of the file that the same with _FILE names.
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Args {
+    /// Who signs
+    provider: ProviderArg,
+    /// Bodies: files, folders (their *.json files, in the order of names), or - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    /// Where to; /webhooks/PROVIDER is added to an address without a path
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
+    to: Url,
+    /// Sign with this secret; others may see it in the list of processes
+    #[arg(long)]
+    secret: Option<String>,
+    /// Send everything so many times
+    #[arg(long, value_name = "N", default_value = "1")]
+    repeat: NonZeroU32,
+    /// Requests a second [default: as many as are answered]
+    #[arg(long, value_name = "PER_SECOND")]
+    rate: Option<NonZeroU32>,
+    /// Requests under way at once; with 1 they arrive in order
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=i64::from(CONCURRENCY_MAX)))]
+    concurrency: u16,
+    /// Longest wait for an answer, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    timeout: u16,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Sends.
+///
+/// # Errors
+/// A body or the secret is missing, or the client cannot be set up. Answers are no errors.
+pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
+    let kind = args.provider.kind();
+    let secret = secret(kind, args.secret.as_deref())?;
+    let bodies = bodies::read(&args.files)?;
+    let requests = u64::try_from(bodies.len())?.saturating_mul(u64::from(args.repeat.get()));
+    if requests > REQUESTS_MAX {
+        return Err(output::wrong_usage(
+            format!("{requests} requests are more than the {REQUESTS_MAX} of one run"),
+            "lower --repeat, or run it several times",
+        ));
+    }
+    let mut url = args.to;
+    if url.path() == "/" {
+        url.set_path(&format!("/webhooks/{kind}"));
+    }
+    let poster = Poster::new(&url, Duration::from_secs(u64::from(args.timeout)))?;
+    let job = Job {
+        kind,
+        secret,
+        bodies,
+        requests,
+        url,
+        rate: args.rate,
+        concurrency: usize::from(args.concurrency),
+        poster,
+    };
+    let tally = block_on(async { Ok(job.run().await) })?;
+    if args.json {
+        output::json(&tally.report())?;
+    } else {
+        output::data(&tally.to_string())?;
+    }
+    Ok(if tally.all_fine() { Verdict::Fine } else { Verdict::NotFine })
+}
+
+/// The secret that signs: the one given, else the environment's.
+fn secret(kind: ProviderKind, given: Option<&str>) -> anyhow::Result<Secret> {
+    let variable = match kind {
+        ProviderKind::Stripe => "STRIPE_WEBHOOK_SECRET",
+        ProviderKind::Paystack => "PAYSTACK_SECRET_KEY",
+    };
+    let hint = format!("give --secret, or set {variable} to the secret of the endpoint you send to");
+    let parsed = |text: &str| {
+        Secret::parse(text).map_err(|error| output::wrong_usage(format!("cannot sign: {error}"), hint.clone()))
+    };
+    if let Some(given) = given {
+        return parsed(given);
+    }
+    let environment = Sources::from_process(None).environment;
+    let from_file = match environment.get(&format!("{variable}_FILE")) {
+        Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
+            output::wrong_usage(format!("cannot read the file that {variable}_FILE names: {error}"), hint.clone())
+        })?),
+        None => None,
+    };
+    let several = environment.get(variable).or(from_file.as_ref());
+    let first = several.and_then(|text| text.split([',', '\n']).map(str::trim).find(|secret| !secret.is_empty()));
+    match first {
+        Some(secret) => parsed(secret),
+        None => Err(output::wrong_usage("there is no secret to sign with", hint)),
+    }
+}
+
+/// What is to be sent, and how.
+struct Job {
+    kind: ProviderKind,
+    secret: Secret,
+    bodies: Vec<Body>,
+    requests: u64,
+    url: Url,
+    rate: Option<NonZeroU32>,
+    concurrency: usize,
+    poster: Poster,
+}
+
+impl Job {
+    /// Sends everything.
+    async fn run(&self) -> Tally {
+        let started = Instant::now();
+        let mut tally = Tally::default();
+        let mut progress = Progress::new(self.requests);
+        let bodies = self.bodies.iter().cycle();
+        let requests = (0..self.requests).zip(bodies).map(|(number, body)| self.send(started, number, body));
+        let mut answers = stream::iter(requests).buffer_unordered(self.concurrency);
+        while let Some((body, answer, took)) = answers.next().await {
+            tally.add(&body.name, answer, took);
+            progress.show(tally.count());
+        }
+        progress.clear();
+        tally.finish(started.elapsed());
+        tally
+    }
+
+    /// Sends one body when its time has come.
+    async fn send<'a>(
+        &self,
+        started: Instant,
+        number: u64,
+        body: &'a Body,
+    ) -> (&'a Body, Result<Reply, NoAnswer>, Duration) {
+        if let Some(rate) = self.rate {
+            let due = u128::from(number) * Duration::from_secs(1).as_nanos() / u128::from(rate.get());
+            let due = started + Duration::from_nanos(u64::try_from(due).unwrap_or(u64::MAX));
+            tokio::time::sleep_until(due.into()).await;
+        }
+        let signer = provider(self.kind);
+        let signature = signer.sign(self.secret.expose(), &body.bytes, Clock::system().now());
+        let sent = Instant::now();
+        let answer = self.poster.post(&self.url, (signer.signature_header(), &signature), body.bytes.clone()).await;
+        (body, answer, sent.elapsed())
+    }
+}
+
+/// A line on standard error that says how far it is, if that is a terminal.
+struct Progress {
+    all: u64,
+    shown: Option<Instant>,
+    terminal: bool,
+}
+
+impl Progress {
+    fn new(all: u64) -> Self {
+        Self { all, shown: None, terminal: io::stderr().is_terminal() }
+    }
+
+    fn show(&mut self, done: u64) {
+        if self.terminal && self.shown.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
+            self.shown = Some(Instant::now());
+            self.write(&format!("\rsent {done} of {}", self.all));
+        }
+    }
+
+    fn clear(&self) {
+        if self.shown.is_some() {
+            self.write("\r\x1b[K");
+        }
+    }
+
+    fn write(&self, text: &str) {
+        let mut stderr = io::stderr().lock();
+        // Nobody may be looking.
+        let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+    }
+}

@@ -1,0 +1,176 @@
+//! `serve`: the bridge, until a signal ends it.
+
+use std::io;
+use std::net::SocketAddr;
+
+use super::configuration::{ConfigFile, storage, webhook_path};
+use super::process::{Signals, block_on};
+use super::{Verdict, output};
+use crate::app::{App, StartError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::secret::Secret;
+use crate::store::StoreError;
+use crate::telemetry::log::{self, Format};
+
+/// Random bytes of an admin token that is made for one run.
+const TOKEN_BYTES: usize = 24;
+/// What is logged unless something else is asked for.
+const LOG_LEVEL: &str = "info";
+
+/// Run the bridge
+///
+/// Takes webhooks, records them and tells Refairn, until SIGTERM or SIGINT; then
+/// it finishes what is on its way. A second signal stops it at once. Nothing is
+/// lost: what was answered 2xx is on disk.
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// What is logged: error, warn, info, debug, or a filter such as info,refairn_bridge::delivery=debug
+    #[arg(long, value_name = "LEVEL", default_value = LOG_LEVEL, value_parser = filter)]
+    log: String,
+    /// How it is logged [default: text at a terminal, json elsewhere]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The levels there are.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Refuses what would be taken for something else without a word: every part is a level, or a place and a level.
+fn filter(text: &str) -> Result<String, String> {
+    let is_level = |part: &str| part.rsplit('=').next().is_some_and(|level| LEVELS.contains(&level.trim()));
+    if text.split(',').all(is_level) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("write one of {}, or PLACE=LEVEL, separated by commas", LEVELS.join(", ")))
+    }
+}
+
+/// Runs the bridge.
+///
+/// # Errors
+/// The configuration has mistakes, or the bridge cannot start.
+pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
+    let config = args.config.load()?;
+    let format = match args.log_format {
+        Some(LogFormat::Text) => Format::Text,
+        Some(LogFormat::Json) => Format::Json,
+        None => Format::detect(),
+    };
+    // The HTTP server's own start and stop are of no interest beside ours.
+    let level = if args.log == LOG_LEVEL { format!("{LOG_LEVEL},actix_server=warn") } else { args.log };
+    log::start(&level, format);
+    block_on(serve(&config))
+}
+
+async fn serve(config: &Config) -> anyhow::Result<Verdict> {
+    let mut signals = Signals::listen()?;
+    let made = config.admin_token.is_none();
+    let token = match &config.admin_token {
+        Some(token) => token.clone(),
+        None => Secret::parse(hex::encode(rand::random::<[u8; TOKEN_BYTES]>()))?,
+    };
+    let app = App::start(config, token.clone(), &Clock::system()).map_err(|error| cannot_start(error, config))?;
+    for warning in config.warnings() {
+        output::talk(&format!("{} {warning}", output::paint("warning:", output::Tone::Warning, output::Stream::Talk)));
+    }
+    output::talk(&welcome(config, &app, made.then_some(&token)));
+
+    let signal = signals.next().await;
+    output::talk(&format!("{signal}: finishing what is on its way; a second signal stops at once"));
+    tokio::select! {
+        () = app.stop() => {
+            output::talk("stopped");
+            Ok(Verdict::Fine)
+        }
+        second = signals.next() => {
+            output::talk(&format!("{second}: stopped at once; the next start takes up what was on its way"));
+            Ok(Verdict::NotFine)
+        }
+    }
+}
+
+/// Where everything is.
+fn welcome(config: &Config, app: &App, token: Option<&Secret>) -> String {
+    let mut lines = vec![format!("listening on http://{}", app.addr())];
+    for endpoint in &config.endpoints {
+        lines.push(format!("webhooks of endpoint {}: POST {}", endpoint.name, webhook_path(config, endpoint)));
+    }
+    lines.push(format!("data in {}", storage(&config.storage.url)));
+    lines.push(format!("API: http://{}/api/v1, metrics: http://{}/metrics", app.admin_addr(), app.admin_addr()));
+    if let Some(token) = token {
+        lines.push(format!("admin token for this run (set BRIDGE_ADMIN_TOKEN to keep one): {}", token.expose()));
+    }
+    lines.join("\n")
+}
+
+/// What to do when the bridge does not start.
+fn cannot_start(error: StartError, config: &Config) -> anyhow::Error {
+    let hint = match &error {
+        StartError::Store(error) => store_hint(error, &storage(&config.storage.url)),
+        StartError::Listen(addr, error) => listen_hint(*addr, error, "BRIDGE_LISTEN"),
+        StartError::Client(_) => {
+            "install the system's certificates (the package is called ca-certificates), or set SSL_CERT_FILE".to_owned()
+        }
+        StartError::Unsupported(_) => "leave DATABASE_URL out to keep the data in data/refairn-bridge.db".to_owned(),
+    };
+    output::failed(error, hint)
+}
+
+/// What to do when the database cannot be used.
+pub(super) fn store_hint(error: &StoreError, place: &str) -> String {
+    match error {
+        StoreError::Overloaded | StoreError::Locked(_) | StoreError::InUse => {
+            format!("stop what else uses {place}: a second bridge, a backup, a database shell")
+        }
+        StoreError::Closed => "start it again".to_owned(),
+        StoreError::Full(_) => format!("make room on the disk of {place}"),
+        StoreError::ReadOnly(_) | StoreError::Io(_) => {
+            format!("let this user write {place} and its folder, or set DATABASE_URL to another place")
+        }
+        StoreError::Corrupt(_) | StoreError::Data(_) => {
+            format!(
+                "see whether {place} is the bridge's database; restore a backup, or set DATABASE_URL to another place"
+            )
+        }
+        StoreError::NewerSchema { .. } => "run the newer version, or set DATABASE_URL to another place".to_owned(),
+    }
+}
+
+/// What to do when an address cannot be listened on.
+pub(super) fn listen_hint(addr: SocketAddr, error: &io::Error, setting: &str) -> String {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        format!("something listens there already: stop it, or set {setting} to another address")
+    } else if error.kind() == io::ErrorKind::PermissionDenied && addr.port() < 1024 {
+        format!("ports below 1024 are for privileged users: set {setting} to a higher one")
+    } else {
+        format!("set {setting} to an address of this machine, such as 127.0.0.1:8080 or 0.0.0.0:8080")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filter;
+
+    #[test]
+    fn a_log_filter_has_levels() {
+        let check = |text: &str, fine: bool| assert_eq!(filter(text).is_ok(), fine, "{text}");
+        check("info", true);
+        check("warn,refairn_bridge::delivery=debug", true);
+        for bad in ["", "loud", "info,", "refairn_bridge", "refairn_bridge=loud"] {
+            check(bad, false);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Runs the binary: in a folder of its own, with an empty environment.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+/// Longest wait for a line or an end.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// What a run came to.
+pub struct Done {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Done {
+    #[track_caller]
+    pub fn succeeds(self) -> Self {
+        assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// A folder to run in.
+pub struct Dir(tempfile::TempDir);
+
+impl Dir {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.0.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_refairn-bridge"));
+        command.args(args).current_dir(self.0.path()).env_clear().stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Done {
+        finish(self.command(args))
+    }
+}
+
+/// Runs to the end.
+pub fn finish(mut command: Command) -> Done {
+    let output = command.output().expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    Done { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A command that runs until it is told to stop; ended with its guard.
+pub struct Background {
+    child: Child,
+    lines: Receiver<String>,
+    /// What its first telling line ends with.
+    pub addr: String,
+}
+
+impl Background {
+    /// Starts it, and waits for the line on standard error that holds `sign`, directly before its address.
+    pub fn start(mut command: Command, sign: &str) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs");
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut background = Self { child, lines, addr: String::new() };
+        let line = background.line_with(sign);
+        background.addr = line.split(sign).nth(1).unwrap().to_owned();
+        background
+    }
+
+    /// Waits for a line on standard error that holds `sign`.
+    #[track_caller]
+    pub fn line_with(&mut self, sign: &str) -> String {
+        let mut seen = String::new();
+        while let Ok(line) = self.lines.recv_timeout(WAIT_MAX) {
+            if line.contains(sign) {
+                return line;
+            }
+            seen.push_str(&line);
+            seen.push('\n');
+        }
+        panic!("no line has {sign:?}:\n{seen}");
+    }
+
+    /// Sends it a signal, upon which it has to end with exit code 0.
+    #[track_caller]
+    pub fn ends_well_on(mut self, signal: &str) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -s {signal} {}", self.child.id())]).status();
+        assert!(sent.expect("sh runs").success());
+        // Its standard error ends when it does.
+        let mut last = String::new();
+        while let Ok(line) = self.lines.recv_timeout(WAIT_MAX) {
+            last = line;
+        }
+        let status = self.child.wait().expect("it ends");
+        assert_eq!(status.code(), Some(0), "{last}");
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An address on which nobody listens.
+pub fn free_addr() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// The corpus.
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// Compares a text with the one that was kept under this name.
+#[track_caller]
+#[allow(clippy::disallowed_methods, reason = "BLESS is asked for where it is used")]
+pub fn same_as_before(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli").join(format!("{name}.txt"));
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, text).expect("it can be written");
+        return;
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == text,
+        "tests/cli/{name}.txt differs; if it should, run with BLESS=1 and look at what it writes.\n\
+         --- kept\n{kept}\n--- came\n{text}"
+    );
+}

@@ -1,0 +1,122 @@
+//! An operator at the command line: the real binary asks a running bridge, whose Refairn is the real sandbox.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test ends where it fails")]
+#![allow(dead_code, unreachable_pub, reason = "the runner is shared with the other tests of the command line")]
+
+#[path = "cli/runner.rs"]
+mod runner;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use runner::{Background, Dir, Done, finish, fixtures, free_addr};
+
+const TOKEN: &str = "a-token-that-is-long-enough-for-tests";
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// A sandbox, a bridge, and the environment that both share.
+struct House {
+    dir: Dir,
+    variables: Vec<(&'static str, String)>,
+    bridge: Background,
+    _sandbox: Background,
+}
+
+impl House {
+    fn open() -> Self {
+        let dir = Dir::new();
+        let sandbox = Background::start(dir.command(&["sandbox", "--listen", "127.0.0.1:0"]), "listening on http://");
+        let variables = vec![
+            ("REFAIRN_BASE_URL", format!("http://{}", sandbox.addr)),
+            ("REFAIRN_API_KEY", "sk_sandbox_demo".to_owned()),
+            ("REFAIRN_BUSINESS_ID", "biz_demo".to_owned()),
+            ("REFAIRN_PRODUCT_ID", "prod_demo".to_owned()),
+            ("STRIPE_WEBHOOK_SECRET", "whsec_test".to_owned()),
+            ("BRIDGE_LISTEN", free_addr()),
+            ("BRIDGE_ADMIN_TOKEN", TOKEN.to_owned()),
+        ];
+        let serve = with(dir.command(&["serve"]), &variables);
+        let bridge = Background::start(serve, "listening on http://");
+        Self { dir, variables, bridge, _sandbox: sandbox }
+    }
+
+    fn run(&self, args: &[&str]) -> Done {
+        finish(with(self.dir.command(args), &self.variables))
+    }
+
+    fn send(&self, file: &str) {
+        let path = fixtures().join(file);
+        let to = format!("http://{}", self.bridge.addr);
+        self.run(&["send", "stripe", path.to_str().unwrap(), "--to", &to]).succeeds();
+    }
+
+    /// Waits until the command's output holds `sign`.
+    #[track_caller]
+    fn until(&self, args: &[&str], sign: &str) -> String {
+        let end = Instant::now() + WAIT_MAX;
+        loop {
+            let done = self.run(args).succeeds();
+            if done.stdout.contains(sign) {
+                return done.stdout;
+            }
+            assert!(Instant::now() < end, "no {sign:?} in:\n{}", done.stdout);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn with(mut command: Command, variables: &[(&'static str, String)]) -> Command {
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+#[test]
+fn an_operator_sees_why_a_payment_is_held_and_lets_it_go() {
+    let house = House::open();
+    let two = "stripe/sequence/two-payments-one-day-held";
+    house.send(&format!("{two}/01-checkout-session-completed-morning.json"));
+    house.send(&format!("{two}/02-checkout-session-completed-evening.json"));
+    let listed = house.until(&["deliveries", "list", "--attention"], "same_day_payment");
+    let id = listed.split_whitespace().next().unwrap().to_owned();
+
+    let shown = house.run(&["deliveries", "show", &id]).succeeds().stdout;
+    assert!(shown.contains("Release it to send it dated on the next free day"), "{shown}");
+    let event = shown.lines().find_map(|l| l.strip_prefix("because of")).unwrap().trim().to_owned();
+    let shown = house.run(&["events", "show", &event]).succeeds().stdout;
+    assert!(shown.contains("held: same_day_payment") && shown.contains("reports"), "{shown}");
+
+    let refused = house.run(&["deliveries", "retry", &id]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("cannot be retried"), "{}", refused.stderr);
+    house.run(&["deliveries", "release", "--state", "held"]).succeeds();
+    house.until(&["deliveries", "list", "--state", "delivered"], &id);
+    house.run(&["events", "remap", "--type", "checkout.session.completed"]).succeeds();
+    house.until(&["events", "list", "--state", "mapped"], &event);
+    let json = house.run(&["deliveries", "list", "--json"]).succeeds().stdout;
+    let page: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let delivered = page["deliveries"].as_array().unwrap().iter().filter(|d| d["state"] == "delivered").count();
+    assert_eq!(delivered, 2, "nothing was sent again: {json}");
+    house.bridge.ends_well_on("TERM");
+}
+
+#[test]
+fn what_cannot_be_asked_says_why() {
+    let house = House::open();
+    let check = |args: &[&str], code: i32, sign: &str| {
+        let done = house.run(args);
+        assert_eq!(done.code, Some(code), "{args:?}: {}", done.stderr);
+        assert!(done.stderr.contains(sign), "{args:?}: {}", done.stderr);
+    };
+    check(&["events", "show", "evt_999"], 1, "there is no event evt_999");
+    check(&["events", "list", "--state", "sunny"], 1, "state has a value that is not known");
+    check(&["deliveries", "release"], 2, "give ids, or a filter");
+    check(&["deliveries", "release", "dlv_1", "--state", "held"], 2, "give one of them");
+    check(&["events", "list", "--url", &format!("http://{}", free_addr())], 1, "no bridge answers");
+    let without_token: Vec<_> = house.variables.iter().filter(|(n, _)| *n != "BRIDGE_ADMIN_TOKEN").cloned().collect();
+    let done = finish(with(house.dir.command(&["events", "list"]), &without_token));
+    assert!(done.code == Some(1) && done.stderr.contains("set BRIDGE_ADMIN_TOKEN"), "{}", done.stderr);
+    let mut wrong_token = without_token;
+    wrong_token.push(("BRIDGE_ADMIN_TOKEN", "another-token-that-is-long-enough".to_owned()));
+    let done = finish(with(house.dir.command(&["events", "list"]), &wrong_token));
+    assert!(done.code == Some(1) && done.stderr.contains("401 unauthorized"), "{}", done.stderr);
+}
