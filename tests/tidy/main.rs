@@ -1,0 +1,117 @@
+//! The rules of the house, read off the source tree: what may name what, what is said where, what every file and
+//! fixture has. Each rule is a function from text to breaches, and is tried on a bad sample before the tree, so that a
+//! checker that has gone blind fails too.
+
+mod breach;
+mod docs;
+mod fixtures;
+mod manifest;
+mod places;
+mod rooms;
+mod shape;
+mod source;
+mod tree;
+mod wording;
+
+use std::sync::LazyLock;
+
+use breach::{Breach, none};
+use source::Source;
+
+/// Every Rust file of the repository, read once.
+fn sources() -> &'static [Source] {
+    static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(read_sources);
+    &SOURCES
+}
+
+fn read_sources() -> Vec<Source> {
+    let files = tree::texts().into_iter().filter(|(path, _)| path.ends_with(".rs"));
+    let sources: Vec<Source> = files.map(|(path, text)| Source::read(&path, text)).collect();
+    assert!(sources.iter().any(|source| source.path == "src/lib.rs"), "src/lib.rs was not found: nothing was checked");
+    sources
+}
+
+fn in_every_source(rule: fn(&Source) -> Vec<Breach>) {
+    none(sources().iter().flat_map(rule).collect());
+}
+
+fn in_every_text(rule: fn(&str, &str) -> Vec<Breach>) {
+    none(tree::texts().iter().flat_map(|(path, text)| rule(path, text)).collect());
+}
+
+fn text_of(path: &str) -> String {
+    tree::texts()
+        .into_iter()
+        .find(|(found, _)| found == path)
+        .map_or_else(|| panic!("{path} is missing, or is not text"), |(_, text)| text)
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_is_short() {
+    in_every_source(shape::opening_and_length);
+}
+
+#[test]
+fn nothing_is_left_undone_or_skipped() {
+    in_every_source(shape::unfinished);
+}
+
+#[test]
+fn rooms_name_only_the_rooms_below_them() {
+    in_every_source(rooms::directions);
+}
+
+#[test]
+fn libraries_and_the_machine_are_used_where_they_belong() {
+    in_every_source(places::libraries);
+}
+
+#[test]
+fn sql_is_written_in_the_store() {
+    in_every_source(places::sql);
+}
+
+#[test]
+fn error_statuses_are_chosen_in_one_place() {
+    in_every_source(places::statuses);
+}
+
+#[test]
+fn every_dependency_says_why_it_is_there() {
+    none(manifest::dependencies("Cargo.toml", &text_of("Cargo.toml")));
+}
+
+#[test]
+fn migrations_are_numbered_and_compiled_in() {
+    let code: String =
+        tree::texts().into_iter().filter(|(path, _)| path.starts_with("src/store/")).map(|(_, t)| t).collect();
+    none(manifest::migrations(&tree::paths(), &code));
+}
+
+#[test]
+fn the_image_is_built_from_files_that_are_there() {
+    let (dockerfile, ignored) = (text_of("Dockerfile"), text_of(".dockerignore"));
+    none(manifest::image(&dockerfile, &ignored, &text_of("Cargo.toml"), &tree::paths()));
+}
+
+#[test]
+fn every_fixture_is_whole() {
+    none(fixtures::whole(&tree::paths()));
+}
+
+#[test]
+fn fixtures_are_kept_byte_for_byte() {
+    none(fixtures::protected(&text_of(".gitattributes")));
+}
+
+#[test]
+fn no_text_names_a_machine_a_person_or_a_key() {
+    in_every_text(wording::foreign);
+}
+
+#[test]
+fn documents_name_files_that_exist() {
+    let paths = tree::paths();
+    let documents = tree::texts().into_iter().filter(|(path, _)| path.ends_with(".md") && !path.contains('/'));
+    none(documents.flat_map(|(path, text)| docs::dead_paths(&path, &text, &paths)).collect());
+}

@@ -1,0 +1,98 @@
+//! Who may name whom: dependencies point from the outside in, and the rooms that decide know nothing of the world.
+
+use crate::breach::{Breach, on_lines};
+use crate::source::{Mention, Source};
+
+/// Each room of `src/` with the rooms it may name, and why no others. Test code may name what it likes.
+const ROOMS: &[(&str, &[&str], &str)] = &[
+    ("domain", &[], "the vocabulary stands alone; move what needs more to the room that has it"),
+    ("clock", &[], "time depends on nothing"),
+    ("tasks", &["telemetry"], "it runs what it is handed"),
+    ("providers", &["domain"], "bytes in, facts out: hand it what it needs as an argument"),
+    ("ledger", &["clock", "domain"], "it decides over what was read before: hand it that as an argument"),
+    ("sandbox", &["clock", "tasks"], "it stands for the other side: sharing our code would share our mistakes"),
+    ("config", &["domain", "providers"], "settings are data: the room that uses them turns them into its own"),
+    ("store", &["clock", "domain", "ledger"], "it keeps and finds; whoever calls it tells what happened"),
+    ("refairn", &["clock", "config", "domain"], "it makes one call and reads the answer; delivery knows the rest"),
+    ("telemetry", &["config", "domain", "store"], "it is told what happened"),
+    ("intake", &["clock", "config", "domain", "providers", "store", "telemetry"], "verify, record, answer: no more"),
+    (
+        "mapping",
+        &["clock", "config", "domain", "ledger", "providers", "store", "tasks", "telemetry"],
+        "it reads facts off recorded events; sending is delivery's",
+    ),
+    (
+        "delivery",
+        &["clock", "config", "domain", "refairn", "store", "tasks", "telemetry"],
+        "it sends what is queued; what to send was decided before",
+    ),
+    (
+        "http",
+        &["clock", "config", "domain", "intake", "providers", "store", "tasks", "telemetry"],
+        "it answers requests; ask the store, which wakes whoever acts",
+    ),
+    ("app", &[INSIDE], "it wires; commands call it"),
+    ("cli", &[INSIDE, "app"], "the entrance is main.rs"),
+    ("main", &["cli"], "arguments, cli::run, exit code"),
+    ("lib", &[], "the list of rooms, no code"),
+];
+
+/// Stands for every room but `app`, `cli` and `main`.
+const INSIDE: &str = "*";
+
+/// Rooms named against the direction, and rooms that the table does not know.
+pub(crate) fn directions(source: &Source) -> Vec<Breach> {
+    let Some(inside) = source.path.strip_prefix("src/") else { return Vec::new() };
+    let room = inside.split(['/', '.']).next().unwrap_or_default();
+    let Some((_, may_name, why)) = ROOMS.iter().find(|(name, ..)| *name == room) else {
+        let instead = "say in ROOMS of tests/tidy/rooms.rs which rooms it may name";
+        return vec![Breach::new(&source.path, 0, format!("unknown room `{room}`"), instead)];
+    };
+    let allowed = |named: &str| {
+        let at_the_door = ["app", "cli", "main"].contains(&named);
+        named == room || may_name.contains(&named) || (may_name.contains(&INSIDE) && !at_the_door)
+    };
+    let depth = inside.trim_end_matches(".rs").trim_end_matches("/mod").split('/').count();
+    let outward = |mention: &Mention| {
+        let named = room_named(mention, depth).filter(|named| !mention.in_tests && !allowed(named))?;
+        Some(Breach::new(&source.path, mention.line, format!("`{room}` names `{named}`"), *why))
+    };
+    source.mentions.iter().filter_map(outward).collect()
+}
+
+/// The room that a path leads to; `None` when it stays in its own, or leaves for another library.
+fn room_named(mention: &Mention, depth: usize) -> Option<&str> {
+    let segments: Vec<&str> = mention.segments.iter().map(String::as_str).collect();
+    let named = match segments.first() {
+        Some(&("crate" | "refairn_bridge")) => segments.get(1),
+        Some(&"super") => {
+            let up = segments.iter().take_while(|segment| **segment == "super").count();
+            segments.get(up).filter(|_| up >= depth)
+        }
+        Some(_) | None => None,
+    };
+    named.copied().filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
+}
+
+#[test]
+fn a_room_that_looks_outward_is_found() {
+    let check = |path: &str, text: &str, lines: &[usize]| {
+        on_lines(&directions(&Source::read(path, text.to_owned())), lines);
+    };
+    check(
+        "src/domain/money.rs",
+        "use super::event;\nuse crate::clock::after;\nuse super::super::store::Store;\n",
+        &[2, 3],
+    );
+    check("src/providers/mod.rs", "use crate::{\n domain::Money,\n store::{Store, views},\n};\n", &[3, 3]);
+    check("src/providers/mod.rs", "use super::http;\nuse self::stripe;\n", &[1]);
+    check(
+        "src/http/api.rs",
+        "fn f() { crate::delivery::send() }\n#[cfg(test)]\nmod tests { use crate::app::App; }\n",
+        &[1],
+    );
+    check("src/app.rs", "use crate::cli::run;\nuse crate::store;\n", &[1]);
+    check("src/main.rs", "use refairn_bridge::cli;\nuse refairn_bridge::store;\n", &[2]);
+    check("src/cellar/mod.rs", "//! New.\n", &[0]);
+    check("tests/golden.rs", "use refairn_bridge::store;\n", &[]);
+}
