@@ -41,6 +41,7 @@ fn endpoint(provider: ProviderKind) -> Endpoint {
         allowed_ips: vec![],
         business: "biz_1".into(),
         api_key: None,
+        api_base_url: provider.api_base_url().into(),
         rules,
     }
 }

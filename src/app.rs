@@ -17,6 +17,7 @@ use crate::domain::policy::Policy;
 use crate::domain::secret::Secret;
 use crate::http::{self, Shared, Side};
 use crate::intake::Intake;
+use crate::lookup;
 use crate::mapping::Mapper;
 use crate::refairn::{Client, ClientError};
 use crate::store::{Planner, Settlement, Store, StoreError};
@@ -91,6 +92,8 @@ impl App {
         let admin_listener = config.server.admin_listen.map(listen).transpose()?;
         let store = open_store(config)?;
         let client = Client::new(&config.refairn.base_url, config.refairn.timeout)?;
+        let lookups =
+            lookup::Worker::new(store.clone(), clock.clone(), &config.endpoints, config.server.body_max_bytes)?;
         let (inbox, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let shared = Arc::new(Shared {
             endpoints: config.endpoints.clone(),
@@ -127,10 +130,14 @@ impl App {
             clock.clone(),
             &config.endpoints,
             config.server.body_max_bytes,
-            inbox,
+            inbox.clone(),
             outbox.clone(),
         );
-        tasks.spawn(mapper.run(tasks.stopping()));
+        let asked = Arc::new(Notify::new());
+        tasks.spawn(mapper.waking(asked.clone()).run(tasks.stopping()));
+        if let Some(lookups) = lookups {
+            tasks.spawn(lookups.run(inbox, asked, tasks.stopping()));
+        }
         let dispatcher = Dispatcher::new(store.clone(), client, clock.clone(), settings(config), outbox);
         tasks.spawn(dispatcher.run(tasks.stopping()));
         let retention = Duration::from_secs(u64::from(config.storage.retention_days) * 86_400);

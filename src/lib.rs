@@ -15,6 +15,7 @@ pub mod delivery;
 pub mod http;
 pub mod intake;
 pub mod ledger;
+pub mod lookup;
 pub mod mapping;
 pub mod providers;
 pub mod refairn;

@@ -13,6 +13,7 @@ use super::mistake::Mistake;
 use super::raw::{Item, Node, Reader, Reported};
 use super::rules;
 use super::table::{Table, all};
+use super::urls;
 use crate::domain::endpoint::{Endpoint, ProviderKind};
 use crate::domain::secret::Secret;
 
@@ -137,6 +138,9 @@ fn endpoint(item: Item, context: Context<'_>, r: &mut Reader) -> Found {
     });
     let secrets = t.secrets(["secrets", "secrets_file"], r);
     let api_key = t.secret(["api_key", "api_key_file"], r);
+    let api_base_url = t.optional("api_base_url", r, |item| {
+        item.parsed(urls::base_url, "write https:// and a host, as the provider's own https://api.stripe.com")
+    });
     let tolerance_s = t.optional("signature_tolerance_s", r, |item| {
         rules::of_stripe_only(provider, item)?;
         item.integer(&(10..=86_400))
@@ -163,6 +167,7 @@ fn endpoint(item: Item, context: Context<'_>, r: &mut Reader) -> Found {
             allowed_ips: allowed_ips?.unwrap_or_default(),
             business: business?.id.clone()?,
             api_key: api_key?,
+            api_base_url: api_base_url?.unwrap_or_else(|| provider.api_base_url().to_owned()),
             rules: rules?,
         })
     };

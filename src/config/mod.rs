@@ -149,7 +149,12 @@ impl Config {
             let least = validate::TOKEN_CHARS_GOOD;
             warnings.push(format!("admin.token: it is easy to guess; take {least} random characters or more"));
         }
-        for Endpoint { name, rules, .. } in &self.endpoints {
+        for Endpoint { name, rules, api_key, api_base_url, .. } in &self.endpoints {
+            if api_key.is_some() && urls::is_clear_text(api_base_url) {
+                warnings.push(format!(
+                    "endpoint {name}: {api_base_url} is not https, so its api_key crosses the network in clear text"
+                ));
+            }
             let test = rules.test_product_id.as_ref();
             if test.is_some_and(|test| {
                 rules.product_id.as_ref() == Some(test) || rules.products.values().any(|p| p == test)

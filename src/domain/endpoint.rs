@@ -43,6 +43,15 @@ impl ProviderKind {
     pub fn parse(code: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|p| p.code() == code)
     }
+
+    /// Where its API is, unless an endpoint says otherwise.
+    #[must_use]
+    pub const fn api_base_url(self) -> &'static str {
+        match self {
+            Self::Stripe => "https://api.stripe.com",
+            Self::Paystack => "https://api.paystack.co",
+        }
+    }
 }
 
 impl fmt::Display for ProviderKind {
@@ -68,6 +77,8 @@ pub struct Endpoint {
     pub business: String,
     /// The provider's API key, for look-ups.
     pub api_key: Option<Secret>,
+    /// Where look-ups go: `https://HOST[:PORT][/PATH]`, without a slash at its end.
+    pub api_base_url: String,
     /// How its events become facts.
     pub rules: Rules,
 }

@@ -103,6 +103,9 @@ reasons! {
     FirstInvoiceFailed => "first_invoice_failed",
         "The first invoice of a subscription failed, so the subscription never began.",
         "Nothing to do.";
+    LookedUp => "looked_up",
+        "The object it points to was fetched and recorded as an event of its own.",
+        "Nothing to do: that event says what came of it.";
     ReversalNotFinal => "reversal_not_final",
         "The refund or dispute has not taken money back, or not yet.",
         "Nothing to do: another event follows if it does.";

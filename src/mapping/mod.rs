@@ -31,6 +31,8 @@ pub struct Mapper {
     inbox: Arc<Notify>,
     /// Notified when there may be something to send.
     outbox: Arc<Notify>,
+    /// Notified when something may be to be looked up.
+    lookups: Option<Arc<Notify>>,
 }
 
 impl Mapper {
@@ -45,7 +47,13 @@ impl Mapper {
         outbox: Arc<Notify>,
     ) -> Self {
         let endpoints = endpoints.iter().map(|e| (e.name.clone(), e.clone())).collect();
-        Self { store, clock, endpoints, body_bytes_max, inbox, outbox }
+        Self { store, clock, endpoints, body_bytes_max, inbox, outbox, lookups: None }
+    }
+
+    /// The same, which also notifies `lookups` when something may be to be looked up.
+    #[must_use]
+    pub fn waking(self, lookups: Arc<Notify>) -> Self {
+        Self { lookups: Some(lookups), ..self }
     }
 
     /// Works until `stop`.
@@ -82,6 +90,9 @@ impl Mapper {
             }
             self.store.post(mapped, self.clock.now()).await?;
             self.outbox.notify_one();
+            if let Some(lookups) = &self.lookups {
+                lookups.notify_one();
+            }
         }
         Ok(count)
     }

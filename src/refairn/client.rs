@@ -20,7 +20,7 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 /// The client cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up the HTTP client: {0}")]
-pub struct ClientError(String);
+pub struct ClientError(pub(crate) String);
 
 /// What Refairn thinks of an API key.
 #[derive(Debug, Clone, PartialEq, Eq)]

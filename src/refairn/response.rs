@@ -113,7 +113,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// Whole seconds or an HTTP date (RFC 9110, 10.2.3); anything else is as good as nothing.
-fn parse_retry_after(text: &str) -> Option<RetryAfter> {
+pub(crate) fn parse_retry_after(text: &str) -> Option<RetryAfter> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<u32>() {
         return Some(RetryAfter::Span(Duration::from_secs(u64::from(seconds))));

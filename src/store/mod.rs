@@ -8,6 +8,7 @@ pub mod body;
 mod error;
 mod facts;
 mod intake;
+mod lookups;
 mod migrations;
 mod operate;
 mod people;
@@ -24,6 +25,7 @@ use rusqlite::{Connection, OpenFlags};
 
 pub use error::StoreError;
 pub use facts::{Inbox, Mapped};
+pub use lookups::{Lack, Lookup, LookupEnd};
 pub use operate::{Action, ActionError};
 pub use queue::{AttemptRecord, Leased, Settlement};
 

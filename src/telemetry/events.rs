@@ -3,7 +3,7 @@
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Recorded;
 use crate::domain::fact::{Matter, Reading};
-use crate::store::{Leased, Mapped, Settlement, StoreError};
+use crate::store::{Leased, Lookup, LookupEnd, Mapped, Settlement, StoreError};
 use crate::telemetry::metrics::METRICS;
 
 /// A webhook was recorded, or had been before.
@@ -78,6 +78,28 @@ pub fn lease_lost(leased: &Leased) {
         attempt = leased.delivery.attempts,
         "the lease of {delivery} was lost; its call is made again"
     );
+}
+
+/// The provider was asked for what an event lacks, or there was nothing to ask; `outcome` is how that went.
+pub fn looked_up(lookup: &Lookup, outcome: &'static str, end: &LookupEnd) {
+    let Lookup { event, endpoint, attempt, .. } = lookup;
+    let outcome = if matches!(end, LookupEnd::Recorded(_)) { "recorded" } else { outcome };
+    METRICS.lookups.with_label_values(&[endpoint.as_str(), outcome]).inc();
+    match end {
+        LookupEnd::Recorded(answer) => {
+            tracing::info!(endpoint, %event, %answer, attempt, "what {event} lacks was looked up and recorded as {answer}");
+        }
+        LookupEnd::Open { note, .. } => {
+            let note = without_addresses(note);
+            tracing::info!(endpoint, %event, attempt, outcome, "what {event} lacks was not found: {note}");
+        }
+    }
+}
+
+/// A provider refuses the API key of an endpoint. Told once, until it answers again.
+pub fn lookups_refused(endpoint: &str, message: &str) {
+    let message = without_addresses(message);
+    tracing::error!(endpoint, "look-ups of endpoint {endpoint} pause for ten minutes: {message}; check its api_key");
 }
 
 /// A read or write of the store failed.

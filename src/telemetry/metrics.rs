@@ -13,6 +13,7 @@ pub(super) struct Metrics {
     pub(super) mapped: IntCounterVec,
     pub(super) calls: IntCounterVec,
     pub(super) call_seconds: Histogram,
+    pub(super) lookups: IntCounterVec,
     pub(super) store_failures: IntCounterVec,
     events: IntGaugeVec,
     deliveries: IntGaugeVec,
@@ -67,6 +68,12 @@ impl Metrics {
                 &["kind", "outcome"],
             ),
             call_seconds: histogram(&registry, "refairn_bridge_call_seconds", "How long calls to Refairn took."),
+            lookups: counter(
+                &registry,
+                "refairn_bridge_lookups_total",
+                "Look-ups at the providers by endpoint and outcome: recorded, answered, failed, refused, not_asked.",
+                &["endpoint", "outcome"],
+            ),
             store_failures: counter(
                 &registry,
                 "refairn_bridge_store_failures_total",

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod case;
+pub mod provider;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -70,6 +71,7 @@ pub fn endpoint(provider: ProviderKind, rules: Rules) -> Endpoint {
         allowed_ips: vec![],
         business: BUSINESS.into(),
         api_key: None,
+        api_base_url: provider.api_base_url().into(),
         rules,
     }
 }

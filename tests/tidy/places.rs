@@ -21,9 +21,9 @@ const RULES: &[Rule] = &[
     },
     Rule {
         names: &["reqwest"],
-        // The commands `send` and `healthcheck` call a bridge, not Refairn: they have a plain client of their own.
-        only_in: &["src/refairn/client.rs", "src/cli/poster.rs"],
-        instead: "call refairn::client, or in a command cli::http: they have a limit on every wait and every answer",
+        // The commands `send` and `healthcheck` call a bridge, look-ups a provider: both have a plain client of their own.
+        only_in: &["src/refairn/client.rs", "src/lookup/client.rs", "src/cli/poster.rs"],
+        instead: "call refairn::client, lookup::client, or in a command cli::http: they limit every wait and every answer",
         in_tests: false,
     },
     Rule {

@@ -22,6 +22,11 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "it reads facts off recorded events; sending is delivery's",
     ),
     (
+        "lookup",
+        &["clock", "domain", "refairn", "store", "telemetry"],
+        "it asks the provider and records the answer; mapping reads that like any event",
+    ),
+    (
         "delivery",
         &["clock", "config", "domain", "refairn", "store", "tasks", "telemetry"],
         "it sends what is queued; what to send was decided before",

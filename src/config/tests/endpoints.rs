@@ -211,3 +211,20 @@ fn a_test_product_that_is_also_a_real_one_draws_a_warning() {
     let config = Setup::least().set(&[("REFAIRN_TEST_PRODUCT_ID", "prod_1")]).config();
     assert_eq!(config.warnings().len(), 1, "{:?}", config.warnings());
 }
+
+#[test]
+fn look_ups_go_to_the_provider_unless_the_endpoint_says_otherwise() {
+    let address = |text: &str| Setup::least().toml(text).config().endpoints[0].api_base_url.clone();
+    assert_eq!(address(STRIPE), "https://api.stripe.com");
+    assert_eq!(address(PAYSTACK), "https://api.paystack.co");
+    assert_eq!(
+        address(&format!("{STRIPE}api_base_url = \"https://proxy.example.com/s/\"")),
+        "https://proxy.example.com/s"
+    );
+    let broken = Setup::least().toml(&format!("{STRIPE}api_base_url = \"api.stripe.com\""));
+    check(&broken, "endpoints[#1].api_base_url", "does not start with https://", "https://api.stripe.com");
+    let clear = format!("{STRIPE}api_base_url = \"http://proxy.example.com\"\n");
+    assert!(Setup::least().toml(&clear).config().warnings().is_empty(), "without a key nobody goes there");
+    let warnings = Setup::least().toml(&format!("{clear}api_key = \"rk_live_a\"")).config().warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+}

@@ -27,6 +27,8 @@ pub(super) enum EventType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     ChargeSuccess,
+    /// Of our own: the answer to a look-up.
+    CustomerLookup,
     DisputeCreate,
     DisputeRemind,
     DisputeResolve,
@@ -52,6 +54,7 @@ impl EventType {
     fn parse(text: &str) -> Self {
         Self::Known(match text {
             "charge.success" => Known::ChargeSuccess,
+            "customer.lookup" => Known::CustomerLookup,
             "charge.dispute.create" => Known::DisputeCreate,
             "charge.dispute.remind" => Known::DisputeRemind,
             "charge.dispute.resolve" => Known::DisputeResolve,

@@ -41,6 +41,7 @@ pub(super) fn read(body: &[u8], rules: &Rules, received_at: Timestamp) -> Readin
 fn fact_of(context: &Context<'_>, event: Known, data: Json<'_>) -> Result<Fact, Missing> {
     match event {
         Known::ChargeSuccess => payment::charge(context, &Transaction::read(data)),
+        Known::CustomerLookup => Ok(context.customer_looked_up()),
         Known::InvoiceCreate | Known::InvoiceUpdate => payment::invoice(context, &Invoice::read(data)),
         Known::InvoicePaymentFailed => subscription::payment_failed(context, &Invoice::read(data)),
         Known::SubscriptionCreate | Known::SubscriptionNotRenew => {
@@ -106,6 +107,12 @@ impl Context<'_> {
     fn customer_only(&self, at: Timestamp, product: Product, no_payment: Reason) -> Fact {
         let customer = Customer { checkout_of: None, no_payment: Some(no_payment) };
         self.fact(at, self.lasting_keys(), product, Matter::Customer(customer))
+    }
+
+    /// The customer as Paystack answered when it was asked.
+    fn customer_looked_up(&self) -> Fact {
+        let customer = Customer { checkout_of: None, no_payment: None };
+        self.fact(self.received_at, self.lasting_keys(), self.product_known(), Matter::Customer(customer))
     }
 
     /// What the ledger is to know the subscription by: its code, which subscriptions and their invoices name. Charges

@@ -80,7 +80,17 @@ fn what_is_no_event_is_unreadable() {
 fn a_thin_event_is_told_apart() {
     let thin =
         json!({"id": "evt_1", "object": "v2.core.event", "type": "v1.invoice.paid", "created": "2026-10-01T00:00:00Z"});
-    assert!(told(&read_with(&rules(), &thin)).starts_with("unmappable thin_event: "));
+    let check = |event_type: &str, expected: &str| {
+        let reading = told(&read_with(&rules(), &with(thin.clone(), &json!({"type": event_type}))));
+        assert!(reading.starts_with(expected), "{event_type}: {reading}");
+    };
+    check("v1.invoice.paid", "unmappable thin_event: ");
+    check("v1.customer.updated", "unmappable thin_event: ");
+    check("v2.core.account.created", "unmappable thin_event: ");
+    // Whatever it points at, Refairn is told nothing.
+    check("v1.product.updated", "ignored not_relevant");
+    check("v1.billing.meter.no_meter_found", "ignored not_relevant");
+    check("v1.novelty.created", "ignored unknown_type");
 }
 
 #[test]

@@ -110,3 +110,14 @@ fn a_dispute_takes_back_when_it_is_accepted() {
     assert_eq!(reversal(end, &whole).1.money.to_string(), "5000 NGN");
     assert_eq!(fact(end, &dispute()).keys, ["ref:ref_1"]);
 }
+
+#[test]
+fn a_customer_that_was_looked_up_is_known_from_then_on() {
+    let mut asked = customer();
+    asked["metadata"] = json!({"refairn_code": "AGENT1"});
+    let fact = fact("customer.lookup", &json!({"domain": "test", "customer": asked}));
+    assert!(matches!(&fact.matter, Matter::Customer(c) if c.checkout_of.is_none() && c.no_payment.is_none()));
+    assert_eq!((fact.at, fact.mode, fact.customer.as_deref()), (received_at(), Mode::Test, Some("CUS_ada")));
+    assert!(fact.email.is_some() && fact.name.as_deref() == Some("Ada Eze"));
+    assert_eq!((fact.keys, fact.code.as_deref()), (vec!["CUS_ada".to_owned()], Some("AGENT1")));
+}

@@ -1,0 +1,216 @@
+//! What a provider's reply means: total, every status has one meaning.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::client::{Reply, ReplyError};
+use super::question::{Origin, Pointer, Question, Wanted};
+use super::{paystack, stripe};
+use crate::domain::event::EventId;
+use crate::refairn::{RetryAfter, parse_retry_after};
+
+/// What is shown of a provider's message, in characters.
+const MESSAGE_CHARS_MAX: usize = 200;
+
+/// An event to be recorded.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Its type.
+    pub(super) event_type: String,
+    /// Its body.
+    pub(super) body: Vec<u8>,
+}
+
+/// Why a reply does not bring what was wanted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Miss {
+    /// The provider has nothing that helps; that may change, but not soon.
+    Nothing(String),
+    /// The provider refuses our key or our address for it, whatever we ask for.
+    Refused(String),
+    /// Not now.
+    TryLater {
+        /// When the provider asks to come back.
+        retry_after: Option<Duration>,
+        /// What happened.
+        message: String,
+    },
+}
+
+/// The meaning of a reply to `question`, which was asked for `event` and came at `now`.
+pub(super) fn answer(
+    reply: Result<Reply, ReplyError>,
+    question: &Question,
+    event: EventId,
+    now: Timestamp,
+) -> Result<Found, Miss> {
+    let Reply { status, retry_after, body } = match reply {
+        Ok(reply) => reply,
+        Err(ReplyError::TooLong) => {
+            return Err(Miss::Nothing("the provider's answer is too long to be read".to_owned()));
+        }
+        Err(ReplyError::Failed(message)) => return Err(Miss::TryLater { retry_after: None, message }),
+    };
+    let retry_after = retry_after.as_deref().and_then(parse_retry_after).map(|asked| match asked {
+        RetryAfter::Span(span) => span,
+        RetryAfter::At(at) => Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO),
+    });
+    let message = || message(status, &body);
+    match status {
+        200..=299 => found(&body, question, Origin::new(question, event, now)).unwrap_or_else(|| {
+            let message = format!("the provider's answer {status} is not what was asked for");
+            Err(Miss::TryLater { retry_after: None, message })
+        }),
+        300..=399 => {
+            Err(Miss::Refused(format!("api_base_url answers with a redirect ({status}), which is not followed")))
+        }
+        // One connected account that the key does not reach says nothing of the others.
+        403 if !question.headers.is_empty() => Err(Miss::Nothing(message())),
+        401 | 403 => Err(Miss::Refused(message())),
+        404 | 410 => Err(Miss::Nothing(format!("the provider does not know it ({status})"))),
+        0..=199 | 408 | 409 | 423..=425 | 429 | 500.. => Err(Miss::TryLater { retry_after, message: message() }),
+        400..=499 => Err(Miss::Nothing(message())),
+    }
+}
+
+/// The event to be made of a body that was sent with success; nothing when it is not what was asked for.
+fn found(body: &[u8], question: &Question, origin: Origin<'_>) -> Option<Result<Found, Miss>> {
+    match &question.wanted {
+        Wanted::StripeCustomer(pointer) => found_at_stripe(body, pointer, stripe::lacks_address, origin),
+        Wanted::StripeObject(pointer) => found_at_stripe(body, pointer, |_| None, origin),
+        Wanted::PaystackCustomer { code, mode } => {
+            let customer = paystack::read(body, code)?;
+            if let Some(lacking) = customer.lacks_address() {
+                return Some(Err(Miss::Nothing(lacking.to_owned())));
+            }
+            let body = paystack::event(&customer, *mode, origin).ok()?;
+            Some(Ok(Found { event_type: paystack::EVENT_TYPE.to_owned(), body }))
+        }
+    }
+}
+
+fn found_at_stripe(
+    body: &[u8],
+    pointer: &Pointer,
+    lacks: impl Fn(&Value) -> Option<&'static str>,
+    origin: Origin<'_>,
+) -> Option<Result<Found, Miss>> {
+    let raw: &RawValue = serde_json::from_slice(body).ok()?;
+    let object: Value = serde_json::from_str(raw.get()).ok()?;
+    if object.get("id").and_then(Value::as_str) != Some(&pointer.id) {
+        return None;
+    }
+    if let Some(lacking) = lacks(&object) {
+        return Some(Err(Miss::Nothing(lacking.to_owned())));
+    }
+    let body = stripe::event(pointer, raw, origin).ok()?;
+    Some(Ok(Found { event_type: pointer.event_type.clone(), body }))
+}
+
+/// The provider's own message, without what may be a secret or a person's.
+fn message(status: u16, body: &[u8]) -> String {
+    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let text = |pointer: &str| json.as_ref().and_then(|v| v.pointer(pointer)).and_then(Value::as_str);
+    let Some(text) = text("/error/message").or_else(|| text("/message")) else {
+        return format!("the provider answered {status}");
+    };
+    let mut short: String =
+        text.chars().take(MESSAGE_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().count() > MESSAGE_CHARS_MAX {
+        short.push('…');
+    }
+    let private = |word: &str| ["@", "sk_", "rk_"].iter().any(|mark| word.contains(mark));
+    let words: Vec<&str> = short.split(' ').map(|word| if private(word) { "…" } else { word }).collect();
+    format!("the provider answered {status}: {}", words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::Mode;
+
+    fn now() -> Timestamp {
+        "2026-06-14T12:00:00Z".parse().unwrap()
+    }
+
+    fn reply(status: u16, retry_after: Option<&str>, body: &str) -> Result<Found, Miss> {
+        let reply = Reply { status, retry_after: retry_after.map(str::to_owned), body: body.as_bytes().to_vec() };
+        let question = stripe::customer("cus_1", None, Mode::Test).unwrap();
+        answer(Ok(reply), &question, EventId(3), now())
+    }
+
+    #[test]
+    fn every_status_has_its_meaning() {
+        let check = |status: u16, expected: fn(&Miss) -> bool| {
+            for body in ["", "<html>", r#"{"error":{"message":"No such thing"}}"#] {
+                let answer = reply(status, None, body).unwrap_err();
+                assert!(expected(&answer), "{status} {body}: {answer:?}");
+            }
+        };
+        for status in [401, 403, 301, 302, 307, 308] {
+            check(status, |a| matches!(a, Miss::Refused(_)));
+        }
+        for status in [400, 402, 404, 405, 410, 422, 451] {
+            check(status, |a| matches!(a, Miss::Nothing(_)));
+        }
+        for status in [100, 200, 204, 408, 409, 425, 429, 500, 502, 503, 504, 599, 999] {
+            check(status, |a| matches!(a, Miss::TryLater { .. }));
+        }
+        let question = stripe::customer("cus_1", Some("acct_1"), Mode::Live).unwrap();
+        let refused = Reply { status: 403, retry_after: None, body: Vec::new() };
+        assert!(matches!(answer(Ok(refused), &question, EventId(3), now()), Err(Miss::Nothing(_))));
+        assert!(matches!(answer(Err(ReplyError::TooLong), &question, EventId(3), now()), Err(Miss::Nothing(_))));
+        let broken = Err(ReplyError::Failed("no answer in time".to_owned()));
+        assert!(matches!(answer(broken, &question, EventId(3), now()), Err(Miss::TryLater { .. })));
+    }
+
+    #[test]
+    fn a_provider_may_say_when_to_come_back() {
+        let check = |text: &str, expected: Option<u64>| {
+            let Err(Miss::TryLater { retry_after, .. }) = reply(429, Some(text), "") else { panic!("no retry") };
+            assert_eq!(retry_after, expected.map(Duration::from_secs), "{text}");
+        };
+        check("7", Some(7));
+        check("Sun, 14 Jun 2026 12:01:00 GMT", Some(60));
+        check("Sun, 14 Jun 2026 11:00:00 GMT", Some(0));
+        check("soon", None);
+    }
+
+    #[test]
+    fn a_customer_becomes_an_event_that_says_where_it_comes_from() {
+        let body = r#"{"id":"cus_1","object":"customer","email":"jane@example.com","balance":1.50}"#;
+        let found = reply(200, None, body).unwrap();
+        let expected =
+            r#"{"id":"lookup_cus_1","object":"event","api_version":null,"created":1781438400,"data":{"object":"#
+                .to_owned()
+                + body
+                + r#"},"livemode":false,"pending_webhooks":0,"request":null,"type":"customer.updated","#
+                + r#""lookup":{"path":"/v1/customers/cus_1","at":"2026-06-14T12:00:00Z","event":"evt_3"}}"#;
+        assert_eq!(String::from_utf8(found.body).unwrap(), expected);
+        assert_eq!(found.event_type, "customer.updated");
+    }
+
+    #[test]
+    fn an_answer_about_something_else_is_no_answer() {
+        for body in ["[]", "7", "{}", r#"{"id":"cus_2","email":"jane@example.com"}"#, &"[".repeat(10_000)] {
+            let answer = reply(200, None, body);
+            assert!(matches!(answer, Err(Miss::TryLater { .. })), "{answer:?}");
+        }
+        for body in [r#"{"id":"cus_1","deleted":true}"#, r#"{"id":"cus_1","email":null}"#] {
+            assert!(matches!(reply(200, None, body), Err(Miss::Nothing(_))), "{body}");
+        }
+    }
+
+    #[test]
+    fn messages_hold_no_keys_and_no_addresses() {
+        let text = r#"{"error":{"message":"Key rk_live_a1 of jane@example.com lacks 'rak_customer_read'"}}"#;
+        let Err(Miss::Refused(message)) = reply(401, None, text) else { panic!("not refused") };
+        assert_eq!(message, "the provider answered 401: Key … of … lacks 'rak_customer_read'");
+        let long = format!(r#"{{"message":"{}"}}"#, "x".repeat(5000));
+        let Err(Miss::Nothing(message)) = reply(400, None, &long) else { panic!("something") };
+        assert!(message.chars().count() < 250);
+    }
+}

@@ -1,0 +1,172 @@
+//! How much one endpoint's provider is asked at once: one question while it fails, none while it asks to be left alone.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::answer::Miss;
+use super::policy::{REFUSED_WAIT, wait};
+use crate::clock::after;
+
+/// The longest pause of an endpoint that fails; each thing has longer waits of its own.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// How a look-up ended, for its endpoint.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Nobody was asked.
+    Idle,
+    /// The provider answered.
+    Answered,
+    /// It did not, or asks to come back after this.
+    Failed(Option<Duration>),
+    /// It refuses the key; its message.
+    Refused(String),
+}
+
+impl Ended {
+    /// How a look-up ended that did not bring what was wanted.
+    pub(super) fn of(miss: &Miss) -> Self {
+        match miss {
+            Miss::Nothing(_) => Self::Answered,
+            Miss::TryLater { retry_after, .. } => Self::Failed(*retry_after),
+            Miss::Refused(message) => Self::Refused(message.clone()),
+        }
+    }
+
+    /// A stable code.
+    pub(super) const fn code(&self) -> &'static str {
+        match self {
+            Self::Idle => "not_asked",
+            Self::Answered => "answered",
+            Self::Failed(_) => "failed",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
+/// An endpoint's gate.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    in_flight: usize,
+    /// Failures since it was last answered.
+    failures: u32,
+    closed_until: Option<Timestamp>,
+    refused: bool,
+}
+
+impl Gate {
+    /// Look-ups under way.
+    pub(super) const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Whether its key was refused and nothing was answered since.
+    pub(super) const fn is_refused(&self) -> bool {
+        self.refused
+    }
+
+    /// How many more may begin, of `most` at once.
+    pub(super) fn room(&self, now: Timestamp, most: usize) -> usize {
+        if self.closed_until.is_some_and(|until| until > now) {
+            return 0;
+        }
+        let most = if self.failures > 0 { 1 } else { most };
+        most.saturating_sub(self.in_flight)
+    }
+
+    /// When it opens again; nothing when it is open.
+    pub(super) fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.closed_until.filter(|until| *until > now)
+    }
+
+    /// So many look-ups have begun.
+    pub(super) const fn began(&mut self, count: usize) {
+        self.in_flight = self.in_flight.saturating_add(count);
+    }
+
+    /// One has ended.
+    pub(super) fn ended(&mut self, ended: &Ended, now: Timestamp) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let pause = match ended {
+            Ended::Idle => return,
+            Ended::Answered => {
+                *self = Self { in_flight: self.in_flight, ..Self::default() };
+                return;
+            }
+            Ended::Failed(asked) => {
+                self.failures = self.failures.saturating_add(1);
+                let own = wait(self.failures, None).min(PAUSE_MAX);
+                // What the provider asks for holds for all questions.
+                own.max(wait(1, *asked))
+            }
+            Ended::Refused(_) => {
+                self.failures = self.failures.saturating_add(1);
+                self.refused = true;
+                REFUSED_WAIT
+            }
+        };
+        self.closed_until = self.closed_until.max(Some(after(now, pause)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[track_caller]
+    fn check(gate: &Gate, second: i64, room: usize, opens_at: Option<i64>) {
+        assert_eq!(gate.room(at(second), 4), room, "{gate:?} at {second}");
+        assert_eq!(gate.opens_at(at(second)).map(Timestamp::as_second), opens_at, "{gate:?} at {second}");
+    }
+
+    #[test]
+    fn a_failing_provider_is_asked_one_thing_at_a_time() {
+        let mut gate = Gate::default();
+        check(&gate, 0, 4, None);
+        gate.began(3);
+        check(&gate, 0, 1, None);
+        gate.ended(&Ended::Failed(None), at(0));
+        check(&gate, 0, 0, Some(1));
+        gate.ended(&Ended::Failed(None), at(0));
+        check(&gate, 1, 0, Some(2));
+        gate.ended(&Ended::Idle, at(0));
+        check(&gate, 2, 1, None);
+        gate.began(1);
+        check(&gate, 2, 0, None);
+        gate.ended(&Ended::Answered, at(2));
+        check(&gate, 2, 4, None);
+        for _ in 0..50 {
+            gate.ended(&Ended::Failed(None), at(100));
+        }
+        check(&gate, 100, 0, Some(160));
+    }
+
+    #[test]
+    fn a_wait_that_the_provider_asks_for_holds_for_all() {
+        let mut gate = Gate::default();
+        gate.ended(&Ended::Failed(Some(Duration::from_secs(90))), at(0));
+        check(&gate, 89, 0, Some(90));
+        // Another failure meanwhile does not shorten it.
+        gate.ended(&Ended::Failed(None), at(1));
+        check(&gate, 89, 0, Some(90));
+        check(&gate, 90, 1, None);
+    }
+
+    #[test]
+    fn a_refused_key_rests_for_ten_minutes() {
+        let mut gate = Gate::default();
+        gate.ended(&Ended::Refused("no".into()), at(0));
+        assert!(gate.is_refused());
+        check(&gate, 599, 0, Some(600));
+        check(&gate, 600, 1, None);
+        gate.ended(&Ended::Failed(None), at(600));
+        assert!(gate.is_refused());
+        gate.ended(&Ended::Answered, at(700));
+        assert!(!gate.is_refused());
+    }
+}

@@ -1,0 +1,244 @@
+//! Looking up what events do not say: the address of a customer that no event has named, and what a thin event points at.
+//!
+//! The answer is recorded as an event of our own and then read like any other, so nobody else has to know of look-ups;
+//! its body says that it is one. Events whose endpoint has no API key are left as they are.
+//!
+//! * `question`: what to ask for an event, and what the answer must be; `stripe` and `paystack` know the details.
+//! * `client`: the HTTP client. `answer`: what a reply means. `policy`: what follows, and when to ask again.
+//! * `gate`: how much an endpoint is asked at once, and when not at all.
+
+mod answer;
+mod client;
+mod gate;
+mod paystack;
+mod policy;
+mod question;
+mod stripe;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, after, chance_permille};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event::{Identity, NewEvent, Recorded};
+use crate::domain::secret::Secret;
+use crate::refairn::ClientError;
+use crate::store::{Lookup, LookupEnd, Store, StoreError, body};
+use crate::telemetry::events;
+use answer::{Found, Miss, answer};
+use client::Client;
+use gate::{Ended, Gate};
+use policy::decide;
+use question::question;
+
+/// Look-ups under way at once, over all endpoints: far below what the providers allow.
+const CONCURRENCY: usize = 4;
+/// Longest a look-up takes, from connecting to the last byte.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a look-up that was taken is nobody else's: far longer than one can take.
+const LEASE: Duration = Duration::from_secs(60);
+/// How long the worker rests when the store fails.
+const STORE_REST: Duration = Duration::from_secs(1);
+
+/// Asks the providers.
+pub struct Worker {
+    store: Store,
+    client: Client,
+    clock: Clock,
+    endpoints: BTreeMap<String, (Endpoint, Secret)>,
+    /// Longest body that the mapper reads, bytes.
+    body_bytes_max: usize,
+}
+
+impl Worker {
+    /// A worker for those of `endpoints` that have an API key; nothing when none has.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be set up.
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        endpoints: &[Endpoint],
+        body_bytes_max: usize,
+    ) -> Result<Option<Self>, ClientError> {
+        let with_key = |e: &Endpoint| Some((e.name.clone(), (e.clone(), e.api_key.clone()?)));
+        let endpoints: BTreeMap<_, _> = endpoints.iter().filter_map(with_key).collect();
+        if endpoints.is_empty() {
+            return Ok(None);
+        }
+        let client = Client::new(TIMEOUT)?;
+        Ok(Some(Self { store, client, clock, endpoints, body_bytes_max }))
+    }
+
+    /// Works until `stop`; look-ups that are on their way are finished first. Looks for work whenever `wake` is notified,
+    /// and when something becomes due; notifies `inbox` of what it records.
+    pub async fn run(self, inbox: Arc<Notify>, wake: Arc<Notify>, stop: CancellationToken) {
+        let mut gates: BTreeMap<&str, Gate> =
+            self.endpoints.keys().map(|name| (name.as_str(), Gate::default())).collect();
+        let mut in_flight = FuturesUnordered::new();
+        loop {
+            let stopping = stop.is_cancelled();
+            if stopping && in_flight.is_empty() {
+                break;
+            }
+            let mut wait_until = None;
+            if !stopping {
+                let (taken, next) = match self.take(&mut gates).await {
+                    Ok(taken) => taken,
+                    Err(error) => {
+                        events::store_failed("look for look-ups", &error);
+                        (Vec::new(), Some(after(self.clock.now(), STORE_REST)))
+                    }
+                };
+                wait_until = next;
+                in_flight.extend(taken.into_iter().map(|lookup| self.look_up(lookup)));
+            }
+            tokio::select! {
+                Some((endpoint, ended, at)) = in_flight.next() => {
+                    inbox.notify_one();
+                    if let Some(gate) = gates.get_mut(endpoint.as_str()) {
+                        tell(&endpoint, gate, &ended);
+                        gate.ended(&ended, at);
+                    }
+                }
+                () = wake.notified(), if !stopping => {}
+                () = self.sleep_until(wait_until), if !stopping => {}
+                () = stop.cancelled(), if !stopping => {}
+            }
+        }
+    }
+
+    async fn sleep_until(&self, at: Option<Timestamp>) {
+        match at {
+            Some(at) => self.clock.sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes what is due as far as there is room, the endpoints with the least under way first; and says when to look
+    /// again.
+    async fn take(&self, gates: &mut BTreeMap<&str, Gate>) -> Result<(Vec<Lookup>, Option<Timestamp>), StoreError> {
+        let now = self.clock.now();
+        let mut room = CONCURRENCY.saturating_sub(gates.values().map(Gate::in_flight).sum());
+        let opens = gates.values().filter_map(|gate| gate.opens_at(now)).min();
+        let mut open: Vec<(&str, &mut Gate)> = gates.iter_mut().map(|(name, gate)| (*name, gate)).collect();
+        open.retain(|(_, gate)| gate.room(now, CONCURRENCY) > 0);
+        if room == 0 || open.is_empty() {
+            return Ok((Vec::new(), opens));
+        }
+        let names = open.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let next = self.store.next_lookup(names).await?;
+        let mut taken = Vec::new();
+        if next.is_some_and(|due| due <= now) {
+            open.sort_by_key(|(_, gate)| gate.in_flight());
+            let mut left = open.len();
+            for (name, gate) in open {
+                let share = room.div_ceil(left.max(1)).min(gate.room(now, CONCURRENCY));
+                left = left.saturating_sub(1);
+                if share == 0 {
+                    break;
+                }
+                // What was taken before a failure is asked for all the same.
+                match self.store.take_lookups(name, share, now, LEASE).await {
+                    Ok(lookups) => {
+                        room = room.saturating_sub(lookups.len());
+                        gate.began(lookups.len());
+                        taken.extend(lookups);
+                    }
+                    Err(error) => {
+                        events::store_failed("take look-ups", &error);
+                        return Ok((taken, Some(after(now, STORE_REST))));
+                    }
+                }
+            }
+        }
+        Ok((taken, [next, opens].into_iter().flatten().min()))
+    }
+
+    /// Asks for one thing and writes down how it ended; gives the endpoint, the end and when it came.
+    async fn look_up(&self, lookup: Lookup) -> (String, Ended, Timestamp) {
+        let (end, ended) = self.ask(&lookup).await;
+        let at = self.clock.now();
+        match end {
+            Ok(end) => {
+                events::looked_up(&lookup, ended.code(), &end);
+                if let Err(error) = self.store.end_lookup(&lookup, end, at).await {
+                    events::store_failed("end a look-up", &error);
+                }
+            }
+            // It is asked for again when its lease is over.
+            Err(error) => events::store_failed("record a look-up", &error),
+        }
+        (lookup.endpoint, ended, at)
+    }
+
+    async fn ask(&self, lookup: &Lookup) -> (Result<LookupEnd, StoreError>, Ended) {
+        let Some((endpoint, api_key)) = self.endpoints.get(&lookup.endpoint) else {
+            let note = "its endpoint is not in the configuration any more".to_owned();
+            return (Ok(LookupEnd::Open { due_at: None, counted: false, note }), Ended::Idle);
+        };
+        let question = match question(endpoint.provider, &lookup.lack, self.body_bytes_max) {
+            Ok(question) => question,
+            Err(note) => return (Ok(LookupEnd::Open { due_at: None, counted: true, note }), Ended::Idle),
+        };
+        let reply = self.client.get(&endpoint.api_base_url, &question, api_key).await;
+        let now = self.clock.now();
+        let answer = answer(reply, &question, lookup.event, now).and_then(|found| {
+            let too_long = found.body.len() > self.body_bytes_max;
+            if too_long {
+                Err(Miss::Nothing("the answer is longer than body_max_bytes allows".to_owned()))
+            } else {
+                Ok(found)
+            }
+        });
+        match answer {
+            Ok(found) => {
+                let recorded = self.record(endpoint, lookup, found, now).await;
+                (recorded.map(|r| LookupEnd::Recorded(r.id)), Ended::Answered)
+            }
+            Err(miss) => {
+                let ended = Ended::of(&miss);
+                (Ok(decide(miss, lookup.attempt, now, chance_permille())), ended)
+            }
+        }
+    }
+
+    /// Records an answer as an event; the same thing is recorded once.
+    async fn record(
+        &self,
+        endpoint: &Endpoint,
+        lookup: &Lookup,
+        found: Found,
+        now: Timestamp,
+    ) -> Result<Recorded, StoreError> {
+        let event = NewEvent {
+            endpoint: endpoint.name.clone(),
+            provider: endpoint.provider,
+            business: endpoint.business.clone(),
+            identity: Identity {
+                dedup_key: format!("lookup/{}", lookup.thing),
+                provider_event_id: None,
+                event_type: found.event_type,
+            },
+            body_zstd: body::compress(&found.body)?,
+            received_at: now,
+        };
+        self.store.record(event).await
+    }
+}
+
+/// Tells of a refused key, once until the endpoint is answered again.
+fn tell(endpoint: &str, gate: &Gate, ended: &Ended) {
+    if let Ended::Refused(message) = ended
+        && !gate.is_refused()
+    {
+        events::lookups_refused(endpoint, message);
+    }
+}

@@ -1,0 +1,95 @@
+//! When to ask again: pure, every case.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::answer::Miss;
+use crate::clock::after;
+use crate::store::LookupEnd;
+
+/// The first wait; each further one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait that we choose ourselves, and that a provider may ask for.
+const WAIT_MAX: Duration = Duration::from_secs(3600);
+/// What the provider has not today it may have tomorrow.
+const NOTHING_WAIT: Duration = Duration::from_secs(24 * 3600);
+/// A refused key is mended by a person.
+pub(super) const REFUSED_WAIT: Duration = Duration::from_secs(600);
+/// How often one thing is asked for: through an outage of a day.
+const ATTEMPTS_MAX: u32 = 40;
+/// Jitter adds at most this share of a wait, per mille; it never takes away.
+const JITTER_PERMILLE_MAX: u32 = 200;
+
+/// What follows for the events that lack something when an answer did not bring it. `attempt` counts from 1;
+/// `chance_permille` is random, `0..1000`.
+pub(super) fn decide(miss: Miss, attempt: u32, now: Timestamp, chance_permille: u32) -> LookupEnd {
+    let (wait, counted, note) = match miss {
+        Miss::Refused(message) => (REFUSED_WAIT, false, message),
+        Miss::Nothing(message) => (NOTHING_WAIT, true, message),
+        Miss::TryLater { retry_after, message } => (wait(attempt, retry_after), true, message),
+    };
+    if counted && attempt >= ATTEMPTS_MAX {
+        let note = format!("{note}; not asked again after {attempt} attempts: remap the event to ask anew");
+        return LookupEnd::Open { due_at: None, counted, note };
+    }
+    let jitter_permille = chance_permille.min(1000) * JITTER_PERMILLE_MAX / 1000;
+    LookupEnd::Open { due_at: Some(after(now, wait + wait * jitter_permille / 1000)), counted, note }
+}
+
+/// The wait after attempt number `attempt`: 1 s, 2 s, 4 s and on, or what the provider asks for if that is longer.
+pub(super) fn wait(attempt: u32, asked: Option<Duration>) -> Duration {
+    let doublings = attempt.saturating_sub(1).min(30);
+    let own = FIRST_WAIT.saturating_mul(1 << doublings);
+    own.max(asked.unwrap_or_default()).min(WAIT_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn due(miss: Miss, attempt: u32, chance_permille: u32) -> (Option<i64>, bool, String) {
+        let LookupEnd::Open { due_at, counted, note } = decide(miss, attempt, Timestamp::UNIX_EPOCH, chance_permille)
+        else {
+            panic!("recorded")
+        };
+        (due_at.map(Timestamp::as_second), counted, note)
+    }
+
+    fn later(seconds: Option<u64>) -> Miss {
+        Miss::TryLater { retry_after: seconds.map(Duration::from_secs), message: "down".into() }
+    }
+
+    #[test]
+    fn waits_double_up_to_an_hour_and_jitter_only_adds() {
+        for (attempt, seconds) in [(1, 1), (2, 2), (3, 4), (12, 2048), (13, 3600), (39, 3600)] {
+            assert_eq!(due(later(None), attempt, 0), (Some(seconds), true, "down".into()));
+            assert_eq!(due(later(None), attempt, 1000).0, Some(seconds * 12 / 10), "attempt {attempt}");
+        }
+    }
+
+    #[test]
+    fn the_provider_may_ask_for_a_longer_wait_up_to_an_hour() {
+        for (asked, seconds) in [(0, 4), (3, 4), (30, 30), (86_400, 3600)] {
+            assert_eq!(due(later(Some(asked)), 3, 0).0, Some(seconds), "{asked}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_asked_for_a_day_later() {
+        assert_eq!(due(Miss::Nothing("gone".into()), 1, 0), (Some(86_400), true, "gone".into()));
+        assert_eq!(due(Miss::Nothing("gone".into()), 39, 0).0, Some(86_400));
+    }
+
+    #[test]
+    fn a_refused_key_does_not_count_and_everything_else_ends() {
+        for attempt in [1, 40, 1000] {
+            assert_eq!(due(Miss::Refused("no".into()), attempt, 0), (Some(600), false, "no".into()));
+        }
+        for miss in [later(None), later(Some(9)), Miss::Nothing("down".into())] {
+            let (due_at, counted, note) = due(miss, 40, 0);
+            assert_eq!((due_at, counted), (None, true));
+            assert!(note.starts_with("down; not asked again after 40 attempts"), "{note}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Stripe: customers by id, and the objects that thin events point at.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::question::{Origin, Pointer, Question, Wanted, is_plain, segment};
+use crate::domain::email::Email;
+use crate::domain::event::Mode;
+
+/// Says whose object it is, when it is a connected account's.
+const ACCOUNT_HEADER: &str = "Stripe-Account";
+/// The same in the newer API, which also knows paths such as `org_1/acct_1`.
+const CONTEXT_HEADER: &str = "Stripe-Context";
+
+/// Newer accounts' customers may be accounts themselves, and have no address under `/v1/customers`.
+const NEWER_CUSTOMER: &str = "acct_";
+
+/// Asks for a customer. What comes is a change of the customer as of now.
+///
+/// # Errors
+/// Why it cannot be asked for.
+pub(super) fn customer(id: &str, account: Option<&str>, mode: Mode) -> Result<Question, String> {
+    if id.starts_with(NEWER_CUSTOMER) {
+        return Err("its customer is of the newer kind (customer_account), which cannot be looked up".to_owned());
+    }
+    let pointer = Pointer {
+        id: id.to_owned(),
+        event_type: "customer.updated".to_owned(),
+        created: None,
+        livemode: Some(mode == Mode::Live),
+        account: account.map(str::to_owned),
+        context: None,
+    };
+    let headers = headers(&pointer)?;
+    Ok(Question { path: format!("/v1/customers/{}", segment(id)?), headers, wanted: Wanted::StripeCustomer(pointer) })
+}
+
+/// Asks for what a thin event points at.
+///
+/// # Errors
+/// Why that cannot be asked for, or would be of no use.
+pub(super) fn object(body: &[u8]) -> Result<Question, String> {
+    let event: Value = serde_json::from_slice(body).map_err(|e| format!("its body is not JSON: {e}"))?;
+    let text = |path: &str| event.pointer(path).and_then(Value::as_str).map(str::trim);
+    let related = |key: &str| text(&format!("/related_object/{key}")).filter(|t| is_plain(t));
+    let (Some(id), Some(kind), Some(path)) = (related("id"), related("type"), related("url")) else {
+        return Err("it names no object that could be looked up (related_object)".to_owned());
+    };
+    let event_type = match text("/type").unwrap_or_default().strip_prefix("v1.") {
+        Some(snapshot) if is_plain(snapshot) => snapshot,
+        Some(_) | None => told_by_state(kind).ok_or_else(|| {
+            let kind: String = kind.chars().take(64).collect();
+            format!("it points at a {kind}, of which the bridge makes nothing")
+        })?,
+    };
+    // The key is sent there: it must stay on the provider's API, and among the objects that can be read.
+    if !path.starts_with("/v1/") || path.contains("..") || path.contains("//") {
+        return Err("what it points at is not under /v1/ (related_object.url)".to_owned());
+    }
+    let pointer = Pointer {
+        id: id.to_owned(),
+        event_type: event_type.to_owned(),
+        created: text("/created").and_then(|at| at.parse::<Timestamp>().ok()),
+        livemode: event.get("livemode").and_then(Value::as_bool),
+        account: text("/account").filter(|t| !t.is_empty()).map(str::to_owned),
+        context: text("/context").filter(|t| !t.is_empty()).map(str::to_owned),
+    };
+    let headers = headers(&pointer)?;
+    Ok(Question { path: path.to_owned(), headers, wanted: Wanted::StripeObject(pointer) })
+}
+
+/// The snapshot event that an object's state alone stands for, whatever happened to it.
+fn told_by_state(kind: &str) -> Option<&'static str> {
+    match kind {
+        "customer" => Some("customer.updated"),
+        "subscription" => Some("customer.subscription.updated"),
+        // Read by the invoice's own word: one that is not paid is no payment.
+        "invoice" => Some("invoice.paid"),
+        "refund" => Some("refund.updated"),
+        "dispute" => Some("charge.dispute.updated"),
+        _ => None,
+    }
+}
+
+fn headers(pointer: &Pointer) -> Result<Vec<(&'static str, String)>, String> {
+    let header = match (&pointer.account, &pointer.context) {
+        (Some(account), _) => (ACCOUNT_HEADER, account),
+        (None, Some(context)) if context.starts_with("acct_") && !context.contains('/') => (ACCOUNT_HEADER, context),
+        (None, Some(context)) => (CONTEXT_HEADER, context),
+        (None, None) => return Ok(Vec::new()),
+    };
+    let (name, value) = header;
+    if !is_plain(value) {
+        return Err("its account cannot be asked for".to_owned());
+    }
+    Ok(vec![(name, value.clone())])
+}
+
+/// Why this customer is of no use, if so.
+pub(super) fn lacks_address(customer: &Value) -> Option<&'static str> {
+    if customer.get("deleted").and_then(Value::as_bool) == Some(true) {
+        return Some("the customer was deleted at Stripe");
+    }
+    let email = customer.get("email").and_then(Value::as_str).and_then(Email::parse);
+    email.is_none().then_some("the customer has no e-mail address at Stripe")
+}
+
+/// An event of Stripe's shape around an object that was fetched.
+#[derive(Serialize)]
+struct Event<'a> {
+    id: String,
+    object: &'static str,
+    /// The account's own, which the object does not say.
+    api_version: Option<&'a str>,
+    created: i64,
+    data: Data<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    livemode: Option<bool>,
+    pending_webhooks: u8,
+    request: Option<&'a str>,
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'a str>,
+    lookup: Origin<'a>,
+}
+
+/// The object byte for byte: no number passes through a float.
+#[derive(Serialize)]
+struct Data<'a> {
+    object: &'a RawValue,
+}
+
+/// The event that is recorded for `object`.
+///
+/// # Errors
+/// Memory ran out.
+pub(super) fn event(pointer: &Pointer, object: &RawValue, lookup: Origin<'_>) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&Event {
+        id: format!("lookup_{}", pointer.id),
+        object: "event",
+        api_version: None,
+        created: pointer.created.unwrap_or(lookup.at()).as_second(),
+        data: Data { object },
+        livemode: pointer.livemode,
+        pending_webhooks: 0,
+        request: None,
+        event_type: &pointer.event_type,
+        account: pointer.account.as_deref(),
+        context: pointer.context.as_deref(),
+        lookup,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn thin(changes: &[(&str, Value)]) -> Value {
+        let mut event = json!({"id": "evt_1", "object": "v2.core.event", "type": "v1.invoice.paid", "livemode": true,
+            "created": "2026-10-02T09:14:03.117Z", "context": null,
+            "related_object": {"id": "in_1", "type": "invoice", "url": "/v1/invoices/in_1"}});
+        for (path, value) in changes {
+            *event.pointer_mut(path).unwrap() = value.clone();
+        }
+        event
+    }
+
+    fn asked(changes: &[(&str, Value)]) -> Result<Question, String> {
+        object(thin(changes).to_string().as_bytes())
+    }
+
+    fn event_type(question: &Question) -> &str {
+        let Wanted::StripeObject(pointer) = &question.wanted else { panic!("{question:?}") };
+        &pointer.event_type
+    }
+
+    #[test]
+    fn a_thin_event_becomes_the_snapshot_it_stands_for() {
+        let check = |kind: &str, thin_type: &str, expected: Option<&str>| {
+            let found = asked(&[("/related_object/type", json!(kind)), ("/type", json!(thin_type))]);
+            assert_eq!(found.as_ref().ok().map(event_type), expected, "{kind} {thin_type}: {found:?}");
+        };
+        check("invoice", "v1.invoice.paid", Some("invoice.paid"));
+        check("subscription", "v1.customer.subscription.deleted", Some("customer.subscription.deleted"));
+        check("invoice", "v2.billing.something", Some("invoice.paid"));
+        check("customer", "v2.core.customer.renamed", Some("customer.updated"));
+        check("subscription", "v2.x", Some("customer.subscription.updated"));
+        check("refund", "v2.x", Some("refund.updated"));
+        check("dispute", "v2.x", Some("charge.dispute.updated"));
+        check("v2.core.account", "v2.core.account.created", None);
+        check("invoice", "v1.", Some("invoice.paid"));
+    }
+
+    #[test]
+    fn a_thin_event_is_fetched_from_the_api_and_nowhere_else() {
+        let check = |url: Value, expected: bool| {
+            let found = asked(&[("/related_object/url", url.clone())]);
+            assert_eq!(found.is_ok(), expected, "{url}: {found:?}");
+        };
+        check(json!("/v1/invoices/in_1"), true);
+        for elsewhere in [
+            json!(null),
+            json!(7),
+            json!(""),
+            json!("/v2/core/accounts/acct_1"),
+            json!("https://example.com/v1/invoices/in_1"),
+            json!("//example.com/v1/"),
+            json!("/v1//example.com"),
+            json!("/v1/../v2/keys"),
+            json!("/v1/invoices?expand=x"),
+            json!("/v1/invoices#x"),
+            json!("/v1/@example.com"),
+            json!(format!("/v1/{}", "x".repeat(300))),
+        ] {
+            check(elsewhere, false);
+        }
+        for body in ["", "[]", "null", "{}", "{\"related_object\":[]}"] {
+            assert!(object(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_connected_account_is_named() {
+        let check = |context: Value, expected: &[(&str, &str)]| {
+            let headers = asked(&[("/context", context)]).unwrap().headers;
+            assert_eq!(headers.iter().map(|(n, v)| (*n, v.as_str())).collect::<Vec<_>>(), expected);
+        };
+        check(json!(null), &[]);
+        check(json!("acct_1"), &[("Stripe-Account", "acct_1")]);
+        check(json!("org_1/acct_1"), &[("Stripe-Context", "org_1/acct_1")]);
+        assert!(asked(&[("/context", json!("acct_1\r\nx: y"))]).is_err());
+        let question = customer("cus_1", Some("acct_1"), Mode::Live).unwrap();
+        assert_eq!(question.headers, [("Stripe-Account", "acct_1".to_owned())]);
+        assert!(customer("acct_1", None, Mode::Live).is_err());
+    }
+
+    #[test]
+    fn a_customer_needs_an_address_to_be_of_use() {
+        let check = |customer: Value, expected: Option<&str>| {
+            let lacking = lacks_address(&customer);
+            assert_eq!(lacking.is_some(), expected.is_some(), "{customer}");
+            assert!(lacking.is_none_or(|why| why.contains(expected.unwrap_or_default())), "{lacking:?}");
+        };
+        check(json!({"email": "jane@example.com"}), None);
+        check(json!({"email": null}), Some("no e-mail"));
+        check(json!({"email": "jane"}), Some("no e-mail"));
+        check(json!({}), Some("no e-mail"));
+        check(json!({"deleted": true, "email": "jane@example.com"}), Some("deleted"));
+    }
+}
