@@ -88,6 +88,10 @@ impl Dispatcher {
                 let mut room = breaker.room(self.settings.concurrency, in_flight.len(), self.clock.now());
                 if look && ready.len() < room {
                     look = self.refill(&mut ready, in_flight.len(), room).await;
+                    if look && ready.is_empty() {
+                        // The store has failed, and a rest is over.
+                        continue;
+                    }
                 }
                 while room > 0
                     && !ready.is_empty()

@@ -120,6 +120,7 @@ pub fn serve(listener: TcpListener, shared: Rooms, side: Side, workers: usize) -
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::new(shared.clone()))
+            .app_data(web::QueryConfig::default().error_handler(|e, _| Problem::bad_parameter(e.to_string()).into()))
             .configure(|config| routes(side, config))
             .default_service(web::to(no_such_path))
     })

@@ -19,6 +19,8 @@ pub struct Problem {
     code: &'static str,
     title: &'static str,
     detail: String,
+    /// The methods that are allowed, where the method was wrong.
+    allow: Option<&'static str>,
 }
 
 /// The document.
@@ -34,7 +36,7 @@ struct Document<'a> {
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, title, detail: detail.into() }
+        Self { status, code, title, detail: detail.into(), allow: None }
     }
 
     /// No such path.
@@ -43,9 +45,10 @@ impl Problem {
     }
 
     /// The path is right, the method is not.
-    pub(crate) fn method_not_allowed(allowed: &str) -> Self {
+    pub(crate) fn method_not_allowed(allowed: &'static str) -> Self {
         let detail = format!("this path takes {allowed} only");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", detail)
+        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", detail);
+        Self { allow: Some(allowed), ..problem }
     }
 
     /// No such webhook endpoint.
@@ -169,6 +172,10 @@ impl ResponseError for Problem {
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, RETRY_AFTER_S.to_string()));
+        }
+        if let Some(allow) = self.allow {
+            // RFC 9110, 15.5.6
+            response.insert_header((header::ALLOW, allow));
         }
         if self.status == StatusCode::UNAUTHORIZED && self.code == "unauthorized" {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));

@@ -1,5 +1,6 @@
 //! `POST /webhooks/{provider}[/{endpoint}]`: the raw bytes, within limits, to the intake. No JSON is looked at here.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::http::header;
@@ -77,16 +78,18 @@ async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let identity = |v: &header::HeaderValue| v.as_bytes().eq_ignore_ascii_case(b"identity");
-    if !request.headers().get_all(header::CONTENT_ENCODING).all(identity) {
-        return Err(Problem::content_encoded());
-    }
-    let body = read_body(request, payload, rooms.body_bytes_max).await?;
-    let forwarded_for = request.headers().get(header::X_FORWARDED_FOR).and_then(|v| v.to_str().ok());
-    let trusted = |ip| rooms.trusted_proxies.iter().any(|p| p.contains(ip));
+    let source = sender(rooms, request);
+    let body = match read_body(request, payload, rooms.body_bytes_max).await {
+        Ok(body) => body,
+        Err(problem) => {
+            let bytes = announced_bytes(request).unwrap_or_default();
+            rooms.intake.refused_unread(endpoint, problem.code(), source, bytes, rooms.clock.now());
+            return Err(problem);
+        }
+    };
     let arrival = Arrival {
         endpoint,
-        source: request.peer_addr().map(|peer| source(peer.ip(), forwarded_for, trusted)),
+        source,
         signatures: request
             .headers()
             .get_all(provider(endpoint.provider).signature_header())
@@ -103,10 +106,27 @@ async fn receive(
     }))
 }
 
+/// Who sent the request, as far as trusted proxies tell. A proxy may add a line to the header instead of writing into
+/// the sender's, so all lines count, in their order.
+fn sender(rooms: &Shared, request: &HttpRequest) -> Option<IpAddr> {
+    let lines = request.headers().get_all(header::X_FORWARDED_FOR).map(|v| v.to_str().unwrap_or_default());
+    let forwarded_for = lines.collect::<Vec<_>>().join(",");
+    let trusted = |ip| rooms.trusted_proxies.iter().any(|p| p.contains(ip));
+    request.peer_addr().map(|peer| source(peer.ip(), &forwarded_for, trusted))
+}
+
+/// The length that the sender announces.
+fn announced_bytes(request: &HttpRequest) -> Option<usize> {
+    request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok())
+}
+
 /// The body, byte for byte, if it is not too long and does not take too long.
 async fn read_body(request: &HttpRequest, mut payload: web::Payload, bytes_max: usize) -> Result<web::Bytes, Problem> {
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
-    let announced = length.and_then(|v| v.parse::<usize>().ok());
+    let identity = |v: &header::HeaderValue| v.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !request.headers().get_all(header::CONTENT_ENCODING).all(identity) {
+        return Err(Problem::content_encoded());
+    }
+    let announced = announced_bytes(request);
     if announced.is_some_and(|bytes| bytes > bytes_max) {
         return Err(Problem::body_too_large(bytes_max));
     }

@@ -105,13 +105,19 @@ impl Intake {
     }
 
     fn refuse(&self, arrival: &Arrival<'_>, reason: &'static str) {
-        events::refused(arrival.endpoint, reason);
-        self.refusals.add(Refusal {
-            at: arrival.at,
-            endpoint: arrival.endpoint.name.clone(),
-            reason,
-            source: arrival.source,
-            body_bytes: arrival.body.len(),
-        });
+        self.refused_unread(arrival.endpoint, reason, arrival.source, arrival.body.len(), arrival.at);
+    }
+
+    /// Notes a request that was refused, perhaps before its body was read.
+    pub fn refused_unread(
+        &self,
+        endpoint: &Endpoint,
+        reason: &'static str,
+        source: Option<IpAddr>,
+        body_bytes: usize,
+        at: Timestamp,
+    ) {
+        events::refused(endpoint, reason);
+        self.refusals.add(Refusal { at, endpoint: endpoint.name.clone(), reason, source, body_bytes });
     }
 }

@@ -353,6 +353,8 @@ fn apply(mut delivery: Delivery, settlement: Settlement, now: Timestamp) -> Deli
         Settlement::PauseRoute(detail) => {
             delivery.state = DeliveryState::Queued;
             delivery.reason = Some(Reason::RoutePaused);
+            // The hours until we give up count from when the route is open again.
+            delivery.first_attempt_at = None;
             delivery.detail = Some(detail);
             delivery.due_at = now;
         }

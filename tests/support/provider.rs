@@ -1,5 +1,7 @@
 //! A payment provider's API as far as look-ups use it: answers what a test tells it to, and notes what it was asked.
 
+#![allow(clippy::disallowed_methods, reason = "the connections of a fake provider end with its test")]
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};

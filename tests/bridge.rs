@@ -1,0 +1,31 @@
+//! The bridge as a black box: the app on a port of its own, a sandbox or a raw socket for Refairn, a clock driven by
+//! hand. Nothing sleeps: whatever has to happen is waited for.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "tests may fail loudly, and their helpers are for this binary alone"
+)]
+#![allow(dead_code, reason = "the helpers serve more than one test binary")]
+
+mod support;
+
+mod bridge {
+    mod idle;
+    mod kit;
+
+    mod actions;
+    mod answers;
+    mod api;
+    mod calls;
+    mod corpus;
+    mod limits;
+    mod operation;
+    mod refusals;
+    mod restart;
+    mod retries;
+    mod routes;
+    mod webhooks;
+}

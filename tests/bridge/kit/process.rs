@@ -1,0 +1,196 @@
+//! The real program as a child process, on a port that it keeps over its restarts.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use refairn_bridge::clock::Clock;
+use refairn_bridge::domain::endpoint::ProviderKind;
+use refairn_bridge::providers::provider;
+use refairn_bridge::sandbox::{self, Book, Sandbox};
+use refairn_bridge::tasks::Tasks;
+use serde_json::Value;
+
+use super::until;
+use super::wire::Request;
+use super::world::business;
+use crate::support::scratch;
+
+const STRIPE_SECRET: &str = "whsec_of_the_process";
+const PAYSTACK_SECRET: &str = "sk_live_of_the_process";
+const API_KEY: &str = "rk_live_of_the_process";
+const TOKEN: &str = "admin-token-of-the-process";
+
+/// A folder, an address, a sandbox, and the bridge while it runs.
+pub struct Process {
+    pub folder: tempfile::TempDir,
+    pub addr: SocketAddr,
+    pub sandbox: Sandbox,
+    variables: BTreeMap<&'static str, String>,
+    child: Option<Child>,
+    server: ServerHandle,
+    tasks: Tasks,
+}
+
+impl Process {
+    /// Prepares everything; the bridge itself does not run yet.
+    pub fn new(variables: &[(&'static str, &str)]) -> Self {
+        let folder = scratch();
+        let free = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let addr = free.local_addr().expect("an address");
+        let sandbox = Sandbox::new(Book::new().with(business("biz_1", API_KEY)));
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let today = Arc::new(|| Clock::system().now().to_zoned(jiff::tz::TimeZone::UTC).date());
+        let running = sandbox::start(listener, sandbox.clone(), today, 1).expect("a sandbox");
+        let (server, tasks) = (running.handle(), Tasks::new());
+        tasks.spawn(async move { running.await.unwrap_or_default() });
+        let mut all = BTreeMap::from([
+            ("BRIDGE_LISTEN", addr.to_string()),
+            ("BRIDGE_ADMIN_TOKEN", TOKEN.to_owned()),
+            ("DATABASE_URL", format!("sqlite://{}", folder.path().join("bridge.db").display())),
+            ("REFAIRN_BASE_URL", url),
+            ("REFAIRN_API_KEY", API_KEY.to_owned()),
+            ("REFAIRN_BUSINESS_ID", "biz_1".to_owned()),
+            ("REFAIRN_PRODUCT_ID", "prod_1".to_owned()),
+            ("REFAIRN_TEST_PRODUCT_ID", "prod_test".to_owned()),
+            ("STRIPE_WEBHOOK_SECRET", STRIPE_SECRET.to_owned()),
+            ("PAYSTACK_SECRET_KEY", PAYSTACK_SECRET.to_owned()),
+        ]);
+        all.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        Self { folder, addr, sandbox, variables: all, child: None, server, tasks }
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("stderr.log")
+    }
+
+    /// All that the program wrote to standard error so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).expect("readable")
+    }
+
+    /// Starts the bridge, and waits until it takes webhooks.
+    pub async fn start(&mut self) {
+        let log = File::options().create(true).append(true).open(self.log_path()).expect("a log");
+        let child = Command::new(env!("CARGO_BIN_EXE_refairn-bridge"))
+            .args(["serve", "--log", "debug", "--log-format", "json"])
+            .env_clear()
+            .envs(&self.variables)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        self.child = Some(child.expect("the program"));
+        until("the bridge is ready", async || {
+            let ended = self.child.as_mut().and_then(|c| c.try_wait().expect("a child"));
+            assert!(ended.is_none(), "it ended with {ended:?}: {}", self.log());
+            let reply = Request::new("GET", "/readyz").try_send(self.addr).await?;
+            (reply.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// Ends the bridge in an instant: SIGKILL.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("a running bridge");
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("a running bridge").id()
+    }
+
+    /// Posts a signed body; gives the event's number and whether it was known, if it was answered 200.
+    pub async fn post(&self, kind: ProviderKind, body: &[u8]) -> Option<(String, bool)> {
+        post(self.addr, kind, body).await
+    }
+
+    /// What the API answers.
+    pub async fn get(&self, path: &str) -> Value {
+        let request = Request::new("GET", path).header("Authorization", format!("Bearer {TOKEN}"));
+        let reply = request.send(self.addr).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        reply.json()
+    }
+
+    /// An operator's action.
+    pub async fn act(&self, path: &str) -> u16 {
+        let request = Request::new("POST", path).header("Authorization", format!("Bearer {TOKEN}"));
+        request.send(self.addr).await.status
+    }
+
+    /// Every item of a list.
+    pub async fn all(&self, list: &str) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = self.get(&format!("/api/v1/{list}?limit=500&after={after}")).await;
+            items.extend(page[list].as_array().expect("a list").clone());
+            match page["next"].as_str() {
+                Some(next) => after = next.to_owned(),
+                None => return items,
+            }
+        }
+    }
+
+    /// Nothing private may be in what the program said.
+    pub fn log_is_clean(&self) {
+        let log = self.log();
+        for text in ["@", STRIPE_SECRET, PAYSTACK_SECRET, API_KEY, TOKEN] {
+            let line = log.lines().find(|l| l.contains(text));
+            assert!(line.is_none(), "{text:?} is in the log: {line:?}");
+        }
+        let panicked = log.lines().find(|l| l.contains("panicked"));
+        assert_eq!(panicked, None);
+    }
+
+    /// Ends everything.
+    pub async fn end(mut self) {
+        self.kill();
+        self.log_is_clean();
+        self.server.stop(false).await;
+        assert!(self.tasks.stop(Duration::from_secs(10)).await, "the sandbox did not stop");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // A failing test must not leave it behind.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Posts a body signed at this moment; gives the event's number and whether it was known, if it was answered 200.
+pub async fn post(addr: SocketAddr, kind: ProviderKind, body: &[u8]) -> Option<(String, bool)> {
+    let secret = match kind {
+        ProviderKind::Stripe => STRIPE_SECRET,
+        ProviderKind::Paystack => PAYSTACK_SECRET,
+    };
+    let provider = provider(kind);
+    let signature = provider.sign(secret, body, Clock::system().now());
+    let request = Request::new("POST", &format!("/webhooks/{}", kind.code()));
+    let reply = request.header(provider.signature_header(), signature).body(body).try_send(addr).await?;
+    // A connection may break anywhere; an answer that is here is whole only with its body.
+    let answer: Value = serde_json::from_slice(&reply.body).ok()?;
+    assert!(matches!(reply.status, 200 | 503), "{}: {answer}", reply.status);
+    let id = answer["event"].as_str().filter(|_| reply.status == 200)?;
+    Some((id.to_owned(), answer["duplicate"] == true))
+}
+
+/// Copies the database as a power cut would leave it: the file and its log, of one moment after another.
+pub fn copy_files(from: &Path, to: &Path) {
+    for name in ["bridge.db", "bridge.db-wal"] {
+        std::fs::copy(from.join(name), to.join(name)).expect("copied");
+    }
+}

@@ -1,0 +1,165 @@
+//! An upstream of raw sockets: it keeps every byte it is sent, says whatever a test wants, and notes how many calls for
+//! one customer were under way at once.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use refairn_bridge::tasks::Tasks;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What the answer to a call is.
+pub enum Say {
+    /// These bytes, after so long.
+    Bytes(Vec<u8>, Duration),
+    /// Nothing, and the connection is closed.
+    Close,
+}
+
+impl Say {
+    /// An answer of Refairn's.
+    pub fn answer(status: u16, headers: &str, body: &str) -> Self {
+        let length = body.len();
+        let text = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
+        Self::Bytes(text.into_bytes(), Duration::ZERO)
+    }
+
+    /// Refairn's word that it recorded the call.
+    pub fn success() -> Self {
+        Self::answer(
+            200,
+            "Content-Type: application/json\r\n",
+            r#"{"success":true,"leadId":"lead_1","agentId":"agent_1"}"#,
+        )
+    }
+
+    /// The same after so long.
+    pub fn late(self, by: Duration) -> Self {
+        match self {
+            Self::Bytes(bytes, _) => Self::Bytes(bytes, by),
+            Self::Close => Self::Close,
+        }
+    }
+}
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub head: String,
+    pub body: String,
+}
+
+impl Seen {
+    pub fn email(&self) -> String {
+        let body: serde_json::Value = serde_json::from_str(&self.body).expect("a JSON body");
+        body["customerEmail"].as_str().expect("an e-mail").to_lowercase()
+    }
+}
+
+#[derive(Default)]
+struct Notes {
+    seen: Vec<Seen>,
+    connections: usize,
+    under_way: BTreeMap<String, usize>,
+    most_for_one: usize,
+    most_in_all: usize,
+}
+
+type Answer = dyn Fn(&Seen) -> Say + Send + Sync;
+
+/// A listening upstream; it ends with the test's runtime.
+pub struct Upstream {
+    pub addr: SocketAddr,
+    notes: Arc<Mutex<Notes>>,
+}
+
+impl Upstream {
+    pub async fn start(answer: impl Fn(&Seen) -> Say + Send + Sync + 'static) -> Self {
+        Self::listen(TcpListener::bind("127.0.0.1:0").await.expect("bound"), answer)
+    }
+
+    pub fn listen(listener: TcpListener, answer: impl Fn(&Seen) -> Say + Send + Sync + 'static) -> Self {
+        let addr = listener.local_addr().expect("an address");
+        let notes: Arc<Mutex<Notes>> = Arc::default();
+        let (tasks, answer, shared) = (Tasks::new(), Arc::new(answer) as Arc<Answer>, notes.clone());
+        let each = tasks.clone();
+        tasks.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                shared.lock().expect("unpoisoned").connections += 1;
+                let (answer, notes) = (answer.clone(), shared.clone());
+                each.spawn(async move { converse(stream, &*answer, &notes).await.unwrap_or_default() });
+            }
+        });
+        Self { addr, notes }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Every request, in the order of arrival.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.notes.lock().expect("unpoisoned").seen.clone()
+    }
+
+    pub fn connections(&self) -> usize {
+        self.notes.lock().expect("unpoisoned").connections
+    }
+
+    /// The most calls that were under way at once: for one customer, and in all.
+    pub fn most_at_once(&self) -> (usize, usize) {
+        let notes = self.notes.lock().expect("unpoisoned");
+        (notes.most_for_one, notes.most_in_all)
+    }
+}
+
+async fn converse(mut stream: TcpStream, answer: &Answer, notes: &Mutex<Notes>) -> std::io::Result<()> {
+    let mut bytes = Vec::new();
+    while let Some(seen) = request(&mut stream, &mut bytes).await? {
+        let email = seen.email();
+        note(notes, |n| {
+            n.seen.push(seen.clone());
+            let own = n.under_way.entry(email.clone()).or_default();
+            *own += 1;
+            n.most_for_one = n.most_for_one.max(*own);
+            n.most_in_all = n.most_in_all.max(n.under_way.values().sum());
+        });
+        let say = answer(&seen);
+        if let Say::Bytes(_, by) = &say {
+            tokio::time::sleep(*by).await;
+        }
+        note(notes, |n| *n.under_way.entry(email).or_default() -= 1);
+        match say {
+            Say::Bytes(bytes, _) => stream.write_all(&bytes).await?,
+            Say::Close => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+fn note(notes: &Mutex<Notes>, change: impl FnOnce(&mut Notes)) {
+    change(&mut notes.lock().expect("unpoisoned"));
+}
+
+/// The next request, its body by its announced length.
+async fn request(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> std::io::Result<Option<Seen>> {
+    loop {
+        if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let length = head.lines().find_map(|l| l.to_lowercase().strip_prefix("content-length:").map(str::to_owned));
+            let length: usize = length.and_then(|l| l.trim().parse().ok()).expect("a length");
+            if bytes.len() >= end + 4 + length {
+                let body = String::from_utf8_lossy(&bytes[end + 4..end + 4 + length]).into_owned();
+                bytes.drain(..end + 4 + length);
+                return Ok(Some(Seen { head, body }));
+            }
+        }
+        let mut buffer = [0; 4096];
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(None),
+            n => bytes.extend_from_slice(&buffer[..n]),
+        }
+    }
+}

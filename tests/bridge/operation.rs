@@ -1,0 +1,180 @@
+//! How it is run: health, metrics, a listener of its own for the operator, and a log that tells nothing private.
+
+use std::time::Duration;
+
+use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
+use serde_json::json;
+
+use super::kit::log;
+use super::kit::samples::{Sale, charge};
+use super::kit::wire::Request;
+use super::kit::world::{Setup, World};
+
+/// The value of a metric line; the process counts for all tests, so only names and labels of one's own can be trusted.
+fn value(metrics: &str, line: &str) -> Option<f64> {
+    metrics.lines().find_map(|l| l.strip_prefix(line)?.trim().parse().ok())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_tell_what_came_in_and_what_went_out() {
+    let file = r#"
+        [[endpoints]]
+        name = "metrics-of-this-test"
+        provider = "stripe"
+    "#;
+    let world = Setup::new().file(file).start().await;
+    let sale = Sale::new("s1", &world.email("ada"), world.ago(60)).code("ADA10").event().to_string();
+    for _ in 0..2 {
+        assert_eq!(world.signed(Stripe, sale.as_bytes()).send(world.addr()).await.status, 200);
+    }
+    Request::new("POST", "/webhooks/stripe")
+        .body(sale.as_bytes())
+        .send(world.addr())
+        .await
+        .is_problem(401, "signature_missing");
+    world.idle().await;
+    let reply = world.admin("GET", "/metrics").send(world.addr()).await;
+    assert_eq!(reply.status, 200);
+    assert!(reply.header("content-type").expect("a type").starts_with("text/plain; version=0.0.4"));
+    let text = reply.text();
+    let own = |outcome: &str| {
+        value(
+            &text,
+            &format!("refairn_bridge_webhooks_total{{endpoint=\"metrics-of-this-test\",outcome=\"{outcome}\"}} "),
+        )
+    };
+    assert_eq!([own("recorded"), own("duplicate"), own("signature_missing")], [Some(1.0); 3], "{text}");
+    for line in [
+        "refairn_bridge_calls_total{kind=\"customer-created\",outcome=\"delivered\"} ",
+        "refairn_bridge_calls_total{kind=\"payment-succeeded\",outcome=\"delivered\"} ",
+        "refairn_bridge_call_seconds_count ",
+        "refairn_bridge_deliveries{state=\"delivered\"} ",
+        "refairn_bridge_events{state=\"mapped\"} ",
+    ] {
+        assert!(value(&text, line).is_some_and(|v| v > 0.0), "{line}: {text}");
+    }
+    for line in ["refairn_bridge_attention ", "refairn_bridge_routes_paused "] {
+        assert!(value(&text, line).is_some(), "{line}: {text}");
+    }
+    assert!(!text.contains('@'), "{text}");
+    for line in text.lines().filter(|l| !l.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().expect("a name");
+        assert!(name.starts_with("refairn_bridge_") || name.starts_with("process_"), "{line}");
+        assert!(line.rsplit(' ').next().expect("a value").parse::<f64>().is_ok(), "{line}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gauge_does_not_keep_the_count_of_a_state_that_is_empty() {
+    let world = World::new().await;
+    world.fault(r#"{"status":400}"#);
+    world.stripe(&Sale::new("s1", &world.email("ada"), world.ago(60)).event()).await;
+    world.idle().await;
+    let stats = world.get("/api/v1/stats").await;
+    assert_eq!((&stats["needs_attention"], &stats["deliveries"]["rejected"]), (&json!(1), &json!(1)), "{stats}");
+    let delivery = world.delivery_when(&world.email("ada"), "rejected").await;
+    world.act(&format!("/api/v1/deliveries/{}/retry", delivery["id"].as_str().expect("an id"))).await;
+    world.idle().await;
+    let stats = world.get("/api/v1/stats").await;
+    assert_eq!((&stats["needs_attention"], &stats["deliveries"]["delivered"]), (&json!(0), &json!(1)), "{stats}");
+    assert_eq!(stats["deliveries"]["rejected"].as_i64().unwrap_or(0), 0, "{stats}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_listener_takes_everything_but_webhooks_and_the_public_one_nothing_else() {
+    let world = Setup::new().key("server", "admin_listen", "127.0.0.1:0").start().await;
+    let (public, admin) = (world.addr(), world.app().admin_addr());
+    assert_ne!(public, admin);
+    world.stripe(&Sale::new("s1", &world.email("ada"), world.ago(60)).event()).await;
+    world.idle().await;
+    for path in ["/api/v1/events", "/api/v1/deliveries", "/api/v1/stats", "/metrics", "/api/v1/events/1"] {
+        assert_eq!(world.admin("GET", path).send(admin).await.status, 200, "{path}");
+        world.admin("GET", path).send(public).await.is_problem(404, "not_found");
+        Request::new("GET", path).send(admin).await.is_problem(401, "unauthorized");
+    }
+    world.admin("POST", "/api/v1/events/1/remap").send(public).await.is_problem(404, "not_found");
+    let body = Sale::new("s2", &world.email("bola"), world.ago(60)).event().to_string();
+    world.signed(Stripe, body.as_bytes()).send(admin).await.is_problem(404, "not_found");
+    assert_eq!(world.all("events", "").await.len(), 1);
+    for addr in [public, admin] {
+        for path in ["/livez", "/readyz"] {
+            let reply = Request::new("GET", path).send(addr).await;
+            assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")), "{path}");
+        }
+    }
+    world.idle().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_refairn_does_not_make_the_bridge_unready() {
+    let world = Setup::new().key("refairn", "timeout_ms", "200").start().await;
+    world.fault(r#"{"drop":"before","times":8}"#);
+    for n in 0..8 {
+        world.stripe(&Sale::new(&format!("s{n}"), &world.email(&format!("c{n}")), world.ago(60)).event()).await;
+        assert_eq!(Request::new("GET", "/readyz").send(world.addr()).await.status, 200);
+    }
+    super::kit::until("all are told", async || {
+        world.pass(Duration::from_secs(1));
+        (world.get("/api/v1/stats").await["deliveries"]["delivered"] == 8).then_some(())
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_private_is_logged_whatever_goes_wrong() {
+    let mut world = World::new().await;
+    let (n, email) = (world.n, world.email("ada"));
+    let words = format!("the customer {email} (Name Of s1) is unknown here");
+    let body = json!({ "success": false, "message": words });
+    let markers = [
+        format!("marker-of-world-{n}"),
+        format!("nomen-of-world-{n}"),
+        email.clone(),
+        email.to_uppercase(),
+        email.replace('@', "%40"),
+    ];
+    // Refairn's own words may name the customer.
+    for status in [400, 200, 503, 401] {
+        world.fault(&json!({ "status": status, "body": body, "email": email }).to_string());
+    }
+    let mut sale = Sale::new("s1", &email, world.ago(60)).code("ADA10").event();
+    sale["data"]["object"]["customer_name"] = json!(format!("nomen-of-world-{n}"));
+    sale["data"]["object"]["description"] = json!(format!("marker-of-world-{n}"));
+    world.stripe(&sale).await;
+    for _ in 0..5 {
+        super::kit::until("the attempt is over", async || {
+            let stats = world.get("/api/v1/stats").await;
+            let none = |of: &serde_json::Value| of.as_i64().unwrap_or(0) == 0;
+            (none(&stats["deliveries"]["sending"]) && none(&stats["events"]["received"])).then_some(())
+        })
+        .await;
+        for delivery in world.all("deliveries", "state=rejected").await {
+            world.act(&format!("/api/v1/deliveries/{}/retry", delivery["id"].as_str().expect("an id"))).await;
+        }
+        world.pass(Duration::from_secs(90));
+    }
+    // Unsigned, wrongly signed, signed but unreadable, of a field's wrong kind; asked for by its address.
+    let unsigned = charge("marker", &email, 500_000, "", world.ago(60)).to_string();
+    Request::new("POST", "/webhooks/paystack")
+        .body(unsigned.as_bytes())
+        .send(world.addr())
+        .await
+        .is_problem(401, "signature_missing");
+    world.signed(Stripe, format!("{{\"marker-of-world-{n}\":\"{email}\"").as_bytes()).send(world.addr()).await;
+    let mut odd = Sale::new("s2", &email, world.ago(60)).event();
+    odd["data"]["object"]["amount_paid"] = json!(format!("marker-of-world-{n}"));
+    odd["data"]["object"]["currency"] = json!(email);
+    world.stripe(&odd).await;
+    world.get(&format!("/api/v1/deliveries?email={email}")).await;
+    world.idle().await;
+    assert!(log::text().lines().count() > 20, "the log is captured");
+    for marker in markers {
+        assert_eq!(log::line_with(&marker), None, "{marker} is in the log");
+    }
+    world.leave.refused_calls = true;
+    world.end().await;
+}
