@@ -41,9 +41,6 @@ pub enum StartError {
     /// The HTTP client cannot be set up.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The kind of database is not there yet.
-    #[error("{0}")]
-    Unsupported(&'static str),
 }
 
 /// The ledger with the policy it decides by.
@@ -64,12 +61,11 @@ impl Planner for Ledger {
 ///
 /// # Errors
 /// The database cannot be used.
-pub fn open_store(config: &Config) -> Result<Store, StartError> {
+pub async fn open_store(config: &Config) -> Result<Store, StartError> {
+    let planner = Arc::new(Ledger(config.policy.clone()));
     match &config.storage.url {
-        StorageUrl::Sqlite(path) => Ok(Store::open(path, Arc::new(Ledger(config.policy.clone())))?),
-        StorageUrl::Postgres(_) => Err(StartError::Unsupported(
-            "this version keeps its data in SQLite only: set DATABASE_URL to sqlite://PATH",
-        )),
+        StorageUrl::Sqlite(path) => Ok(Store::open(path, planner)?),
+        StorageUrl::Postgres(url) => Ok(Store::connect(url, planner).await?),
     }
 }
 
@@ -87,10 +83,10 @@ impl App {
     ///
     /// # Errors
     /// Why it does not start; nothing is left running.
-    pub fn start(config: &Config, admin_token: Secret, clock: &Clock) -> Result<Self, StartError> {
+    pub async fn start(config: &Config, admin_token: Secret, clock: &Clock) -> Result<Self, StartError> {
         let listener = listen(config.server.listen)?;
         let admin_listener = config.server.admin_listen.map(listen).transpose()?;
-        let store = open_store(config)?;
+        let store = open_store(config).await?;
         let client = Client::new(&config.refairn.base_url, config.refairn.timeout)?;
         let lookups =
             lookup::Worker::new(store.clone(), clock.clone(), &config.endpoints, config.server.body_max_bytes)?;
@@ -136,8 +132,9 @@ impl App {
         let asked = Arc::new(Notify::new());
         tasks.spawn(mapper.waking(asked.clone()).run(tasks.stopping()));
         if let Some(lookups) = lookups {
-            tasks.spawn(lookups.run(inbox, asked, tasks.stopping()));
+            tasks.spawn(lookups.run(inbox.clone(), asked, tasks.stopping()));
         }
+        tasks.spawn(store.clone().watch(inbox, outbox.clone(), tasks.stopping()));
         let dispatcher = Dispatcher::new(store.clone(), client, clock.clone(), settings(config), outbox);
         tasks.spawn(dispatcher.run(tasks.stopping()));
         let retention = Duration::from_secs(u64::from(config.storage.retention_days) * 86_400);

@@ -70,7 +70,8 @@ impl Bridge {
             working_dir: Some(folder.path().to_owned()),
         };
         let config = load(sources).unwrap_or_else(|mistakes| panic!("{mistakes}"));
-        let app = App::start(&config, Secret::parse("an-admin-token").expect("a secret"), &clock).expect("a bridge");
+        let app =
+            App::start(&config, Secret::parse("an-admin-token").expect("a secret"), &clock).await.expect("a bridge");
         Self { app, clock, provider, sandbox, http: reqwest::Client::new(), _folder: folder }
     }
 

@@ -80,6 +80,7 @@ CREATE TABLE deliveries (
     due_at           INTEGER NOT NULL,
     attempts         INTEGER NOT NULL,
     first_attempt_at INTEGER,
+    patient_since    INTEGER,
     outcome_unknown  INTEGER NOT NULL,
     settled_at       INTEGER,
     receipt          TEXT,

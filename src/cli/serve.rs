@@ -82,7 +82,8 @@ async fn serve(config: &Config) -> anyhow::Result<Verdict> {
         Some(token) => token.clone(),
         None => Secret::parse(hex::encode(rand::random::<[u8; TOKEN_BYTES]>()))?,
     };
-    let app = App::start(config, token.clone(), &Clock::system()).map_err(|error| cannot_start(error, config))?;
+    let app = App::start(config, token.clone(), &Clock::system()).await;
+    let app = app.map_err(|error| cannot_start(error, config))?;
     for warning in config.warnings() {
         output::talk(&format!("{} {warning}", output::paint("warning:", output::Tone::Warning, output::Stream::Talk)));
     }
@@ -124,7 +125,6 @@ fn cannot_start(error: StartError, config: &Config) -> anyhow::Error {
         StartError::Client(_) => {
             "install the system's certificates (the package is called ca-certificates), or set SSL_CERT_FILE".to_owned()
         }
-        StartError::Unsupported(_) => "leave DATABASE_URL out to keep the data in data/refairn-bridge.db".to_owned(),
     };
     output::failed(error, hint)
 }

@@ -42,7 +42,7 @@ pub fn decide(
         Answer::Refused(message) => Settlement::Rejected(Reason::RefusedByRefairn, message),
         Answer::Misconfigured(message) => Settlement::PauseRoute(message),
         Answer::TryLater { retry_after, outcome_unknown, message } => {
-            let began = delivery.first_attempt_at.unwrap_or(now);
+            let began = delivery.patient_since.unwrap_or(now);
             if after(began, patience.give_up_after) <= now {
                 return Settlement::Rejected(Reason::GivenUp, message);
             }

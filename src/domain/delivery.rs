@@ -189,6 +189,8 @@ pub struct Delivery {
     pub attempts: u32,
     /// When it was first tried.
     pub first_attempt_at: Option<Timestamp>,
+    /// Since when it is tried without success; a pause of its route, or an operator's word, lets it count anew.
+    pub patient_since: Option<Timestamp>,
     /// An attempt ended without our knowing whether Refairn has it.
     pub outcome_unknown: bool,
     /// When Refairn's last word on it came.
@@ -200,6 +202,12 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// It has left the house, or may have: Refairn has it, or nobody knows.
+    #[must_use]
+    pub const fn may_be_told(&self) -> bool {
+        self.state.is_told() || (self.state.is_open() && !self.is_unsent())
+    }
+
     /// Nothing of it has ever left the house: it may still be changed or withdrawn.
     #[must_use]
     pub const fn is_unsent(&self) -> bool {

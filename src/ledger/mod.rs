@@ -135,6 +135,7 @@ impl Wanted {
             due_at: self.due_at,
             attempts: 0,
             first_attempt_at: None,
+            patient_since: None,
             outcome_unknown: false,
             settled_at: None,
             receipt: None,

@@ -16,7 +16,7 @@ pub enum StoreError {
     /// No space is left.
     #[error("the disk is full: {0}")]
     Full(String),
-    /// Another process holds the database.
+    /// Another process holds the database, or a part of it that we need.
     #[error("the database is locked by another process: {0}")]
     Locked(String),
     /// A running bridge has it open.
@@ -28,8 +28,8 @@ pub enum StoreError {
     /// The file is damaged, or no database.
     #[error("the database file is damaged or no database: {0}; restore a backup")]
     Corrupt(String),
-    /// Reading or writing the file failed.
-    #[error("the database file cannot be read or written: {0}")]
+    /// Reading or writing the file failed, or the server cannot be reached.
+    #[error("the database cannot be read or written: {0}")]
     Io(String),
     /// The file was written by a newer version of the bridge.
     #[error("the database has schema {found}, this version knows {known}: run the newer refairn-bridge that wrote it")]

@@ -1,43 +1,60 @@
 //! Recording: a verified event goes to disk before its sender is answered.
 
-use rusqlite::{Connection, OptionalExtension, params};
-
 use super::rows::micros;
-use super::{Store, StoreError};
+use super::sql::{Db, Value, Work, first, values};
+use super::{Backend, Store, StoreError};
 use crate::domain::event::{EventId, NewEvent, Recorded};
 
 impl Store {
     /// Records an event, or finds that it was recorded before. When this returns, the event survives a crash and a
-    /// power loss. Events that arrive at the same time share a commit.
+    /// power loss. In SQLite, events that arrive at the same time share a commit.
     ///
     /// # Errors
-    /// Nothing was recorded: the sender is to try again. [`StoreError::Overloaded`] comes at once, without waiting.
+    /// Nothing was recorded, or nobody can tell: the sender is to try again. [`StoreError::Overloaded`] comes early.
     pub async fn record(&self, event: NewEvent) -> Result<Recorded, StoreError> {
-        self.writer.write_soon(move |db| record(db, &event)).await
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.write_soon(Record(event)).await,
+            Backend::Postgres(postgres) => postgres.record(&event).await,
+        }
     }
 }
 
-fn record(db: &Connection, event: &NewEvent) -> Result<Recorded, StoreError> {
+/// The values of a new event's row: the parameters `?1` to `?7`.
+pub(super) fn row_of(event: &NewEvent) -> Vec<Value> {
     let identity = &event.identity;
-    let sql = "INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, type, state, received_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7) ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id";
-    let row = params![
-        event.endpoint,
+    values![
+        &event.endpoint,
         event.provider.code(),
-        event.business,
-        identity.dedup_key,
-        identity.provider_event_id,
-        identity.event_type,
-        micros(event.received_at)
-    ];
-    let inserted: Option<i64> = db.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?;
-    if let Some(id) = inserted {
-        db.prepare_cached("INSERT INTO bodies (event_id, body) VALUES (?1, ?2)")?
-            .execute(params![id, event.body_zstd])?;
-        return Ok(Recorded { id: EventId(id), duplicate: false });
+        &event.business,
+        &identity.dedup_key,
+        identity.provider_event_id.as_ref(),
+        &identity.event_type,
+        micros(event.received_at),
+    ]
+}
+
+/// Finds the event that was recorded before, by its endpoint and what its repetitions share.
+pub(super) const FIND: &str = "SELECT id FROM events WHERE endpoint = ?1 AND dedup_key = ?2";
+
+struct Record(NewEvent);
+
+impl Work for Record {
+    type Answer = Recorded;
+
+    async fn run<D: Db>(&self, db: &D) -> Result<Recorded, StoreError> {
+        let Self(event) = self;
+        let sql = "INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, type, state, \
+             received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7) \
+             ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id";
+        if let Some(mut row) = first(db, sql, row_of(event)).await? {
+            let id = row.int()?;
+            let sql = "INSERT INTO bodies (event_id, body) VALUES (?1, ?2)";
+            db.execute(sql, values![id, &event.body_zstd]).await?;
+            return Ok(Recorded { id: EventId(id), duplicate: false });
+        }
+        match first(db, FIND, values![&event.endpoint, &event.identity.dedup_key]).await? {
+            Some(mut row) => Ok(Recorded { id: EventId(row.int()?), duplicate: true }),
+            None => Err(StoreError::Data("an event is there and is not".to_owned())),
+        }
     }
-    let id = db
-        .prepare_cached("SELECT id FROM events WHERE endpoint = ?1 AND dedup_key = ?2")?
-        .query_row(params![event.endpoint, identity.dedup_key], |row| row.get(0))?;
-    Ok(Recorded { id: EventId(id), duplicate: true })
 }

@@ -4,10 +4,10 @@
 //! question: asking for it takes them all, and its end is written to them all.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::people::put_outcome;
 use super::rows::{micros, time_option};
+use super::sql::{Db, Lock, Row, Work, first, values};
 use super::{Store, StoreError};
 use crate::clock::after;
 use crate::domain::event::{EventId, EventState, Mode, Outcome};
@@ -73,16 +73,14 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn next_lookup(&self, endpoints: Vec<String>) -> Result<Option<Timestamp>, StoreError> {
-        self.read(move |db| {
-            let mut next: Option<i64> = None;
-            for endpoint in endpoints {
-                let sql = "SELECT MIN(due_at) FROM lookups WHERE endpoint = ?1 AND due_at IS NOT NULL";
-                let due: Option<i64> = db.prepare_cached(sql)?.query_row([endpoint], |row| row.get(0))?;
-                next = [next, due].into_iter().flatten().min();
+        let mut next: Option<i64> = None;
+        for endpoint in endpoints {
+            let sql = "SELECT MIN(due_at) FROM lookups WHERE endpoint = ?1 AND due_at IS NOT NULL".to_owned();
+            for mut row in self.query(sql, values![endpoint]).await? {
+                next = [next, row.int_option()?].into_iter().flatten().min();
             }
-            time_option(next)
-        })
-        .await
+        }
+        time_option(next)
     }
 
     /// Takes up to `lookups_max` due look-ups of an endpoint, the longest due first, each of another thing. They are not
@@ -97,18 +95,7 @@ impl Store {
         now: Timestamp,
         lease: std::time::Duration,
     ) -> Result<Vec<Lookup>, StoreError> {
-        let endpoint = endpoint.to_owned();
-        self.writer
-            .write(move |db| {
-                let mut taken = Vec::new();
-                while taken.len() < lookups_max
-                    && let Some(lookup) = take(db, &endpoint, now, after(now, lease))?
-                {
-                    taken.push(lookup);
-                }
-                Ok(taken)
-            })
-            .await
+        self.write(Take { endpoint: endpoint.to_owned(), lookups_max, now, deadline: after(now, lease) }).await
     }
 
     /// Writes how asking ended, for every event that lacks the same. Those that came by it otherwise meanwhile are left
@@ -117,83 +104,109 @@ impl Store {
     /// # Errors
     /// Nothing was written; it is asked for again when its lease is over.
     pub async fn end_lookup(&self, lookup: &Lookup, end: LookupEnd, now: Timestamp) -> Result<(), StoreError> {
-        let lookup = lookup.clone();
-        self.writer
-            .write(move |db| match (end, &lookup.lack) {
-                (LookupEnd::Recorded(answer), Lack::Object { .. }) => looked_up(db, lookup.event, answer),
-                (LookupEnd::Recorded(answer), Lack::Customer { .. }) => {
-                    // Its events go on when the answer is read, and with that these rows are gone.
-                    let note = format!("the answer was recorded as {answer}");
-                    write_down(db, &lookup.thing, Some(after(now, READING_WAIT)), true, &note)
-                }
-                (LookupEnd::Open { due_at, counted, note }, _) => {
-                    write_down(db, &lookup.thing, due_at, counted, &note)?;
-                    let sql =
-                        "UPDATE events SET detail = ?2 WHERE id IN (SELECT event_id FROM lookups WHERE thing = ?1)";
-                    db.prepare_cached(sql)?.execute([&lookup.thing, &note])?;
-                    Ok(())
-                }
-            })
-            .await
+        self.write(End { lookup: lookup.clone(), end, now }).await
     }
 }
 
-fn take(db: &Connection, endpoint: &str, now: Timestamp, deadline: Timestamp) -> Result<Option<Lookup>, StoreError> {
-    let sql = "SELECT l.event_id, l.endpoint, l.thing, l.attempts, e.state, f.data, b.body FROM lookups l \
+struct Take {
+    endpoint: String,
+    lookups_max: usize,
+    now: Timestamp,
+    deadline: Timestamp,
+}
+
+impl Work for Take {
+    type Answer = Vec<Lookup>;
+
+    async fn run<D: Db>(&self, db: &D) -> Result<Vec<Lookup>, StoreError> {
+        // One replica at a time takes for an endpoint: two rows may be of one thing.
+        db.lock(&[Lock::Key { scope: "lookups", key: &self.endpoint }]).await?;
+        let mut taken = Vec::new();
+        while taken.len() < self.lookups_max
+            && let Some(lookup) = take(db, &self.endpoint, self.now, self.deadline).await?
+        {
+            taken.push(lookup);
+        }
+        Ok(taken)
+    }
+}
+
+struct End {
+    lookup: Lookup,
+    end: LookupEnd,
+    now: Timestamp,
+}
+
+impl Work for End {
+    type Answer = ();
+
+    async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
+        let Self { lookup, end, now } = self;
+        match (end, &lookup.lack) {
+            (LookupEnd::Recorded(answer), Lack::Object { .. }) => looked_up(db, lookup.event, *answer).await,
+            (LookupEnd::Recorded(answer), Lack::Customer { .. }) => {
+                // Its events go on when the answer is read, and with that these rows are gone.
+                let note = format!("the answer was recorded as {answer}");
+                write_down(db, &lookup.thing, Some(after(*now, READING_WAIT)), true, &note).await
+            }
+            (LookupEnd::Open { due_at, counted, note }, _) => {
+                write_down(db, &lookup.thing, *due_at, *counted, note).await?;
+                let sql = "UPDATE events SET detail = ?2 WHERE id IN (SELECT event_id FROM lookups WHERE thing = ?1)";
+                db.execute(sql, values![&lookup.thing, note]).await?;
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn take<D: Db>(
+    db: &D,
+    endpoint: &str,
+    now: Timestamp,
+    deadline: Timestamp,
+) -> Result<Option<Lookup>, StoreError> {
+    let sql = "SELECT l.event_id, l.endpoint, l.thing, l.attempts, f.data, b.body FROM lookups l \
          JOIN events e ON e.id = l.event_id LEFT JOIN facts f ON f.event_id = l.event_id \
          LEFT JOIN bodies b ON b.event_id = l.event_id AND e.state = 'unmappable' \
          WHERE l.endpoint = ?1 AND l.due_at <= ?2 ORDER BY l.due_at LIMIT 1";
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query(params![endpoint, micros(now)])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let lookup = lookup(row)?;
-    db.prepare_cached("UPDATE lookups SET attempts = ?2, due_at = ?3 WHERE thing = ?1")?.execute(params![
-        lookup.thing,
-        lookup.attempt,
-        micros(deadline)
-    ])?;
+    let Some(mut row) = first(db, sql, values![endpoint, micros(now)]).await? else { return Ok(None) };
+    let lookup = lookup(&mut row)?;
+    let sql = "UPDATE lookups SET attempts = ?2, due_at = ?3 WHERE thing = ?1";
+    db.execute(sql, values![&lookup.thing, lookup.attempt, micros(deadline)]).await?;
     Ok(Some(lookup))
 }
 
-fn lookup(row: &Row<'_>) -> Result<Lookup, StoreError> {
-    let attempts: u32 = row.get("attempts")?;
-    let fact: Option<String> = row.get("data")?;
-    let lack = match fact {
+fn lookup(row: &mut Row) -> Result<Lookup, StoreError> {
+    let (event, endpoint, thing, attempts) = (EventId(row.int()?), row.text()?, row.text()?, row.int()?);
+    let attempts = u32::try_from(attempts).map_err(|_| StoreError::Data("attempts are out of range".to_owned()))?;
+    let lack = match row.text_option()? {
         Some(fact) => {
             let Fact { customer, account, mode, .. } = serde_json::from_str(&fact)?;
             Lack::Customer { id: customer, account, mode }
         }
-        None => Lack::Object { body_zstd: row.get("body")? },
+        None => Lack::Object { body_zstd: row.bytes_option()? },
     };
-    Ok(Lookup {
-        event: EventId(row.get("event_id")?),
-        endpoint: row.get("endpoint")?,
-        thing: row.get("thing")?,
-        attempt: attempts.saturating_add(1),
-        lack,
-    })
+    Ok(Lookup { event, endpoint, thing, attempt: attempts.saturating_add(1), lack })
 }
 
 /// Ends an event whose object was fetched, unless it has been read otherwise meanwhile.
-fn looked_up(db: &Connection, event: EventId, answer: EventId) -> Result<(), StoreError> {
-    let sql = "SELECT 1 FROM lookups WHERE event_id = ?1";
-    let lacks: Option<i64> = db.prepare_cached(sql)?.query_row([event.0], |row| row.get(0)).optional()?;
-    if lacks.is_none() {
+async fn looked_up<D: Db>(db: &D, event: EventId, answer: EventId) -> Result<(), StoreError> {
+    if first(db, "SELECT 1 FROM lookups WHERE event_id = ?1", values![event.0]).await?.is_none() {
         return Ok(());
     }
     let detail = Some(format!("recorded as {answer}"));
-    put_outcome(db, event, &Outcome { state: EventState::Ignored, reason: Some(Reason::LookedUp), detail })
+    put_outcome(db, event, &Outcome { state: EventState::Ignored, reason: Some(Reason::LookedUp), detail }).await
 }
 
-fn write_down(
-    db: &Connection,
+async fn write_down<D: Db>(
+    db: &D,
     thing: &str,
     due_at: Option<Timestamp>,
     counted: bool,
     note: &str,
 ) -> Result<(), StoreError> {
     let sql = "UPDATE lookups SET due_at = ?2, attempts = attempts - ?3, note = ?4 WHERE thing = ?1";
-    db.prepare_cached(sql)?.execute(params![thing, due_at.map(micros), u8::from(!counted), note])?;
+    db.execute(sql, values![thing, due_at.map(micros), !counted, note]).await?;
     Ok(())
 }
 

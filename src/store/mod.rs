@@ -1,27 +1,31 @@
 //! What is on disk. Every method says what is there after a crash: all of its effects or none, and all of them once
 //! it has returned.
 //!
-//! One thread owns the one writing connection. Writes that arrive while it is busy share the next commit, so the
-//! price of a synced commit is paid once for many. Reading for people goes through connections of its own.
+//! What is written, and in which order, is the same for both databases, and written once over `sql::Db`. `sqlite`
+//! and `postgres` know how a statement is run, how a write begins and ends, and how several replicas keep out of each
+//! other's way.
 
 pub mod body;
 mod error;
 mod facts;
 mod intake;
+mod lease;
 mod lookups;
-mod migrations;
 mod operate;
 mod people;
+mod placing;
+mod postgres;
 mod queue;
 mod rows;
+mod sql;
+mod sqlite;
 pub mod views;
-mod writer;
 
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::Arc;
 
-use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 pub use error::StoreError;
 pub use facts::{Inbox, Mapped};
@@ -31,10 +35,10 @@ pub use queue::{AttemptRecord, Leased, Settlement};
 
 use crate::domain::delivery::Delivery;
 use crate::domain::person::{Person, Plan};
-use writer::Writer;
-
-/// Reading connections kept open.
-const READERS_MAX: usize = 4;
+use crate::domain::secret::Secret;
+use postgres::Postgres;
+use sql::{Db, Dialect, Row, Value, Work, values};
+use sqlite::Sqlite;
 
 /// What the store asks of the ledger while it holds a person's facts and calls in one transaction.
 pub trait Planner: Send + Sync {
@@ -48,12 +52,14 @@ pub trait Planner: Send + Sync {
 /// A handle on the store; cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    writer: Writer,
-    readers: Arc<Mutex<Vec<Connection>>>,
-    path: Arc<PathBuf>,
+    backend: Backend,
     planner: Arc<dyn Planner>,
-    /// Held as long as the store is open: leases are this process's alone.
-    lock: Arc<File>,
+}
+
+#[derive(Clone)]
+enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
 }
 
 impl Store {
@@ -62,99 +68,87 @@ impl Store {
     /// # Errors
     /// The folder or file cannot be made or written, is no database, or was written by a newer version.
     pub fn open(path: &Path, planner: Arc<dyn Planner>) -> Result<Self, StoreError> {
-        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)
-                .map_err(|e| StoreError::from_io(&format!("cannot make the folder {}", folder.display()), &e))?;
-        }
-        let lock = lock(path)?;
-        let mut connection = writer::open(path)?;
-        migrations::run(&mut connection)?;
-        queue::release_leases(&connection)?;
-        let writer = Writer::start(connection, path)?;
-        Ok(Self { writer, readers: Arc::default(), path: Arc::new(path.to_owned()), planner, lock: Arc::new(lock) })
+        Ok(Self { backend: Backend::Sqlite(Sqlite::open(path)?), planner })
     }
 
-    /// Runs a read on a connection of its own, off the asynchronous threads.
+    /// Connects to the PostgreSQL server at `url`, and brings the schema up to date. Any number of replicas may do so.
     ///
     /// # Errors
-    /// The database cannot be read.
-    pub(crate) async fn read<T, F>(&self, read: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    {
-        let store = self.clone();
-        let task = tokio::task::spawn_blocking(move || {
-            let connection = store.take_reader()?;
-            let answer = read(&connection);
-            if answer.is_ok() {
-                store.return_reader(connection);
-            }
-            answer
-        });
-        task.await.map_err(|_| StoreError::Closed)?
+    /// The server cannot be reached or refuses us, or its database was written by a newer version.
+    pub async fn connect(url: &Secret, planner: Arc<dyn Planner>) -> Result<Self, StoreError> {
+        Ok(Self { backend: Backend::Postgres(Postgres::connect(url).await?), planner })
     }
 
-    fn take_reader(&self) -> Result<Connection, StoreError> {
-        let idle = self.readers.lock().ok().and_then(|mut readers| readers.pop());
-        if let Some(connection) = idle {
-            return Ok(connection);
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(self.path.as_path(), flags)?;
-        connection.busy_timeout(writer::BUSY_WAIT)?;
-        Ok(connection)
-    }
-
-    fn return_reader(&self, connection: Connection) {
-        if let Ok(mut readers) = self.readers.lock()
-            && readers.len() < READERS_MAX
-        {
-            readers.push(connection);
+    /// Tells what other replicas do: notifies `inbox` when there may be events to read, `outbox` when there may be
+    /// calls to make; at once when we are told, once a second in any case. Runs until `stop`. With SQLite there are no
+    /// others, and it ends at once.
+    pub async fn watch(self, inbox: Arc<Notify>, outbox: Arc<Notify>, stop: CancellationToken) {
+        match &self.backend {
+            Backend::Sqlite(_) => {}
+            Backend::Postgres(postgres) => postgres.watch(&inbox, &outbox, &stop).await,
         }
     }
 
-    /// Whether the store takes writes now: commits an empty transaction that touches the file.
+    /// Whether the store takes writes now: commits a transaction that touches it.
     ///
     /// # Errors
     /// Why it does not.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        self.writer
-            .write_soon(|db| {
-                db.execute("UPDATE counts SET n = n WHERE what = 'attention'", [])?;
-                Ok(())
-            })
-            .await
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.write_soon(Probe).await,
+            Backend::Postgres(postgres) => postgres.write(&Probe).await,
+        }
     }
 
-    /// Ends the writer after what is queued has been written, and lets another process have the database.
+    /// Ends after what is queued has been written, and lets go of the database.
     pub async fn close(&self) {
-        if let Ok(mut readers) = self.readers.lock() {
-            // A reader that is left open keeps the log from being folded into the database.
-            readers.clear();
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.close().await,
+            Backend::Postgres(postgres) => postgres.close(),
         }
-        self.writer.close().await;
-        // It cannot fail on a file that is open; and the lock ends with the process in any case.
-        let _ = self.lock.unlock();
+    }
+
+    const fn dialect(&self) -> Dialect {
+        match &self.backend {
+            Backend::Sqlite(_) => Dialect::Sqlite,
+            Backend::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Runs a SELECT.
+    async fn query(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.query(sql, values).await,
+            Backend::Postgres(postgres) => postgres.query(&sql, values).await,
+        }
+    }
+
+    /// Writes, all or nothing.
+    async fn write<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.write(work).await,
+            Backend::Postgres(postgres) => postgres.write(&work).await,
+        }
     }
 }
 
-/// Takes the lock beside the database, which one process at a time may hold.
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&name);
-    let file = file.map_err(|e| StoreError::from_io(&format!("cannot open {}", Path::new(&name).display()), &e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
-        Err(TryLockError::Error(e)) => Err(StoreError::from_io("cannot lock the database", &e)),
+struct Probe;
+
+impl Work for Probe {
+    type Answer = ();
+
+    async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
+        db.execute(D::DIALECT.probe(), values![]).await?;
+        Ok(())
     }
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Store({})", self.path.display())
+        match &self.backend {
+            Backend::Sqlite(sqlite) => write!(f, "Store({})", sqlite.path().display()),
+            Backend::Postgres(_) => f.write_str("Store(PostgreSQL)"),
+        }
     }
 }
 

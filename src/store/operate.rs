@@ -1,11 +1,13 @@
 //! What an operator may do: retry, release, discard, map anew; and keeping the store small.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
 
 use super::people::{load, write};
 use super::rows::micros;
-use super::{Store, StoreError};
+use super::sql::{Db, Lock, Work, first, values};
+use super::{Planner, Store, StoreError};
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState};
 use crate::domain::event::EventId;
 use crate::domain::person::PersonKey;
@@ -45,26 +47,7 @@ impl Store {
     /// # Errors
     /// Nothing was changed.
     pub async fn act(&self, id: DeliveryId, action: Action, now: Timestamp) -> Result<(), ActionError> {
-        let planner = self.planner.clone();
-        let outcome = self.writer.write(move |db| {
-            let sql = "SELECT business, email_key FROM deliveries WHERE id = ?1";
-            let key = db
-                .prepare_cached(sql)?
-                .query_row([id.0], |row| Ok(PersonKey { business: row.get(0)?, email_key: row.get(1)? }));
-            let Some(key) = key.optional()? else { return Ok(Err(ActionError::NotFound)) };
-            let mut person = load(db, &key)?;
-            let before = person.clone();
-            let Some(delivery) = person.deliveries.iter_mut().find(|d| d.id == Some(id)) else {
-                return Ok(Err(ActionError::NotFound));
-            };
-            if let Err(reason) = decide(delivery, action, now) {
-                return Ok(Err(ActionError::NotNow(reason)));
-            }
-            let plan = planner.plan(&person, now);
-            write(db, &before, plan)?;
-            Ok(Ok(()))
-        });
-        outcome.await?
+        self.write(Act { planner: self.planner.clone(), id, action, now }).await?
     }
 
     /// Puts an event back into the inbox, to be read by today's rules.
@@ -72,25 +55,7 @@ impl Store {
     /// # Errors
     /// Nothing was changed.
     pub async fn remap(&self, id: EventId) -> Result<(), ActionError> {
-        let outcome = self.writer.write(move |db| {
-            let sql =
-                "SELECT b.event_id IS NOT NULL FROM events e LEFT JOIN bodies b ON b.event_id = e.id WHERE e.id = ?1";
-            let body: Option<bool> = db.prepare_cached(sql)?.query_row([id.0], |row| row.get(0)).optional()?;
-            match body {
-                None => Ok(Err(ActionError::NotFound)),
-                Some(false) => {
-                    Ok(Err(ActionError::NotNow("the body is past its retention and was removed".to_owned())))
-                }
-                Some(true) => {
-                    db.prepare_cached(
-                        "UPDATE events SET state = 'received', reason = NULL, detail = NULL WHERE id = ?1",
-                    )?
-                    .execute([id.0])?;
-                    Ok(Ok(()))
-                }
-            }
-        });
-        outcome.await?
+        self.write(Remap(id)).await?
     }
 
     /// Removes bodies of events that arrived before `before`, a bounded number; gives how many. What recognises
@@ -99,14 +64,69 @@ impl Store {
     /// # Errors
     /// Nothing was removed.
     pub async fn prune(&self, before: Timestamp) -> Result<usize, StoreError> {
-        self.writer.write(move |db| prune(db, before)).await
+        self.write(Prune(before)).await
     }
 }
 
-fn prune(db: &Connection, before: Timestamp) -> Result<usize, StoreError> {
-    let sql = "DELETE FROM bodies WHERE event_id IN (SELECT b.event_id FROM bodies b JOIN events e ON e.id = b.event_id \
-         WHERE e.received_at < ?1 AND e.state IN ('mapped', 'ignored') ORDER BY b.event_id LIMIT ?2)";
-    Ok(db.prepare_cached(sql)?.execute(params![micros(before), PRUNE_BODIES_MAX])?)
+struct Act {
+    planner: Arc<dyn Planner>,
+    id: DeliveryId,
+    action: Action,
+    now: Timestamp,
+}
+
+impl Work for Act {
+    type Answer = Result<(), ActionError>;
+
+    async fn run<D: Db>(&self, db: &D) -> Result<Self::Answer, StoreError> {
+        let sql = "SELECT business, email_key FROM deliveries WHERE id = ?1";
+        let Some(mut row) = first(db, sql, values![self.id.0]).await? else { return Ok(Err(ActionError::NotFound)) };
+        let key = PersonKey { business: row.text()?, email_key: row.text()? };
+        db.lock(&[Lock::Person(&key)]).await?;
+        let mut person = load(db, &key).await?;
+        let before = person.clone();
+        let Some(delivery) = person.deliveries.iter_mut().find(|d| d.id == Some(self.id)) else {
+            return Ok(Err(ActionError::NotFound));
+        };
+        if let Err(reason) = decide(delivery, self.action, self.now) {
+            return Ok(Err(ActionError::NotNow(reason)));
+        }
+        let plan = self.planner.plan(&person, self.now);
+        write(db, &before, plan).await?;
+        Ok(Ok(()))
+    }
+}
+
+struct Remap(EventId);
+
+impl Work for Remap {
+    type Answer = Result<(), ActionError>;
+
+    async fn run<D: Db>(&self, db: &D) -> Result<Self::Answer, StoreError> {
+        let sql = "SELECT b.event_id IS NOT NULL FROM events e LEFT JOIN bodies b ON b.event_id = e.id WHERE e.id = ?1";
+        let Some(mut row) = first(db, sql, values![self.0.0]).await? else { return Ok(Err(ActionError::NotFound)) };
+        if !row.flag()? {
+            let why = "the body is past its retention and was removed".to_owned();
+            return Ok(Err(ActionError::NotNow(why)));
+        }
+        let sql = "UPDATE events SET state = 'received', reason = NULL, detail = NULL WHERE id = ?1";
+        db.execute(sql, values![self.0.0]).await?;
+        Ok(Ok(()))
+    }
+}
+
+struct Prune(Timestamp);
+
+impl Work for Prune {
+    type Answer = usize;
+
+    async fn run<D: Db>(&self, db: &D) -> Result<usize, StoreError> {
+        let sql = "DELETE FROM bodies WHERE event_id IN (SELECT b.event_id FROM bodies b \
+             JOIN events e ON e.id = b.event_id \
+             WHERE e.received_at < ?1 AND e.state IN ('mapped', 'ignored') ORDER BY b.event_id LIMIT ?2)";
+        let removed = db.execute(sql, values![micros(self.0), PRUNE_BODIES_MAX]).await?;
+        Ok(usize::try_from(removed).unwrap_or(usize::MAX))
+    }
 }
 
 /// Changes the delivery as the operator wishes, or says why that makes no sense.
@@ -120,7 +140,7 @@ fn decide(delivery: &mut Delivery, action: Action, now: Timestamp) -> Result<(),
             delivery.reason = None;
             delivery.due_at = now;
             // The hours until we give up count anew.
-            delivery.first_attempt_at = None;
+            delivery.patient_since = None;
         }
         (Action::Release, Held | Rejected) => {
             if delivery.outcome_unknown {
@@ -130,7 +150,7 @@ fn decide(delivery: &mut Delivery, action: Action, now: Timestamp) -> Result<(),
             delivery.reason = None;
             delivery.released = true;
             delivery.due_at = now;
-            delivery.first_attempt_at = None;
+            delivery.patient_since = None;
         }
         (Action::Discard, Queued | Held | Rejected) => {
             delivery.state = Discarded;

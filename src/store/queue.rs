@@ -1,20 +1,22 @@
 //! The queue: leases on customers whose turn it is, and what became of their calls.
 
-use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::lease::Lease;
 use super::people::{load, write};
-use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery};
-use super::{Store, StoreError};
+use super::rows::{micros, put_delivery, time_option};
+use super::sql::{Db, Lock, Work, first, values};
+use super::{Planner, Store, StoreError};
 use crate::clock::after;
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState, Receipt};
 use crate::domain::person::PersonKey;
 use crate::domain::reason::Reason;
 
 /// How long a paused route rests between two probes.
-const PROBE_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
-/// Routes that are looked at in one lease.
-const ROUTES_MAX: u32 = 10_000;
+pub(super) const PROBE_EVERY: Duration = Duration::from_secs(60);
 
 /// A call that is ours to make until the lease runs out. The fencing number is the delivery's count of attempts, which
 /// every lease raises: a settle under an older one does nothing.
@@ -65,32 +67,22 @@ pub enum Settlement {
     PauseRoute(String),
 }
 
-/// After a start no lease is held: one process owns the file.
-pub(super) fn release_leases(db: &Connection) -> Result<(), StoreError> {
-    db.execute("UPDATE queue SET leased = 0, due_at = 0 WHERE leased = 1", [])?;
-    Ok(())
-}
-
 impl Store {
     /// Leases up to `calls_max` customers whose turn it is, fairly over the routes that are not paused; a paused route
-    /// yields one probe a minute. The delivery is marked as on its way, on disk, before it is handed out.
+    /// yields one probe a minute. The delivery is marked as on its way, on disk, before it is handed out. What is due
+    /// is due at `now`; when a lease ends is told by `now` in SQLite, by the database's clock in PostgreSQL.
     ///
     /// # Errors
     /// Nothing was leased.
-    pub async fn lease(
-        &self,
-        now: Timestamp,
-        lease: std::time::Duration,
-        calls_max: usize,
-    ) -> Result<Vec<Leased>, StoreError> {
-        self.writer.write(move |db| lease_due(db, now, after(now, lease), calls_max)).await
+    pub async fn lease(&self, now: Timestamp, lease: Duration, calls_max: usize) -> Result<Vec<Leased>, StoreError> {
+        self.write(Lease { now, lease, calls_max }).await
     }
 
     /// Writes what became of a leased call, and what follows for its customer. False when the lease was lost: then
     /// somebody else has the call, and nothing was written.
     ///
     /// # Errors
-    /// Nothing was written; the lease runs out and the call is made again.
+    /// Nothing was written, or nobody can tell; at worst the lease runs out and the call is made again.
     pub async fn settle(
         &self,
         leased: &Leased,
@@ -98,40 +90,9 @@ impl Store {
         settlement: Settlement,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let planner = self.planner.clone();
-        let (key, fence, id) = (leased.key.clone(), leased.delivery.attempts, leased.delivery.id);
-        self.writer
-            .write(move |db| {
-                let Some(id) = id else { return Ok(false) };
-                if !holds(db, &key, id, fence)? {
-                    return Ok(false);
-                }
-                let mut person = load(db, &key)?;
-                record_attempt(db, id, &attempt)?;
-                let Some(delivery) = person.deliveries.iter().find(|d| d.id == Some(id)).cloned() else {
-                    return Ok(false);
-                };
-                let settlement = match settlement {
-                    Settlement::Conflict => planner.conflict(&person, &delivery),
-                    other @ (Settlement::Delivered(_)
-                    | Settlement::Duplicate
-                    | Settlement::Rejected(..)
-                    | Settlement::Retry { .. }
-                    | Settlement::PauseRoute(_)) => other,
-                };
-                route(db, &key, delivery.call.product(), &settlement, now)?;
-                let settled = apply(delivery, settlement, now);
-                put_delivery(db, &key, &settled)?;
-                for slot in person.deliveries.iter_mut().filter(|d| d.id == Some(id)) {
-                    *slot = settled.clone();
-                }
-                db.prepare_cached("UPDATE queue SET leased = 0 WHERE business = ?1 AND email_key = ?2")?
-                    .execute([&key.business, &key.email_key])?;
-                let plan = planner.plan(&person, now);
-                write(db, &person, plan)?;
-                Ok(true)
-            })
-            .await
+        let Some(id) = leased.delivery.id else { return Ok(false) };
+        let (planner, key, fence) = (self.planner.clone(), leased.key.clone(), leased.delivery.attempts);
+        self.write(Settle { planner, key, id, fence, attempt, settlement, now }).await
     }
 
     /// Gives back leases whose calls were never begun.
@@ -139,163 +100,114 @@ impl Store {
     /// # Errors
     /// Nothing was given back; the leases run out by themselves.
     pub async fn give_back(&self, unused: Vec<Leased>) -> Result<(), StoreError> {
-        if unused.is_empty() {
-            return Ok(());
-        }
-        self.writer
-            .write(move |db| {
-                for Leased { key, mut delivery } in unused {
-                    let Some(id) = delivery.id else { continue };
-                    if holds(db, &key, id, delivery.attempts)? {
-                        delivery.state = DeliveryState::Queued;
-                        delivery.attempts = delivery.attempts.saturating_sub(1);
-                        put_delivery(db, &key, &delivery)?;
-                        db.prepare_cached(
-                            "UPDATE queue SET leased = 0, due_at = ?3 WHERE business = ?1 AND email_key = ?2",
-                        )?
-                        .execute(params![
-                            key.business,
-                            key.email_key,
-                            micros(delivery.due_at)
-                        ])?;
-                    }
-                }
-                Ok(())
-            })
-            .await
+        if unused.is_empty() { Ok(()) } else { self.write(GiveBack(unused)).await }
     }
 
-    /// When the next call is due; nothing when none is queued. Paused routes count at their next probe.
+    /// When the next call is due; nothing when none is queued. Paused routes count at their next probe. In PostgreSQL,
+    /// leases that run out are not foreseen: whoever looks every second finds them.
     ///
     /// # Errors
     /// The database cannot be read.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.read(|db| {
-            let sql = "SELECT MIN(MAX(due_at, COALESCE(probe_at, due_at))) FROM ( \
-                 SELECT r.probe_at, (SELECT MIN(q.due_at) FROM queue q WHERE q.business = r.business AND q.product = r.product) \
-                 AS due_at FROM routes r) WHERE due_at IS NOT NULL";
-            let due: Option<i64> = db.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-            super::rows::time_option(due)
-        })
-        .await
+        let sql = format!(
+            "SELECT MIN(CASE WHEN s.probe_at > s.due_at THEN s.probe_at ELSE s.due_at END) FROM ( \
+             SELECT r.probe_at, (SELECT MIN(q.due_at) FROM queue q \
+             WHERE q.business = r.business AND q.product = r.product AND {}) AS due_at FROM routes r) AS s \
+             WHERE s.due_at IS NOT NULL",
+            self.dialect().foreseen()
+        );
+        let row = self.query(sql, values![]).await?.into_iter().next();
+        time_option(row.map(|mut row| row.int_option()).transpose()?.flatten())
     }
 }
 
-fn holds(db: &Connection, key: &PersonKey, id: DeliveryId, fence: u32) -> Result<bool, StoreError> {
+struct Settle {
+    planner: Arc<dyn Planner>,
+    key: PersonKey,
+    id: DeliveryId,
+    fence: u32,
+    attempt: AttemptRecord,
+    settlement: Settlement,
+    now: Timestamp,
+}
+
+impl Work for Settle {
+    type Answer = bool;
+
+    async fn run<D: Db>(&self, db: &D) -> Result<bool, StoreError> {
+        let Self { planner, key, id, fence, attempt, settlement, now } = self;
+        db.lock(&[Lock::Person(key)]).await?;
+        if !holds(db, key, *id, *fence).await? {
+            return Ok(false);
+        }
+        let mut person = load(db, key).await?;
+        record_attempt(db, *id, attempt).await?;
+        let Some(delivery) = person.deliveries.iter().find(|d| d.id == Some(*id)).cloned() else {
+            return Ok(false);
+        };
+        let settlement = match settlement {
+            Settlement::Conflict => planner.conflict(&person, &delivery),
+            other @ (Settlement::Delivered(_)
+            | Settlement::Duplicate
+            | Settlement::Rejected(..)
+            | Settlement::Retry { .. }
+            | Settlement::PauseRoute(_)) => other.clone(),
+        };
+        route(db, key, delivery.call.product(), &settlement, *now).await?;
+        let settled = apply(delivery, settlement, *now);
+        put_delivery(db, key, &settled).await?;
+        for slot in person.deliveries.iter_mut().filter(|d| d.id == Some(*id)) {
+            *slot = settled.clone();
+        }
+        let sql = "UPDATE queue SET leased = 0 WHERE business = ?1 AND email_key = ?2";
+        db.execute(sql, values![&key.business, &key.email_key]).await?;
+        let plan = planner.plan(&person, *now);
+        write(db, &person, plan).await?;
+        Ok(true)
+    }
+}
+
+struct GiveBack(Vec<Leased>);
+
+impl Work for GiveBack {
+    type Answer = ();
+
+    async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
+        let locks: Vec<Lock<'_>> = self.0.iter().map(|leased| Lock::Person(&leased.key)).collect();
+        db.lock(&locks).await?;
+        for Leased { key, delivery } in &self.0 {
+            let Some(id) = delivery.id else { continue };
+            if holds(db, key, id, delivery.attempts).await? {
+                let mut delivery = delivery.clone();
+                delivery.state = DeliveryState::Queued;
+                delivery.attempts = delivery.attempts.saturating_sub(1);
+                put_delivery(db, key, &delivery).await?;
+                let sql = "UPDATE queue SET leased = 0, due_at = ?3 WHERE business = ?1 AND email_key = ?2";
+                db.execute(sql, values![&key.business, &key.email_key, micros(delivery.due_at)]).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn holds<D: Db>(db: &D, key: &PersonKey, id: DeliveryId, fence: u32) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM queue \
          WHERE business = ?1 AND email_key = ?2 AND delivery_id = ?3 AND fence = ?4 AND leased = 1";
-    let row = params![key.business, key.email_key, id.0, fence];
-    let held: Option<i64> = db.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?;
-    Ok(held.is_some())
+    Ok(first(db, sql, values![&key.business, &key.email_key, id.0, fence]).await?.is_some())
 }
 
-fn lease_due(
-    db: &Connection,
-    now: Timestamp,
-    deadline: Timestamp,
-    calls_max: usize,
-) -> Result<Vec<Leased>, StoreError> {
-    let mut leased = Vec::new();
-    open_forsaken_routes(db)?;
-    let routes = routes_by_need(db, now)?;
-    let mut left = routes.len();
-    for (business, product, paused) in routes {
-        let share = if paused { 1 } else { (calls_max - leased.len()).div_ceil(left.max(1)) };
-        left = left.saturating_sub(1);
-        if leased.len() >= calls_max {
-            break;
-        }
-        let before = leased.len();
-        for (key, id) in due_on_route(db, &business, &product, now, share)? {
-            leased.extend(take(db, key, id, now, deadline)?);
-        }
-        if paused && leased.len() > before {
-            db.prepare_cached("UPDATE routes SET probe_at = ?3 WHERE business = ?1 AND product = ?2")?
-                .execute(params![business, product, micros(after(now, PROBE_EVERY))])?;
-        }
-    }
-    Ok(leased)
-}
-
-/// A route on which nothing is queued any more has nothing to probe with: it is open until it is refused again.
-fn open_forsaken_routes(db: &Connection) -> Result<(), StoreError> {
-    let sql = "UPDATE routes SET paused_since = NULL, probe_at = NULL, detail = NULL WHERE paused_since IS NOT NULL \
-         AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.business = routes.business AND q.product = routes.product)";
-    db.prepare_cached(sql)?.execute([])?;
-    Ok(())
-}
-
-/// Routes with something due, the one that waited longest first, and whether they are paused.
-fn routes_by_need(db: &Connection, now: Timestamp) -> Result<Vec<(String, String, bool)>, StoreError> {
-    let sql = "SELECT business, product, paused FROM ( \
-         SELECT r.business, r.product, r.paused_since IS NOT NULL AS paused, r.probe_at, \
-         (SELECT MIN(q.due_at) FROM queue q WHERE q.business = r.business AND q.product = r.product) AS due_at FROM routes r) \
-         WHERE due_at <= ?1 AND (paused = 0 OR probe_at <= ?1) ORDER BY due_at LIMIT ?2";
-    let mut statement = db.prepare_cached(sql)?;
-    let rows =
-        statement.query_map(params![micros(now), ROUTES_MAX], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-fn due_on_route(
-    db: &Connection,
-    business: &str,
-    product: &str,
-    now: Timestamp,
-    share: usize,
-) -> Result<Vec<(PersonKey, i64)>, StoreError> {
-    let sql = "SELECT email_key, delivery_id FROM queue WHERE business = ?1 AND product = ?2 AND due_at <= ?3 \
-         ORDER BY due_at LIMIT ?4";
-    let mut statement = db.prepare_cached(sql)?;
-    let limit = i64::try_from(share).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![business, product, micros(now), limit], |row| {
-        Ok((PersonKey { business: business.to_owned(), email_key: row.get(0)? }, row.get(1)?))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Takes the lease and marks the delivery as on its way.
-fn take(
-    db: &Connection,
-    key: PersonKey,
-    id: i64,
-    now: Timestamp,
-    deadline: Timestamp,
-) -> Result<Option<Leased>, StoreError> {
-    let select = format!("SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE id = ?1");
-    let mut statement = db.prepare_cached(&select)?;
-    let mut rows = statement.query([id])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let mut delivery = delivery(row)?;
-    // Found on its way, it was leased before and never settled: Refairn may have it.
-    delivery.outcome_unknown |= delivery.state == DeliveryState::Sending;
-    delivery.state = DeliveryState::Sending;
-    delivery.attempts = delivery.attempts.saturating_add(1);
-    delivery.first_attempt_at = delivery.first_attempt_at.or(Some(now));
-    put_delivery(db, &key, &delivery)?;
-    let sql = "UPDATE queue SET leased = 1, fence = ?3, due_at = ?4 WHERE business = ?1 AND email_key = ?2";
-    db.prepare_cached(sql)?.execute(params![key.business, key.email_key, delivery.attempts, micros(deadline)])?;
-    Ok(Some(Leased { key, delivery }))
-}
-
-fn record_attempt(db: &Connection, id: DeliveryId, attempt: &AttemptRecord) -> Result<(), StoreError> {
+async fn record_attempt<D: Db>(db: &D, id: DeliveryId, attempt: &AttemptRecord) -> Result<(), StoreError> {
     let sql = "INSERT INTO attempts (delivery_id, n, at, took_ms, status, outcome, response) \
-         SELECT ?1, COALESCE(MAX(n), 0) + 1, ?2, ?3, ?4, ?5, ?6 FROM attempts WHERE delivery_id = ?1";
+         VALUES (?1, (SELECT COALESCE(MAX(n), 0) + 1 FROM attempts WHERE delivery_id = ?1), ?2, ?3, ?4, ?5, ?6)";
     let took_ms = i64::try_from(attempt.took_ms).unwrap_or(i64::MAX);
-    db.prepare_cached(sql)?.execute(params![
-        id.0,
-        micros(attempt.at),
-        took_ms,
-        attempt.status,
-        attempt.outcome,
-        attempt.response
-    ])?;
+    let (at, response) = (micros(attempt.at), attempt.response.as_ref());
+    db.execute(sql, values![id.0, at, took_ms, attempt.status, &attempt.outcome, response]).await?;
     Ok(())
 }
 
 /// Pauses the route, or resumes it: any answer but a refusal of our configuration shows that it works.
-fn route(
-    db: &Connection,
+async fn route<D: Db>(
+    db: &D,
     key: &PersonKey,
     product: &str,
     settlement: &Settlement,
@@ -306,12 +218,12 @@ fn route(
             let sql = "UPDATE routes SET paused_since = COALESCE(paused_since, ?3), probe_at = ?4, detail = ?5 \
                  WHERE business = ?1 AND product = ?2";
             let probe_at = micros(after(now, PROBE_EVERY));
-            db.prepare_cached(sql)?.execute(params![key.business, product, micros(now), probe_at, detail])?;
+            db.execute(sql, values![&key.business, product, micros(now), probe_at, detail]).await?;
         }
         Settlement::Delivered(_) | Settlement::Duplicate | Settlement::Conflict | Settlement::Rejected(..) => {
             let sql = "UPDATE routes SET paused_since = NULL, probe_at = NULL, detail = NULL \
                  WHERE business = ?1 AND product = ?2 AND paused_since IS NOT NULL";
-            db.prepare_cached(sql)?.execute([&key.business, product])?;
+            db.execute(sql, values![&key.business, product]).await?;
         }
         Settlement::Retry { .. } => {}
     }
@@ -354,7 +266,7 @@ fn apply(mut delivery: Delivery, settlement: Settlement, now: Timestamp) -> Deli
             delivery.state = DeliveryState::Queued;
             delivery.reason = Some(Reason::RoutePaused);
             // The hours until we give up count from when the route is open again.
-            delivery.first_attempt_at = None;
+            delivery.patient_since = None;
             delivery.detail = Some(detail);
             delivery.due_at = now;
         }

@@ -1,9 +1,9 @@
 //! Domain types ↔ columns. Times are microseconds since 1970; enums are their codes.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, params};
 
 use super::StoreError;
+use super::sql::{Db, Row, values};
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState};
 use crate::domain::event::{EventId, Mode};
 use crate::domain::person::PersonKey;
@@ -40,53 +40,59 @@ pub(super) fn unknown(what: &str, code: &str) -> StoreError {
 
 /// The columns of a delivery, in the order in which [`delivery`] reads them.
 pub(super) const DELIVERY_COLUMNS: &str = "id, event_id, subject, mode, at, call, state, reason, detail, attention, \
-     released, acknowledged, due_at, attempts, first_attempt_at, outcome_unknown, settled_at, receipt, created_at";
+     released, acknowledged, due_at, attempts, first_attempt_at, patient_since, outcome_unknown, settled_at, receipt, created_at";
 
 /// Reads a delivery from [`DELIVERY_COLUMNS`].
-pub(super) fn delivery(row: &Row<'_>) -> Result<Delivery, StoreError> {
-    let state: String = row.get("state")?;
-    let receipt: Option<String> = row.get("receipt")?;
+pub(super) fn delivery(row: &mut Row) -> Result<Delivery, StoreError> {
+    let id = Some(DeliveryId(row.int()?));
+    let event = EventId(row.int()?);
+    let subject = serde_json::from_str(&row.text()?)?;
+    let mode = mode(&row.text()?)?;
+    let at = time(row.int()?)?;
+    let call = serde_json::from_str(&row.text()?)?;
+    let state = row.text()?;
     Ok(Delivery {
-        id: Some(DeliveryId(row.get("id")?)),
-        event: EventId(row.get("event_id")?),
-        subject: serde_json::from_str(&row.get::<_, String>("subject")?)?,
-        mode: mode(&row.get::<_, String>("mode")?)?,
-        at: time(row.get("at")?)?,
-        call: serde_json::from_str(&row.get::<_, String>("call")?)?,
+        id,
+        event,
+        subject,
+        mode,
+        at,
+        call,
         state: DeliveryState::parse(&state).ok_or_else(|| unknown("state", &state))?,
-        reason: reason(row.get("reason")?)?,
-        detail: row.get("detail")?,
-        attention: row.get("attention")?,
-        released: row.get("released")?,
-        acknowledged: row.get("acknowledged")?,
-        due_at: time(row.get("due_at")?)?,
-        attempts: row.get("attempts")?,
-        first_attempt_at: time_option(row.get("first_attempt_at")?)?,
-        outcome_unknown: row.get("outcome_unknown")?,
-        settled_at: time_option(row.get("settled_at")?)?,
-        receipt: receipt.map(|r| serde_json::from_str(&r)).transpose()?,
-        created_at: time(row.get("created_at")?)?,
+        reason: reason(row.text_option()?)?,
+        detail: row.text_option()?,
+        attention: row.flag()?,
+        released: row.flag()?,
+        acknowledged: row.flag()?,
+        due_at: time(row.int()?)?,
+        attempts: u32::try_from(row.int()?).map_err(|_| StoreError::Data("attempts are out of range".to_owned()))?,
+        first_attempt_at: time_option(row.int_option()?)?,
+        patient_since: time_option(row.int_option()?)?,
+        outcome_unknown: row.flag()?,
+        settled_at: time_option(row.int_option()?)?,
+        receipt: row.text_option()?.map(|r| serde_json::from_str(&r)).transpose()?,
+        created_at: time(row.int()?)?,
     })
 }
 
 /// Inserts a delivery that has no number yet, or writes all that can change of one that has. Gives its number.
-pub(super) fn put_delivery(db: &Connection, key: &PersonKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
+pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
     let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
     let call = serde_json::to_string(&d.call)?;
     let (reason, settled_at) = (d.reason.map(Reason::code), d.settled_at.map(micros));
-    let first_attempt_at = d.first_attempt_at.map(micros);
+    let (first_attempt_at, patient_since) = (d.first_attempt_at.map(micros), d.patient_since.map(micros));
     if let Some(id) = d.id {
         let sql = "UPDATE deliveries SET event_id = ?2, at = ?3, call = ?4, state = ?5, reason = ?6, detail = ?7, \
              attention = ?8, released = ?9, acknowledged = ?10, due_at = ?11, attempts = ?12, first_attempt_at = ?13, \
-             outcome_unknown = ?14, settled_at = ?15, receipt = ?16 WHERE id = ?1";
-        let row = params![
+             outcome_unknown = ?14, settled_at = ?15, receipt = ?16, patient_since = ?17 WHERE id = ?1";
+        let row = values![
             id.0,
             d.event.0,
             micros(d.at),
             call,
             d.state.code(),
             reason,
-            d.detail,
+            d.detail.as_ref(),
             d.attention,
             d.released,
             d.acknowledged,
@@ -95,18 +101,20 @@ pub(super) fn put_delivery(db: &Connection, key: &PersonKey, d: &Delivery) -> Re
             first_attempt_at,
             d.outcome_unknown,
             settled_at,
-            receipt
+            receipt,
+            patient_since
         ];
-        db.prepare_cached(sql)?.execute(row)?;
+        db.execute(sql, row).await?;
         return Ok(id);
     }
     let sql = "INSERT INTO deliveries (business, email_key, event_id, subject_key, subject, kind, mode, at, call, state, \
          reason, detail, attention, released, acknowledged, due_at, attempts, first_attempt_at, outcome_unknown, \
-         settled_at, receipt, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
-    let row = params![
-        key.business,
-        key.email_key,
+         settled_at, receipt, created_at, patient_since) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
+         RETURNING id";
+    let row = values![
+        &key.business,
+        &key.email_key,
         d.event.0,
         d.subject.key(&key.email_key),
         serde_json::to_string(&d.subject)?,
@@ -116,7 +124,7 @@ pub(super) fn put_delivery(db: &Connection, key: &PersonKey, d: &Delivery) -> Re
         call,
         d.state.code(),
         reason,
-        d.detail,
+        d.detail.as_ref(),
         d.attention,
         d.released,
         d.acknowledged,
@@ -126,8 +134,12 @@ pub(super) fn put_delivery(db: &Connection, key: &PersonKey, d: &Delivery) -> Re
         d.outcome_unknown,
         settled_at,
         receipt,
-        micros(d.created_at)
+        micros(d.created_at),
+        patient_since
     ];
-    db.prepare_cached(sql)?.execute(row)?;
-    Ok(DeliveryId(db.last_insert_rowid()))
+    let inserted = super::sql::first(db, sql, row).await?;
+    inserted.map_or_else(
+        || Err(StoreError::Data("a delivery got no number".to_owned())),
+        |mut row| row.int().map(DeliveryId),
+    )
 }

@@ -1,32 +1,29 @@
 //! What every store must keep, whatever database is behind it.
 
-use std::path::Path;
-use std::sync::Arc;
+mod files;
+mod places;
+mod replicas;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::*;
-use crate::app::Ledger;
 use crate::clock::after;
 use crate::domain::delivery::{DeliveryId, DeliveryState, Receipt};
 use crate::domain::email::Email;
 use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::{EventId, EventState, Identity, Mode, NewEvent};
 use crate::domain::fact::{Customer, Fact, Matter, Payment, Product, Reading, Subscription};
-use crate::domain::policy::Policy;
 use crate::domain::reason::Reason;
 use crate::domain::status::Status;
+use places::{Place, in_both};
 use views::{DeliveryFilter, EventFilter};
 
 const LEASE: Duration = Duration::from_secs(60);
 
 fn now() -> Timestamp {
     "2026-01-10T12:00:00Z".parse().unwrap()
-}
-
-fn open(folder: &Path) -> Store {
-    Store::open(&folder.join("made/on/first/start/bridge.db"), Arc::new(Ledger(Policy::default()))).unwrap()
 }
 
 fn event(key: &str) -> NewEvent {
@@ -95,10 +92,25 @@ async fn deliveries(store: &Store) -> Vec<Delivery> {
     store.deliveries(filter).await.unwrap().into_iter().map(|v| v.delivery).rev().collect()
 }
 
-#[tokio::test]
-async fn an_event_is_recorded_once_for_ever() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+in_both! {
+    an_event_is_recorded_once_for_ever
+    arrivals_at_the_same_time_are_each_recorded
+    a_write_that_fails_is_undone_alone
+    a_fact_without_an_address_waits_for_its_customer_and_goes_on_by_itself
+    a_payment_stays_with_the_address_it_was_first_seen_with
+    a_customer_has_one_call_on_its_way_and_a_lost_lease_settles_nothing
+    a_restart_makes_leased_calls_due_and_gives_back_what_was_never_begun
+    a_paused_route_yields_one_probe_a_minute_and_an_answer_resumes_it
+    an_event_can_be_read_anew_without_a_second_call
+    an_event_to_be_read_anew_is_not_lost_when_its_customer_is_planned_first
+    operators_act_within_reason
+    counts_follow_every_change
+    old_bodies_go_and_what_recognises_repetitions_stays
+    pages_end_where_the_next_begins
+}
+
+async fn an_event_is_recorded_once_for_ever(place: Place) {
+    let store = place.open().await;
     let first = store.record(event("evt_a")).await.unwrap();
     assert!(!first.duplicate);
     let again = store.record(event("evt_a")).await.unwrap();
@@ -106,27 +118,14 @@ async fn an_event_is_recorded_once_for_ever() {
     let other = NewEvent { endpoint: "other".into(), ..event("evt_a") };
     assert!(!store.record(other).await.unwrap().duplicate, "endpoints are apart");
     store.close().await;
-    let store = open(folder.path());
+    let store = place.open().await;
     assert!(store.record(event("evt_a")).await.unwrap().duplicate);
     let kept = store.event(first.id).await.unwrap().unwrap();
     assert_eq!(body::decompress(&kept.body_zstd.unwrap(), 100).as_deref(), Some(&b"evt_a"[..]));
 }
 
-#[tokio::test]
-async fn one_process_at_a_time_has_the_database() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
-    let path = folder.path().join("made/on/first/start/bridge.db");
-    let second = Store::open(&path, Arc::new(Ledger(Policy::default())));
-    assert_eq!(second.err(), Some(StoreError::InUse));
-    store.close().await;
-    drop(open(folder.path()));
-}
-
-#[tokio::test]
-async fn arrivals_at_the_same_time_are_each_recorded() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+async fn arrivals_at_the_same_time_are_each_recorded(place: Place) {
+    let store = place.open().await;
     let all = (0..500).map(|n| store.record(event(&format!("evt_{}", n / 2))));
     let recorded = futures_util::future::join_all(all).await;
     let fresh = recorded.iter().filter(|r| !r.as_ref().unwrap().duplicate).count();
@@ -134,38 +133,28 @@ async fn arrivals_at_the_same_time_are_each_recorded() {
     assert_eq!(store.inbox(1000).await.unwrap().len(), 250);
 }
 
-#[tokio::test]
-async fn what_is_answered_is_in_the_files_before_the_store_is_closed() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
-    store.record(event("evt_a")).await.unwrap();
-    let copy = tempfile::tempdir().unwrap();
-    let from = folder.path().join("made/on/first/start");
-    for name in ["bridge.db", "bridge.db-wal"] {
-        std::fs::create_dir_all(copy.path().join("made/on/first/start")).unwrap();
-        std::fs::copy(from.join(name), copy.path().join("made/on/first/start").join(name)).unwrap();
+struct Failing;
+
+impl Work for Failing {
+    type Answer = ();
+
+    async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
+        db.execute("INSERT INTO routes (business, product) VALUES ('x', 'x')", values![]).await?;
+        Err(StoreError::Data("on purpose".into()))
     }
-    assert!(open(copy.path()).record(event("evt_a")).await.unwrap().duplicate);
 }
 
-#[tokio::test]
-async fn a_write_that_fails_is_undone_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
-    let bad = store.writer.write(|db| {
-        db.execute("INSERT INTO routes (business, product) VALUES ('x', 'x')", [])?;
-        Err::<(), _>(StoreError::Data("on purpose".into()))
-    });
+async fn a_write_that_fails_is_undone_alone(place: Place) {
+    let store = place.open().await;
+    let bad = store.write(Failing);
     let (bad, good) = tokio::join!(bad, store.record(event("evt_a")));
     assert_eq!(bad, Err(StoreError::Data("on purpose".into())));
     assert!(!good.unwrap().duplicate);
     assert_eq!(store.stats().await.unwrap().routes.len(), 0);
 }
 
-#[tokio::test]
-async fn a_fact_without_an_address_waits_for_its_customer_and_goes_on_by_itself() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+async fn a_fact_without_an_address_waits_for_its_customer_and_goes_on_by_itself(place: Place) {
+    let store = place.open().await;
     let (a, b) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
     post(&store, a, payment("in_1", None, "2026-01-10")).await;
     assert_eq!(state_of(&store, a).await, (EventState::Waiting, Some(Reason::CustomerUnknown)));
@@ -177,10 +166,8 @@ async fn a_fact_without_an_address_waits_for_its_customer_and_goes_on_by_itself(
     assert_eq!(made[0].call.email().as_given(), "Jane@example.com");
 }
 
-#[tokio::test]
-async fn a_payment_stays_with_the_address_it_was_first_seen_with() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+async fn a_payment_stays_with_the_address_it_was_first_seen_with(place: Place) {
+    let store = place.open().await;
     let (a, b) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
     post(&store, a, payment("pi_1", Some("jane@example.com"), "2026-01-10")).await;
     post(&store, b, payment("pi_1", Some("jane.doe@example.org"), "2026-01-10")).await;
@@ -188,10 +175,8 @@ async fn a_payment_stays_with_the_address_it_was_first_seen_with() {
     assert_eq!(state_of(&store, b).await, (EventState::Ignored, Some(Reason::AlreadyReported)));
 }
 
-#[tokio::test]
-async fn a_customer_has_one_call_on_its_way_and_a_lost_lease_settles_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+async fn a_customer_has_one_call_on_its_way_and_a_lost_lease_settles_nothing(place: Place) {
+    let store = place.open().await;
     for (key, day) in [("a", "2026-01-09"), ("b", "2026-01-10")] {
         let id = store.record(event(key)).await.unwrap().id;
         post(&store, id, payment(key, Some("jane@example.com"), day)).await;
@@ -200,6 +185,7 @@ async fn a_customer_has_one_call_on_its_way_and_a_lost_lease_settles_nothing() {
     assert_eq!(first.len(), 1, "two calls are due, for one customer");
     assert!(store.lease(now(), LEASE, 10).await.unwrap().is_empty());
     let later = after(now(), LEASE);
+    place.end_leases();
     let second = store.lease(later, LEASE, 10).await.unwrap();
     assert_eq!(second.len(), 1, "the lease has run out");
     assert!(second[0].delivery.outcome_unknown, "nobody knows what became of the first attempt");
@@ -211,10 +197,8 @@ async fn a_customer_has_one_call_on_its_way_and_a_lost_lease_settles_nothing() {
     assert_eq!(store.lease(later, LEASE, 10).await.unwrap().len(), 1, "now it is the other call's turn");
 }
 
-#[tokio::test]
-async fn a_restart_makes_leased_calls_due_and_gives_back_what_was_never_begun() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+async fn a_restart_makes_leased_calls_due_and_gives_back_what_was_never_begun(place: Place) {
+    let store = place.open().await;
     let id = store.record(event("a")).await.unwrap().id;
     post(&store, id, payment("a", Some("jane@example.com"), "2026-01-10")).await;
     let unused = store.lease(now(), LEASE, 10).await.unwrap();
@@ -223,15 +207,14 @@ async fn a_restart_makes_leased_calls_due_and_gives_back_what_was_never_begun() 
     assert_eq!((made.state, made.attempts, made.outcome_unknown), (DeliveryState::Queued, 0, false));
     assert_eq!(store.lease(now(), LEASE, 10).await.unwrap().len(), 1);
     store.close().await;
-    let store = open(folder.path());
+    let store = place.open().await;
+    place.end_leases();
     let again = store.lease(now(), LEASE, 10).await.unwrap();
     assert!(again[0].delivery.outcome_unknown);
 }
 
-#[tokio::test]
-async fn a_paused_route_yields_one_probe_a_minute_and_an_answer_resumes_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+async fn a_paused_route_yields_one_probe_a_minute_and_an_answer_resumes_it(place: Place) {
+    let store = place.open().await;
     for n in 0..5 {
         let id = store.record(event(&format!("{n}"))).await.unwrap().id;
         post(&store, id, payment(&format!("{n}"), Some(&format!("c{n}@example.com")), "2026-01-10")).await;
@@ -248,10 +231,8 @@ async fn a_paused_route_yields_one_probe_a_minute_and_an_answer_resumes_it() {
     assert_eq!(store.lease(minute, LEASE, 10).await.unwrap().len(), 4);
 }
 
-#[tokio::test]
-async fn an_event_can_be_read_anew_without_a_second_call() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+async fn an_event_can_be_read_anew_without_a_second_call(place: Place) {
+    let store = place.open().await;
     let id = store.record(event("a")).await.unwrap().id;
     post(&store, id, payment("in_1", Some("jane@example.com"), "2026-01-10")).await;
     let leased = store.lease(now(), LEASE, 1).await.unwrap();
@@ -263,10 +244,8 @@ async fn an_event_can_be_read_anew_without_a_second_call() {
     assert!(store.lease(now(), LEASE, 10).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn an_event_to_be_read_anew_is_not_lost_when_its_customer_is_planned_first() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+async fn an_event_to_be_read_anew_is_not_lost_when_its_customer_is_planned_first(place: Place) {
+    let store = place.open().await;
     let (a, b) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
     post(&store, a, payment("in_1", Some("jane@example.com"), "2026-01-10")).await;
     store.remap(a).await.unwrap();
@@ -274,10 +253,8 @@ async fn an_event_to_be_read_anew_is_not_lost_when_its_customer_is_planned_first
     assert_eq!(state_of(&store, a).await.0, EventState::Received);
 }
 
-#[tokio::test]
-async fn operators_act_within_reason() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+async fn operators_act_within_reason(place: Place) {
+    let store = place.open().await;
     for key in ["a", "b"] {
         let id = store.record(event(key)).await.unwrap().id;
         post(&store, id, payment(key, Some("jane@example.com"), "2026-01-05")).await;
@@ -300,10 +277,8 @@ async fn operators_act_within_reason() {
     assert_eq!(store.stats().await.unwrap().attention, 0);
 }
 
-#[tokio::test]
-async fn counts_follow_every_change() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+async fn counts_follow_every_change(place: Place) {
+    let store = place.open().await;
     let id = store.record(event("a")).await.unwrap().id;
     let status = Subscription {
         id: "sub_1".into(),
@@ -319,10 +294,8 @@ async fn counts_follow_every_change() {
     assert_eq!((count("received"), count("ignored")), (Some(0), Some(1)));
 }
 
-#[tokio::test]
-async fn old_bodies_go_and_what_recognises_repetitions_stays() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+async fn old_bodies_go_and_what_recognises_repetitions_stays(place: Place) {
+    let store = place.open().await;
     let (done, open_one) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
     post(&store, done, payment("in_1", Some("jane@example.com"), "2026-01-10")).await;
     assert_eq!(store.prune(now()).await.unwrap(), 0);
@@ -333,10 +306,8 @@ async fn old_bodies_go_and_what_recognises_repetitions_stays() {
     assert!(matches!(store.remap(done).await, Err(ActionError::NotNow(_))));
 }
 
-#[tokio::test]
-async fn pages_end_where_the_next_begins() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+async fn pages_end_where_the_next_begins(place: Place) {
+    let store = place.open().await;
     for n in 0..5 {
         store.record(event(&format!("{n}"))).await.unwrap();
     }
@@ -345,19 +316,4 @@ async fn pages_end_where_the_next_begins() {
     assert_eq!(ids(page(None).await.unwrap()), [5, 4]);
     assert_eq!(ids(page(Some(4)).await.unwrap()), [3, 2]);
     assert_eq!(ids(page(Some(2)).await.unwrap()), [1]);
-}
-
-#[test]
-fn a_newer_database_is_refused_and_a_file_that_is_none_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    drop(open(folder.path()));
-    let path = folder.path().join("made/on/first/start/bridge.db");
-    let db = rusqlite::Connection::open(&path).unwrap();
-    db.pragma_update(None, "user_version", 99).unwrap();
-    drop(db);
-    let planner = || Arc::new(Ledger(Policy::default()));
-    assert!(matches!(Store::open(&path, planner()), Err(StoreError::NewerSchema { found: 99, .. })));
-    let nonsense = folder.path().join("nonsense.db");
-    std::fs::write(&nonsense, vec![b'x'; 8192]).unwrap();
-    assert!(matches!(Store::open(&nonsense, planner()), Err(StoreError::Corrupt(_))));
 }

@@ -1,9 +1,9 @@
 //! Read-only answers for people: the API, the command line, gauges. Pages are bounded; nothing here counts a table.
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde::Serialize;
 
 use super::rows::{DELIVERY_COLUMNS, delivery, reason, time, time_option};
+use super::sql::{Row, Value, values};
 use super::{Store, StoreError};
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState, Kind};
 use crate::domain::event::{EventId, EventState};
@@ -143,33 +143,38 @@ pub struct Stats {
 
 const EVENT_COLUMNS: &str = "id, endpoint, provider, provider_event_id, type, state, reason, detail, received_at";
 
-fn event(row: &Row<'_>) -> Result<EventView, StoreError> {
-    let state: String = row.get("state")?;
+fn event(row: &mut Row) -> Result<EventView, StoreError> {
+    let (id, endpoint, provider) = (EventId(row.int()?), row.text()?, row.text()?);
+    let (provider_event_id, event_type, state) = (row.text_option()?, row.text()?, row.text()?);
     Ok(EventView {
-        id: EventId(row.get("id")?),
-        endpoint: row.get("endpoint")?,
-        provider: row.get("provider")?,
-        provider_event_id: row.get("provider_event_id")?,
-        event_type: row.get("type")?,
+        id,
+        endpoint,
+        provider,
+        provider_event_id,
+        event_type,
         state: EventState::parse(&state).ok_or_else(|| super::rows::unknown("state", &state))?,
-        reason: reason(row.get("reason")?)?,
-        detail: row.get("detail")?,
-        received_at: time(row.get("received_at")?)?,
+        reason: reason(row.text_option()?)?,
+        detail: row.text_option()?,
+        received_at: time(row.int()?)?,
     })
 }
 
 /// Conditions that are joined by AND, with their values.
 #[derive(Default)]
 struct Conditions {
-    sql: Vec<&'static str>,
-    values: Vec<Box<dyn ToSql>>,
+    sql: Vec<String>,
+    values: Vec<Value>,
 }
 
 impl Conditions {
-    fn and(mut self, sql: &'static str, value: Option<impl ToSql + 'static>) -> Self {
+    /// `sql` ends before its parameter; nothing is asked when there is no value.
+    fn and<T>(mut self, sql: &str, value: Option<T>) -> Self
+    where
+        Value: From<T>,
+    {
         if let Some(value) = value {
-            self.sql.push(sql);
-            self.values.push(Box::new(value));
+            self.values.push(Value::from(value));
+            self.sql.push(format!("{sql} ?{}", self.values.len()));
         }
         self
     }
@@ -186,18 +191,14 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn events(&self, filter: EventFilter) -> Result<Vec<EventView>, StoreError> {
-        self.read(move |db| {
-            let conditions = Conditions::default()
-                .and("state = ?", filter.state.map(EventState::code))
-                .and("type = ?", filter.event_type)
-                .and("endpoint = ?", filter.endpoint)
-                .and("id < ?", filter.after);
-            let limit = filter.limit.clamp(1, PAGE_ITEMS_MAX);
-            let sql =
-                format!("SELECT {EVENT_COLUMNS} FROM events {} ORDER BY id DESC LIMIT {limit}", conditions.clause());
-            rows(db, &sql, &conditions.values, event)
-        })
-        .await
+        let conditions = Conditions::default()
+            .and("state =", filter.state.map(EventState::code))
+            .and("type =", filter.event_type)
+            .and("endpoint =", filter.endpoint)
+            .and("id <", filter.after);
+        let (clause, limit) = (conditions.clause(), filter.limit.clamp(1, PAGE_ITEMS_MAX));
+        let sql = format!("SELECT {EVENT_COLUMNS} FROM events {clause} ORDER BY id DESC LIMIT {limit}");
+        self.rows(sql, conditions.values, event).await
     }
 
     /// One event by our number.
@@ -205,7 +206,21 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn event(&self, id: EventId) -> Result<Option<EventDetail>, StoreError> {
-        self.read(move |db| detail(db, id)).await
+        let sql = format!("SELECT {EVENT_COLUMNS} FROM events WHERE id = ?1");
+        let Some(event) = self.rows(sql, values![id.0], event).await?.pop() else { return Ok(None) };
+        let sql = "SELECT body FROM bodies WHERE event_id = ?1".to_owned();
+        let body_zstd = self.rows(sql, values![id.0], Row::bytes_option).await?.pop().flatten();
+        let sql = "SELECT scope, data FROM facts WHERE event_id = ?1".to_owned();
+        let fact = self.rows(sql, values![id.0], |row| Ok((row.text()?, row.text()?))).await?.pop();
+        // A payment that several events report has one call; each of them shows it.
+        let about = fact.as_ref().map(|(scope, data)| payment_subject(scope, data)).transpose()?.flatten();
+        let sql = format!(
+            "SELECT business, {DELIVERY_COLUMNS} FROM deliveries WHERE event_id = ?1 \
+             OR (business = (SELECT business FROM events WHERE id = ?1) AND subject_key = ?2) \
+             ORDER BY id LIMIT {DELIVERIES_OF_EVENT_MAX}"
+        );
+        let deliveries = self.rows(sql, values![id.0, about], delivery_view).await?;
+        Ok(Some(EventDetail { event, body_zstd, fact: fact.map(|(_, data)| data), deliveries }))
     }
 
     /// Our number of the newest event with this provider's id.
@@ -213,12 +228,9 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn event_by_provider_id(&self, provider_event_id: String) -> Result<Option<EventId>, StoreError> {
-        self.read(move |db| {
-            let sql = "SELECT MAX(id) FROM events WHERE provider_event_id = ?1";
-            let id: Option<i64> = db.prepare_cached(sql)?.query_row([provider_event_id], |row| row.get(0))?;
-            Ok(id.map(EventId))
-        })
-        .await
+        let sql = "SELECT MAX(id) FROM events WHERE provider_event_id = ?1".to_owned();
+        let id = self.rows(sql, values![provider_event_id], Row::int_option).await?.pop().flatten();
+        Ok(id.map(EventId))
     }
 
     /// Deliveries, the newest first.
@@ -226,20 +238,16 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<DeliveryView>, StoreError> {
-        self.read(move |db| {
-            let conditions = Conditions::default()
-                .and("state = ?", filter.state.map(DeliveryState::code))
-                .and("attention = ?", filter.attention.then_some(1))
-                .and("email_key = ?", filter.email.map(|e| e.trim().to_lowercase()))
-                .and("kind = ?", filter.kind.map(Kind::code))
-                .and("id < ?", filter.after);
-            let limit = filter.limit.clamp(1, PAGE_ITEMS_MAX);
-            let clause = conditions.clause();
-            let sql =
-                format!("SELECT business, {DELIVERY_COLUMNS} FROM deliveries {clause} ORDER BY id DESC LIMIT {limit}");
-            rows(db, &sql, &conditions.values, delivery_view)
-        })
-        .await
+        let conditions = Conditions::default()
+            .and("state =", filter.state.map(DeliveryState::code))
+            .and("attention =", filter.attention.then_some(true))
+            .and("email_key =", filter.email.map(|e| e.trim().to_lowercase()))
+            .and("kind =", filter.kind.map(Kind::code))
+            .and("id <", filter.after);
+        let (clause, limit) = (conditions.clause(), filter.limit.clamp(1, PAGE_ITEMS_MAX));
+        let sql =
+            format!("SELECT business, {DELIVERY_COLUMNS} FROM deliveries {clause} ORDER BY id DESC LIMIT {limit}");
+        self.rows(sql, conditions.values, delivery_view).await
     }
 
     /// One delivery with every attempt.
@@ -247,24 +255,10 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<(DeliveryView, Vec<AttemptView>)>, StoreError> {
-        self.read(move |db| {
-            let sql = format!("SELECT business, {DELIVERY_COLUMNS} FROM deliveries WHERE id = ?1");
-            let Some(view) = rows(db, &sql, &[Box::new(id.0)], delivery_view)?.pop() else { return Ok(None) };
-            let sql =
-                "SELECT n, at, took_ms, status, outcome, response FROM attempts WHERE delivery_id = ?1 ORDER BY n";
-            let attempts = rows(db, sql, &[Box::new(id.0)], |row| {
-                Ok(AttemptView {
-                    n: row.get(0)?,
-                    at: time(row.get(1)?)?,
-                    took_ms: row.get(2)?,
-                    status: row.get(3)?,
-                    outcome: row.get(4)?,
-                    response: row.get(5)?,
-                })
-            })?;
-            Ok(Some((view, attempts)))
-        })
-        .await
+        let sql = format!("SELECT business, {DELIVERY_COLUMNS} FROM deliveries WHERE id = ?1");
+        let Some(view) = self.rows(sql, values![id.0], delivery_view).await?.pop() else { return Ok(None) };
+        let sql = "SELECT n, at, took_ms, status, outcome, response FROM attempts WHERE delivery_id = ?1 ORDER BY n";
+        Ok(Some((view, self.rows(sql.to_owned(), values![id.0], attempt).await?)))
     }
 
     /// The state of everything in a few numbers.
@@ -272,49 +266,62 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn stats(&self) -> Result<Stats, StoreError> {
-        self.read(stats).await
+        let sql = "SELECT what, state, n FROM counts ORDER BY what, state".to_owned();
+        let counts = self.rows(sql, values![], |row| Ok((row.text()?, row.text()?, row.int()?))).await?;
+        let of = |what: &str| {
+            counts.iter().filter(|(w, ..)| w == what).map(|(_, state, n)| (state.clone(), *n)).collect::<Vec<_>>()
+        };
+        let sql = "SELECT MIN(due_at) FROM queue WHERE leased = 0".to_owned();
+        let oldest = self.rows(sql, values![], Row::int_option).await?.pop().flatten();
+        let sql = "SELECT business, product, paused_since, probe_at, detail FROM routes ORDER BY business, product";
+        let routes = self.rows(sql.to_owned(), values![], route).await?;
+        let unread =
+            counts.iter().filter(|(what, state, _)| what == "events" && state == EventState::Unmappable.code());
+        Ok(Stats {
+            attention: of("attention").iter().map(|(_, n)| n).sum::<i64>() + unread.map(|(_, _, n)| n).sum::<i64>(),
+            events: of("events"),
+            deliveries: of("deliveries"),
+            oldest_due: time_option(oldest)?,
+            routes,
+        })
+    }
+
+    async fn rows<T>(
+        &self,
+        sql: String,
+        values: Vec<Value>,
+        read: impl Fn(&mut Row) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.query(sql, values).await?.into_iter().map(|mut row| read(&mut row)).collect()
     }
 }
 
-fn rows<T>(
-    db: &Connection,
-    sql: &str,
-    values: &[Box<dyn ToSql>],
-    read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
-) -> Result<Vec<T>, StoreError> {
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        all.push(read(row)?);
-    }
-    Ok(all)
+fn delivery_view(row: &mut Row) -> Result<DeliveryView, StoreError> {
+    Ok(DeliveryView { business: row.text()?, delivery: delivery(row)? })
 }
 
-fn delivery_view(row: &Row<'_>) -> Result<DeliveryView, StoreError> {
-    Ok(DeliveryView { business: row.get("business")?, delivery: delivery(row)? })
+fn attempt(row: &mut Row) -> Result<AttemptView, StoreError> {
+    let out_of_range = |_| StoreError::Data("an HTTP status is out of range".to_owned());
+    Ok(AttemptView {
+        n: row.int()?,
+        at: time(row.int()?)?,
+        took_ms: row.int()?,
+        status: row.int_option()?.map(u16::try_from).transpose().map_err(out_of_range)?,
+        outcome: row.text()?,
+        response: row.text_option()?,
+    })
 }
 
-fn detail(db: &Connection, id: EventId) -> Result<Option<EventDetail>, StoreError> {
-    let sql = format!("SELECT {EVENT_COLUMNS} FROM events WHERE id = ?1");
-    let Some(event) = rows(db, &sql, &[Box::new(id.0)], event)?.pop() else { return Ok(None) };
-    let body_zstd = db
-        .prepare_cached("SELECT body FROM bodies WHERE event_id = ?1")?
-        .query_row([id.0], |row| row.get(0))
-        .optional()?;
-    let fact: Option<(String, String)> = db
-        .prepare_cached("SELECT scope, data FROM facts WHERE event_id = ?1")?
-        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    // A payment that several events report has one call; each of them shows it.
-    let about = fact.as_ref().map(|(scope, data)| payment_subject(scope, data)).transpose()?.flatten();
-    let sql = format!(
-        "SELECT business, {DELIVERY_COLUMNS} FROM deliveries WHERE event_id = ?1 \
-         OR (business = (SELECT business FROM events WHERE id = ?1) AND subject_key = ?2) \
-         ORDER BY id LIMIT {DELIVERIES_OF_EVENT_MAX}"
-    );
-    let deliveries = rows(db, &sql, &[Box::new(id.0), Box::new(about)], delivery_view)?;
-    Ok(Some(EventDetail { event, body_zstd, fact: fact.map(|(_, data)| data), deliveries }))
+fn route(row: &mut Row) -> Result<RouteView, StoreError> {
+    let (business, product, paused_since) = (row.text()?, row.text()?, time_option(row.int_option()?)?);
+    Ok(RouteView {
+        business,
+        product,
+        state: if paused_since.is_some() { "paused" } else { "open" },
+        paused_since,
+        probe_at: time_option(row.int_option()?)?,
+        detail: row.text_option()?,
+    })
 }
 
 fn payment_subject(scope: &str, data: &str) -> Result<Option<String>, StoreError> {
@@ -324,35 +331,5 @@ fn payment_subject(scope: &str, data: &str) -> Result<Option<String>, StoreError
     Ok(match fact.matter {
         Matter::Payment(p) => Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity }.key("")),
         Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link => None,
-    })
-}
-
-fn stats(db: &Connection) -> Result<Stats, StoreError> {
-    let counts = rows(db, "SELECT what, state, n FROM counts ORDER BY what, state", &[], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
-    })?;
-    let of = |what: &str| {
-        counts.iter().filter(|(w, ..)| w == what).map(|(_, state, n)| (state.clone(), *n)).collect::<Vec<_>>()
-    };
-    let oldest: Option<i64> =
-        db.prepare_cached("SELECT MIN(due_at) FROM queue WHERE leased = 0")?.query_row(params![], |row| row.get(0))?;
-    let routes = rows(db, "SELECT business, product, paused_since, probe_at, detail FROM routes", &[], |row| {
-        let paused_since = time_option(row.get(2)?)?;
-        Ok(RouteView {
-            business: row.get(0)?,
-            product: row.get(1)?,
-            state: if paused_since.is_some() { "paused" } else { "open" },
-            paused_since,
-            probe_at: time_option(row.get(3)?)?,
-            detail: row.get(4)?,
-        })
-    })?;
-    let unread = counts.iter().filter(|(what, state, _)| what == "events" && state == EventState::Unmappable.code());
-    Ok(Stats {
-        attention: of("attention").iter().map(|(_, n)| n).sum::<i64>() + unread.map(|(_, _, n)| n).sum::<i64>(),
-        events: of("events"),
-        deliveries: of("deliveries"),
-        oldest_due: time_option(oldest)?,
-        routes,
     })
 }

@@ -60,7 +60,7 @@ pub(crate) fn migrations(paths: &[String], store: &str) -> Vec<Breach> {
         }
         next += 1;
         if !store.contains(path.as_str()) {
-            found.push(Breach::new(path, 0, "is not compiled in", "include it in src/store/migrations.rs"));
+            found.push(Breach::new(path, 0, "is not compiled in", "include it in migrations.rs of its store"));
         }
     }
     found

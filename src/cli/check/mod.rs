@@ -122,12 +122,12 @@ async fn database(config: &Config) -> Finding {
         Ok(Readiness::Absent(_)) | Err(_) => {}
     }
     let wrong = |error: &StartError, cure: String| Finding::wrong(Area::Storage, error.to_string(), cure);
-    let store = match app::open_store(config) {
+    let store = match app::open_store(config).await {
         Ok(store) => store,
         Err(error) => {
             let cure = match &error {
                 StartError::Store(store) => store_hint(store, &place),
-                StartError::Unsupported(_) | StartError::Listen(..) | StartError::Client(_) => {
+                StartError::Listen(..) | StartError::Client(_) => {
                     "leave DATABASE_URL out to keep the data in data/refairn-bridge.db".to_owned()
                 }
             };

@@ -66,7 +66,7 @@ impl House {
     ///
     /// # Errors
     /// There is no free port, or no place for a temporary database.
-    pub(super) fn open(clock: &Clock) -> anyhow::Result<Self> {
+    pub(super) async fn open(clock: &Clock) -> anyhow::Result<Self> {
         let (folder, tasks, secrets) = (Folder::make()?, Tasks::new(), Secrets::make_up()?);
         let sandbox = Sandbox::new(Book::new().with(Business::demo()));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
@@ -84,7 +84,7 @@ impl House {
             handle.stop(false).await;
         });
         let config = configuration(sandbox_addr, &secrets, &folder)?;
-        let app = App::start(&config, secrets.admin_token.clone(), clock).context("cannot start the bridge")?;
+        let app = App::start(&config, secrets.admin_token.clone(), clock).await.context("cannot start the bridge")?;
         Ok(Self { sandbox, sandbox_addr, secrets, clock: clock.clone(), app, tasks, _folder: folder })
     }
 

@@ -44,7 +44,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     process::block_on(async {
         let (mut signals, progress) = (Signals::listen()?, Progress::new());
-        let house = House::open(&Clock::system())?;
+        let house = House::open(&Clock::system()).await?;
         let outcome = tokio::select! {
             outcome = show(&args, &house, &progress) => outcome,
             () = told_to_stop(&mut signals) => {

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::{Connection, params};
+
 use super::*;
 use crate::app::Ledger;
 use crate::domain::email::Email;

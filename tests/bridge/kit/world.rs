@@ -129,7 +129,7 @@ impl Setup {
             working_dir: Some(self.folder.path().to_owned()),
         });
         let config = config.unwrap_or_else(|mistakes| panic!("{mistakes}"));
-        let app = start(&config, &self.clock);
+        let app = start(&config, &self.clock).await;
         let (clock, folder) = (self.clock, self.folder);
         World {
             n: self.n,
@@ -153,9 +153,9 @@ pub fn business(id: &str, key: &str) -> Business {
     business.agent("agent_ada", "Ada", "ADA10").agent("agent_bayo", "Bayo", "BAYO15")
 }
 
-fn start(config: &Config, clock: &Clock) -> App {
+async fn start(config: &Config, clock: &Clock) -> App {
     let token = config.admin_token.clone().expect("a token");
-    App::start(config, token, clock).expect("started")
+    App::start(config, token, clock).await.expect("started")
 }
 
 /// A running bridge and all around it. It has to be ended by [`World::end`].
@@ -329,7 +329,7 @@ impl World {
     /// Ends the bridge and starts it again on what is on disk.
     pub async fn restart(&mut self) {
         self.app.take().expect("a running bridge").stop().await;
-        self.app = Some(start(&self.config, &self.clock));
+        self.app = Some(start(&self.config, &self.clock).await);
     }
 
     /// Checks that everything is explained and nothing leaked, and stops it all.

@@ -1,13 +1,13 @@
 //! The one writer: a thread that owns the connection, and commits together what arrives together.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::StoreError;
+use super::{Sql, StoreError};
 
 /// How long SQLite waits for a lock that another process (a backup, a shell) holds.
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -19,7 +19,7 @@ const GROUP_WRITES_MAX: usize = 256;
 const WAL_BYTES_SOFT_MAX: u64 = 8 * 1024 * 1024;
 
 /// Runs inside the group's transaction, if there is one; hands back what to do when the transaction's fate is known.
-type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Finish + Send>;
+type Job = Box<dyn FnOnce(Result<&Sql, StoreError>) -> Finish + Send>;
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 enum Finish {
@@ -48,6 +48,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
         )));
     }
     db.pragma_update(None, "synchronous", "FULL")?;
+    // Without this the bundled SQLite plans a statement anew whenever a value is bound that its statistics might know.
+    db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
@@ -62,7 +64,7 @@ impl Writer {
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let closing = tokio_util::sync::CancellationToken::new();
         let run = move || {
-            work(db, queue, &PathBuf::from(wal));
+            work(Sql(Mutex::new(db)), queue, &PathBuf::from(wal));
             // Nobody may be waiting for the end.
             let _ = ended.send(());
         };
@@ -74,7 +76,7 @@ impl Writer {
     pub(super) async fn write<T, F>(&self, write: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&Sql) -> Result<T, StoreError> + Send + 'static,
     {
         let (job, answer) = job(write);
         if self.closing.is_cancelled() {
@@ -88,7 +90,7 @@ impl Writer {
     pub(super) async fn write_soon<T, F>(&self, write: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&Sql) -> Result<T, StoreError> + Send + 'static,
     {
         let (job, answer) = job(write);
         if self.closing.is_cancelled() {
@@ -116,7 +118,7 @@ impl Writer {
 fn job<T, F>(write: F) -> (Job, oneshot::Receiver<Result<T, StoreError>>)
 where
     T: Send + 'static,
-    F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    F: FnOnce(&Sql) -> Result<T, StoreError> + Send + 'static,
 {
     let (tell, answer) = oneshot::channel();
     let job: Job = Box::new(move |db| match db.and_then(write) {
@@ -134,7 +136,7 @@ where
     (job, answer)
 }
 
-fn work(db: Connection, mut queue: mpsc::Receiver<Job>, wal: &Path) {
+fn work(db: Sql, mut queue: mpsc::Receiver<Job>, wal: &Path) {
     let mut closed = false;
     while let Some(first) = (!closed).then(|| queue.blocking_recv()).flatten() {
         let mut group = vec![first];
@@ -144,19 +146,18 @@ fn work(db: Connection, mut queue: mpsc::Receiver<Job>, wal: &Path) {
             group.push(job);
         }
         closed = commit_group(&db, group);
-        checkpoint(&db, wal);
+        checkpoint(&db.connection(), wal);
     }
     // A clean stop leaves one file with everything in it; a failure leaves the log for the next start.
-    let _ = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    let _ = db.close();
+    let _ = db.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
 }
 
 /// Runs the jobs in one transaction. A job that fails is undone alone; a failed commit fails all. True when one of
 /// them was the last.
-fn commit_group(db: &Connection, group: Vec<Job>) -> bool {
+fn commit_group(db: &Sql, group: Vec<Job>) -> bool {
     let mut kept: Vec<Answer> = Vec::with_capacity(group.len());
     let mut closed = false;
-    let mut broken = db.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from).err();
+    let mut broken = db.connection().execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from).err();
     for job in group {
         let ready = match &broken {
             None => run(db, "SAVEPOINT job"),
@@ -171,19 +172,19 @@ fn commit_group(db: &Connection, group: Vec<Job>) -> bool {
                 closed |= error == StoreError::Closed;
                 if broken.is_none() {
                     // A full disk or an I/O error can end the whole transaction, and with it what others wrote.
-                    broken = db.execute_batch("ROLLBACK TO job; RELEASE job").err().map(|_| error.clone());
+                    broken = db.connection().execute_batch("ROLLBACK TO job; RELEASE job").err().map(|_| error.clone());
                 }
                 answer(Err(error));
             }
         }
     }
     let committed = match broken {
-        None => db.execute_batch("COMMIT").map_err(StoreError::from),
+        None => db.connection().execute_batch("COMMIT").map_err(StoreError::from),
         Some(error) => Err(error),
     };
-    if committed.is_err() && !db.is_autocommit() {
+    if committed.is_err() && !db.connection().is_autocommit() {
         // Nothing better can be done if this fails too: the next BEGIN will say so.
-        let _ = db.execute_batch("ROLLBACK");
+        let _ = db.connection().execute_batch("ROLLBACK");
     }
     for answer in kept {
         answer(committed.clone());
@@ -191,8 +192,8 @@ fn commit_group(db: &Connection, group: Vec<Job>) -> bool {
     closed
 }
 
-fn run(db: &Connection, sql: &str) -> Result<(), StoreError> {
-    db.prepare_cached(sql)?.execute([])?;
+fn run(db: &Sql, sql: &str) -> Result<(), StoreError> {
+    db.connection().prepare_cached(sql)?.execute([])?;
     Ok(())
 }
 

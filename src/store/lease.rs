@@ -1,0 +1,124 @@
+//! Leasing: whose turn it is, fairly over the routes.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::StoreError;
+use super::queue::{Leased, PROBE_EVERY};
+use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery};
+use super::sql::{Db, Lock, Work, first, values};
+use crate::clock::after;
+use crate::domain::delivery::DeliveryState;
+use crate::domain::person::PersonKey;
+
+/// Routes that are looked at in one lease.
+const ROUTES_MAX: u32 = 10_000;
+
+/// See [`super::Store::lease`].
+pub(super) struct Lease {
+    pub(super) now: Timestamp,
+    pub(super) lease: Duration,
+    pub(super) calls_max: usize,
+}
+
+impl Work for Lease {
+    type Answer = Vec<Leased>;
+
+    async fn run<D: Db>(&self, db: &D) -> Result<Vec<Leased>, StoreError> {
+        let mut leased = Vec::new();
+        open_forsaken_routes(db).await?;
+        let routes = routes_by_need(db, self.now).await?;
+        let mut left = routes.len();
+        for (business, product, paused) in routes {
+            let share = if paused { 1 } else { (self.calls_max - leased.len()).div_ceil(left.max(1)) };
+            left = left.saturating_sub(1);
+            if leased.len() >= self.calls_max {
+                break;
+            }
+            if paused && !may_probe(db, &business, &product, self.now).await? {
+                continue;
+            }
+            let before = leased.len();
+            for (key, id) in due_on_route(db, &business, &product, self.now, share).await? {
+                leased.extend(self.take(db, key, id).await?);
+            }
+            if paused && leased.len() > before {
+                let sql = "UPDATE routes SET probe_at = ?3 WHERE business = ?1 AND product = ?2";
+                db.execute(sql, values![business, product, micros(after(self.now, PROBE_EVERY))]).await?;
+            }
+        }
+        Ok(leased)
+    }
+}
+
+impl Lease {
+    /// Takes the lease and marks the delivery as on its way.
+    async fn take<D: Db>(&self, db: &D, key: PersonKey, id: i64) -> Result<Option<Leased>, StoreError> {
+        // Somebody is writing what this customer's calls are to be: whoever looks next finds them as they are then.
+        if !db.try_lock(Lock::Person(&key)).await? {
+            return Ok(None);
+        }
+        let select = format!("SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE id = ?1");
+        let Some(mut row) = first(db, &select, values![id]).await? else { return Ok(None) };
+        let mut delivery = delivery(&mut row)?;
+        // Found on its way, it was leased before and never settled: Refairn may have it.
+        delivery.outcome_unknown |= delivery.state == DeliveryState::Sending;
+        delivery.state = DeliveryState::Sending;
+        delivery.attempts = delivery.attempts.saturating_add(1);
+        delivery.first_attempt_at = delivery.first_attempt_at.or(Some(self.now));
+        delivery.patient_since = delivery.patient_since.or(Some(self.now));
+        put_delivery(db, &key, &delivery).await?;
+        let lease = D::DIALECT.lease();
+        let sql = format!("UPDATE queue SET leased = 1, fence = ?3, {lease} WHERE business = ?1 AND email_key = ?2");
+        let deadline = D::DIALECT.deadline(self.now, self.lease);
+        db.execute(&sql, values![&key.business, &key.email_key, delivery.attempts, deadline]).await?;
+        Ok(Some(Leased { key, delivery }))
+    }
+}
+
+/// A route on which nothing is queued any more has nothing to probe with: it is open until it is refused again.
+async fn open_forsaken_routes<D: Db>(db: &D) -> Result<(), StoreError> {
+    let sql = "UPDATE routes SET paused_since = NULL, probe_at = NULL, detail = NULL WHERE paused_since IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.business = routes.business AND q.product = routes.product)";
+    db.execute(sql, values![]).await?;
+    Ok(())
+}
+
+/// Routes with something due, the one that waited longest first, and whether they are paused.
+async fn routes_by_need<D: Db>(db: &D, now: Timestamp) -> Result<Vec<(String, String, bool)>, StoreError> {
+    let due = D::DIALECT.due("?1");
+    let sql = format!(
+        "SELECT s.business, s.product, s.paused_since IS NOT NULL FROM ( \
+         SELECT r.business, r.product, r.paused_since, r.probe_at, (SELECT MIN(q.due_at) FROM queue q \
+         WHERE q.business = r.business AND q.product = r.product AND {due}) AS due_at FROM routes r) AS s \
+         WHERE s.due_at IS NOT NULL AND (s.paused_since IS NULL OR s.probe_at <= ?1) ORDER BY s.due_at LIMIT ?2"
+    );
+    let rows = db.query(&sql, values![micros(now), ROUTES_MAX]).await?;
+    rows.into_iter().map(|mut row| Ok((row.text()?, row.text()?, row.flag()?))).collect()
+}
+
+/// Whether the next probe of a paused route is ours to make.
+async fn may_probe<D: Db>(db: &D, business: &str, product: &str, now: Timestamp) -> Result<bool, StoreError> {
+    let take = D::DIALECT.take_free_rows();
+    let sql = format!("SELECT 1 FROM routes WHERE business = ?1 AND product = ?2 AND probe_at <= ?3 {take}");
+    Ok(first(db, &sql, values![business, product, micros(now)]).await?.is_some())
+}
+
+async fn due_on_route<D: Db>(
+    db: &D,
+    business: &str,
+    product: &str,
+    now: Timestamp,
+    share: usize,
+) -> Result<Vec<(PersonKey, i64)>, StoreError> {
+    let (due, take) = (D::DIALECT.due("?3"), D::DIALECT.take_free_rows());
+    let sql = format!(
+        "SELECT q.email_key, q.delivery_id FROM queue q WHERE q.business = ?1 AND q.product = ?2 AND {due} \
+         ORDER BY q.due_at LIMIT ?4 {take}"
+    );
+    let share = i64::try_from(share).unwrap_or(i64::MAX);
+    let rows = db.query(&sql, values![business, product, micros(now), share]).await?;
+    let key = |email_key| PersonKey { business: business.to_owned(), email_key };
+    rows.into_iter().map(|mut row| Ok((key(row.text()?), row.int()?))).collect()
+}

@@ -1,0 +1,191 @@
+//! Whose a fact is, and who was waiting for it.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::StoreError;
+use super::people::put_outcome;
+use super::rows::micros;
+use super::sql::{Db, Lock, first, values};
+use crate::domain::event::{EventId, Outcome};
+use crate::domain::fact::{Fact, Matter};
+use crate::domain::person::PersonKey;
+use crate::domain::reason::Reason;
+
+/// Ids of one fact that are kept; real events have fewer than ten.
+const KEYS_MAX: usize = 32;
+
+/// A fact that is to be given to a customer.
+pub(super) struct Placing {
+    pub(super) event: EventId,
+    pub(super) business: String,
+    pub(super) scope: String,
+    pub(super) fact: Fact,
+}
+
+/// Gives a fact to its customer, and then every fact that was waiting for one of its ids to theirs.
+pub(super) async fn place<D: Db>(db: &D, first: Placing, people: &mut BTreeSet<PersonKey>) -> Result<(), StoreError> {
+    let first_event = first.event;
+    let mut todo = VecDeque::from([first]);
+    // Every round settles one fact that was waiting, so it ends.
+    while let Some(placing) = todo.pop_front() {
+        let keys = keys(&placing.fact);
+        if placing.event != first_event {
+            // The first one's ids are locked already; of one that was woken they may not be.
+            let locks: Vec<Lock<'_>> = keys.iter().map(|key| Lock::Key { scope: &placing.scope, key }).collect();
+            db.lock(&locks).await?;
+        }
+        let Some(email_key) = whose(db, &placing, &keys).await? else {
+            wait(db, placing.event, &placing.scope, &keys).await?;
+            put_outcome(db, placing.event, &waiting_outcome(&placing.fact)).await?;
+            continue;
+        };
+        let before = before(db, placing.event).await?;
+        if let Some(before) = before.filter(|b| *b != email_key) {
+            people.insert(PersonKey { business: placing.business.clone(), email_key: before });
+        }
+        let sql = "UPDATE facts SET email_key = ?2 WHERE event_id = ?1";
+        db.execute(sql, values![placing.event.0, &email_key]).await?;
+        db.execute("DELETE FROM waiting WHERE event_id = ?1", values![placing.event.0]).await?;
+        if matches!(placing.fact.matter, Matter::Reversal(_)) && !is_joined(db, &placing, &keys).await? {
+            // It has a customer, but its payment may yet turn out to be under another address.
+            wait(db, placing.event, &placing.scope, payment_keys(&placing.fact, &keys)).await?;
+        }
+        todo.extend(tell(db, &placing, &keys, &email_key).await?);
+        people.insert(PersonKey { business: placing.business, email_key });
+    }
+    Ok(())
+}
+
+/// Whose the fact has been until now.
+async fn before<D: Db>(db: &D, event: EventId) -> Result<Option<String>, StoreError> {
+    let row = first(db, "SELECT email_key FROM facts WHERE event_id = ?1", values![event.0]).await?;
+    Ok(row.map(|mut row| row.text_option()).transpose()?.flatten())
+}
+
+/// All ids by which a fact is known; the customer's first.
+pub(super) fn keys(fact: &Fact) -> Vec<String> {
+    let mut keys: Vec<String> = fact.customer.iter().cloned().collect();
+    for key in fact.keys.iter().take(KEYS_MAX) {
+        if !keys.contains(key) {
+            keys.push(key.clone());
+        }
+    }
+    if let Matter::Payment(payment) = &fact.matter {
+        keys.push(payment_key(&payment.identity));
+        if !keys.contains(&payment.identity) {
+            keys.push(payment.identity.clone());
+        }
+    }
+    keys
+}
+
+/// The key under which the first address of a payment is kept: all events about one payment are one customer's.
+fn payment_key(identity: &str) -> String {
+    format!("payment {identity}")
+}
+
+/// The ids without the customer's own.
+fn payment_keys<'a>(fact: &Fact, keys: &'a [String]) -> &'a [String] {
+    let start = usize::from(fact.customer.is_some());
+    keys.get(start..).unwrap_or_default()
+}
+
+async fn known<D: Db>(db: &D, scope: &str, key: &str) -> Result<Option<String>, StoreError> {
+    let row = first(db, "SELECT email_key FROM known WHERE scope = ?1 AND key = ?2", values![scope, key]).await?;
+    row.map(|mut row| row.text()).transpose()
+}
+
+/// Whose a fact is: a payment's first address stays; then its own; then what its ids tell.
+async fn whose<D: Db>(db: &D, placing: &Placing, keys: &[String]) -> Result<Option<String>, StoreError> {
+    let fact = &placing.fact;
+    if let Matter::Payment(payment) = &fact.matter
+        && let Some(email_key) = known(db, &placing.scope, &payment_key(&payment.identity)).await?
+    {
+        return Ok(Some(email_key));
+    }
+    let own = fact.email.as_ref().map(crate::domain::email::Email::key);
+    let (first, rest) = keys.split_at(usize::from(fact.customer.is_some()).min(keys.len()));
+    // A refund belongs to its payment's address, whatever the customer's is by now.
+    let order: Vec<&String> = match &fact.matter {
+        Matter::Reversal(_) | Matter::Link => rest.iter().chain(first).collect(),
+        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) => {
+            if own.is_some() {
+                return Ok(own);
+            }
+            first.iter().chain(rest).collect()
+        }
+    };
+    for key in order {
+        if let Some(email_key) = known(db, &placing.scope, key).await? {
+            return Ok(Some(email_key));
+        }
+    }
+    Ok(own)
+}
+
+/// Whether a reversal's customer was found through its payment.
+async fn is_joined<D: Db>(db: &D, placing: &Placing, keys: &[String]) -> Result<bool, StoreError> {
+    for key in payment_keys(&placing.fact, keys) {
+        if known(db, &placing.scope, key).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn wait<D: Db>(db: &D, event: EventId, scope: &str, keys: &[String]) -> Result<(), StoreError> {
+    let sql = "INSERT INTO waiting (scope, key, event_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    for key in keys {
+        db.execute(sql, values![scope, key, event.0]).await?;
+    }
+    Ok(())
+}
+
+fn waiting_outcome(fact: &Fact) -> Outcome {
+    use crate::domain::fact::ReversalStage;
+    match &fact.matter {
+        Matter::Reversal(r) => match r.stage {
+            ReversalStage::Final => Outcome::waiting(Reason::PaymentUnknown),
+            ReversalStage::Pending | ReversalStage::Void => Outcome::ignored(Reason::ReversalNotFinal),
+        },
+        Matter::Link => Outcome::ignored(Reason::LinkNoted),
+        Matter::Subscription(s) if s.status.is_none() => Outcome::ignored(s.no_call.unwrap_or(Reason::StatusUnknown)),
+        // Nobody misses it: it is kept, and counts when its customer becomes known.
+        Matter::Customer(c) if fact.code.is_none() => Outcome::ignored(c.no_payment.unwrap_or(Reason::NoReferralCode)),
+        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) => Outcome::waiting(Reason::CustomerUnknown),
+    }
+}
+
+/// Notes whose the fact's ids are, and gives the facts that were waiting for one of them.
+async fn tell<D: Db>(db: &D, placing: &Placing, keys: &[String], email_key: &str) -> Result<Vec<Placing>, StoreError> {
+    // Only a fact that names an address itself can move an id to another one; a reversal's ids are its payment's.
+    let says_so = placing.fact.email.is_some() && !matches!(placing.fact.matter, Matter::Reversal(_) | Matter::Link);
+    let mut woken: Vec<Placing> = Vec::new();
+    for key in keys {
+        let newest = "INSERT INTO known (scope, key, email_key, at) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (scope, key) DO UPDATE SET email_key = excluded.email_key, at = excluded.at \
+             WHERE excluded.at >= known.at";
+        let first = "INSERT INTO known (scope, key, email_key, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+        let sql = if says_so && !key.starts_with("payment ") { newest } else { first };
+        let at = if says_so { micros(placing.fact.at) } else { i64::MIN };
+        db.execute(sql, values![&placing.scope, key, email_key, at]).await?;
+        let waiting = "SELECT f.event_id, f.business, f.data FROM waiting w JOIN facts f ON f.event_id = w.event_id \
+             WHERE w.scope = ?1 AND w.key = ?2 AND w.event_id <> ?3 ORDER BY w.event_id";
+        for mut row in db.query(waiting, values![&placing.scope, key, placing.event.0]).await? {
+            let event = EventId(row.int()?);
+            if woken.iter().all(|p| p.event != event) {
+                let (business, data) = (row.text()?, row.text()?);
+                let fact = serde_json::from_str(&data)?;
+                woken.push(Placing { event, business, scope: placing.scope.clone(), fact });
+            }
+        }
+    }
+    let mut ours = Vec::new();
+    for placing in woken {
+        // Nothing to delete: another replica has woken it by another of its ids, and goes on with it.
+        if db.execute("DELETE FROM waiting WHERE event_id = ?1", values![placing.event.0]).await? > 0 {
+            ours.push(placing);
+        }
+    }
+    Ok(ours)
+}

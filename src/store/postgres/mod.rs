@@ -1,0 +1,177 @@
+//! PostgreSQL: any number of identical replicas at work on one database, none of them the leader.
+//!
+//! A write is a transaction; it takes advisory locks on what it decides about - the provider's ids of a fact, a
+//! customer's calls - and holds them to its end. No transaction is open while Refairn is called. A write that met
+//! another in a deadlock is run again. The connection is in clear: TLS is for the network or a proxy to bring.
+
+mod error;
+mod migrations;
+mod session;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Client, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::{Config, NoTls};
+
+use super::StoreError;
+use super::facts::INBOX_COLUMNS;
+use super::intake::{FIND, row_of};
+use super::rows::unknown;
+use super::sql::{DATABASE_NOW, Row, Value, Work, values};
+use crate::clock::chance_permille;
+use crate::domain::event::{EventId, NewEvent, Recorded};
+use crate::domain::secret::Secret;
+use error::{no_connection, told};
+use session::Session;
+
+/// Connections of one replica, without the one that listens.
+const CONNECTIONS_MAX: usize = 16;
+/// Events and writes that may wait for a connection; beyond that webhooks are answered 503.
+const WAITING_MAX: usize = 1024;
+/// How long to wait for a connection that others are using.
+const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long the server may take to let us in.
+const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long anything may take, from the first word to the last: a server that hangs is a server that is gone.
+const OPERATION_WAIT_MAX: Duration = Duration::from_secs(20);
+/// How long the system goes on with a connection whose other end does not answer.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+/// How often a write that met another in a deadlock is run again.
+const RUNS_MAX: u32 = 8;
+/// How long an event that a replica has been given to read is its own, microseconds.
+const CLAIM_MICROS: i64 = 30_000_000;
+
+/// What every connection is told first. A commit is on disk before it is answered, whatever the server's default.
+const SESSION: &str = "SET synchronous_commit = on; SET statement_timeout = '15s'; SET lock_timeout = '10s'; \
+     SET idle_in_transaction_session_timeout = '15s'; SET default_transaction_isolation = 'read committed'; \
+     SET standard_conforming_strings = on";
+
+/// A handle on the database; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Postgres {
+    pool: Pool,
+    server: Arc<Config>,
+    /// Tells this replica from the others.
+    replica: i64,
+}
+
+impl Postgres {
+    pub(super) async fn connect(url: &Secret) -> Result<Self, StoreError> {
+        // The error of the parser could quote the password.
+        let unreadable = |_| StoreError::Io("the address of the PostgreSQL server cannot be read".to_owned());
+        let mut server: Config = url.expose().parse().map_err(unreadable)?;
+        server.connect_timeout(CONNECT_WAIT_MAX).tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX);
+        if server.get_application_name().is_none() {
+            server.application_name("refairn-bridge");
+        }
+        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(server.clone(), NoTls, manager_config);
+        let prepare = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
+            Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
+        });
+        let pool = Pool::builder(manager)
+            .max_size(CONNECTIONS_MAX)
+            .wait_timeout(Some(CONNECTION_WAIT_MAX))
+            .create_timeout(Some(CONNECT_WAIT_MAX))
+            .recycle_timeout(Some(CONNECT_WAIT_MAX))
+            .runtime(Runtime::Tokio1)
+            .post_create(prepare)
+            .build()
+            .map_err(|_| StoreError::Io("PostgreSQL: the connections cannot be set up".to_owned()))?;
+        let store = Self { pool, server: Arc::new(server), replica: rand::random() };
+        bounded(async { migrations::run(&mut store.client().await?).await }).await?;
+        Ok(store)
+    }
+
+    pub(super) fn close(&self) {
+        self.pool.close();
+    }
+
+    async fn client(&self) -> Result<Client, StoreError> {
+        if self.pool.status().waiting >= WAITING_MAX {
+            return Err(StoreError::Overloaded);
+        }
+        self.pool.get().await.map_err(no_connection)
+    }
+
+    /// Runs one statement.
+    pub(super) async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        bounded(async { session::query(&self.client().await?, sql, &values).await }).await
+    }
+
+    /// Writes, all or nothing.
+    pub(super) async fn write<W: Work>(&self, work: &W) -> Result<W::Answer, StoreError> {
+        let mut run = 1;
+        loop {
+            match bounded(self.write_once(work)).await {
+                Err(StoreError::Locked(_)) if run < RUNS_MAX => {
+                    let rest = Duration::from_millis(u64::from(run * chance_permille() / 20));
+                    tokio::time::sleep(rest).await;
+                    run += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn write_once<W: Work>(&self, work: &W) -> Result<W::Answer, StoreError> {
+        let mut client = self.client().await?;
+        // Dropped before its commit, it is rolled back.
+        let session = Session(client.transaction().await.map_err(|e| told(&e))?);
+        let answer = work.run(&session).await?;
+        session.0.commit().await.map_err(|e| told(&e))?;
+        Ok(answer)
+    }
+
+    /// Records an event in one statement, which is a transaction: one way there and back.
+    pub(super) async fn record(&self, event: &NewEvent) -> Result<Recorded, StoreError> {
+        let sql = "WITH recorded AS (INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, \
+             type, state, received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7) \
+             ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id), \
+             kept AS (INSERT INTO bodies (event_id, body) SELECT id, ?8 FROM recorded) SELECT id FROM recorded";
+        let mut row = row_of(event);
+        row.push(Value::from(&event.body_zstd));
+        if let Some(mut row) = self.query(sql, row).await?.into_iter().next() {
+            return Ok(Recorded { id: EventId(row.int()?), duplicate: false });
+        }
+        let found = self.query(FIND, values![&event.endpoint, &event.identity.dedup_key]).await?;
+        let mut row = found.into_iter().next().ok_or_else(|| unknown("event", &event.endpoint))?;
+        Ok(Recorded { id: EventId(row.int()?), duplicate: true })
+    }
+
+    /// The oldest events that no other replica is reading; they are ours to read for a while.
+    pub(super) async fn inbox(&self, events_max: u32) -> Result<Vec<Row>, StoreError> {
+        let sql = format!(
+            "WITH free AS (SELECT id FROM events WHERE state = 'received' \
+             AND (claimed_by = ?2 OR claimed_until <= {DATABASE_NOW}) ORDER BY id LIMIT ?1 FOR UPDATE SKIP LOCKED), \
+             e AS (UPDATE events SET claimed_by = ?2, claimed_until = {DATABASE_NOW} + ?3 FROM free \
+             WHERE events.id = free.id RETURNING events.id, endpoint, provider, business, received_at) \
+             SELECT {INBOX_COLUMNS} FROM e LEFT JOIN bodies b ON b.event_id = e.id ORDER BY e.id"
+        );
+        self.query(&sql, values![events_max, self.replica, CLAIM_MICROS]).await
+    }
+
+    /// Adds up the changes of the counts; one replica at a time.
+    async fn roll_up(&self) -> Result<(), StoreError> {
+        let sql = "WITH changes AS (DELETE FROM count_changes RETURNING what, state, n) \
+             INSERT INTO count_sums (what, state, n) \
+             SELECT what, state, CAST(SUM(n) AS BIGINT) FROM changes GROUP BY what, state ORDER BY what, state \
+             ON CONFLICT (what, state) DO UPDATE SET n = count_sums.n + excluded.n";
+        self.query(sql, values![]).await?;
+        Ok(())
+    }
+
+    /// Tells the other replicas that there may be calls to make.
+    pub(super) async fn tell(&self) -> Result<(), StoreError> {
+        self.query("SELECT 1 FROM pg_notify(?1, '')", values![watch::CHANNEL]).await?;
+        Ok(())
+    }
+}
+
+/// Runs something that talks to the server, for so long and no longer.
+async fn bounded<T>(talk: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let hangs = || Err(StoreError::Io("PostgreSQL: the server does not answer in time".to_owned()));
+    tokio::time::timeout(OPERATION_WAIT_MAX, talk).await.unwrap_or_else(|_| hangs())
+}

@@ -1,0 +1,158 @@
+//! How a statement is run: parameters and rows to and from PostgreSQL's form, and its locks.
+
+use std::borrow::Cow;
+use std::error::Error;
+
+use deadpool_postgres::{GenericClient, Transaction};
+use sha2::{Digest, Sha256};
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+
+use super::error::told;
+use crate::domain::event::EventId;
+use crate::store::StoreError;
+use crate::store::sql::{Db, Dialect, Lock, Row, Value};
+
+/// A transaction.
+pub(super) struct Session<'a>(pub(super) Transaction<'a>);
+
+impl Db for Session<'_> {
+    const DIALECT: Dialect = Dialect::Postgres;
+
+    async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        query(&self.0, sql, &values).await
+    }
+
+    async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
+        let statement = self.0.prepare_cached(&numbered(sql)).await.map_err(|e| told(&e))?;
+        self.0.execute(&statement, &parameters(&values)).await.map_err(|e| told(&e))
+    }
+
+    async fn lock(&self, locks: &[Lock<'_>]) -> Result<(), StoreError> {
+        if locks.is_empty() {
+            return Ok(());
+        }
+        let mut numbers: Vec<i64> = locks.iter().copied().map(number).collect();
+        // Whoever locks several takes them in the same order, so that two do not wait for each other.
+        numbers.sort_unstable();
+        numbers.dedup();
+        let sql = "SELECT pg_advisory_xact_lock(n) FROM unnest($1::BIGINT[]) AS n";
+        let statement = self.0.prepare_cached(sql).await.map_err(|e| told(&e))?;
+        self.0.execute(&statement, &[&numbers]).await.map_err(|e| told(&e))?;
+        Ok(())
+    }
+
+    async fn try_lock(&self, lock: Lock<'_>) -> Result<bool, StoreError> {
+        let statement = self.0.prepare_cached("SELECT pg_try_advisory_xact_lock($1)").await.map_err(|e| told(&e))?;
+        let row = self.0.query_one(&statement, &[&number(lock)]).await.map_err(|e| told(&e))?;
+        row.try_get(0).map_err(|e| told(&e))
+    }
+
+    async fn unread(&self, events: &[EventId]) -> Result<Vec<EventId>, StoreError> {
+        let ids: Vec<i64> = events.iter().map(|event| event.0).collect();
+        let sql = "SELECT id FROM events WHERE id = ANY($1) AND state = 'received' ORDER BY id FOR UPDATE";
+        let statement = self.0.prepare_cached(sql).await.map_err(|e| told(&e))?;
+        let rows = self.0.query(&statement, &[&ids]).await.map_err(|e| told(&e))?;
+        rows.iter().map(|row| row.try_get(0).map(EventId).map_err(|e| told(&e))).collect()
+    }
+}
+
+/// Runs a statement and reads its rows.
+pub(super) async fn query(client: &impl GenericClient, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+    let statement = client.prepare_cached(&numbered(sql)).await.map_err(|e| told(&e))?;
+    let rows = client.query(&statement, &parameters(values)).await.map_err(|e| told(&e))?;
+    rows.iter().map(read).collect()
+}
+
+/// `?1` is SQLite's word for `$1`; our statements have no other question mark.
+fn numbered(sql: &str) -> String {
+    sql.replace('?', "$")
+}
+
+fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
+/// The number of a lock. Two locks may share one: then they only wait for each other.
+fn number(lock: Lock<'_>) -> i64 {
+    let mut hash = Sha256::new();
+    let parts = match lock {
+        Lock::Key { scope, key } => ["key", scope, key],
+        Lock::Person(person) => ["person", &person.business, &person.email_key],
+    };
+    for part in parts {
+        hash.update(part);
+        hash.update([0]);
+    }
+    let mut first = [0; 8];
+    first.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+    i64::from_be_bytes(first)
+}
+
+fn read(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
+    let mut values = Vec::with_capacity(row.len());
+    for (n, column) in row.columns().iter().enumerate() {
+        let value = match *column.type_() {
+            Type::INT8 => row.try_get::<_, Option<i64>>(n).map(|v| v.map(Value::Int)),
+            Type::INT4 => row.try_get::<_, Option<i32>>(n).map(|v| v.map(|v| Value::Int(v.into()))),
+            Type::BOOL => row.try_get::<_, Option<bool>>(n).map(|v| v.map(|v| Value::Int(v.into()))),
+            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(n).map(|v| v.map(Value::Bytes)),
+            _ => row.try_get::<_, Option<&str>>(n).map(|v| v.map(|v| Value::Text(plain(v)))),
+        };
+        values.push(value.map_err(|e| told(&e))?.unwrap_or(Value::Null));
+    }
+    Ok(Row::new(values))
+}
+
+/// PostgreSQL's texts cannot hold the character U+0000, and providers' may: it is written as U+0001 and a zero, U+0001
+/// as itself and a one. So two texts that differ still do.
+fn safe(text: &str) -> Cow<'_, str> {
+    if text.contains(['\0', '\u{1}']) {
+        Cow::Owned(text.replace('\u{1}', "\u{1}1").replace('\0', "\u{1}0"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The text that [`safe`] was given.
+fn plain(text: &str) -> String {
+    if text.contains('\u{1}') { text.replace("\u{1}0", "\0").replace("\u{1}1", "\u{1}") } else { text.to_owned() }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Int(n) if *ty == Type::INT4 => i32::try_from(*n)?.to_sql(ty, out),
+            Self::Int(n) => n.to_sql(ty, out),
+            Self::Text(text) => safe(text).as_ref().to_sql(ty, out),
+            Self::Bytes(bytes) => bytes.as_slice().to_sql(ty, out),
+        }
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        [Type::INT8, Type::INT4, Type::TEXT, Type::BYTEA].contains(ty)
+    }
+
+    to_sql_checked!();
+}
+
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Value(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_can_be_stored_and_comes_back() {
+        for text in ["", "plain", "a\0b", "a\u{1}b", "\0\u{1}0\u{1}1\0", "\u{1}\0"] {
+            assert!(!safe(text).contains('\0'));
+            assert_eq!(plain(&safe(text)), text);
+        }
+        assert_ne!(safe("\0"), safe("\u{1}0"));
+    }
+}

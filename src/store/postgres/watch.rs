@@ -1,0 +1,73 @@
+//! What other replicas do: PostgreSQL tells when there is something to send, and a look once a second finds what
+//! nobody told.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use tokio::sync::Notify;
+use tokio_postgres::{AsyncMessage, NoTls};
+use tokio_util::sync::CancellationToken;
+
+use super::Postgres;
+use super::error::told;
+use crate::store::StoreError;
+
+/// The channel on which replicas tell each other of calls that may be due.
+pub(super) const CHANNEL: &str = "refairn_bridge_outbox";
+/// How long a replica goes without looking. Finds the leases and events of replicas that died, and whatever was told
+/// while the connection was lost.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Looks between two times at which the counts are added up.
+const LOOKS_PER_ROLL_UP: u32 = 5;
+
+impl Postgres {
+    /// See [`crate::store::Store::watch`].
+    pub(in crate::store) async fn watch(&self, inbox: &Notify, outbox: &Notify, stop: &CancellationToken) {
+        let listen = async {
+            loop {
+                // Losing the connection loses nothing but speed: the looks go on, and the next one is tried again.
+                let _ = self.listen(outbox).await;
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let look = async {
+            loop {
+                for _ in 0..LOOKS_PER_ROLL_UP {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                    inbox.notify_one();
+                    outbox.notify_one();
+                }
+                // What is not added up now is added up later; the counts are right in any case.
+                let _ = self.roll_up().await;
+            }
+        };
+        tokio::select! {
+            () = listen => {}
+            () = look => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    /// Listens until the connection is lost.
+    async fn listen(&self, outbox: &Notify) -> Result<(), StoreError> {
+        let (client, mut connection) = self.server.connect(NoTls).await.map_err(|e| told(&e))?;
+        let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
+        let told_all = async {
+            while let Some(message) = messages.next().await {
+                if matches!(message.map_err(|e| told(&e))?, AsyncMessage::Notification(_)) {
+                    outbox.notify_one();
+                }
+            }
+            Ok(())
+        };
+        let ask = async {
+            client.batch_execute(&format!("LISTEN {CHANNEL}")).await.map_err(|e| told(&e))?;
+            // The connection lives as long as the client.
+            std::future::pending::<Result<(), StoreError>>().await
+        };
+        tokio::select! {
+            ended = told_all => ended,
+            refused = ask => refused,
+        }
+    }
+}

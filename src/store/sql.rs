@@ -1,0 +1,251 @@
+//! What the two databases have in common: values, rows, and statements that both understand. What the store does is
+//! written once, over [`Db`]; a backend says how a statement is run, and [`Dialect`] where their SQL differs.
+//!
+//! Parameters are written `?1`, `?2`, …
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::StoreError;
+use crate::clock::after;
+use crate::domain::event::EventId;
+use crate::domain::person::PersonKey;
+
+/// A value of a column or a parameter. Truth is 1 or 0.
+#[derive(Clone)]
+pub(super) enum Value {
+    Null,
+    Int(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// Values for the parameters of a statement, in their order.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::sql::Value::from($value)),*] };
+}
+pub(super) use values;
+
+/// A row, read column by column from the left.
+pub(super) struct Row(std::vec::IntoIter<Value>);
+
+/// A connection inside a write, or the writer's own.
+pub(super) trait Db: Sync {
+    /// Where its SQL differs.
+    const DIALECT: Dialect;
+
+    /// Runs a statement and reads its rows.
+    fn query(&self, sql: &str, values: Vec<Value>) -> impl Future<Output = Result<Vec<Row>, StoreError>> + Send;
+
+    /// Runs a statement; gives how many rows it changed.
+    fn execute(&self, sql: &str, values: Vec<Value>) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Waits until nobody else is at work on these, and keeps them until the write has ended.
+    fn lock(&self, locks: &[Lock<'_>]) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Takes a lock if nobody has it; does not wait.
+    fn try_lock(&self, lock: Lock<'_>) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Those of the events that are still to be read; nobody else can read them until the write has ended.
+    fn unread(&self, events: &[EventId]) -> impl Future<Output = Result<Vec<EventId>, StoreError>> + Send;
+}
+
+/// Something to be written, all or nothing. It may be run more than once: what an earlier run wrote was undone.
+pub(super) trait Work: Send + Sync + 'static {
+    /// What it gives.
+    type Answer: Send + 'static;
+
+    /// Writes.
+    fn run<D: Db>(&self, db: &D) -> impl Future<Output = Result<Self::Answer, StoreError>> + Send;
+}
+
+/// What several replicas must not work on at once. SQLite has one writer, and needs no locks.
+#[derive(Clone, Copy)]
+pub(super) enum Lock<'a> {
+    /// A provider's id in a scope: whose it is, and who waits for it.
+    Key { scope: &'a str, key: &'a str },
+    /// A customer's calls, and whose turn it is.
+    Person(&'a PersonKey),
+}
+
+/// Where the two databases' SQL differs.
+///
+/// A lease ends by a clock. SQLite has one process, and its clock will do: the deadline is kept as the time at which
+/// the customer is due again. The replicas of PostgreSQL may disagree about the time: there it is the database's
+/// clock that a lease begins and ends by, in a column of its own. When a call is due is decided by the bridge's clock
+/// in both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// The database's clock, microseconds since 1970.
+pub(super) const DATABASE_NOW: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+
+impl Dialect {
+    /// The condition under which a row `q` of the queue may be leased; `now` is the parameter with the time.
+    pub(super) fn due(self, now: &str) -> String {
+        match self {
+            Self::Sqlite => format!("q.due_at <= {now}"),
+            Self::Postgres => {
+                format!("(q.leased = 0 AND q.due_at <= {now} OR q.leased = 1 AND q.leased_until <= {DATABASE_NOW})")
+            }
+        }
+    }
+
+    /// The condition under which a row `q` of the queue becomes due at a time that is known here.
+    pub(super) const fn foreseen(self) -> &'static str {
+        match self {
+            Self::Sqlite => "1 = 1",
+            Self::Postgres => "q.leased = 0",
+        }
+    }
+
+    /// How a lease notes its deadline, which is `?4`.
+    pub(super) fn lease(self) -> String {
+        match self {
+            Self::Sqlite => "due_at = ?4".to_owned(),
+            Self::Postgres => format!("leased_until = {DATABASE_NOW} + ?4"),
+        }
+    }
+
+    /// The value for `?4` of [`Dialect::lease`], microseconds: a time, or a span from the database's now.
+    pub(super) fn deadline(self, now: Timestamp, lease: Duration) -> i64 {
+        match self {
+            Self::Sqlite => after(now, lease).as_microsecond(),
+            Self::Postgres => i64::try_from(lease.as_micros()).unwrap_or(i64::MAX / 4),
+        }
+    }
+
+    /// A write that changes nothing.
+    pub(super) const fn probe(self) -> &'static str {
+        match self {
+            Self::Sqlite => "UPDATE counts SET n = n WHERE what = 'attention'",
+            // Replicas that ask at the same time do not wait for each other: it adds nothing to a sum.
+            Self::Postgres => "INSERT INTO count_changes (what, state, n) VALUES ('attention', 'deliveries', 0)",
+        }
+    }
+
+    /// Makes a SELECT take its rows, and leave out those that somebody else has taken.
+    pub(super) const fn take_free_rows(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "FOR UPDATE SKIP LOCKED",
+        }
+    }
+}
+
+impl Row {
+    pub(super) fn new(values: Vec<Value>) -> Self {
+        Self(values.into_iter())
+    }
+
+    fn next(&mut self) -> Result<Value, StoreError> {
+        self.0.next().ok_or_else(|| StoreError::Data("a row has fewer columns than are read".to_owned()))
+    }
+
+    pub(super) fn int(&mut self) -> Result<i64, StoreError> {
+        self.int_option()?.ok_or_else(|| unexpected("a number"))
+    }
+
+    pub(super) fn int_option(&mut self) -> Result<Option<i64>, StoreError> {
+        match self.next()? {
+            Value::Null => Ok(None),
+            Value::Int(n) => Ok(Some(n)),
+            Value::Text(_) | Value::Bytes(_) => Err(unexpected("a number")),
+        }
+    }
+
+    pub(super) fn flag(&mut self) -> Result<bool, StoreError> {
+        Ok(self.int()? != 0)
+    }
+
+    pub(super) fn text(&mut self) -> Result<String, StoreError> {
+        self.text_option()?.ok_or_else(|| unexpected("a text"))
+    }
+
+    pub(super) fn text_option(&mut self) -> Result<Option<String>, StoreError> {
+        match self.next()? {
+            Value::Null => Ok(None),
+            Value::Text(text) => Ok(Some(text)),
+            Value::Int(_) | Value::Bytes(_) => Err(unexpected("a text")),
+        }
+    }
+
+    pub(super) fn bytes_option(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.next()? {
+            Value::Null => Ok(None),
+            Value::Bytes(bytes) => Ok(Some(bytes)),
+            Value::Int(_) | Value::Text(_) => Err(unexpected("bytes")),
+        }
+    }
+}
+
+fn unexpected(wanted: &str) -> StoreError {
+    StoreError::Data(format!("a column does not hold {wanted}"))
+}
+
+/// The first row, where at most one is looked for.
+pub(super) async fn first<D: Db>(db: &D, sql: &str, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
+    Ok(db.query(sql, values).await?.into_iter().next())
+}
+
+impl From<i64> for Value {
+    fn from(n: i64) -> Self {
+        Self::Int(n)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(n: u32) -> Self {
+        Self::Int(n.into())
+    }
+}
+
+impl From<u16> for Value {
+    fn from(n: u16) -> Self {
+        Self::Int(n.into())
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Int(flag.into())
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&String> for Value {
+    fn from(text: &String) -> Self {
+        Self::Text(text.clone())
+    }
+}
+
+impl From<&Vec<u8>> for Value {
+    fn from(bytes: &Vec<u8>) -> Self {
+        Self::Bytes(bytes.clone())
+    }
+}
+
+impl<T> From<Option<T>> for Value
+where
+    Self: From<T>,
+{
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Self::from)
+    }
+}

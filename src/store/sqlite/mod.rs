@@ -1,0 +1,199 @@
+//! SQLite: one process, one file. One thread owns the one writing connection; reading goes through others.
+
+mod migrations;
+mod writer;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql};
+
+use super::StoreError;
+use super::sql::{Db, Dialect, Lock, Row, Value, Work};
+use crate::domain::event::EventId;
+use writer::Writer;
+
+/// Reading connections kept open.
+const READERS_MAX: usize = 4;
+
+/// A handle on the database; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Sqlite {
+    writer: Writer,
+    readers: Arc<Mutex<Vec<Connection>>>,
+    path: Arc<PathBuf>,
+    /// Held as long as the store is open: leases are this process's alone.
+    lock: Arc<File>,
+}
+
+impl Sqlite {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)
+                .map_err(|e| StoreError::from_io(&format!("cannot make the folder {}", folder.display()), &e))?;
+        }
+        let lock = lock(path)?;
+        let mut connection = writer::open(path)?;
+        migrations::run(&mut connection)?;
+        release_leases(&connection)?;
+        let writer = Writer::start(connection, path)?;
+        Ok(Self { writer, readers: Arc::default(), path: Arc::new(path.to_owned()), lock: Arc::new(lock) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs a read on a connection of its own, off the asynchronous threads.
+    pub(super) async fn query(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let store = self.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let connection = store.take_reader()?;
+            let answer = query(&connection, &sql, &values);
+            if answer.is_ok() {
+                store.return_reader(connection);
+            }
+            answer
+        });
+        task.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Writes, waiting for a place in the queue.
+    pub(super) async fn write<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
+        self.writer.write(move |db| run(&work, db)).await
+    }
+
+    /// Writes, or fails at once when too much is waiting.
+    pub(super) async fn write_soon<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
+        self.writer.write_soon(move |db| run(&work, db)).await
+    }
+
+    fn take_reader(&self) -> Result<Connection, StoreError> {
+        let idle = self.readers.lock().ok().and_then(|mut readers| readers.pop());
+        if let Some(connection) = idle {
+            return Ok(connection);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(self.path.as_path(), flags)?;
+        connection.busy_timeout(writer::BUSY_WAIT)?;
+        Ok(connection)
+    }
+
+    fn return_reader(&self, connection: Connection) {
+        if let Ok(mut readers) = self.readers.lock()
+            && readers.len() < READERS_MAX
+        {
+            readers.push(connection);
+        }
+    }
+
+    /// Ends the writer after what is queued has been written, and lets another process have the database.
+    pub(super) async fn close(&self) {
+        if let Ok(mut readers) = self.readers.lock() {
+            // A reader that is left open keeps the log from being folded into the database.
+            readers.clear();
+        }
+        self.writer.close().await;
+        // It cannot fail on a file that is open; and the lock ends with the process in any case.
+        let _ = self.lock.unlock();
+    }
+}
+
+/// Takes the lock beside the database, which one process at a time may hold.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&name);
+    let file = file.map_err(|e| StoreError::from_io(&format!("cannot open {}", Path::new(&name).display()), &e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
+        Err(TryLockError::Error(e)) => Err(StoreError::from_io("cannot lock the database", &e)),
+    }
+}
+
+/// After a start no lease is held: one process owns the file.
+fn release_leases(db: &Connection) -> Result<(), StoreError> {
+    db.execute("UPDATE queue SET leased = 0, due_at = 0 WHERE leased = 1", [])?;
+    Ok(())
+}
+
+/// Runs a work to its end on this thread: nothing that SQLite does has to be waited for.
+fn run<W: Work>(work: &W, db: &Sql) -> Result<W::Answer, StoreError> {
+    let waits = || Err(StoreError::Data("a write waited for something inside its transaction".to_owned()));
+    work.run(db).now_or_never().unwrap_or_else(waits)
+}
+
+/// The writing connection. The writer's thread is the only one that ever takes the lock.
+struct Sql(Mutex<Connection>);
+
+impl Sql {
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Db for Sql {
+    const DIALECT: Dialect = Dialect::Sqlite;
+
+    async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        query(&self.connection(), sql, &values)
+    }
+
+    async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
+        let changed = self.connection().prepare_cached(sql)?.execute(rusqlite::params_from_iter(values.iter()))?;
+        Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+    }
+
+    async fn lock(&self, _: &[Lock<'_>]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn try_lock(&self, _: Lock<'_>) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn unread(&self, events: &[EventId]) -> Result<Vec<EventId>, StoreError> {
+        // The one mapper has just read them from the inbox.
+        Ok(events.to_vec())
+    }
+}
+
+fn query(db: &Connection, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+    let mut statement = db.prepare_cached(sql)?;
+    let columns = statement.column_count();
+    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let values = (0..columns).map(|n| value(row.get_ref(n)?)).collect::<Result<_, _>>()?;
+        all.push(Row::new(values));
+    }
+    Ok(all)
+}
+
+fn value(stored: ValueRef<'_>) -> Result<Value, StoreError> {
+    match stored {
+        ValueRef::Null => Ok(Value::Null),
+        ValueRef::Integer(n) => Ok(Value::Int(n)),
+        ValueRef::Text(text) => {
+            let text = std::str::from_utf8(text).map_err(|e| StoreError::Data(format!("a text is damaged: {e}")))?;
+            Ok(Value::Text(text.to_owned()))
+        }
+        ValueRef::Blob(bytes) => Ok(Value::Bytes(bytes.to_owned())),
+        ValueRef::Real(_) => Err(StoreError::Data("a column holds a fraction".to_owned())),
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(n) => ValueRef::Integer(*n),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}

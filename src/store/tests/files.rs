@@ -1,0 +1,52 @@
+//! What SQLite alone has: a file, and one process that has it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::*;
+use crate::app::Ledger;
+use crate::domain::policy::Policy;
+
+fn open(folder: &Path) -> Store {
+    Store::open(&folder.join("made/on/first/start/bridge.db"), Arc::new(Ledger(Policy::default()))).unwrap()
+}
+
+#[tokio::test]
+async fn one_process_at_a_time_has_the_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let path = folder.path().join("made/on/first/start/bridge.db");
+    let second = Store::open(&path, Arc::new(Ledger(Policy::default())));
+    assert_eq!(second.err(), Some(StoreError::InUse));
+    store.close().await;
+    drop(open(folder.path()));
+}
+
+#[tokio::test]
+async fn what_is_answered_is_in_the_files_before_the_store_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.record(event("evt_a")).await.unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let from = folder.path().join("made/on/first/start");
+    for name in ["bridge.db", "bridge.db-wal"] {
+        std::fs::create_dir_all(copy.path().join("made/on/first/start")).unwrap();
+        std::fs::copy(from.join(name), copy.path().join("made/on/first/start").join(name)).unwrap();
+    }
+    assert!(open(copy.path()).record(event("evt_a")).await.unwrap().duplicate);
+}
+
+#[test]
+fn a_newer_database_is_refused_and_a_file_that_is_none_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let path = folder.path().join("made/on/first/start/bridge.db");
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    drop(db);
+    let planner = || Arc::new(Ledger(Policy::default()));
+    assert!(matches!(Store::open(&path, planner()), Err(StoreError::NewerSchema { found: 99, .. })));
+    let nonsense = folder.path().join("nonsense.db");
+    std::fs::write(&nonsense, vec![b'x'; 8192]).unwrap();
+    assert!(matches!(Store::open(&nonsense, planner()), Err(StoreError::Corrupt(_))));
+}

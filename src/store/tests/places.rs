@@ -1,0 +1,68 @@
+//! Where a test keeps its store: each test of the contract runs in both.
+
+use std::sync::Arc;
+
+#[path = "../../../tests/support/postgres.rs"]
+mod postgres;
+
+pub(super) use postgres::Database;
+
+use crate::app::Ledger;
+use crate::domain::policy::Policy;
+use crate::domain::secret::Secret;
+use crate::store::{Store, StoreError};
+
+pub(super) enum Place {
+    File(tempfile::TempDir),
+    Server(Database),
+}
+
+impl Place {
+    pub(super) fn file() -> Self {
+        Self::File(tempfile::tempdir().unwrap())
+    }
+
+    pub(super) fn server() -> Self {
+        Self::Server(Database::make())
+    }
+
+    pub(super) async fn try_open(&self) -> Result<Store, StoreError> {
+        let planner = Arc::new(Ledger(Policy::default()));
+        match self {
+            Self::File(folder) => Store::open(&folder.path().join("bridge.db"), planner),
+            Self::Server(database) => Store::connect(&Secret::parse(database.url()).unwrap(), planner).await,
+        }
+    }
+
+    pub(super) async fn open(&self) -> Store {
+        self.try_open().await.unwrap()
+    }
+
+    /// Ends every lease that ends by the database's clock.
+    pub(super) fn end_leases(&self) {
+        match self {
+            Self::File(_) => {}
+            Self::Server(database) => database.run("UPDATE queue SET leased_until = 0"),
+        }
+    }
+}
+
+/// Runs each of these tests in a file and in a server.
+macro_rules! in_both {
+    ($($name:ident)*) => {
+        mod in_sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Place::file()).await;
+            })*
+        }
+
+        mod in_postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Place::server()).await;
+            })*
+        }
+    };
+}
+pub(super) use in_both;
