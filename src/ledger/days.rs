@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::domain::delivery::{Delivery, DeliveryState, Subject};
+use crate::domain::delivery::{Delivery, Subject};
 
 /// How far ahead a free day is looked for, in days. Nobody has so many payments without a gap.
 const SEARCH_DAYS_MAX: usize = 3660;
@@ -27,10 +27,7 @@ impl Days {
     pub(super) fn of_sent(deliveries: &[Delivery]) -> Self {
         let mut days = Self::default();
         for delivery in deliveries {
-            let sent = delivery.state.is_told()
-                || delivery.state == DeliveryState::Sending
-                || (delivery.state == DeliveryState::Queued && delivery.outcome_unknown);
-            if let (true, Some(day)) = (sent, delivery.call.day()) {
+            if let (true, Some(day)) = (delivery.may_be_told(), delivery.call.day()) {
                 days.take(day, Holder::of(&delivery.subject));
             }
         }

@@ -34,7 +34,8 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
 /// The fact that brought the first code a person was sent with: attribution is first touch.
 pub(super) fn first_code(person: &Person, mode: Mode) -> Option<&KnownFact> {
     let with_code = person.facts.iter().filter(|f| f.fact.mode == mode && f.fact.code.is_some());
-    with_code.min_by_key(|f| (f.fact.at, f.event))
+    // Of two at the same time the order of arrival must not decide.
+    with_code.min_by_key(|f| (f.fact.at, f.fact.code.clone(), f.event))
 }
 
 /// Whether something went wrong with a call that Refairn has.
@@ -91,11 +92,12 @@ fn product(draft: &Draft<'_>, mode: Mode, source: &KnownFact) -> Option<String> 
 
 /// The address and the name as first given; the address's local part when nobody gave a name.
 pub(super) fn email_and_name(draft: &Draft<'_>, mode: Mode) -> Option<(Email, String)> {
-    let mut own: Vec<&KnownFact> = draft.facts(mode).collect();
-    own.sort_by_key(|f| (f.fact.at, f.event));
-    let given = own.iter().filter_map(|f| f.fact.email.as_ref()).find(|e| e.key() == draft.person.key.email_key);
+    // The earliest counts; of two at the same time the order of arrival must not decide.
+    let given = draft.facts(mode).filter_map(|f| Some((f.fact.at, f.fact.email.as_ref()?)));
+    let given = given.filter(|(_, e)| e.key() == draft.person.key.email_key).min_by_key(|(at, e)| (*at, e.as_given()));
     // Facts that were resolved through the provider's customer may hold no address at all.
-    let email = given.cloned().or_else(|| Email::parse(&draft.person.key.email_key))?;
-    let name = own.iter().find_map(|f| f.fact.name.clone()).unwrap_or_else(|| email.local_part().to_owned());
+    let email = given.map(|(_, e)| e.clone()).or_else(|| Email::parse(&draft.person.key.email_key))?;
+    let name = draft.facts(mode).filter_map(|f| Some((f.fact.at, f.fact.name.as_ref()?))).min();
+    let name = name.map_or_else(|| email.local_part().to_owned(), |(_, name)| name.clone());
     Some((email, name))
 }

@@ -183,7 +183,7 @@ fn lead_failed(draft: &Draft<'_>, mode: Mode) -> bool {
 fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>) -> Option<Timestamp> {
     let code_known = leads::first_code(draft.person, sale.mode).is_some();
     let lead_made = draft.find(&Subject::Lead(sale.mode)).is_some_and(|l| l.state.is_told());
-    let session_seen = draft.facts(sale.mode).any(|f| match &f.fact.matter {
+    let session_seen = draft.facts(sale.mode).filter(|f| f.scope == sale.best.scope).any(|f| match &f.fact.matter {
         Matter::Customer(c) => c.checkout_of.is_some() && c.checkout_of == sale.payment.subscription,
         Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link => false,
     });
@@ -212,16 +212,16 @@ fn look_back(draft: &mut Draft<'_>, sale: &Sale<'_>) {
 /// The customer's own call, with a code, came after the payment: too late for an agent to be credited.
 fn credited_nobody(payment: &Delivery, lead: &Delivery) -> bool {
     let has_code = matches!(&lead.call, Call::CustomerCreated { code: Some(_), .. });
-    let nobody = payment.receipt.as_ref().is_some_and(|r| r.agent_id.is_none());
+    // Without a receipt nobody knows who was credited: then it counts which call went out first.
+    let nobody = payment.receipt.as_ref().is_none_or(|r| r.agent_id.is_none());
     let later = match lead.state {
-        DeliveryState::Delivered => lead.settled_at > payment.first_attempt_at,
+        DeliveryState::Delivered | DeliveryState::Duplicate => lead.first_attempt_at > payment.first_attempt_at,
         DeliveryState::Queued | DeliveryState::Sending => true,
-        DeliveryState::Duplicate
-        | DeliveryState::Rejected
+        DeliveryState::Rejected
         | DeliveryState::Held
         | DeliveryState::Cancelled
         | DeliveryState::Superseded
         | DeliveryState::Discarded => false,
     };
-    payment.state == DeliveryState::Delivered && has_code && nobody && later
+    payment.state.is_told() && has_code && nobody && later
 }

@@ -10,7 +10,7 @@ use super::days::{Days, Holder, end_of, start_of};
 use super::payments::Sale;
 use super::{Draft, Wanted};
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
-use crate::domain::event::Mode;
+use crate::domain::event::{EventId, Mode};
 use crate::domain::fact::{Matter, Product, Subscription};
 use crate::domain::person::{KnownFact, Person};
 use crate::domain::policy::StatusUpdates;
@@ -45,7 +45,7 @@ pub(super) fn with_payment(draft: &Draft<'_>, sale: &Sale<'_>) -> Status {
     let told_later = draft.deliveries.iter().filter(|d| {
         let same =
             matches!(d.subject, Subject::Status(_)) && d.mode == sale.mode && Some(d.call.product()) == sale.product();
-        same && d.state.is_told() && d.at > sale.paid_at()
+        same && d.may_be_told() && d.at > sale.paid_at()
     });
     if let Some(status) = told_later.max_by_key(|d| d.at).and_then(|d| d.call.status()) {
         return status;
@@ -68,40 +68,52 @@ fn at_payment(person: &Person, sale: &Sale<'_>) -> Status {
     }
 }
 
-/// Where a product's subscriptions stand, and which report made it so.
+/// Where a product's subscriptions stand, and what was the last change.
 struct Standing<'a> {
     status: Status,
-    /// Nothing when the last change was a payment, which carries the status itself.
-    changed_by: Option<Report<'a>>,
+    at: Timestamp,
+    day: jiff::civil::Date,
+    /// Every report of these subscriptions.
+    reports: Vec<Report<'a>>,
+    /// Nothing when the last change was a payment.
+    changed_by: Option<EventId>,
 }
 
-/// The strongest status over the subscriptions of one product, and the last change among them.
+/// The strongest status over the subscriptions of one product, and the last change among them. Nothing when a payment
+/// came after it that belongs to none of them, for that says the status itself.
 fn standing<'a>(person: &'a Person, sales: &[Sale<'a>], mode: Mode, product: &str) -> Option<Standing<'a>> {
+    let of_product = |r: &Report<'a>| product_of(person, r, sales) == Some(product);
+    let reports: Vec<Report<'a>> = reports(person, mode).filter(of_product).collect();
     let mut latest: BTreeMap<(&str, &str), Report<'a>> = BTreeMap::new();
-    for report in reports(person, mode).filter(|r| product_of(person, r, sales) == Some(product)) {
+    for report in &reports {
         let key = (report.known.scope.as_str(), report.subscription.id.as_str());
         let newer = latest.get(&key).is_none_or(|old| old.order() < report.order());
         if newer {
-            latest.insert(key, report);
+            latest.insert(key, *report);
         }
     }
-    let paid = |key: &(&str, &str)| {
-        let own = sales.iter().filter(|s| {
-            s.mode == mode
-                && s.best.scope == key.0
-                && s.payment.subscription.as_deref() == Some(key.1)
-                && !s.taken_back.full
-        });
-        own.max_by_key(|s| s.paid_at())
-    };
-    let each = latest.iter().map(|(key, report)| match paid(key) {
-        Some(sale) if sale.paid_at() >= report.known.fact.at => (at_payment(person, sale), sale.paid_at(), None),
-        Some(_) | None => (report.status, report.known.fact.at, Some(*report)),
+    let key_of = |s: &'_ Sale<'a>| Some((s.best.scope.as_str(), s.payment.subscription.as_deref()?));
+    let kept = || sales.iter().filter(|s| s.mode == mode && !s.taken_back.full);
+    let each = latest.iter().map(|(key, report)| {
+        let paid = kept().filter(|s| key_of(s) == Some(*key) || recovers(s, report)).max_by_key(|s| s.paid_at());
+        match paid {
+            Some(s) if s.paid_at() >= report.known.fact.at => (at_payment(person, s), s.paid_at(), s.payment.day, None),
+            Some(_) | None => (report.status, report.known.fact.at, report.subscription.day, Some(report.known.event)),
+        }
     });
-    let each: Vec<(Status, Timestamp, Option<Report<'a>>)> = each.collect();
+    let each: Vec<(Status, Timestamp, jiff::civil::Date, Option<EventId>)> = each.collect();
     let status = each.iter().map(|(status, ..)| *status).max()?;
-    let (_, _, changed_by) = each.iter().max_by_key(|(_, at, report)| (*at, report.map(|r| r.known.event)))?;
-    Some(Standing { status, changed_by: *changed_by })
+    let (_, at, day, changed_by) = *each.iter().max_by_key(|(_, at, _, event)| (*at, *event))?;
+    let apart = |s: &&Sale<'a>| s.product() == Some(product) && key_of(s).is_none_or(|key| !latest.contains_key(&key));
+    let said = kept().filter(apart).any(|s| s.paid_at() >= at);
+    (!said).then_some(Standing { status, at, day, reports, changed_by })
+}
+
+/// Some payments do not name their subscription, but share a key with it. If a charge of it had failed, they made up for
+/// that; more they do not tell, for an ended subscription and its successor have the same key.
+fn recovers(sale: &Sale<'_>, report: &Report<'_>) -> bool {
+    let shared = |key: &String| report.known.scope == sale.best.scope && report.known.fact.keys.contains(key);
+    report.status == Status::PastDue && sale.payment.subscription.as_ref().is_some_and(shared)
 }
 
 /// The product of a subscription: that of its payments, else what any report of it says.
@@ -154,28 +166,34 @@ fn supersede_others(draft: &mut Draft<'_>, mode: Mode, product: &str, keep: Opti
 
 fn wanted(draft: &Draft<'_>, sales: &[Sale<'_>], mode: Mode, product: &str) -> Option<Wanted> {
     let policy = draft.policy;
+    if policy.status_updates == StatusUpdates::Off {
+        return None;
+    }
     let standing = standing(draft.person, sales, mode, product)?;
-    let report = standing.changed_by.filter(|_| policy.status_updates != StatusUpdates::Off)?;
-    let at = report.known.fact.at;
-    let carried = |d: &&Delivery| matches!(d.subject, Subject::Payment { .. }) && d.mode == mode;
+    let at = standing.at;
+    let carried =
+        |d: &&Delivery| matches!(d.subject, Subject::Payment { .. }) && d.mode == mode && d.call.product() == product;
     let payments: Vec<&Delivery> = draft.deliveries.iter().filter(carried).collect();
+    // A product that was never paid for is told nothing: a call of nothing would use up its first commission.
     let last_paid = payments.iter().filter(|d| d.state.is_told()).max_by_key(|d| d.at)?;
-    let for_product = |d: &&&Delivery| d.call.product() == product;
-    if payments.iter().filter(for_product).any(|d| (d.state.is_open() || d.state.is_told()) && d.at >= at) {
+    // What is still to go out carries the status itself.
+    if payments.iter().any(|d| d.state.is_open() && d.at >= at) {
         return None;
     }
     if told(draft, mode, product) == Some(standing.status) {
         return None;
     }
-    let day = free_day(draft, sales, &report)?;
+    let event = event_to_tell(draft, &standing)?;
+    let subject = Subject::Status(event);
+    let day = free_day(draft, sales, &subject, standing.day)?;
     let due_at = match policy.status_updates {
         StatusUpdates::Immediate => start_of(day, &policy.time_zone),
         StatusUpdates::EndOfDay | StatusUpdates::Off => end_of(day, &policy.time_zone),
     };
     let Call::PaymentSucceeded { email, currency, .. } = &last_paid.call else { return None };
     Some(Wanted {
-        event: report.known.event,
-        subject: Subject::Status(report.known.event),
+        event,
+        subject,
         mode,
         at,
         call: Call::PaymentSucceeded {
@@ -192,6 +210,17 @@ fn wanted(draft: &Draft<'_>, sales: &[Sale<'_>], mode: Mode, product: &str) -> O
     })
 }
 
+/// The event in whose name the status is told: that of the last change. Where that was told already, or was a payment,
+/// an older change came in since and made another of it; then the newest to come gives its name.
+fn event_to_tell(draft: &Draft<'_>, standing: &Standing<'_>) -> Option<EventId> {
+    let told = |event: &EventId| draft.find(&Subject::Status(*event)).is_some_and(|d| d.state.is_told());
+    if let Some(event) = standing.changed_by.filter(|event| !told(event)) {
+        return Some(event);
+    }
+    let unsent = |event: &EventId| draft.find(&Subject::Status(*event)).is_none_or(Delivery::is_unsent);
+    standing.reports.iter().map(|r| r.known.event).filter(unsent).max()
+}
+
 /// What Refairn was told last for this product.
 fn told(draft: &Draft<'_>, mode: Mode, product: &str) -> Option<Status> {
     let told = draft.deliveries.iter().filter(|d| d.mode == mode && d.state.is_told() && d.call.product() == product);
@@ -199,14 +228,14 @@ fn told(draft: &Draft<'_>, mode: Mode, product: &str) -> Option<Status> {
 }
 
 /// The change's own day, or the next on which nothing else is dated.
-fn free_day(draft: &Draft<'_>, sales: &[Sale<'_>], report: &Report<'_>) -> Option<jiff::civil::Date> {
+fn free_day(draft: &Draft<'_>, sales: &[Sale<'_>], own: &Subject, day: jiff::civil::Date) -> Option<jiff::civil::Date> {
     let mut days = Days::of_sent(&draft.deliveries);
-    let other = |d: &&Delivery| d.state.is_open() && d.subject != Subject::Status(report.known.event);
+    let other = |d: &&Delivery| d.state.is_open() && d.subject != *own;
     for day in draft.deliveries.iter().filter(other).filter_map(|d| d.call.day()) {
         days.take(day, Holder::Payment);
     }
     for sale in sales.iter().filter(|s| s.product().is_some() && !s.taken_back.full) {
         days.take(sale.payment.day, Holder::Payment);
     }
-    days.first_free(report.subscription.day)
+    days.first_free(day)
 }

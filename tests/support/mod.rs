@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use refairn_bridge::app::Ledger;
 use refairn_bridge::clock::{Clock, after};
@@ -18,14 +19,15 @@ use refairn_bridge::delivery::policy::{Patience, decide};
 use refairn_bridge::domain::delivery::{Delivery, DeliveryState};
 use refairn_bridge::domain::endpoint::{CodeRule, Endpoint, ProviderKind, Rules};
 use refairn_bridge::domain::event::{EventId, NewEvent, Recorded};
+use refairn_bridge::domain::person::PersonKey;
 use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::domain::secret::Secret;
 use refairn_bridge::mapping::Mapper;
 use refairn_bridge::providers::provider;
-use refairn_bridge::refairn::classify;
-use refairn_bridge::sandbox::{Book, Business, Program};
-use refairn_bridge::store::views::{DeliveryFilter, EventDetail, EventFilter};
-use refairn_bridge::store::{AttemptRecord, Store};
+use refairn_bridge::refairn::{Answer, classify};
+use refairn_bridge::sandbox::{Book, Business, Program, Referral, Reply};
+use refairn_bridge::store::views::{DeliveryFilter, EventDetail, EventFilter, EventView, PAGE_ITEMS_MAX};
+use refairn_bridge::store::{AttemptRecord, Leased, Settlement, Store};
 use tokio::sync::Notify;
 
 /// The business of every test.
@@ -37,6 +39,11 @@ pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// As patient as the default configuration.
 pub const PATIENCE: Patience =
     Patience { retry_max_wait: Duration::from_secs(900), give_up_after: Duration::from_secs(72 * 3600) };
+
+/// Calls that are on their way at once.
+const CALLS_AT_ONCE: usize = 256;
+/// How long a lease lasts.
+const LEASE: Duration = Duration::from_secs(60);
 
 /// A folder in memory where the system has one: tests open thousands of databases, and prove no durability with them.
 pub fn scratch() -> tempfile::TempDir {
@@ -76,15 +83,37 @@ pub fn endpoint(provider: ProviderKind, rules: Rules) -> Endpoint {
     }
 }
 
-/// A call as the sandbox got it.
+/// A call that was made, and what became of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MadeCall {
+    /// When.
+    pub at: Timestamp,
+    /// Whose it is.
+    pub key: PersonKey,
     /// `customer-created` or `payment-succeeded`
     pub kind: String,
     /// The body.
     pub body: serde_json::Value,
-    /// What the sandbox answered.
-    pub status: u16,
+    /// What the sandbox answered; nothing when the call did not reach it.
+    pub status: Option<u16>,
+    /// How it went.
+    pub weather: Weather,
+}
+
+/// What befalls a call on its way to Refairn and back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weather {
+    /// Nothing.
+    Fine,
+    /// It is recorded, but the answer is lost.
+    Unheard,
+    /// Something on the way answers in Refairn's place.
+    Refused(u16),
+    /// The bridge is gone before it can settle; whether the call got through is the question.
+    Lost {
+        /// It did.
+        recorded: bool,
+    },
 }
 
 /// The bridge and its world.
@@ -98,6 +127,18 @@ pub struct World {
     pub book: Book,
     business: Business,
     pub calls: Vec<MadeCall>,
+    /// What must never be, and whose call showed it.
+    pub wrong: Vec<(PersonKey, String)>,
+    unsettled: Vec<Unsettled>,
+}
+
+/// A lease that was not settled in time.
+struct Unsettled {
+    lease: Leased,
+    settlement: Settlement,
+    until: Timestamp,
+    /// Somebody else has the call now.
+    lost: bool,
 }
 
 impl World {
@@ -113,8 +154,11 @@ impl World {
         });
         let mut business = Business::new(BUSINESS, API_KEY);
         for product in products {
-            business = business.product(product, Program::recurring(20.into(), 14));
+            // The first payment of a customer earns more, once: a call of nothing before it would use that up.
+            let program = Program::recurring(20.into(), 14).with_referral(Referral::Percent(10.into()));
+            business = business.product(product, program);
         }
+        let book = Book::new().with(business.clone());
         Self {
             folder,
             store,
@@ -122,9 +166,11 @@ impl World {
             mapper,
             endpoints,
             policy,
-            book: Book::new().with(business.clone()),
+            book,
             business,
             calls: vec![],
+            wrong: vec![],
+            unsettled: vec![],
         }
     }
 
@@ -133,20 +179,33 @@ impl World {
         self.store.close().await;
         self.store = open(self.folder.path(), &self.policy);
         self.mapper = mapper(&self.store, &self.clock, &self.endpoints);
+        // What was on its way then is nobody's any more; whoever still holds it must not settle it.
+        for unsettled in &mut self.unsettled {
+            unsettled.lost = true;
+        }
     }
 
     /// Records a body as if its signature had been verified.
     pub async fn record(&self, provider_kind: ProviderKind, body: &[u8]) -> Recorded {
+        self.store.record(self.arrival(provider_kind, body)).await.expect("recorded")
+    }
+
+    /// Records bodies that arrive together, in this order.
+    pub async fn record_all(&self, bodies: impl IntoIterator<Item = (ProviderKind, &[u8])>) -> Vec<Recorded> {
+        let records = bodies.into_iter().map(|(provider, body)| self.store.record(self.arrival(provider, body)));
+        join_all(records).await.into_iter().map(|r| r.expect("recorded")).collect()
+    }
+
+    fn arrival(&self, provider_kind: ProviderKind, body: &[u8]) -> NewEvent {
         let endpoint = self.endpoints.iter().find(|e| e.provider == provider_kind).expect("an endpoint");
-        let event = NewEvent {
+        NewEvent {
             endpoint: endpoint.name.clone(),
             provider: provider_kind,
             business: endpoint.business.clone(),
             identity: provider(provider_kind).identify(body),
             body_zstd: zstd::bulk::compress(body, 1).expect("compressed"),
             received_at: self.clock.now(),
-        };
-        self.store.record(event).await.expect("recorded")
+        }
     }
 
     /// Reads everything in the inbox.
@@ -156,50 +215,106 @@ impl World {
 
     /// Makes every call that is due now; gives how many.
     pub async fn deliver_due(&mut self) -> usize {
+        self.deliver_due_in(&mut |_, _| Weather::Fine).await
+    }
+
+    /// The same in any weather.
+    pub async fn deliver_due_in(&mut self, weather: &mut impl FnMut(&Leased, Timestamp) -> Weather) -> usize {
         let mut made = 0;
         loop {
             let now = self.clock.now();
-            let leased = self.store.lease(now, Duration::from_secs(60), 16).await.expect("leased");
+            let leased = self.store.lease(now, LEASE, CALLS_AT_ONCE).await.expect("leased");
             if leased.is_empty() {
                 return made;
             }
+            made += leased.len();
+            let mut settles = Vec::new();
             for lease in leased {
-                made += 1;
-                let d = &lease.delivery;
-                let body = d.call.body(&lease.key.business, None).expect("a body");
-                let auth = format!("Bearer {API_KEY}");
-                let today = now.to_zoned(self.policy.time_zone.clone()).date();
-                let call: serde_json::Value = serde_json::from_str(&body).expect("json");
-                if let Some(code) = call["referralCode"].as_str() {
-                    self.business = self.business.clone().agent(format!("agent_{code}"), code, code);
-                    self.book.set_business(self.business.clone());
+                self.take_over(&lease, now);
+                let weather = weather(&lease, now);
+                let settlement = self.make(&lease, weather, now);
+                if matches!(weather, Weather::Lost { .. }) {
+                    self.unsettled.push(Unsettled { lease, settlement, until: after(now, LEASE), lost: false });
+                } else {
+                    settles.push((lease, settlement));
                 }
-                let reply = match d.call.kind().code() {
-                    "customer-created" => self.book.customer_created(Some(&auth), body.as_bytes(), today),
-                    _ => self.book.payment_succeeded(Some(&auth), body.as_bytes(), today),
-                };
-                self.calls.push(MadeCall { kind: d.call.kind().code().into(), body: call, status: reply.status });
-                let answer = classify(reply.status, None, reply.body.as_bytes());
-                let settlement = decide(answer, d, &PATIENCE, now, 0);
-                let attempt = AttemptRecord {
-                    at: now,
-                    took_ms: 1,
-                    status: Some(reply.status),
-                    outcome: String::new(),
-                    response: None,
-                };
-                assert!(
-                    self.store.settle(&lease, attempt, settlement, now).await.expect("settled"),
-                    "the lease was lost"
-                );
+            }
+            let store = &self.store;
+            let settles = settles.into_iter().map(|(lease, settlement)| async move {
+                (store.settle(&lease, attempt(now), settlement, now).await.expect("settled"), lease.key)
+            });
+            let lost = join_all(settles).await.into_iter().filter(|(held, _)| !held);
+            self.wrong.extend(lost.map(|(_, key)| (key, "a lease was lost before its time".to_owned())));
+            // What comes later is later, by however little.
+            self.clock.set(after(now, Duration::from_micros(1)));
+        }
+    }
+
+    /// Whoever held a call of this customer before must have lost it.
+    fn take_over(&mut self, lease: &Leased, now: Timestamp) {
+        for other in self.unsettled.iter_mut().filter(|other| other.lease.key == lease.key && !other.lost) {
+            other.lost = true;
+            if other.until > now {
+                self.wrong
+                    .push((lease.key.clone(), format!("two calls are on their way: {:?}, {lease:?}", other.lease)));
+            }
+        }
+    }
+
+    /// Makes one call, and says what is to become of it.
+    fn make(&mut self, lease: &Leased, weather: Weather, now: Timestamp) -> Settlement {
+        let d = &lease.delivery;
+        let text = d.call.body(&lease.key.business, None).expect("a body");
+        let body: serde_json::Value = serde_json::from_str(&text).expect("json");
+        let arrives = !matches!(weather, Weather::Refused(_) | Weather::Lost { recorded: false });
+        let kind = d.call.kind().code();
+        let reply = arrives.then(|| self.answer(kind, &body, &text, now));
+        let status = reply.as_ref().map(|r| r.status);
+        self.calls.push(MadeCall { at: now, key: lease.key.clone(), kind: kind.into(), body, status, weather });
+        let answer = match (weather, reply) {
+            (Weather::Fine | Weather::Lost { .. }, Some(reply)) => classify(reply.status, None, reply.body.as_bytes()),
+            (Weather::Refused(status), _) => classify(status, None, b""),
+            (Weather::Fine | Weather::Unheard | Weather::Lost { .. }, _) => {
+                Answer::TryLater { retry_after: None, outcome_unknown: true, message: "the connection broke".into() }
+            }
+        };
+        decide(answer, d, &PATIENCE, now, 0)
+    }
+
+    /// What the sandbox says. It knows every agent whose code it hears.
+    fn answer(&mut self, kind: &str, body: &serde_json::Value, text: &str, now: Timestamp) -> Reply {
+        let auth = format!("Bearer {API_KEY}");
+        let today = now.to_zoned(self.policy.time_zone.clone()).date();
+        if let Some(code) = body["referralCode"].as_str().filter(|code| !self.business.agents().contains_key(*code)) {
+            self.business = self.business.clone().agent(format!("agent_{code}"), code, code);
+            self.book.set_business(self.business.clone());
+        }
+        match kind {
+            "customer-created" => self.book.customer_created(Some(&auth), text.as_bytes(), today),
+            _ => self.book.payment_succeeded(Some(&auth), text.as_bytes(), today),
+        }
+    }
+
+    /// Lets whoever could not settle in time do so now: it must change nothing where somebody else has the call.
+    pub async fn settle_late(&mut self) {
+        let now = self.clock.now();
+        for late in std::mem::take(&mut self.unsettled) {
+            let settled = self.store.settle(&late.lease, attempt(now), late.settlement, now).await.expect("settled");
+            if settled && late.lost {
+                self.wrong.push((late.lease.key.clone(), format!("a lost lease was settled: {:?}", late.lease)));
             }
         }
     }
 
     /// Lets time pass until `end`, making every call when it is due.
     pub async fn run_until(&mut self, end: Timestamp) {
+        self.run_until_in(end, &mut |_, _| Weather::Fine).await;
+    }
+
+    /// The same in any weather.
+    pub async fn run_until_in(&mut self, end: Timestamp, weather: &mut impl FnMut(&Leased, Timestamp) -> Weather) {
         loop {
-            self.deliver_due().await;
+            self.deliver_due_in(weather).await;
             match self.store.next_due().await.expect("readable") {
                 Some(due) if due <= end => self.clock.set(due.max(self.clock.now())),
                 Some(_) | None => break,
@@ -220,17 +335,38 @@ impl World {
 
     /// Every delivery, the oldest first.
     pub async fn deliveries(&self) -> Vec<Delivery> {
-        let filter = DeliveryFilter { limit: 500, ..DeliveryFilter::default() };
-        let mut all: Vec<Delivery> =
-            self.store.deliveries(filter).await.expect("readable").into_iter().map(|v| v.delivery).collect();
+        let mut all = Vec::new();
+        loop {
+            let after = all.last().and_then(|d: &Delivery| d.id).map(|id| id.0);
+            let filter = DeliveryFilter { limit: PAGE_ITEMS_MAX, after, ..DeliveryFilter::default() };
+            let page = self.store.deliveries(filter).await.expect("readable");
+            if page.is_empty() {
+                break;
+            }
+            all.extend(page.into_iter().map(|v| v.delivery));
+        }
         all.reverse();
         all
     }
 
+    /// Every event, the newest first.
+    pub async fn events(&self) -> Vec<EventView> {
+        let mut all: Vec<EventView> = Vec::new();
+        loop {
+            let after = all.last().map(|e| e.id.0);
+            let page = self.store.events(EventFilter { limit: PAGE_ITEMS_MAX, after, ..EventFilter::default() });
+            let page = page.await.expect("readable");
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page);
+        }
+    }
+
     /// Fails unless every event and delivery is explained: nothing is open, and whatever is not plainly done says why.
     pub async fn assert_explained(&self) {
-        let events = self.store.events(EventFilter { limit: 500, ..EventFilter::default() }).await.expect("readable");
-        for event in events {
+        assert!(self.wrong.is_empty(), "{:?}", self.wrong);
+        for event in self.events().await {
             let state = event.state.code();
             assert!(state != "received", "{event:?} was never read");
             assert!(state == "mapped" || event.reason.is_some(), "{event:?} says no reason");
@@ -241,6 +377,10 @@ impl World {
             assert!(plain || delivery.reason.is_some(), "{delivery:?} says no reason");
         }
     }
+}
+
+fn attempt(at: Timestamp) -> AttemptRecord {
+    AttemptRecord { at, took_ms: 1, status: None, outcome: String::new(), response: None }
 }
 
 fn open(folder: &Path, policy: &Policy) -> Store {

@@ -1,0 +1,304 @@
+//! Runs many lives through one bridge: everything received before anything is sent, or as it goes, with restarts, long
+//! sleeps and bad weather. Customers do not touch each other, so that they can share a world.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use refairn_bridge::domain::delivery::Delivery;
+use refairn_bridge::domain::endpoint::ProviderKind;
+use refairn_bridge::domain::event::EventId;
+use refairn_bridge::domain::policy::Policy;
+use refairn_bridge::sandbox::{Commission, Payment};
+use refairn_bridge::store::Leased;
+use refairn_bridge::store::views::EventView;
+
+use crate::chance::{Chance, digest};
+use crate::events::{self, Event};
+use crate::life::{BEGIN, DAY, LIFE_MAX, Life};
+use crate::support::{MadeCall, Weather, World, default_rules, endpoint};
+use crate::truth::Arrivals;
+
+/// Lives that share a world.
+pub(crate) const WORLD: u64 = 256;
+/// Events that are read together at most.
+const CHUNK: usize = 256;
+/// When everything has happened.
+const END: i64 = BEGIN + LIFE_MAX + 10 * DAY;
+/// Days after that in which everything comes to rest.
+const REST: u64 = 14;
+
+/// How the events of a life come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// In their order, each once, all before anything is sent.
+    InOrder,
+    /// In any order and more than once, all before anything is sent.
+    Shuffled,
+    /// Any time after they happened, while calls are made.
+    AsItGoes,
+}
+
+/// What was seen of one life.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) arrivals: Arrivals,
+    pub(crate) calls: Vec<MadeCall>,
+    pub(crate) deliveries: Vec<Delivery>,
+    /// What Refairn holds.
+    pub(crate) held: Vec<(Payment, Option<Commission>)>,
+    pub(crate) outcomes: Vec<((u64, u64), EventView)>,
+    pub(crate) wrong: Vec<String>,
+}
+
+/// Lives with their events, and the number of the world they share.
+pub(crate) struct Batch {
+    pub(crate) world: u64,
+    pub(crate) lives: Vec<(Life, Vec<Event>)>,
+}
+
+impl Batch {
+    pub(crate) fn new(lives: Vec<Life>) -> Self {
+        let world = lives.first().map_or(0, |life| life.number / WORLD);
+        Self { world, lives: lives.into_iter().map(|life| (events::of(&life), life)).map(|(e, l)| (l, e)).collect() }
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        let zone = ["UTC", "UTC", "Africa/Lagos", "America/New_York"][usize::try_from(self.world % 4).expect("small")];
+        Policy { time_zone: TimeZone::get(zone).expect("a zone"), ..Policy::default() }
+    }
+
+    /// Runs them all, in a world of its own.
+    pub(crate) async fn run(&self, way: Way) -> Vec<Seen> {
+        let begin = if way == Way::AsItGoes { BEGIN } else { END };
+        let mut run = Run { batch: self, world: self.open(second(begin)), ids: BTreeMap::new(), seen: Vec::new() };
+        run.seen.resize_with(self.lives.len(), Seen::default);
+        match way {
+            Way::InOrder => run.receive(self.in_order()).await,
+            Way::Shuffled => run.receive(self.shuffled()).await,
+            Way::AsItGoes => run.as_it_goes().await,
+        }
+        run.world.run_days(REST).await;
+        run.gather().await
+    }
+
+    fn open(&self, at: Timestamp) -> World {
+        let policy = self.policy();
+        let mut rules = default_rules();
+        rules.products = ["price_plus", "PLN_plus"].map(|id| (id.to_owned(), "prod_2".to_owned())).into();
+        rules.minimum_amount = [("NGN".parse().expect("a currency"), 100.into())].into();
+        rules.time_zone = policy.time_zone.clone();
+        let endpoints = [ProviderKind::Stripe, ProviderKind::Paystack].map(|p| endpoint(p, rules.clone()));
+        World::new(endpoints.into(), policy, at)
+    }
+
+    fn all(&self) -> impl Iterator<Item = Arrival> {
+        let each = |(life, (_, events)): (usize, &(Life, Vec<Event>))| {
+            (0..events.len()).map(move |event| Arrival { life, event, again: 0 })
+        };
+        self.lives.iter().enumerate().flat_map(each).collect::<Vec<_>>().into_iter()
+    }
+
+    fn event(&self, arrival: Arrival) -> &Event {
+        &self.lives[arrival.life].1[arrival.event]
+    }
+
+    fn in_order(&self) -> Vec<Arrival> {
+        let mut all: Vec<Arrival> = self.all().collect();
+        all.sort_by_key(|a| (self.event(*a).at, a.life, a.event));
+        all
+    }
+
+    fn shuffled(&self) -> Vec<Arrival> {
+        let again = |a: Arrival| {
+            (0..[1, 1, 1, 2, 3][self.roll(a, 1).below(5) as usize]).map(move |again| Arrival { again, ..a })
+        };
+        let mut all: Vec<Arrival> = self.all().flat_map(again).collect();
+        all.sort_by_key(|a| self.roll(*a, 2).number());
+        all
+    }
+
+    /// What chance has in store for an arrival: it follows from the life, and not from who else is there.
+    fn roll(&self, arrival: Arrival, purpose: u64) -> Chance {
+        let event = self.event(arrival);
+        Chance::of(&[self.lives[arrival.life].0.number, event.act, event.part, arrival.again, purpose])
+    }
+}
+
+/// One coming of one event.
+#[derive(Debug, Clone, Copy)]
+struct Arrival {
+    life: usize,
+    event: usize,
+    /// From 0: a repetition.
+    again: u64,
+}
+
+/// A moment at which events come.
+struct Tick {
+    at: i64,
+    /// No call is made on the way here.
+    asleep: bool,
+    /// The bridge is started anew.
+    restart: bool,
+    /// From here on Refairn refuses our key.
+    locked_out: bool,
+}
+
+struct Run<'a> {
+    batch: &'a Batch,
+    world: World,
+    ids: BTreeMap<EventId, (usize, usize)>,
+    seen: Vec<Seen>,
+}
+
+impl Run<'_> {
+    async fn receive(&mut self, arrivals: Vec<Arrival>) {
+        for chunk in arrivals.chunks(CHUNK) {
+            let batch = self.batch;
+            let bodies: Vec<(ProviderKind, String)> = chunk.iter().map(|a| sent(batch, *a)).collect();
+            let recorded = self.world.record_all(bodies.iter().map(|(p, b)| (*p, b.as_bytes()))).await;
+            for (arrival, recorded) in chunk.iter().zip(recorded) {
+                let (event, seen) = (batch.event(*arrival), &mut self.seen[arrival.life]);
+                let key = (event.act, event.part);
+                let before = seen.arrivals.contains_key(&key);
+                seen.arrivals.entry(key).or_insert(self.world.clock.now());
+                let known = *self.ids.entry(recorded.id).or_insert((arrival.life, arrival.event));
+                if recorded.duplicate != before || known != (arrival.life, arrival.event) {
+                    seen.wrong.push(format!("{} #{} was taken for another event", event.kind, event.act));
+                }
+            }
+            self.world.map_all().await;
+        }
+    }
+
+    async fn as_it_goes(&mut self) {
+        let ticks = ticks(self.batch.world);
+        let mut schedule: Vec<Vec<Arrival>> = Vec::new();
+        schedule.resize_with(ticks.len(), Vec::new);
+        for arrival in self.batch.all() {
+            self.plan(arrival, &ticks, &mut schedule);
+        }
+        let numbers: BTreeMap<&str, u64> = self.batch.lives.iter().map(|(l, _)| (l.email.as_str(), l.number)).collect();
+        for (tick, mut arrivals) in ticks.iter().zip(schedule) {
+            let locked_out = tick.locked_out;
+            let mut weather =
+                |lease: &Leased, now: Timestamp| weather(numbers[lease.key.email_key.as_str()], lease, now, locked_out);
+            if !tick.asleep {
+                let before = second(tick.at) - Duration::from_millis(1);
+                self.world.run_until_in(before, &mut weather).await;
+            }
+            self.world.clock.set(second(tick.at).max(self.world.clock.now()));
+            if tick.restart {
+                self.world.restart().await;
+            }
+            arrivals.sort_by_key(|a| self.batch.roll(*a, 3).number());
+            self.receive(arrivals).await;
+            if !tick.asleep {
+                self.world.deliver_due_in(&mut weather).await;
+            }
+            if tick.at % 3 == 0 {
+                self.world.settle_late().await;
+            }
+        }
+        self.world.settle_late().await;
+    }
+
+    /// When an event comes, and when it comes again.
+    fn plan(&self, arrival: Arrival, ticks: &[Tick], schedule: &mut [Vec<Arrival>]) {
+        let number = self.batch.lives[arrival.life].0.number;
+        let mut chance = self.batch.roll(arrival, 4);
+        let last = ticks.len() - 1;
+        let first = ticks.iter().position(|t| t.at >= self.batch.event(arrival).at).unwrap_or(last);
+        let late = match Chance::of(&[number, 5]).below(10) {
+            0..4 => chance.below(2),
+            4..7 => chance.below(16),
+            7..9 if chance.percent(15) => chance.below(70),
+            7..9 => chance.below(2),
+            _ => (last - first) as u64 - chance.below(6).min((last - first) as u64),
+        };
+        let mut at = (first + usize::try_from(late).expect("small")).min(last);
+        schedule[at].push(arrival);
+        for again in 1..=chance.pick(&[0, 0, 0, 1, 2]) {
+            at = (at + usize::try_from(chance.below(9)).expect("small")).min(last);
+            schedule[at].push(Arrival { again, ..arrival });
+        }
+    }
+
+    async fn gather(mut self) -> Vec<Seen> {
+        let lives: BTreeMap<String, usize> =
+            self.batch.lives.iter().enumerate().map(|(i, (l, _))| (l.email.clone(), i)).collect();
+        for call in std::mem::take(&mut self.world.calls) {
+            self.seen[lives[&call.key.email_key]].calls.push(call);
+        }
+        for (key, wrong) in std::mem::take(&mut self.world.wrong) {
+            self.seen[lives[&key.email_key]].wrong.push(wrong);
+        }
+        for delivery in self.world.deliveries().await {
+            self.seen[lives[&delivery.call.email().key()]].deliveries.push(delivery);
+        }
+        for event in self.world.events().await {
+            let (life, number) = self.ids[&event.id];
+            let told = &self.batch.lives[life].1[number];
+            self.seen[life].outcomes.push(((told.act, told.part), event));
+        }
+        let book = &self.world.book;
+        let commissions: BTreeMap<&str, &Commission> =
+            book.commissions().iter().map(|c| (c.payment_id.as_str(), c)).collect();
+        for payment in book.payments() {
+            let commission = commissions.get(payment.payment_id.as_str()).map(|c| (*c).clone());
+            self.seen[lives[&payment.customer_email.to_lowercase()]].held.push((payment.clone(), commission));
+        }
+        self.seen
+    }
+}
+
+/// A body as it is sent; Stripe's differ from one time to the next.
+fn sent(batch: &Batch, arrival: Arrival) -> (ProviderKind, String) {
+    let event = batch.event(arrival);
+    let provider = batch.lives[arrival.life].0.payers[event.payer].provider;
+    let webhooks = format!("\"pending_webhooks\":{}", 2 + arrival.again);
+    let body =
+        if arrival.again > 0 { event.body.replace("\"pending_webhooks\":1", &webhooks) } else { event.body.clone() };
+    (provider, body)
+}
+
+fn second(at: i64) -> Timestamp {
+    Timestamp::from_second(at).expect("a time")
+}
+
+/// The moments of a world: some a second apart, some days.
+fn ticks(world: u64) -> Vec<Tick> {
+    let mut chance = Chance::of(&[world, 6]);
+    let (mut ticks, mut at, mut locked_out) = (Vec::new(), BEGIN, false);
+    while at < END {
+        let wait = 1 + chance.span(6 * DAY);
+        // A probe goes out each minute: not for days.
+        locked_out = wait < 1_800 && chance.percent(if locked_out { 60 } else { 5 });
+        at += wait;
+        ticks.push(Tick { at, asleep: chance.percent(20), restart: chance.percent(8), locked_out });
+    }
+    ticks
+}
+
+/// What befalls a call: nothing, for half of the lives.
+fn weather(life: u64, lease: &Leased, now: Timestamp, locked_out: bool) -> Weather {
+    if locked_out {
+        return Weather::Refused(401);
+    }
+    let d = &lease.delivery;
+    let body = d.call.body("", None).expect("a body");
+    let mut chance = Chance::of(&[life, digest(&body), u64::from(d.attempts), 7]);
+    let patient = d.first_attempt_at.is_none_or(|first| now.duration_since(first).as_hours() < 60);
+    if Chance::of(&[life, 8]).percent(50) || d.attempts > 6 || !patient {
+        return Weather::Fine;
+    }
+    match chance.below(10) {
+        0 | 1 => Weather::Unheard,
+        2 => Weather::Refused(503),
+        3 => Weather::Refused(429),
+        4 => Weather::Lost { recorded: chance.percent(50) },
+        _ => Weather::Fine,
+    }
+}

@@ -1,0 +1,390 @@
+//! Makes a life from its number.
+
+#[path = "takebacks.rs"]
+mod takebacks;
+
+use std::collections::BTreeMap;
+
+use refairn_bridge::domain::endpoint::ProviderKind;
+use refairn_bridge::domain::event::Mode;
+
+use crate::chance::Chance;
+use crate::life::{Act, BEGIN, DAY, Fate, HOUR, LIFE_MAX, Life, Paid, Payer, Place, Price, Spelling, What, Why, Word};
+
+/// The agents' codes, all of them known to Refairn.
+const CODES: &[&str] = &["ADA10", "BAYO-15", "chidi_20", "x.9", "48213"];
+
+/// The life of this number.
+pub(crate) fn life(number: u64) -> Life {
+    let mut chance = Chance::of(&[number]);
+    let code = chance.percent(70).then(|| chance.pick(CODES));
+    let mut author = Author {
+        life: Life { number, email: format!("l{number}.ada@example.com"), payers: vec![], acts: vec![] },
+        chance,
+        ids: BTreeMap::new(),
+        code,
+    };
+    for _ in 0..author.chance.pick(&[1, 1, 1, 1, 1, 2, 2, 2, 3]) {
+        author.strand();
+    }
+    author.reversals();
+    let mut life = author.life;
+    life.acts.sort_by_key(|act| (act.at, act.n));
+    life
+}
+
+struct Author {
+    life: Life,
+    chance: Chance,
+    /// Ids count within their scope: other accounts, and the test mode, have the same ones.
+    ids: BTreeMap<String, u64>,
+    code: Option<&'static str>,
+}
+
+/// A subscription as it is written down.
+struct Sub {
+    payer: usize,
+    id: String,
+    price: Price,
+    minor: i64,
+    currency: &'static str,
+    /// Its metadata hold the code, and so do its invoices'.
+    coded: bool,
+    at: i64,
+}
+
+impl Author {
+    fn act(&mut self, payer: usize, at: i64, what: What) -> &mut Act {
+        let (n, guest) = (self.life.acts.len() as u64, self.life.payers[payer].customer.is_none());
+        let email = (guest || self.chance.percent(85)).then(|| self.spelling());
+        self.life.acts.push(Act { n, at, payer, email, code: None, what });
+        self.life.acts.last_mut().expect("the act")
+    }
+
+    fn spelling(&mut self) -> Spelling {
+        self.chance.pick(&[
+            Spelling::Lower,
+            Spelling::Lower,
+            Spelling::Lower,
+            Spelling::Mixed,
+            Spelling::Upper,
+            Spelling::Spaced,
+        ])
+    }
+
+    fn id(&mut self, payer: usize, kind: &str) -> String {
+        let next = self.ids.entry(self.life.payers[payer].scope()).or_default();
+        *next += 1;
+        format!("{kind}_{}x{next}", self.life.number)
+    }
+
+    fn place(&mut self, payer: usize) -> Place {
+        if self.life.payers[payer].is_stripe() {
+            self.chance.pick(&[Place::Metadata, Place::OtherKey, Place::ClientReference])
+        } else {
+            self.chance.pick(&[Place::Metadata, Place::OtherKey, Place::CustomField, Place::TextMetadata])
+        }
+    }
+
+    /// The life's code, or once in a while another one.
+    fn coded(&mut self, payer: usize, cases: u64) -> Option<(&'static str, Place)> {
+        let own = self.code.filter(|_| self.chance.percent(cases))?;
+        let code = if self.chance.percent(8) { self.chance.pick(CODES) } else { own };
+        Some((code, self.place(payer)))
+    }
+
+    /// One more thing that the person buys.
+    fn strand(&mut self) {
+        let payer = self.payer();
+        let at = BEGIN + DAY + self.chance.between(0, 20 * DAY);
+        match (self.life.payers[payer].is_stripe(), self.chance.below(10)) {
+            (true, 0..7) if self.life.payers[payer].customer.is_some() => self.stripe_subscription(payer, at),
+            (true, _) => self.one_offs(payer, at),
+            (false, 0..6) => self.paystack_subscription(payer, at),
+            (false, _) => self.one_offs(payer, at),
+        }
+    }
+
+    fn payer(&mut self) -> usize {
+        let old = self.life.payers.len();
+        if old > 0 && self.chance.percent(35) {
+            return old - 1;
+        }
+        let stripe = self.chance.percent(62);
+        let provider = if stripe { ProviderKind::Stripe } else { ProviderKind::Paystack };
+        let account = (stripe && self.chance.percent(15)).then_some("acct_1Market");
+        let mode = if self.chance.percent(12) { Mode::Test } else { Mode::Live };
+        let new_shape = self.chance.percent(50);
+        let guest = stripe && self.chance.percent(8);
+        self.life.payers.push(Payer { provider, account, mode, customer: None, new_shape });
+        if !guest {
+            self.life.payers[old].customer = Some(self.id(old, if stripe { "cus" } else { "CUS" }));
+        }
+        old
+    }
+
+    fn currency(&mut self, payer: usize) -> &'static str {
+        if self.life.payers[payer].is_stripe() {
+            self.chance.pick(&["usd", "usd", "eur", "jpy", "kwd", "ugx"])
+        } else {
+            self.chance.pick(&["NGN", "NGN", "GHS", "XOF", "KES"])
+        }
+    }
+
+    fn minor(&mut self) -> i64 {
+        let odd = self.chance.between(1, 5_000_000);
+        self.chance.pick(&[10_000, 29_000, 29_990, 100_000, 450_000, odd.max(10_000)])
+    }
+
+    fn one_offs(&mut self, payer: usize, mut at: i64) {
+        let (minor, currency) = (self.minor(), self.currency(payer));
+        for _ in 0..self.chance.pick(&[1, 1, 1, 2, 3]) {
+            let stripe = self.life.payers[payer].is_stripe();
+            let roll = self.chance.below(10);
+            let why = match (stripe, roll) {
+                (true, 0..2) => Why::Delayed,
+                (false, 0..2) => Why::CardCheck,
+                _ => Why::OneOff,
+            };
+            let bill = self.id(payer, if stripe { "pi" } else { "ref" });
+            let checks = why == Why::CardCheck;
+            let (minor, currency) = if checks { (5_000, "NGN") } else { (minor, currency) };
+            let paid = Paid {
+                bill: bill.clone(),
+                sub: None,
+                minor,
+                currency,
+                price: Price::Basic,
+                why,
+                twice: false,
+                linked: false,
+            };
+            let code = self.coded(payer, 50);
+            self.act(payer, at, What::Paid(paid)).code = code;
+            if checks {
+                let id = self.id(payer, "re");
+                self.act(payer, at + 20, What::Refund { bill, id, minor, fate: Fate::Done });
+            }
+            at += 60 + self.chance.span(12 * DAY);
+        }
+    }
+
+    fn stripe_subscription(&mut self, payer: usize, at: i64) {
+        let (id, price) = (self.id(payer, "sub"), self.chance.pick(&[Price::Basic, Price::Basic, Price::Plus]));
+        let (minor, currency) = (self.minor(), self.currency(payer));
+        let coded = self.code.is_some() && self.chance.percent(8);
+        let mut sub = Sub { payer, id, price, minor, currency, coded, at };
+        if self.chance.percent(50) {
+            let code = self.coded(payer, 15).map(|(code, _)| (code, Place::Metadata));
+            let created = self.chance.percent(85);
+            self.act(payer, sub.at, What::SignUp { created }).code = code;
+            sub.at += 1 + self.chance.span(2 * DAY);
+        }
+        let bill = self.id(payer, "in");
+        if self.chance.percent(70) {
+            let checkout = What::Checkout { session: self.id(payer, "cs"), sub: sub.id.clone(), bill: bill.clone() };
+            let (code, late) = (self.coded(payer, 80), self.chance.between(0, 4));
+            self.act(payer, sub.at + late, checkout).code = code;
+        }
+        if self.begin(&mut sub, bill) {
+            self.periods(&mut sub);
+        }
+    }
+
+    /// The first days of a subscription; false when it does not come to more.
+    fn begin(&mut self, sub: &mut Sub, bill: String) -> bool {
+        match self.chance.below(20) {
+            0..5 => self.trial(sub, bill),
+            // The first card fails, and perhaps the second, too.
+            5..7 => {
+                self.stands(sub, Word::Incomplete, None);
+                self.declined(sub, bill.clone(), true);
+                if self.chance.percent(30) {
+                    sub.at += 23 * HOUR;
+                    self.stands(sub, Word::IncompleteExpired, None);
+                    return false;
+                }
+                sub.at += 60 + self.chance.between(0, 20 * HOUR);
+                self.pay(sub, bill, Why::First);
+                sub.at += 1;
+                self.stands(sub, Word::Active, None);
+                true
+            }
+            early => {
+                self.stands(sub, if early % 2 == 0 { Word::Active } else { Word::Incomplete }, None);
+                sub.at += self.chance.between(0, 3);
+                self.pay(sub, bill, Why::First);
+                if early % 2 == 1 {
+                    sub.at += self.chance.between(0, 2);
+                    self.stands(sub, Word::Active, None);
+                }
+                true
+            }
+        }
+    }
+
+    fn trial(&mut self, sub: &mut Sub, bill: String) -> bool {
+        let end = sub.at + self.chance.between(1, 9) * DAY;
+        self.stands(sub, Word::Trialing, Some(end));
+        let free = What::Free { bill, sub: sub.id.clone(), covered: false, first: true };
+        let late = self.chance.between(0, 2);
+        self.act(sub.payer, sub.at + late, free);
+        if self.chance.percent(15) {
+            sub.at = self.chance.between(sub.at + 60, end - 60);
+            self.stands(sub, Word::Ended, None);
+            return false;
+        }
+        sub.at = end;
+        if self.chance.percent(8) {
+            self.stands(sub, Word::Paused, None);
+            sub.at += 60 + self.chance.span(5 * DAY);
+            self.stands(sub, Word::Resumed, None);
+        } else {
+            self.stands(sub, Word::Active, None);
+        }
+        sub.at += HOUR;
+        let bill = self.id(sub.payer, "in");
+        self.pay(sub, bill, Why::Renewal);
+        true
+    }
+
+    fn periods(&mut self, sub: &mut Sub) {
+        let period = self.chance.pick(&[2 * HOUR, DAY, 3 * DAY, 7 * DAY, 7 * DAY, 14 * DAY]);
+        for _ in 0..self.chance.pick(&[0, 0, 1, 1, 2, 2, 3, 4]) {
+            let next = sub.at + period + self.chance.between(-600, 600);
+            if next > BEGIN + LIFE_MAX - 12 * DAY {
+                break;
+            }
+            sub.at = next;
+            let bill = self.id(sub.payer, "in");
+            match self.chance.below(20) {
+                0..4 => {
+                    if !self.failure(sub, bill) {
+                        return;
+                    }
+                }
+                4..6 => {
+                    sub.price = Price::Plus;
+                    sub.minor += 1_500;
+                    self.stands(sub, Word::Active, None);
+                    sub.at += self.chance.between(0, 2);
+                    self.pay(sub, bill, Why::Upgrade);
+                }
+                6 => {
+                    self.act(sub.payer, sub.at, What::Free { bill, sub: sub.id.clone(), covered: true, first: false });
+                }
+                roll => {
+                    self.pay(sub, bill, Why::Renewal);
+                    if roll % 2 == 0 {
+                        sub.at += self.chance.between(0, 2);
+                        self.stands(sub, Word::Active, None);
+                    }
+                }
+            }
+        }
+        self.end(sub);
+    }
+
+    /// A renewal that fails; true when the customer pays after all.
+    fn failure(&mut self, sub: &mut Sub, bill: String) -> bool {
+        self.declined(sub, bill.clone(), false);
+        sub.at += self.chance.between(0, 2);
+        if self.chance.percent(85) {
+            self.stands(sub, Word::PastDue, None);
+        }
+        sub.at += 60 + self.chance.span(5 * DAY);
+        match self.chance.below(10) {
+            0..6 => {
+                self.pay(sub, bill, Why::Renewal);
+                sub.at += 1;
+                self.stands(sub, Word::Active, None);
+                true
+            }
+            6..8 => {
+                self.stands(sub, Word::Ended, None);
+                false
+            }
+            8 => {
+                self.stands(sub, Word::Unpaid, None);
+                false
+            }
+            _ => false,
+        }
+    }
+
+    fn end(&mut self, sub: &mut Sub) {
+        if !self.chance.percent(45) {
+            return;
+        }
+        sub.at += 60 + self.chance.span(5 * DAY);
+        if self.chance.percent(40) {
+            self.stands(sub, Word::Ending, None);
+            sub.at += 60 + self.chance.span(5 * DAY);
+        }
+        self.stands(sub, Word::Ended, None);
+        if self.chance.percent(5) {
+            sub.at += 60 + self.chance.span(2 * DAY);
+            let bill = self.id(sub.payer, "in");
+            self.pay(sub, bill, Why::Renewal);
+        }
+    }
+
+    fn pay(&mut self, sub: &Sub, bill: String, why: Why) {
+        let (twice, linked) = (self.chance.percent(40), self.chance.percent(60));
+        let Sub { minor, currency, price, .. } = *sub;
+        let paid = Paid { bill, sub: Some(sub.id.clone()), minor, currency, price, why, twice, linked };
+        self.act(sub.payer, sub.at, What::Paid(paid)).code = None;
+        self.with_code(sub);
+    }
+
+    fn stands(&mut self, sub: &Sub, word: Word, trial_end: Option<i64>) {
+        self.act(sub.payer, sub.at, What::Stands { sub: sub.id.clone(), word, price: sub.price, trial_end });
+        self.with_code(sub);
+    }
+
+    fn declined(&mut self, sub: &Sub, bill: String, first: bool) {
+        let Sub { minor, currency, price, .. } = *sub;
+        self.act(sub.payer, sub.at, What::Declined { bill, sub: sub.id.clone(), minor, currency, price, first });
+        self.with_code(sub);
+    }
+
+    fn with_code(&mut self, sub: &Sub) {
+        let code = self.code.filter(|_| sub.coded).map(|code| (code, Place::Metadata));
+        self.life.acts.last_mut().expect("an act").code = code;
+    }
+
+    fn paystack_subscription(&mut self, payer: usize, at: i64) {
+        let (id, price) = (self.id(payer, "SUB"), self.chance.pick(&[Price::Basic, Price::Basic, Price::Plus]));
+        let (minor, currency) = (self.minor(), self.currency(payer));
+        let mut sub = Sub { payer, id, price, minor, currency, coded: false, at };
+        let bill = self.id(payer, "ref");
+        self.pay(&sub, bill, Why::First);
+        self.life.acts.last_mut().expect("an act").code = self.coded(payer, 80);
+        sub.at += self.chance.between(1, 4);
+        self.stands(&sub, Word::Active, None);
+        let period = self.chance.pick(&[2 * HOUR, DAY, 7 * DAY, 7 * DAY, 14 * DAY]);
+        for _ in 0..self.chance.pick(&[0, 0, 1, 1, 2, 3]) {
+            sub.at += period;
+            if sub.at > BEGIN + LIFE_MAX - 12 * DAY {
+                break;
+            }
+            let bill = self.id(payer, "ref");
+            if self.chance.percent(20) {
+                self.declined(&sub, bill.clone(), false);
+                sub.at += 60 + self.chance.span(3 * DAY);
+                if !self.chance.percent(70) {
+                    return;
+                }
+            }
+            self.pay(&sub, bill, Why::Renewal);
+        }
+        if self.chance.percent(50) {
+            sub.at += 60 + self.chance.span(5 * DAY);
+            self.stands(&sub, Word::Ending, None);
+            sub.at += 60 + self.chance.span(5 * DAY);
+            if self.chance.percent(80) {
+                self.stands(&sub, Word::Ended, None);
+            }
+        }
+    }
+}

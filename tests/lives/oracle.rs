@@ -1,0 +1,314 @@
+//! What must hold of every life, whatever the weather: judged by the truth of the life, the calls that were made and
+//! what Refairn holds in the end.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use refairn_bridge::domain::delivery::{Delivery, DeliveryState, Subject};
+use refairn_bridge::domain::event::{EventState, Mode};
+use refairn_bridge::domain::policy::Policy;
+use refairn_bridge::domain::reason::Reason;
+use refairn_bridge::sandbox;
+use rust_decimal::Decimal;
+
+use crate::drive::Seen;
+use crate::events::{Event, NAME, TYPED_NAME};
+use crate::life::Life;
+use crate::support::{MadeCall, Weather};
+use crate::truth::{self, Payment, Truth};
+
+/// Everything that is wrong with what came of a life.
+pub(crate) fn complaints(life: &Life, events: &[Event], seen: &Seen, policy: &Policy) -> Vec<String> {
+    let truth = truth::of(life, events, &seen.arrivals, &policy.time_zone);
+    let mut judge = Judge { life, seen, truth: &truth, policy, complaints: seen.wrong.clone() };
+    judge.events();
+    judge.lead();
+    for payment in &truth.payments {
+        judge.payment(payment);
+    }
+    judge.nothing_else();
+    judge.changes_of_status();
+    judge.last_words();
+    judge.complaints
+}
+
+struct Judge<'a> {
+    life: &'a Life,
+    seen: &'a Seen,
+    truth: &'a Truth,
+    policy: &'a Policy,
+    complaints: Vec<String>,
+}
+
+/// A payment call as the log has it.
+struct Told {
+    at: Timestamp,
+    day: Date,
+    amount: Decimal,
+    product: String,
+    status: String,
+    /// Refairn took it, then.
+    taken: bool,
+    /// It may have.
+    perhaps: bool,
+    body: String,
+}
+
+impl Judge<'_> {
+    fn complain(&mut self, what: String) {
+        self.complaints.push(what);
+    }
+
+    fn payment_calls(&self) -> Vec<Told> {
+        let payments = self.seen.calls.iter().filter(|c| c.kind == "payment-succeeded");
+        payments.map(told).collect()
+    }
+
+    fn held_on(&self, day: Date) -> Option<&(sandbox::Payment, Option<sandbox::Commission>)> {
+        self.seen.held.iter().find(|(p, _)| p.payment_date == day)
+    }
+
+    fn delivery_of(&self, payment: &Payment) -> Option<&Delivery> {
+        self.seen.deliveries.iter().find(|d| match &d.subject {
+            Subject::Payment { scope, identity } => *scope == payment.scope && *identity == payment.bill,
+            Subject::Lead(_) | Subject::Status(_) => false,
+        })
+    }
+
+    /// Every event ends in one state, with a reason, and nothing waits for what will never come.
+    fn events(&mut self) {
+        for ((act, part), view) in &self.seen.outcomes {
+            // A refund waits for a payment that counts, and a card check is none.
+            let nobody = self.truth.nobodys.contains(&(*act, *part)) || self.life.is_card_check(*act);
+            let fine = match view.state {
+                EventState::Mapped => true,
+                EventState::Ignored => view.reason.is_some(),
+                EventState::Waiting => nobody && view.reason.is_some(),
+                EventState::Received | EventState::Unmappable => false,
+            };
+            if !fine {
+                self.complain(format!(
+                    "{} #{act} ended as {:?} {:?} {:?}",
+                    view.event_type, view.state, view.reason, view.detail
+                ));
+            }
+        }
+        let open: Vec<String> =
+            self.seen.deliveries.iter().filter(|d| d.state.is_open()).map(|d| format!("{d:?} is still open")).collect();
+        self.complaints.extend(open);
+    }
+
+    /// The customer's own call: only with a code of this life, and where there is one, it is told.
+    fn lead(&mut self) {
+        for call in self.seen.calls.iter().filter(|c| c.kind == "customer-created") {
+            let (name, code) = (&call.body["customerName"], call.body["referralCode"].as_str());
+            let known = self.truth.codes.iter().any(|c| Some(c.code) == code && c.heard <= call.at);
+            let local = self.life.email.split('@').next().unwrap_or_default();
+            let named = [NAME, TYPED_NAME].contains(&name.as_str().unwrap_or_default())
+                || name.as_str().is_some_and(|n| n.to_lowercase() == local);
+            if !known || !named {
+                self.complaints.push(format!("a customer-created call nobody asked for: {}", call.body));
+            }
+        }
+        for mode in [Mode::Live, Mode::Test] {
+            let code = self.truth.codes.iter().any(|c| c.mode == mode && c.known.is_some());
+            let lead = self.seen.deliveries.iter().find(|d| d.subject == Subject::Lead(mode));
+            if code && !lead.is_some_and(|d| d.state.is_told()) {
+                self.complain(format!("a code was known, but the {} customer was not told: {lead:?}", mode.code()));
+            }
+        }
+    }
+
+    fn payment(&mut self, payment: &Payment) {
+        let what = format!("payment {} {}", payment.scope, payment.bill);
+        let Some(delivery) = self.delivery_of(payment).cloned() else {
+            if payment.known.is_some() {
+                self.complain(format!("{what} was lost"));
+            }
+            return;
+        };
+        match delivery.state {
+            DeliveryState::Delivered | DeliveryState::Duplicate => self.told(payment, &delivery, &what),
+            DeliveryState::Held | DeliveryState::Rejected if !delivery.attention => {
+                self.complain(format!("{what} is held, and nobody is told"));
+            }
+            DeliveryState::Held => {
+                let holder = self.held_on(payment.day).map(|(p, _)| p.amount.is_zero());
+                let justified = match delivery.reason {
+                    Some(Reason::SameDayPayment) => holder == Some(false),
+                    Some(Reason::DayTakenByStatus) => holder == Some(true),
+                    _ => false,
+                };
+                if !justified {
+                    self.complain(format!(
+                        "{what} is held for {:?}, but its day is held by {holder:?}",
+                        delivery.reason
+                    ));
+                }
+            }
+            DeliveryState::Cancelled
+                if payment.all_taken_back() && delivery.reason == Some(Reason::ReversedBeforeSending) => {}
+            DeliveryState::Queued
+            | DeliveryState::Sending
+            | DeliveryState::Rejected
+            | DeliveryState::Cancelled
+            | DeliveryState::Superseded
+            | DeliveryState::Discarded => {
+                self.complain(format!("{what} ended as {:?} {:?}", delivery.state, delivery.reason));
+            }
+        }
+    }
+
+    /// A payment that Refairn has: exactly, once, credited, and marked when it was taken back.
+    fn told(&mut self, payment: &Payment, delivery: &Delivery, what: &str) {
+        let Some((held, commission)) = self.held_on(payment.day).cloned() else {
+            return self.complain(format!("{what} is said to be told, but Refairn has nothing on {}", payment.day));
+        };
+        let exact = held.amount == payment.amount
+            && held.currency == payment.currency
+            && held.product_id == payment.product
+            && held.customer_email.to_lowercase() == self.life.email;
+        if !exact || delivery.call.day() != Some(payment.day) {
+            self.complain(format!(
+                "{what} should be {} {} for {} on {}, is {held:?} {} {} {}",
+                payment.amount,
+                payment.currency,
+                payment.product,
+                payment.day,
+                held.amount,
+                held.currency,
+                held.product_id
+            ));
+        }
+        let sent = delivery.first_attempt_at.unwrap_or(Timestamp::MIN);
+        self.credited(payment, delivery, commission.is_some(), sent, what);
+        self.waited(payment, sent, what);
+        let taken = format!("{} of ", payment.taken_back.normalize());
+        let marked = delivery.reason == Some(Reason::Reversed) && delivery.attention;
+        let exactly = delivery.detail.as_ref().is_some_and(|d| d.starts_with(&taken));
+        if payment.taken_back.is_zero() == marked || (marked && !exactly) {
+            self.complain(format!(
+                "{what}: {} was taken back, it says {:?} {:?}",
+                payment.taken_back, delivery.reason, delivery.detail
+            ));
+        }
+        let before = payment.all_taken_back() && payment.reversals_known.is_some_and(|known| known < sent);
+        if before {
+            self.complain(format!("{what} was sent although all of it had been taken back"));
+        }
+    }
+
+    fn credited(&mut self, payment: &Payment, delivery: &Delivery, credited: bool, sent: Timestamp, what: &str) {
+        let codes = || self.truth.codes.iter().filter(|c| c.mode == payment.mode);
+        let in_time = codes().any(|c| c.known.is_some_and(|known| known <= sent));
+        let ever = codes().any(|c| c.known.is_some());
+        let says_so = matches!(delivery.reason, Some(Reason::ReferralCodeLate | Reason::Reversed));
+        if in_time && !credited {
+            self.complain(format!("{what} credited nobody, although the code was known in time"));
+        } else if ever && !credited && !says_so {
+            self.complain(format!(
+                "{what} credited nobody, and nobody is told: {:?} {:?}",
+                delivery.state, delivery.reason
+            ));
+        }
+        let doubt = delivery.state == DeliveryState::Duplicate;
+        if credited && delivery.reason == Some(Reason::ReferralCodeLate) && !doubt {
+            self.complain(format!("{what} credited somebody, but is said to have credited nobody"));
+        }
+    }
+
+    /// A first invoice waits for its checkout session a while, unless there is nothing to wait for.
+    fn waited(&mut self, payment: &Payment, sent: Timestamp, what: &str) {
+        let wait = payment.heard + self.policy.first_payment_wait;
+        let code = self.truth.codes.iter().any(|c| c.heard <= sent);
+        let session = payment.session.is_some_and(|at| at <= sent);
+        if payment.first_invoice && !code && !session && sent < wait {
+            self.complain(format!("{what} did not wait for its checkout session"));
+        }
+    }
+
+    /// No payment call that the life does not contain, and no day for two.
+    fn nothing_else(&mut self) {
+        let real = self.seen.held.iter().filter(|(p, _)| !p.amount.is_zero()).count();
+        let told =
+            self.truth.payments.iter().filter(|p| self.delivery_of(p).is_some_and(|d| d.state.is_told())).count();
+        if real != told {
+            self.complain(format!("Refairn has {real} payments, {told} were told"));
+        }
+        let calls = self.payment_calls();
+        for (i, call) in calls.iter().enumerate().filter(|(_, c)| c.perhaps) {
+            if let Some(other) =
+                calls.iter().skip(i + 1).find(|o| o.perhaps && o.day == call.day && o.body != call.body)
+            {
+                self.complain(format!("two calls for one day: {} {}", call.body, other.body));
+            }
+        }
+    }
+
+    /// Calls of nothing: after a payment, after their day, on no payment's day, and only when there is something to say.
+    fn changes_of_status(&mut self) {
+        let calls = self.payment_calls();
+        for (i, call) in calls.iter().enumerate().filter(|(_, c)| c.amount.is_zero()) {
+            let before = || calls.iter().take(i).filter(|c| c.taken && c.product == call.product);
+            if !before().any(|c| !c.amount.is_zero()) {
+                self.complain(format!("a status before any payment for its product: {}", call.body));
+            }
+            let over = call
+                .day
+                .tomorrow()
+                .expect("a day")
+                .to_zoned(self.policy.time_zone.clone())
+                .expect("a time")
+                .timestamp();
+            if call.at < over {
+                self.complain(format!("a status before its day was over: {} at {}", call.body, call.at));
+            }
+            // Once it may be at Refairn it cannot be taken back.
+            let again = calls.iter().take(i).any(|c| c.perhaps && c.body == call.body);
+            let known = |p: &&Payment| {
+                !again && p.day == call.day && p.known.is_some_and(|known| known < call.at) && !p.in_question
+            };
+            if let Some(payment) = self.truth.payments.iter().find(known) {
+                self.complain(format!("a status took the day of {}: {}", payment.bill, call.body));
+            }
+            let last = before().next_back().map(|c| (c.status.as_str(), &c.body));
+            if !again && last.is_some_and(|(status, body)| status == call.status && *body != call.body) {
+                self.complain(format!("a status that Refairn knew: {}", call.body));
+            }
+        }
+    }
+
+    /// In the end Refairn knows what every subscription is.
+    fn last_words(&mut self) {
+        for ((mode, product), word) in &self.truth.last {
+            let own = || self.truth.payments.iter().filter(|p| p.mode.code() == *mode && p.product == *product);
+            let all_told = own()
+                .all(|p| self.delivery_of(p).is_some_and(|d| d.state.is_told() || d.state == DeliveryState::Cancelled));
+            let last = self
+                .seen
+                .held
+                .iter()
+                .rfind(|(p, _)| p.product_id == *product)
+                .map(|(p, _)| p.subscription_status.clone());
+            if let Some(last) = last.filter(|last| all_told && last != word) {
+                self.complaints.push(format!("the last word on {product} is {last}, should be {word}"));
+            }
+        }
+    }
+}
+
+fn told(call: &MadeCall) -> Told {
+    let text = |key: &str| call.body[key].as_str().unwrap_or_default().to_owned();
+    let taken = call.status == Some(200);
+    // What is refused as too much or unauthorized surely was not taken.
+    let perhaps = taken || !matches!(call.weather, Weather::Refused(401 | 429));
+    Told {
+        at: call.at,
+        day: text("paymentDate").parse().expect("a date"),
+        amount: call.body["amount"].to_string().parse().expect("an amount"),
+        product: text("productId"),
+        status: text("subscriptionStatus"),
+        taken,
+        perhaps,
+        body: call.body.to_string(),
+    }
+}

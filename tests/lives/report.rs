@@ -1,0 +1,134 @@
+//! Runs a life alone, makes a failing one as small as it gets, and tells it so that a person can follow it.
+
+use std::fmt::Write;
+
+use crate::drive::{Batch, Seen, Way};
+use crate::events::{Event, describe};
+use crate::life::Life;
+use crate::oracle;
+
+/// What is wrong with one life, in each of the three ways; nothing when all is well.
+pub(crate) fn verdicts(life: &Life, events: &[Event], batch: &Batch, runs: [&Seen; 3]) -> Vec<String> {
+    let policy = batch.policy();
+    let mut all = Vec::new();
+    for (way, seen) in WAYS.iter().zip(runs) {
+        all.extend(oracle::complaints(life, events, seen, &policy).into_iter().map(|what| format!("{way:?}: {what}")));
+    }
+    let (ordered, shuffled) = (told(runs[0]), told(runs[1]));
+    if ordered != shuffled {
+        let without = |all: &[String], other: &[String]| {
+            all.iter().filter(|x| !other.contains(x)).map(|x| format!("\n      {x}")).collect::<String>()
+        };
+        all.push(format!(
+            "in order there is{}\n    shuffled there is{}",
+            without(&ordered, &shuffled),
+            without(&shuffled, &ordered)
+        ));
+    }
+    all
+}
+
+/// The three ways in which every life is run.
+pub(crate) const WAYS: [Way; 3] = [Way::InOrder, Way::Shuffled, Way::AsItGoes];
+
+/// All that came of a life and must not depend on the order: calls, what needs attention, commissions.
+fn told(seen: &Seen) -> Vec<String> {
+    let calls = seen.calls.iter().map(|c| format!("{} {}", c.kind, c.body));
+    let mut marks: Vec<String> = seen
+        .deliveries
+        .iter()
+        .map(|d| format!("{:?} of {} {:?}: {:?} {:?}", d.state, d.call.product(), d.call.day(), d.reason, d.detail))
+        .collect();
+    marks.sort();
+    let earned = seen.held.iter().map(|(p, c)| {
+        let earned = c.as_ref().map(|c| format!("{} for {}", c.amount, c.agent_id));
+        format!("on {} {} earned {earned:?}", p.payment_date, p.amount)
+    });
+    calls.chain(marks).chain(earned).collect()
+}
+
+/// Runs one life in a world of its own.
+pub(crate) async fn alone(life: &Life) -> (Batch, [Seen; 3], Vec<String>) {
+    let batch = Batch::new(vec![life.clone()]);
+    let mut runs = Vec::new();
+    for way in WAYS {
+        runs.extend(batch.run(way).await.pop());
+    }
+    let runs: [Seen; 3] = runs.try_into().ok().expect("three runs");
+    let (life, events) = &batch.lives[0];
+    let wrong = verdicts(life, events, &batch, [&runs[0], &runs[1], &runs[2]]);
+    (batch, runs, wrong)
+}
+
+/// Leaves out one act after the other as long as something is wrong, then tells what is left.
+pub(crate) async fn smallest(life: &Life) -> Option<String> {
+    let mut small = life.clone();
+    let kinds: Vec<String> = alone(&small).await.2.iter().map(|w| kind(w)).collect();
+    if kinds.is_empty() {
+        return None;
+    }
+    loop {
+        let mut smaller = None;
+        for act in small.acts.iter().rev() {
+            let less = small.keeping(|a| a.n != act.n);
+            // It must be the same that is wrong: less of a life may be no life at all.
+            let same = |wrong: &[String]| wrong.iter().any(|w| kinds.contains(&kind(w)));
+            if !less.acts.is_empty() && same(&alone(&less).await.2) {
+                smaller = Some(less);
+                break;
+            }
+        }
+        match smaller {
+            Some(less) => small = less,
+            None => break,
+        }
+    }
+    let (batch, runs, wrong) = alone(&small).await;
+    Some(story(&batch, &runs, &wrong))
+}
+
+/// The words of a complaint without ids and amounts.
+fn kind(wrong: &str) -> String {
+    wrong.split_whitespace().filter(|word| word.chars().all(|c| c.is_alphabetic() || c == ':')).take(12).collect()
+}
+
+fn story(batch: &Batch, runs: &[Seen; 3], wrong: &[String]) -> String {
+    let (life, events) = &batch.lives[0];
+    let mut text = format!(
+        "life {}, as small as it gets, {}:\n",
+        life.number,
+        batch.policy().time_zone.iana_name().unwrap_or("?")
+    );
+    for what in wrong {
+        writeln!(text, "  !! {what}").expect("text");
+    }
+    for act in &life.acts {
+        writeln!(text, "  {}", describe(life, act)).expect("text");
+    }
+    let concerned = |way: &Way| wrong.iter().any(|w| w.starts_with(&format!("{way:?}")));
+    for (way, seen) in WAYS.iter().zip(runs).filter(|(way, _)| concerned(way)).take(1) {
+        writeln!(text, "  {way:?}:").expect("text");
+        let arrivals = seen.arrivals.iter().map(|((act, part), at)| {
+            let event = events.iter().find(|e| (e.act, e.part) == (*act, *part));
+            (*at, 0, format!("#{act} {} comes", event.map_or("?", |e| e.kind)))
+        });
+        let calls = seen
+            .calls
+            .iter()
+            .map(|c| (c.at, 1, format!("call {} {} → {:?} {:?}", c.kind, c.body, c.status, c.weather)));
+        let mut lines: Vec<_> = arrivals.chain(calls).collect();
+        lines.sort_by_key(|(at, rank, _)| (*at, *rank));
+        lines.dedup_by(|next, line| next.2 == line.2 && line.2.contains("Refused(401)"));
+        for (at, _, line) in lines {
+            writeln!(text, "    {at} {line}").expect("text");
+        }
+        for d in &seen.deliveries {
+            let what = match d.call.day() {
+                Some(day) => format!("{day} {}", d.call.body("", None).expect("a body")),
+                None => "customer".to_owned(),
+            };
+            writeln!(text, "    in the end: {:?} {:?} {:?} {what}", d.state, d.reason, d.detail).expect("text");
+        }
+    }
+    text
+}

@@ -1,0 +1,265 @@
+//! A life's acts as Stripe sends them, in the shapes before and since 2025-03-31.
+
+use serde_json::{Value, json};
+
+use crate::events::{NAME, Out, TYPED_NAME, Tells, paid_at, price_id, refunded_so_far};
+use crate::life::{DAY, Fate, Paid, Place, Price, What, Why, Word};
+use refairn_bridge::domain::event::Mode;
+
+pub(crate) fn write(out: &mut Out<'_>) {
+    match out.act.what.clone() {
+        What::SignUp { created } => sign_up(out, created),
+        What::Checkout { session, sub, bill } => {
+            let ids = json!({ "id": session, "mode": "subscription", "subscription": sub, "invoice": bill, "payment_intent": null, "payment_status": "paid", "amount_total": 100 });
+            let object = checkout(out, ids, "usd");
+            send(out, "checkout.session.completed", out.act.at, object, Tells::ALL);
+        }
+        What::Paid(paid) if paid.sub.is_some() => paid_invoice(out, &paid),
+        What::Paid(paid) => one_off(out, &paid),
+        What::Free { bill, sub, covered, first } => {
+            let subtotal = if covered { 2_900 } else { 0 };
+            let bill = Bill {
+                id: &bill,
+                sub: &sub,
+                minor: 0,
+                subtotal,
+                currency: "usd",
+                price: Price::Basic,
+                first,
+                paid: true,
+            };
+            let object = invoice(out, &bill);
+            send(out, "invoice.paid", out.act.at, object, Tells::ALL);
+        }
+        What::Declined { bill, sub, minor, currency, price, first } => {
+            let bill = Bill { id: &bill, sub: &sub, minor, subtotal: minor, currency, price, first, paid: false };
+            let object = invoice(out, &bill);
+            send(out, "invoice.payment_failed", out.act.at, object, Tells::ALL);
+        }
+        What::Stands { sub, word, price, trial_end } => stands(out, &sub, word, price, trial_end),
+        What::Refund { bill, id, minor, fate } => refund(out, &bill, &id, minor, fate),
+        What::Dispute { bill, id, fate } => dispute(out, &bill, &id, fate),
+    }
+}
+
+fn send(out: &mut Out<'_>, kind: &'static str, at: i64, object: Value, tells: Tells) {
+    let payer = out.payer();
+    let mut event = json!({
+        "id": format!("evt_{}x{}x{}", out.life.number, out.act.n, out.part()),
+        "object": "event",
+        "api_version": if payer.new_shape { "2025-09-30.clover" } else { "2024-06-20" },
+        "created": at,
+        "data": { "object": object },
+        "livemode": payer.mode == Mode::Live,
+        "pending_webhooks": 1,
+        "request": { "id": null, "idempotency_key": null },
+        "type": kind,
+    });
+    if let Some(account) = payer.account {
+        event["account"] = json!(account);
+    }
+    out.send(kind, at, &event, tells);
+}
+
+/// Metadata with the code, if the act has one in a place like that.
+fn metadata(out: &Out<'_>) -> Value {
+    match out.act.code {
+        Some((code, Place::Metadata)) => json!({ "plan": "x", "refairn_code": code }),
+        Some((code, Place::OtherKey)) => json!({ "referralCode": code }),
+        Some((_, Place::ClientReference | Place::CustomField | Place::TextMetadata)) | None => json!({}),
+    }
+}
+
+fn name(out: &Out<'_>) -> Option<&'static str> {
+    out.act.email.map(|_| NAME)
+}
+
+fn sign_up(out: &mut Out<'_>, created: bool) {
+    let customer = json!({
+        "id": out.payer().customer, "object": "customer", "email": out.life.spelled(out.act), "name": name(out),
+        "metadata": metadata(out), "created": out.act.at, "currency": null, "livemode": true,
+    });
+    let kind = if created { "customer.created" } else { "customer.updated" };
+    send(out, kind, out.act.at, customer, Tells::ALL);
+}
+
+fn checkout(out: &Out<'_>, ids: Value, currency: &str) -> Value {
+    let reference = match out.act.code {
+        Some((code, Place::ClientReference)) => json!(format!("refairn_{code}")),
+        _ => json!(out.life.number.to_string()),
+    };
+    let mut object = json!({
+        "object": "checkout.session", "customer": out.payer().customer, "customer_email": null, "client_reference_id": reference,
+        "customer_details": { "email": out.life.spelled(out.act), "name": TYPED_NAME, "phone": null },
+        "currency": currency, "metadata": metadata(out), "status": "complete", "total_details": { "amount_tax": 0 },
+    });
+    for (key, value) in ids.as_object().expect("an object") {
+        object[key] = value.clone();
+    }
+    object
+}
+
+/// A one-off payment; the payment intent and the charge speak of it, too.
+fn one_off(out: &mut Out<'_>, paid: &Paid) {
+    let session = |status: &str| {
+        json!({ "id": format!("cs_{}", paid.bill), "mode": "payment", "payment_intent": paid.bill, "invoice": null,
+        "subscription": null, "payment_status": status, "amount_total": paid.minor })
+    };
+    let at = paid_at(out.act, paid);
+    if paid.why == Why::Delayed {
+        let object = checkout(out, session("unpaid"), paid.currency);
+        send(out, "checkout.session.completed", out.act.at, object, Tells::ALL);
+        let object = checkout(out, session("paid"), paid.currency);
+        send(out, "checkout.session.async_payment_succeeded", at, object, Tells::ALL);
+    } else {
+        let object = checkout(out, session("paid"), paid.currency);
+        send(out, "checkout.session.completed", at, object, Tells::ALL);
+    }
+    let intent = json!({ "id": paid.bill, "object": "payment_intent", "amount_received": paid.minor, "currency": paid.currency,
+        "customer": out.payer().customer, "latest_charge": format!("ch_{}", paid.bill), "metadata": {} });
+    send(out, "payment_intent.succeeded", at, intent, Tells::NOTHING);
+}
+
+/// An invoice of a subscription.
+struct Bill<'a> {
+    id: &'a str,
+    sub: &'a str,
+    minor: i64,
+    subtotal: i64,
+    currency: &'a str,
+    price: Price,
+    first: bool,
+    paid: bool,
+}
+
+fn paid_invoice(out: &mut Out<'_>, paid: &Paid) {
+    let sub = paid.sub.as_deref().expect("a subscription");
+    let first = paid.why == Why::First;
+    let bill = Bill {
+        id: &paid.bill,
+        sub,
+        minor: paid.minor,
+        subtotal: paid.minor,
+        currency: paid.currency,
+        price: paid.price,
+        first,
+        paid: true,
+    };
+    let object = invoice(out, &bill);
+    let late = i64::from(out.act.n % 2 == 0);
+    send(out, "invoice.paid", out.act.at + late, object.clone(), Tells::ALL);
+    if paid.twice {
+        send(out, "invoice.payment_succeeded", out.act.at + late, object, Tells::ALL);
+    }
+    if out.payer().new_shape && paid.linked {
+        let object = json!({ "id": format!("inpay_{}", paid.bill), "object": "invoice_payment", "invoice": paid.bill, "status": "paid",
+            "payment": { "type": "payment_intent", "payment_intent": format!("pi_{}", paid.bill) },
+            "status_transitions": { "paid_at": out.act.at } });
+        send(out, "invoice_payment.paid", out.act.at, object, Tells::NOTHING);
+    }
+}
+
+fn invoice(out: &Out<'_>, bill: &Bill<'_>) -> Value {
+    let (payer, price) = (out.payer(), price_id(bill.price, true));
+    let paid_minor = if bill.paid { bill.minor } else { 0 };
+    let reason = if bill.first { "subscription_create" } else { "subscription_cycle" };
+    let mut line = json!({ "id": format!("il_{}", bill.id), "object": "line_item", "amount": bill.subtotal, "currency": bill.currency, "metadata": {} });
+    let mut object = json!({
+        "id": bill.id, "object": "invoice", "amount_due": bill.minor, "amount_paid": paid_minor, "amount_remaining": bill.minor - paid_minor,
+        "total": bill.minor, "subtotal": bill.subtotal, "currency": bill.currency, "billing_reason": reason, "starting_balance": 0,
+        "customer": payer.customer, "customer_email": out.life.spelled(out.act), "customer_name": name(out), "metadata": {},
+        "status": if bill.paid { "paid" } else { "open" }, "status_transitions": { "paid_at": bill.paid.then_some(out.act.at) },
+        "total_excluding_tax": bill.minor, "created": out.act.at - 5,
+    });
+    let details = json!({ "metadata": metadata(out), "subscription": bill.sub });
+    if payer.new_shape {
+        line["pricing"] = json!({ "price_details": { "price": price, "product": "prod_x" } });
+        line["parent"] = json!({ "subscription_item_details": { "subscription": bill.sub } });
+        object["parent"] = json!({ "type": "subscription_details", "subscription_details": details });
+    } else {
+        line["price"] = json!({ "id": price, "product": "prod_x" });
+        object["subscription"] = json!(bill.sub);
+        object["subscription_details"] = json!({ "metadata": metadata(out) });
+        object["paid"] = json!(bill.paid);
+        object["payment_intent"] = json!(format!("pi_{}", bill.id));
+        object["charge"] = json!((bill.paid && bill.minor > 0).then(|| format!("ch_{}", bill.id)));
+    }
+    object["lines"] = json!({ "object": "list", "data": [line] });
+    object
+}
+
+fn stands(out: &mut Out<'_>, sub: &str, word: Word, price: Price, trial_end: Option<i64>) {
+    let (kind, status) = match word {
+        Word::Incomplete => ("customer.subscription.created", "incomplete"),
+        Word::Trialing => ("customer.subscription.created", "trialing"),
+        Word::Active | Word::Ending => ("customer.subscription.updated", "active"),
+        Word::IncompleteExpired => ("customer.subscription.updated", "incomplete_expired"),
+        Word::PastDue => ("customer.subscription.updated", "past_due"),
+        Word::Unpaid => ("customer.subscription.updated", "unpaid"),
+        Word::Paused => ("customer.subscription.paused", "paused"),
+        Word::Resumed => ("customer.subscription.resumed", "active"),
+        Word::Ended => ("customer.subscription.deleted", "canceled"),
+    };
+    let item = json!({ "id": "si_x", "price": { "id": price_id(price, true), "product": "prod_x", "unit_amount": 100 }, "quantity": 1 });
+    let object = json!({
+        "id": sub, "object": "subscription", "status": status, "customer": out.payer().customer, "metadata": metadata(out),
+        "cancel_at_period_end": word == Word::Ending, "items": { "object": "list", "data": [item] }, "trial_end": trial_end,
+        "latest_invoice": null, "created": out.act.at,
+    });
+    send(out, kind, out.act.at, object, Tells::CODE);
+}
+
+fn refund(out: &mut Out<'_>, bill: &str, id: &str, minor: i64, fate: Fate) {
+    let (paid_act, paid) = out.life.paid(out.act.payer, bill).expect("a payment");
+    let intent = if paid.sub.is_some() { format!("pi_{bill}") } else { bill.to_owned() };
+    let currency = paid.currency;
+    let so_far = refunded_so_far(out.life, out.act, bill);
+    let refund = |status: &str| {
+        json!({ "id": id, "object": "refund", "amount": minor, "currency": currency, "charge": format!("ch_{bill}"),
+        "payment_intent": intent, "status": status })
+    };
+    let mut charge = json!({
+        "id": format!("ch_{bill}"), "object": "charge", "amount": paid.minor, "amount_captured": paid.minor, "amount_refunded": so_far,
+        "refunded": so_far >= paid.minor, "captured": true, "currency": currency, "customer": out.payer().customer,
+        "payment_intent": intent, "created": paid_at(paid_act, paid) - 2, "billing_details": { "email": null, "name": null },
+    });
+    if !out.payer().new_shape && paid.sub.is_some() {
+        charge["invoice"] = json!(bill);
+    }
+    let (begin, later) = (out.act.at, out.act.at + 2 * DAY);
+    let (first, charged, last) = match fate {
+        Fate::Done => ("succeeded", true, None),
+        Fate::SlowlyDone => ("pending", true, Some(("refund.updated", "succeeded"))),
+        Fate::Failed => ("pending", out.act.n % 2 == 0, Some(("refund.failed", "failed"))),
+        Fate::DoneThenFailed => ("succeeded", true, Some(("refund.failed", "failed"))),
+        Fate::Open => ("pending", false, None),
+    };
+    send(out, "refund.created", begin, refund(first), Tells::NOTHING);
+    if charged {
+        send(out, "charge.refunded", begin, charge, Tells::NOTHING);
+    }
+    if let Some((kind, status)) = last {
+        send(out, kind, later, refund(status), Tells::NOTHING);
+    }
+}
+
+fn dispute(out: &mut Out<'_>, bill: &str, id: &str, fate: Fate) {
+    let (_, paid) = out.life.paid(out.act.payer, bill).expect("a payment");
+    let intent = if paid.sub.is_some() { format!("pi_{bill}") } else { bill.to_owned() };
+    let (minor, currency) = (paid.minor, paid.currency);
+    let dispute = |status: &str| {
+        json!({ "id": id, "object": "dispute", "amount": minor, "currency": currency, "charge": format!("ch_{bill}"),
+        "payment_intent": intent, "status": status })
+    };
+    let inquiry = fate == Fate::Failed && out.act.n % 2 == 0;
+    let (opened, closed) = match (fate, inquiry) {
+        (_, true) => ("warning_needs_response", Some("warning_closed")),
+        (Fate::Failed, false) => ("needs_response", Some("won")),
+        (Fate::Done, false) => ("needs_response", Some("lost")),
+        (Fate::Open | Fate::SlowlyDone | Fate::DoneThenFailed, false) => ("needs_response", None),
+    };
+    send(out, "charge.dispute.created", out.act.at, dispute(opened), Tells::NOTHING);
+    if let Some(status) = closed {
+        send(out, "charge.dispute.closed", out.act.at + 3 * DAY, dispute(status), Tells::NOTHING);
+    }
+}
