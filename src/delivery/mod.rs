@@ -115,7 +115,13 @@ impl Dispatcher {
                     look = true;
                     match ended {
                         Ended::Answered => breaker.answered(),
-                        Ended::Failed => breaker.failed(self.clock.now()),
+                        Ended::Failed => {
+                            breaker.failed(self.clock.now());
+                            if breaker.probe_at().is_some() {
+                                // Refairn is down: what was leased ahead is not on its way after all.
+                                self.give_back(&mut ready).await;
+                            }
+                        }
                     }
                 }
                 () = self.wake.notified(), if !stopping => look = true,
@@ -123,7 +129,11 @@ impl Dispatcher {
                 () = stop.cancelled(), if !stopping => {}
             }
         }
-        if let Err(error) = self.store.give_back(ready.into()).await {
+        self.give_back(&mut ready).await;
+    }
+
+    async fn give_back(&self, ready: &mut VecDeque<Leased>) {
+        if let Err(error) = self.store.give_back(ready.drain(..).collect(), self.clock.now()).await {
             events::store_failed("give back leases", &error);
         }
     }

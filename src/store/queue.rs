@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::lease::Lease;
-use super::people::{load, write};
+use super::people::{load, replan, write};
 use super::rows::{micros, put_delivery, time_option};
 use super::sql::{Db, Lock, Work, first, values};
 use super::{Planner, Store, StoreError};
@@ -95,12 +95,15 @@ impl Store {
         self.write(Settle { planner, key, id, fence, attempt, settlement, now }).await
     }
 
-    /// Gives back leases whose calls were never begun.
+    /// Gives back leases whose calls were never begun; what came in meanwhile may change whose turn it is.
     ///
     /// # Errors
     /// Nothing was given back; the leases run out by themselves.
-    pub async fn give_back(&self, unused: Vec<Leased>) -> Result<(), StoreError> {
-        if unused.is_empty() { Ok(()) } else { self.write(GiveBack(unused)).await }
+    pub async fn give_back(&self, unused: Vec<Leased>, now: Timestamp) -> Result<(), StoreError> {
+        if unused.is_empty() {
+            return Ok(());
+        }
+        self.write(GiveBack { planner: self.planner.clone(), unused, now }).await
     }
 
     /// When the next call is due; nothing when none is queued. Paused routes count at their next probe. In PostgreSQL,
@@ -167,23 +170,29 @@ impl Work for Settle {
     }
 }
 
-struct GiveBack(Vec<Leased>);
+struct GiveBack {
+    planner: Arc<dyn Planner>,
+    unused: Vec<Leased>,
+    now: Timestamp,
+}
 
 impl Work for GiveBack {
     type Answer = ();
 
     async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
-        let locks: Vec<Lock<'_>> = self.0.iter().map(|leased| Lock::Person(&leased.key)).collect();
+        let locks: Vec<Lock<'_>> = self.unused.iter().map(|leased| Lock::Person(&leased.key)).collect();
         db.lock(&locks).await?;
-        for Leased { key, delivery } in &self.0 {
+        for Leased { key, delivery } in &self.unused {
             let Some(id) = delivery.id else { continue };
             if holds(db, key, id, delivery.attempts).await? {
                 let mut delivery = delivery.clone();
                 delivery.state = DeliveryState::Queued;
                 delivery.attempts = delivery.attempts.saturating_sub(1);
+                delivery.first_attempt_at = delivery.first_attempt_at.filter(|_| delivery.attempts > 0);
                 put_delivery(db, key, &delivery).await?;
                 let sql = "UPDATE queue SET leased = 0, due_at = ?3 WHERE business = ?1 AND email_key = ?2";
                 db.execute(sql, values![&key.business, &key.email_key, micros(delivery.due_at)]).await?;
+                replan(db, self.planner.as_ref(), key, self.now).await?;
             }
         }
         Ok(())

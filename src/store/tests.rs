@@ -202,7 +202,7 @@ async fn a_restart_makes_leased_calls_due_and_gives_back_what_was_never_begun(pl
     let id = store.record(event("a")).await.unwrap().id;
     post(&store, id, payment("a", Some("jane@example.com"), "2026-01-10")).await;
     let unused = store.lease(now(), LEASE, 10).await.unwrap();
-    store.give_back(unused).await.unwrap();
+    store.give_back(unused, now()).await.unwrap();
     let made = &deliveries(&store).await[0];
     assert_eq!((made.state, made.attempts, made.outcome_unknown), (DeliveryState::Queued, 0, false));
     assert_eq!(store.lease(now(), LEASE, 10).await.unwrap().len(), 1);
