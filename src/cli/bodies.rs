@@ -10,6 +10,8 @@ use super::output;
 const BODY_BYTES_MAX: u64 = 64 << 20;
 /// Stands for standard input.
 const STDIN: &str = "-";
+/// Beside the bodies of a test case: what they come to. It is no body.
+const EXPECTED: &str = "expected.json";
 
 /// A body and what it is called.
 #[derive(Debug)]
@@ -61,13 +63,14 @@ fn limited(source: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The JSON files of a folder, by name.
+/// The JSON files of a folder, by name, without the one that says what is to come of them.
 fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let listed = || -> io::Result<Vec<PathBuf>> { fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect() };
     let mut files = listed().map_err(|error| {
         output::failed(format!("cannot read the folder {}: {error}", path.display()), "name a folder that you may read")
     })?;
-    files.retain(|file| file.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) && file.is_file());
+    let is_json = |file: &PathBuf| file.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) && file.is_file();
+    files.retain(|file| is_json(file) && file.file_name().is_none_or(|name| name != EXPECTED));
     files.sort();
     if files.is_empty() {
         let hint = "name a folder that holds them directly, or the files themselves";

@@ -208,6 +208,7 @@ async fn a_restart_makes_leased_calls_due_and_gives_back_what_was_never_begun(pl
     assert_eq!(store.lease(now(), LEASE, 10).await.unwrap().len(), 1);
     store.close().await;
     let store = place.open().await;
+    assert!(store.stats().await.unwrap().oldest_due.is_none_or(|since| since == now()), "it is due since it was");
     place.end_leases();
     let again = store.lease(now(), LEASE, 10).await.unwrap();
     assert!(again[0].delivery.outcome_unknown);

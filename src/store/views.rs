@@ -266,15 +266,25 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn stats(&self) -> Result<Stats, StoreError> {
-        let sql = "SELECT what, state, n FROM counts ORDER BY what, state".to_owned();
-        let counts = self.rows(sql, values![], |row| Ok((row.text()?, row.text()?, row.int()?))).await?;
+        // One statement sees one moment: all numbers of an answer fit together.
+        let sql = "SELECT 'count' AS part, what, state, n, CAST(NULL AS BIGINT) AS probe_at, CAST(NULL AS TEXT) AS detail \
+             FROM counts UNION ALL \
+             SELECT 'oldest', '', '', MIN(due_at), NULL, NULL FROM queue WHERE leased = 0 UNION ALL \
+             SELECT 'route', business, product, paused_since, probe_at, detail FROM routes ORDER BY 1, 2, 3";
+        let (mut counts, mut oldest, mut routes) = (Vec::new(), None, Vec::new());
+        for mut row in self.query(sql.to_owned(), values![]).await? {
+            match row.text()?.as_str() {
+                "count" => counts.push((row.text()?, row.text()?, row.int()?)),
+                "oldest" => {
+                    let _no_names = (row.text()?, row.text()?);
+                    oldest = row.int_option()?;
+                }
+                _ => routes.push(route(&mut row)?),
+            }
+        }
         let of = |what: &str| {
             counts.iter().filter(|(w, ..)| w == what).map(|(_, state, n)| (state.clone(), *n)).collect::<Vec<_>>()
         };
-        let sql = "SELECT MIN(due_at) FROM queue WHERE leased = 0".to_owned();
-        let oldest = self.rows(sql, values![], Row::int_option).await?.pop().flatten();
-        let sql = "SELECT business, product, paused_since, probe_at, detail FROM routes ORDER BY business, product";
-        let routes = self.rows(sql.to_owned(), values![], route).await?;
         let unread =
             counts.iter().filter(|(what, state, _)| what == "events" && state == EventState::Unmappable.code());
         Ok(Stats {

@@ -115,9 +115,13 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// After a start no lease is held: one process owns the file.
+/// After a start no lease is held: one process owns the file. What was leased is due since it was due.
 fn release_leases(db: &Connection) -> Result<(), StoreError> {
-    db.execute("UPDATE queue SET leased = 0, due_at = 0 WHERE leased = 1", [])?;
+    db.execute(
+        "UPDATE queue SET leased = 0, due_at = (SELECT d.due_at FROM deliveries d WHERE d.id = delivery_id) \
+         WHERE leased = 1",
+        [],
+    )?;
     Ok(())
 }
 
