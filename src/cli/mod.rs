@@ -3,6 +3,8 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "talking to people is what the command line is for")]
 
+mod backup;
+mod bar;
 mod bodies;
 mod check;
 mod configuration;
@@ -41,6 +43,7 @@ enum Command {
     Serve(serve::Args),
     Sandbox(sandbox::Args),
     Check(check::Args),
+    Backup(backup::Args),
     Map(map::Args),
     Send(send::Args),
     Events(operator::events::Args),
@@ -88,6 +91,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Check(args) => check::run(args),
+        Command::Backup(args) => backup::run(&args),
         Command::Map(args) => map::run(args),
         Command::Send(args) => send::run(args),
         Command::Events(args) => operator::events::run(args),

@@ -32,6 +32,7 @@ pub use facts::{Inbox, Mapped};
 pub use lookups::{Lack, Lookup, LookupEnd};
 pub use operate::{Action, ActionError};
 pub use queue::{AttemptRecord, Leased, Settlement};
+pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 
 use crate::domain::delivery::Delivery;
 use crate::domain::person::{Person, Plan};

@@ -2,7 +2,6 @@
 
 mod tally;
 
-use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use self::tally::Tally;
+use super::bar::Bar;
 use super::bodies::{self, Body};
 use super::output;
 use super::poster::{NoAnswer, Poster, Reply, Url, parse_url};
@@ -25,8 +25,6 @@ use crate::providers::provider;
 const REQUESTS_MAX: u64 = 10_000_000;
 /// Most requests under way at once.
 const CONCURRENCY_MAX: u16 = 1024;
-/// How often progress is shown.
-const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// Sign webhook bodies as their provider would, and post them
 ///
@@ -41,7 +39,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Args {
     /// Who signs
     provider: ProviderArg,
-    /// Bodies: files, folders (their *.json files, in the order of names), or - for standard input
+    /// Bodies: files, folders (their *.json files but expected.json, in the order of names), or - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// Where to; /webhooks/PROVIDER is added to an address without a path
@@ -151,15 +149,15 @@ impl Job {
     async fn run(&self) -> Tally {
         let started = Instant::now();
         let mut tally = Tally::default();
-        let mut progress = Progress::new(self.requests);
+        let mut bar = Bar::new();
         let bodies = self.bodies.iter().cycle();
         let requests = (0..self.requests).zip(bodies).map(|(number, body)| self.send(started, number, body));
         let mut answers = stream::iter(requests).buffer_unordered(self.concurrency);
         while let Some((body, answer, took)) = answers.next().await {
             tally.add(&body.name, answer, took);
-            progress.show(tally.count());
+            bar.show("sent", tally.count(), self.requests);
         }
-        progress.clear();
+        bar.clear();
         tally.finish(started.elapsed());
         tally
     }
@@ -181,37 +179,5 @@ impl Job {
         let sent = Instant::now();
         let answer = self.poster.post(&self.url, (signer.signature_header(), &signature), body.bytes.clone()).await;
         (body, answer, sent.elapsed())
-    }
-}
-
-/// A line on standard error that says how far it is, if that is a terminal.
-struct Progress {
-    all: u64,
-    shown: Option<Instant>,
-    terminal: bool,
-}
-
-impl Progress {
-    fn new(all: u64) -> Self {
-        Self { all, shown: None, terminal: io::stderr().is_terminal() }
-    }
-
-    fn show(&mut self, done: u64) {
-        if self.terminal && self.shown.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
-            self.shown = Some(Instant::now());
-            self.write(&format!("\rsent {done} of {}", self.all));
-        }
-    }
-
-    fn clear(&self) {
-        if self.shown.is_some() {
-            self.write("\r\x1b[K");
-        }
-    }
-
-    fn write(&self, text: &str) {
-        let mut stderr = io::stderr().lock();
-        // Nobody may be looking.
-        let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
     }
 }

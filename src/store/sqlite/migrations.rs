@@ -9,10 +9,15 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0002_lookups.sql"),
 ];
 
+/// How many migrations there are.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
 /// Brings the schema up to date. `user_version` counts the migrations that are in.
 pub(super) fn run(db: &mut Connection) -> Result<(), StoreError> {
     let found: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     if found > known {
         return Err(StoreError::NewerSchema { found, known });
     }

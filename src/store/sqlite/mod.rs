@@ -1,5 +1,6 @@
 //! SQLite: one process, one file. One thread owns the one writing connection; reading goes through others.
 
+pub(super) mod backup;
 mod migrations;
 mod writer;
 

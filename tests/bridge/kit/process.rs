@@ -75,18 +75,18 @@ impl Process {
         std::fs::read_to_string(self.log_path()).expect("readable")
     }
 
+    /// The program with the variables of this bridge.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_refairn-bridge"));
+        command.args(args).env_clear().envs(&self.variables).current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
     /// Starts the bridge, and waits until it takes webhooks.
     pub async fn start(&mut self) {
         let log = File::options().create(true).append(true).open(self.log_path()).expect("a log");
-        let child = Command::new(env!("CARGO_BIN_EXE_refairn-bridge"))
-            .args(["serve", "--log", "debug", "--log-format", "json"])
-            .env_clear()
-            .envs(&self.variables)
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn();
+        let mut command = self.command(&["serve", "--log", "debug", "--log-format", "json"]);
+        let child = command.stdout(Stdio::null()).stderr(log).spawn();
         self.child = Some(child.expect("the program"));
         until("the bridge is ready", async || {
             let ended = self.child.as_mut().and_then(|c| c.try_wait().expect("a child"));
