@@ -10,7 +10,7 @@ use crate::app::{App, StartError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::secret::Secret;
-use crate::store::StoreError;
+use crate::store::{ServerTrouble, StoreError};
 use crate::telemetry::log::{self, Format};
 
 /// Random bytes of an admin token that is made for one run.
@@ -146,6 +146,44 @@ pub(super) fn store_hint(error: &StoreError, place: &str) -> String {
             )
         }
         StoreError::NewerSchema { .. } => "run the newer version, or set DATABASE_URL to another place".to_owned(),
+        StoreError::Server(trouble, _) => server_hint(*trouble).to_owned(),
+    }
+}
+
+/// What to do when a PostgreSQL server cannot be used.
+const fn server_hint(trouble: ServerTrouble) -> &'static str {
+    match trouble {
+        ServerTrouble::Unreachable => {
+            "see that the server runs, that host and port in DATABASE_URL are right, and that no firewall is in between"
+        }
+        ServerTrouble::Login => {
+            "see that user and password in DATABASE_URL are right (an @, /, : or % in them is written %40, %2F, %3A, \
+             %25), and that the server lets this machine in (pg_hba.conf)"
+        }
+        ServerTrouble::NoDatabase => "make the database (CREATE DATABASE), or correct its name in DATABASE_URL",
+        ServerTrouble::Rights => {
+            "let the user of DATABASE_URL make tables: let it own the database, or GRANT USAGE, CREATE ON SCHEMA public to it"
+        }
+        ServerTrouble::TooManyConnections => {
+            "raise max_connections of the server, or run fewer replicas: each takes up to 17 connections"
+        }
+        ServerTrouble::ReadOnly => {
+            "name the primary server in DATABASE_URL; with several hosts, add target_session_attrs=read-write"
+        }
+        ServerTrouble::NoTls => {
+            "turn on TLS at the server (ssl = on), or on a network of your own write sslmode=disable in DATABASE_URL"
+        }
+        ServerTrouble::Tls => {
+            "see that the host in DATABASE_URL is one that the server's certificate is for, and that sslrootcert names the \
+             authority that signed it; sslmode=require encrypts without asking who the server is"
+        }
+        ServerTrouble::Authorities => {
+            "sslrootcert has to name a file with certificates in PEM form, which this user may read; without it, install \
+             the system's certificates (the package is called ca-certificates)"
+        }
+        ServerTrouble::Pooler => {
+            "the pooler in DATABASE_URL is in transaction mode: name its port for session mode, or the server itself"
+        }
     }
 }
 

@@ -2,32 +2,36 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::secret::Secret;
+use crate::domain::database::{ServerUrl, UrlError};
 
 /// Where the bridge keeps its data.
 #[derive(Debug, Clone)]
 pub enum StorageUrl {
     /// A file of this machine.
     Sqlite(PathBuf),
-    /// A PostgreSQL server; the address holds a password.
-    Postgres(Secret),
+    /// A PostgreSQL server.
+    Postgres(ServerUrl),
 }
 
 impl StorageUrl {
     /// Reads `sqlite://PATH` or `postgres://...`. A path that is not absolute starts at `directory`, when there is one.
     ///
     /// # Errors
-    /// What is wrong, without a word of the address: it may hold a password.
-    pub(super) fn parse(text: &str, directory: Option<&Path>) -> Result<Self, String> {
+    /// What is wrong and what to do, without a word of the address: it may hold a password.
+    pub(super) fn parse(text: &str, directory: Option<&Path>) -> Result<Self, UrlError> {
+        let wrong = |cause| UrlError {
+            cause,
+            cure: "write sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE".to_owned(),
+        };
         if let Some(path) = text.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
-            return sqlite_file(path)
-                .map(|file| Self::Sqlite(directory.map_or_else(|| file.clone(), |d| d.join(&file))));
+            let file = sqlite_file(path).map_err(wrong)?;
+            return Ok(Self::Sqlite(directory.map_or_else(|| file.clone(), |d| d.join(&file))));
         }
-        if ["postgres://", "postgresql://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme)) {
-            return Secret::parse(text).map(Self::Postgres).map_err(|error| error.to_string());
+        if text.starts_with("postgres:") || text.starts_with("postgresql:") {
+            return ServerUrl::parse(text).map(Self::Postgres);
         }
-        Err("it starts with neither sqlite:// nor postgres://".to_owned())
+        Err(wrong("it starts with neither sqlite:// nor postgres://".to_owned()))
     }
 }
 
@@ -161,9 +165,9 @@ mod tests {
             assert_eq!(file(bad, None), None, "{bad}");
         }
         let server = StorageUrl::parse("postgres://bridge:hunter2@db.example.com/bridge", None).unwrap();
-        assert_eq!(format!("{server:?}"), "Postgres(Secret(…))");
+        assert!(matches!(&server, StorageUrl::Postgres(_)) && !format!("{server:?}").contains("hunter2"));
         for bad in ["mysql://bridge:hunter2@db.example.com/bridge", "postgres://", "postgres://a:hunter2@b/c "] {
-            assert!(!StorageUrl::parse(bad, None).unwrap_err().contains("hunter2"));
+            assert!(!StorageUrl::parse(bad, None).unwrap_err().to_string().contains("hunter2"));
         }
     }
 }

@@ -89,7 +89,7 @@ fn storage(mut table: Table, r: &mut Reader) -> Result<Storage, Reported> {
     let url = table.secret_text(["url", "url_file"], r).and_then(|found| {
         let (item, text) = found.ok_or_else(|| r.note(Mistake::new("storage.url", "it is missing", cure)))?;
         let url = StorageUrl::parse(&text, r.files().directory());
-        r.keep(url.map_err(|cause| item.mistake(cause, cure)))
+        r.keep(url.map_err(|wrong| item.mistake(wrong.cause, wrong.cure)))
     });
     let retention_days = table.required("retention_days", r, DEFAULT_LOST, |item| item.integer(&(1..=3650)));
     table.close(r);

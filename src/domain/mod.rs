@@ -1,6 +1,7 @@
 //! The vocabulary of the bridge: pure types, no clock, no store, no network.
 
 pub mod call;
+pub mod database;
 pub mod delivery;
 pub mod email;
 pub mod endpoint;

@@ -120,6 +120,7 @@ impl From<StoreError> for Problem {
             | StoreError::ReadOnly(_)
             | StoreError::Corrupt(_)
             | StoreError::Io(_)
+            | StoreError::Server(..)
             | StoreError::NewerSchema { .. }
             | StoreError::Data(_) => "storage_unavailable",
         };

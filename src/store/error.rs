@@ -28,9 +28,12 @@ pub enum StoreError {
     /// The file is damaged, or no database.
     #[error("the database file is damaged or no database: {0}; restore a backup")]
     Corrupt(String),
-    /// Reading or writing the file failed, or the server cannot be reached.
+    /// Reading or writing failed.
     #[error("the database cannot be read or written: {0}")]
     Io(String),
+    /// The PostgreSQL server cannot be reached, or does not let us work.
+    #[error("PostgreSQL: {1}")]
+    Server(ServerTrouble, String),
     /// The file was written by a newer version of the bridge.
     #[error("the database has schema {found}, this version knows {known}: run the newer refairn-bridge that wrote it")]
     NewerSchema {
@@ -42,6 +45,31 @@ pub enum StoreError {
     /// What is stored is not what we store: a defect of ours, or an edit by hand.
     #[error("unexpected data in the database: {0}")]
     Data(String),
+}
+
+/// What stands between us and a PostgreSQL server; each has another cure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerTrouble {
+    /// It cannot be found, does not answer, or is just starting or stopping.
+    Unreachable,
+    /// It does not take the user, the password or this machine.
+    Login,
+    /// It has no such database.
+    NoDatabase,
+    /// The user may not make or use the tables.
+    Rights,
+    /// It has no connection to spare.
+    TooManyConnections,
+    /// It takes no writes: a standby.
+    ReadOnly,
+    /// It does not encrypt, and we were told to.
+    NoTls,
+    /// Encryption failed, or its certificate does not prove what we were told to ask for.
+    Tls,
+    /// The certificates to check it with cannot be used.
+    Authorities,
+    /// Something between us and it gives each transaction another connection.
+    Pooler,
 }
 
 impl StoreError {

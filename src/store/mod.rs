@@ -27,16 +27,16 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-pub use error::StoreError;
+pub use error::{ServerTrouble, StoreError};
 pub use facts::{Inbox, Mapped};
 pub use lookups::{Lack, Lookup, LookupEnd};
 pub use operate::{Action, ActionError};
 pub use queue::{AttemptRecord, Leased, Settlement};
 pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 
+use crate::domain::database::ServerUrl;
 use crate::domain::delivery::Delivery;
 use crate::domain::person::{Person, Plan};
-use crate::domain::secret::Secret;
 use postgres::Postgres;
 use sql::{Db, Dialect, Row, Value, Work, values};
 use sqlite::Sqlite;
@@ -75,8 +75,9 @@ impl Store {
     /// Connects to the PostgreSQL server at `url`, and brings the schema up to date. Any number of replicas may do so.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses us, or its database was written by a newer version.
-    pub async fn connect(url: &Secret, planner: Arc<dyn Planner>) -> Result<Self, StoreError> {
+    /// The server cannot be reached, is not what the address demands, or refuses us; or its database was written by a
+    /// newer version.
+    pub async fn connect(url: &ServerUrl, planner: Arc<dyn Planner>) -> Result<Self, StoreError> {
         Ok(Self { backend: Backend::Postgres(Postgres::connect(url).await?), planner })
     }
 

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod case;
+pub mod postgres;
 pub mod provider;
 
 use std::collections::BTreeMap;

@@ -1,13 +1,19 @@
-//! A PostgreSQL server of the tests' own: started by the first test that asks, gone when the test's process is.
+//! PostgreSQL servers of the tests' own: one for all, started by the first test that asks, and others where the server
+//! itself is what matters. They are gone when the test's process is.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex};
 
-/// Runs until its input ends, which it does however the test's process ends. PostgreSQL does not run as root.
+/// Runs until its input ends, which it does however the test's process ends. PostgreSQL does not run as root. With a
+/// port it listens there, too, and offers TLS: its certificate is for `localhost`, and `ca.pem` has signed it.
 const RUN: &str = r#"
 set -eu
+port="$1"
 bin=""
 for folder in /usr/bin /usr/pgsql-*/bin /usr/lib/postgresql/*/bin; do
     if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ] && [ -x "$folder/psql" ]; then bin="$folder"; fi
@@ -19,9 +25,28 @@ trap 'rm -rf "$folder"' EXIT
     cat "$folder/log" >&2
     exit 1
 }
-"$bin/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c max_connections=400 -c fsync=off \
-    -c full_page_writes=off >>"$folder/log" 2>&1 </dev/null &
-until "$bin/psql" -q -h "$folder" -U postgres -c "" >/dev/null 2>&1; do
+set --
+if [ -n "$port" ]; then
+    cd "$folder"
+    key="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+    {
+        openssl req -x509 $key -days 2 -subj /CN=ca -keyout ca.key -out ca.pem
+        openssl req -x509 $key -days 2 -subj /CN=stranger -keyout stranger.key -out stranger.pem
+        openssl req $key -subj /CN=server -keyout server.key -out server.csr
+        printf 'subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n' >server.ext
+        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile server.ext \
+            -out server.pem
+    } >>log 2>&1 || { cat log >&2; exit 1; }
+    { echo "host all secured all scram-sha-256"; cat data/pg_hba.conf; } >hba
+    mv hba data/pg_hba.conf
+    echo "ssl = on
+        ssl_cert_file = '$folder/server.pem'
+        ssl_key_file = '$folder/server.key'" >>data/postgresql.conf
+    set -- -p "$port"
+fi
+"$bin/postgres" -D "$folder/data" -k "$folder" -c "listen_addresses=${port:+localhost}" -c max_connections=400 \
+    -c fsync=off -c full_page_writes=off "$@" >>"$folder/log" 2>&1 </dev/null &
+until "$bin/psql" -q -h "$folder" ${port:+-p "$port"} -U postgres -c "" >/dev/null 2>&1; do
     kill -0 $! || { cat "$folder/log" >&2; exit 1; }
     sleep 0.1
 done
@@ -31,14 +56,21 @@ kill -INT $!
 wait
 "#;
 
-static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(None));
 
 /// Databases are made one after the other.
 static MAKING: Mutex<()> = Mutex::new(());
 
-struct Server {
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port()
+}
+
+/// A server of a test's own.
+pub(crate) struct Server {
     bin: String,
     folder: String,
+    port: Option<u16>,
     /// Ends when its input is closed.
     _process: Child,
 }
@@ -49,35 +81,66 @@ pub(crate) struct Database {
 }
 
 impl Server {
-    fn start() -> Self {
+    /// One that listens on `localhost`, and offers TLS.
+    pub(crate) fn with_tls() -> Self {
+        Self::start(Some(free_port()))
+    }
+
+    fn start(port: Option<u16>) -> Self {
         let root = Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n");
         let mut command = if root { Command::new("runuser") } else { Command::new("sh") };
         if root {
             command.args(["-u", "postgres", "--", "sh"]);
         }
-        let command = command.args(["-c", RUN]).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(["-c", RUN, "sh", &port.map(|port| port.to_string()).unwrap_or_default()]);
+        let command = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("a shell");
         let mut line = String::new();
         let out = process.stdout.take().expect("its output");
         BufReader::new(out).read_line(&mut line).expect("what it says");
         match line.trim().split_once(' ') {
-            Some((bin, folder)) => Self { bin: bin.to_owned(), folder: folder.to_owned(), _process: process },
-            None => {
-                panic!("PostgreSQL is needed for the tests and is not there: install the package postgresql ({line:?})")
+            Some((bin, folder)) => Self { bin: bin.to_owned(), folder: folder.to_owned(), port, _process: process },
+            None if line.trim() == "missing" => {
+                panic!("PostgreSQL is needed for the tests and is not there: install the package postgresql")
             }
+            None => panic!("PostgreSQL does not start; see above"),
         }
     }
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(format!("{}/{program}", self.bin));
         command.args(["-h", &self.folder, "-U", "postgres"]);
+        if let Some(port) = self.port {
+            command.args(["-p", &port.to_string()]);
+        }
         command
+    }
+
+    /// The port it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.port.expect("it listens on a port")
+    }
+
+    /// A file beside its data.
+    pub(crate) fn file(&self, name: &str) -> String {
+        format!("{}/{name}", self.folder)
+    }
+
+    /// Runs statements in a database, each for itself; gives what the last one answers.
+    pub(crate) fn run(&self, database: &str, statements: &[&str]) -> String {
+        let mut command = self.command("psql");
+        command.args(["-qAt", "-v", "ON_ERROR_STOP=1", "-d", database]);
+        statements.iter().for_each(|statement| {
+            command.args(["-c", statement]);
+        });
+        run(&mut command).trim().to_owned()
     }
 }
 
-fn run(command: &mut Command) {
+fn run(command: &mut Command) -> String {
     let out = command.output().expect("a client of PostgreSQL");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8_lossy(&out.stdout).into_owned()
 }
 
 impl Database {
@@ -97,6 +160,6 @@ impl Database {
 
     /// Does something to it behind the bridge's back.
     pub(crate) fn run(&self, sql: &str) {
-        run(SERVER.command("psql").args(["-q", "-v", "ON_ERROR_STOP=1", "-d", &self.name, "-c", sql]));
+        SERVER.run(&self.name, &[sql]);
     }
 }

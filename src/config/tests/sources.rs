@@ -162,7 +162,7 @@ fn variables_of_their_own_reach_their_keys() {
         .config();
     assert_eq!(config.endpoints[0].rules.test_product_id.as_deref(), Some("prod_test"));
     assert_eq!(config.refairn.base_url, "http://sandbox.example.com:9090");
-    assert!(matches!(&config.storage.url, StorageUrl::Postgres(url) if url.expose().ends_with("/bridge")));
+    assert!(matches!(&config.storage.url, StorageUrl::Postgres(url) if url.address.expose().ends_with("/bridge")));
     assert_eq!(config.admin_token.as_ref().unwrap().expose(), "short");
     let warnings = config.warnings().join("\n");
     assert!(

@@ -2,18 +2,21 @@
 //!
 //! A write is a transaction; it takes advisory locks on what it decides about - the provider's ids of a fact, a
 //! customer's calls - and holds them to its end. No transaction is open while Refairn is called. A write that met
-//! another in a deadlock is run again. The connection is in clear: TLS is for the network or a proxy to bring.
+//! another in a deadlock is run again.
 
 mod error;
 mod migrations;
 mod session;
+mod tls;
 mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
 use super::facts::INBOX_COLUMNS;
@@ -21,9 +24,9 @@ use super::intake::{FIND, row_of};
 use super::rows::unknown;
 use super::sql::{DATABASE_NOW, Row, Value, Work, values};
 use crate::clock::chance_permille;
+use crate::domain::database::ServerUrl;
 use crate::domain::event::{EventId, NewEvent, Recorded};
-use crate::domain::secret::Secret;
-use error::{no_connection, told};
+use error::{no_connection, silent, told};
 use session::Session;
 
 /// Connections of one replica, without the one that listens.
@@ -38,6 +41,9 @@ const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 const OPERATION_WAIT_MAX: Duration = Duration::from_secs(20);
 /// How long the system goes on with a connection whose other end does not answer.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
+/// Then it asks whether the other end is there, so often, and no more than so many times.
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
+const KEEPALIVES_MAX: u32 = 3;
 /// How often a write that met another in a deadlock is run again.
 const RUNS_MAX: u32 = 8;
 /// How long an event that a replica has been given to read is its own, microseconds.
@@ -53,21 +59,17 @@ const SESSION: &str = "SET synchronous_commit = on; SET statement_timeout = '15s
 pub(super) struct Postgres {
     pool: Pool,
     server: Arc<Config>,
+    tls: MakeRustlsConnect,
     /// Tells this replica from the others.
     replica: i64,
 }
 
 impl Postgres {
-    pub(super) async fn connect(url: &Secret) -> Result<Self, StoreError> {
-        // The error of the parser could quote the password.
-        let unreadable = |_| StoreError::Io("the address of the PostgreSQL server cannot be read".to_owned());
-        let mut server: Config = url.expose().parse().map_err(unreadable)?;
-        server.connect_timeout(CONNECT_WAIT_MAX).tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX);
-        if server.get_application_name().is_none() {
-            server.application_name("refairn-bridge");
-        }
+    pub(super) async fn connect(url: &ServerUrl) -> Result<Self, StoreError> {
+        let server = server(url)?;
+        let tls = tls::connector(&url.tls)?;
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(server.clone(), NoTls, manager_config);
+        let manager = Manager::from_config(server.clone(), tls.clone(), manager_config);
         let prepare = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
             Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
         });
@@ -80,7 +82,7 @@ impl Postgres {
             .post_create(prepare)
             .build()
             .map_err(|_| StoreError::Io("PostgreSQL: the connections cannot be set up".to_owned()))?;
-        let store = Self { pool, server: Arc::new(server), replica: rand::random() };
+        let store = Self { pool, server: Arc::new(server), tls, replica: rand::random() };
         bounded(async { migrations::run(&mut store.client().await?).await }).await?;
         Ok(store)
     }
@@ -172,6 +174,27 @@ impl Postgres {
 
 /// Runs something that talks to the server, for so long and no longer.
 async fn bounded<T>(talk: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    let hangs = || Err(StoreError::Io("PostgreSQL: the server does not answer in time".to_owned()));
-    tokio::time::timeout(OPERATION_WAIT_MAX, talk).await.unwrap_or_else(|_| hangs())
+    tokio::time::timeout(OPERATION_WAIT_MAX, talk).await.unwrap_or_else(|_| Err(silent()))
+}
+
+/// The address as the driver takes it, with our limits on every wait for the network.
+fn server(url: &ServerUrl) -> Result<Config, StoreError> {
+    // The error of the parser could quote the password.
+    let unreadable = |_| StoreError::Io("the address of the PostgreSQL server cannot be read".to_owned());
+    let mut server: Config = url.address.expose().parse().map_err(unreadable)?;
+    server.connect_timeout(CONNECT_WAIT_MAX).tcp_user_timeout(SILENCE_MAX);
+    server.keepalives_idle(SILENCE_MAX).keepalives_interval(KEEPALIVE_EVERY).keepalives_retries(KEEPALIVES_MAX);
+    if server.get_application_name().is_none() {
+        server.application_name("refairn-bridge");
+    }
+    if server.get_hosts().is_empty() {
+        // A certificate may be for an address.
+        for addr in server.get_hostaddrs().to_vec() {
+            server.host(addr.to_string());
+        }
+    }
+    // A socket in the file system needs no TLS, and has none.
+    let local = server.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
+    server.ssl_mode(if local { SslMode::Disable } else { tls::mode(&url.tls) });
+    Ok(server)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use tokio::sync::Notify;
-use tokio_postgres::{AsyncMessage, NoTls};
+use tokio_postgres::AsyncMessage;
 use tokio_util::sync::CancellationToken;
 
 use super::Postgres;
@@ -50,7 +50,7 @@ impl Postgres {
 
     /// Listens until the connection is lost.
     async fn listen(&self, outbox: &Notify) -> Result<(), StoreError> {
-        let (client, mut connection) = self.server.connect(NoTls).await.map_err(|e| told(&e))?;
+        let (client, mut connection) = self.server.connect(self.tls.clone()).await.map_err(|e| told(&e))?;
         let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
         let told_all = async {
             while let Some(message) = messages.next().await {

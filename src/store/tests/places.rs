@@ -8,8 +8,8 @@ mod postgres;
 pub(super) use postgres::Database;
 
 use crate::app::Ledger;
+use crate::domain::database::ServerUrl;
 use crate::domain::policy::Policy;
-use crate::domain::secret::Secret;
 use crate::store::{Store, StoreError};
 
 pub(super) enum Place {
@@ -30,7 +30,7 @@ impl Place {
         let planner = Arc::new(Ledger(Policy::default()));
         match self {
             Self::File(folder) => Store::open(&folder.path().join("bridge.db"), planner),
-            Self::Server(database) => Store::connect(&Secret::parse(database.url()).unwrap(), planner).await,
+            Self::Server(database) => Store::connect(&ServerUrl::parse(&database.url()).unwrap(), planner).await,
         }
     }
 
