@@ -83,7 +83,7 @@ impl Postgres {
             .build()
             .map_err(|_| StoreError::Io("PostgreSQL: the connections cannot be set up".to_owned()))?;
         let store = Self { pool, server: Arc::new(server), tls, replica: rand::random() };
-        bounded(async { migrations::run(&mut store.client().await?).await }).await?;
+        store.bounded(async { migrations::run(&mut store.client().await?).await }).await?;
         Ok(store)
     }
 
@@ -98,16 +98,26 @@ impl Postgres {
         self.pool.get().await.map_err(no_connection)
     }
 
+    /// Runs something that talks to the server, for so long and no longer.
+    async fn bounded<T>(&self, talk: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let outcome = tokio::time::timeout(OPERATION_WAIT_MAX, talk).await;
+        outcome.unwrap_or_else(|_| {
+            // The other end may be a server that was replaced and never said so: its connections are not used again.
+            self.pool.retain(|_, _| false);
+            Err(silent())
+        })
+    }
+
     /// Runs one statement.
     pub(super) async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        bounded(async { session::query(&self.client().await?, sql, &values).await }).await
+        self.bounded(async { session::query(&self.client().await?, sql, &values).await }).await
     }
 
     /// Writes, all or nothing.
     pub(super) async fn write<W: Work>(&self, work: &W) -> Result<W::Answer, StoreError> {
         let mut run = 1;
         loop {
-            match bounded(self.write_once(work)).await {
+            match self.bounded(self.write_once(work)).await {
                 Err(StoreError::Locked(_)) if run < RUNS_MAX => {
                     let rest = Duration::from_millis(u64::from(run * chance_permille() / 20));
                     tokio::time::sleep(rest).await;
@@ -170,11 +180,6 @@ impl Postgres {
         self.query("SELECT 1 FROM pg_notify(?1, '')", values![watch::CHANNEL]).await?;
         Ok(())
     }
-}
-
-/// Runs something that talks to the server, for so long and no longer.
-async fn bounded<T>(talk: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(OPERATION_WAIT_MAX, talk).await.unwrap_or_else(|_| Err(silent()))
 }
 
 /// The address as the driver takes it, with our limits on every wait for the network.

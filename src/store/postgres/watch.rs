@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 use tokio_postgres::AsyncMessage;
 use tokio_util::sync::CancellationToken;
 
-use super::Postgres;
-use super::error::told;
+use super::error::{silent, told};
+use super::{CONNECT_WAIT_MAX, Postgres};
 use crate::store::StoreError;
 
 /// The channel on which replicas tell each other of calls that may be due.
@@ -17,6 +17,8 @@ pub(super) const CHANNEL: &str = "refairn_bridge_outbox";
 /// How long a replica goes without looking. Finds the leases and events of replicas that died, and whatever was told
 /// while the connection was lost.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the connection that listens is asked whether it is still there.
+const ASK_EVERY: Duration = Duration::from_secs(30);
 /// Looks between two times at which the counts are added up.
 const LOOKS_PER_ROLL_UP: u32 = 5;
 
@@ -50,7 +52,8 @@ impl Postgres {
 
     /// Listens until the connection is lost.
     async fn listen(&self, outbox: &Notify) -> Result<(), StoreError> {
-        let (client, mut connection) = self.server.connect(self.tls.clone()).await.map_err(|e| told(&e))?;
+        let connect = tokio::time::timeout(CONNECT_WAIT_MAX, self.server.connect(self.tls.clone()));
+        let (client, mut connection) = connect.await.map_err(|_| silent())?.map_err(|e| told(&e))?;
         let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
         let told_all = async {
             while let Some(message) = messages.next().await {
@@ -61,9 +64,13 @@ impl Postgres {
             Ok(())
         };
         let ask = async {
-            client.batch_execute(&format!("LISTEN {CHANNEL}")).await.map_err(|e| told(&e))?;
-            // The connection lives as long as the client.
-            std::future::pending::<Result<(), StoreError>>().await
+            // A server that went without a word is found by asking, and asking now and then keeps the way open.
+            loop {
+                let listen = format!("LISTEN {CHANNEL}");
+                let answer = tokio::time::timeout(CONNECT_WAIT_MAX, client.batch_execute(&listen)).await;
+                answer.map_err(|_| silent())?.map_err(|e| told(&e))?;
+                tokio::time::sleep(ASK_EVERY).await;
+            }
         };
         tokio::select! {
             ended = told_all => ended,
