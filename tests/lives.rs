@@ -49,7 +49,7 @@ use drive::{Batch, WORLD};
 use life::Life;
 
 /// Lives of a run, unless `LIVES` says otherwise.
-const LIVES: u64 = 6_000;
+const LIVES: u64 = 10_000;
 /// Failing lives that are told in full.
 const TOLD_MAX: usize = 3;
 

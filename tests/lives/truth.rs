@@ -266,7 +266,7 @@ fn last_words(knowing: &Knowing<'_>, payments: &[Payment]) -> BTreeMap<(&'static
             doubtful: false,
             left: None,
         });
-        step(standing, act, at, payments);
+        step(standing, act, at, payments, life.payer(act).is_stripe());
     }
     let mut last: BTreeMap<(&'static str, &'static str), Vec<(i64, &'static str)>> = BTreeMap::new();
     let mut open = Vec::new();
@@ -321,7 +321,7 @@ fn heard_at(knowing: &Knowing<'_>, act: &Act) -> i64 {
     }
 }
 
-fn step(standing: &mut Standing, act: &Act, at: i64, payments: &[Payment]) {
+fn step(standing: &mut Standing, act: &Act, at: i64, payments: &[Payment], stripe: bool) {
     let ended = standing.status == Some("cancelled");
     let next = match &act.what {
         What::Paid(paid) => {
@@ -349,6 +349,8 @@ fn step(standing: &mut Standing, act: &Act, at: i64, payments: &[Payment]) {
             }
             match word {
                 Word::Incomplete => None,
+                // Paystack says that it will not renew, not since when, nor whether what was owed is paid.
+                Word::Ending if !stripe => None,
                 Word::Trialing => Some("trialing"),
                 Word::Active | Word::Resumed | Word::Ending => Some("active"),
                 Word::PastDue | Word::Unpaid | Word::Paused => Some("past_due"),

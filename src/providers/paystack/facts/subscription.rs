@@ -10,7 +10,8 @@ use crate::domain::status::Status;
 use crate::providers::paystack::payload::{Invoice, Subscription, SubscriptionStatus};
 
 /// `subscription.create`, and `subscription.not_renew`, which tells that it will end but goes on until then: both say
-/// what it has been since it was made, and so cannot undo an end that was heard of before.
+/// what it has been since it was made, and so cannot undo an end that was heard of before. Nor do they undo a charge that
+/// failed meanwhile: that the subscription will not renew does not say that what is owed was paid. Only a payment does.
 pub(super) fn going_on(context: &Context<'_>, subscription: &Subscription) -> Result<Fact, Missing> {
     let at = subscription.created_at.or(subscription.changed_at).unwrap_or(context.received_at);
     let told = subscription.status.as_ref().map_or(Some(Status::Active), status_of);
