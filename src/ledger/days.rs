@@ -44,7 +44,8 @@ impl Days {
 
     /// The first free day from `day` on.
     pub(super) fn first_free(&self, day: Date) -> Option<Date> {
-        day.series(jiff::Span::new().days(1)).take(SEARCH_DAYS_MAX).find(|d| !self.0.contains_key(d))
+        let mut taken = self.0.range(day..).map(|(day, _)| *day).peekable();
+        day.series(jiff::Span::new().days(1)).take(SEARCH_DAYS_MAX).find(|d| taken.next_if_eq(d).is_none())
     }
 }
 

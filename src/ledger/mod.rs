@@ -20,6 +20,8 @@ mod payments;
 mod reversals;
 mod statuses;
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::Timestamp;
 
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
@@ -31,11 +33,12 @@ use crate::domain::reason::Reason;
 /// What is to be done for `person`, as things stand at `now`.
 #[must_use]
 pub fn plan(person: &Person, policy: &Policy, now: Timestamp) -> Plan {
-    let mut draft = Draft { person, policy, now, deliveries: person.deliveries.clone() };
+    let mut draft = Draft::new(person, policy, now);
     leads::plan(&mut draft);
     let payments = payments::Sale::all(person);
-    payments::plan(&mut draft, &payments);
-    statuses::plan(&mut draft, &payments);
+    let subscriptions = statuses::Subscriptions::of(person, &payments);
+    payments::plan(&mut draft, &payments, &subscriptions);
+    statuses::plan(&mut draft, &payments, &subscriptions);
     draft.withdraw_what_nobody_asks_for(&payments);
     let outcomes = outcomes::of(&draft, &payments);
     Plan { deliveries: draft.deliveries, outcomes }
@@ -47,6 +50,8 @@ struct Draft<'a> {
     policy: &'a Policy,
     now: Timestamp,
     deliveries: Vec<Delivery>,
+    /// Where each subject's delivery is: a customer may have thousands.
+    places: HashMap<Subject, usize>,
 }
 
 /// What a delivery is to be, while nothing of it has been sent.
@@ -61,24 +66,31 @@ struct Wanted {
     due_at: Timestamp,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
+    fn new(person: &'a Person, policy: &'a Policy, now: Timestamp) -> Self {
+        let deliveries = person.deliveries.clone();
+        let places = deliveries.iter().enumerate().map(|(place, d)| (d.subject.clone(), place)).collect();
+        Self { person, policy, now, deliveries, places }
+    }
+
     /// The person's own facts in one mode, in the order of events.
     fn facts(&self, mode: Mode) -> impl Iterator<Item = &KnownFact> {
         self.person.facts.iter().filter(move |f| f.fact.mode == mode && !f.kin)
     }
 
     fn find(&self, subject: &Subject) -> Option<&Delivery> {
-        self.deliveries.iter().find(|d| d.subject == *subject)
+        self.places.get(subject).and_then(|place| self.deliveries.get(*place))
     }
 
     fn find_mut(&mut self, subject: &Subject) -> Option<&mut Delivery> {
-        self.deliveries.iter_mut().find(|d| d.subject == *subject)
+        self.places.get(subject).and_then(|place| self.deliveries.get_mut(*place))
     }
 
     /// Makes the delivery what it is to be. The caller has seen that it is new, or that nothing of it was sent.
     fn put(&mut self, wanted: Wanted) {
         let now = self.now;
         let Some(delivery) = self.find_mut(&wanted.subject) else {
+            self.places.insert(wanted.subject.clone(), self.deliveries.len());
             self.deliveries.push(wanted.into_delivery(now));
             return;
         };
@@ -100,13 +112,12 @@ impl Draft<'_> {
     /// Cancels calls that were queued for a fact which, after a new reading of its event, is no longer there.
     fn withdraw_what_nobody_asks_for(&mut self, payments: &[payments::Sale<'_>]) {
         let Self { person, deliveries, .. } = self;
-        let reported = |event: EventId| person.facts.iter().any(|f| f.event == event);
+        let reported: HashSet<EventId> = person.facts.iter().map(|f| f.event).collect();
+        let sold: HashSet<&Subject> = payments.iter().filter(|p| p.product().is_some()).map(|p| &p.subject).collect();
         for delivery in deliveries.iter_mut().filter(|d| d.is_unsent() && d.id.is_some()) {
             let asked_for = match &delivery.subject {
-                Subject::Lead(_) | Subject::Status(_) => reported(delivery.event),
-                subject @ Subject::Payment { .. } => {
-                    payments.iter().any(|p| p.subject == *subject && p.product().is_some())
-                }
+                Subject::Lead(_) | Subject::Status(_) => reported.contains(&delivery.event),
+                subject @ Subject::Payment { .. } => sold.contains(subject),
             };
             if !asked_for {
                 delivery.state = DeliveryState::Cancelled;

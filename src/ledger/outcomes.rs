@@ -1,8 +1,10 @@
 //! What each event came to, in one word and a reason.
 
+use std::collections::{HashMap, HashSet};
+
 use super::Draft;
 use super::payments::Sale;
-use crate::domain::delivery::Subject;
+use crate::domain::delivery::{Delivery, Subject};
 use crate::domain::event::{EventId, Mode, Outcome};
 use crate::domain::fact::{Customer, Matter, Product, Reversal, ReversalStage, Subscription};
 use crate::domain::person::KnownFact;
@@ -11,19 +13,50 @@ use crate::domain::reason::Reason;
 
 /// The outcome of every event of the person.
 pub(super) fn of(draft: &Draft<'_>, sales: &[Sale<'_>]) -> Vec<(EventId, Outcome)> {
-    draft.person.facts.iter().filter(|f| !f.kin).map(|known| (known.event, one(draft, sales, known))).collect()
+    let index = Index::of(draft, sales);
+    draft.person.facts.iter().filter(|f| !f.kin).map(|known| (known.event, one(draft, &index, known))).collect()
 }
 
-fn one(draft: &Draft<'_>, sales: &[Sale<'_>], known: &KnownFact) -> Outcome {
+/// What is asked of every event.
+struct Index<'a> {
+    /// Events in whose name a call was made.
+    called: HashSet<EventId>,
+    /// By the events that report them.
+    reported: HashMap<EventId, &'a Sale<'a>>,
+    /// By the events that are about something taken back.
+    taken_back: HashMap<EventId, &'a Sale<'a>>,
+    /// Modes in which Refairn has a payment.
+    paid: HashSet<Mode>,
+}
+
+impl<'a> Index<'a> {
+    fn of(draft: &Draft<'_>, sales: &'a [Sale<'a>]) -> Self {
+        let paid = |d: &&Delivery| matches!(d.subject, Subject::Payment { .. }) && d.state.is_told();
+        let mut taken_back = HashMap::new();
+        for sale in sales {
+            for event in &sale.taken_back.events {
+                taken_back.entry(*event).or_insert(sale);
+            }
+        }
+        Self {
+            called: draft.deliveries.iter().map(|d| d.event).collect(),
+            reported: sales.iter().flat_map(|s| s.reports.iter().map(move |f| (f.event, s))).collect(),
+            taken_back,
+            paid: draft.deliveries.iter().filter(paid).map(|d| d.mode).collect(),
+        }
+    }
+}
+
+fn one(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact) -> Outcome {
     // Whatever else an event reports: if a call was made in its name, it is mapped.
-    if draft.deliveries.iter().any(|d| d.event == known.event) {
+    if index.called.contains(&known.event) {
         return Outcome::MAPPED;
     }
     let mut outcome = match &known.fact.matter {
         Matter::Customer(customer) => of_customer(draft, known, customer),
-        Matter::Payment(_) => of_payment(sales, known),
-        Matter::Subscription(subscription) => of_subscription(draft, known, subscription),
-        Matter::Reversal(reversal) => of_reversal(draft, sales, known, reversal),
+        Matter::Payment(_) => of_payment(index, known),
+        Matter::Subscription(subscription) => of_subscription(draft, index, known, subscription),
+        Matter::Reversal(reversal) => of_reversal(draft, index, known, reversal),
         Matter::Link => Outcome::ignored(Reason::LinkNoted),
     };
     outcome.detail = known.fact.code_refused.clone();
@@ -58,9 +91,8 @@ fn of_customer(draft: &Draft<'_>, known: &KnownFact, customer: &Customer) -> Out
     Outcome::ignored(reason)
 }
 
-fn of_payment(sales: &[Sale<'_>], known: &KnownFact) -> Outcome {
-    let sale = sales.iter().find(|s| s.reports.iter().any(|f| f.event == known.event));
-    let Some(sale) = sale else { return Outcome::ignored(Reason::AlreadyReported) };
+fn of_payment(index: &Index<'_>, known: &KnownFact) -> Outcome {
+    let Some(sale) = index.reported.get(&known.event) else { return Outcome::ignored(Reason::AlreadyReported) };
     let trouble = product_trouble(&sale.best.fact.product);
     let first = sale.reports.first().is_some_and(|f| f.event == known.event);
     match trouble {
@@ -70,7 +102,7 @@ fn of_payment(sales: &[Sale<'_>], known: &KnownFact) -> Outcome {
     }
 }
 
-fn of_subscription(draft: &Draft<'_>, known: &KnownFact, subscription: &Subscription) -> Outcome {
+fn of_subscription(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact, subscription: &Subscription) -> Outcome {
     let reason = if let Some(trouble) = product_trouble(&known.fact.product) {
         trouble
     } else if let Some(reason) = subscription.no_call {
@@ -79,7 +111,7 @@ fn of_subscription(draft: &Draft<'_>, known: &KnownFact, subscription: &Subscrip
         Reason::StatusUnknown
     } else if draft.policy.status_updates == StatusUpdates::Off {
         Reason::StatusUpdatesOff
-    } else if !has_paid(draft, known.fact.mode) {
+    } else if !index.paid.contains(&known.fact.mode) {
         Reason::NoPaymentYet
     } else {
         Reason::StatusUnchanged
@@ -87,13 +119,8 @@ fn of_subscription(draft: &Draft<'_>, known: &KnownFact, subscription: &Subscrip
     Outcome::ignored(reason)
 }
 
-fn has_paid(draft: &Draft<'_>, mode: Mode) -> bool {
-    let paid = |s: &Subject| matches!(s, Subject::Payment { .. });
-    draft.deliveries.iter().any(|d| d.mode == mode && paid(&d.subject) && d.state.is_told())
-}
-
-fn of_reversal(draft: &Draft<'_>, sales: &[Sale<'_>], known: &KnownFact, reversal: &Reversal) -> Outcome {
-    let joined = sales.iter().find(|s| s.taken_back.events.contains(&known.event));
+fn of_reversal(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact, reversal: &Reversal) -> Outcome {
+    let joined = index.taken_back.get(&known.event);
     match (reversal.stage, joined) {
         (ReversalStage::Pending | ReversalStage::Void, _) => Outcome::ignored(Reason::ReversalNotFinal),
         (ReversalStage::Final, None) => Outcome::waiting(Reason::PaymentUnknown),

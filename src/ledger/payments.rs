@@ -6,14 +6,17 @@ use jiff::Timestamp;
 
 use super::days::{Days, Holder, start_of};
 use super::reversals::{Reversals, TakenBack};
-use super::{Draft, Wanted, flag, leads, statuses};
+use super::statuses::{Subscriptions, Told};
+use super::{Draft, Wanted, flag, leads};
 use crate::clock::after;
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
+use crate::domain::email::Email;
 use crate::domain::event::{EventId, Mode};
 use crate::domain::fact::{Matter, Payment, Product};
 use crate::domain::person::{KnownFact, Person};
 use crate::domain::policy::SameDayPayments;
 use crate::domain::reason::Reason;
+use crate::domain::status::Status;
 
 /// A payment and the events that report it.
 pub(super) struct Sale<'a> {
@@ -81,18 +84,49 @@ impl<'a> Sale<'a> {
     }
 }
 
-pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>]) {
+/// What all payments of a customer in one mode share.
+struct Common {
+    email: Option<Email>,
+    /// The customer's own call.
+    lead: Option<Delivery>,
+    code_known: bool,
+}
+
+impl Common {
+    fn of(draft: &Draft<'_>, mode: Mode) -> Self {
+        Self {
+            email: leads::email_and_name(draft, mode).map(|(email, _)| email),
+            lead: draft.find(&Subject::Lead(mode)).cloned(),
+            code_known: leads::first_code(draft.person, mode).is_some(),
+        }
+    }
+
+    /// The customer's own call was refused and nobody has dealt with it: a payment sent now would credit nobody.
+    fn lead_failed(&self) -> bool {
+        self.lead.as_ref().is_some_and(|l| matches!(l.state, DeliveryState::Rejected | DeliveryState::Held))
+    }
+}
+
+pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Subscriptions<'_>) {
     let mut days = Days::of_sent(&draft.deliveries);
+    let (live, test) = (Common::of(draft, Mode::Live), Common::of(draft, Mode::Test));
+    let told = Told::of(&draft.deliveries);
     for sale in sales {
         let Some(product) = sale.product() else { continue };
-        match draft.find(&sale.subject) {
-            Some(told) if told.state.is_told() => look_back(draft, sale),
+        let common = match sale.mode {
+            Mode::Live => &live,
+            Mode::Test => &test,
+        };
+        let old = draft.find_mut(&sale.subject);
+        let released = old.as_ref().is_some_and(|d| d.released);
+        match old {
+            Some(told) if told.state.is_told() => look_back(told, sale, common.lead.as_ref()),
             Some(old) if !old.is_unsent() && !came_back(old, sale) => {}
             Some(_) | None => {
-                let released = draft.find(&sale.subject).is_some_and(|d| d.released);
-                if let Some(wanted) = wanted(draft, sale, product, released, &mut days) {
-                    draft.put(wanted);
-                }
+                let Some(email) = &common.email else { continue };
+                let turn = turn(draft, sale, common, released, &mut days);
+                let status = subscriptions.with_payment(sale, &told);
+                draft.put(wanted(draft, sale, product, email, turn, status));
             }
         }
     }
@@ -105,29 +139,19 @@ fn came_back(delivery: &Delivery, sale: &Sale<'_>) -> bool {
     cancelled && (undone || delivery.reason == Some(Reason::Remapped))
 }
 
-fn wanted(draft: &Draft<'_>, sale: &Sale<'_>, product: &str, released: bool, days: &mut Days) -> Option<Wanted> {
-    let (email, _) = leads::email_and_name(draft, sale.mode)?;
-    let email = sale.best.fact.email.clone().filter(|e| e.key() == draft.person.key.email_key).unwrap_or(email);
-    let turn = turn(draft, sale, released, days);
+fn wanted(draft: &Draft<'_>, sale: &Sale<'_>, product: &str, email: &Email, turn: Turn, status: Status) -> Wanted {
+    let own = sale.best.fact.email.as_ref().filter(|e| e.key() == draft.person.key.email_key);
     let call = Call::PaymentSucceeded {
         product: product.to_owned(),
-        email,
+        email: own.unwrap_or(email).clone(),
         amount: sale.payment.amount.unwrap_or_default(),
         currency: sale.payment.currency,
-        status: statuses::with_payment(draft, sale),
+        status,
         day: turn.day,
     };
     let (state, reason, due_at) = (turn.state, turn.reason, turn.due_at);
-    Some(Wanted {
-        event: sale.event(),
-        subject: sale.subject.clone(),
-        mode: sale.mode,
-        at: sale.paid_at(),
-        call,
-        state,
-        reason,
-        due_at,
-    })
+    let (event, subject) = (sale.event(), sale.subject.clone());
+    Wanted { event, subject, mode: sale.mode, at: sale.paid_at(), call, state, reason, due_at }
 }
 
 /// Whether and when a payment may go out, and on which day it is dated.
@@ -138,7 +162,7 @@ struct Turn {
     day: jiff::civil::Date,
 }
 
-fn turn(draft: &Draft<'_>, sale: &Sale<'_>, released: bool, days: &mut Days) -> Turn {
+fn turn(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common, released: bool, days: &mut Days) -> Turn {
     let (now, day) = (draft.now, sale.payment.day);
     let not_sent = |state, reason| Turn { state, reason: Some(reason), due_at: now, day };
     if sale.taken_back.full {
@@ -147,13 +171,13 @@ fn turn(draft: &Draft<'_>, sale: &Sale<'_>, released: bool, days: &mut Days) -> 
     if sale.payment.amount.is_none() {
         return not_sent(DeliveryState::Held, Reason::AmountUnknown);
     }
-    if lead_failed(draft, sale.mode) {
+    if common.lead_failed() {
         days.take(day, Holder::Payment);
         return not_sent(DeliveryState::Held, Reason::CustomerCreatedRejected);
     }
     let Some(holder) = days.holder(day) else {
         days.take(day, Holder::Payment);
-        let due_at = end_of_wait(draft, sale).filter(|wait| *wait > now);
+        let due_at = end_of_wait(draft, sale, common).filter(|wait| *wait > now);
         let reason = due_at.map(|_| Reason::WaitingForReferralCode);
         return Turn { state: DeliveryState::Queued, reason, due_at: due_at.unwrap_or(now), day };
     };
@@ -173,36 +197,30 @@ fn turn(draft: &Draft<'_>, sale: &Sale<'_>, released: bool, days: &mut Days) -> 
     }
 }
 
-/// The customer's own call was refused and nobody has dealt with it: a payment sent now would credit nobody.
-fn lead_failed(draft: &Draft<'_>, mode: Mode) -> bool {
-    let lead = draft.find(&Subject::Lead(mode));
-    lead.is_some_and(|l| matches!(l.state, DeliveryState::Rejected | DeliveryState::Held))
-}
-
 /// How long a subscription's first payment waits for the checkout session that may bring a code.
-fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>) -> Option<Timestamp> {
-    let code_known = leads::first_code(draft.person, sale.mode).is_some();
-    let lead_made = draft.find(&Subject::Lead(sale.mode)).is_some_and(|l| l.state.is_told());
-    let session_seen = draft.facts(sale.mode).filter(|f| f.scope == sale.best.scope).any(|f| match &f.fact.matter {
-        Matter::Customer(c) => c.checkout_of.is_some() && c.checkout_of == sale.payment.subscription,
-        Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link => false,
-    });
-    let waits = sale.payment.awaits_checkout && !code_known && !lead_made && !session_seen;
+fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common) -> Option<Timestamp> {
+    let lead_made = common.lead.as_ref().is_some_and(|l| l.state.is_told());
+    let may_come = sale.payment.awaits_checkout && !common.code_known && !lead_made;
+    let mut of_scope = draft.facts(sale.mode).filter(|f| f.scope == sale.best.scope);
+    let waits = may_come
+        && !of_scope.any(|f| match &f.fact.matter {
+            Matter::Customer(c) => c.checkout_of.is_some() && c.checkout_of == sale.payment.subscription,
+            Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link => false,
+        });
     waits.then(|| after(sale.first_received_at(), draft.policy.first_payment_wait))
 }
 
 /// Whether something happened since to a payment that Refairn has.
-fn look_back(draft: &mut Draft<'_>, sale: &Sale<'_>) {
-    let lead = draft.find(&Subject::Lead(sale.mode)).cloned();
-    let Some(delivery) = draft.find_mut(&sale.subject) else { return };
-    let receipt = delivery.receipt.clone().unwrap_or_default();
+fn look_back(delivery: &mut Delivery, sale: &Sale<'_>, lead: Option<&Delivery>) {
     let finding = if sale.taken_back.amount.is_zero() {
-        let late = lead.is_some_and(|lead| credited_nobody(delivery, &lead));
+        let late = lead.is_some_and(|lead| credited_nobody(delivery, lead));
         late.then(|| (Reason::ReferralCodeLate, format!("{} earned nobody a commission", sale.payment.charged_money())))
     } else {
-        let commission =
-            receipt.commission_id.map_or_else(|| "its commission".to_owned(), |id| format!("commission {id}"));
-        let hold = receipt.hold_until.map_or_else(String::new, |day| format!(", on hold until {day}"));
+        let receipt = delivery.receipt.as_ref();
+        let commission = receipt.and_then(|r| r.commission_id.as_ref());
+        let commission = commission.map_or_else(|| "its commission".to_owned(), |id| format!("commission {id}"));
+        let hold = receipt.and_then(|r| r.hold_until.as_ref());
+        let hold = hold.map_or_else(String::new, |day| format!(", on hold until {day}"));
         let (taken, paid) = (sale.taken_back.amount.normalize(), sale.payment.charged_money());
         Some((Reason::Reversed, format!("{taken} of {paid} was taken back; {commission}{hold}")))
     };

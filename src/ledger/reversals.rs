@@ -1,6 +1,6 @@
 //! What was taken back of a payment: refunds and disputes, joined to it in whatever order they came.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
@@ -39,45 +39,65 @@ fn payment_keys(fact: &Fact) -> impl Iterator<Item = &str> {
 pub(super) struct Reversals<'a> {
     person: &'a Person,
     all: Vec<(&'a KnownFact, &'a Reversal)>,
-    links: Vec<&'a KnownFact>,
+    /// Places in `all`, by scope and key.
+    by_key: HashMap<(&'a str, &'a str), Vec<usize>>,
+    /// Links, by scope and key.
+    links: HashMap<(&'a str, &'a str), Vec<&'a KnownFact>>,
 }
 
 impl<'a> Reversals<'a> {
     pub(super) fn of(person: &'a Person) -> Self {
-        let (mut all, mut links) = (Vec::new(), Vec::new());
+        let mut all = Vec::new();
+        let mut by_key: HashMap<_, Vec<usize>> = HashMap::new();
+        let mut links: HashMap<_, Vec<&KnownFact>> = HashMap::new();
         for known in person.facts.iter().filter(|f| !f.kin) {
             match &known.fact.matter {
-                Matter::Reversal(reversal) => all.push((known, reversal)),
-                Matter::Link => links.push(known),
+                Matter::Reversal(reversal) => {
+                    for key in payment_keys(&known.fact) {
+                        by_key.entry((known.scope.as_str(), key)).or_default().push(all.len());
+                    }
+                    all.push((known, reversal));
+                }
+                Matter::Link => {
+                    for key in payment_keys(&known.fact) {
+                        links.entry((known.scope.as_str(), key)).or_default().push(known);
+                    }
+                }
                 Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) => {}
             }
         }
-        Self { person, all, links }
+        Self { person, all, by_key, links }
     }
 
     /// What was taken back of the payment that these facts report.
-    pub(super) fn taken_back(&self, payment: &Payment, paid_at: Timestamp, reports: &[&KnownFact]) -> TakenBack {
+    pub(super) fn taken_back(&self, payment: &'a Payment, paid_at: Timestamp, reports: &[&'a KnownFact]) -> TakenBack {
         let Some(scope) = reports.first().map(|f| f.scope.as_str()).filter(|_| !self.all.is_empty()) else {
             return TakenBack::default();
         };
         let mut keys: BTreeSet<&str> = reports.iter().flat_map(|f| payment_keys(&f.fact)).collect();
         keys.insert(&payment.identity);
-        for link in self.links.iter().filter(|f| f.scope == scope) {
-            if payment_keys(&link.fact).any(|k| keys.contains(k)) {
-                keys.extend(payment_keys(&link.fact));
-            }
-        }
+        self.follow_links(scope, &mut keys);
         let customers: BTreeSet<&str> = reports.iter().filter_map(|f| f.fact.customer.as_deref()).collect();
-        let of_scope = || self.all.iter().filter(|(f, _)| f.scope == scope);
-        for (known, reversal) in of_scope() {
+        for (known, reversal) in self.all.iter().filter(|(f, _)| f.scope == scope) {
             // What is joined by likeness brings the charge's own ids, by which its refunds are joined in turn.
             if looks_like(self.person, scope, known, reversal, payment, paid_at, &customers) {
                 keys.extend(payment_keys(&known.fact));
             }
         }
-        let joined: Vec<_> =
-            of_scope().filter(|(f, _)| payment_keys(&f.fact).any(|k| keys.contains(k))).copied().collect();
+        let places: BTreeSet<usize> =
+            keys.iter().filter_map(|k| self.by_key.get(&(scope, *k))).flatten().copied().collect();
+        let joined: Vec<_> = places.into_iter().filter_map(|place| self.all.get(place)).copied().collect();
         sum(payment, &joined)
+    }
+
+    /// Adds all keys that links tie to these, in however many steps.
+    fn follow_links(&self, scope: &'a str, keys: &mut BTreeSet<&'a str>) {
+        let mut next: Vec<&str> = keys.iter().copied().collect();
+        while let Some(key) = next.pop() {
+            for link in self.links.get(&(scope, key)).into_iter().flatten() {
+                next.extend(payment_keys(&link.fact).filter(|key| keys.insert(key)));
+            }
+        }
     }
 }
 

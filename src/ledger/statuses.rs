@@ -11,7 +11,7 @@ use super::payments::Sale;
 use super::{Draft, Wanted};
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
 use crate::domain::event::{EventId, Mode};
-use crate::domain::fact::{Matter, Product, Subscription};
+use crate::domain::fact::{self, Matter, Product};
 use crate::domain::person::{KnownFact, Person};
 use crate::domain::policy::StatusUpdates;
 use crate::domain::reason::Reason;
@@ -21,7 +21,7 @@ use crate::domain::status::Status;
 #[derive(Clone, Copy)]
 struct Report<'a> {
     known: &'a KnownFact,
-    subscription: &'a Subscription,
+    subscription: &'a fact::Subscription,
     status: Status,
 }
 
@@ -32,39 +32,103 @@ impl Report<'_> {
     }
 }
 
-fn reports(person: &Person, mode: Mode) -> impl Iterator<Item = Report<'_>> {
-    person.facts.iter().filter(move |f| f.fact.mode == mode && !f.kin).filter_map(|known| match &known.fact.matter {
-        Matter::Subscription(s) => s.status.map(|status| Report { known, subscription: s, status }),
-        Matter::Customer(_) | Matter::Payment(_) | Matter::Reversal(_) | Matter::Link => None,
-    })
+/// One subscription: what is reported of it, and what was paid for it.
+struct Subscription<'a> {
+    reports: Vec<Report<'a>>,
+    /// In the order in which they were made.
+    sales: Vec<&'a Sale<'a>>,
 }
 
-/// The status that a payment carries: `active`, unless its subscription was in a trial, or had ended, when it was
-/// made; and never an older one than Refairn was told.
-pub(super) fn with_payment(draft: &Draft<'_>, sale: &Sale<'_>) -> Status {
-    let told_later = draft.deliveries.iter().filter(|d| {
-        let same =
-            matches!(d.subject, Subject::Status(_)) && d.mode == sale.mode && Some(d.call.product()) == sale.product();
-        same && d.may_be_told() && d.at > sale.paid_at()
-    });
-    if let Some(status) = told_later.max_by_key(|d| d.at).and_then(|d| d.call.status()) {
-        return status;
+impl<'a> Subscription<'a> {
+    /// The product of a report: that of the subscription's payments, else what this report of it says, else any.
+    fn product(&self, report: &Report<'a>) -> Option<&'a str> {
+        let by_payment = self.sales.iter().rev().find_map(|s| s.product());
+        let all = || [report].into_iter().chain(&self.reports);
+        by_payment.or_else(|| all().find_map(|r| id(&r.known.fact.product)))
     }
-    at_payment(draft.person, sale)
+
+    fn last_kept(&self) -> Option<&'a Sale<'a>> {
+        self.sales.iter().rev().find(|s| !s.taken_back.full).copied()
+    }
+
+    /// What it was when it was paid for.
+    fn at_payment(&self, paid_at: Timestamp) -> Status {
+        match self.reports.iter().filter(|r| r.known.fact.at <= paid_at).max_by_key(|r| r.order()) {
+            Some(r) if r.status == Status::Cancelled => Status::Cancelled,
+            Some(r) if r.status == Status::Trialing && r.subscription.trial_end.is_none_or(|end| end > paid_at) => {
+                Status::Trialing
+            }
+            Some(_) | None => Status::Active,
+        }
+    }
 }
 
-fn at_payment(person: &Person, sale: &Sale<'_>) -> Status {
-    let paid_at = sale.paid_at();
-    let own = reports(person, sale.mode)
-        .filter(|r| r.known.scope == sale.best.scope && Some(&r.subscription.id) == sale.payment.subscription.as_ref())
-        .filter(|r| r.known.fact.at <= paid_at)
-        .max_by_key(Report::order);
-    match own {
-        Some(r) if r.status == Status::Cancelled => Status::Cancelled,
-        Some(r) if r.status == Status::Trialing && r.subscription.trial_end.is_none_or(|end| end > paid_at) => {
-            Status::Trialing
+fn id(product: &Product) -> Option<&str> {
+    match product {
+        Product::Id(id) => Some(id.as_str()),
+        Product::Unnamed | Product::Unmapped | Product::NoTestProduct => None,
+    }
+}
+
+/// All subscriptions of a person of which a status was reported, by scope and id.
+pub(super) struct Subscriptions<'a>(BTreeMap<(&'a str, &'a str), Subscription<'a>>);
+
+impl<'a> Subscriptions<'a> {
+    pub(super) fn of(person: &'a Person, sales: &'a [Sale<'a>]) -> Self {
+        let mut all: BTreeMap<(&str, &str), Subscription<'a>> = BTreeMap::new();
+        for known in person.facts.iter().filter(|f| !f.kin) {
+            let Matter::Subscription(subscription) = &known.fact.matter else { continue };
+            let Some(status) = subscription.status else { continue };
+            let key = (known.scope.as_str(), subscription.id.as_str());
+            let own = all.entry(key).or_insert_with(|| Subscription { reports: vec![], sales: vec![] });
+            own.reports.push(Report { known, subscription, status });
         }
-        Some(_) | None => Status::Active,
+        for sale in sales {
+            if let Some(own) = key_of(sale).and_then(|key| all.get_mut(&key)) {
+                own.sales.push(sale);
+            }
+        }
+        Self(all)
+    }
+
+    /// The status that a payment carries: `active`, unless its subscription was in a trial, or had ended, when it was
+    /// made; and never an older one than Refairn was told.
+    pub(super) fn with_payment(&self, sale: &Sale<'_>, told: &Told) -> Status {
+        told.later(sale).unwrap_or_else(|| self.at_payment(sale))
+    }
+
+    fn at_payment(&self, sale: &Sale<'_>) -> Status {
+        let own = key_of(sale).and_then(|key| self.0.get(&key));
+        own.map_or(Status::Active, |own| own.at_payment(sale.paid_at()))
+    }
+
+    /// The reports that concern a product, or any, by subscription.
+    fn reports(&self, mode: Mode) -> impl Iterator<Item = (&Subscription<'a>, &Report<'a>, &'a str)> {
+        let all = self.0.values().flat_map(|s| s.reports.iter().map(move |r| (s, r)));
+        let of_mode = all.filter(move |(_, r)| r.known.fact.mode == mode);
+        of_mode.filter_map(|(s, r)| Some((s, r, s.product(r)?)))
+    }
+}
+
+/// The subscription that a payment names.
+fn key_of<'a>(sale: &Sale<'a>) -> Option<(&'a str, &'a str)> {
+    Some((sale.best.scope.as_str(), sale.payment.subscription.as_deref()?))
+}
+
+/// The changes of status that Refairn was told, or may have been.
+pub(super) struct Told(Vec<(Mode, String, Timestamp, Status)>);
+
+impl Told {
+    pub(super) fn of(deliveries: &[Delivery]) -> Self {
+        let told = deliveries.iter().filter(|d| matches!(d.subject, Subject::Status(_)) && d.may_be_told());
+        Self(told.filter_map(|d| Some((d.mode, d.call.product().to_owned(), d.at, d.call.status()?))).collect())
+    }
+
+    /// The last one that is later than a payment.
+    fn later(&self, sale: &Sale<'_>) -> Option<Status> {
+        let same = |mode: Mode, product: &str| mode == sale.mode && Some(product) == sale.product();
+        let later = self.0.iter().filter(|(mode, product, at, _)| same(*mode, product) && *at > sale.paid_at());
+        later.max_by_key(|(_, _, at, _)| *at).map(|(.., status)| *status)
     }
 }
 
@@ -81,23 +145,32 @@ struct Standing<'a> {
 
 /// The strongest status over the subscriptions of one product, and the last change among them. Nothing when a payment
 /// came after it that belongs to none of them, for that says the status itself.
-fn standing<'a>(person: &'a Person, sales: &[Sale<'a>], mode: Mode, product: &str) -> Option<Standing<'a>> {
-    let of_product = |r: &Report<'a>| product_of(person, r, sales) == Some(product);
-    let reports: Vec<Report<'a>> = reports(person, mode).filter(of_product).collect();
-    let mut latest: BTreeMap<(&str, &str), Report<'a>> = BTreeMap::new();
-    for report in &reports {
+fn standing<'a>(
+    subscriptions: &Subscriptions<'a>,
+    sales: &'a [Sale<'a>],
+    mode: Mode,
+    product: &str,
+) -> Option<Standing<'a>> {
+    let mut latest: BTreeMap<(&str, &str), (&Subscription<'a>, Report<'a>)> = BTreeMap::new();
+    let mut reports = Vec::new();
+    for (subscription, report, _) in subscriptions.reports(mode).filter(|(.., p)| *p == product) {
+        reports.push(*report);
         let key = (report.known.scope.as_str(), report.subscription.id.as_str());
-        let newer = latest.get(&key).is_none_or(|old| old.order() < report.order());
+        let newer = latest.get(&key).is_none_or(|(_, old)| old.order() < report.order());
         if newer {
-            latest.insert(key, *report);
+            latest.insert(key, (subscription, *report));
         }
     }
-    let key_of = |s: &'_ Sale<'a>| Some((s.best.scope.as_str(), s.payment.subscription.as_deref()?));
     let kept = || sales.iter().filter(|s| s.mode == mode && !s.taken_back.full);
-    let each = latest.iter().map(|(key, report)| {
-        let paid = kept().filter(|s| key_of(s) == Some(*key) || recovers(s, report)).max_by_key(|s| s.paid_at());
+    let each = latest.values().map(|(subscription, report)| {
+        // Only a failed charge is made up for by a payment that does not name its subscription.
+        let past_due = report.status == Status::PastDue;
+        let recovered = past_due.then(|| kept().filter(|s| recovers(s, report)).max_by_key(|s| s.paid_at())).flatten();
+        let paid = recovered.into_iter().chain(subscription.last_kept()).max_by_key(|s| s.paid_at());
         match paid {
-            Some(s) if s.paid_at() >= report.known.fact.at => (at_payment(person, s), s.paid_at(), s.payment.day, None),
+            Some(s) if s.paid_at() >= report.known.fact.at => {
+                (subscriptions.at_payment(s), s.paid_at(), s.payment.day, None)
+            }
             Some(_) | None => (report.status, report.known.fact.at, report.subscription.day, Some(report.known.event)),
         }
     });
@@ -116,30 +189,13 @@ fn recovers(sale: &Sale<'_>, report: &Report<'_>) -> bool {
     report.status == Status::PastDue && sale.payment.subscription.as_ref().is_some_and(shared)
 }
 
-/// The product of a subscription: that of its payments, else what any report of it says.
-fn product_of<'a>(person: &'a Person, report: &Report<'a>, sales: &[Sale<'a>]) -> Option<&'a str> {
-    let paid = sales.iter().filter(|s| {
-        s.best.scope == report.known.scope && s.payment.subscription.as_ref() == Some(&report.subscription.id)
-    });
-    let by_payment = paid.filter(|s| s.product().is_some()).max_by_key(|s| s.paid_at()).map(|s| s.best);
-    let same = |r: &Report<'a>| r.known.scope == report.known.scope && r.subscription.id == report.subscription.id;
-    let by_sibling = || reports(person, report.known.fact.mode).filter(same).map(|r| r.known);
-    by_payment.into_iter().chain([report.known]).chain(by_sibling()).find_map(|known| match &known.fact.product {
-        Product::Id(id) => Some(id.as_str()),
-        Product::Unnamed | Product::Unmapped | Product::NoTestProduct => None,
-    })
-}
-
-pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>]) {
+pub(super) fn plan<'a>(draft: &mut Draft<'_>, sales: &'a [Sale<'a>], subscriptions: &Subscriptions<'a>) {
     for mode in [Mode::Live, Mode::Test] {
-        let products: BTreeSet<String> = reports(draft.person, mode)
-            .filter_map(|r| product_of(draft.person, &r, sales))
-            .map(str::to_owned)
-            .collect();
+        let products: BTreeSet<&str> = subscriptions.reports(mode).map(|(.., product)| product).collect();
         for product in products {
-            let wanted = wanted(draft, sales, mode, &product);
+            let wanted = wanted(draft, sales, subscriptions, mode, product);
             let subject = wanted.as_ref().map(|w| w.subject.clone());
-            supersede_others(draft, mode, &product, subject.as_ref());
+            supersede_others(draft, mode, product, subject.as_ref());
             let sent = |d: &Delivery| !d.is_unsent() && d.state != DeliveryState::Superseded;
             if let Some(wanted) = wanted.filter(|w| !draft.find(&w.subject).is_some_and(sent)) {
                 draft.put(wanted);
@@ -164,12 +220,18 @@ fn supersede_others(draft: &mut Draft<'_>, mode: Mode, product: &str, keep: Opti
     }
 }
 
-fn wanted(draft: &Draft<'_>, sales: &[Sale<'_>], mode: Mode, product: &str) -> Option<Wanted> {
+fn wanted<'a>(
+    draft: &Draft<'_>,
+    sales: &'a [Sale<'a>],
+    subscriptions: &Subscriptions<'a>,
+    mode: Mode,
+    product: &str,
+) -> Option<Wanted> {
     let policy = draft.policy;
     if policy.status_updates == StatusUpdates::Off {
         return None;
     }
-    let standing = standing(draft.person, sales, mode, product)?;
+    let standing = standing(subscriptions, sales, mode, product)?;
     let at = standing.at;
     let carried =
         |d: &&Delivery| matches!(d.subject, Subject::Payment { .. }) && d.mode == mode && d.call.product() == product;

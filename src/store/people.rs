@@ -1,12 +1,13 @@
 //! A customer's facts and calls: read, planned and written in one transaction.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
 use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time};
 use super::sql::{Db, Value, values};
 use super::{Planner, StoreError};
+use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::reason::Reason;
@@ -59,15 +60,18 @@ pub(super) async fn replan<D: Db>(
 
 /// Writes the differences between what is and what is to be, and whose turn it is.
 pub(super) async fn write<D: Db>(db: &D, person: &Person, mut plan: Plan) -> Result<(), StoreError> {
+    let before: HashMap<Option<DeliveryId>, &Delivery> = person.deliveries.iter().map(|d| (d.id, d)).collect();
     for planned in &mut plan.deliveries {
-        let unchanged = person.deliveries.iter().any(|old| old == planned);
-        if !unchanged {
+        if before.get(&planned.id).is_none_or(|old| **old != *planned) {
             planned.id = Some(put_delivery(db, &person.key, planned).await?);
         }
     }
+    let noted = noted(db, &person.key).await?;
     for (event, outcome) in &plan.outcomes {
-        // An event that is to be read anew stays in the inbox until it has been.
-        put_outcome_if(db, *event, outcome, "AND state <> 'received'").await?;
+        if noted.get(event).is_none_or(|old| !old.says(outcome)) {
+            // An event that is to be read anew stays in the inbox until it has been.
+            put_outcome_if(db, *event, outcome, "AND state <> 'received'").await?;
+        }
     }
     let key = &person.key;
     match plan.head() {
@@ -88,6 +92,34 @@ pub(super) async fn write<D: Db>(db: &D, person: &Person, mut plan: Plan) -> Res
         }
     }
     Ok(())
+}
+
+/// An outcome in the words of its row.
+struct Noted {
+    state: String,
+    reason: Option<String>,
+    detail: Option<String>,
+}
+
+impl Noted {
+    fn says(&self, outcome: &Outcome) -> bool {
+        self.state == outcome.state.code()
+            && self.reason.as_deref() == outcome.reason.map(Reason::code)
+            && self.detail == outcome.detail
+    }
+}
+
+/// What was noted of a customer's events: of a long history hardly anything changes, and one look costs less than a
+/// write for each event.
+async fn noted<D: Db>(db: &D, key: &PersonKey) -> Result<HashMap<EventId, Noted>, StoreError> {
+    let sql = "SELECT e.id, e.state, e.reason, e.detail FROM facts f JOIN events e ON e.id = f.event_id \
+         WHERE f.business = ?1 AND f.email_key = ?2";
+    let mut noted = HashMap::new();
+    for mut row in db.query(sql, values![&key.business, &key.email_key]).await? {
+        let event = EventId(row.int()?);
+        noted.insert(event, Noted { state: row.text()?, reason: row.text_option()?, detail: row.text_option()? });
+    }
+    Ok(noted)
 }
 
 /// Writes an event's outcome if it differs from what is there; takes it out of the inbox.

@@ -7,6 +7,7 @@ pub mod case;
 pub mod postgres;
 pub mod provider;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -127,6 +128,8 @@ pub struct World {
     pub policy: Policy,
     pub book: Book,
     business: Business,
+    /// Made once: a context costs more than what it does to a body.
+    compressor: RefCell<zstd::bulk::Compressor<'static>>,
     pub calls: Vec<MadeCall>,
     /// What must never be, and whose call showed it.
     pub wrong: Vec<(PersonKey, String)>,
@@ -169,6 +172,7 @@ impl World {
             policy,
             book,
             business,
+            compressor: RefCell::new(zstd::bulk::Compressor::new(1).expect("a compressor")),
             calls: vec![],
             wrong: vec![],
             unsettled: vec![],
@@ -204,7 +208,7 @@ impl World {
             provider: provider_kind,
             business: endpoint.business.clone(),
             identity: provider(provider_kind).identify(body),
-            body_zstd: zstd::bulk::compress(body, 1).expect("compressed"),
+            body_zstd: self.compressor.borrow_mut().compress(body).expect("compressed"),
             received_at: self.clock.now(),
         }
     }

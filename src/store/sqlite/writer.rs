@@ -51,6 +51,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     // Without this the bundled SQLite plans a statement anew whenever a value is bound that its statistics might know.
     db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // What a job may have to undo is kept in memory: a file would be written again and again, and outlive nothing.
+    db.pragma_update(None, "temp_store", "MEMORY")?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
 }
