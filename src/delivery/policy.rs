@@ -94,6 +94,11 @@ pub fn conflict(person: &Person, delivery: &Delivery) -> Settlement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::delivery::{Call, DeliveryId};
+    use crate::domain::email::Email;
+    use crate::domain::event::{EventId, Mode};
+    use crate::domain::person::PersonKey;
+    use crate::domain::status::Status;
 
     const PATIENCE: Patience =
         Patience { retry_max_wait: Duration::from_secs(900), give_up_after: Duration::from_secs(72 * 3600) };
@@ -122,5 +127,69 @@ mod tests {
         check(RetryAfter::Span(Duration::from_secs(86_400)), 3600);
         check(RetryAfter::At(after(now, Duration::from_secs(120))), 120);
         check(RetryAfter::At(Timestamp::MIN), 1);
+    }
+
+    /// A customer with the call of a payment whose earlier attempt ended unheard, and perhaps with another one.
+    fn person(other: Option<(Subject, DeliveryState)>) -> Person {
+        let payment = |identity: &str| Subject::Payment { scope: "stripe//live".into(), identity: identity.into() };
+        let told = other.map(|(subject, state)| delivery(2, subject, state));
+        let asked = delivery(1, payment("in_1"), DeliveryState::Sending);
+        let key = PersonKey { business: "biz_1".into(), email_key: "jane@example.com".into() };
+        Person { key, facts: vec![], deliveries: [asked].into_iter().chain(told).collect() }
+    }
+
+    fn delivery(id: i64, subject: Subject, state: DeliveryState) -> Delivery {
+        let at = Timestamp::UNIX_EPOCH;
+        Delivery {
+            id: Some(DeliveryId(id)),
+            event: EventId(id),
+            subject,
+            mode: Mode::Live,
+            at,
+            call: Call::PaymentSucceeded {
+                product: "prod_1".into(),
+                email: Email::parse("jane@example.com").unwrap(),
+                amount: 30.into(),
+                currency: "usd".parse().unwrap(),
+                status: Status::Active,
+                day: jiff::civil::date(2026, 1, 10),
+            },
+            state,
+            reason: None,
+            detail: None,
+            attention: false,
+            released: false,
+            acknowledged: false,
+            due_at: at,
+            attempts: 2,
+            first_attempt_at: Some(at),
+            patient_since: None,
+            outcome_unknown: true,
+            settled_at: None,
+            receipt: None,
+            created_at: at,
+        }
+    }
+
+    #[test]
+    fn rule_7_a_conflict_is_our_own_earlier_attempt_unless_another_call_holds_the_day() {
+        let check = |other: Option<(Subject, DeliveryState)>, taken: bool| {
+            let person = person(other.clone());
+            let settled = conflict(&person, &person.deliveries[0]);
+            let refused = matches!(settled, Settlement::Rejected(Reason::DaySlotTaken, _));
+            assert_eq!(refused, taken, "{other:?} {settled:?}");
+            assert!(taken || settled == Settlement::Duplicate, "{settled:?}");
+        };
+        let payment = || Subject::Payment { scope: "stripe//live".into(), identity: "in_2".into() };
+        check(None, false);
+        check(Some((payment(), DeliveryState::Delivered)), true);
+        check(Some((payment(), DeliveryState::Duplicate)), true);
+        check(Some((Subject::Status(EventId(9)), DeliveryState::Delivered)), true);
+        check(Some((payment(), DeliveryState::Queued)), false);
+        check(Some((payment(), DeliveryState::Held)), false);
+        // A customer, or a status that nobody pays for, loses nothing by it.
+        let mut person = person(Some((payment(), DeliveryState::Delivered)));
+        person.deliveries[0].subject = Subject::Status(EventId(1));
+        assert_eq!(conflict(&person, &person.deliveries[0]), Settlement::Duplicate);
     }
 }
