@@ -1,49 +1,91 @@
-//! When Refairn is down, one probe goes out, not the backlog.
+//! When Refairn is down, one probe goes out, not the backlog. An outage is one thing, however many calls it ends: they
+//! count once, and only a probe that fails makes the next wait longer.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::clock::after;
+use crate::domain::person::PersonKey;
 
-/// Failures in a row, over all calls, after which Refairn counts as down.
-const FAILURES_MAX: u32 = 3;
+/// Customers whose calls failed, with no answer in between, at which Refairn counts as down. Different ones: a call that
+/// Refairn cannot bear is its customer's trouble, and nobody else's.
+const FAILURES_MAX: usize = 3;
+/// From the beginning of an outage to the first probe; each further wait is twice as long.
+const PROBE_WAIT_FIRST: Duration = Duration::from_secs(1);
 /// The longest wait between two probes.
 const PROBE_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Watches how calls end.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
-    failures: u32,
-    probe_at: Option<Timestamp>,
+    failing: Vec<PersonKey>,
+    outage: Option<Outage>,
+}
+
+#[derive(Debug)]
+struct Outage {
+    wait: Duration,
+    probe_at: Timestamp,
+    probing: bool,
 }
 
 impl Breaker {
+    /// A call goes out. Whether it is the probe, which [`Breaker::failed`] wants to know.
+    pub(super) const fn began(&mut self) -> bool {
+        match &mut self.outage {
+            Some(outage) => {
+                outage.probing = true;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Refairn answered, whatever it said.
     pub(super) fn answered(&mut self) {
         *self = Self::default();
     }
 
     /// Refairn did not answer, or asked to be left alone.
-    pub(super) fn failed(&mut self, now: Timestamp) {
-        self.failures = self.failures.saturating_add(1);
-        if let Some(beyond) = self.failures.checked_sub(FAILURES_MAX) {
-            let wait = Duration::from_secs(1).saturating_mul(1 << beyond.min(16)).min(PROBE_WAIT_MAX);
-            self.probe_at = Some(after(now, wait));
+    pub(super) fn failed(&mut self, whose: &PersonKey, probe: bool, now: Timestamp) {
+        match &mut self.outage {
+            Some(outage) if probe => {
+                outage.wait = outage.wait.saturating_mul(2).min(PROBE_WAIT_MAX);
+                outage.probe_at = after(now, outage.wait);
+                outage.probing = false;
+            }
+            // It began before the outage did, and tells nothing new.
+            Some(_) => {}
+            None => {
+                if !self.failing.contains(whose) {
+                    self.failing.push(whose.clone());
+                }
+                if self.failing.len() >= FAILURES_MAX {
+                    let wait = PROBE_WAIT_FIRST;
+                    self.outage = Some(Outage { wait, probe_at: after(now, wait), probing: false });
+                }
+            }
         }
     }
 
-    /// How many more calls may be on their way, of `calls_max`, while `in_flight` are.
+    /// Refairn counts as down.
+    pub(super) const fn is_open(&self) -> bool {
+        self.outage.is_some()
+    }
+
+    /// How many more calls may be on their way, of `calls_max`, while `in_flight` are. A call that hangs since before
+    /// the outage does not keep the probe in.
     pub(super) fn room(&self, calls_max: usize, in_flight: usize, now: Timestamp) -> usize {
-        match self.probe_at {
+        match &self.outage {
             None => calls_max.saturating_sub(in_flight),
-            Some(probe_at) => usize::from(in_flight == 0 && probe_at <= now),
+            Some(outage) => usize::from(!outage.probing && outage.probe_at <= now),
         }
     }
 
-    /// When the next probe may go out; nothing while Refairn is well.
-    pub(super) const fn probe_at(&self) -> Option<Timestamp> {
-        self.probe_at
+    /// When the next probe may go out; nothing while Refairn is well, or a probe on its way.
+    pub(super) fn probe_at(&self) -> Option<Timestamp> {
+        self.outage.as_ref().filter(|outage| !outage.probing).map(|outage| outage.probe_at)
     }
 }
 
@@ -51,23 +93,57 @@ impl Breaker {
 mod tests {
     use super::*;
 
+    fn customer(n: usize) -> PersonKey {
+        PersonKey { business: "biz_1".into(), email_key: format!("c{n}@example.com") }
+    }
+
+    fn second(n: u64) -> Timestamp {
+        after(Timestamp::UNIX_EPOCH, Duration::from_secs(n))
+    }
+
     #[test]
-    fn after_three_failures_one_probe_goes_out_and_one_answer_opens_again() {
-        let now = Timestamp::UNIX_EPOCH;
+    fn calls_that_fail_together_are_one_outage_and_its_first_probe_comes_after_a_second() {
         let mut breaker = Breaker::default();
-        breaker.failed(now);
-        breaker.failed(now);
-        assert_eq!(breaker.room(16, 4, now), 12);
-        breaker.failed(now);
-        assert_eq!(breaker.room(16, 0, now), 0, "the probe waits");
-        let later = after(now, Duration::from_secs(1));
-        assert_eq!(breaker.room(16, 0, later), 1);
-        assert_eq!(breaker.room(16, 1, later), 0, "one probe at a time");
-        for _ in 0..100 {
-            breaker.failed(later);
+        assert!((0..16).all(|_| !breaker.began()));
+        for n in 0..16 {
+            assert_eq!(breaker.is_open(), n > 2);
+            breaker.failed(&customer(n), false, second(0));
         }
-        assert_eq!(breaker.probe_at(), Some(after(later, PROBE_WAIT_MAX)));
+        assert_eq!(breaker.probe_at(), Some(second(1)));
+        assert_eq!((breaker.room(16, 0, second(0)), breaker.room(16, 0, second(1))), (0, 1));
+        let (mut at, mut waits) = (1, vec![]);
+        for _ in 0..7 {
+            assert!(breaker.began());
+            assert_eq!((breaker.room(16, 1, second(at)), breaker.probe_at()), (0, None), "one probe at a time");
+            breaker.failed(&customer(0), true, second(at));
+            let next = breaker.probe_at().unwrap();
+            waits.push(next.duration_since(second(at)).as_secs());
+            at += next.duration_since(second(at)).unsigned_abs().as_secs();
+        }
+        assert_eq!(waits, [2, 4, 8, 16, 30, 30, 30]);
         breaker.answered();
-        assert_eq!(breaker.room(16, 0, now), 16);
+        assert_eq!((breaker.room(16, 4, second(at)), breaker.is_open()), (12, false));
+    }
+
+    #[test]
+    fn a_call_that_hangs_since_before_the_outage_does_not_keep_the_probe_in() {
+        let mut breaker = Breaker::default();
+        (0..3).for_each(|n| breaker.failed(&customer(n), false, second(0)));
+        assert_eq!(breaker.room(16, 5, second(1)), 1);
+        assert!(breaker.began());
+        breaker.failed(&customer(9), false, second(2));
+        assert_eq!(breaker.probe_at(), None, "the late failure is not the probe's");
+        breaker.failed(&customer(0), true, second(2));
+        assert_eq!(breaker.probe_at(), Some(second(4)));
+    }
+
+    #[test]
+    fn one_customers_failures_are_no_outage() {
+        let mut breaker = Breaker::default();
+        (0..100).for_each(|n| breaker.failed(&customer(n % 2), false, second(0)));
+        assert_eq!(breaker.room(16, 0, second(0)), 16);
+        breaker.answered();
+        breaker.failed(&customer(3), false, second(0));
+        assert!(!breaker.is_open(), "an answer in between counts");
     }
 }

@@ -7,30 +7,34 @@
 mod breaker;
 mod pace;
 pub mod policy;
+mod ready;
+mod round;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, chance_permille};
+use crate::clock::{Clock, after, chance_permille};
 use crate::domain::secret::Secret;
-use crate::refairn::{Answer, Client};
+use crate::refairn::{Answer, Client, Sent};
 use crate::store::{AttemptRecord, Leased, Settlement, Store};
 use crate::telemetry::events;
-use breaker::Breaker;
-use pace::Pace;
 use policy::Patience;
+use round::{Looked, Round};
 
 /// How long the dispatcher rests when the store fails.
 const STORE_REST: Duration = Duration::from_secs(1);
 /// What a lease allows beyond the call itself: waiting for its turn, and the settle.
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
+/// How often a settle is tried, [`STORE_REST`] apart: no longer than the lease lasts.
+const SETTLE_TRIES_MAX: u32 = 30;
 
 /// What delivery is told by the configuration.
 #[derive(Debug, Clone)]
@@ -58,10 +62,20 @@ pub struct Dispatcher {
     wake: Arc<Notify>,
 }
 
-/// How one call ended, for the breaker.
-enum Ended {
-    Answered,
-    Failed,
+/// Something the dispatcher waits for has come to its end.
+enum Step {
+    Looked(Looked),
+    Answered(Box<Answered>),
+    Settled,
+    GivenBack,
+}
+
+/// A call that has ended and is not settled yet.
+struct Answered {
+    leased: Leased,
+    probe: bool,
+    sent: Sent,
+    at: Timestamp,
 }
 
 impl Dispatcher {
@@ -73,99 +87,79 @@ impl Dispatcher {
 
     /// Works until `stop`; calls that are on their way are finished first.
     pub async fn run(self, stop: CancellationToken) {
-        let mut breaker = Breaker::default();
-        let mut pace = Pace::new(self.settings.max_per_second);
-        let mut in_flight = FuturesUnordered::new();
-        let mut ready: VecDeque<Leased> = VecDeque::new();
-        let mut look = true;
+        let mut round = Round::new(self.settings.concurrency, self.settings.max_per_second);
+        // Leases, calls and settles go on side by side: no place is empty because something else is being written.
+        let mut steps: FuturesUnordered<BoxFuture<'_, Step>> = FuturesUnordered::new();
         loop {
             let stopping = stop.is_cancelled();
-            if stopping && in_flight.is_empty() {
+            if stopping && steps.is_empty() {
                 break;
             }
+            let now = self.clock.now();
             let mut wait_until = None;
             if !stopping {
-                let mut room = breaker.room(self.settings.concurrency, in_flight.len(), self.clock.now());
-                if look && ready.len() < room {
-                    look = self.refill(&mut ready, in_flight.len(), room).await;
-                    if look && ready.is_empty() {
-                        // The store has failed, and a rest is over.
-                        continue;
-                    }
+                while let Some((leased, probe)) = round.next_call(now) {
+                    steps.push(self.call(leased, probe).boxed());
                 }
-                while room > 0
-                    && !ready.is_empty()
-                    && pace.take(self.clock.now())
-                    && let Some(leased) = ready.pop_front()
-                {
-                    in_flight.push(self.deliver(leased));
-                    room -= 1;
+                if let Some(wanted) = round.next_lease(now) {
+                    steps.push(self.lease(wanted).boxed());
                 }
-                // With calls on their way and no room for more, only the end of one of them changes anything.
-                if !ready.is_empty() && room > 0 {
-                    wait_until = pace.next();
-                } else if room == 0 && in_flight.is_empty() {
-                    wait_until = breaker.probe_at();
-                } else if room > 0 && !look {
-                    wait_until = self.next_due().await;
-                }
+                wait_until = round.wait_until(now);
             }
             tokio::select! {
-                Some(ended) = in_flight.next() => {
-                    look = true;
-                    match ended {
-                        Ended::Answered => breaker.answered(),
-                        Ended::Failed => {
-                            breaker.failed(self.clock.now());
-                            if breaker.probe_at().is_some() {
-                                // Refairn is down: what was leased ahead is not on its way after all.
-                                self.give_back(&mut ready).await;
-                            }
+                Some(step) = steps.next() => {
+                    let now = self.clock.now();
+                    match step {
+                        Step::Looked(looked) => round.looked(looked),
+                        Step::Answered(end) => {
+                            let answered = !matches!(end.sent.answer, Answer::TryLater { .. });
+                            round.ended(&end.leased.key, end.probe, answered, now);
+                            steps.push(self.settle(*end, now, stop.clone()).boxed());
                         }
+                        Step::Settled => round.settled(),
+                        Step::GivenBack => round.look(),
+                    }
+                    let unwanted = round.unwanted(now);
+                    if !unwanted.is_empty() {
+                        steps.push(self.give_back(unwanted).boxed());
                     }
                 }
-                () = self.wake.notified(), if !stopping => look = true,
-                () = self.sleep_until(wait_until), if !stopping => look = true,
+                () = self.wake.notified(), if !stopping => round.look(),
+                () = self.sleep_until(wait_until), if !stopping => round.look(),
                 () = stop.cancelled(), if !stopping => {}
             }
         }
-        self.give_back(&mut ready).await;
+        self.give_back(round.rest()).await;
     }
 
-    async fn give_back(&self, ready: &mut VecDeque<Leased>) {
-        if let Err(error) = self.store.give_back(ready.drain(..).collect(), self.clock.now()).await {
+    async fn give_back(&self, unused: Vec<Leased>) -> Step {
+        if let Err(error) = self.store.give_back(unused, self.clock.now()).await {
             events::store_failed("give back leases", &error);
         }
+        Step::GivenBack
     }
 
-    /// Leases enough to keep every place busy while the next lease is being written. True when there may be more.
-    async fn refill(&self, ready: &mut VecDeque<Leased>, in_flight: usize, room: usize) -> bool {
-        let probing = room == 1 && in_flight == 0 && self.settings.concurrency > 1;
-        let ahead = if probing { 0 } else { self.settings.concurrency };
-        let wanted = (room + ahead).saturating_sub(ready.len());
+    /// Leases up to `wanted` calls; finds out when the next is due when there are fewer.
+    async fn lease(&self, wanted: usize) -> Step {
         let lease = self.settings.timeout * 2 + LEASE_MARGIN;
-        match self.store.lease(self.clock.now(), lease, wanted).await {
-            Ok(leased) => {
-                let more = leased.len() >= wanted;
-                ready.extend(leased);
-                more
-            }
+        let rest = || Some(after(self.clock.now(), STORE_REST));
+        let leased = match self.store.lease(self.clock.now(), lease, wanted).await {
+            Ok(leased) => leased,
             Err(error) => {
                 events::store_failed("lease", &error);
-                self.clock.sleep(STORE_REST).await;
-                true
+                return Step::Looked(Looked { leased: Vec::new(), more: false, due: rest() });
             }
-        }
-    }
-
-    async fn next_due(&self) -> Option<Timestamp> {
-        match self.store.next_due().await {
-            Ok(due) => due,
-            Err(error) => {
+        };
+        let more = leased.len() >= wanted;
+        let due = if more {
+            None
+        } else {
+            self.store.next_due().await.unwrap_or_else(|error| {
                 events::store_failed("look for what is due", &error);
-                Some(crate::clock::after(self.clock.now(), STORE_REST))
-            }
-        }
+                rest()
+            })
+        };
+        Step::Looked(Looked { leased, more, due })
     }
 
     async fn sleep_until(&self, at: Option<Timestamp>) {
@@ -175,39 +169,51 @@ impl Dispatcher {
         }
     }
 
-    /// Makes one call and settles it.
-    async fn deliver(&self, leased: Leased) -> Ended {
+    /// Makes one call.
+    async fn call(&self, leased: Leased, probe: bool) -> Step {
         let at = self.clock.now();
-        let (answer, status, response) = self.send(&leased).await;
-        let now = self.clock.now();
+        let sent = self.send(&leased).await;
+        Step::Answered(Box::new(Answered { leased, probe, sent, at }))
+    }
+
+    /// Writes what became of a call.
+    async fn settle(&self, end: Answered, now: Timestamp, stop: CancellationToken) -> Step {
+        let Answered { leased, probe: _, sent: Sent { answer, status, excerpt }, at } = end;
         let took_ms = u64::try_from(now.duration_since(at).as_millis()).unwrap_or(0);
-        let ended = if matches!(answer, Answer::TryLater { .. }) { Ended::Failed } else { Ended::Answered };
         let settlement = policy::decide(answer, &leased.delivery, &self.settings.patience, now, chance_permille());
         events::attempted(&leased, status, took_ms, &settlement);
         let outcome = describe(&settlement);
-        let attempt = AttemptRecord { at, took_ms, status, outcome, response };
-        match self.store.settle(&leased, attempt, settlement, now).await {
-            Ok(true) => {}
-            Ok(false) => events::lease_lost(&leased),
-            // The lease runs out and the call is made again; Refairn's 409 tells that it had it.
-            Err(error) => events::store_failed("settle", &error),
+        let attempt = AttemptRecord { at, took_ms, status, outcome, response: excerpt };
+        // What Refairn said is worth waiting for the store. In the end the lease runs out and the call is made again;
+        // Refairn's 409 then tells that it had it.
+        for _ in 0..SETTLE_TRIES_MAX {
+            match self.store.settle(&leased, attempt.clone(), settlement.clone(), now).await {
+                Ok(true) => break,
+                Ok(false) => {
+                    events::lease_lost(&leased);
+                    break;
+                }
+                Err(error) => events::store_failed("settle", &error),
+            }
+            tokio::select! {
+                () = self.clock.sleep(STORE_REST) => {}
+                () = stop.cancelled() => break,
+            }
         }
-        ended
+        Step::Settled
     }
 
-    async fn send(&self, leased: &Leased) -> (Answer, Option<u16>, Option<String>) {
+    async fn send(&self, leased: &Leased) -> Sent {
+        let unsent = |answer| Sent { answer, status: None, excerpt: None };
         let Leased { key, delivery, .. } = leased;
         let Some(api_key) = self.settings.api_keys.get(&key.business) else {
             let message = format!("business {:?} is no longer in the configuration", key.business);
-            return (Answer::Misconfigured(message), None, None);
+            return unsent(Answer::Misconfigured(message));
         };
         let event_id = self.settings.event_id.then(|| delivery.event.to_string());
         match delivery.call.body(&key.business, event_id.as_deref()) {
-            Ok(body) => {
-                let sent = self.client.send(delivery.call.kind(), api_key, body).await;
-                (sent.answer, sent.status, sent.excerpt)
-            }
-            Err(error) => (Answer::Refused(format!("the call cannot be written as JSON: {error}")), None, None),
+            Ok(body) => self.client.send(delivery.call.kind(), api_key, body).await,
+            Err(error) => unsent(Answer::Refused(format!("the call cannot be written as JSON: {error}"))),
         }
     }
 }

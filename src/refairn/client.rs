@@ -14,8 +14,9 @@ const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 const EXCERPT_BYTES_MAX: usize = 2 * 1024;
 /// Longest wait for a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// Idle connections are closed after this; Refairn's side may close them at any time.
-const IDLE_MAX: Duration = Duration::from_secs(30);
+/// Idle connections are closed after this. Servers commonly close them after five seconds; a call that meets such a
+/// closing on its way is lost without our knowing.
+const IDLE_MAX: Duration = Duration::from_secs(4);
 
 /// The client cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +64,8 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .timeout(timeout)
-            .connect_timeout(CONNECT_MAX.min(timeout))
+            // Shorter than the whole: a connection that was never made is then told from a call that was cut off.
+            .connect_timeout(CONNECT_MAX.min(timeout / 2))
             .pool_idle_timeout(IDLE_MAX)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())

@@ -1,5 +1,6 @@
-//! Leasing: whose turn it is, fairly over the routes.
+//! Leasing: whose turn it is. Routes take turns, so that none is kept waiting by what another has to send.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,44 +16,112 @@ use crate::domain::person::PersonKey;
 /// Routes that are looked at in one lease.
 const ROUTES_MAX: u32 = 10_000;
 
+/// The route that was served last by this process; the next one in the order of their names is next.
+#[derive(Clone, Default)]
+pub(super) struct Turn(Arc<Mutex<(String, String)>>);
+
+impl Turn {
+    pub(super) fn last(&self) -> (String, String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn served(&self, last: (String, String)) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = last;
+    }
+}
+
 /// See [`super::Store::lease`].
 pub(super) struct Lease {
     pub(super) now: Timestamp,
     pub(super) lease: Duration,
     pub(super) calls_max: usize,
+    /// The route that was served last.
+    pub(super) last: (String, String),
+}
+
+/// A route with something due.
+struct Route {
+    business: String,
+    product: String,
+    paused: bool,
 }
 
 impl Work for Lease {
-    type Answer = Vec<Leased>;
+    /// The leased calls, and the route that was served last.
+    type Answer = (Vec<Leased>, (String, String));
 
-    async fn run<D: Db>(&self, db: &D) -> Result<Vec<Leased>, StoreError> {
-        let mut leased = Vec::new();
+    async fn run<D: Db>(&self, db: &D) -> Result<Self::Answer, StoreError> {
+        let (mut leased, mut last) = (Vec::new(), self.last.clone());
         open_forsaken_routes(db).await?;
-        let routes = routes_by_need(db, self.now).await?;
-        let mut left = routes.len();
-        for (business, product, paused) in routes {
-            let share = if paused { 1 } else { (self.calls_max - leased.len()).div_ceil(left.max(1)) };
-            left = left.saturating_sub(1);
-            if leased.len() >= self.calls_max {
-                break;
-            }
-            if paused && !may_probe(db, &business, &product, self.now).await? {
-                continue;
-            }
+        let mut routes = self.routes(db).await?;
+        // What some routes do not need of their share goes to those who have more: round after round, each of which
+        // leases something.
+        loop {
             let before = leased.len();
-            for (key, id) in due_on_route(db, &business, &product, self.now, share).await? {
-                leased.extend(self.take(db, key, id).await?);
+            let mut left = routes.len();
+            let mut have_more = Vec::new();
+            for route in routes {
+                if leased.len() >= self.calls_max {
+                    break;
+                }
+                let share = if route.paused { 1 } else { (self.calls_max - leased.len()).div_ceil(left.max(1)) };
+                left = left.saturating_sub(1);
+                let due = self.lease_on(db, &route, share, &mut leased).await?;
+                last = (route.business.clone(), route.product.clone());
+                if due >= share && !route.paused {
+                    have_more.push(route);
+                }
             }
-            if paused && leased.len() > before {
-                let sql = "UPDATE routes SET probe_at = ?3 WHERE business = ?1 AND product = ?2";
-                db.execute(sql, values![business, product, micros(after(self.now, PROBE_EVERY))]).await?;
+            routes = have_more;
+            if leased.len() == before || leased.len() >= self.calls_max || routes.is_empty() {
+                return Ok((leased, last));
             }
         }
-        Ok(leased)
     }
 }
 
 impl Lease {
+    /// Routes with something due, beginning with the one whose turn it is.
+    async fn routes<D: Db>(&self, db: &D) -> Result<Vec<Route>, StoreError> {
+        let due = D::DIALECT.due("?1");
+        let sql = format!(
+            "SELECT r.business, r.product, r.paused_since IS NOT NULL FROM routes r \
+             WHERE (r.paused_since IS NULL OR r.probe_at <= ?1) AND EXISTS (SELECT 1 FROM queue q \
+             WHERE q.business = r.business AND q.product = r.product AND {due}) \
+             ORDER BY (r.business, r.product) > (?3, ?4) DESC, r.business, r.product LIMIT ?2"
+        );
+        let (business, product) = &self.last;
+        let rows = db.query(&sql, values![micros(self.now), ROUTES_MAX, business, product]).await?;
+        let route =
+            |mut row: super::sql::Row| Ok(Route { business: row.text()?, product: row.text()?, paused: row.flag()? });
+        rows.into_iter().map(route).collect()
+    }
+
+    /// Leases up to `share` calls of one route; gives how many were due.
+    async fn lease_on<D: Db>(
+        &self,
+        db: &D,
+        route: &Route,
+        share: usize,
+        leased: &mut Vec<Leased>,
+    ) -> Result<usize, StoreError> {
+        let Route { business, product, paused } = route;
+        if *paused && !may_probe(db, business, product, self.now).await? {
+            return Ok(0);
+        }
+        let before = leased.len();
+        let due = due_on_route(db, business, product, self.now, share).await?;
+        let count = due.len();
+        for (key, id) in due {
+            leased.extend(self.take(db, key, id).await?);
+        }
+        if *paused && leased.len() > before {
+            let sql = "UPDATE routes SET probe_at = ?3 WHERE business = ?1 AND product = ?2";
+            db.execute(sql, values![business, product, micros(after(self.now, PROBE_EVERY))]).await?;
+        }
+        Ok(count)
+    }
+
     /// Takes the lease and marks the delivery as on its way.
     async fn take<D: Db>(&self, db: &D, key: PersonKey, id: i64) -> Result<Option<Leased>, StoreError> {
         // Somebody is writing what this customer's calls are to be: whoever looks next finds them as they are then.
@@ -83,19 +152,6 @@ async fn open_forsaken_routes<D: Db>(db: &D) -> Result<(), StoreError> {
          AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.business = routes.business AND q.product = routes.product)";
     db.execute(sql, values![]).await?;
     Ok(())
-}
-
-/// Routes with something due, the one that waited longest first, and whether they are paused.
-async fn routes_by_need<D: Db>(db: &D, now: Timestamp) -> Result<Vec<(String, String, bool)>, StoreError> {
-    let due = D::DIALECT.due("?1");
-    let sql = format!(
-        "SELECT s.business, s.product, s.paused_since IS NOT NULL FROM ( \
-         SELECT r.business, r.product, r.paused_since, r.probe_at, (SELECT MIN(q.due_at) FROM queue q \
-         WHERE q.business = r.business AND q.product = r.product AND {due}) AS due_at FROM routes r) AS s \
-         WHERE s.due_at IS NOT NULL AND (s.paused_since IS NULL OR s.probe_at <= ?1) ORDER BY s.due_at LIMIT ?2"
-    );
-    let rows = db.query(&sql, values![micros(now), ROUTES_MAX]).await?;
-    rows.into_iter().map(|mut row| Ok((row.text()?, row.text()?, row.flag()?))).collect()
 }
 
 /// Whether the next probe of a paused route is ours to make.

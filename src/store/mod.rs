@@ -37,6 +37,7 @@ pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 use crate::domain::database::ServerUrl;
 use crate::domain::delivery::Delivery;
 use crate::domain::person::{Person, Plan};
+use lease::Turn;
 use postgres::Postgres;
 use sql::{Db, Dialect, Row, Value, Work, values};
 use sqlite::Sqlite;
@@ -55,6 +56,7 @@ pub trait Planner: Send + Sync {
 pub struct Store {
     backend: Backend,
     planner: Arc<dyn Planner>,
+    turn: Turn,
 }
 
 #[derive(Clone)]
@@ -69,7 +71,7 @@ impl Store {
     /// # Errors
     /// The folder or file cannot be made or written, is no database, or was written by a newer version.
     pub fn open(path: &Path, planner: Arc<dyn Planner>) -> Result<Self, StoreError> {
-        Ok(Self { backend: Backend::Sqlite(Sqlite::open(path)?), planner })
+        Ok(Self { backend: Backend::Sqlite(Sqlite::open(path)?), planner, turn: Turn::default() })
     }
 
     /// Connects to the PostgreSQL server at `url`, and brings the schema up to date. Any number of replicas may do so.
@@ -78,7 +80,8 @@ impl Store {
     /// The server cannot be reached, is not what the address demands, or refuses us; or its database was written by a
     /// newer version.
     pub async fn connect(url: &ServerUrl, planner: Arc<dyn Planner>) -> Result<Self, StoreError> {
-        Ok(Self { backend: Backend::Postgres(Postgres::connect(url).await?), planner })
+        let backend = Backend::Postgres(Postgres::connect(url).await?);
+        Ok(Self { backend, planner, turn: Turn::default() })
     }
 
     /// Tells what other replicas do: notifies `inbox` when there may be events to read, `outbox` when there may be

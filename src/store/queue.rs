@@ -68,14 +68,16 @@ pub enum Settlement {
 }
 
 impl Store {
-    /// Leases up to `calls_max` customers whose turn it is, fairly over the routes that are not paused; a paused route
-    /// yields one probe a minute. The delivery is marked as on its way, on disk, before it is handed out. What is due
+    /// Leases up to `calls_max` customers whose turn it is. The routes take turns, from one lease to the next, and get
+    /// equal shares; a paused route yields one probe a minute. The delivery is marked as on its way, on disk, before it is handed out. What is due
     /// is due at `now`; when a lease ends is told by `now` in SQLite, by the database's clock in PostgreSQL.
     ///
     /// # Errors
     /// Nothing was leased.
     pub async fn lease(&self, now: Timestamp, lease: Duration, calls_max: usize) -> Result<Vec<Leased>, StoreError> {
-        self.write(Lease { now, lease, calls_max }).await
+        let (leased, last) = self.write(Lease { now, lease, calls_max, last: self.turn.last() }).await?;
+        self.turn.served(last);
+        Ok(leased)
     }
 
     /// Writes what became of a leased call, and what follows for its customer. False when the lease was lost: then

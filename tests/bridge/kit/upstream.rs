@@ -7,23 +7,41 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use refairn_bridge::tasks::Tasks;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 
-/// What the answer to a call is.
-pub enum Say {
-    /// These bytes, after so long.
-    Bytes(Vec<u8>, Duration),
-    /// Nothing, and the connection is closed.
+/// What the answer to a call is: these bytes, after so long, and what follows them.
+pub struct Say {
+    bytes: Vec<u8>,
+    by: Duration,
+    then: Then,
+}
+
+/// What follows the bytes of an answer.
+#[derive(Clone)]
+enum Then {
+    /// The next call on the connection.
+    Next,
+    /// The connection is closed.
     Close,
+    /// The connection is reset.
+    Reset,
+    /// Nothing, ever.
+    Silence,
+    /// These bytes again and again, so long apart.
+    Again(Vec<u8>, Duration),
 }
 
 impl Say {
+    /// These very bytes.
+    pub fn bytes(bytes: impl AsRef<[u8]>) -> Self {
+        Self { bytes: bytes.as_ref().to_vec(), by: Duration::ZERO, then: Then::Next }
+    }
+
     /// An answer of Refairn's.
     pub fn answer(status: u16, headers: &str, body: &str) -> Self {
         let length = body.len();
-        let text = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
-        Self::Bytes(text.into_bytes(), Duration::ZERO)
+        Self::bytes(format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{headers}\r\n{body}"))
     }
 
     /// Refairn's word that it recorded the call.
@@ -37,10 +55,27 @@ impl Say {
 
     /// The same after so long.
     pub fn late(self, by: Duration) -> Self {
-        match self {
-            Self::Bytes(bytes, _) => Self::Bytes(bytes, by),
-            Self::Close => Self::Close,
-        }
+        Self { by, ..self }
+    }
+
+    /// The same, and the connection is closed.
+    pub fn then_close(self) -> Self {
+        Self { then: Then::Close, ..self }
+    }
+
+    /// The same, and the connection is reset.
+    pub fn then_reset(self) -> Self {
+        Self { then: Then::Reset, ..self }
+    }
+
+    /// The same, and nothing more: the connection stays open.
+    pub fn then_silence(self) -> Self {
+        Self { then: Then::Silence, ..self }
+    }
+
+    /// The same, and these bytes without end, so long apart.
+    pub fn then_again(self, bytes: impl AsRef<[u8]>, every: Duration) -> Self {
+        Self { then: Then::Again(bytes.as_ref().to_vec(), every), ..self }
     }
 }
 
@@ -62,6 +97,7 @@ impl Seen {
 struct Notes {
     seen: Vec<Seen>,
     connections: usize,
+    repeated_bytes: usize,
     under_way: BTreeMap<String, usize>,
     most_for_one: usize,
     most_in_all: usize,
@@ -86,10 +122,14 @@ impl Upstream {
         let (tasks, answer, shared) = (Tasks::new(), Arc::new(answer) as Arc<Answer>, notes.clone());
         let each = tasks.clone();
         tasks.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            while let Ok((mut stream, _)) = listener.accept().await {
                 shared.lock().expect("unpoisoned").connections += 1;
                 let (answer, notes) = (answer.clone(), shared.clone());
-                each.spawn(async move { converse(stream, &*answer, &notes).await.unwrap_or_default() });
+                each.spawn(async move {
+                    if let Ok(Then::Reset) = converse(&mut stream, &*answer, &notes).await {
+                        stream.set_zero_linger().expect("a socket");
+                    }
+                });
             }
         });
         Self { addr, notes }
@@ -108,6 +148,11 @@ impl Upstream {
         self.notes.lock().expect("unpoisoned").connections
     }
 
+    /// How many bytes the answers without end had before their connections were closed.
+    pub fn repeated_bytes(&self) -> usize {
+        self.notes.lock().expect("unpoisoned").repeated_bytes
+    }
+
     /// The most calls that were under way at once: for one customer, and in all.
     pub fn most_at_once(&self) -> (usize, usize) {
         let notes = self.notes.lock().expect("unpoisoned");
@@ -115,9 +160,13 @@ impl Upstream {
     }
 }
 
-async fn converse(mut stream: TcpStream, answer: &Answer, notes: &Mutex<Notes>) -> std::io::Result<()> {
+/// Answers call after call, until something else is said or the other side has gone.
+async fn converse<S>(stream: &mut S, answer: &Answer, notes: &Mutex<Notes>) -> std::io::Result<Then>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut bytes = Vec::new();
-    while let Some(seen) = request(&mut stream, &mut bytes).await? {
+    while let Some(seen) = request(stream, &mut bytes).await? {
         let email = seen.email();
         note(notes, |n| {
             n.seen.push(seen.clone());
@@ -126,17 +175,25 @@ async fn converse(mut stream: TcpStream, answer: &Answer, notes: &Mutex<Notes>) 
             n.most_for_one = n.most_for_one.max(*own);
             n.most_in_all = n.most_in_all.max(n.under_way.values().sum());
         });
-        let say = answer(&seen);
-        if let Say::Bytes(_, by) = &say {
-            tokio::time::sleep(*by).await;
-        }
+        let Say { bytes: said, by, then } = answer(&seen);
+        tokio::time::sleep(by).await;
         note(notes, |n| *n.under_way.entry(email).or_default() -= 1);
-        match say {
-            Say::Bytes(bytes, _) => stream.write_all(&bytes).await?,
-            Say::Close => return Ok(()),
+        stream.write_all(&said).await?;
+        stream.flush().await?;
+        match then {
+            Then::Next => {}
+            Then::Close | Then::Reset => return Ok(then),
+            // Until the other side closes.
+            Then::Silence => while stream.read(&mut [0; 1024]).await? > 0 {},
+            Then::Again(again, every) => loop {
+                tokio::time::sleep(every).await;
+                stream.write_all(&again).await?;
+                stream.flush().await?;
+                note(notes, |n| n.repeated_bytes += again.len());
+            },
         }
     }
-    Ok(())
+    Ok(Then::Close)
 }
 
 fn note(notes: &Mutex<Notes>, change: impl FnOnce(&mut Notes)) {
@@ -144,7 +201,7 @@ fn note(notes: &Mutex<Notes>, change: impl FnOnce(&mut Notes)) {
 }
 
 /// The next request, its body by its announced length.
-async fn request(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> std::io::Result<Option<Seen>> {
+async fn request<S: AsyncRead + Unpin>(stream: &mut S, bytes: &mut Vec<u8>) -> std::io::Result<Option<Seen>> {
     loop {
         if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
