@@ -21,6 +21,7 @@ mod bridge {
     mod api;
     mod calls;
     mod corpus;
+    mod fairness;
     mod faults;
     mod limits;
     mod operation;

@@ -101,6 +101,7 @@ in_both! {
     a_customer_has_one_call_on_its_way_and_a_lost_lease_settles_nothing
     a_restart_makes_leased_calls_due_and_gives_back_what_was_never_begun
     a_paused_route_yields_one_probe_a_minute_and_an_answer_resumes_it
+    routes_take_turns_and_a_backlog_keeps_none_waiting
     an_event_can_be_read_anew_without_a_second_call
     an_event_to_be_read_anew_is_not_lost_when_its_customer_is_planned_first
     operators_act_within_reason
@@ -230,6 +231,30 @@ async fn a_paused_route_yields_one_probe_a_minute_and_an_answer_resumes_it(place
     assert_eq!(store.stats().await.unwrap().routes[0].state, "paused");
     assert!(store.settle(&probe[0], attempt(), Settlement::Delivered(Receipt::default()), minute).await.unwrap());
     assert_eq!(store.lease(minute, LEASE, 10).await.unwrap().len(), 4);
+}
+
+async fn routes_take_turns_and_a_backlog_keeps_none_waiting(place: Place) {
+    let store = place.open().await;
+    let sale = async |product: String, n: usize| {
+        let (email, invoice) = (format!("c{n}@example.com"), format!("in_{product}_{n}"));
+        let id = store.record(event(&format!("{product} {n}"))).await.unwrap().id;
+        let fact = payment(&invoice, Some(&email), "2026-01-10");
+        post(&store, id, Fact { product: Product::Id(product), ..fact }).await;
+    };
+    // Ten routes with a backlog, each older than what comes after it.
+    for n in 0..60 {
+        sale(format!("prod_{}", n % 10), n).await;
+    }
+    sale("fresh".into(), 60).await;
+    let mut served: Vec<String> = vec![];
+    while !served.contains(&"fresh".into()) {
+        assert!(served.len() < 11, "the fresh call has not had its turn: {served:?}");
+        let leased = store.lease(now(), LEASE, 3).await.unwrap();
+        assert_eq!(leased.len(), 3);
+        served.extend(leased.iter().map(|l| l.delivery.call.product().to_owned()));
+    }
+    // What a route does not need of its share goes to those who have more.
+    assert_eq!(store.lease(now(), LEASE, 100).await.unwrap().len(), 61 - served.len());
 }
 
 async fn an_event_can_be_read_anew_without_a_second_call(place: Place) {

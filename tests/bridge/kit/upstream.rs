@@ -9,10 +9,12 @@ use std::time::Duration;
 use refairn_bridge::tasks::Tasks;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// What the answer to a call is: these bytes, after so long, and what follows them.
 pub struct Say {
     bytes: Vec<u8>,
+    gate: Option<watch::Receiver<bool>>,
     by: Duration,
     then: Then,
 }
@@ -35,7 +37,7 @@ enum Then {
 impl Say {
     /// These very bytes.
     pub fn bytes(bytes: impl AsRef<[u8]>) -> Self {
-        Self { bytes: bytes.as_ref().to_vec(), by: Duration::ZERO, then: Then::Next }
+        Self { bytes: bytes.as_ref().to_vec(), gate: None, by: Duration::ZERO, then: Then::Next }
     }
 
     /// An answer of Refairn's.
@@ -56,6 +58,11 @@ impl Say {
     /// The same after so long.
     pub fn late(self, by: Duration) -> Self {
         Self { by, ..self }
+    }
+
+    /// The same, once the gate is open.
+    pub fn behind(self, gate: &watch::Sender<bool>) -> Self {
+        Self { gate: Some(gate.subscribe()), ..self }
     }
 
     /// The same, and the connection is closed.
@@ -175,7 +182,11 @@ where
             n.most_for_one = n.most_for_one.max(*own);
             n.most_in_all = n.most_in_all.max(n.under_way.values().sum());
         });
-        let Say { bytes: said, by, then } = answer(&seen);
+        let Say { bytes: said, gate, by, then } = answer(&seen);
+        if let Some(mut gate) = gate {
+            // A gate that is gone is open.
+            let _ = gate.wait_for(|open| *open).await;
+        }
         tokio::time::sleep(by).await;
         note(notes, |n| *n.under_way.entry(email).or_default() -= 1);
         stream.write_all(&said).await?;
