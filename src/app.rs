@@ -15,7 +15,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::person::{Person, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::secret::Secret;
-use crate::http::{self, Shared, Side};
+use crate::http::{self, BodyMemory, Shared, Side};
 use crate::intake::Intake;
 use crate::lookup;
 use crate::mapping::Mapper;
@@ -93,12 +93,13 @@ impl App {
         let (inbox, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let shared = Arc::new(Shared {
             endpoints: config.endpoints.clone(),
-            intake: Intake::new(store.clone(), inbox.clone()),
+            intake: Intake::new(store.clone(), inbox.clone(), config.server.failed_signatures_per_minute),
             store: store.clone(),
             clock: clock.clone(),
             admin_token,
             trusted_proxies: config.server.trusted_proxies.clone(),
             body_bytes_max: config.server.body_max_bytes,
+            body_memory: BodyMemory::new(config.server.body_max_bytes),
             event_id: config.refairn.event_id,
             inbox: inbox.clone(),
             outbox: outbox.clone(),

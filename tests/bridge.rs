@@ -20,9 +20,11 @@ mod bridge {
     mod answers;
     mod api;
     mod calls;
+    mod connections;
     mod corpus;
     mod fairness;
     mod faults;
+    mod floods;
     mod limits;
     mod operation;
     mod refusals;

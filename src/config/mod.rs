@@ -64,6 +64,8 @@ pub struct Server {
     pub trusted_proxies: Vec<Network>,
     /// Longest webhook body.
     pub body_max_bytes: usize,
+    /// How many failed signatures a source may send a minute; 0 for any number.
+    pub failed_signatures_per_minute: u32,
 }
 
 /// Where the bridge keeps its data.

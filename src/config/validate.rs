@@ -75,12 +75,15 @@ fn server(mut table: Table, r: &mut Reader) -> Result<Server, Reported> {
         item.parsed(Network::parse, "write addresses such as 10.0.0.7, or ranges such as 10.0.0.0/8")
     });
     let body_max_bytes = table.required("body_max_bytes", r, DEFAULT_LOST, |item| item.integer(&(1 << 10..=16 << 20)));
+    let failed_signatures_per_minute =
+        table.required("failed_signatures_per_minute", r, DEFAULT_LOST, |item| item.integer(&(0..=6000)));
     table.close(r);
     Ok(Server {
         listen: listen?,
         admin_listen: admin_listen?,
         trusted_proxies: trusted_proxies?.unwrap_or_default(),
         body_max_bytes: size(body_max_bytes?),
+        failed_signatures_per_minute: failed_signatures_per_minute?,
     })
 }
 

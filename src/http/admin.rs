@@ -1,11 +1,10 @@
 //! The door to the API and the metrics: the admin token, compared in constant time.
 
-use actix_web::Error;
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header;
 use actix_web::middleware::Next;
-use actix_web::web;
+use actix_web::{Error, ResponseError, web};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -13,7 +12,10 @@ use super::Rooms;
 use super::problem::Problem;
 
 /// Lets a request through when it carries the admin token.
-pub(super) async fn guard<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+pub(super) async fn guard<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let given = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     let given = given.and_then(|v| v.strip_prefix("Bearer ").or_else(|| v.strip_prefix("bearer "))).map(str::trim);
     let rooms = request.app_data::<web::Data<Rooms>>();
@@ -25,5 +27,9 @@ pub(super) async fn guard<B: MessageBody>(request: ServiceRequest, next: Next<B>
         }
         (None, _) | (_, None) => false,
     };
-    if open { next.call(request).await } else { Err(Problem::unauthorized().into()) }
+    if open {
+        next.call(request).await.map(ServiceResponse::map_into_left_body)
+    } else {
+        Ok(request.into_response(Problem::unauthorized().error_response()).map_into_right_body())
+    }
 }

@@ -13,16 +13,16 @@ use crate::telemetry::metrics;
 /// How long a readiness probe waits for the store.
 const PROBE_WAIT_MAX: Duration = Duration::from_secs(3);
 
-/// `GET /livez`
+/// `GET /livez`. It is open to all, so it closes the connection like a refusal does.
 pub(super) async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({ "live": true }))
+    HttpResponse::Ok().force_close().json(serde_json::json!({ "live": true }))
 }
 
 /// `GET /readyz`: an event could be recorded now. Trouble at Refairn does not matter: webhooks must keep coming in.
 pub(super) async fn ready(rooms: web::Data<Rooms>) -> Result<HttpResponse, Problem> {
     let probe = tokio::time::timeout(PROBE_WAIT_MAX, rooms.store.probe()).await;
     probe.unwrap_or(Err(StoreError::Overloaded))?;
-    Ok(HttpResponse::Ok().json(serde_json::json!({ "ready": true })))
+    Ok(HttpResponse::Ok().force_close().json(serde_json::json!({ "ready": true })))
 }
 
 /// `GET /metrics`

@@ -2,6 +2,7 @@
 
 mod admin;
 mod api;
+mod body;
 mod health;
 mod json;
 pub mod problem;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpResponse, HttpServer, web};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -23,16 +24,20 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::secret::Secret;
 use crate::intake::Intake;
 use crate::store::Store;
+pub use body::BodyMemory;
 use problem::Problem;
 
-/// How long a client may take to send its headers.
+/// How long a client may take to send the headers of a connection's first request.
 const HEADERS_WAIT_MAX: Duration = Duration::from_secs(5);
-/// How long an idle connection is kept.
+/// How long an idle connection is kept; longer than the usual proxies keep theirs, so that it is they who close.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long the rest of an unread body is read, so that its sender sees the answer, before the connection is closed.
+const LINGER_MAX: Duration = Duration::from_secs(1);
 /// How long requests may take to finish after a stop was asked for, seconds.
 const SHUTDOWN_WAIT_S: u64 = 10;
-/// Connections at once, over all workers; beyond that they wait to be accepted.
-const CONNECTIONS_MAX: usize = 10_000;
+/// Connections at once, over all workers; beyond that they wait to be accepted. With 32 KiB of each body, and as much of
+/// what the server reads ahead, they take some 64 MiB at the most.
+const CONNECTIONS_MAX: usize = 1024;
 
 /// What the handlers share.
 pub struct Shared {
@@ -50,6 +55,8 @@ pub struct Shared {
     pub trusted_proxies: Vec<Network>,
     /// Longest webhook body, bytes.
     pub body_bytes_max: usize,
+    /// What the bodies that are being read may take together.
+    pub body_memory: BodyMemory,
     /// Whether calls carry `eventId`.
     pub event_id: bool,
     /// Notified when events are to be read anew.
@@ -104,12 +111,12 @@ fn routes(side: Side, config: &mut web::ServiceConfig) {
     }
 }
 
-async fn no_such_path() -> Result<actix_web::HttpResponse, Problem> {
-    Err(Problem::no_such_path())
+async fn no_such_path(payload: web::Payload) -> HttpResponse {
+    body::refuse_unread(&Problem::no_such_path(), payload)
 }
 
-async fn post_only() -> Result<actix_web::HttpResponse, Problem> {
-    Err(Problem::method_not_allowed("POST"))
+async fn post_only(payload: web::Payload) -> HttpResponse {
+    body::refuse_unread(&Problem::method_not_allowed("POST"), payload)
 }
 
 /// Serves `side` on `listener` until its handle is stopped.
@@ -121,12 +128,14 @@ pub fn serve(listener: TcpListener, shared: Rooms, side: Side, workers: usize) -
         App::new()
             .app_data(web::Data::new(shared.clone()))
             .app_data(web::QueryConfig::default().error_handler(|e, _| Problem::bad_parameter(e.to_string()).into()))
+            .wrap(from_fn(body::hold_unread))
             .configure(|config| routes(side, config))
             .default_service(web::to(no_such_path))
     })
     .workers(workers)
     .client_request_timeout(HEADERS_WAIT_MAX)
     .keep_alive(KEEP_ALIVE)
+    .client_disconnect_timeout(LINGER_MAX)
     .max_connections(CONNECTIONS_MAX / workers.max(1))
     .shutdown_timeout(SHUTDOWN_WAIT_S)
     .disable_signals()

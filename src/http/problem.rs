@@ -6,7 +6,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-use crate::intake::IntakeError;
+use crate::intake::{IntakeError, SHUT_OUT};
 use crate::store::{ActionError, StoreError};
 
 /// When a sender is to come back after trouble of ours, seconds.
@@ -21,6 +21,8 @@ pub struct Problem {
     detail: String,
     /// The methods that are allowed, where the method was wrong.
     allow: Option<&'static str>,
+    /// When to come back, seconds.
+    retry_after_s: Option<u32>,
 }
 
 /// The document.
@@ -36,7 +38,8 @@ struct Document<'a> {
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, title, detail: detail.into(), allow: None }
+        let retry_after_s = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S);
+        Self { status, code, title, detail: detail.into(), allow: None, retry_after_s }
     }
 
     /// No such path.
@@ -87,6 +90,12 @@ impl Problem {
     /// The body broke off.
     pub(crate) fn body_incomplete() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "body_incomplete", "Body incomplete", "the body broke off before its end")
+    }
+
+    /// More bodies are being read than there is room for.
+    pub(crate) fn overloaded() -> Self {
+        let detail = "too many large bodies are being read; nothing was recorded, send it again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded", detail)
     }
 
     /// The admin token is missing or wrong.
@@ -140,6 +149,10 @@ impl From<IntakeError> for Problem {
             IntakeError::AddressNotAllowed => {
                 Self::new(StatusCode::FORBIDDEN, "address_not_allowed", "Address not allowed", detail)
             }
+            IntakeError::ShutOut { retry_after_s } => Self {
+                retry_after_s: Some(retry_after_s),
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, SHUT_OUT, "Too many failed signatures", detail)
+            },
             IntakeError::Signature(error) => {
                 Self::new(StatusCode::UNAUTHORIZED, error.code(), "Signature not accepted", detail)
             }
@@ -170,9 +183,11 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
+        // Only the first head of a connection has to arrive in time, so whoever is refused gets no second request on it.
+        response.force_close();
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.insert_header((header::RETRY_AFTER, RETRY_AFTER_S.to_string()));
+        if let Some(seconds) = self.retry_after_s {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         if let Some(allow) = self.allow {
             // RFC 9110, 15.5.6

@@ -19,6 +19,11 @@ pub fn refused(endpoint: &Endpoint, reason: &'static str) {
     tracing::warn!(endpoint = endpoint.name, reason, "webhook refused: {reason}");
 }
 
+/// A webhook was refused like others a moment ago, whose log line speaks for it too: a flood must not fill the log.
+pub fn refused_again(endpoint: &Endpoint, reason: &'static str) {
+    METRICS.webhooks.with_label_values(&[endpoint.name.as_str(), reason]).inc();
+}
+
 /// An event was read.
 pub fn mapped(event: &Mapped) {
     let reading = match &event.reading {

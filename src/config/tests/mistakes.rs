@@ -79,6 +79,7 @@ fn all_mistakes_are_reported_together() {
 fn every_number_has_its_range() {
     let numbers = [
         ("server", "body_max_bytes", 1024, 16 << 20),
+        ("server", "failed_signatures_per_minute", 0, 6000),
         ("storage", "retention_days", 1, 3650),
         ("refairn", "timeout_ms", 100, 120_000),
         ("delivery", "concurrency", 1, 1024),

@@ -89,6 +89,15 @@ impl Request {
 
     /// The head, with the length of the body or the announcement of chunks.
     pub fn head(&self, connection: &str) -> Vec<u8> {
+        let length = match self.chunks {
+            Some(_) => "Transfer-Encoding: chunked".to_owned(),
+            None => format!("Content-Length: {}", self.body.len()),
+        };
+        self.head_with(&format!("Connection: {connection}\r\n{length}\r\n"))
+    }
+
+    /// The head, with these lines at its end, whatever they say.
+    pub fn head_with(&self, lines: &str) -> Vec<u8> {
         let mut bytes = format!("{} {} HTTP/1.1\r\nHost: bridge.example.com\r\n", self.method, self.path).into_bytes();
         for (name, value) in &self.headers {
             bytes.extend_from_slice(name.as_bytes());
@@ -96,11 +105,7 @@ impl Request {
             bytes.extend_from_slice(value);
             bytes.extend_from_slice(b"\r\n");
         }
-        let length = match self.chunks {
-            Some(_) => "Transfer-Encoding: chunked".to_owned(),
-            None => format!("Content-Length: {}", self.body.len()),
-        };
-        bytes.extend_from_slice(format!("Connection: {connection}\r\n{length}\r\n\r\n").as_bytes());
+        bytes.extend_from_slice(format!("{lines}\r\n").as_bytes());
         bytes
     }
 
@@ -153,6 +158,21 @@ impl Line {
     /// What comes until the server closes the connection.
     pub async fn answer(mut self) -> Option<Reply> {
         read_answer(&mut self.0).await
+    }
+
+    /// Some bytes; none when the server has closed the connection.
+    pub async fn some(&mut self) -> Vec<u8> {
+        let mut buffer = [0; 4096];
+        let n = self.0.read(&mut buffer).await.unwrap_or(0);
+        buffer[..n].to_vec()
+    }
+
+    /// All that comes until the server closes the connection.
+    pub async fn rest(mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // A reset ends it as well.
+        let _ = self.0.read_to_end(&mut bytes).await;
+        bytes
     }
 
     /// One answer whose length is announced; the connection stays.

@@ -244,9 +244,14 @@ impl World {
         self.post(ProviderKind::Paystack, event).await
     }
 
+    /// The admin token, as a request carries it.
+    pub fn bearer(&self) -> String {
+        format!("Bearer admin-token-of-world-{}", self.n)
+    }
+
     /// A request with the admin token.
     pub fn admin(&self, method: &str, path: &str) -> Request {
-        Request::new(method, path).header("Authorization", format!("Bearer admin-token-of-world-{}", self.n))
+        Request::new(method, path).header("Authorization", self.bearer())
     }
 
     /// What the API answers to a GET.

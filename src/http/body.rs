@@ -1,0 +1,133 @@
+//! Reading a webhook's body: byte for byte, within limits of size, time, and memory for all bodies together.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header;
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
+use futures_util::StreamExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::problem::Problem;
+
+/// How long a body may take to arrive, however its bytes are spread over it.
+const BODY_WAIT_MAX: Duration = Duration::from_secs(15);
+/// So much of a body is always taken, bytes. Nearly all webhooks are smaller, so a flood of large bodies cannot keep
+/// them out; the number of connections bounds what it comes to.
+const BODY_FREE_BYTES: usize = 32 << 10;
+/// What is beyond that, of all bodies together, bytes; more when one body may be longer.
+const BODIES_BYTES_MAX: usize = 16 << 20;
+
+/// The memory for large bodies.
+#[derive(Debug)]
+pub struct BodyMemory {
+    bytes: Semaphore,
+    body_bytes_max: usize,
+}
+
+impl BodyMemory {
+    /// Memory for bodies of up to `body_bytes_max` bytes: at the least for one of them.
+    #[must_use]
+    pub fn new(body_bytes_max: usize) -> Self {
+        let bytes = Semaphore::new(BODIES_BYTES_MAX.max(body_bytes_max));
+        Self { bytes, body_bytes_max }
+    }
+
+    /// The rest of it is there for others as long as this body is in use; `None` when there is not so much.
+    fn take(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        self.bytes.try_acquire_many(u32::try_from(bytes).ok()?).ok()
+    }
+}
+
+/// A body, and the memory that it takes until it is dropped.
+pub(super) struct Body<'a> {
+    pub(super) bytes: web::BytesMut,
+    _memory: Option<SemaphorePermit<'a>>,
+}
+
+/// The length that the sender announces.
+pub(super) fn announced_bytes(request: &HttpRequest) -> Option<usize> {
+    request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok())
+}
+
+/// The body, byte for byte, if it is not too long, does not take too long, and there is room for it.
+pub(super) async fn read<'a>(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    memory: &'a BodyMemory,
+) -> Result<Body<'a>, Problem> {
+    let bytes_max = memory.body_bytes_max;
+    let identity = |v: &header::HeaderValue| v.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !request.headers().get_all(header::CONTENT_ENCODING).all(identity) {
+        return Err(Problem::content_encoded());
+    }
+    let announced = announced_bytes(request).unwrap_or_default();
+    if announced > bytes_max {
+        return Err(Problem::body_too_large(bytes_max));
+    }
+    let read = async {
+        // Grown as it comes: what is only announced takes no memory.
+        let mut bytes = web::BytesMut::with_capacity(announced.min(BODY_FREE_BYTES));
+        let mut taken: Option<SemaphorePermit<'a>> = None;
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| Problem::body_incomplete())?;
+            let length = bytes.len() + chunk.len();
+            if length > bytes_max {
+                return Err(Problem::body_too_large(bytes_max));
+            }
+            let lacking = length.saturating_sub(BODY_FREE_BYTES).min(chunk.len());
+            if lacking > 0 {
+                let more = memory.take(lacking).ok_or_else(Problem::overloaded)?;
+                match &mut taken {
+                    Some(taken) => taken.merge(more),
+                    None => taken = Some(more),
+                }
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Body { bytes, _memory: taken })
+    };
+    let in_time = tokio::time::timeout(BODY_WAIT_MAX, read).await;
+    in_time.unwrap_or_else(|_| Err(Problem::too_slow(BODY_WAIT_MAX.as_secs())))
+}
+
+/// The answer to a request whose body was not read to its end. It keeps the rest of the body until it is sent: the
+/// server then closes the connection, where it would read a dropped body of chunks for as long as the sender likes.
+pub(super) fn refuse_unread(problem: &Problem, payload: web::Payload) -> HttpResponse {
+    problem
+        .error_response()
+        .map_body(|_, answer| Unread { answer, _payload: payload.into_inner() })
+        .map_into_boxed_body()
+}
+
+/// Does the same to every answer but those to webhooks, whose handlers read bodies and call [`refuse_unread`].
+pub(super) async fn hold_unread(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + Unpin>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let reads_bodies = request.path().starts_with("/webhooks/");
+    let payload = if reads_bodies { Payload::None } else { request.take_payload() };
+    Ok(next.call(request).await?.map_body(|_, answer| Unread { answer, _payload: payload }))
+}
+
+/// An answer, and the rest of its request's body.
+struct Unread<B> {
+    answer: B,
+    _payload: Payload,
+}
+
+impl<B: MessageBody + Unpin> MessageBody for Unread<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.answer.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<web::Bytes, Self::Error>>> {
+        Pin::new(&mut self.answer).poll_next(context)
+    }
+}

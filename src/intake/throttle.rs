@@ -1,0 +1,244 @@
+//! How many failed signatures a source may send: whoever sends more is turned away before a body is read.
+//!
+//! Each source has a token bucket, kept as the time at which it will be full again (the generic cell rate algorithm):
+//! one number, and nothing that has to be refilled. Everything is in memory and bounded.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Mutex;
+
+use jiff::Timestamp;
+
+/// Sources whose failures are remembered; beyond that the one that is nearest to being forgiven is forgotten.
+const FAILING_MAX: usize = 4096;
+/// Sources that are known as good; beyond that the one that was heard from longest ago is forgotten.
+const GOOD_MAX: usize = 4096;
+/// The span of `failed_signatures_per_minute`, microseconds.
+const MINUTE_US: i64 = 60_000_000;
+/// How long a valid signature vouches for its source, microseconds: a day.
+const GOOD_FOR_US: i64 = 86_400_000_000;
+
+/// A source that is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ShutOut {
+    /// When its next request is looked at again, whole seconds from now, at least 1.
+    pub(super) retry_after_s: u32,
+    /// Whether this has not been told of the source within the last minute.
+    pub(super) is_news: bool,
+}
+
+/// Failed signatures by source.
+#[derive(Debug)]
+pub(super) struct Throttle {
+    /// After so long a bucket has one token more, microseconds; none when nobody is ever turned away.
+    interval_us: Option<i64>,
+    sources: Mutex<Sources>,
+}
+
+/// Two tables, so that no number of failing sources can make a good one forgotten.
+#[derive(Debug, Default)]
+struct Sources {
+    failing: HashMap<IpAddr, Failing>,
+    /// Until when each is known as good.
+    good: HashMap<IpAddr, i64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Failing {
+    full_at_us: i64,
+    /// From then on it is news again that this source is turned away.
+    news_from_us: i64,
+}
+
+impl Throttle {
+    /// Lets a source fail so often a minute, all at once if it likes; 0 turns nobody away.
+    pub(super) fn new(failures_per_minute: u32) -> Self {
+        let interval_us = MINUTE_US.checked_div(i64::from(failures_per_minute));
+        Self { interval_us, sources: Mutex::default() }
+    }
+
+    /// Whether a request of `source` is to be looked at. A source that is not known cannot be told from others, so it
+    /// never is turned away.
+    ///
+    /// # Errors
+    /// It has sent too many failed signatures, and no valid one within a day.
+    pub(super) fn check(&self, source: Option<IpAddr>, at: Timestamp) -> Result<(), ShutOut> {
+        let (Some(interval_us), Some(source)) = (self.interval_us, source) else { return Ok(()) };
+        let (key, now_us) = (key(source), at.as_microsecond());
+        let Ok(mut sources) = self.sources.lock() else { return Ok(()) };
+        if sources.good.get(&key).is_some_and(|until_us| now_us < *until_us) {
+            return Ok(());
+        }
+        let Some(failing) = sources.failing.get_mut(&key) else { return Ok(()) };
+        let wait_us = failing.full_at_us.saturating_add(interval_us - MINUTE_US - now_us);
+        // A bucket never lacks more than it holds: a longer wait only says that the clock was set back.
+        if wait_us <= 0 || wait_us > interval_us {
+            return Ok(());
+        }
+        let is_news = now_us >= failing.news_from_us || failing.news_from_us - now_us > MINUTE_US;
+        if is_news {
+            failing.news_from_us = now_us.saturating_add(MINUTE_US);
+        }
+        let retry_after_s = u32::try_from(wait_us.saturating_add(999_999) / 1_000_000).unwrap_or(1);
+        Err(ShutOut { retry_after_s, is_news })
+    }
+
+    /// A signature of this source was not accepted.
+    pub(super) fn failed(&self, source: Option<IpAddr>, at: Timestamp) {
+        let (Some(interval_us), Some(source)) = (self.interval_us, source) else { return };
+        let (key, now_us) = (key(source), at.as_microsecond());
+        let Ok(mut sources) = self.sources.lock() else { return };
+        let kept = sources.failing.get(&key).copied();
+        let Failing { full_at_us, news_from_us } = kept.unwrap_or(Failing { full_at_us: now_us, news_from_us: now_us });
+        // Requests that were let in side by side may fail when the bucket is empty already: it lacks no more than all.
+        let full_at_us = full_at_us.max(now_us).saturating_add(interval_us).min(now_us.saturating_add(MINUTE_US));
+        if kept.is_none() {
+            make_room(&mut sources.failing, FAILING_MAX, |failing| failing.full_at_us);
+        }
+        sources.failing.insert(key, Failing { full_at_us, news_from_us });
+    }
+
+    /// A signature of this source was accepted.
+    pub(super) fn passed(&self, source: Option<IpAddr>, at: Timestamp) {
+        let (Some(_), Some(source)) = (self.interval_us, source) else { return };
+        let key = key(source);
+        let Ok(mut sources) = self.sources.lock() else { return };
+        sources.failing.remove(&key);
+        if !sources.good.contains_key(&key) {
+            make_room(&mut sources.good, GOOD_MAX, |until_us| *until_us);
+        }
+        sources.good.insert(key, at.as_microsecond().saturating_add(GOOD_FOR_US));
+    }
+}
+
+/// Takes the entry of the least `age` out of a full table. Looking at some thousand small entries costs far less than
+/// the failed signature that made it necessary.
+fn make_room<V>(table: &mut HashMap<IpAddr, V>, entries_max: usize, age: impl Fn(&V) -> i64) {
+    if table.len() < entries_max {
+        return;
+    }
+    let oldest = table.iter().min_by_key(|(_, value)| age(value)).map(|(key, _)| *key);
+    if let Some(oldest) = oldest {
+        table.remove(&oldest);
+    }
+}
+
+/// What counts as one source: an IPv4 address, or the /64 that one holder of IPv6 addresses has at the least.
+fn key(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_781_524_800_000 + ms).unwrap()
+    }
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    /// Sends failing requests at one moment; gives how many were looked at.
+    fn flood(throttle: &Throttle, source: &str, ms: i64, requests: usize) -> usize {
+        let looked_at = |_: &usize| {
+            let let_in = throttle.check(ip(source), at(ms)).is_ok();
+            if let_in {
+                throttle.failed(ip(source), at(ms));
+            }
+            let_in
+        };
+        (0..requests).filter(looked_at).count()
+    }
+
+    #[test]
+    fn a_source_fails_so_often_a_minute_and_is_let_in_again_as_time_passes() {
+        for (per_minute, refilled_in_10_s) in [(1, 0), (6, 1), (7, 1), (60, 10), (6000, 1000)] {
+            let throttle = Throttle::new(per_minute);
+            let burst = per_minute as usize;
+            assert_eq!(flood(&throttle, "203.0.113.9", 0, 2 * burst), burst);
+            assert_eq!(flood(&throttle, "203.0.113.10", 0, burst), burst, "another is not touched");
+            assert_eq!(flood(&throttle, "203.0.113.9", 10_000, 2 * burst), refilled_in_10_s, "{per_minute}");
+            assert_eq!(flood(&throttle, "203.0.113.9", 200_000, 2 * burst), burst, "and no more than that");
+        }
+    }
+
+    #[test]
+    fn who_is_turned_away_hears_when_to_come_back_and_is_told_of_once_a_minute() {
+        let throttle = Throttle::new(6);
+        assert_eq!(flood(&throttle, "203.0.113.9", 0, 6), 6);
+        let check = |ms, expected| {
+            let found = throttle.check(ip("203.0.113.9"), at(ms)).err().map(|s| (s.retry_after_s, s.is_news));
+            assert_eq!(found, expected, "{ms} ms");
+        };
+        check(0, Some((10, true)));
+        check(0, Some((10, false)));
+        check(9_500, Some((1, false)));
+        check(10_000, None);
+        for tenth in 1..=6 {
+            assert_eq!(flood(&throttle, "203.0.113.9", 10_000 * tenth, 1), 1);
+        }
+        check(60_500, Some((10, true)));
+        // A clock that is set back does not shut out for long.
+        check(-3_600_000, None);
+    }
+
+    #[test]
+    fn requests_under_way_at_once_do_not_lengthen_the_wait() {
+        let throttle = Throttle::new(60);
+        (0..500).for_each(|_| throttle.failed(ip("203.0.113.9"), at(0)));
+        assert_eq!(throttle.check(ip("203.0.113.9"), at(0)).unwrap_err().retry_after_s, 1);
+        assert_eq!(flood(&throttle, "203.0.113.9", 1_000, 5), 1);
+    }
+
+    #[test]
+    fn a_valid_signature_vouches_for_its_source_for_a_day() {
+        let throttle = Throttle::new(60);
+        throttle.passed(ip("203.0.113.9"), at(0));
+        assert_eq!(flood(&throttle, "203.0.113.9", 0, 1000), 1000);
+        assert_eq!(flood(&throttle, "203.0.113.9", 86_399_000, 1000), 1000);
+        assert_eq!(flood(&throttle, "203.0.113.9", 86_500_000, 1000), 60);
+        throttle.passed(ip("203.0.113.9"), at(86_500_000));
+        assert_eq!(flood(&throttle, "203.0.113.9", 86_500_000, 1000), 1000);
+    }
+
+    #[test]
+    fn a_source_is_an_ipv4_address_or_an_ipv6_64() {
+        let throttle = Throttle::new(60);
+        assert_eq!(flood(&throttle, "2001:db8:0:1::1", 0, 100), 60);
+        assert_eq!(flood(&throttle, "2001:db8:0:1:ffff::2", 0, 100), 0, "the same holder");
+        assert_eq!(flood(&throttle, "2001:db8:0:2::1", 0, 100), 60, "another");
+        assert_eq!(flood(&throttle, "203.0.113.9", 0, 100), 60);
+        assert_eq!(flood(&throttle, "::ffff:203.0.113.9", 0, 100), 0, "the same in other clothes");
+        assert_eq!(flood(&throttle, "203.0.113.10", 0, 100), 60);
+    }
+
+    #[test]
+    fn the_tables_are_bounded_and_whoever_failed_most_or_is_good_stays() {
+        let throttle = Throttle::new(60);
+        throttle.passed(ip("198.51.100.1"), at(0));
+        assert_eq!(flood(&throttle, "203.0.113.9", 0, 60), 60);
+        for n in 0..FAILING_MAX + 100 {
+            flood(&throttle, &format!("2001:db8:{:x}:{:x}::1", n / 256, n % 256), 0, 1);
+        }
+        assert!(throttle.check(ip("203.0.113.9"), at(0)).is_err());
+        assert_eq!(flood(&throttle, "198.51.100.1", 0, 100), 100);
+        for n in 0..GOOD_MAX + 100 {
+            throttle.passed(ip(&format!("2001:db8:{:x}:{:x}::1", n / 256, n % 256)), at(1_000));
+        }
+        let sources = throttle.sources.lock().unwrap();
+        assert_eq!((sources.failing.len() <= FAILING_MAX, sources.good.len()), (true, GOOD_MAX));
+    }
+
+    #[test]
+    fn nobody_is_turned_away_when_it_is_off_or_the_source_is_not_known() {
+        assert_eq!(flood(&Throttle::new(0), "203.0.113.9", 0, 1000), 1000);
+        let throttle = Throttle::new(1);
+        (0..10).for_each(|_| throttle.failed(None, at(0)));
+        assert_eq!(throttle.check(None, at(0)), Ok(()));
+    }
+}
