@@ -26,10 +26,12 @@ mod bridge {
     mod faults;
     mod floods;
     mod limits;
+    mod memory;
     mod operation;
     mod refusals;
     mod restart;
     mod retries;
     mod routes;
+    mod signals;
     mod webhooks;
 }

@@ -16,6 +16,28 @@ pub(super) fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> a
     done
 }
 
+/// Open files and connections that are asked for: far more than all our bounds together come to.
+#[cfg(unix)]
+const OPEN_FILES: u64 = 8192;
+
+/// Lets the process open as many files and connections as it may need: by the usual limit of 1024 a flood of connections
+/// would leave none for the database and for Refairn.
+#[cfg(unix)]
+pub(super) fn raise_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        limit.current = Some(wanted);
+        // A system that refuses this has a reason of its own; connections beyond the limit wait, then.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}
+
+/// Other systems have no such limit.
+#[cfg(not(unix))]
+pub(super) fn raise_open_files() {}
+
 /// The signals by which people and supervisors end a process, from now on.
 #[cfg(unix)]
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::configuration::{ConfigFile, storage, webhook_path};
-use super::process::{Signals, block_on};
+use super::process::{Signals, block_on, raise_open_files};
 use super::{Verdict, output};
 use crate::app::{App, StartError};
 use crate::clock::Clock;
@@ -72,6 +72,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
     // The HTTP server's own start and stop are of no interest beside ours.
     let level = if args.log == LOG_LEVEL { format!("{LOG_LEVEL},actix_server=warn") } else { args.log };
     log::start(&level, format);
+    raise_open_files();
     block_on(serve(&config))
 }
 

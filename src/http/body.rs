@@ -19,13 +19,14 @@ const BODY_WAIT_MAX: Duration = Duration::from_secs(15);
 /// So much of a body is always taken, bytes. Nearly all webhooks are smaller, so a flood of large bodies cannot keep
 /// them out; the number of connections bounds what it comes to.
 const BODY_FREE_BYTES: usize = 32 << 10;
-/// What is beyond that, of all bodies together, bytes; more when one body may be longer.
-const BODIES_BYTES_MAX: usize = 16 << 20;
+/// What is beyond that, of all bodies of strangers and of all others, bytes; more when one body may be longer.
+const BODIES_BYTES_MAX: usize = 8 << 20;
 
-/// The memory for large bodies.
+/// The memory for large bodies. Senders of valid webhooks have their own, which no flood of forged ones can use up.
 #[derive(Debug)]
 pub struct BodyMemory {
-    bytes: Semaphore,
+    strangers: Semaphore,
+    known: Semaphore,
     body_bytes_max: usize,
 }
 
@@ -33,20 +34,40 @@ impl BodyMemory {
     /// Memory for bodies of up to `body_bytes_max` bytes: at the least for one of them.
     #[must_use]
     pub fn new(body_bytes_max: usize) -> Self {
-        let bytes = Semaphore::new(BODIES_BYTES_MAX.max(body_bytes_max));
-        Self { bytes, body_bytes_max }
-    }
-
-    /// The rest of it is there for others as long as this body is in use; `None` when there is not so much.
-    fn take(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
-        self.bytes.try_acquire_many(u32::try_from(bytes).ok()?).ok()
+        let pool = || Semaphore::new(BODIES_BYTES_MAX.max(body_bytes_max));
+        Self { strangers: pool(), known: pool(), body_bytes_max }
     }
 }
 
 /// A body, and the memory that it takes until it is dropped.
 pub(super) struct Body<'a> {
     pub(super) bytes: web::BytesMut,
-    _memory: Option<SemaphorePermit<'a>>,
+    _memory: Memory<'a>,
+}
+
+/// What one body has taken of the memory for large ones.
+struct Memory<'a> {
+    pool: &'a Semaphore,
+    taken: Option<SemaphorePermit<'a>>,
+    /// How long the body may be without more.
+    free_bytes: usize,
+}
+
+impl Memory<'_> {
+    fn grow_to(&mut self, bytes: usize) -> Result<(), Problem> {
+        let lacking = bytes.saturating_sub(self.free_bytes);
+        if lacking == 0 {
+            return Ok(());
+        }
+        let lacking_bytes = u32::try_from(lacking).map_err(|_| Problem::overloaded())?;
+        let more = self.pool.try_acquire_many(lacking_bytes).map_err(|_| Problem::overloaded())?;
+        match &mut self.taken {
+            Some(taken) => taken.merge(more),
+            None => self.taken = Some(more),
+        }
+        self.free_bytes = bytes;
+        Ok(())
+    }
 }
 
 /// The length that the sender announces.
@@ -59,8 +80,10 @@ pub(super) async fn read<'a>(
     request: &HttpRequest,
     payload: &mut web::Payload,
     memory: &'a BodyMemory,
+    from_known: bool,
 ) -> Result<Body<'a>, Problem> {
     let bytes_max = memory.body_bytes_max;
+    let pool = if from_known { &memory.known } else { &memory.strangers };
     let identity = |v: &header::HeaderValue| v.as_bytes().eq_ignore_ascii_case(b"identity");
     if !request.headers().get_all(header::CONTENT_ENCODING).all(identity) {
         return Err(Problem::content_encoded());
@@ -70,26 +93,20 @@ pub(super) async fn read<'a>(
         return Err(Problem::body_too_large(bytes_max));
     }
     let read = async {
-        // Grown as it comes: what is only announced takes no memory.
-        let mut bytes = web::BytesMut::with_capacity(announced.min(BODY_FREE_BYTES));
-        let mut taken: Option<SemaphorePermit<'a>> = None;
+        // Taken at once where the length is announced: what finds no room is not read, and no buffer is outgrown.
+        let mut memory = Memory { pool, taken: None, free_bytes: BODY_FREE_BYTES };
+        memory.grow_to(announced)?;
+        let mut bytes = web::BytesMut::with_capacity(announced);
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| Problem::body_incomplete())?;
             let length = bytes.len() + chunk.len();
             if length > bytes_max {
                 return Err(Problem::body_too_large(bytes_max));
             }
-            let lacking = length.saturating_sub(BODY_FREE_BYTES).min(chunk.len());
-            if lacking > 0 {
-                let more = memory.take(lacking).ok_or_else(Problem::overloaded)?;
-                match &mut taken {
-                    Some(taken) => taken.merge(more),
-                    None => taken = Some(more),
-                }
-            }
+            memory.grow_to(length)?;
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Body { bytes, _memory: taken })
+        Ok(Body { bytes, _memory: memory })
     };
     let in_time = tokio::time::timeout(BODY_WAIT_MAX, read).await;
     in_time.unwrap_or_else(|_| Err(Problem::too_slow(BODY_WAIT_MAX.as_secs())))

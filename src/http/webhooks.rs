@@ -89,7 +89,7 @@ async fn receive(
         Ok(visitor) => visitor,
         Err(error) => return Ok(refuse_unread(&error.into(), payload)),
     };
-    let body = match read(request, &mut payload, &rooms.body_memory).await {
+    let body = match read(request, &mut payload, &rooms.body_memory, visitor.is_known()).await {
         Ok(body) => body,
         Err(problem) => {
             rooms.intake.refuse(visitor, problem.code(), announced, rooms.clock.now());

@@ -26,6 +26,15 @@ pub const SHUT_OUT: &str = "too_many_failed_signatures";
 pub struct Visitor<'a> {
     endpoint: &'a Endpoint,
     source: Option<IpAddr>,
+    is_known: bool,
+}
+
+impl Visitor<'_> {
+    /// Whether a valid webhook came from the same address within the last day.
+    #[must_use]
+    pub const fn is_known(self) -> bool {
+        self.is_known
+    }
 }
 
 /// A request to a webhook endpoint, before anything of it is believed.
@@ -97,7 +106,7 @@ impl Intake {
         body_bytes: usize,
         at: Timestamp,
     ) -> Result<Visitor<'a>, IntakeError> {
-        let visitor = Visitor { endpoint, source };
+        let visitor = Visitor { endpoint, source, is_known: self.throttle.is_good(source, at) };
         let allowed = endpoint.allowed_ips.is_empty() || source.is_some_and(|ip| endpoint.allowed_ips.contains(&ip));
         if !allowed {
             self.refuse(visitor, "address_not_allowed", body_bytes, at);
@@ -121,7 +130,7 @@ impl Intake {
     /// # Errors
     /// Nothing was recorded.
     pub async fn accept(&self, arrival: Arrival<'_>) -> Result<Recorded, IntakeError> {
-        let Visitor { endpoint, source } = arrival.visitor;
+        let Visitor { endpoint, source, .. } = arrival.visitor;
         let signed = match verify(endpoint, &arrival.signatures, arrival.body, arrival.at) {
             Ok(signed) => signed,
             Err(error) => {
@@ -152,7 +161,7 @@ impl Intake {
 
     /// Notes a request that was refused, perhaps before its body was read; `reason` is a stable code.
     pub fn refuse(&self, visitor: Visitor<'_>, reason: &'static str, body_bytes: usize, at: Timestamp) {
-        let Visitor { endpoint, source } = visitor;
+        let Visitor { endpoint, source, .. } = visitor;
         events::refused(endpoint, reason);
         self.refusals.add(Refusal { at, endpoint: endpoint.name.clone(), reason, source, body_bytes });
     }

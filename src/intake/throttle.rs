@@ -83,6 +83,12 @@ impl Throttle {
         Err(ShutOut { retry_after_s, is_news })
     }
 
+    /// Whether a valid signature came from this source within a day.
+    pub(super) fn is_good(&self, source: Option<IpAddr>, at: Timestamp) -> bool {
+        let (Some(source), Ok(sources)) = (source, self.sources.lock()) else { return false };
+        sources.good.get(&key(source)).is_some_and(|until_us| at.as_microsecond() < *until_us)
+    }
+
     /// A signature of this source was not accepted.
     pub(super) fn failed(&self, source: Option<IpAddr>, at: Timestamp) {
         let (Some(interval_us), Some(source)) = (self.interval_us, source) else { return };
@@ -100,7 +106,7 @@ impl Throttle {
 
     /// A signature of this source was accepted.
     pub(super) fn passed(&self, source: Option<IpAddr>, at: Timestamp) {
-        let (Some(_), Some(source)) = (self.interval_us, source) else { return };
+        let Some(source) = source else { return };
         let key = key(source);
         let Ok(mut sources) = self.sources.lock() else { return };
         sources.failing.remove(&key);

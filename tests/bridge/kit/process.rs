@@ -104,6 +104,30 @@ impl Process {
         child.wait().expect("ended");
     }
 
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -s {name} {}", self.pid())]).status();
+        assert!(sent.expect("sh runs").success());
+    }
+
+    /// Waits until the bridge has ended; gives its exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let mut child = self.child.take().expect("a running bridge");
+        until("the bridge has ended", async || child.try_wait().expect("a child")).await.code()
+    }
+
+    /// The most memory that the bridge has had so far, in MiB; nothing where the system does not tell.
+    pub fn memory_peak_mib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
+    }
+
+    /// A POST to the provider's endpoint, signed at this moment.
+    pub fn signed(&self, kind: ProviderKind, body: &[u8]) -> Request {
+        signed(kind, body)
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("a running bridge").id()
     }
@@ -152,9 +176,11 @@ impl Process {
         assert_eq!(panicked, None);
     }
 
-    /// Ends everything.
+    /// Ends everything; the bridge may have ended before.
     pub async fn end(mut self) {
-        self.kill();
+        if self.child.is_some() {
+            self.kill();
+        }
         self.log_is_clean();
         self.server.stop(false).await;
         assert!(self.tasks.stop(Duration::from_secs(10)).await, "the sandbox did not stop");
@@ -173,6 +199,15 @@ impl Drop for Process {
 
 /// Posts a body signed at this moment; gives the event's number and whether it was known, if it was answered 200.
 pub async fn post(addr: SocketAddr, kind: ProviderKind, body: &[u8]) -> Option<(String, bool)> {
+    let reply = signed(kind, body).try_send(addr).await?;
+    // A connection may break anywhere; an answer that is here is whole only with its body.
+    let answer: Value = serde_json::from_slice(&reply.body).ok()?;
+    assert!(matches!(reply.status, 200 | 503), "{}: {answer}", reply.status);
+    let id = answer["event"].as_str().filter(|_| reply.status == 200)?;
+    Some((id.to_owned(), answer["duplicate"] == true))
+}
+
+fn signed(kind: ProviderKind, body: &[u8]) -> Request {
     let secret = match kind {
         ProviderKind::Stripe => STRIPE_SECRET,
         ProviderKind::Paystack => PAYSTACK_SECRET,
@@ -180,12 +215,7 @@ pub async fn post(addr: SocketAddr, kind: ProviderKind, body: &[u8]) -> Option<(
     let provider = provider(kind);
     let signature = provider.sign(secret, body, Clock::system().now());
     let request = Request::new("POST", &format!("/webhooks/{}", kind.code()));
-    let reply = request.header(provider.signature_header(), signature).body(body).try_send(addr).await?;
-    // A connection may break anywhere; an answer that is here is whole only with its body.
-    let answer: Value = serde_json::from_slice(&reply.body).ok()?;
-    assert!(matches!(reply.status, 200 | 503), "{}: {answer}", reply.status);
-    let id = answer["event"].as_str().filter(|_| reply.status == 200)?;
-    Some((id.to_owned(), answer["duplicate"] == true))
+    request.header(provider.signature_header(), signature).body(body)
 }
 
 /// Copies the database as a power cut would leave it: the file and its log, of one moment after another.
