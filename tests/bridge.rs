@@ -20,6 +20,7 @@ mod bridge {
     mod answers;
     mod api;
     mod calls;
+    mod certificates;
     mod connections;
     mod corpus;
     mod fairness;
