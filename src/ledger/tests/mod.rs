@@ -8,7 +8,7 @@ use crate::domain::fact::{Customer, Matter, Product, ReversalStage};
 use crate::domain::policy::{Leads, SameDayPayments, StatusUpdates};
 use crate::domain::reason::Reason;
 use crate::domain::status::Status;
-use book::{Book, at};
+use book::{Book, at, short};
 
 #[test]
 fn rule_1_a_customer_is_reported_once_a_code_is_known_and_once_only() {
@@ -95,6 +95,16 @@ fn rule_3_a_payment_that_several_events_report_is_one_call() {
 }
 
 #[test]
+fn rule_3_the_event_that_always_reports_a_payment_says_what_it_was() {
+    for primary_first in [true, false] {
+        let mut book = Book::new("2026-01-10T12:00:00Z");
+        book.payment("2026-01-10T11:00:00Z", "in_1", if primary_first { 30 } else { 25 }).primary = primary_first;
+        book.payment("2026-01-10T11:00:00Z", "in_1", if primary_first { 25 } else { 30 }).primary = !primary_first;
+        assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
+    }
+}
+
+#[test]
 fn rule_4_a_status_waits_for_the_day_to_end_and_takes_a_day_without_a_payment() {
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.payment("2026-01-10T11:00:00Z", "in_1", 30);
@@ -116,6 +126,17 @@ fn rule_4_a_later_payment_carries_the_status_itself() {
     assert_eq!(book.pass(2).deliver(), ["30 active 2026-01-10"]);
     assert_eq!(book.pass(100).deliver(), [""; 0]);
     assert!(book.person.deliveries.iter().any(|d| d.state == DeliveryState::Superseded));
+}
+
+#[test]
+fn rule_4_nothing_is_left_to_tell_while_a_payment_is_on_its_way() {
+    let mut book = Book::new("2026-01-12T12:00:00Z");
+    book.payment("2026-01-09T11:00:00Z", "in_1", 30);
+    book.status("2026-01-10T11:30:00Z", Status::PastDue);
+    assert_eq!(book.deliver().len(), 2);
+    book.payment("2026-01-12T11:00:00Z", "in_2", 30);
+    let open = book.plan().deliveries.into_iter().filter(|d| d.state.is_open()).map(|d| short(&d));
+    assert_eq!(open.collect::<Vec<_>>(), ["30 active 2026-01-12"], "the payment says that it is active again");
 }
 
 #[test]
@@ -147,6 +168,16 @@ fn rule_5_no_status_goes_out_before_a_delivered_payment() {
     book.status("2026-01-10T11:30:00Z", Status::Trialing);
     assert_eq!(book.deliver(), ["lead ADA10"]);
     assert_eq!(book.outcome(2), (EventState::Ignored, Some(Reason::NoPaymentYet)));
+}
+
+#[test]
+fn rule_5_a_payment_that_went_back_before_it_was_told_is_none() {
+    let mut book = Book::new("2026-01-12T12:00:00Z");
+    book.payment("2026-01-10T11:00:00Z", "in_1", 30);
+    book.reversal("2026-01-10T11:00:02Z", "in_1", 30, ReversalStage::Final);
+    book.status("2026-01-10T11:30:00Z", Status::Cancelled);
+    assert_eq!(book.deliver(), [""; 0]);
+    assert_eq!(book.outcome(3), (EventState::Ignored, Some(Reason::NoPaymentYet)));
 }
 
 #[test]
@@ -199,6 +230,18 @@ fn rule_8_test_mode_goes_to_its_own_product_or_nowhere() {
     (fact.mode, fact.product) = (Mode::Test, Product::NoTestProduct);
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.outcome(1), (EventState::Ignored, Some(Reason::TestModeOff)));
+}
+
+#[test]
+fn rule_8_a_test_code_credits_no_real_payment() {
+    let mut book = Book::new("2026-01-10T12:00:00Z");
+    book.code("2026-01-10T10:00:00Z", "ADA10");
+    let fact = &mut book.person.facts[0].fact;
+    (fact.mode, fact.product) = (Mode::Test, Product::Id("prod_test".into()));
+    book.payment("2026-01-10T11:00:00Z", "in_1", 30);
+    assert_eq!(book.deliver(), ["lead ADA10", "30 active 2026-01-10"]);
+    let product = |n: usize| book.person.deliveries[n].call.product().to_owned();
+    assert_eq!((product(0), product(1)), ("prod_test".into(), "prod_1".into()), "the real customer is not told");
 }
 
 #[test]
