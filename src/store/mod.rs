@@ -101,7 +101,7 @@ impl Store {
     pub async fn probe(&self) -> Result<(), StoreError> {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.write_soon(Probe).await,
-            Backend::Postgres(postgres) => postgres.write(&Probe).await,
+            Backend::Postgres(postgres) => postgres.write(Probe).await,
         }
     }
 
@@ -109,7 +109,7 @@ impl Store {
     pub async fn close(&self) {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.close().await,
-            Backend::Postgres(postgres) => postgres.close(),
+            Backend::Postgres(postgres) => postgres.close().await,
         }
     }
 
@@ -132,7 +132,7 @@ impl Store {
     async fn write<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.write(work).await,
-            Backend::Postgres(postgres) => postgres.write(&work).await,
+            Backend::Postgres(postgres) => postgres.write(work).await,
         }
     }
 }

@@ -3,6 +3,9 @@
 //! A write is a transaction; it takes advisory locks on what it decides about - the provider's ids of a fact, a
 //! customer's calls - and holds them to its end. No transaction is open while Refairn is called. A write that met
 //! another in a deadlock is run again.
+//!
+//! Whatever talks to the server is a task of its own. A caller that looks elsewhere for a while - one of many futures
+//! in one task - would otherwise keep a connection and its locks, with nobody to end what it began.
 
 mod error;
 mod migrations;
@@ -10,10 +13,12 @@ mod session;
 mod tls;
 mod watch;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio::sync::oneshot;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -26,6 +31,7 @@ use super::sql::{DATABASE_NOW, Row, Value, Work, values};
 use crate::clock::chance_permille;
 use crate::domain::database::ServerUrl;
 use crate::domain::event::{EventId, NewEvent, Recorded};
+use crate::tasks::Tasks;
 use error::{no_connection, silent, told};
 use session::Session;
 
@@ -60,6 +66,7 @@ pub(super) struct Postgres {
     pool: Pool,
     server: Arc<Config>,
     tls: MakeRustlsConnect,
+    tasks: Tasks,
     /// Tells this replica from the others.
     replica: i64,
 }
@@ -82,12 +89,15 @@ impl Postgres {
             .post_create(prepare)
             .build()
             .map_err(|_| StoreError::Io("PostgreSQL: the connections cannot be set up".to_owned()))?;
-        let store = Self { pool, server: Arc::new(server), tls, replica: rand::random() };
-        store.bounded(async { migrations::run(&mut store.client().await?).await }).await?;
+        let store = Self { pool, server: Arc::new(server), tls, tasks: Tasks::new(), replica: rand::random() };
+        let newcomer = store.clone();
+        store.apart(async move { migrations::run(&mut newcomer.client().await?).await }).await?;
         Ok(store)
     }
 
-    pub(super) fn close(&self) {
+    pub(super) async fn close(&self) {
+        // Nothing lasts longer than that, so nothing is left.
+        let _ = self.tasks.stop(OPERATION_WAIT_MAX).await;
         self.pool.close();
     }
 
@@ -98,26 +108,41 @@ impl Postgres {
         self.pool.get().await.map_err(no_connection)
     }
 
-    /// Runs something that talks to the server, for so long and no longer.
-    async fn bounded<T>(&self, talk: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let outcome = tokio::time::timeout(OPERATION_WAIT_MAX, talk).await;
-        outcome.unwrap_or_else(|_| {
-            // The other end may be a server that was replaced and never said so: its connections are not used again.
-            self.pool.retain(|_, _| false);
-            Err(silent())
-        })
+    /// Runs something that talks to the server in a task of its own, for so long and no longer. It goes on when nobody
+    /// waits for it any more.
+    async fn apart<T, F>(&self, talk: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let (tell, told) = oneshot::channel();
+        let pool = self.pool.clone();
+        self.tasks.spawn(async move {
+            let outcome = tokio::time::timeout(OPERATION_WAIT_MAX, talk).await.unwrap_or_else(|_| {
+                // The other end may be a server that was replaced and never said so: its connections are not used
+                // again.
+                pool.retain(|_, _| false);
+                Err(silent())
+            });
+            // Whoever asked may be gone.
+            let _ = tell.send(outcome);
+        });
+        told.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Runs one statement.
     pub(super) async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        self.bounded(async { session::query(&self.client().await?, sql, &values).await }).await
+        let (store, sql) = (self.clone(), sql.to_owned());
+        self.apart(async move { session::query(&store.client().await?, &sql, &values).await }).await
     }
 
     /// Writes, all or nothing.
-    pub(super) async fn write<W: Work>(&self, work: &W) -> Result<W::Answer, StoreError> {
+    pub(super) async fn write<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
+        let work = Arc::new(work);
         let mut run = 1;
         loop {
-            match self.bounded(self.write_once(work)).await {
+            let (store, work) = (self.clone(), Arc::clone(&work));
+            match self.apart(async move { store.write_once(work.as_ref()).await }).await {
                 Err(StoreError::Locked(_)) if run < RUNS_MAX => {
                     let rest = Duration::from_millis(u64::from(run * chance_permille() / 20));
                     tokio::time::sleep(rest).await;

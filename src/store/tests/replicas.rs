@@ -182,3 +182,18 @@ async fn texts_that_postgres_cannot_hold_are_kept_all_the_same() {
     post(&store, id, sale).await;
     assert_eq!(deliveries(&store).await.len(), 1);
 }
+
+#[tokio::test]
+async fn writes_that_their_caller_does_not_look_at_end_all_the_same() {
+    let place = Place::server();
+    let store = place.open().await;
+    // More than there are connections; each is begun, and nobody asks how it goes.
+    let mut begun: Vec<_> = (0..40).map(|_| Box::pin(store.probe())).collect();
+    for write in &mut begun {
+        assert!(futures_util::poll!(write).is_pending());
+    }
+    store.probe().await.unwrap();
+    for outcome in join_all(begun).await {
+        outcome.unwrap();
+    }
+}
