@@ -13,6 +13,25 @@
 mod support;
 
 mod bridge {
+    /// Runs each of these tests with its data in SQLite, and in PostgreSQL; they are handed what makes their worlds.
+    macro_rules! in_both {
+        ($($name:ident)*) => {
+            mod in_sqlite {
+                $(#[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    super::$name($crate::bridge::kit::world::Setup::new).await;
+                })*
+            }
+
+            mod in_postgres {
+                $(#[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    super::$name($crate::bridge::kit::world::Setup::on_server).await;
+                })*
+            }
+        };
+    }
+
     mod idle;
     mod kit;
 

@@ -1,4 +1,5 @@
-//! The corpus: what each payload means, and which calls come of it; and of each sequence, in every order.
+//! The corpus: what each payload means, and which calls come of it; and of each sequence, in every order. SQLite and
+//! PostgreSQL must come to the same.
 //!
 //! `BLESS=1 cargo test --test golden` writes what came instead of comparing it; look at the difference before you
 //! commit it.
@@ -10,7 +11,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use refairn_bridge::domain::delivery::DeliveryState;
 use refairn_bridge::domain::endpoint::ProviderKind;
@@ -18,6 +19,8 @@ use refairn_bridge::domain::reason::Reason;
 use serde_json::{Value, json};
 
 use support::case::Case;
+use support::place::{Place, Server};
+use support::postgres::Database;
 use support::{World, endpoint, fixtures};
 
 /// Days after the last event in which everything must have come to rest.
@@ -25,6 +28,8 @@ const DAYS: u64 = 5;
 /// Fewer folders than this mean that the corpus was not found.
 const CASES_MIN: usize = 60;
 const SEQUENCES_MIN: usize = 8;
+/// Of each sequence's orders so many are tried on PostgreSQL; SQLite has all of them.
+const ORDERS_ON_SERVER: usize = 3;
 
 fn folders(parent: &Path) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = std::fs::read_dir(parent)
@@ -36,15 +41,21 @@ fn folders(parent: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// Runs `check` on every folder on as many threads as there are cores; gives what it found wrong.
-fn check_all(folders: &[PathBuf], check: impl Fn(&Path) -> Result<(), String> + Sync) -> Vec<String> {
+/// Runs `check` on every folder on as many threads as there are cores, each with a database of its own; gives what it
+/// found wrong.
+fn check_all(
+    folders: &[PathBuf],
+    check: impl AsyncFn(&Path, &Arc<Server>) -> Result<(), String> + Sync,
+) -> Vec<String> {
     let queue = Mutex::new(folders.iter());
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
             scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                let server = Arc::new(runtime.block_on(Server::new(&Database::make())));
                 while let Some(folder) = queue.lock().expect("unpoisoned").next_back() {
-                    if let Err(difference) = check(folder) {
+                    if let Err(difference) = runtime.block_on(check(folder, &server)) {
                         let name = folder.strip_prefix(fixtures()).expect("inside").display();
                         wrong.lock().expect("unpoisoned").push(format!("── {name}\n{difference}"));
                     }
@@ -55,11 +66,6 @@ fn check_all(folders: &[PathBuf], check: impl Fn(&Path) -> Result<(), String> + 
     let mut wrong = wrong.into_inner().expect("unpoisoned");
     wrong.sort();
     wrong
-}
-
-fn block_on<T>(task: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(task)
 }
 
 fn provider_of(folder: &Path) -> ProviderKind {
@@ -79,44 +85,54 @@ fn settle(folder: &Path, came: &Value) -> Result<(), String> {
     let text =
         std::fs::read_to_string(&path).map_err(|e| format!("{e}: run with BLESS=1 and look at what it writes"))?;
     let expected: Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
-    if expected == *came {
+    same(&expected, came).map_err(|difference| format!("  {}\n{difference}", Case::read(folder).about))
+}
+
+/// The lines in which they differ.
+fn same(expected: &Value, came: &Value) -> Result<(), String> {
+    if expected == came {
         return Ok(());
     }
-    let about = Case::read(folder).about;
     let show = |v: &Value| serde_json::to_string_pretty(v).expect("json");
-    let (expected, came) = (show(&expected), show(came));
+    let (expected, came) = (show(expected), show(came));
     let lines = expected.lines().filter(|l| !came.contains(*l)).map(|l| format!("  - {l}"));
     let more = came.lines().filter(|l| !expected.contains(*l)).map(|l| format!("  + {l}"));
-    Err(format!("  {about}\n{}", lines.chain(more).collect::<Vec<_>>().join("\n")))
+    Err(lines.chain(more).collect::<Vec<_>>().join("\n"))
 }
 
 fn calls_of(world: &World) -> Vec<Value> {
     world.calls.iter().map(|c| json!({ "kind": c.kind, "body": c.body })).collect()
 }
 
-fn check_case(folder: &Path) -> Result<(), String> {
+/// What came of one body.
+async fn run_case(place: Place, case: &Case, provider: ProviderKind, body: &[u8]) -> Value {
+    let endpoints = vec![endpoint(provider, case.rules())];
+    let mut world = World::new(place, endpoints, case.policy(), case.received_at());
+    let recorded = world.record(provider, body).await;
+    world.map_all().await;
+    world.run_days(DAYS).await;
+    let again = world.record(provider, body).await;
+    assert!(again.duplicate && again.id == recorded.id, "a repetition was not recognised");
+    world.assert_explained().await;
+    let event = world.event(recorded.id).await;
+    let facts: Vec<Value> = event.fact.iter().map(|f| serde_json::from_str(f).expect("json")).collect();
+    json!({
+        "outcome": event.event.state.code(),
+        "reason": event.event.reason.map(Reason::code),
+        "facts": facts,
+        "calls": calls_of(&world),
+    })
+}
+
+async fn check_case(folder: &Path, server: &Arc<Server>) -> Result<(), String> {
     let case = Case::read(folder);
     let (json_file, raw_file) = (folder.join("body.json"), folder.join("body.bin"));
     let body = std::fs::read(&json_file).or_else(|_| std::fs::read(&raw_file)).map_err(|e| e.to_string())?;
     let provider = provider_of(folder);
-    let came = block_on(async {
-        let mut world = World::new(vec![endpoint(provider, case.rules())], case.policy(), case.received_at());
-        let recorded = world.record(provider, &body).await;
-        world.map_all().await;
-        world.run_days(DAYS).await;
-        let again = world.record(provider, &body).await;
-        assert!(again.duplicate && again.id == recorded.id, "a repetition was not recognised");
-        world.assert_explained().await;
-        let event = world.event(recorded.id).await;
-        let facts: Vec<Value> = event.fact.iter().map(|f| serde_json::from_str(f).expect("json")).collect();
-        json!({
-            "outcome": event.event.state.code(),
-            "reason": event.event.reason.map(Reason::code),
-            "facts": facts,
-            "calls": calls_of(&world),
-        })
-    });
-    settle(folder, &came)
+    let came = run_case(Place::file(), &case, provider, &body).await;
+    settle(folder, &came)?;
+    let on_server = run_case(Place::emptied(server).await, &case, provider, &body).await;
+    same(&came, &on_server).map_err(|difference| format!("  on PostgreSQL:\n{difference}"))
 }
 
 #[test]
@@ -144,8 +160,9 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
 }
 
 /// What came of one order: the calls by customer, what needs attention, and how many calls were withdrawn.
-async fn run_sequence(case: &Case, provider: ProviderKind, bodies: &[Vec<u8>]) -> Value {
-    let mut world = World::new(vec![endpoint(provider, case.rules())], case.policy(), case.received_at());
+async fn run_sequence(place: Place, case: &Case, provider: ProviderKind, bodies: &[Vec<u8>]) -> Value {
+    let endpoints = vec![endpoint(provider, case.rules())];
+    let mut world = World::new(place, endpoints, case.policy(), case.received_at());
     for body in bodies {
         world.record(provider, body).await;
         world.map_all().await;
@@ -166,7 +183,7 @@ async fn run_sequence(case: &Case, provider: ProviderKind, bodies: &[Vec<u8>]) -
     json!({ "calls": by_email.into_values().flatten().collect::<Vec<_>>(), "attention": attention, "cancelled": cancelled })
 }
 
-fn check_sequence(folder: &Path) -> Result<(), String> {
+async fn check_sequence(folder: &Path, server: &Arc<Server>) -> Result<(), String> {
     let case = Case::read(folder);
     let files = std::fs::read_dir(folder).expect("a folder").map(|e| e.expect("an entry").path());
     let is_body = |p: &PathBuf| p.extension().is_some_and(|e| e == "json") && !p.ends_with("expected.json");
@@ -175,20 +192,29 @@ fn check_sequence(folder: &Path) -> Result<(), String> {
     assert!(files.len() >= 2, "a sequence has several bodies");
     let bodies: Vec<Vec<u8>> = files.iter().map(|f| std::fs::read(f).expect("a body")).collect();
     let provider = provider_of(folder);
+    let names = |order: &[usize]| {
+        let names = order.iter().map(|i| files[*i].file_stem().expect("a name").to_string_lossy());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let orders = orders(bodies.len());
+    let on_server_every = orders.len().div_ceil(ORDERS_ON_SERVER);
     let mut first: Option<Value> = None;
-    for order in orders(bodies.len()) {
+    for (n, order) in orders.iter().enumerate() {
         let ordered: Vec<Vec<u8>> = order.iter().map(|i| bodies[*i].clone()).collect();
-        let came = block_on(run_sequence(&case, provider, &ordered));
+        let came = run_sequence(Place::file(), &case, provider, &ordered).await;
         if first.is_none() {
             settle(folder, &came)?;
         }
         let expected = first.get_or_insert_with(|| came.clone());
         if *expected != came {
-            let names: Vec<_> =
-                order.iter().map(|i| files[*i].file_stem().expect("a name").to_string_lossy()).collect();
             let show = |v: &Value| serde_json::to_string_pretty(v).expect("json");
             let (expected, came) = (show(expected), show(&came));
-            return Err(format!("  in the order {}:\n{came}\n  but in the first order:\n{expected}", names.join(", ")));
+            return Err(format!("  in the order {}:\n{came}\n  but in the first order:\n{expected}", names(order)));
+        }
+        if n % on_server_every == 0 {
+            let on_server = run_sequence(Place::emptied(server).await, &case, provider, &ordered).await;
+            same(&came, &on_server)
+                .map_err(|difference| format!("  on PostgreSQL in the order {}:\n{difference}", names(order)))?;
         }
     }
     Ok(())

@@ -45,7 +45,7 @@ fn start_time() -> Timestamp {
 impl Bridge {
     /// Starts everything; `keys` are added to the Stripe endpoint.
     async fn start(keys: &str) -> Self {
-        let folder = support::scratch();
+        let folder = support::place::scratch();
         let clock = Clock::manual(start_time());
         let provider = Provider::start().await;
         let business = Business::new(BUSINESS, API_KEY).product("prod_1", Program::recurring(20.into(), 14));

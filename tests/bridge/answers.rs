@@ -102,9 +102,13 @@ async fn a_conflict_means_that_refairn_has_it() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_conflict_with_another_payment_of_ours_needs_attention() {
-    let mut world = Setup::new().key("delivery", "same_day_payments", "send").start().await;
+in_both! {
+    a_conflict_with_another_payment_of_ours_needs_attention
+    a_call_that_was_recorded_although_no_answer_came_is_sent_again_and_is_a_duplicate
+}
+
+async fn a_conflict_with_another_payment_of_ours_needs_attention(new: fn() -> Setup) {
+    let mut world = new().key("delivery", "same_day_payments", "send").start().await;
     let email = world.email("c0");
     for (id, cents) in [("s0", 2999), ("s1", 5000)] {
         world.stripe(&Sale::new(id, &email, world.ago(60)).cents(cents).event()).await;
@@ -127,9 +131,8 @@ async fn a_conflict_with_another_payment_of_ours_needs_attention() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_was_recorded_although_no_answer_came_is_sent_again_and_is_a_duplicate() {
-    let world = Setup::new().key("refairn", "timeout_ms", "200").start().await;
+async fn a_call_that_was_recorded_although_no_answer_came_is_sent_again_and_is_a_duplicate(new: fn() -> Setup) {
+    let world = new().key("refairn", "timeout_ms", "200").start().await;
     let cases = [
         r#"{"drop":"after"}"#,
         r#"{"processed":true,"delay_ms":2000}"#,

@@ -91,9 +91,15 @@ async fn an_event_id_is_sent_when_it_is_asked_for() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_customer_goes_first_and_the_agent_is_credited() {
-    let world = World::new().await;
+in_both! {
+    the_customer_goes_first_and_the_agent_is_credited
+    a_first_payment_waits_for_the_code_that_may_be_on_its_way
+    calls_for_one_customer_never_overlap_and_keep_their_order
+    payments_that_wait_go_out_in_the_order_in_which_they_were_made
+}
+
+async fn the_customer_goes_first_and_the_agent_is_credited(new: fn() -> Setup) {
+    let world = new().start().await;
     let email = world.email("ada");
     // The reply to the customer's call is late; the payment has to wait for it.
     world.fault(r#"{"on":"customer-created","delay_ms":150}"#);
@@ -115,9 +121,8 @@ async fn the_customer_goes_first_and_the_agent_is_credited() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_first_payment_waits_for_the_code_that_may_be_on_its_way() {
-    let world = World::new().await;
+async fn a_first_payment_waits_for_the_code_that_may_be_on_its_way(new: fn() -> Setup) {
+    let world = new().start().await;
     let (ada, bola) = (world.email("ada"), world.email("bola"));
     let with_code = Sale::new("s1", &ada, world.ago(5)).first();
     world.stripe(&with_code.event()).await;
@@ -138,10 +143,9 @@ async fn a_first_payment_waits_for_the_code_that_may_be_on_its_way() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_for_one_customer_never_overlap_and_keep_their_order() {
+async fn calls_for_one_customer_never_overlap_and_keep_their_order(new: fn() -> Setup) {
     let upstream = Upstream::start(|_| Say::success().late(Duration::from_millis(15))).await;
-    let world = Setup::new().upstream(&upstream.url()).start().await;
+    let world = new().upstream(&upstream.url()).start().await;
     let (customers, months) = (12, 4);
     for month in (0..months).rev() {
         for n in 0..customers {
@@ -168,9 +172,8 @@ async fn calls_for_one_customer_never_overlap_and_keep_their_order() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn payments_that_wait_go_out_in_the_order_in_which_they_were_made() {
-    let world = World::new().await;
+async fn payments_that_wait_go_out_in_the_order_in_which_they_were_made(new: fn() -> Setup) {
+    let world = new().start().await;
     let email = world.email("ada");
     world.fault(r#"{"status":503}"#);
     for (id, days) in [("late", 1), ("first", 40), ("middle", 20)] {

@@ -36,9 +36,12 @@ async fn replay(world: &World) -> BTreeMap<String, String> {
     names
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_whole_corpus_is_taken_and_explained() {
-    let mut world = Setup::new().at("2026-11-20T12:00:00Z").start().await;
+in_both! {
+    the_whole_corpus_is_taken_and_explained
+}
+
+async fn the_whole_corpus_is_taken_and_explained(new: fn() -> Setup) {
+    let mut world = new().at("2026-11-20T12:00:00Z").start().await;
     let names = replay(&world).await;
     assert!(names.len() >= BODIES_MIN, "only {} bodies", names.len());
     world.drive(Duration::from_secs(DAYS * 86_400)).await;

@@ -12,9 +12,15 @@ async fn everything(world: &World) -> (Vec<Value>, Vec<Value>) {
     (world.all("events", "").await, world.all("deliveries", "").await)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restart_in_the_middle_keeps_everything() {
-    let mut world = World::new().await;
+in_both! {
+    a_restart_in_the_middle_keeps_everything
+    a_call_that_is_on_its_way_is_finished_before_the_end
+    events_that_nobody_had_read_are_read_after_the_start
+    an_endpoint_that_is_gone_leaves_its_events_explained
+}
+
+async fn a_restart_in_the_middle_keeps_everything(new: fn() -> Setup) {
+    let mut world = new().start().await;
     let (ada, bola, chidi, dayo) = (world.email("ada"), world.email("bola"), world.email("chidi"), world.email("dayo"));
     // Delivered; held for its day; retrying; waiting for a code; waiting for its customer; ignored.
     world.stripe(&Sale::new("s1", &ada, world.ago(60)).code("ADA10").event()).await;
@@ -56,9 +62,8 @@ async fn a_restart_in_the_middle_keeps_everything() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_is_on_its_way_is_finished_before_the_end() {
-    let mut world = World::new().await;
+async fn a_call_that_is_on_its_way_is_finished_before_the_end(new: fn() -> Setup) {
+    let mut world = new().start().await;
     let email = world.email("ada");
     world.fault(r#"{"on":"customer-created","delay_ms":400}"#);
     world.stripe(&Sale::new("s1", &email, world.ago(60)).code("ADA10").event()).await;
@@ -71,9 +76,8 @@ async fn a_call_that_is_on_its_way_is_finished_before_the_end() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn events_that_nobody_had_read_are_read_after_the_start() {
-    let mut world = World::new().await;
+async fn events_that_nobody_had_read_are_read_after_the_start(new: fn() -> Setup) {
+    let mut world = new().start().await;
     // Posted and ended at once: some of these are recorded and not read yet.
     for n in 0..30 {
         world.stripe(&Sale::new(&format!("s{n}"), &world.email(&format!("c{n}")), world.ago(60)).event()).await;
@@ -86,9 +90,8 @@ async fn events_that_nobody_had_read_are_read_after_the_start() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_that_is_gone_leaves_its_events_explained() {
-    let setup = Setup::new();
+async fn an_endpoint_that_is_gone_leaves_its_events_explained(new: fn() -> Setup) {
+    let setup = new();
     let secret = format!("whsec_w{}_new", setup.n);
     let mut world = setup.start().await;
     world.fault(r#"{"status":503,"times":1}"#);

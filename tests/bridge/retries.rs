@@ -48,9 +48,16 @@ async fn run(world: &World, email: &str, span: Duration) -> (Value, Vec<u64>) {
     (delivery, waits)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn pauses_are_1_2_4_seconds_and_double_and_jitter_only_adds() {
-    let world = World::new().await;
+in_both! {
+    pauses_are_1_2_4_seconds_and_double_and_jitter_only_adds
+    the_longest_pause_is_configurable
+    while_refairn_is_down_one_probe_goes_out_and_not_the_backlog
+    one_customers_trouble_does_not_hold_up_others
+    while_refairn_is_down_nothing_counts_as_on_its_way
+}
+
+async fn pauses_are_1_2_4_seconds_and_double_and_jitter_only_adds(new: fn() -> Setup) {
+    let world = new().start().await;
     let email = world.email("c0");
     world.fault(r#"{"status":500,"times":7}"#);
     world.stripe(&Sale::new("s0", &email, world.ago(60)).event()).await;
@@ -88,9 +95,8 @@ async fn a_call_that_never_gets_through_is_given_up_with_attention() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_longest_pause_is_configurable() {
-    let world = Setup::new().key("delivery", "retry_max_wait_s", "3").start().await;
+async fn the_longest_pause_is_configurable(new: fn() -> Setup) {
+    let world = new().key("delivery", "retry_max_wait_s", "3").start().await;
     let email = world.email("c0");
     world.fault(r#"{"status":502,"times":6}"#);
     world.stripe(&Sale::new("s0", &email, world.ago(60)).event()).await;
@@ -100,9 +106,8 @@ async fn the_longest_pause_is_configurable() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn while_refairn_is_down_one_probe_goes_out_and_not_the_backlog() {
-    let world = Setup::new().key("delivery", "concurrency", "4").start().await;
+async fn while_refairn_is_down_one_probe_goes_out_and_not_the_backlog(new: fn() -> Setup) {
+    let world = new().key("delivery", "concurrency", "4").start().await;
     world.fault(r#"{"status":503,"times":100000}"#);
     for n in 0..40 {
         world.stripe(&Sale::new(&format!("s{n}"), &world.email(&format!("c{n}")), world.ago(60)).event()).await;
@@ -132,9 +137,8 @@ async fn while_refairn_is_down_one_probe_goes_out_and_not_the_backlog() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_customers_trouble_does_not_hold_up_others() {
-    let world = World::new().await;
+async fn one_customers_trouble_does_not_hold_up_others(new: fn() -> Setup) {
+    let world = new().start().await;
     let (stuck, other) = (world.email("stuck"), world.email("other"));
     world.fault(&json!({ "status": 500, "times": 2, "email": stuck }).to_string());
     world.stripe(&Sale::new("s0", &stuck, world.ago(60)).event()).await;
@@ -148,9 +152,8 @@ async fn one_customers_trouble_does_not_hold_up_others() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn while_refairn_is_down_nothing_counts_as_on_its_way() {
-    let world = Setup::new().key("delivery", "concurrency", "4").start().await;
+async fn while_refairn_is_down_nothing_counts_as_on_its_way(new: fn() -> Setup) {
+    let world = new().key("delivery", "concurrency", "4").start().await;
     // The first answers are late, so that all of them are queued by then.
     world.fault(r#"[{"status":503,"delay_ms":800,"times":4},{"status":503,"times":100000}]"#);
     let sales = 12;

@@ -36,8 +36,8 @@ async fn refusals(world: &World, n: usize) {
 }
 
 /// A sandbox that refuses our key with 401, 403 or 404.
-fn refusing(status: u16) -> Setup {
-    let setup = Setup::new();
+fn refusing(new: fn() -> Setup, status: u16) -> Setup {
+    let setup = new();
     let n = setup.n;
     match status {
         401 => setup.business(business("biz_1", "another key")),
@@ -49,10 +49,16 @@ fn refusing(status: u16) -> Setup {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refused_configuration_pauses_the_route_until_a_probe_gets_through() {
+in_both! {
+    a_refused_configuration_pauses_the_route_until_a_probe_gets_through
+    other_businesses_and_products_go_on
+    a_pause_outlives_a_restart
+    a_paused_call_is_never_given_up
+}
+
+async fn a_refused_configuration_pauses_the_route_until_a_probe_gets_through(new: fn() -> Setup) {
     for status in [401, 403, 404] {
-        let mut world = refusing(status).start().await;
+        let mut world = refusing(new, status).start().await;
         let product = if status == 404 { "prod_late" } else { "prod_1" };
         world.stripe(&Sale::new("s0", &world.email("c0"), world.ago(60)).event()).await;
         refusals(&world, 1).await;
@@ -117,8 +123,7 @@ fn mend(world: &World, status: u16) {
     });
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn other_businesses_and_products_go_on() {
+async fn other_businesses_and_products_go_on(new: fn() -> Setup) {
     let file = r#"
         [[businesses]]
         id = "biz_2"
@@ -137,7 +142,7 @@ async fn other_businesses_and_products_go_on() {
         [endpoints.products]
         prod_YW8koff4DaG7cO = "prod_gone"
     "#;
-    let setup = Setup::new().unset("STRIPE_WEBHOOK_SECRET").unset("PAYSTACK_SECRET_KEY").file(file);
+    let setup = new().unset("STRIPE_WEBHOOK_SECRET").unset("PAYSTACK_SECRET_KEY").file(file);
     let setup = setup.business(business("biz_1", "another key")).business(business("biz_2", "key_2"));
     let mut world = setup.start().await;
     let post = async |name: &str, sale: Value| {
@@ -170,9 +175,8 @@ async fn other_businesses_and_products_go_on() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pause_outlives_a_restart() {
-    let mut world = refusing(401).start().await;
+async fn a_pause_outlives_a_restart(new: fn() -> Setup) {
+    let mut world = refusing(new, 401).start().await;
     world.stripe(&Sale::new("s0", &world.email("c0"), world.ago(60)).event()).await;
     refusals(&world, 1).await;
     let before = route(&world, "biz_1", "prod_1").await;
@@ -190,9 +194,8 @@ async fn a_pause_outlives_a_restart() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_paused_call_is_never_given_up() {
-    let mut world = refusing(401).key("delivery", "give_up_after_h", "1").start().await;
+async fn a_paused_call_is_never_given_up(new: fn() -> Setup) {
+    let mut world = refusing(new, 401).key("delivery", "give_up_after_h", "1").start().await;
     world.stripe(&Sale::new("s0", &world.email("c0"), world.ago(60)).event()).await;
     for probes in 1..5 {
         refusals(&world, probes).await;

@@ -17,6 +17,7 @@ use refairn_bridge::store::views::EventView;
 use crate::chance::{Chance, digest};
 use crate::events::{self, Event};
 use crate::life::{BEGIN, DAY, LIFE_MAX, Life};
+use crate::support::place::Place;
 use crate::support::{MadeCall, Weather, World, default_rules, endpoint};
 use crate::truth::Arrivals;
 
@@ -90,7 +91,7 @@ impl Batch {
         rules.minimum_amount = [("NGN".parse().expect("a currency"), 100.into())].into();
         rules.time_zone = policy.time_zone.clone();
         let endpoints = [ProviderKind::Stripe, ProviderKind::Paystack].map(|p| endpoint(p, rules.clone()));
-        World::new(endpoints.into(), policy, at)
+        World::new(Place::file(), endpoints.into(), policy, at)
     }
 
     fn all(&self) -> impl Iterator<Item = Arrival> {

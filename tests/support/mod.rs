@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod case;
+pub mod place;
 pub mod postgres;
 pub mod provider;
 
@@ -15,7 +16,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use refairn_bridge::app::Ledger;
 use refairn_bridge::clock::{Clock, after};
 use refairn_bridge::delivery::policy::{Patience, decide};
 use refairn_bridge::domain::delivery::{Delivery, DeliveryState};
@@ -32,6 +32,8 @@ use refairn_bridge::store::views::{DeliveryFilter, EventDetail, EventFilter, Eve
 use refairn_bridge::store::{AttemptRecord, Leased, Settlement, Store};
 use tokio::sync::Notify;
 
+use place::Place;
+
 /// The business of every test.
 pub const BUSINESS: &str = "biz_1";
 /// Its key at the sandbox.
@@ -46,13 +48,6 @@ pub const PATIENCE: Patience =
 const CALLS_AT_ONCE: usize = 256;
 /// How long a lease lasts.
 const LEASE: Duration = Duration::from_secs(60);
-
-/// A folder in memory where the system has one: tests open thousands of databases, and prove no durability with them.
-pub fn scratch() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    folder.expect("a temporary folder")
-}
 
 /// The rules that hold unless a test says otherwise.
 pub fn default_rules() -> Rules {
@@ -120,7 +115,7 @@ pub enum Weather {
 
 /// The bridge and its world.
 pub struct World {
-    pub folder: tempfile::TempDir,
+    place: Place,
     pub store: Store,
     pub clock: Clock,
     pub mapper: Mapper,
@@ -146,11 +141,10 @@ struct Unsettled {
 }
 
 impl World {
-    /// Starts with an empty store, at `start`.
-    pub fn new(endpoints: Vec<Endpoint>, policy: Policy, start: Timestamp) -> Self {
-        let folder = scratch();
+    /// Starts with the store of an empty place, at `start`.
+    pub fn new(place: Place, endpoints: Vec<Endpoint>, policy: Policy, start: Timestamp) -> Self {
         let clock = Clock::manual(start);
-        let store = open(folder.path(), &policy);
+        let store = place.open(&policy);
         let mapper = mapper(&store, &clock, &endpoints);
         let products = endpoints.iter().flat_map(|e| {
             let rules = &e.rules;
@@ -164,7 +158,7 @@ impl World {
         }
         let book = Book::new().with(business.clone());
         Self {
-            folder,
+            place,
             store,
             clock,
             mapper,
@@ -182,7 +176,7 @@ impl World {
     /// Ends the bridge and starts it again on what is on disk.
     pub async fn restart(&mut self) {
         self.store.close().await;
-        self.store = open(self.folder.path(), &self.policy);
+        self.store = self.place.open(&self.policy);
         self.mapper = mapper(&self.store, &self.clock, &self.endpoints);
         // What was on its way then is nobody's any more; whoever still holds it must not settle it.
         for unsettled in &mut self.unsettled {
@@ -386,10 +380,6 @@ impl World {
 
 fn attempt(at: Timestamp) -> AttemptRecord {
     AttemptRecord { at, took_ms: 1, status: None, outcome: String::new(), response: None }
-}
-
-fn open(folder: &Path, policy: &Policy) -> Store {
-    Store::open(&folder.join("bridge.db"), Arc::new(Ledger(policy.clone()))).expect("a store")
 }
 
 fn mapper(store: &Store, clock: &Clock, endpoints: &[Endpoint]) -> Mapper {

@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::until;
 use super::wire::Request;
 use super::world::business;
-use crate::support::scratch;
+use crate::support::place::scratch;
 
 const STRIPE_SECRET: &str = "whsec_of_the_process";
 const PAYSTACK_SECRET: &str = "sk_live_of_the_process";

@@ -20,7 +20,8 @@ use serde_json::Value;
 
 use super::wire::{Reply, Request};
 use super::{checks, log, until};
-use crate::support::scratch;
+use crate::support::place::scratch;
+use crate::support::postgres::Database;
 
 /// Looks in vain after which a call that is due must be waiting for the clock.
 const LOOKS_MAX: u32 = 100;
@@ -66,6 +67,11 @@ impl Setup {
             .set("REFAIRN_TEST_PRODUCT_ID", "prod_test")
             .set("STRIPE_WEBHOOK_SECRET", &format!("whsec_w{n}_old,whsec_w{n}_new"))
             .set("PAYSTACK_SECRET_KEY", &format!("sk_live_w{n}"))
+    }
+
+    /// The same with its data in PostgreSQL.
+    pub fn on_server() -> Self {
+        Self::new().set("DATABASE_URL", &Database::make().url())
     }
 
     /// Sets a variable of the environment.
