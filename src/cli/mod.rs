@@ -11,6 +11,7 @@ mod configuration;
 mod demo;
 mod healthcheck;
 mod map;
+mod migrate_store;
 mod operator;
 mod output;
 mod poster;
@@ -44,6 +45,7 @@ enum Command {
     Sandbox(sandbox::Args),
     Check(check::Args),
     Backup(backup::Args),
+    MigrateStore(migrate_store::Args),
     Map(map::Args),
     Send(send::Args),
     Events(operator::events::Args),
@@ -92,6 +94,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sandbox(args) => sandbox::run(args),
         Command::Check(args) => check::run(args),
         Command::Backup(args) => backup::run(&args),
+        Command::MigrateStore(args) => migrate_store::run(&args),
         Command::Map(args) => map::run(args),
         Command::Send(args) => send::run(args),
         Command::Events(args) => operator::events::run(args),

@@ -147,6 +147,9 @@ pub(super) fn store_hint(error: &StoreError, place: &str) -> String {
             )
         }
         StoreError::NewerSchema { .. } => "run the newer version, or set DATABASE_URL to another place".to_owned(),
+        StoreError::UnfinishedCopy => {
+            format!("run the same migrate-store again, which goes on where it stopped, or empty {place}")
+        }
         StoreError::Server(trouble, _) => server_hint(*trouble).to_owned(),
     }
 }

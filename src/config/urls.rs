@@ -18,7 +18,7 @@ impl StorageUrl {
     ///
     /// # Errors
     /// What is wrong and what to do, without a word of the address: it may hold a password.
-    pub(super) fn parse(text: &str, directory: Option<&Path>) -> Result<Self, UrlError> {
+    pub fn parse(text: &str, directory: Option<&Path>) -> Result<Self, UrlError> {
         let wrong = |cause| UrlError {
             cause,
             cure: "write sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE".to_owned(),

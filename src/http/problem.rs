@@ -131,6 +131,7 @@ impl From<StoreError> for Problem {
             | StoreError::Io(_)
             | StoreError::Server(..)
             | StoreError::NewerSchema { .. }
+            | StoreError::UnfinishedCopy
             | StoreError::Data(_) => "storage_unavailable",
         };
         let detail = "nothing was recorded; send it again later";

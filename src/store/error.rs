@@ -42,6 +42,9 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+    /// It is being filled with another database's data, and does not hold all of it.
+    #[error("the database holds a part of another one: migrate-store was not finished")]
+    UnfinishedCopy,
     /// What is stored is not what we store: a defect of ours, or an edit by hand.
     #[error("unexpected data in the database: {0}")]
     Data(String),

@@ -6,6 +6,7 @@
 //! other's way.
 
 pub mod body;
+pub mod copy;
 mod error;
 mod facts;
 mod intake;
@@ -69,7 +70,8 @@ impl Store {
     /// Opens the database at `path`, makes it and its folder when they are not there, and brings its schema up to date.
     ///
     /// # Errors
-    /// The folder or file cannot be made or written, is no database, or was written by a newer version.
+    /// The folder or file cannot be made or written, is no database, was written by a newer version, or holds a part of
+    /// another database that is still to be copied.
     pub fn open(path: &Path, planner: Arc<dyn Planner>) -> Result<Self, StoreError> {
         Ok(Self { backend: Backend::Sqlite(Sqlite::open(path)?), planner, turn: Turn::default() })
     }
@@ -107,10 +109,7 @@ impl Store {
 
     /// Ends after what is queued has been written, and lets go of the database.
     pub async fn close(&self) {
-        match &self.backend {
-            Backend::Sqlite(sqlite) => sqlite.close().await,
-            Backend::Postgres(postgres) => postgres.close().await,
-        }
+        self.backend.close().await;
     }
 
     const fn dialect(&self) -> Dialect {
@@ -122,17 +121,35 @@ impl Store {
 
     /// Runs a SELECT.
     async fn query(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        match &self.backend {
-            Backend::Sqlite(sqlite) => sqlite.query(sql, values).await,
-            Backend::Postgres(postgres) => postgres.query(&sql, values).await,
-        }
+        self.backend.query(sql, values).await
     }
 
     /// Writes, all or nothing.
     async fn write<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
-        match &self.backend {
-            Backend::Sqlite(sqlite) => sqlite.write(work).await,
-            Backend::Postgres(postgres) => postgres.write(work).await,
+        self.backend.write(work).await
+    }
+}
+
+impl Backend {
+    async fn query(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.query(sql, values).await,
+            Self::Postgres(postgres) => postgres.query(&sql, values).await,
+        }
+    }
+
+    async fn write<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(work).await,
+            Self::Postgres(postgres) => postgres.write(work).await,
+        }
+    }
+
+    /// Ends after what is queued has been written, and lets go of the database.
+    async fn close(&self) {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.close().await,
+            Self::Postgres(postgres) => postgres.close().await,
         }
     }
 }

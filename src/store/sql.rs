@@ -129,6 +129,33 @@ impl Dialect {
         }
     }
 
+    /// Whether there is a table `?1`.
+    pub(super) const fn has_table(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)",
+            Self::Postgres => "SELECT to_regclass(?1) IS NOT NULL",
+        }
+    }
+
+    /// What an INSERT says that brings ids with it.
+    pub(super) const fn with_ids(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "OVERRIDING SYSTEM VALUE",
+        }
+    }
+
+    /// Makes ids of a table's column go on after the last one; where they do by themselves there is nothing to run.
+    pub(super) fn go_on_after_the_last(self, table: &str, column: &str) -> Option<String> {
+        match self {
+            Self::Sqlite => None,
+            // Neither a column without a sequence nor a table without rows gives anything to set.
+            Self::Postgres => Some(format!(
+                "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), (SELECT MAX({column}) FROM {table}))"
+            )),
+        }
+    }
+
     /// Makes a SELECT take its rows, and leave out those that somebody else has taken.
     pub(super) const fn take_free_rows(self) -> &'static str {
         match self {
@@ -141,6 +168,11 @@ impl Dialect {
 impl Row {
     pub(super) fn new(values: Vec<Value>) -> Self {
         Self(values.into_iter())
+    }
+
+    /// All columns.
+    pub(super) fn values(self) -> Vec<Value> {
+        self.0.collect()
     }
 
     fn next(&mut self) -> Result<Value, StoreError> {

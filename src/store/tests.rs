@@ -1,5 +1,6 @@
 //! What every store must keep, whatever database is behind it.
 
+mod copying;
 mod files;
 mod places;
 mod replicas;

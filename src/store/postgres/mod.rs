@@ -23,11 +23,11 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::StoreError;
 use super::facts::INBOX_COLUMNS;
 use super::intake::{FIND, row_of};
 use super::rows::unknown;
-use super::sql::{DATABASE_NOW, Row, Value, Work, values};
+use super::sql::{DATABASE_NOW, Dialect, Row, Value, Work, values};
+use super::{StoreError, copy};
 use crate::clock::chance_permille;
 use crate::domain::database::ServerUrl;
 use crate::domain::event::{EventId, NewEvent, Recorded};
@@ -72,7 +72,28 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
+    /// Connects to a store that is whole, to work with it.
     pub(super) async fn connect(url: &ServerUrl) -> Result<Self, StoreError> {
+        let store = Self::prepare(url)?;
+        store.migrate().await?;
+        if store.holds(copy::MARKER).await? { Err(StoreError::UnfinishedCopy) } else { Ok(store) }
+    }
+
+    /// Connects to a store to copy another one into it: it may hold a part of that already.
+    pub(super) async fn connect_target(url: &ServerUrl) -> Result<Self, StoreError> {
+        let store = Self::prepare(url)?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Connects to a store to copy it. None is made if there is none.
+    pub(super) async fn connect_source(url: &ServerUrl) -> Result<Option<Self>, StoreError> {
+        let store = Self::prepare(url)?;
+        if store.holds("schema_version").await? { Self::connect(url).await.map(Some) } else { Ok(None) }
+    }
+
+    /// Ready to connect.
+    fn prepare(url: &ServerUrl) -> Result<Self, StoreError> {
         let server = server(url)?;
         let tls = tls::connector(&url.tls)?;
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -89,10 +110,26 @@ impl Postgres {
             .post_create(prepare)
             .build()
             .map_err(|_| StoreError::Io("PostgreSQL: the connections cannot be set up".to_owned()))?;
-        let store = Self { pool, server: Arc::new(server), tls, tasks: Tasks::new(), replica: rand::random() };
-        let newcomer = store.clone();
-        store.apart(async move { migrations::run(&mut newcomer.client().await?).await }).await?;
-        Ok(store)
+        Ok(Self { pool, server: Arc::new(server), tls, tasks: Tasks::new(), replica: rand::random() })
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let newcomer = self.clone();
+        self.apart(async move { migrations::run(&mut newcomer.client().await?).await }).await
+    }
+
+    /// Whether there is such a table.
+    async fn holds(&self, table: &str) -> Result<bool, StoreError> {
+        let found = self.query(Dialect::Postgres.has_table(), values![table]).await?;
+        found.into_iter().next().map_or(Ok(false), |mut row| row.flag())
+    }
+
+    /// Whether a replica is at work on the database: each of them listens.
+    pub(super) async fn is_served(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND query = ?1)";
+        let found = self.query(sql, values![watch::listen()]).await?;
+        found.into_iter().next().map_or(Ok(false), |mut row| row.flag())
     }
 
     pub(super) async fn close(&self) {
@@ -191,7 +228,7 @@ impl Postgres {
     }
 
     /// Adds up the changes of the counts; one replica at a time.
-    async fn roll_up(&self) -> Result<(), StoreError> {
+    pub(super) async fn roll_up(&self) -> Result<(), StoreError> {
         let sql = "WITH changes AS (DELETE FROM count_changes RETURNING what, state, n) \
              INSERT INTO count_sums (what, state, n) \
              SELECT what, state, CAST(SUM(n) AS BIGINT) FROM changes GROUP BY what, state ORDER BY what, state \

@@ -22,6 +22,11 @@ const ASK_EVERY: Duration = Duration::from_secs(30);
 /// Looks between two times at which the counts are added up.
 const LOOKS_PER_ROLL_UP: u32 = 5;
 
+/// What each replica tells the server, and the last thing it tells it on that connection.
+pub(super) fn listen() -> String {
+    format!("LISTEN {CHANNEL}")
+}
+
 impl Postgres {
     /// See [`crate::store::Store::watch`].
     pub(in crate::store) async fn watch(&self, inbox: &Notify, outbox: &Notify, stop: &CancellationToken) {
@@ -66,8 +71,7 @@ impl Postgres {
         let ask = async {
             // A server that went without a word is found by asking, and asking now and then keeps the way open.
             loop {
-                let listen = format!("LISTEN {CHANNEL}");
-                let answer = tokio::time::timeout(CONNECT_WAIT_MAX, client.batch_execute(&listen)).await;
+                let answer = tokio::time::timeout(CONNECT_WAIT_MAX, client.batch_execute(&listen())).await;
                 answer.map_err(|_| silent())?.map_err(|e| told(&e))?;
                 tokio::time::sleep(ASK_EVERY).await;
             }

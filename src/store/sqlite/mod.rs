@@ -12,8 +12,8 @@ use futures_util::FutureExt;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
-use super::StoreError;
 use super::sql::{Db, Dialect, Lock, Row, Value, Work};
+use super::{StoreError, copy};
 use crate::domain::event::EventId;
 use writer::Writer;
 
@@ -31,7 +31,20 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
+    /// Opens a store that is whole, to work with it.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_if(path, |db| {
+            let unfinished: bool = db.query_row(Dialect::Sqlite.has_table(), [copy::MARKER], |row| row.get(0))?;
+            if unfinished { Err(StoreError::UnfinishedCopy) } else { release_leases(db) }
+        })
+    }
+
+    /// Opens a store to copy another one into it: it may hold a part of that already.
+    pub(super) fn open_target(path: &Path) -> Result<Self, StoreError> {
+        Self::open_if(path, |_| Ok(()))
+    }
+
+    fn open_if(path: &Path, prepare: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<Self, StoreError> {
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder)
                 .map_err(|e| StoreError::from_io(&format!("cannot make the folder {}", folder.display()), &e))?;
@@ -39,7 +52,7 @@ impl Sqlite {
         let lock = lock(path)?;
         let mut connection = writer::open(path)?;
         migrations::run(&mut connection)?;
-        release_leases(&connection)?;
+        prepare(&connection)?;
         let writer = Writer::start(connection, path)?;
         Ok(Self { writer, readers: Arc::default(), path: Arc::new(path.to_owned()), lock: Arc::new(lock) })
     }
@@ -101,6 +114,28 @@ impl Sqlite {
         // It cannot fail on a file that is open; and the lock ends with the process in any case.
         let _ = self.lock.unlock();
     }
+}
+
+/// A column's name, and its place in the primary key or 0.
+pub(super) type Column = (String, i64);
+
+/// The tables of the schema as it is in this version, in the order in which they were made, and each one's columns.
+pub(super) fn tables() -> Result<Vec<(String, Vec<Column>)>, StoreError> {
+    let mut db = Connection::open_in_memory()?;
+    migrations::run(&mut db)?;
+    let mut tables = Vec::new();
+    for mut table in query(&db, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid", &[])? {
+        let name = table.text()?;
+        let columns = query(&db, "SELECT name, pk FROM pragma_table_info(?1) ORDER BY cid", &[Value::from(&name)])?;
+        let columns = columns.into_iter().map(|mut row| Ok((row.text()?, row.int()?)));
+        tables.push((name, columns.collect::<Result<_, StoreError>>()?));
+    }
+    Ok(tables)
+}
+
+/// How many migrations the schema of this version has.
+pub(super) fn schema_version() -> i64 {
+    migrations::known()
 }
 
 /// Takes the lock beside the database, which one process at a time may hold.
