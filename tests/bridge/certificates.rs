@@ -17,7 +17,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use super::kit::process::Process;
 use super::kit::samples::Sale;
 use super::kit::until;
-use crate::support::scratch;
+use crate::support::place::scratch;
 
 /// Makes an authority, and certificates of it: a good one, one that ran out, one of another name; and one
 /// that vouches for itself.
