@@ -10,8 +10,9 @@ use tokio::sync::Notify;
 use crate::clock::{Clock, after};
 use crate::config::{Config, StorageUrl};
 use crate::delivery::policy::Patience;
-use crate::delivery::{Dispatcher, Settings};
+use crate::delivery::{self, Dispatcher, Settings};
 use crate::domain::delivery::Delivery;
+use crate::domain::event::EventId;
 use crate::domain::person::{Person, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::secret::Secret;
@@ -20,12 +21,14 @@ use crate::intake::Intake;
 use crate::lookup;
 use crate::mapping::Mapper;
 use crate::refairn::{Client, ClientError};
-use crate::store::{Planner, Settlement, Store, StoreError};
+use crate::store::{LongestWaits, Planner, Pruned, Settlement, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry::events;
 
 /// How long the workers may take to finish what is on its way.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(40);
+/// How often waits are looked for that are too long because the clock was set back.
+const WAITS_CHECKED_EVERY: Duration = Duration::from_secs(60);
 /// How often old bodies are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 
@@ -136,6 +139,8 @@ impl App {
             tasks.spawn(lookups.run(inbox.clone(), asked, tasks.stopping()));
         }
         tasks.spawn(store.clone().watch(inbox, outbox.clone(), tasks.stopping()));
+        let longest = longest_waits(config);
+        tasks.spawn(cut_waits_short(store.clone(), clock.clone(), longest, outbox.clone(), tasks.stopping()));
         let dispatcher = Dispatcher::new(store.clone(), client, clock.clone(), settings(config), outbox);
         tasks.spawn(dispatcher.run(tasks.stopping()));
         let retention = Duration::from_secs(u64::from(config.storage.retention_days) * 86_400);
@@ -199,13 +204,47 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
+/// How long what the dispatcher waits for can take.
+fn longest_waits(config: &Config) -> LongestWaits {
+    let patience = settings(config).patience;
+    LongestWaits { retry: patience.longest_wait(), lease: delivery::lease_length(config.refairn.timeout) }
+}
+
+/// Looks for waits that are too long because the clock was set back, and ends them.
+async fn cut_waits_short(
+    store: Store,
+    clock: Clock,
+    longest: LongestWaits,
+    outbox: Arc<Notify>,
+    stop: tokio_util::sync::CancellationToken,
+) {
+    while !stop.is_cancelled() {
+        match store.pull_back(clock.now(), longest).await {
+            Ok(0) => {}
+            Ok(waits) => {
+                events::waits_cut_short(waits);
+                outbox.notify_one();
+            }
+            Err(error) => events::store_failed("look for waits that are too long", &error),
+        }
+        tokio::select! {
+            () = clock.sleep(WAITS_CHECKED_EVERY) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
 /// Removes bodies that are past their retention.
 async fn prune(store: Store, clock: Clock, retention: Duration, stop: tokio_util::sync::CancellationToken) {
+    let mut after_event = EventId(0);
     while !stop.is_cancelled() {
         let before = clock.now().checked_sub(retention).unwrap_or(jiff::Timestamp::MIN);
-        match store.prune(before).await {
-            Ok(removed) if removed > 0 => continue,
-            Ok(_) => {}
+        match store.prune(before, after_event).await {
+            Ok(Pruned { next: Some(next), .. }) => {
+                after_event = next;
+                continue;
+            }
+            Ok(Pruned { next: None, .. }) => after_event = EventId(0),
             Err(error) => events::store_failed("remove old bodies", &error),
         }
         tokio::select! {

@@ -56,8 +56,15 @@ impl Clock {
             }
             Kind::Manual(time) => {
                 let mut time = time.subscribe();
-                // The sender lives as long as `self`: waiting cannot fail.
-                let _ = time.wait_for(|now| *now >= at).await;
+                let mut seen = *time.borrow_and_update();
+                let mut left = at.duration_since(seen);
+                // As with the system's clock, a wait that has begun is no longer because the clock is set back. The
+                // sender lives as long as `self`: waiting cannot fail.
+                while left.is_positive() && time.changed().await.is_ok() {
+                    let now = *time.borrow_and_update();
+                    left -= now.duration_since(seen).max(jiff::SignedDuration::ZERO);
+                    seen = now;
+                }
             }
         }
     }
@@ -72,6 +79,13 @@ impl Clock {
 #[must_use]
 pub fn after(at: Timestamp, span: Duration) -> Timestamp {
     at.checked_add(span).unwrap_or(Timestamp::MAX)
+}
+
+/// Whether a wait that lasts no longer than `longest` and was to end at `end` is over. It is, too, if it would end later
+/// than one that begins now: then the clock was set back.
+#[must_use]
+pub fn is_over(end: Timestamp, longest: Duration, now: Timestamp) -> bool {
+    end <= now || end > after(now, longest)
 }
 
 /// A random share of a thousand, `0..1000`, for jitter.
@@ -96,5 +110,18 @@ mod tests {
         };
         tokio::join!(nap, drive);
         assert_eq!(clock.now(), after(Timestamp::UNIX_EPOCH, Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_wait_is_over_at_its_end_and_when_the_clock_was_set_back() {
+        let (end, longest) = (after(Timestamp::UNIX_EPOCH, Duration::from_secs(7200)), Duration::from_secs(30));
+        let check = |at, over: bool| {
+            assert_eq!(is_over(end, longest, after(Timestamp::UNIX_EPOCH, Duration::from_secs(at))), over, "{at}");
+        };
+        check(7200, true);
+        check(7199, false);
+        check(7170, false);
+        check(7169, true);
+        check(0, true);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::clock::after;
+use crate::clock::{after, is_over};
 use crate::domain::person::PersonKey;
 
 /// Customers whose calls failed, with no answer in between, at which Refairn counts as down. Different ones: a call that
@@ -79,7 +79,7 @@ impl Breaker {
     pub(super) fn room(&self, calls_max: usize, in_flight: usize, now: Timestamp) -> usize {
         match &self.outage {
             None => calls_max.saturating_sub(in_flight),
-            Some(outage) => usize::from(!outage.probing && outage.probe_at <= now),
+            Some(outage) => usize::from(!outage.probing && is_over(outage.probe_at, PROBE_WAIT_MAX, now)),
         }
     }
 
@@ -121,6 +121,8 @@ mod tests {
             at += next.duration_since(second(at)).unsigned_abs().as_secs();
         }
         assert_eq!(waits, [2, 4, 8, 16, 30, 30, 30]);
+        let set_back = Timestamp::UNIX_EPOCH - Duration::from_secs(7200);
+        assert_eq!(breaker.room(16, 0, set_back), 1, "nobody waits for hours because the clock was set back");
         breaker.answered();
         assert_eq!((breaker.room(16, 4, second(at)), breaker.is_open()), (12, false));
     }

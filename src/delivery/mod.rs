@@ -141,7 +141,7 @@ impl Dispatcher {
 
     /// Leases up to `wanted` calls; finds out when the next is due when there are fewer.
     async fn lease(&self, wanted: usize) -> Step {
-        let lease = self.settings.timeout * 2 + LEASE_MARGIN;
+        let lease = lease_length(self.settings.timeout);
         let rest = || Some(after(self.clock.now(), STORE_REST));
         let leased = match self.store.lease(self.clock.now(), lease, wanted).await {
             Ok(leased) => leased,
@@ -216,6 +216,12 @@ impl Dispatcher {
             Err(error) => unsent(Answer::Refused(format!("the call cannot be written as JSON: {error}"))),
         }
     }
+}
+
+/// How long a call is ours: longer than any call takes whose longest time is `timeout`.
+#[must_use]
+pub fn lease_length(timeout: Duration) -> Duration {
+    timeout * 2 + LEASE_MARGIN
 }
 
 /// What an attempt came to, for its history.

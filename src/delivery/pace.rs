@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::clock::after;
+use crate::clock::{after, is_over};
 
 /// Spreads calls evenly over time.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl Pace {
     /// Whether a call may begin now; if so, it is counted.
     pub(super) fn take(&mut self, now: Timestamp) -> bool {
         let Some(gap) = self.gap else { return true };
-        let may = self.next <= now;
+        let may = is_over(self.next, gap, now);
         if may {
             // Time in which nothing was to be sent is not made up for.
             self.next = after(self.next.max(now), gap);

@@ -18,12 +18,14 @@ mod placing;
 mod postgres;
 mod queue;
 mod rows;
+mod set_back;
 mod sql;
 mod sqlite;
 pub mod views;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -31,8 +33,9 @@ use tokio_util::sync::CancellationToken;
 pub use error::{ServerTrouble, StoreError};
 pub use facts::{Inbox, Mapped};
 pub use lookups::{Lack, Lookup, LookupEnd};
-pub use operate::{Action, ActionError};
+pub use operate::{Action, ActionError, Pruned};
 pub use queue::{AttemptRecord, Leased, Settlement};
+pub use set_back::LongestWaits;
 pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 
 use crate::domain::database::ServerUrl;
@@ -40,6 +43,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::person::{Person, Plan};
 use lease::Turn;
 use postgres::Postgres;
+use queue::PROBE_EVERY;
 use sql::{Db, Dialect, Row, Value, Work, values};
 use sqlite::Sqlite;
 
@@ -58,6 +62,17 @@ pub struct Store {
     backend: Backend,
     planner: Arc<dyn Planner>,
     turn: Turn,
+}
+
+/// What came of looking for damage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Looked {
+    /// All was read, and there is none.
+    Sound,
+    /// None was found, and not all was read.
+    NotAll,
+    /// This was found.
+    Damaged(String),
 }
 
 #[derive(Clone)]
@@ -104,6 +119,18 @@ impl Store {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.write_soon(Probe).await,
             Backend::Postgres(postgres) => postgres.write(Probe).await,
+        }
+    }
+
+    /// Reads the database, for so long at most, and names the first damage that is found. PostgreSQL looks after its
+    /// own: there nothing is read.
+    ///
+    /// # Errors
+    /// It cannot be read at all.
+    pub async fn damage(&self, longest: Duration) -> Result<Looked, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.damage(longest).await,
+            Backend::Postgres(_) => Ok(Looked::NotAll),
         }
     }
 

@@ -16,6 +16,15 @@ use crate::domain::reason::Reason;
 /// Bodies removed in one write.
 const PRUNE_BODIES_MAX: u32 = 1000;
 
+/// What came of looking for bodies to remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pruned {
+    /// So many were removed.
+    pub removed: u64,
+    /// There may be more after this event's.
+    pub next: Option<EventId>,
+}
+
 /// What an operator decides about a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -58,13 +67,25 @@ impl Store {
         self.write(Remap(id)).await?
     }
 
-    /// Removes bodies of events that arrived before `before`, a bounded number; gives how many. What recognises
-    /// redeliveries stays, and so do bodies of events that are not finished.
+    /// Removes bodies of finished events that were received before `before`, oldest first: looks at so many bodies after
+    /// that of `after`. What tells a repetition from a new event stays for ever. Nothing younger is looked at.
     ///
     /// # Errors
     /// Nothing was removed.
-    pub async fn prune(&self, before: Timestamp) -> Result<usize, StoreError> {
-        self.write(Prune(before)).await
+    pub async fn prune(&self, before: Timestamp, after: EventId) -> Result<Pruned, StoreError> {
+        // Read off the writer, and in the order of the ids, which is that of their arrival.
+        let sql = "SELECT b.event_id, e.received_at FROM bodies b CROSS JOIN events e \
+             WHERE e.id = b.event_id AND b.event_id > ?1 ORDER BY b.event_id LIMIT ?2";
+        let rows = self.query(sql.to_owned(), values![after.0, PRUNE_BODIES_MAX]).await?;
+        let old = rows.into_iter().map(|mut row| Ok((row.int()?, row.int()?)));
+        let old: Vec<(i64, i64)> = old.collect::<Result<_, StoreError>>()?;
+        let full = old.len() >= usize::try_from(PRUNE_BODIES_MAX).unwrap_or(usize::MAX);
+        let Some((last, _)) = old.iter().rfind(|(_, received_at)| *received_at < micros(before)) else {
+            return Ok(Pruned { removed: 0, next: None });
+        };
+        let removed = self.write(Prune { before, after, last: EventId(*last) }).await?;
+        let next = (full && old.last().is_some_and(|(id, _)| id == last)).then_some(EventId(*last));
+        Ok(Pruned { removed, next })
     }
 }
 
@@ -115,17 +136,19 @@ impl Work for Remap {
     }
 }
 
-struct Prune(Timestamp);
+struct Prune {
+    before: Timestamp,
+    after: EventId,
+    last: EventId,
+}
 
 impl Work for Prune {
-    type Answer = usize;
+    type Answer = u64;
 
-    async fn run<D: Db>(&self, db: &D) -> Result<usize, StoreError> {
-        let sql = "DELETE FROM bodies WHERE event_id IN (SELECT b.event_id FROM bodies b \
-             JOIN events e ON e.id = b.event_id \
-             WHERE e.received_at < ?1 AND e.state IN ('mapped', 'ignored') ORDER BY b.event_id LIMIT ?2)";
-        let removed = db.execute(sql, values![micros(self.0), PRUNE_BODIES_MAX]).await?;
-        Ok(usize::try_from(removed).unwrap_or(usize::MAX))
+    async fn run<D: Db>(&self, db: &D) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM bodies WHERE event_id > ?1 AND event_id <= ?2 AND EXISTS (SELECT 1 FROM events e \
+             WHERE e.id = bodies.event_id AND e.received_at < ?3 AND e.state IN ('mapped', 'ignored'))";
+        db.execute(sql, values![self.after.0, self.last.0, micros(self.before)]).await
     }
 }
 

@@ -120,6 +120,25 @@ impl Dialect {
         }
     }
 
+    /// The condition under which the lease of a row `q` lasts beyond `?1`, the deadline of a lease that begins now.
+    pub(super) fn leased_too_long(self) -> String {
+        match self {
+            Self::Sqlite => "q.leased = 1 AND q.due_at > ?1".to_owned(),
+            Self::Postgres => format!("q.leased = 1 AND q.leased_until > {DATABASE_NOW} + ?1"),
+        }
+    }
+
+    /// Lets no lease last beyond `?1`, the deadline of one that begins now.
+    pub(super) fn lease_no_longer(self) -> String {
+        match self {
+            Self::Sqlite => "UPDATE queue SET due_at = ?1 WHERE leased = 1 AND due_at > ?1".to_owned(),
+            Self::Postgres => format!(
+                "UPDATE queue SET leased_until = {DATABASE_NOW} + ?1 \
+                 WHERE leased = 1 AND leased_until > {DATABASE_NOW} + ?1"
+            ),
+        }
+    }
+
     /// A write that changes nothing.
     pub(super) const fn probe(self) -> &'static str {
         match self {

@@ -113,6 +113,11 @@ pub fn store_failed(operation: &'static str, error: &StoreError) {
     tracing::error!(operation, "cannot {operation}: {error}");
 }
 
+/// The clock was set back, and waits that it had made too long were cut short.
+pub fn waits_cut_short(waits: u64) {
+    tracing::warn!(waits, "the clock was set back: {waits} waits that would have lasted too long are over");
+}
+
 /// Some tasks did not end in time.
 pub fn stopped_in_haste() {
     tracing::warn!("some tasks did not end in time; what they were doing is taken up again at the next start");

@@ -180,3 +180,24 @@ async fn while_refairn_is_down_nothing_counts_as_on_its_way(new: fn() -> Setup) 
     assert_eq!(world.sandbox.look(|book| book.payments().len()), sales - 1);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_by_hours_keeps_nobody_waiting_for_them_and_sends_nothing_twice() {
+    let world = World::new().await;
+    world.fault(r#"[{"status":503,"times":6}]"#);
+    for n in 0..4 {
+        world.stripe(&Sale::new(&format!("s{n}"), &world.email(&format!("c{n}")), world.ago(60)).event()).await;
+    }
+    world.idle().await;
+    world.set_back(5 * HOUR);
+    let mut minutes = 0;
+    until("all are told", async || {
+        minutes += 1;
+        world.drive(Duration::from_secs(60)).await;
+        (world.sandbox.look(|book| book.payments().len()) == 4).then_some(())
+    })
+    .await;
+    assert!(minutes <= 30, "it took {minutes} minutes");
+    assert_eq!(world.sandbox.calls().iter().filter(|call| call.decided.is_some()).count(), 4, "none was told twice");
+    world.end().await;
+}

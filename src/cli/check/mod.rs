@@ -4,6 +4,7 @@ mod dashboard;
 mod findings;
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde::Serialize;
@@ -19,6 +20,7 @@ use super::{Verdict, output};
 use crate::app::{self, StartError};
 use crate::config::{Business, Config};
 use crate::refairn::{Client, KeyProbe};
+use crate::store::Looked;
 
 /// Find what is wrong with the set-up, and what to paste into each provider's dashboard
 ///
@@ -37,6 +39,9 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 }
+
+/// How long the database is read to find damage: some gigabytes.
+const LOOK_FOR_DAMAGE_MAX: Duration = Duration::from_secs(20);
 
 /// What was found.
 #[derive(Serialize)]
@@ -134,10 +139,19 @@ async fn database(config: &Config) -> Finding {
             return wrong(&error, cure);
         }
     };
-    let probe = store.probe().await;
+    let found = match store.probe().await {
+        Ok(()) => store.damage(LOOK_FOR_DAMAGE_MAX).await,
+        Err(error) => Err(error),
+    };
     store.close().await;
-    match probe {
-        Ok(()) => Finding::fine(Area::Storage, format!("{place} opens and takes a write")),
+    match found {
+        Ok(Looked::Sound) => Finding::fine(Area::Storage, format!("{place} opens, takes a write, and is sound")),
+        Ok(Looked::NotAll) => Finding::fine(Area::Storage, format!("{place} opens and takes a write")),
+        Ok(Looked::Damaged(what)) => Finding::wrong(
+            Area::Storage,
+            format!("{place} is damaged: {what}"),
+            "stop the bridge, keep the file, look at the disk, and put your last backup in its place",
+        ),
         Err(error) => {
             let cure = store_hint(&error, &place);
             wrong(&StartError::Store(error), cure)

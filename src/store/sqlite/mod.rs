@@ -7,16 +7,19 @@ mod writer;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ToSql};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
 use super::sql::{Db, Dialect, Lock, Row, Value, Work};
-use super::{StoreError, copy};
+use super::{Looked, StoreError, copy};
 use crate::domain::event::EventId;
 use writer::Writer;
 
+/// Steps of SQLite's machine between two looks at the time.
+const PROGRESS_STEPS: i32 = 10_000;
 /// Reading connections kept open.
 const READERS_MAX: usize = 4;
 
@@ -83,6 +86,28 @@ impl Sqlite {
     /// Writes, or fails at once when too much is waiting.
     pub(super) async fn write_soon<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
         self.writer.write_soon(move |db| run(&work, db)).await
+    }
+
+    /// Reads every page and follows every index, for so long at most.
+    pub(super) async fn damage(&self, longest: Duration) -> Result<Looked, StoreError> {
+        let store = self.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let mut db = store.take_reader()?;
+            let begin = Instant::now();
+            db.progress_handler(PROGRESS_STEPS, Some(move || begin.elapsed() > longest))?;
+            // The first finding is enough: what to do is the same.
+            let found: Result<String, _> = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+            match found.map_err(|error| (error.sqlite_error_code(), error)) {
+                Ok(text) if text == "ok" => Ok(Looked::Sound),
+                Ok(text) => Ok(Looked::Damaged(text.replace('\n', " "))),
+                Err((Some(ErrorCode::OperationInterrupted), _)) => Ok(Looked::NotAll),
+                Err((Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase), error)) => {
+                    Ok(Looked::Damaged(error.to_string()))
+                }
+                Err((_, error)) => Err(error.into()),
+            }
+        });
+        task.await.map_err(|_| StoreError::Closed)?
     }
 
     fn take_reader(&self) -> Result<Connection, StoreError> {

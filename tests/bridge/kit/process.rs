@@ -77,7 +77,9 @@ impl Process {
 
     /// The program with the variables of this bridge.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_refairn-bridge"));
+        // A write beyond a limit of the system is to fail, as on a full disk, and not to end the program.
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_refairn-bridge")]);
         command.args(args).env_clear().envs(&self.variables).current_dir(self.folder.path()).stdin(Stdio::null());
         command
     }

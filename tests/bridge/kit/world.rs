@@ -218,6 +218,11 @@ impl World {
         self.clock.set(after(self.now(), span));
     }
 
+    /// Somebody finds that the clock is ahead.
+    pub fn set_back(&self, span: Duration) {
+        self.clock.set(self.now() - span);
+    }
+
     /// A POST to the provider's endpoint, signed as the provider would now.
     pub fn signed(&self, kind: ProviderKind, body: &[u8]) -> Request {
         let secret = match kind {

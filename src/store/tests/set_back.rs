@@ -1,0 +1,59 @@
+//! A clock that was ahead and was set back: nothing waits for the time that was told in error.
+
+use super::*;
+
+in_both! {
+    what_a_clock_that_was_ahead_put_off_is_due_when_it_is_set_back
+    what_waits_as_long_as_it_should_is_left_alone
+}
+
+const WAITS: LongestWaits = LongestWaits { retry: Duration::from_secs(4000), lease: LEASE };
+
+fn hours(n: u64) -> Duration {
+    Duration::from_secs(n * 3600)
+}
+
+async fn leased(store: &Store, at: Timestamp, n: usize) -> Vec<Leased> {
+    store.lease(at, LEASE, n).await.unwrap()
+}
+
+async fn queued(store: &Store, n: usize) {
+    for n in 0..n {
+        let id = store.record(event(&format!("evt_{n}"))).await.unwrap().id;
+        post(store, id, payment(&format!("in_{n}"), Some(&format!("p{n}@example.com")), "2026-01-10")).await;
+    }
+}
+
+async fn what_a_clock_that_was_ahead_put_off_is_due_when_it_is_set_back(place: Place) {
+    let store = place.open().await;
+    queued(&store, 4).await;
+    // One is tried again, one is under way, one finds its route paused, one was never tried.
+    let calls = leased(&store, now(), 3).await;
+    let again = |hours| Settlement::Retry { at: after(now(), hours), outcome_unknown: false, detail: "down".into() };
+    store.settle(&calls[0], attempt(), again(hours(0) + Duration::from_secs(900)), now()).await.unwrap();
+    store.settle(&calls[1], attempt(), Settlement::PauseRoute("no key".into()), now()).await.unwrap();
+    let real = now().checked_sub(hours(5)).unwrap();
+    assert!(leased(&store, real, 10).await.is_empty());
+    assert!(store.pull_back(real, WAITS).await.unwrap() > 0);
+    assert_eq!(store.pull_back(real, WAITS).await.unwrap(), 0, "once is enough");
+    // The paused route yields its probe at once, then everything else but the one that is under way.
+    let probe = leased(&store, real, 10).await;
+    assert_eq!(probe.len(), 1);
+    store.settle(&probe[0], attempt(), Settlement::Delivered(Receipt::default()), real).await.unwrap();
+    let rest = leased(&store, real, 10).await;
+    assert_eq!(rest.len(), 2, "the one under way is not sent twice");
+    assert!(rest.iter().all(|l| l.delivery.id != calls[2].delivery.id));
+    assert!(store.settle(&calls[2], attempt(), Settlement::Delivered(Receipt::default()), real).await.unwrap());
+}
+
+async fn what_waits_as_long_as_it_should_is_left_alone(place: Place) {
+    let store = place.open().await;
+    queued(&store, 2).await;
+    let calls = leased(&store, now(), 1).await;
+    let retry = Settlement::Retry { at: after(now(), hours(1)), outcome_unknown: true, detail: "down".into() };
+    store.settle(&calls[0], attempt(), retry, now()).await.unwrap();
+    let under_way = leased(&store, now(), 1).await;
+    assert_eq!(under_way.len(), 1);
+    assert_eq!(store.pull_back(now(), WAITS).await.unwrap(), 0);
+    assert!(leased(&store, now(), 10).await.is_empty());
+}

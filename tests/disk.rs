@@ -1,0 +1,175 @@
+//! What a disk does to a bridge: no room for a write, a damaged page, a schema of another version. The real program.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "tests may fail loudly, and their helpers are for this binary alone"
+)]
+#![allow(dead_code, reason = "the helpers serve more than one test binary")]
+
+#[path = "bridge/kit/mod.rs"]
+mod kit;
+mod support;
+
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::process::Command;
+
+use refairn_bridge::clock::Clock;
+use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
+
+use kit::process::Process;
+use kit::samples::Sale;
+use kit::until;
+use support::postgres::Database;
+
+fn sale(n: usize) -> String {
+    Sale::new(&format!("disk{n}"), &format!("disk{n}@example.com"), Clock::system().now()).event().to_string()
+}
+
+/// What a command came to: exit code, standard output and error.
+fn run(mut command: Command) -> (Option<i32>, String) {
+    let out = command.output().expect("it runs");
+    (out.status.code(), String::from_utf8(out.stdout).unwrap() + &String::from_utf8(out.stderr).unwrap())
+}
+
+fn fails(command: Command, says: &[&str]) {
+    let (code, text) = run(command);
+    assert_eq!(code, Some(1), "{text}");
+    for says in says {
+        assert!(text.contains(says), "it does not say {says:?}: {text}");
+    }
+}
+
+fn database(process: &Process) -> std::path::PathBuf {
+    process.folder.path().join("bridge.db")
+}
+
+async fn is_told(process: &Process, email: &str) {
+    until("it is told", async || {
+        let is_there = |p: &refairn_bridge::sandbox::Payment| p.customer_email == email;
+        process.sandbox.look(|book| book.payments().iter().any(is_there)).then_some(())
+    })
+    .await;
+}
+
+/// Overwrites the page that an index or a table begins with.
+fn damage(file: &Path, name: &str) {
+    let db = rusqlite::Connection::open(file).expect("opened");
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let page: u64 = db.query_row(sql, [name], |row| row.get::<_, i64>(0)).expect("there").unsigned_abs();
+    let bytes: u64 = db.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0)).expect("a size").unsigned_abs();
+    // What is in the log would be read instead.
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("folded in");
+    drop(db);
+    let mut file = std::fs::File::options().write(true).open(file).expect("opened");
+    file.seek(SeekFrom::Start((page - 1) * bytes)).expect("there");
+    file.write_all(&vec![0xee; usize::try_from(bytes).unwrap()]).expect("written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_answered_2xx_from_a_damaged_page_and_check_says_what_to_do() {
+    let mut process = Process::new(&[]);
+    process.start().await;
+    process.post(Stripe, sale(1).as_bytes()).await.expect("answered 2xx");
+    is_told(&process, "disk1@example.com").await;
+    let copy = process.folder.path().join("copy.db");
+    let (code, text) = run(process.command(&["backup", "copy.db"]));
+    assert_eq!(code, Some(0), "{text}");
+    process.kill();
+    damage(&database(&process), "sqlite_autoindex_events_1");
+    process.start().await;
+    for _ in 0..3 {
+        assert_eq!(process.post(Stripe, sale(2).as_bytes()).await, None, "answered 503");
+    }
+    process.kill();
+    fails(process.command(&["check"]), &["is damaged: ", "put your last backup in its place"]);
+    fails(process.command(&["backup", "again.db"]), &["hint: "]);
+    for ending in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(process.folder.path().join(format!("bridge.db{ending}")));
+    }
+    std::fs::rename(copy, database(&process)).expect("restored");
+    process.start().await;
+    let (_, known) = process.post(Stripe, sale(1).as_bytes()).await.expect("answered 2xx");
+    assert!(known);
+    process.post(Stripe, sale(2).as_bytes()).await.expect("answered 2xx");
+    is_told(&process, "disk2@example.com").await;
+    process.end().await;
+}
+
+/// The longest file that the running program may write, bytes; `unlimited` takes the limit away.
+fn limit_files(process: &Process, bytes: &str) {
+    let limit = format!("--fsize={bytes}:unlimited");
+    let status = Command::new("prlimit").args(["--pid", &process.pid().to_string(), &limit]).status();
+    assert!(status.expect("prlimit, of the package util-linux").success());
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_without_room_is_answered_503_and_once_there_is_room_it_goes_on_by_itself() {
+    let mut process = Process::new(&[]);
+    process.start().await;
+    process.post(Stripe, sale(1).as_bytes()).await.expect("answered 2xx");
+    is_told(&process, "disk1@example.com").await;
+    limit_files(&process, "1");
+    for _ in 0..5 {
+        assert_eq!(process.post(Stripe, sale(2).as_bytes()).await, None, "answered 503");
+    }
+    limit_files(&process, "unlimited");
+    let (_, known) = until("it takes webhooks again", async || process.post(Stripe, sale(2).as_bytes()).await).await;
+    assert!(!known, "what was answered 503 was not recorded in part");
+    is_told(&process, "disk2@example.com").await;
+    assert_eq!(process.sandbox.look(|book| book.payments().len()), 2);
+    let (code, text) = run({
+        process.kill();
+        process.command(&["check"])
+    });
+    assert!(text.contains("opens, takes a write, and is sound"), "{code:?} {text}");
+    process.start().await;
+    process.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_database_is_refused_and_a_migration_that_was_cut_off_is_made_up_for() {
+    let mut process = Process::new(&[]);
+    let file = database(&process);
+    process.start().await;
+    process.kill();
+    let db = rusqlite::Connection::open(&file).expect("opened");
+    let known: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("a version");
+    db.pragma_update(None, "user_version", 99).expect("set");
+    let newer = ["has schema 99", "run the newer"];
+    fails(process.command(&["serve"]), &newer);
+    fails(process.command(&["check"]), &newer);
+    // The last migration finds something of its own in its way: it fails as a whole, whatever it had done before.
+    db.execute_batch(
+        "DROP TABLE lookups; DROP TRIGGER IF EXISTS lookups_wanted; DROP TRIGGER IF EXISTS lookups_unwanted;
+         CREATE TABLE in_the_way (x); CREATE INDEX lookups_by_thing ON in_the_way (x)",
+    )
+    .expect("undone");
+    db.pragma_update(None, "user_version", known - 1).expect("set");
+    fails(process.command(&["serve"]), &["lookups_by_thing already exists"]);
+    let half: i64 = db
+        .query_row("SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'lookups'", [], |row| row.get(0))
+        .expect("counted");
+    assert_eq!(half, 0, "nothing of it is there");
+    db.execute_batch("DROP TABLE in_the_way").expect("out of the way");
+    drop(db);
+    process.start().await;
+    process.post(Stripe, sale(1).as_bytes()).await.expect("answered 2xx");
+    is_told(&process, "disk1@example.com").await;
+    process.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_server_is_refused() {
+    let database = Database::make();
+    let url = database.url();
+    let mut process = Process::new(&[("DATABASE_URL", &url)]);
+    process.start().await;
+    process.kill();
+    database.run("UPDATE schema_version SET version = 99");
+    fails(process.command(&["serve"]), &["has schema 99", "run the newer"]);
+    fails(process.command(&["check"]), &["has schema 99", "run the newer"]);
+}
