@@ -18,7 +18,7 @@ use crate::domain::person::PersonKey;
 
 /// Events in one transaction of PostgreSQL: each takes a lock for each of its ids, and the server's table of locks is
 /// bounded.
-const POSTGRES_EVENTS_MAX: usize = 32;
+const POSTGRES_EVENTS_MAX: u32 = 32;
 
 /// An event that waits to be read.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub(super) fn inbox(row: &mut Row) -> Result<Inbox, StoreError> {
 
 impl Store {
     /// The oldest events that nobody has read yet. Of several replicas, each gets others: what one has been given is
-    /// its own to read for half a minute.
+    /// its own to read for a few seconds.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -82,7 +82,8 @@ impl Store {
                 );
                 sqlite.query(sql, values![events_max]).await?
             }
-            Backend::Postgres(postgres) => postgres.inbox(events_max).await?,
+            // As many as are written together: what waits for its turn is not lost to a replica that dies.
+            Backend::Postgres(postgres) => postgres.inbox(events_max.min(POSTGRES_EVENTS_MAX)).await?,
         };
         rows.into_iter().map(|mut row| inbox(&mut row)).collect()
     }
@@ -99,7 +100,7 @@ impl Store {
         while !events.is_empty() {
             let rest = match &self.backend {
                 Backend::Sqlite(_) => Vec::new(),
-                Backend::Postgres(_) => events.split_off(events.len().min(POSTGRES_EVENTS_MAX)),
+                Backend::Postgres(_) => events.split_off(events.len().min(POSTGRES_EVENTS_MAX as usize)),
             };
             self.write(Post { events, planner: planner.clone(), now }).await?;
             events = rest;

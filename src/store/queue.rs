@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::lease::Lease;
+use super::lease::{ALL_IS_READ, Lease};
 use super::people::{load, replan, write};
 use super::rows::{micros, put_delivery, time_option};
 use super::sql::{Db, Lock, Work, first, values};
@@ -117,7 +117,7 @@ impl Store {
         let sql = format!(
             "SELECT MIN(CASE WHEN s.probe_at > s.due_at THEN s.probe_at ELSE s.due_at END) FROM ( \
              SELECT r.probe_at, (SELECT MIN(q.due_at) FROM queue q \
-             WHERE q.business = r.business AND q.product = r.product AND {}) AS due_at FROM routes r) AS s \
+             WHERE q.business = r.business AND q.product = r.product AND {} AND {ALL_IS_READ}) AS due_at FROM routes r) AS s \
              WHERE s.due_at IS NOT NULL",
             self.dialect().foreseen()
         );

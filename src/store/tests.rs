@@ -101,6 +101,7 @@ in_both! {
     a_fact_without_an_address_waits_for_its_customer_and_goes_on_by_itself
     a_payment_stays_with_the_address_it_was_first_seen_with
     a_customer_has_one_call_on_its_way_and_a_lost_lease_settles_nothing
+    nothing_goes_out_before_what_came_in_first_is_read
     a_restart_makes_leased_calls_due_and_gives_back_what_was_never_begun
     a_paused_route_yields_one_probe_a_minute_and_an_answer_resumes_it
     routes_take_turns_and_a_backlog_keeps_none_waiting
@@ -133,7 +134,8 @@ async fn arrivals_at_the_same_time_are_each_recorded(place: Place) {
     let recorded = futures_util::future::join_all(all).await;
     let fresh = recorded.iter().filter(|r| !r.as_ref().unwrap().duplicate).count();
     assert_eq!(fresh, 250);
-    assert_eq!(store.inbox(1000).await.unwrap().len(), 250);
+    let counts = store.stats().await.unwrap().events;
+    assert_eq!(counts.iter().find(|(state, _)| state == "received").map(|(_, n)| *n), Some(250));
 }
 
 struct Failing;
@@ -198,6 +200,28 @@ async fn a_customer_has_one_call_on_its_way_and_a_lost_lease_settles_nothing(pla
     assert!(store.settle(&second[0], attempt(), settled.clone(), later).await.unwrap());
     assert!(!store.settle(&second[0], attempt(), settled, later).await.unwrap(), "once is enough");
     assert_eq!(store.lease(later, LEASE, 10).await.unwrap().len(), 1, "now it is the other call's turn");
+}
+
+async fn nothing_goes_out_before_what_came_in_first_is_read(place: Place) {
+    let store = place.open().await;
+    let (a, b) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
+    post(&store, b, payment("b", Some("jane@example.com"), "2026-01-10")).await;
+    assert!(store.lease(now(), LEASE, 10).await.unwrap().is_empty(), "the first may be anything");
+    assert_eq!(store.next_due().await.unwrap(), None, "whoever reads it tells");
+    post(&store, a, payment("a", Some("ann@example.com"), "2026-01-10")).await;
+    let both = store.lease(now(), LEASE, 10).await.unwrap();
+    assert_eq!(both.len(), 2);
+    let at = after(now(), LEASE);
+    let again = Settlement::Retry { at, outcome_unknown: false, detail: "down".into() };
+    assert!(store.settle(&both[0], attempt(), again, now()).await.unwrap());
+    let before = NewEvent { received_at: after(now(), LEASE / 2), ..event("c") };
+    let c = store.record(before).await.unwrap().id;
+    assert!(
+        store.lease(at, LEASE, 10).await.unwrap().iter().all(|l| l.key != both[0].key),
+        "it came in while it waited"
+    );
+    post(&store, c, payment("c", Some("joe@example.com"), "2026-01-10")).await;
+    assert!(store.lease(at, LEASE, 10).await.unwrap().iter().any(|l| l.key == both[0].key));
 }
 
 async fn a_restart_makes_leased_calls_due_and_gives_back_what_was_never_begun(place: Place) {
