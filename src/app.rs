@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, after};
 use crate::config::{Config, StorageUrl};
+use crate::crash::{self, Point};
 use crate::delivery::policy::Patience;
 use crate::delivery::{self, Dispatcher, Settings};
 use crate::domain::delivery::Delivery;
@@ -174,13 +175,16 @@ impl App {
 
     /// Takes no more webhooks, finishes what is on its way, and closes the store; bounded in time.
     pub async fn stop(self) {
+        crash::here(Point::Stopping);
         // Side by side: the wait for a slow sender is not added to that for an answer of Refairn's.
         let servers = futures_util::future::join_all(self.servers.iter().map(|server| server.stop(true)));
         let (_, in_time) = tokio::join!(servers, self.tasks.stop(STOP_WAIT_MAX));
         if !in_time {
             events::stopped_in_haste();
         }
+        crash::here(Point::Stopping);
         self.store.close().await;
+        crash::here(Point::Stopping);
     }
 }
 

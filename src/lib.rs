@@ -27,6 +27,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod sandbox;
 pub mod tasks;
 pub mod telemetry;

@@ -34,6 +34,10 @@ pub(super) struct Args {
     /// How it is logged [default: text at a terminal, json elsewhere]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
+    /// Where the process is to end in an instant
+    #[cfg(feature = "crash-points")]
+    #[arg(long, value_name = "POINT:N", hide = true)]
+    crash_at: Option<crate::crash::Order>,
 }
 
 /// How the log is written.
@@ -63,6 +67,8 @@ fn filter(text: &str) -> Result<String, String> {
 /// # Errors
 /// The configuration has mistakes, or the bridge cannot start.
 pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
+    #[cfg(feature = "crash-points")]
+    args.crash_at.into_iter().for_each(crate::crash::arm);
     let config = args.config.load()?;
     let format = match args.log_format {
         Some(LogFormat::Text) => Format::Text,

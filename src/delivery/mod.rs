@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, after, chance_permille};
+use crate::crash::{self, Point};
 use crate::domain::secret::Secret;
 use crate::refairn::{Answer, Client, Sent};
 use crate::store::{AttemptRecord, Leased, Settlement, Store};
@@ -172,7 +173,9 @@ impl Dispatcher {
     /// Makes one call.
     async fn call(&self, leased: Leased, probe: bool) -> Step {
         let at = self.clock.now();
+        crash::here(Point::Leased);
         let sent = self.send(&leased).await;
+        crash::here(Point::Sent);
         Step::Answered(Box::new(Answered { leased, probe, sent, at }))
     }
 
@@ -200,6 +203,7 @@ impl Dispatcher {
                 () = stop.cancelled() => break,
             }
         }
+        crash::here(Point::Settled);
         Step::Settled
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 pub use refusals::{Refusal, Refusals};
 use throttle::{ShutOut, Throttle};
 
+use crate::crash::{self, Point};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{NewEvent, Recorded};
 use crate::providers::{SignatureError, provider, verify};
@@ -151,7 +152,9 @@ impl Intake {
             received_at: arrival.at,
         };
         let event_type = event.identity.event_type.clone();
+        crash::here(Point::Verified);
         let recorded = self.store.record(event).await?;
+        crash::here(Point::Recorded);
         if !recorded.duplicate {
             self.inbox.notify_one();
         }

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::crash::{self, Point};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::fact::Reading;
 use crate::domain::reason::Reason;
@@ -88,6 +89,7 @@ impl Mapper {
             for event in &mapped {
                 events::mapped(event);
             }
+            crash::here(Point::Mapped);
             self.store.post(mapped, self.clock.now()).await?;
             self.outbox.notify_one();
             if let Some(lookups) = &self.lookups {

@@ -10,6 +10,7 @@ use super::placing::{Placing, keys, place};
 use super::rows::{micros, time, unknown};
 use super::sql::{Db, Dialect, Lock, Row, Work, first, values};
 use super::{Backend, Planner, Store, StoreError};
+use crate::crash::{self, Point};
 use crate::domain::delivery::scope;
 use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::{EventId, Outcome};
@@ -135,6 +136,7 @@ impl Work for Post {
         }
         let locks: Vec<Lock<'_>> = people.iter().map(Lock::Person).collect();
         db.lock(&locks).await?;
+        crash::here(Point::Posting);
         for key in &people {
             replan(db, self.planner.as_ref(), key, self.now).await?;
         }

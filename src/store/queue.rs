@@ -11,6 +11,7 @@ use super::rows::{micros, put_delivery, time_option};
 use super::sql::{Db, Lock, Work, first, values};
 use super::{Planner, Store, StoreError};
 use crate::clock::after;
+use crate::crash::{self, Point};
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState, Receipt};
 use crate::domain::person::PersonKey;
 use crate::domain::reason::Reason;
@@ -161,6 +162,7 @@ impl Work for Settle {
         route(db, key, delivery.call.product(), &settlement, *now).await?;
         let settled = apply(delivery, settlement, *now);
         put_delivery(db, key, &settled).await?;
+        crash::here(Point::Settling);
         for slot in person.deliveries.iter_mut().filter(|d| d.id == Some(*id)) {
             *slot = settled.clone();
         }

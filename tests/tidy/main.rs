@@ -95,6 +95,11 @@ fn the_image_is_built_from_files_that_are_there() {
 }
 
 #[test]
+fn what_people_run_has_no_features_of_tests() {
+    none(manifest::default_features(&text_of("Cargo.toml"), &text_of("Dockerfile")));
+}
+
+#[test]
 fn every_fixture_is_whole() {
     none(fixtures::whole(&tree::paths()));
 }

@@ -66,6 +66,18 @@ pub(crate) fn migrations(paths: &[String], store: &str) -> Vec<Breach> {
     found
 }
 
+/// Ways for the points of `src/crash.rs` into what people run: features that are on by default, or asked for where the
+/// image is built.
+pub(crate) fn default_features(manifest: &str, dockerfile: &str) -> Vec<Breach> {
+    let on = (1..).zip(manifest.lines()).filter(|(_, line)| line.starts_with("default = "));
+    let instead = "features are for tests: leave them off";
+    let mut found: Vec<Breach> =
+        on.map(|(n, _)| Breach::new("Cargo.toml", n, "features that are on by default", instead)).collect();
+    let asked = (1..).zip(dockerfile.lines()).filter(|(_, line)| line.contains("features"));
+    found.extend(asked.map(|(n, _)| Breach::new("Dockerfile", n, "builds with features", instead)));
+    found
+}
+
 /// What the image copies must be in the repository and let in by `.dockerignore`, and its Rust must be ours.
 pub(crate) fn image(dockerfile: &str, ignored: &str, manifest: &str, paths: &[String]) -> Vec<Breach> {
     let mut found = Vec::new();
@@ -122,4 +134,11 @@ fn an_image_of_what_is_not_there_is_found() {
     on_lines(&image(dockerfile, let_in, "rust-version = \"1.95\"\n", &paths), &[2]);
     on_lines(&image(dockerfile, let_in, "rust-version = \"1.96\"\n", &paths), &[2, 0]);
     on_lines(&image(dockerfile, "*\n!Cargo.toml\n", "rust-version = \"1.95\"\n", &paths), &[2, 3]);
+}
+
+#[test]
+fn a_feature_that_people_would_run_is_found() {
+    let off = "[features]\ncrash-points = []\n";
+    on_lines(&default_features(off, "RUN cargo build --release\n"), &[]);
+    on_lines(&default_features("[features]\ndefault = [\"x\"]\n", "RUN cargo build --all-features\n"), &[2, 1]);
 }

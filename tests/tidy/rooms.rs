@@ -7,18 +7,23 @@ use crate::source::{Mention, Source};
 const ROOMS: &[(&str, &[&str], &str)] = &[
     ("domain", &[], "the vocabulary stands alone; move what needs more to the room that has it"),
     ("clock", &[], "time depends on nothing"),
+    ("crash", &[], "a point is a name and an end"),
     ("tasks", &["telemetry"], "it runs what it is handed"),
     ("providers", &["domain"], "bytes in, facts out: hand it what it needs as an argument"),
     ("ledger", &["clock", "domain"], "it decides over what was read before: hand it that as an argument"),
     ("sandbox", &["clock", "tasks"], "it stands for the other side: sharing our code would share our mistakes"),
     ("config", &["domain", "providers"], "settings are data: the room that uses them turns them into its own"),
-    ("store", &["clock", "domain", "ledger", "tasks"], "it keeps and finds; whoever calls it tells what happened"),
+    ("store", &["clock", "crash", "domain", "ledger", "tasks"], "it keeps and finds; whoever calls it tells what happened"),
     ("refairn", &["clock", "config", "domain"], "it makes one call and reads the answer; delivery knows the rest"),
     ("telemetry", &["config", "domain", "store"], "it is told what happened"),
-    ("intake", &["clock", "config", "domain", "providers", "store", "telemetry"], "verify, record, answer: no more"),
+    (
+        "intake",
+        &["clock", "config", "crash", "domain", "providers", "store", "telemetry"],
+        "verify, record, answer: no more",
+    ),
     (
         "mapping",
-        &["clock", "config", "domain", "ledger", "providers", "store", "tasks", "telemetry"],
+        &["clock", "config", "crash", "domain", "ledger", "providers", "store", "tasks", "telemetry"],
         "it reads facts off recorded events; sending is delivery's",
     ),
     (
@@ -28,7 +33,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "delivery",
-        &["clock", "config", "domain", "refairn", "store", "tasks", "telemetry"],
+        &["clock", "config", "crash", "domain", "refairn", "store", "tasks", "telemetry"],
         "it sends what is queued; what to send was decided before",
     ),
     (

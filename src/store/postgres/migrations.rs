@@ -3,6 +3,7 @@
 use deadpool_postgres::Client;
 
 use super::error::told;
+use crate::crash::{self, Point};
 use crate::store::StoreError;
 
 const MIGRATIONS: &[&str] = &[
@@ -28,6 +29,7 @@ pub(super) async fn run(client: &mut Client) -> Result<(), StoreError> {
         transaction.batch_execute(sql).await.map_err(|e| told(&e))?;
         let note = format!("DELETE FROM schema_version; INSERT INTO schema_version (version) VALUES ({version})");
         transaction.batch_execute(&note).await.map_err(|e| told(&e))?;
+        crash::here(Point::Migrating);
     }
     transaction.commit().await.map_err(|e| told(&e))
 }

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::StoreError;
+use crate::crash::{self, Point};
 
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_initial.sql"),
@@ -25,6 +26,7 @@ pub(super) fn run(db: &mut Connection) -> Result<(), StoreError> {
         let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         transaction.execute_batch(sql)?;
         transaction.pragma_update(None, "user_version", version)?;
+        crash::here(Point::Migrating);
         transaction.commit()?;
     }
     Ok(())

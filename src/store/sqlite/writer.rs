@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Sql, StoreError};
+use crate::crash::{self, Point};
 
 /// How long SQLite waits for a lock that another process (a backup, a shell) holds.
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -151,7 +152,8 @@ fn work(db: Sql, mut queue: mpsc::Receiver<Job>, wal: &Path) {
         checkpoint(&db.connection(), wal);
     }
     // A clean stop leaves one file with everything in it; a failure leaves the log for the next start.
-    let _ = db.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let fold = || db.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let _ = crash::during(Point::Checkpointing, fold);
 }
 
 /// Runs the jobs in one transaction. A job that fails is undone alone; a failed commit fails all. True when one of
@@ -204,6 +206,7 @@ fn checkpoint(db: &Connection, wal: &Path) {
     let grown = std::fs::metadata(wal).is_ok_and(|m| m.len() > WAL_BYTES_SOFT_MAX);
     if grown {
         // PASSIVE waits for nobody; what a reader still needs is copied after a later group.
-        let _ = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let copy = || db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let _ = crash::during(Point::Checkpointing, copy);
     }
 }
