@@ -6,6 +6,10 @@ test:
 bless:
     BLESS=1 cargo test --test golden
 
+# Kills the bridge so many times on each database, and lets PostgreSQL fail: one line of figures each.
+soak kills="200" outages="40":
+    KILLS={{kills}} OUTAGES={{outages}} cargo test --features crash-points --test crash -- --nocapture
+
 # Sandbox, bridge and a stream of sample webhooks, on this machine.
 demo:
     cargo run -- demo

@@ -13,7 +13,11 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("ledger", &["clock", "domain"], "it decides over what was read before: hand it that as an argument"),
     ("sandbox", &["clock", "tasks"], "it stands for the other side: sharing our code would share our mistakes"),
     ("config", &["domain", "providers"], "settings are data: the room that uses them turns them into its own"),
-    ("store", &["clock", "crash", "domain", "ledger", "tasks"], "it keeps and finds; whoever calls it tells what happened"),
+    (
+        "store",
+        &["clock", "crash", "domain", "ledger", "tasks"],
+        "it keeps and finds; whoever calls it tells what happened",
+    ),
     ("refairn", &["clock", "config", "domain"], "it makes one call and reads the answer; delivery knows the rest"),
     ("telemetry", &["config", "domain", "store"], "it is told what happened"),
     (

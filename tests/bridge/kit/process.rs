@@ -21,10 +21,10 @@ use super::wire::Request;
 use super::world::business;
 use crate::support::place::scratch;
 
-const STRIPE_SECRET: &str = "whsec_of_the_process";
-const PAYSTACK_SECRET: &str = "sk_live_of_the_process";
-const API_KEY: &str = "rk_live_of_the_process";
-const TOKEN: &str = "admin-token-of-the-process";
+pub const STRIPE_SECRET: &str = "whsec_of_the_process";
+pub const PAYSTACK_SECRET: &str = "sk_live_of_the_process";
+pub const API_KEY: &str = "rk_live_of_the_process";
+pub const TOKEN: &str = "admin-token-of-the-process";
 
 /// A folder, an address, a sandbox, and the bridge while it runs.
 pub struct Process {
