@@ -33,9 +33,10 @@ impl Turn {
 /// The condition under which a row `q` of the queue may go out: all events that came in before the one that asked for
 /// the call, or before the call was due, have been read. They may bring the customer's code, an earlier payment or a
 /// refund, and be unread because the bridge was killed, or because another replica has them to read.
-pub(super) const ALL_IS_READ: &str = "NOT EXISTS (SELECT 1 FROM (SELECT id, received_at FROM events \
-     WHERE state = 'received' ORDER BY id LIMIT 1) AS oldest WHERE oldest.received_at <= q.due_at \
-     OR oldest.id < (SELECT d.event_id FROM deliveries d WHERE d.id = q.delivery_id))";
+pub(super) const ALL_IS_READ: &str = "q.due_at < \
+     COALESCE((SELECT received_at FROM events WHERE state = 'received' ORDER BY id LIMIT 1), 9223372036854775807) \
+     AND (SELECT d.event_id FROM deliveries d WHERE d.id = q.delivery_id) <= \
+     COALESCE((SELECT id FROM events WHERE state = 'received' ORDER BY id LIMIT 1), 9223372036854775807)";
 
 /// See [`super::Store::lease`].
 pub(super) struct Lease {
@@ -94,7 +95,7 @@ impl Lease {
         let sql = format!(
             "SELECT r.business, r.product, r.paused_since IS NOT NULL FROM routes r \
              WHERE (r.paused_since IS NULL OR r.probe_at <= ?1) AND EXISTS (SELECT 1 FROM queue q \
-             WHERE q.business = r.business AND q.product = r.product AND {due} AND {ALL_IS_READ}) \
+             WHERE q.business = r.business AND q.product = r.product AND {ALL_IS_READ} AND {due}) \
              ORDER BY (r.business, r.product) > (?3, ?4) DESC, r.business, r.product LIMIT ?2"
         );
         let (business, product) = &self.last;
@@ -177,7 +178,7 @@ async fn due_on_route<D: Db>(
 ) -> Result<Vec<(PersonKey, i64)>, StoreError> {
     let (due, take) = (D::DIALECT.due("?3"), D::DIALECT.take_free_rows());
     let sql = format!(
-        "SELECT q.email_key, q.delivery_id FROM queue q WHERE q.business = ?1 AND q.product = ?2 AND {due} AND {ALL_IS_READ} \
+        "SELECT q.email_key, q.delivery_id FROM queue q WHERE q.business = ?1 AND q.product = ?2 AND {ALL_IS_READ} AND {due} \
          ORDER BY q.due_at LIMIT ?4 {take}"
     );
     let share = i64::try_from(share).unwrap_or(i64::MAX);

@@ -37,20 +37,17 @@ async fn copied(from: &Place, to: &Place) -> Result<Vec<CopiedTable>, CopyError>
 /// A store with something in every table, and a call under way.
 async fn fill(place: &Place) {
     let store = place.open().await;
-    for n in 0..90 {
-        let id = store.record(event(&format!("evt_{n}\0\u{1}ü"))).await.unwrap().id;
-        match n % 3 {
-            0 => {
-                let mut fact = payment(&format!("in_{n}"), Some(&format!("p{n}@example.com")), "2026-01-10");
-                fact.keys = vec![format!("in_{n}")];
-                post(&store, id, fact).await;
-            }
-            1 => {
-                let mut fact = payment(&format!("in_{n}"), None, "2026-01-10");
-                (fact.customer, fact.keys) = (Some(format!("cus_{n}")), vec![format!("cus_{n}")]);
-                post(&store, id, fact).await;
-            }
-            _ => {}
+    let record = async |n| store.record(event(&format!("evt_{n}\0\u{1}ü"))).await.unwrap().id;
+    for n in 0..60 {
+        let id = record(n).await;
+        if n % 2 == 0 {
+            let mut fact = payment(&format!("in_{n}"), Some(&format!("p{n}@example.com")), "2026-01-10");
+            fact.keys = vec![format!("in_{n}")];
+            post(&store, id, fact).await;
+        } else {
+            let mut fact = payment(&format!("in_{n}"), None, "2026-01-10");
+            (fact.customer, fact.keys) = (Some(format!("cus_{n}")), vec![format!("cus_{n}")]);
+            post(&store, id, fact).await;
         }
     }
     let leased = store.lease(now(), LEASE, 5).await.unwrap();
@@ -58,6 +55,9 @@ async fn fill(place: &Place) {
     store.settle(&leased[0], attempt(), Settlement::Delivered(receipt), now()).await.unwrap();
     let refused = Settlement::PauseRoute("no key".into());
     store.settle(&leased[1], attempt(), refused, now()).await.unwrap();
+    for n in 60..90 {
+        record(n).await;
+    }
     store.close().await;
 }
 
