@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::people::{put_outcome, replan};
@@ -137,9 +138,8 @@ impl Work for Post {
         let locks: Vec<Lock<'_>> = people.iter().map(Lock::Person).collect();
         db.lock(&locks).await?;
         crash::here(Point::Posting);
-        for key in &people {
-            replan(db, self.planner.as_ref(), key, self.now).await?;
-        }
+        // Side by side: over a network it is the ways there and back that take time.
+        try_join_all(people.iter().map(|key| replan(db, self.planner.as_ref(), key, self.now))).await?;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::StoreError;
@@ -120,9 +121,9 @@ impl Lease {
         let before = leased.len();
         let due = due_on_route(db, business, product, self.now, share).await?;
         let count = due.len();
-        for (key, id) in due {
-            leased.extend(self.take(db, key, id).await?);
-        }
+        // Side by side: over a network it is the ways there and back that take time.
+        let taken = try_join_all(due.into_iter().map(|(key, id)| self.take(db, key, id))).await?;
+        leased.extend(taken.into_iter().flatten());
         if *paused && leased.len() > before {
             let sql = "UPDATE routes SET probe_at = ?3 WHERE business = ?1 AND product = ?2";
             db.execute(sql, values![business, product, micros(after(self.now, PROBE_EVERY))]).await?;

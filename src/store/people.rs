@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 
 use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time};
@@ -16,19 +17,21 @@ use crate::domain::reason::Reason;
 pub(super) async fn load<D: Db>(db: &D, key: &PersonKey) -> Result<Person, StoreError> {
     let facts_sql =
         "SELECT event_id, scope, received_at, data FROM facts WHERE business = ?1 AND email_key = ?2 ORDER BY event_id";
-    let mut facts = known_facts(db, facts_sql, values![&key.business, &key.email_key], false).await?;
+    let deliveries_sql =
+        format!("SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE business = ?1 AND email_key = ?2 ORDER BY id");
+    let of_person = || values![&key.business, &key.email_key];
+    let facts = known_facts(db, facts_sql, of_person(), false);
+    let (mut facts, deliveries) = try_join(facts, db.query(&deliveries_sql, of_person())).await?;
     // A code that came with an earlier address of the same provider's customer counts for this address too.
     let customers: HashSet<(String, String)> =
         facts.iter().filter_map(|f| f.fact.customer.clone().map(|c| (f.scope.clone(), c))).collect();
     let kin_sql = "SELECT event_id, scope, received_at, data FROM facts \
          WHERE scope = ?1 AND customer = ?2 AND has_code = 1 AND email_key IS NOT NULL AND email_key <> ?3 ORDER BY event_id";
-    for (scope, customer) in customers {
-        facts.extend(known_facts(db, kin_sql, values![scope, customer, &key.email_key], true).await?);
-    }
-    let deliveries_sql =
-        format!("SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE business = ?1 AND email_key = ?2 ORDER BY id");
-    let rows = db.query(&deliveries_sql, values![&key.business, &key.email_key]).await?;
-    let deliveries = rows.into_iter().map(|mut row| delivery(&mut row)).collect::<Result<_, _>>()?;
+    let kin = customers
+        .into_iter()
+        .map(|(scope, customer)| known_facts(db, kin_sql, values![scope, customer, &key.email_key], true));
+    facts.extend(try_join_all(kin).await?.into_iter().flatten());
+    let deliveries = deliveries.into_iter().map(|mut row| delivery(&mut row)).collect::<Result<_, _>>()?;
     Ok(Person { key: key.clone(), facts, deliveries })
 }
 
@@ -67,12 +70,10 @@ pub(super) async fn write<D: Db>(db: &D, person: &Person, mut plan: Plan) -> Res
         }
     }
     let noted = noted(db, &person.key).await?;
-    for (event, outcome) in &plan.outcomes {
-        if noted.get(event).is_none_or(|old| !old.says(outcome)) {
-            // An event that is to be read anew stays in the inbox until it has been.
-            put_outcome_if(db, *event, outcome, "AND state <> 'received'").await?;
-        }
-    }
+    let changed = plan.outcomes.iter().filter(|(event, outcome)| noted.get(event).is_none_or(|old| !old.says(outcome)));
+    // An event that is to be read anew stays in the inbox until it has been.
+    try_join_all(changed.map(|(event, outcome)| put_outcome_if(db, *event, outcome, "AND state <> 'received'")))
+        .await?;
     let key = &person.key;
     match plan.head() {
         None => {
@@ -86,9 +87,9 @@ pub(super) async fn write<D: Db>(db: &D, person: &Person, mut plan: Plan) -> Res
                  delivery_id = excluded.delivery_id, due_at = excluded.due_at WHERE queue.leased = 0";
             let id = head.id.map(|id| id.0);
             let (product, due_at) = (head.call.product(), micros(head.due_at));
-            db.execute(sql, values![&key.business, &key.email_key, product, id, due_at]).await?;
+            let queued = db.execute(sql, values![&key.business, &key.email_key, product, id, due_at]);
             let sql = "INSERT INTO routes (business, product) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-            db.execute(sql, values![&key.business, product]).await?;
+            try_join(queued, db.execute(sql, values![&key.business, product])).await?;
         }
     }
     Ok(())

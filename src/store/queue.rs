@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{try_join, try_join4};
 use jiff::Timestamp;
 
 use super::lease::{ALL_IS_READ, Lease};
@@ -143,11 +144,10 @@ impl Work for Settle {
     async fn run<D: Db>(&self, db: &D) -> Result<bool, StoreError> {
         let Self { planner, key, id, fence, attempt, settlement, now } = self;
         db.lock(&[Lock::Person(key)]).await?;
-        if !holds(db, key, *id, *fence).await? {
+        let (held, mut person) = try_join(holds(db, key, *id, *fence), load(db, key)).await?;
+        if !held {
             return Ok(false);
         }
-        let mut person = load(db, key).await?;
-        record_attempt(db, *id, attempt).await?;
         let Some(delivery) = person.deliveries.iter().find(|d| d.id == Some(*id)).cloned() else {
             return Ok(false);
         };
@@ -159,15 +159,19 @@ impl Work for Settle {
             | Settlement::Retry { .. }
             | Settlement::PauseRoute(_)) => other.clone(),
         };
-        route(db, key, delivery.call.product(), &settlement, *now).await?;
-        let settled = apply(delivery, settlement, *now);
-        put_delivery(db, key, &settled).await?;
-        crash::here(Point::Settling);
+        let settled = apply(delivery, settlement.clone(), *now);
         for slot in person.deliveries.iter_mut().filter(|d| d.id == Some(*id)) {
             *slot = settled.clone();
         }
         let sql = "UPDATE queue SET leased = 0 WHERE business = ?1 AND email_key = ?2";
-        db.execute(sql, values![&key.business, &key.email_key]).await?;
+        try_join4(
+            record_attempt(db, *id, attempt),
+            route(db, key, settled.call.product(), &settlement, *now),
+            put_delivery(db, key, &settled),
+            db.execute(sql, values![&key.business, &key.email_key]),
+        )
+        .await?;
+        crash::here(Point::Settling);
         let plan = planner.plan(&person, *now);
         write(db, &person, plan).await?;
         Ok(true)
