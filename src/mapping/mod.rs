@@ -14,7 +14,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::fact::Reading;
 use crate::domain::reason::Reason;
 use crate::providers::provider;
-use crate::store::{Inbox, Mapped, Store, body};
+use crate::store::{Inbox, Mapped, Store, StoreError, body};
 use crate::telemetry::events;
 
 /// Events that are read and written together.
@@ -81,7 +81,7 @@ impl Mapper {
     ///
     /// # Errors
     /// The store failed; the events are still in the inbox.
-    pub async fn work_once(&self) -> Result<usize, crate::store::StoreError> {
+    pub async fn work_once(&self) -> Result<usize, StoreError> {
         let batch = self.store.inbox(BATCH_EVENTS_MAX).await?;
         let count = batch.len();
         if count > 0 {
@@ -90,13 +90,36 @@ impl Mapper {
                 events::mapped(event);
             }
             crash::here(Point::Mapped);
-            self.store.post(mapped, self.clock.now()).await?;
+            self.post(mapped).await?;
             self.outbox.notify_one();
             if let Some(lookups) = &self.lookups {
                 lookups.notify_one();
             }
         }
         Ok(count)
+    }
+
+    /// Writes what the events report. One that cannot be written, because of what is stored about its customer, is set
+    /// aside for a person to see: it must not keep all others waiting for ever.
+    async fn post(&self, events: Vec<Mapped>) -> Result<(), StoreError> {
+        match self.store.post(events.clone(), self.clock.now()).await {
+            Err(StoreError::Data(_)) => {}
+            outcome => return outcome,
+        }
+        for event in events {
+            let outcome = self.store.post(vec![event.clone()], self.clock.now()).await;
+            if let Err(error @ StoreError::Data(_)) = outcome {
+                events::store_failed("write what an event reports", &error);
+                let detail = format!(
+                    "it was read, and what it reports could not be written: {error}; remap it once that is mended"
+                );
+                let reading = Reading::Unmappable(Reason::Unreadable, detail);
+                self.store.post(vec![Mapped { reading, ..event }], self.clock.now()).await?;
+            } else {
+                outcome?;
+            }
+        }
+        Ok(())
     }
 
     fn map(&self, event: Inbox) -> Mapped {

@@ -40,7 +40,7 @@ pub struct Inbox {
 }
 
 /// An event after it was read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Mapped {
     /// Its number.
     pub id: EventId,

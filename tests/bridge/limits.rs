@@ -202,3 +202,27 @@ async fn a_full_queue_is_answered_503_at_once() {
     the_sale_is_told(&world).await;
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_written_is_set_aside_and_the_others_go_on() {
+    let world = World::new().await;
+    let (ada, bob) = (world.email("ada"), world.email("bob"));
+    world.stripe(&Sale::new("s1", &ada, world.ago(60)).event()).await;
+    world.idle().await;
+    // Somebody edits what is stored about Ada by hand.
+    let db = rusqlite::Connection::open(world.folder.path().join("bridge.db")).expect("opened");
+    let edit = |sql: &str| assert_eq!(db.execute(sql, [&ada]).expect("edited"), 1);
+    edit("UPDATE facts SET data = '?' || data WHERE email_key = ?1");
+    world.pass(Duration::from_secs(86_400));
+    let id = world.stripe(&Sale::new("s2", &ada, world.ago(60)).event()).await;
+    world.stripe(&Sale::new("s3", &bob, world.ago(60)).event()).await;
+    world.idle().await;
+    assert_eq!(world.sandbox.look(|book| book.payments().len()), 2, "Bob's is told");
+    let aside = world.get(&format!("/api/v1/events/{id}")).await;
+    assert_eq!((aside["state"].as_str(), aside["reason"].as_str()), (Some("unmappable"), Some("unreadable")));
+    edit("UPDATE facts SET data = substr(data, 2) WHERE email_key = ?1 AND data LIKE '?%'");
+    assert_eq!(world.act(&format!("/api/v1/events/{id}/remap")).await.status, 200);
+    world.idle().await;
+    assert_eq!(world.sandbox.look(|book| book.payments().len()), 3, "and Ada's, once it is mended");
+    world.end().await;
+}
