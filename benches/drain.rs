@@ -1,7 +1,8 @@
 //! How fast a backlog drains: the real program on a database full of calls, and an upstream that takes its time.
 //!
 //! `cargo bench --bench drain -- --latency-ms 20`. No bridge can be faster than `concurrency / latency`; what is missing
-//! to that is ours.
+//! to that is ours. A timer never ends early, so the upstream takes a little longer than it is told to: the share is of
+//! the latency it had.
 
 #![allow(
     clippy::expect_used,
@@ -74,14 +75,17 @@ async fn main() {
     let upstream = Upstream::start(Duration::from_millis(args.latency_ms)).await;
     let wanted = args.calls.unwrap_or(args.backlog).min(args.backlog);
     bridge.start(&upstream.url, &[("REFAIRN_BRIDGE__DELIVERY__CONCURRENCY", args.concurrency.to_string())]);
-    let (calls, took, mut gaps) = upstream.watch(wanted).await;
+    let (calls, took, served, mut gaps) = upstream.watch(wanted).await;
     let memory_kib = bridge.memory_kib();
     bridge.stop();
     let rate = calls as f64 / took.as_secs_f64();
     println!("{calls} calls in {:.2} s: {rate:.0} calls/s with {} at once", took.as_secs_f64(), args.concurrency);
     if args.latency_ms > 0 {
-        let bound = args.concurrency as f64 * 1000.0 / args.latency_ms as f64;
-        println!("that is {:.1} % of the bound, {bound:.0} calls/s at {} ms", 100.0 * rate / bound, args.latency_ms);
+        let latency_ms = served.as_secs_f64() * 1000.0 / calls as f64;
+        for latency_ms in [args.latency_ms as f64, latency_ms] {
+            let bound = args.concurrency as f64 * 1000.0 / latency_ms;
+            println!("that is {:.1} % of {bound:.0} calls/s, the bound at {latency_ms:.2} ms", 100.0 * rate / bound);
+        }
     }
     let (middle, late) = (kit::percentile(&mut gaps, 50), kit::percentile(&mut gaps, 99));
     println!(
@@ -194,6 +198,8 @@ struct Notes {
     first: Option<Instant>,
     last: Option<Instant>,
     answered: usize,
+    /// How long it had the calls that it has answered, all of them together.
+    served: Duration,
     gaps: Vec<Duration>,
 }
 
@@ -220,8 +226,9 @@ impl Upstream {
         Self { url, notes, _tasks: tasks }
     }
 
-    /// Waits for so many answers; gives how many there were, in which time, and the gaps between them.
-    async fn watch(&self, wanted: usize) -> (usize, Duration, Vec<Duration>) {
+    /// Waits for so many answers; gives how many there were, in which time, how long they took together, and the gaps
+    /// between them.
+    async fn watch(&self, wanted: usize) -> (usize, Duration, Duration, Vec<Duration>) {
         let started = Instant::now();
         loop {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -229,7 +236,8 @@ impl Upstream {
             let (first, last) = (notes.first.unwrap_or(started), notes.last.unwrap_or(started));
             assert!(last.elapsed() < SILENCE_MAX, "only {} calls came", notes.answered);
             if notes.answered >= wanted {
-                return (notes.answered, last.duration_since(first), std::mem::take(&mut notes.gaps));
+                let gaps = std::mem::take(&mut notes.gaps);
+                return (notes.answered, last.duration_since(first), notes.served, gaps);
             }
         }
     }
@@ -259,6 +267,7 @@ async fn converse(mut stream: TcpStream, latency: Duration, notes: &Mutex<Notes>
         let mut notes = notes.lock().expect("unpoisoned");
         notes.last = Some(now);
         notes.answered += 1;
+        notes.served += now.duration_since(came_at);
     }
     Ok(())
 }
