@@ -112,9 +112,13 @@ async fn while_refairn_is_down_one_probe_goes_out_and_not_the_backlog(new: fn() 
     for n in 0..40 {
         world.stripe(&Sale::new(&format!("s{n}"), &world.email(&format!("c{n}")), world.ago(60)).event()).await;
     }
-    let answered = async || world.sandbox.calls().iter().all(|c| c.answered.is_some()).then_some(());
-    until("the first calls have failed", async || (world.sandbox.calls().len() >= 3).then_some(())).await;
-    until("they are answered", answered).await;
+    until("the first calls have failed, and nothing is on its way", async || {
+        let failed = world.sandbox.calls().iter().filter(|c| c.answered.is_some()).count();
+        let stats = world.get("/api/v1/stats").await;
+        let none = |of: &Value| of.as_i64().unwrap_or(0) == 0;
+        (failed >= 3 && none(&stats["events"]["received"]) && none(&stats["deliveries"]["sending"])).then_some(())
+    })
+    .await;
     let at_first = world.sandbox.calls().len();
     assert!(at_first <= 10, "{at_first} calls before Refairn counted as down");
     let down_at = world.now();
