@@ -13,6 +13,7 @@ mod kit;
 mod support;
 
 use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -128,6 +129,64 @@ async fn a_disk_without_room_is_answered_503_and_once_there_is_room_it_goes_on_b
     assert!(text.contains("opens, takes a write, and is sound"), "{code:?} {text}");
     process.start().await;
     process.end().await;
+}
+
+/// The same command as a user whom permissions bind: root may write everywhere.
+fn bound_by_permissions(command: Command, program: &Path) -> Command {
+    let mut bound = if is_root() {
+        let mut bound = Command::new("setpriv");
+        bound.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
+        bound
+    } else {
+        Command::new(program)
+    };
+    // What comes before them starts the program through a shell.
+    bound.args(command.get_args().skip(3)).env_clear();
+    bound.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    bound.current_dir("/");
+    bound
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().expect("id runs").stdout == b"0\n"
+}
+
+fn allow(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("changed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_or_file_that_may_not_be_written_is_named_with_what_to_do() {
+    let process = Process::new(&[]);
+    let (folder, file) = (process.folder.path(), database(&process));
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let program = elsewhere.path().join("refairn-bridge");
+    std::fs::copy(env!("CARGO_BIN_EXE_refairn-bridge"), &program).expect("copied");
+    allow(elsewhere.path(), 0o755);
+    if is_root() {
+        std::os::unix::fs::chown(folder, Some(65534), Some(65534)).expect("given away");
+    }
+    let bound = |args: &[&str]| bound_by_permissions(process.command(args), &program);
+    let is_told_what_to_do = || {
+        let says = ["let this user write", file.to_str().expect("a path")];
+        fails(bound(&["serve"]), &says);
+        fails(bound(&["check"]), &says);
+    };
+    let opens = || {
+        let (code, text) = run(bound(&["check"]));
+        assert!(text.contains("opens, takes a write, and is sound"), "{code:?} {text}");
+    };
+    allow(folder, 0o555);
+    is_told_what_to_do();
+    allow(folder, 0o755);
+    opens();
+    for path in [&file, folder] {
+        let before = std::fs::metadata(path).expect("there").permissions().mode();
+        allow(path, 0o555);
+        is_told_what_to_do();
+        allow(path, before & 0o777);
+        opens();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ mod migrations;
 mod writer;
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,6 +54,7 @@ impl Sqlite {
                 .map_err(|e| StoreError::from_io(&format!("cannot make the folder {}", folder.display()), &e))?;
         }
         let lock = lock(path)?;
+        may_be_written(path)?;
         let mut connection = writer::open(path)?;
         migrations::run(&mut connection)?;
         prepare(&connection)?;
@@ -161,6 +163,17 @@ pub(super) fn tables() -> Result<Vec<(String, Vec<Column>)>, StoreError> {
 /// How many migrations the schema of this version has.
 pub(super) fn schema_version() -> i64 {
     migrations::known()
+}
+
+/// SQLite puts files beside a database that have its permissions: opened while it may not be written, it would leave
+/// some that may not be written either, when the database itself can be again. Only before SQLite has it open, for to
+/// close a file ends this process's locks on it.
+fn may_be_written(path: &Path) -> Result<(), StoreError> {
+    match File::options().append(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StoreError::from_io(&format!("cannot write {}", path.display()), &error)),
+    }
 }
 
 /// Takes the lock beside the database, which one process at a time may hold.
