@@ -114,9 +114,17 @@ fn no_text_names_a_machine_a_person_or_a_key() {
     in_every_text(wording::foreign);
 }
 
+fn documents() -> impl Iterator<Item = (String, String)> {
+    tree::texts().into_iter().filter(|(path, _)| path.ends_with(".md") && !path.contains('/'))
+}
+
 #[test]
 fn documents_name_files_that_exist() {
     let paths = tree::paths();
-    let documents = tree::texts().into_iter().filter(|(path, _)| path.ends_with(".md") && !path.contains('/'));
-    none(documents.flat_map(|(path, text)| docs::dead_paths(&path, &text, &paths)).collect());
+    none(documents().flat_map(|(path, text)| docs::dead_paths(&path, &text, &paths)).collect());
+}
+
+#[test]
+fn documents_name_tests_that_exist() {
+    none(documents().flat_map(|(path, text)| docs::dead_names(&path, &text, sources())).collect());
 }
