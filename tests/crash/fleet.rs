@@ -22,6 +22,8 @@ use crate::kit::world::business;
 
 /// A process that was told to end, or that meets its point under load, has ended by then.
 const END_WAIT_MAX: Duration = Duration::from_secs(30);
+/// What stands for the minute between two probes of a paused route.
+const MINUTE: Duration = Duration::from_secs(2);
 /// Lines of the log that a failure tells.
 const LAST_LINES: usize = 12;
 /// An answer that has not come by then never will.
@@ -192,7 +194,13 @@ impl Fleet {
     /// Waits until a replica meets the point at which it is to end. Fails when it ends in another way, or never.
     pub(crate) async fn meets_its_point(&mut self, n: usize, order: &str) {
         let give_up = Instant::now() + END_WAIT_MAX;
+        let mut minute_ends = Instant::now() + MINUTE;
         loop {
+            if Instant::now() >= minute_ends {
+                // Refairn may have refused the key to the very last call before: nothing would be sent for a minute.
+                self.ground.minute_of_paused_routes_is_over();
+                minute_ends += MINUTE;
+            }
             let ended = self.replicas[n].child.as_mut().expect("a child").try_wait().expect("a child");
             if let Some(status) = ended {
                 assert!(was_aborted(status), "{order}: it ended with {status:?}: {}", self.last_words(n));
