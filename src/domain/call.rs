@@ -161,7 +161,7 @@ impl Call {
                     product_id: product,
                     customer_email: email.as_given(),
                     amount: &json_number(*amount),
-                    currency: currency.code(),
+                    currency: &currency.code(),
                     subscription_status: *status,
                     payment_date: day.to_string(),
                     event_id,

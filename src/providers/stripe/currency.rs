@@ -12,9 +12,9 @@ const THREE_DECIMALS: &[&str] = &["BHD", "JOD", "KWD", "OMR", "TND"];
 /// The number of decimals; two for a currency nobody knows, as Stripe has it for almost all.
 pub(super) fn scale(currency: Currency) -> u32 {
     let code = currency.code();
-    if NO_DECIMALS.contains(&code) {
+    if NO_DECIMALS.contains(&code.as_str()) {
         0
-    } else if THREE_DECIMALS.contains(&code) {
+    } else if THREE_DECIMALS.contains(&code.as_str()) {
         3
     } else {
         2
