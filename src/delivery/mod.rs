@@ -1,8 +1,8 @@
 //! Delivery: lease what is due, send it with no transaction open, decide, settle.
 //!
-//! A customer has at most one call on its way, for the lease is on the customer. Everything survives a crash: a call
-//! that was leased and never settled is due again when its lease runs out, and Refairn's 409 then tells whether the
-//! first attempt had got through.
+//! A customer has at most one call on its way, for the lease is on the customer, and as long as a process has one it
+//! leases none. Everything survives a crash: a call that was leased and never settled is due again at the next start, or
+//! when its lease runs out, and Refairn's 409 then tells whether the first attempt had got through.
 
 mod breaker;
 mod pace;
@@ -34,8 +34,6 @@ use round::{Looked, Round};
 const STORE_REST: Duration = Duration::from_secs(1);
 /// What a lease allows beyond the call itself: waiting for its turn, and the settle.
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
-/// How often a settle is tried, [`STORE_REST`] apart: no longer than the lease lasts.
-const SETTLE_TRIES_MAX: u32 = 30;
 
 /// What delivery is told by the configuration.
 #[derive(Debug, Clone)]
@@ -115,14 +113,14 @@ impl Dispatcher {
                         Step::Answered(end) => {
                             let answered = !matches!(end.sent.answer, Answer::TryLater { .. });
                             round.ended(&end.leased.key, end.probe, answered, now);
-                            steps.push(self.settle(*end, now, stop.clone()).boxed());
+                            steps.push(self.settle(*end, now, &stop).boxed());
                         }
                         Step::Settled => round.settled(),
                         Step::GivenBack => round.look(),
                     }
                     let unwanted = round.unwanted(now);
                     if !unwanted.is_empty() {
-                        steps.push(self.give_back(unwanted).boxed());
+                        steps.push(self.give_back(unwanted, &stop).boxed());
                     }
                 }
                 () = self.wake.notified(), if !stopping => round.look(),
@@ -130,14 +128,25 @@ impl Dispatcher {
                 () = stop.cancelled(), if !stopping => {}
             }
         }
-        self.give_back(round.rest()).await;
+        self.give_back(round.rest(), &stop).await;
     }
 
-    async fn give_back(&self, unused: Vec<Leased>) -> Step {
-        if let Err(error) = self.store.give_back(unused, self.clock.now()).await {
+    async fn give_back(&self, unused: Vec<Leased>, stop: &CancellationToken) -> Step {
+        while let Err(error) = self.store.give_back(&unused, self.clock.now()).await {
             events::store_failed("give back leases", &error);
+            if !self.rests(stop).await {
+                break;
+            }
         }
         Step::GivenBack
+    }
+
+    /// Lets the store come to itself; false when there is no time for it, because the end has come.
+    async fn rests(&self, stop: &CancellationToken) -> bool {
+        tokio::select! {
+            () = self.clock.sleep(STORE_REST) => true,
+            () = stop.cancelled() => false,
+        }
     }
 
     /// Leases up to `wanted` calls; finds out when the next is due when there are fewer.
@@ -180,16 +189,16 @@ impl Dispatcher {
     }
 
     /// Writes what became of a call.
-    async fn settle(&self, end: Answered, now: Timestamp, stop: CancellationToken) -> Step {
+    async fn settle(&self, end: Answered, now: Timestamp, stop: &CancellationToken) -> Step {
         let Answered { leased, probe: _, sent: Sent { answer, status, excerpt }, at } = end;
         let took_ms = u64::try_from(now.duration_since(at).as_millis()).unwrap_or(0);
         let settlement = policy::decide(answer, &leased.delivery, &self.settings.patience, now, chance_permille());
         events::attempted(&leased, status, took_ms, &settlement);
         let outcome = describe(&settlement);
         let attempt = AttemptRecord { at, took_ms, status, outcome, response: excerpt };
-        // What Refairn said is worth waiting for the store. In the end the lease runs out and the call is made again;
-        // Refairn's 409 then tells that it had it.
-        for _ in 0..SETTLE_TRIES_MAX {
+        // What Refairn said is worth waiting for the store, however long: there are no more of these than places. At
+        // the end of the process the call stays on its way, is made again, and Refairn's 409 tells that it had it.
+        loop {
             match self.store.settle(&leased, attempt.clone(), settlement.clone(), now).await {
                 Ok(true) => break,
                 Ok(false) => {
@@ -198,9 +207,8 @@ impl Dispatcher {
                 }
                 Err(error) => events::store_failed("settle", &error),
             }
-            tokio::select! {
-                () = self.clock.sleep(STORE_REST) => {}
-                () = stop.cancelled() => break,
+            if !self.rests(stop).await {
+                break;
             }
         }
         crash::here(Point::Settled);

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::clock::after;
 use crate::domain::delivery::{Delivery, DeliveryState, Subject};
 use crate::domain::person::Person;
 use crate::domain::reason::Reason;
@@ -23,7 +22,7 @@ const JITTER_PERMILLE_MAX: u32 = 200;
 pub struct Patience {
     /// The longest wait between two attempts that we choose ourselves.
     pub retry_max_wait: Duration,
-    /// From the first attempt on; then it needs attention.
+    /// How long a call may have waited between its own attempts; then it needs attention.
     pub give_up_after: Duration,
 }
 
@@ -51,12 +50,12 @@ pub fn decide(
         Answer::Refused(message) => Settlement::Rejected(Reason::RefusedByRefairn, message),
         Answer::Misconfigured(message) => Settlement::PauseRoute(message),
         Answer::TryLater { retry_after, outcome_unknown, message } => {
-            let began = delivery.patient_since.unwrap_or(now);
-            if after(began, patience.give_up_after) <= now {
+            // A clock that jumps makes nobody wait: what counts is how long we chose to.
+            if delivery.waited >= patience.give_up_after {
                 return Settlement::Rejected(Reason::GivenUp, message);
             }
-            let at = after(now, wait(delivery.attempts, retry_after, patience, now, chance_permille));
-            Settlement::Retry { at, outcome_unknown, detail: message }
+            let wait = wait(delivery.attempts, retry_after, patience, now, chance_permille);
+            Settlement::Retry { wait, outcome_unknown, detail: message }
         }
     }
 }
@@ -103,6 +102,7 @@ pub fn conflict(person: &Person, delivery: &Delivery) -> Settlement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::after;
     use crate::domain::delivery::{Call, DeliveryId};
     use crate::domain::email::Email;
     use crate::domain::event::{EventId, Mode};
@@ -172,7 +172,9 @@ mod tests {
             due_at: at,
             attempts: 2,
             first_attempt_at: Some(at),
-            patient_since: None,
+            taken_seq: Some(1),
+            last_seq: Some(2),
+            waited: Duration::ZERO,
             outcome_unknown: true,
             settled_at: None,
             receipt: None,

@@ -1,6 +1,7 @@
 //! A call to Refairn that is to be made, was made, or will not be made.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -187,10 +188,15 @@ pub struct Delivery {
     pub due_at: Timestamp,
     /// How often it was tried.
     pub attempts: u32,
-    /// When it was first tried.
+    /// When it was first tried, for people to read: which call came first is told by `taken_seq`.
     pub first_attempt_at: Option<Timestamp>,
-    /// Since when it is tried without success; a pause of its route, or an operator's word, lets it count anew.
-    pub patient_since: Option<Timestamp>,
+    /// The first attempt that Refairn may have taken; the one that it took, once it has said which.
+    pub taken_seq: Option<Seq>,
+    /// The last attempt, made or given back.
+    pub last_seq: Option<Seq>,
+    /// How long it has waited between its own attempts, by the waits that were chosen; an operator's word lets it count
+    /// anew. A clock that jumps, a pause of its route and an outage in which others are tried add nothing.
+    pub waited: Duration,
     /// An attempt ended without our knowing whether Refairn has it.
     pub outcome_unknown: bool,
     /// When Refairn's last word on it came.
@@ -201,7 +207,30 @@ pub struct Delivery {
     pub created_at: Timestamp,
 }
 
+/// Counts the attempts to make a customer's calls, and so orders them: 1, 2, 3 and on, no number twice, and gaps where a
+/// call was given back. No clock has a say in it.
+pub type Seq = i64;
+
 impl Delivery {
+    /// A lease is taken to make this attempt.
+    pub fn begin_attempt(&mut self, seq: Seq, now: Timestamp) {
+        // Found on its way, it was leased before and never settled: Refairn may have it.
+        self.outcome_unknown |= self.state == DeliveryState::Sending;
+        self.state = DeliveryState::Sending;
+        self.attempts = self.attempts.saturating_add(1);
+        self.first_attempt_at = self.first_attempt_at.or(Some(now));
+        self.taken_seq = self.taken_seq.or(Some(seq));
+        self.last_seq = Some(seq);
+    }
+
+    /// The attempt was never made. Its number stays taken: a number is never given twice.
+    pub fn forget_attempt(&mut self) {
+        self.state = DeliveryState::Queued;
+        self.attempts = self.attempts.saturating_sub(1);
+        self.first_attempt_at = self.first_attempt_at.filter(|_| self.attempts > 0);
+        self.taken_seq = self.taken_seq.filter(|taken| Some(*taken) != self.last_seq);
+    }
+
     /// It has left the house, or may have: Refairn has it, or nobody knows.
     #[must_use]
     pub const fn may_be_told(&self) -> bool {

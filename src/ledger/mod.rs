@@ -21,6 +21,7 @@ mod reversals;
 mod statuses;
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -146,7 +147,9 @@ impl Wanted {
             due_at: self.due_at,
             attempts: 0,
             first_attempt_at: None,
-            patient_since: None,
+            taken_seq: None,
+            last_seq: None,
+            waited: Duration::ZERO,
             outcome_unknown: false,
             settled_at: None,
             receipt: None,

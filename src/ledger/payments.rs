@@ -230,10 +230,10 @@ fn look_back(delivery: &mut Delivery, sale: &Sale<'_>, lead: Option<&Delivery>) 
 /// The customer's own call, with a code, came after the payment: too late for an agent to be credited.
 fn credited_nobody(payment: &Delivery, lead: &Delivery) -> bool {
     let has_code = matches!(&lead.call, Call::CustomerCreated { code: Some(_), .. });
-    // Without a receipt nobody knows who was credited: then it counts which call went out first.
+    // Without a receipt nobody knows who was credited: then it counts which call was taken first.
     let nobody = payment.receipt.as_ref().is_none_or(|r| r.agent_id.is_none());
     let later = match lead.state {
-        DeliveryState::Delivered | DeliveryState::Duplicate => lead.first_attempt_at > payment.first_attempt_at,
+        DeliveryState::Delivered | DeliveryState::Duplicate => lead.taken_seq > payment.taken_seq,
         DeliveryState::Queued | DeliveryState::Sending => true,
         DeliveryState::Rejected
         | DeliveryState::Held

@@ -286,7 +286,7 @@ fn event_to_tell(draft: &Draft<'_>, standing: &Standing<'_>) -> Option<EventId> 
 /// What Refairn was told last for this product.
 fn told(draft: &Draft<'_>, mode: Mode, product: &str) -> Option<Status> {
     let told = draft.deliveries.iter().filter(|d| d.mode == mode && d.state.is_told() && d.call.product() == product);
-    told.filter(|d| d.call.status().is_some()).max_by_key(|d| (d.settled_at, d.id)).and_then(|d| d.call.status())
+    told.filter(|d| d.call.status().is_some()).max_by_key(|d| (d.taken_seq, d.id)).and_then(|d| d.call.status())
 }
 
 /// The change's own day, or the next on which nothing else is dated.

@@ -1,33 +1,31 @@
 //! Leasing: whose turn it is. Routes take turns, so that none is kept waiting by what another has to send.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::StoreError;
-use super::queue::{Leased, PROBE_EVERY};
+use super::queue::PROBE_EVERY;
 use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery};
 use super::sql::{Db, Lock, Work, first, values};
 use crate::clock::after;
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery::Delivery;
 use crate::domain::person::PersonKey;
 
 /// Routes that are looked at in one lease.
 const ROUTES_MAX: u32 = 10_000;
 
-/// The route that was served last by this process; the next one in the order of their names is next.
+/// The route that was served last by this process; the next one in the order of their names is next. Whoever has it
+/// leases, and nobody else does meanwhile: what is under way does not become more while a lease is written.
 #[derive(Clone, Default)]
 pub(super) struct Turn(Arc<Mutex<(String, String)>>);
 
 impl Turn {
-    pub(super) fn last(&self) -> (String, String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn served(&self, last: (String, String)) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = last;
+    pub(super) async fn take(&self) -> MutexGuard<'_, (String, String)> {
+        self.0.lock().await
     }
 }
 
@@ -46,7 +44,12 @@ pub(super) struct Lease {
     pub(super) calls_max: usize,
     /// The route that was served last.
     pub(super) last: (String, String),
+    /// The customers of whom this process has a call under way; see [`super::held::UnderWay::list`].
+    pub(super) held: String,
 }
+
+/// A customer, and the call that was leased.
+type Taken = (PersonKey, Delivery);
 
 /// A route with something due.
 struct Route {
@@ -57,7 +60,7 @@ struct Route {
 
 impl Work for Lease {
     /// The leased calls, and the route that was served last.
-    type Answer = (Vec<Leased>, (String, String));
+    type Answer = (Vec<Taken>, (String, String));
 
     async fn run<D: Db>(&self, db: &D) -> Result<Self::Answer, StoreError> {
         let (mut leased, mut last) = (Vec::new(), self.last.clone());
@@ -92,15 +95,16 @@ impl Work for Lease {
 impl Lease {
     /// Routes with something due, beginning with the one whose turn it is.
     async fn routes<D: Db>(&self, db: &D) -> Result<Vec<Route>, StoreError> {
-        let due = D::DIALECT.due("?1");
+        let (due, held) = (D::DIALECT.due("?1"), D::DIALECT.is_held("?5"));
         let sql = format!(
             "SELECT r.business, r.product, r.paused_since IS NOT NULL FROM routes r \
              WHERE (r.paused_since IS NULL OR r.probe_at <= ?1) AND EXISTS (SELECT 1 FROM queue q \
-             WHERE q.business = r.business AND q.product = r.product AND {ALL_IS_READ} AND {due}) \
+             WHERE q.business = r.business AND q.product = r.product AND {ALL_IS_READ} AND {due} \
+             AND NOT {held}) \
              ORDER BY (r.business, r.product) > (?3, ?4) DESC, r.business, r.product LIMIT ?2"
         );
         let (business, product) = &self.last;
-        let rows = db.query(&sql, values![micros(self.now), ROUTES_MAX, business, product]).await?;
+        let rows = db.query(&sql, values![micros(self.now), ROUTES_MAX, business, product, &self.held]).await?;
         let route =
             |mut row: super::sql::Row| Ok(Route { business: row.text()?, product: row.text()?, paused: row.flag()? });
         rows.into_iter().map(route).collect()
@@ -112,14 +116,14 @@ impl Lease {
         db: &D,
         route: &Route,
         share: usize,
-        leased: &mut Vec<Leased>,
+        leased: &mut Vec<Taken>,
     ) -> Result<usize, StoreError> {
         let Route { business, product, paused } = route;
         if *paused && !may_probe(db, business, product, self.now).await? {
             return Ok(0);
         }
         let before = leased.len();
-        let due = due_on_route(db, business, product, self.now, share).await?;
+        let due = self.due_on(db, business, product, share).await?;
         let count = due.len();
         // Side by side: over a network it is the ways there and back that take time.
         let taken = try_join_all(due.into_iter().map(|(key, id)| self.take(db, key, id))).await?;
@@ -132,26 +136,44 @@ impl Lease {
     }
 
     /// Takes the lease and marks the delivery as on its way.
-    async fn take<D: Db>(&self, db: &D, key: PersonKey, id: i64) -> Result<Option<Leased>, StoreError> {
+    async fn take<D: Db>(&self, db: &D, key: PersonKey, id: i64) -> Result<Option<Taken>, StoreError> {
         // Somebody is writing what this customer's calls are to be: whoever looks next finds them as they are then.
         if !db.try_lock(Lock::Person(&key)).await? {
             return Ok(None);
         }
-        let select = format!("SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE id = ?1");
-        let Some(mut row) = first(db, &select, values![id]).await? else { return Ok(None) };
+        let select = format!(
+            "SELECT {DELIVERY_COLUMNS}, (SELECT COALESCE(MAX(o.last_seq), 0) + 1 FROM deliveries o \
+             WHERE o.business = ?2 AND o.email_key = ?3) FROM deliveries WHERE id = ?1"
+        );
+        let found = first(db, &select, values![id, &key.business, &key.email_key]).await?;
+        let Some(mut row) = found else { return Ok(None) };
         let mut delivery = delivery(&mut row)?;
-        // Found on its way, it was leased before and never settled: Refairn may have it.
-        delivery.outcome_unknown |= delivery.state == DeliveryState::Sending;
-        delivery.state = DeliveryState::Sending;
-        delivery.attempts = delivery.attempts.saturating_add(1);
-        delivery.first_attempt_at = delivery.first_attempt_at.or(Some(self.now));
-        delivery.patient_since = delivery.patient_since.or(Some(self.now));
+        let seq = row.int()?;
+        delivery.begin_attempt(seq, self.now);
         put_delivery(db, &key, &delivery).await?;
-        let lease = D::DIALECT.lease();
-        let sql = format!("UPDATE queue SET leased = 1, fence = ?3, {lease} WHERE business = ?1 AND email_key = ?2");
-        let deadline = D::DIALECT.deadline(self.now, self.lease);
-        db.execute(&sql, values![&key.business, &key.email_key, delivery.attempts, deadline]).await?;
-        Ok(Some(Leased { key, delivery }))
+        let until = D::DIALECT.leased_until(self.lease);
+        let sql = format!("UPDATE queue SET leased = 1, fence = ?3{until} WHERE business = ?1 AND email_key = ?2");
+        db.execute(&sql, values![&key.business, &key.email_key, seq]).await?;
+        Ok(Some((key, delivery)))
+    }
+
+    /// Up to `share` customers of one route whose turn it is, and their calls.
+    async fn due_on<D: Db>(
+        &self,
+        db: &D,
+        business: &str,
+        product: &str,
+        share: usize,
+    ) -> Result<Vec<(PersonKey, i64)>, StoreError> {
+        let (due, held, take) = (D::DIALECT.due("?3"), D::DIALECT.is_held("?5"), D::DIALECT.take_free_rows());
+        let sql = format!(
+            "SELECT q.email_key, q.delivery_id FROM queue q WHERE q.business = ?1 AND q.product = ?2 AND {ALL_IS_READ} \
+             AND {due} AND NOT {held} ORDER BY q.due_at LIMIT ?4 {take}"
+        );
+        let share = i64::try_from(share).unwrap_or(i64::MAX);
+        let rows = db.query(&sql, values![business, product, micros(self.now), share, &self.held]).await?;
+        let key = |email_key| PersonKey { business: business.to_owned(), email_key };
+        rows.into_iter().map(|mut row| Ok((key(row.text()?), row.int()?))).collect()
     }
 }
 
@@ -168,22 +190,4 @@ async fn may_probe<D: Db>(db: &D, business: &str, product: &str, now: Timestamp)
     let take = D::DIALECT.take_free_rows();
     let sql = format!("SELECT 1 FROM routes WHERE business = ?1 AND product = ?2 AND probe_at <= ?3 {take}");
     Ok(first(db, &sql, values![business, product, micros(now)]).await?.is_some())
-}
-
-async fn due_on_route<D: Db>(
-    db: &D,
-    business: &str,
-    product: &str,
-    now: Timestamp,
-    share: usize,
-) -> Result<Vec<(PersonKey, i64)>, StoreError> {
-    let (due, take) = (D::DIALECT.due("?3"), D::DIALECT.take_free_rows());
-    let sql = format!(
-        "SELECT q.email_key, q.delivery_id FROM queue q WHERE q.business = ?1 AND q.product = ?2 AND {ALL_IS_READ} AND {due} \
-         ORDER BY q.due_at LIMIT ?4 {take}"
-    );
-    let share = i64::try_from(share).unwrap_or(i64::MAX);
-    let rows = db.query(&sql, values![business, product, micros(now), share]).await?;
-    let key = |email_key| PersonKey { business: business.to_owned(), email_key };
-    rows.into_iter().map(|mut row| Ok((key(row.text()?), row.int()?))).collect()
 }

@@ -9,6 +9,7 @@ pub mod body;
 pub mod copy;
 mod error;
 mod facts;
+mod held;
 mod intake;
 mod lease;
 mod lookups;
@@ -41,6 +42,7 @@ pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 use crate::domain::database::ServerUrl;
 use crate::domain::delivery::Delivery;
 use crate::domain::person::{Person, Plan};
+use held::UnderWay;
 use lease::Turn;
 use postgres::Postgres;
 use queue::PROBE_EVERY;
@@ -62,6 +64,7 @@ pub struct Store {
     backend: Backend,
     planner: Arc<dyn Planner>,
     turn: Turn,
+    under_way: UnderWay,
 }
 
 /// What came of looking for damage.
@@ -88,7 +91,7 @@ impl Store {
     /// The folder or file cannot be made or written, is no database, was written by a newer version, or holds a part of
     /// another database that is still to be copied.
     pub fn open(path: &Path, planner: Arc<dyn Planner>) -> Result<Self, StoreError> {
-        Ok(Self { backend: Backend::Sqlite(Sqlite::open(path)?), planner, turn: Turn::default() })
+        Ok(Self::new(Backend::Sqlite(Sqlite::open(path)?), planner))
     }
 
     /// Connects to the PostgreSQL server at `url`, and brings the schema up to date. Any number of replicas may do so.
@@ -97,8 +100,11 @@ impl Store {
     /// The server cannot be reached, is not what the address demands, or refuses us; or its database was written by a
     /// newer version.
     pub async fn connect(url: &ServerUrl, planner: Arc<dyn Planner>) -> Result<Self, StoreError> {
-        let backend = Backend::Postgres(Postgres::connect(url).await?);
-        Ok(Self { backend, planner, turn: Turn::default() })
+        Ok(Self::new(Backend::Postgres(Postgres::connect(url).await?), planner))
+    }
+
+    fn new(backend: Backend, planner: Arc<dyn Planner>) -> Self {
+        Self { backend, planner, turn: Turn::default(), under_way: UnderWay::default() }
     }
 
     /// Tells what other replicas do: notifies `inbox` when there may be events to read, `outbox` when there may be

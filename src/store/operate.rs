@@ -1,6 +1,7 @@
 //! What an operator may do: retry, release, discard, map anew; and keeping the store small.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -163,7 +164,7 @@ fn decide(delivery: &mut Delivery, action: Action, now: Timestamp) -> Result<(),
             delivery.reason = None;
             delivery.due_at = now;
             // The hours until we give up count anew.
-            delivery.patient_since = None;
+            delivery.waited = Duration::ZERO;
         }
         (Action::Release, Held | Rejected) => {
             if delivery.outcome_unknown {
@@ -173,7 +174,7 @@ fn decide(delivery: &mut Delivery, action: Action, now: Timestamp) -> Result<(),
             delivery.reason = None;
             delivery.released = true;
             delivery.due_at = now;
-            delivery.patient_since = None;
+            delivery.waited = Duration::ZERO;
         }
         (Action::Discard, Queued | Held | Rejected) => {
             delivery.state = Discarded;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::{try_join, try_join4};
 use jiff::Timestamp;
 
+use super::held::Held;
 use super::lease::{ALL_IS_READ, Lease};
 use super::people::{load, replan, write};
 use super::rows::{micros, put_delivery, time_option};
@@ -13,21 +14,34 @@ use super::sql::{Db, Lock, Work, first, values};
 use super::{Planner, Store, StoreError};
 use crate::clock::after;
 use crate::crash::{self, Point};
-use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState, Receipt};
-use crate::domain::person::PersonKey;
+use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState, Receipt, Seq};
+use crate::domain::person::{Person, PersonKey};
 use crate::domain::reason::Reason;
 
 /// How long a paused route rests between two probes.
 pub(super) const PROBE_EVERY: Duration = Duration::from_secs(60);
 
-/// A call that is ours to make until the lease runs out. The fencing number is the delivery's count of attempts, which
-/// every lease raises: a settle under an older one does nothing.
+/// A call that is ours to make. Until it is settled, given back or dropped, this process leases no call of its customer.
+/// The fencing number is the delivery's `last_seq`, which every lease raises: a settle under an older one does nothing.
 #[derive(Debug)]
 pub struct Leased {
     /// Whose call it is.
     pub key: PersonKey,
     /// The call.
     pub delivery: Delivery,
+    held: Option<Held>,
+}
+
+impl Leased {
+    /// A call that nobody was given by a store.
+    #[cfg(test)]
+    pub(crate) const fn unguarded(key: PersonKey, delivery: Delivery) -> Self {
+        Self { key, delivery, held: None }
+    }
+
+    fn let_go(&self) {
+        self.held.iter().for_each(Held::let_go);
+    }
 }
 
 /// One attempt, for the history that people read.
@@ -58,8 +72,8 @@ pub enum Settlement {
     Rejected(Reason, String),
     /// It is to be tried again.
     Retry {
-        /// When.
-        at: Timestamp,
+        /// After so long.
+        wait: Duration,
         /// Refairn may have it: the call may not be changed any more.
         outcome_unknown: bool,
         /// What happened.
@@ -71,22 +85,29 @@ pub enum Settlement {
 
 impl Store {
     /// Leases up to `calls_max` customers whose turn it is. The routes take turns, from one lease to the next, and get
-    /// equal shares; a paused route yields one probe a minute. The delivery is marked as on its way, on disk, before it is handed out. What is due
-    /// is due at `now`; when a lease ends is told by `now` in SQLite, by the database's clock in PostgreSQL.
+    /// equal shares; a paused route yields one probe a minute. The delivery is marked as on its way, on disk, before it
+    /// is handed out. What is due is due at `now`. No customer is leased of whom this process has a [`Leased`] call. In
+    /// PostgreSQL other replicas may take a lease over when it has lasted for `lease` by the database's clock.
     ///
     /// # Errors
-    /// Nothing was leased.
+    /// Nothing was leased, or nobody can tell.
     pub async fn lease(&self, now: Timestamp, lease: Duration, calls_max: usize) -> Result<Vec<Leased>, StoreError> {
-        let (leased, last) = self.write(Lease { now, lease, calls_max, last: self.turn.last() }).await?;
-        self.turn.served(last);
-        Ok(leased)
+        let mut turn = self.turn.take().await;
+        let (last, held) = (turn.clone(), self.under_way.list()?);
+        let (taken, last) = self.write(Lease { now, lease, calls_max, last, held }).await?;
+        *turn = last;
+        let leased = |(key, delivery)| {
+            let held = Some(self.under_way.hold(&key));
+            Leased { key, delivery, held }
+        };
+        Ok(taken.into_iter().map(leased).collect())
     }
 
     /// Writes what became of a leased call, and what follows for its customer. False when the lease was lost: then
-    /// somebody else has the call, and nothing was written.
+    /// somebody else has the call, and nothing was written but a receipt, which says that Refairn has it.
     ///
     /// # Errors
-    /// Nothing was written, or nobody can tell; at worst the lease runs out and the call is made again.
+    /// Nothing was written, or nobody can tell: to settle once more does no harm.
     pub async fn settle(
         &self,
         leased: &Leased,
@@ -95,33 +116,38 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let Some(id) = leased.delivery.id else { return Ok(false) };
-        let (planner, key, fence) = (self.planner.clone(), leased.key.clone(), leased.delivery.attempts);
-        self.write(Settle { planner, key, id, fence, attempt, settlement, now }).await
+        let Some(fence) = leased.delivery.last_seq else { return Ok(false) };
+        let (planner, key) = (self.planner.clone(), leased.key.clone());
+        let held = self.write(Settle { planner, key, id, fence, attempt, settlement, now }).await?;
+        leased.let_go();
+        Ok(held)
     }
 
     /// Gives back leases whose calls were never begun; what came in meanwhile may change whose turn it is.
     ///
     /// # Errors
-    /// Nothing was given back; the leases run out by themselves.
-    pub async fn give_back(&self, unused: Vec<Leased>, now: Timestamp) -> Result<(), StoreError> {
+    /// Nothing was given back, or nobody can tell: to give back once more does no harm.
+    pub async fn give_back(&self, unused: &[Leased], now: Timestamp) -> Result<(), StoreError> {
         if unused.is_empty() {
             return Ok(());
         }
-        self.write(GiveBack { planner: self.planner.clone(), unused, now }).await
+        let calls = unused.iter().map(|leased| (leased.key.clone(), leased.delivery.clone())).collect();
+        self.write(GiveBack { planner: self.planner.clone(), calls, now }).await?;
+        unused.iter().for_each(Leased::let_go);
+        Ok(())
     }
 
-    /// When the next call is due; nothing when none is queued. Paused routes count at their next probe. In PostgreSQL,
-    /// leases that run out are not foreseen: whoever looks every second finds them.
+    /// When the next call is due; nothing when none is queued. Paused routes count at their next probe. Leases
+    /// that run out are not foreseen: whoever looks every second finds them.
     ///
     /// # Errors
     /// The database cannot be read.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let sql = format!(
             "SELECT MIN(CASE WHEN s.probe_at > s.due_at THEN s.probe_at ELSE s.due_at END) FROM ( \
-             SELECT r.probe_at, (SELECT MIN(q.due_at) FROM queue q \
-             WHERE q.business = r.business AND q.product = r.product AND {} AND {ALL_IS_READ}) AS due_at FROM routes r) AS s \
-             WHERE s.due_at IS NOT NULL",
-            self.dialect().foreseen()
+             SELECT r.probe_at, (SELECT MIN(q.due_at) FROM queue q WHERE q.business = r.business \
+             AND q.product = r.product AND q.leased = 0 AND {ALL_IS_READ}) AS due_at FROM routes r) AS s \
+             WHERE s.due_at IS NOT NULL"
         );
         let row = self.query(sql, values![]).await?.into_iter().next();
         time_option(row.map(|mut row| row.int_option()).transpose()?.flatten())
@@ -132,7 +158,7 @@ struct Settle {
     planner: Arc<dyn Planner>,
     key: PersonKey,
     id: DeliveryId,
-    fence: u32,
+    fence: Seq,
     attempt: AttemptRecord,
     settlement: Settlement,
     now: Timestamp,
@@ -146,6 +172,7 @@ impl Work for Settle {
         db.lock(&[Lock::Person(key)]).await?;
         let (held, mut person) = try_join(holds(db, key, *id, *fence), load(db, key)).await?;
         if !held {
+            self.keep_receipt(db, person).await?;
             return Ok(false);
         }
         let Some(delivery) = person.deliveries.iter().find(|d| d.id == Some(*id)).cloned() else {
@@ -178,9 +205,29 @@ impl Work for Settle {
     }
 }
 
+impl Settle {
+    /// A lost lease settles nothing; but where Refairn said that it took the call, whoever has it now hears no more than
+    /// that it is known, or nothing. The receipt is kept, and with it that the call is told.
+    async fn keep_receipt<D: Db>(&self, db: &D, mut person: Person) -> Result<(), StoreError> {
+        let Settlement::Delivered(receipt) = &self.settlement else { return Ok(()) };
+        let unheard = |d: &&mut Delivery| d.id == Some(self.id) && d.receipt.is_none();
+        let Some(delivery) = person.deliveries.iter_mut().find(unheard) else { return Ok(()) };
+        delivery.receipt = Some(receipt.clone());
+        delivery.taken_seq = Some(self.fence);
+        delivery.outcome_unknown = true;
+        // Under somebody's lease it is theirs to settle.
+        if delivery.state != DeliveryState::Sending {
+            *delivery = apply(delivery.clone(), self.settlement.clone(), self.now);
+        }
+        put_delivery(db, &self.key, delivery).await?;
+        let plan = self.planner.plan(&person, self.now);
+        write(db, &person, plan).await
+    }
+}
+
 struct GiveBack {
     planner: Arc<dyn Planner>,
-    unused: Vec<Leased>,
+    calls: Vec<(PersonKey, Delivery)>,
     now: Timestamp,
 }
 
@@ -188,15 +235,13 @@ impl Work for GiveBack {
     type Answer = ();
 
     async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
-        let locks: Vec<Lock<'_>> = self.unused.iter().map(|leased| Lock::Person(&leased.key)).collect();
+        let locks: Vec<Lock<'_>> = self.calls.iter().map(|(key, _)| Lock::Person(key)).collect();
         db.lock(&locks).await?;
-        for Leased { key, delivery } in &self.unused {
-            let Some(id) = delivery.id else { continue };
-            if holds(db, key, id, delivery.attempts).await? {
+        for (key, delivery) in &self.calls {
+            let Some((id, fence)) = delivery.id.zip(delivery.last_seq) else { continue };
+            if holds(db, key, id, fence).await? {
                 let mut delivery = delivery.clone();
-                delivery.state = DeliveryState::Queued;
-                delivery.attempts = delivery.attempts.saturating_sub(1);
-                delivery.first_attempt_at = delivery.first_attempt_at.filter(|_| delivery.attempts > 0);
+                delivery.forget_attempt();
                 put_delivery(db, key, &delivery).await?;
                 let sql = "UPDATE queue SET leased = 0, due_at = ?3 WHERE business = ?1 AND email_key = ?2";
                 db.execute(sql, values![&key.business, &key.email_key, micros(delivery.due_at)]).await?;
@@ -207,7 +252,7 @@ impl Work for GiveBack {
     }
 }
 
-async fn holds<D: Db>(db: &D, key: &PersonKey, id: DeliveryId, fence: u32) -> Result<bool, StoreError> {
+async fn holds<D: Db>(db: &D, key: &PersonKey, id: DeliveryId, fence: Seq) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM queue \
          WHERE business = ?1 AND email_key = ?2 AND delivery_id = ?3 AND fence = ?4 AND leased = 1";
     Ok(first(db, sql, values![&key.business, &key.email_key, id.0, fence]).await?.is_some())
@@ -251,11 +296,17 @@ fn apply(mut delivery: Delivery, settlement: Settlement, now: Timestamp) -> Deli
     delivery.attention = false;
     delivery.acknowledged = false;
     delivery.detail = None;
+    // Of an attempt that ended under a lost lease Refairn said that it took the call: nothing else can come of it.
+    let (settlement, taken) = match delivery.receipt.take() {
+        Some(receipt) => (Settlement::Delivered(receipt), delivery.taken_seq),
+        None => (settlement, delivery.last_seq),
+    };
     match settlement {
         Settlement::Delivered(receipt) => {
             delivery.state = DeliveryState::Delivered;
             delivery.reason = None;
             delivery.receipt = Some(receipt);
+            delivery.taken_seq = taken;
             delivery.settled_at = Some(now);
         }
         Settlement::Duplicate | Settlement::Conflict => {
@@ -272,21 +323,23 @@ fn apply(mut delivery: Delivery, settlement: Settlement, now: Timestamp) -> Deli
             delivery.outcome_unknown = reason == Reason::GivenUp && delivery.outcome_unknown;
             delivery.settled_at = Some(now);
         }
-        Settlement::Retry { at, outcome_unknown, detail } => {
+        Settlement::Retry { wait, outcome_unknown, detail } => {
             delivery.state = DeliveryState::Queued;
             delivery.reason = Some(Reason::Retrying);
             delivery.detail = Some(detail);
             delivery.outcome_unknown |= outcome_unknown;
-            delivery.due_at = at;
+            delivery.due_at = after(now, wait);
+            delivery.waited = delivery.waited.saturating_add(wait);
         }
         Settlement::PauseRoute(detail) => {
             delivery.state = DeliveryState::Queued;
             delivery.reason = Some(Reason::RoutePaused);
-            // The hours until we give up count from when the route is open again.
-            delivery.patient_since = None;
             delivery.detail = Some(detail);
             delivery.due_at = now;
         }
+    }
+    if !delivery.state.is_told() && !delivery.outcome_unknown {
+        delivery.taken_seq = None;
     }
     delivery
 }

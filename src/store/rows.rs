@@ -1,5 +1,7 @@
 //! Domain types ↔ columns. Times are microseconds since 1970; enums are their codes.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::StoreError;
@@ -17,6 +19,11 @@ pub(super) fn micros(at: Timestamp) -> i64 {
 /// A stored time.
 pub(super) fn time(micros: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_microsecond(micros).map_err(|_| StoreError::Data(format!("time {micros} is out of range")))
+}
+
+/// A span as it is stored.
+pub(super) fn span_micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A stored time that may be absent.
@@ -40,7 +47,8 @@ pub(super) fn unknown(what: &str, code: &str) -> StoreError {
 
 /// The columns of a delivery, in the order in which [`delivery`] reads them.
 pub(super) const DELIVERY_COLUMNS: &str = "id, event_id, subject, mode, at, call, state, reason, detail, attention, \
-     released, acknowledged, due_at, attempts, first_attempt_at, patient_since, outcome_unknown, settled_at, receipt, created_at";
+     released, acknowledged, due_at, attempts, first_attempt_at, taken_seq, last_seq, waited, \
+     outcome_unknown, settled_at, receipt, created_at";
 
 /// Reads a delivery from [`DELIVERY_COLUMNS`].
 pub(super) fn delivery(row: &mut Row) -> Result<Delivery, StoreError> {
@@ -67,7 +75,9 @@ pub(super) fn delivery(row: &mut Row) -> Result<Delivery, StoreError> {
         due_at: time(row.int()?)?,
         attempts: u32::try_from(row.int()?).map_err(|_| StoreError::Data("attempts are out of range".to_owned()))?,
         first_attempt_at: time_option(row.int_option()?)?,
-        patient_since: time_option(row.int_option()?)?,
+        taken_seq: row.int_option()?,
+        last_seq: row.int_option()?,
+        waited: Duration::from_micros(row.int()?.try_into().map_err(|_| StoreError::Data("a wait is out of range".to_owned()))?),
         outcome_unknown: row.flag()?,
         settled_at: time_option(row.int_option()?)?,
         receipt: row.text_option()?.map(|r| serde_json::from_str(&r)).transpose()?,
@@ -80,11 +90,12 @@ pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -
     let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
     let call = serde_json::to_string(&d.call)?;
     let (reason, settled_at) = (d.reason.map(Reason::code), d.settled_at.map(micros));
-    let (first_attempt_at, patient_since) = (d.first_attempt_at.map(micros), d.patient_since.map(micros));
+    let (first_attempt_at, waited) = (d.first_attempt_at.map(micros), span_micros(d.waited));
     if let Some(id) = d.id {
         let sql = "UPDATE deliveries SET event_id = ?2, at = ?3, call = ?4, state = ?5, reason = ?6, detail = ?7, \
              attention = ?8, released = ?9, acknowledged = ?10, due_at = ?11, attempts = ?12, first_attempt_at = ?13, \
-             outcome_unknown = ?14, settled_at = ?15, receipt = ?16, patient_since = ?17 WHERE id = ?1";
+             outcome_unknown = ?14, settled_at = ?15, receipt = ?16, waited = ?17, \
+             taken_seq = ?18, last_seq = ?19 WHERE id = ?1";
         let row = values![
             id.0,
             d.event.0,
@@ -102,16 +113,18 @@ pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -
             d.outcome_unknown,
             settled_at,
             receipt,
-            patient_since
+            waited,
+            d.taken_seq,
+            d.last_seq
         ];
         db.execute(sql, row).await?;
         return Ok(id);
     }
     let sql = "INSERT INTO deliveries (business, email_key, event_id, subject_key, subject, kind, mode, at, call, state, \
          reason, detail, attention, released, acknowledged, due_at, attempts, first_attempt_at, outcome_unknown, \
-         settled_at, receipt, created_at, patient_since) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
-         RETURNING id";
+         settled_at, receipt, created_at, waited, taken_seq, last_seq) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
+         ?24, ?25) RETURNING id";
     let row = values![
         &key.business,
         &key.email_key,
@@ -135,7 +148,9 @@ pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -
         settled_at,
         receipt,
         micros(d.created_at),
-        patient_since
+        waited,
+        d.taken_seq,
+        d.last_seq
     ];
     let inserted = super::sql::first(db, sql, row).await?;
     inserted.map_or_else(

@@ -59,13 +59,11 @@ impl PullBack {
 
     fn look(&self, dialect: Dialect) -> Vec<(String, Vec<super::Value>)> {
         let calls = format!("SELECT 1 FROM queue q JOIN deliveries d ON d.id = q.delivery_id WHERE {TOO_LATE} LIMIT 1");
-        let leases = format!("SELECT 1 FROM queue q WHERE {} LIMIT 1", dialect.leased_too_long());
+        let leases = dialect.leased_too_long(self.longest.lease);
+        let leases = leases.map(|condition| (format!("SELECT 1 FROM queue WHERE {condition} LIMIT 1"), values![]));
         let probes = "SELECT 1 FROM routes WHERE probe_at > ?1 LIMIT 1".to_owned();
-        vec![
-            (calls, values![micros(self.now), self.end()]),
-            (leases, values![dialect.deadline(self.now, self.longest.lease)]),
-            (probes, values![self.probe_end()]),
-        ]
+        let looks = [(calls, values![micros(self.now), self.end()]), (probes, values![self.probe_end()])];
+        looks.into_iter().chain(leases).collect()
     }
 }
 
@@ -82,8 +80,13 @@ impl Work for PullBack {
         let sql = "UPDATE queue SET due_at = ?1 WHERE leased = 0 AND due_at > ?1 \
              AND EXISTS (SELECT 1 FROM deliveries d WHERE d.id = queue.delivery_id AND d.due_at <= ?1)";
         db.execute(sql, values![now]).await?;
-        let lease = D::DIALECT.deadline(self.now, self.longest.lease);
-        let leases = db.execute(&D::DIALECT.lease_no_longer(), values![lease]).await?;
+        let leases = match D::DIALECT.leased_too_long(self.longest.lease) {
+            Some(condition) => {
+                let until = D::DIALECT.leased_until(self.longest.lease);
+                db.execute(&format!("UPDATE queue SET leased = 1{until} WHERE {condition}"), values![]).await?
+            }
+            None => 0,
+        };
         let sql = "UPDATE routes SET probe_at = ?1 WHERE probe_at > ?2";
         let probes = db.execute(sql, values![now, self.probe_end()]).await?;
         Ok(calls + leases + probes)

@@ -6,10 +6,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::StoreError;
-use crate::clock::after;
 use crate::domain::event::EventId;
 use crate::domain::person::PersonKey;
 
@@ -72,10 +69,9 @@ pub(super) enum Lock<'a> {
 
 /// Where the two databases' SQL differs.
 ///
-/// A lease ends by a clock. SQLite has one process, and its clock will do: the deadline is kept as the time at which
-/// the customer is due again. The replicas of PostgreSQL may disagree about the time: there it is the database's
-/// clock that a lease begins and ends by, in a column of its own. When a call is due is decided by the bridge's clock
-/// in both.
+/// A lease of SQLite's has no end: one process has the file, and knows what it has under way. The replicas of PostgreSQL
+/// do not know that of each other, and may disagree about the time: there a lease begins and ends by the database's
+/// clock. When a call is due is decided by the bridge's clock in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     Sqlite,
@@ -86,7 +82,8 @@ pub(super) enum Dialect {
 pub(super) const DATABASE_NOW: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
 
 impl Dialect {
-    /// The condition under which a row `q` of the queue may be leased; `now` is the parameter with the time.
+    /// The condition under which a row `q` of the queue may be leased, unless it [`is_held`](Self::is_held); `now` is the
+    /// parameter with the time. In SQLite a lease that this process does not hold is one that it has lost.
     pub(super) fn due(self, now: &str) -> String {
         match self {
             Self::Sqlite => format!("q.due_at <= {now}"),
@@ -96,46 +93,31 @@ impl Dialect {
         }
     }
 
-    /// The condition under which a row `q` of the queue becomes due at a time that is known here.
-    pub(super) const fn foreseen(self) -> &'static str {
-        match self {
-            Self::Sqlite => "1 = 1",
-            Self::Postgres => "q.leased = 0",
-        }
-    }
-
-    /// How a lease notes its deadline, which is `?4`.
-    pub(super) fn lease(self) -> String {
-        match self {
-            Self::Sqlite => "due_at = ?4".to_owned(),
-            Self::Postgres => format!("leased_until = {DATABASE_NOW} + ?4"),
-        }
-    }
-
-    /// The value for `?4` of [`Dialect::lease`], microseconds: a time, or a span from the database's now.
-    pub(super) fn deadline(self, now: Timestamp, lease: Duration) -> i64 {
-        match self {
-            Self::Sqlite => after(now, lease).as_microsecond(),
-            Self::Postgres => i64::try_from(lease.as_micros()).unwrap_or(i64::MAX / 4),
-        }
-    }
-
-    /// The condition under which the lease of a row `q` lasts beyond `?1`, the deadline of a lease that begins now.
-    pub(super) fn leased_too_long(self) -> String {
-        match self {
-            Self::Sqlite => "q.leased = 1 AND q.due_at > ?1".to_owned(),
-            Self::Postgres => format!("q.leased = 1 AND q.leased_until > {DATABASE_NOW} + ?1"),
-        }
-    }
-
-    /// Lets no lease last beyond `?1`, the deadline of one that begins now.
-    pub(super) fn lease_no_longer(self) -> String {
-        match self {
-            Self::Sqlite => "UPDATE queue SET due_at = ?1 WHERE leased = 1 AND due_at > ?1".to_owned(),
+    /// The condition under which the customer of a row `q` of the queue is among those that parameter `list` has: a JSON
+    /// list of pairs of business and address.
+    pub(super) fn is_held(self, list: &str) -> String {
+        let pairs = match self {
+            Self::Sqlite => format!("SELECT h.value ->> 0, h.value ->> 1 FROM json_each({list}) h"),
             Self::Postgres => format!(
-                "UPDATE queue SET leased_until = {DATABASE_NOW} + ?1 \
-                 WHERE leased = 1 AND leased_until > {DATABASE_NOW} + ?1"
+                "SELECT h.value ->> 0, h.value ->> 1 FROM jsonb_array_elements(CAST(CAST({list} AS TEXT) AS JSONB)) h"
             ),
+        };
+        format!("(q.business, q.email_key) IN ({pairs})")
+    }
+
+    /// How a lease that begins now notes its end, where it has one.
+    pub(super) fn leased_until(self, lease: Duration) -> String {
+        match self {
+            Self::Sqlite => String::new(),
+            Self::Postgres => format!(", leased_until = {DATABASE_NOW} + {}", lease.as_micros()),
+        }
+    }
+
+    /// The condition under which a row of the queue is leased for longer than a lease that begins now, where leases end.
+    pub(super) fn leased_too_long(self, lease: Duration) -> Option<String> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some(format!("leased = 1 AND leased_until > {DATABASE_NOW} + {}", lease.as_micros())),
         }
     }
 

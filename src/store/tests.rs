@@ -2,9 +2,11 @@
 
 mod copying;
 mod files;
+mod order;
 mod places;
 mod replicas;
 mod set_back;
+mod upgrade;
 
 use std::time::Duration;
 
@@ -189,10 +191,12 @@ async fn a_customer_has_one_call_on_its_way_and_a_lost_lease_settles_nothing(pla
     let first = store.lease(now(), LEASE, 10).await.unwrap();
     assert_eq!(first.len(), 1, "two calls are due, for one customer");
     assert!(store.lease(now(), LEASE, 10).await.unwrap().is_empty());
-    let later = after(now(), LEASE);
+    let later = after(now(), LEASE * 1000);
     place.end_leases();
+    assert!(store.lease(later, LEASE, 10).await.unwrap().is_empty(), "no clock ends what is under way here");
+    let store = place.another(store).await;
     let second = store.lease(later, LEASE, 10).await.unwrap();
-    assert_eq!(second.len(), 1, "the lease has run out");
+    assert_eq!(second.len(), 1, "whoever had it is gone");
     assert!(second[0].delivery.outcome_unknown, "nobody knows what became of the first attempt");
     let settled = Settlement::Delivered(Receipt::default());
     assert!(!store.settle(&first[0], attempt(), settled.clone(), later).await.unwrap());
@@ -212,7 +216,7 @@ async fn nothing_goes_out_before_what_came_in_first_is_read(place: Place) {
     let both = store.lease(now(), LEASE, 10).await.unwrap();
     assert_eq!(both.len(), 2);
     let at = after(now(), LEASE);
-    let again = Settlement::Retry { at, outcome_unknown: false, detail: "down".into() };
+    let again = Settlement::Retry { wait: LEASE, outcome_unknown: false, detail: "down".into() };
     assert!(store.settle(&both[0], attempt(), again, now()).await.unwrap());
     let before = NewEvent { received_at: after(now(), LEASE / 2), ..event("c") };
     let c = store.record(before).await.unwrap().id;
@@ -229,7 +233,7 @@ async fn a_restart_makes_leased_calls_due_and_gives_back_what_was_never_begun(pl
     let id = store.record(event("a")).await.unwrap().id;
     post(&store, id, payment("a", Some("jane@example.com"), "2026-01-10")).await;
     let unused = store.lease(now(), LEASE, 10).await.unwrap();
-    store.give_back(unused, now()).await.unwrap();
+    store.give_back(&unused, now()).await.unwrap();
     let made = &deliveries(&store).await[0];
     assert_eq!((made.state, made.attempts, made.outcome_unknown), (DeliveryState::Queued, 0, false));
     assert_eq!(store.lease(now(), LEASE, 10).await.unwrap().len(), 1);
@@ -272,12 +276,12 @@ async fn routes_take_turns_and_a_backlog_keeps_none_waiting(place: Place) {
         sale(format!("prod_{}", n % 10), n).await;
     }
     sale("fresh".into(), 60).await;
-    let mut served: Vec<String> = vec![];
-    while !served.contains(&"fresh".into()) {
+    let mut served: Vec<Leased> = vec![];
+    while served.iter().all(|leased| leased.delivery.call.product() != "fresh") {
         assert!(served.len() < 11, "the fresh call has not had its turn: {served:?}");
         let leased = store.lease(now(), LEASE, 3).await.unwrap();
         assert_eq!(leased.len(), 3);
-        served.extend(leased.iter().map(|l| l.delivery.call.product().to_owned()));
+        served.extend(leased);
     }
     // What a route does not need of its share goes to those who have more.
     assert_eq!(store.lease(now(), LEASE, 100).await.unwrap().len(), 61 - served.len());

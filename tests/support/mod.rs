@@ -131,12 +131,13 @@ pub struct World {
     unsettled: Vec<Unsettled>,
 }
 
-/// A lease that was not settled in time.
+/// A call that was made and is not settled.
 struct Unsettled {
     lease: Leased,
     settlement: Settlement,
+    /// Then whoever made it is gone.
     until: Timestamp,
-    /// Somebody else has the call now.
+    /// The bridge was started anew since: the call is whoever's that asks.
     lost: bool,
 }
 
@@ -222,6 +223,7 @@ impl World {
         let mut made = 0;
         loop {
             let now = self.clock.now();
+            self.unsettled.retain(|unsettled| unsettled.lost || unsettled.until > now);
             let leased = self.store.lease(now, LEASE, CALLS_AT_ONCE).await.expect("leased");
             if leased.is_empty() {
                 return made;
@@ -229,7 +231,7 @@ impl World {
             made += leased.len();
             let mut settles = Vec::new();
             for lease in leased {
-                self.take_over(&lease, now);
+                self.take_over(&lease);
                 let weather = weather(&lease, now);
                 let settlement = self.make(&lease, weather, now);
                 if matches!(weather, Weather::Lost { .. }) {
@@ -249,14 +251,10 @@ impl World {
         }
     }
 
-    /// Whoever held a call of this customer before must have lost it.
-    fn take_over(&mut self, lease: &Leased, now: Timestamp) {
-        for other in self.unsettled.iter_mut().filter(|other| other.lease.key == lease.key && !other.lost) {
-            other.lost = true;
-            if other.until > now {
-                self.wrong
-                    .push((lease.key.clone(), format!("two calls are on their way: {:?}, {lease:?}", other.lease)));
-            }
+    /// Nobody may have a call of this customer under way.
+    fn take_over(&mut self, lease: &Leased) {
+        for other in self.unsettled.iter().filter(|other| other.lease.key == lease.key && !other.lost) {
+            self.wrong.push((lease.key.clone(), format!("two calls are on their way: {:?}, {lease:?}", other.lease)));
         }
     }
 

@@ -32,13 +32,15 @@ fn leased(business: &str, n: i64) -> Leased {
         due_at: at,
         attempts: 1,
         first_attempt_at: Some(at),
-        patient_since: Some(at),
+        taken_seq: Some(1),
+        last_seq: Some(1),
+        waited: Duration::ZERO,
         outcome_unknown: false,
         settled_at: None,
         receipt: None,
         created_at: at,
     };
-    Leased { key, delivery }
+    Leased::unguarded(key, delivery)
 }
 
 fn second(n: u64) -> Timestamp {

@@ -114,11 +114,11 @@ impl Book {
             let lead_known =
                 self.person.deliveries.iter().any(|d| d.subject == Subject::Lead(Mode::Live) && d.state.is_told());
             let now = self.now;
+            let seq = self.person.deliveries.iter().filter_map(|d| d.last_seq).max().unwrap_or(0) + 1;
             let delivery = self.person.deliveries.iter_mut().find(|d| d.id == Some(id)).unwrap();
+            delivery.begin_attempt(seq, now);
             delivery.state = DeliveryState::Delivered;
             delivery.reason = None;
-            delivery.attempts += 1;
-            delivery.first_attempt_at = Some(now);
             delivery.settled_at = Some(now);
             let agent = lead_known || matches!(delivery.call, Call::CustomerCreated { code: Some(_), .. });
             delivery.receipt = Some(Receipt {

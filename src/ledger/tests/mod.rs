@@ -1,6 +1,7 @@
 //! The ten rules, one test or more for each, on facts made by hand.
 
 mod book;
+mod clocks;
 
 use crate::domain::delivery::DeliveryState;
 use crate::domain::event::{EventState, Mode};

@@ -8,6 +8,7 @@ use crate::crash::{self, Point};
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_initial.sql"),
     include_str!("../../../migrations/sqlite/0002_lookups.sql"),
+    include_str!("../../../migrations/sqlite/0003_order.sql"),
 ];
 
 /// How many migrations there are.

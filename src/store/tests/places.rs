@@ -38,6 +38,15 @@ impl Place {
         self.try_open().await.unwrap()
     }
 
+    /// The store as whoever comes after a process that is gone finds it: nobody waits for a lease to run out.
+    pub(super) async fn another(&self, store: Store) -> Store {
+        match self {
+            Self::File(_) => store.close().await,
+            Self::Server(_) => self.end_leases(),
+        }
+        self.open().await
+    }
+
     /// Ends every lease that ends by the database's clock.
     pub(super) fn end_leases(&self) {
         match self {

@@ -57,7 +57,7 @@ async fn a_dead_replicas_lease_is_taken_over_and_its_late_settle_is_refused() {
     assert!(taken[0].delivery.outcome_unknown, "nobody knows what became of the first attempt");
     let delivered = Settlement::Delivered(Receipt::default());
     assert!(!a.settle(&lost[0], attempt(), delivered.clone(), now()).await.unwrap());
-    a.give_back(lost, now()).await.unwrap();
+    a.give_back(&lost, now()).await.unwrap();
     assert_eq!(deliveries(&a).await[0].state, DeliveryState::Sending);
     assert!(b.settle(&taken[0], attempt(), delivered, now()).await.unwrap());
     assert!(a.lease(now(), LEASE, 10).await.unwrap().is_empty());

@@ -29,7 +29,7 @@ async fn what_a_clock_that_was_ahead_put_off_is_due_when_it_is_set_back(place: P
     queued(&store, 4).await;
     // One is tried again, one is under way, one finds its route paused, one was never tried.
     let calls = leased(&store, now(), 3).await;
-    let again = |hours| Settlement::Retry { at: after(now(), hours), outcome_unknown: false, detail: "down".into() };
+    let again = |hours| Settlement::Retry { wait: hours, outcome_unknown: false, detail: "down".into() };
     store.settle(&calls[0], attempt(), again(hours(0) + Duration::from_secs(900)), now()).await.unwrap();
     store.settle(&calls[1], attempt(), Settlement::PauseRoute("no key".into()), now()).await.unwrap();
     let real = now().checked_sub(hours(5)).unwrap();
@@ -50,7 +50,7 @@ async fn what_waits_as_long_as_it_should_is_left_alone(place: Place) {
     let store = place.open().await;
     queued(&store, 2).await;
     let calls = leased(&store, now(), 1).await;
-    let retry = Settlement::Retry { at: after(now(), hours(1)), outcome_unknown: true, detail: "down".into() };
+    let retry = Settlement::Retry { wait: hours(1), outcome_unknown: true, detail: "down".into() };
     store.settle(&calls[0], attempt(), retry, now()).await.unwrap();
     let under_way = leased(&store, now(), 1).await;
     assert_eq!(under_way.len(), 1);

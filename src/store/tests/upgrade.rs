@@ -1,0 +1,105 @@
+//! A database of the schema before goes on.
+
+use super::*;
+use crate::domain::delivery::Subject;
+
+in_both! {
+    calls_of_the_schema_before_are_numbered_as_its_times_tell_and_go_on
+}
+
+const BEFORE: [[&str; 2]; 2] = [
+    [include_str!("../../../migrations/sqlite/0001_initial.sql"), include_str!("../../../migrations/sqlite/0002_lookups.sql")],
+    [
+        include_str!("../../../migrations/postgres/0001_initial.sql"),
+        include_str!("../../../migrations/postgres/0002_lookups.sql"),
+    ],
+];
+
+/// Makes a database as the version before left it, with these rows.
+fn left_before(place: &Place, rows: &[String]) {
+    let rows = rows.join(";\n");
+    match place {
+        Place::File(folder) => {
+            let db = rusqlite::Connection::open(folder.path().join("bridge.db")).unwrap();
+            BEFORE[0].iter().for_each(|sql| db.execute_batch(sql).unwrap());
+            db.execute_batch(&rows).unwrap();
+            db.pragma_update(None, "user_version", 2).unwrap();
+        }
+        Place::Server(database) => {
+            BEFORE[1].iter().for_each(|sql| database.run(sql));
+            database.run("CREATE TABLE schema_version (version BIGINT NOT NULL); INSERT INTO schema_version VALUES (2)");
+            database.run(&rows);
+        }
+    }
+}
+
+/// A call of `who`: its state, whether its outcome is unknown, when it was first tried and when it was settled.
+fn call(n: i64, who: &str, state: &str, unknown: i64, first: Option<i64>, settled: Option<i64>) -> String {
+    let Fact { matter: Matter::Payment(sold), .. } = payment(&format!("in_{n}"), None, &format!("2026-01-{n:02}")) else {
+        unreachable!()
+    };
+    let subject = Subject::Payment { scope: "stripe//live".into(), identity: sold.identity };
+    let call = crate::domain::delivery::Call::PaymentSucceeded {
+        product: "prod_1".into(),
+        email: Email::parse(who).unwrap(),
+        amount: 30.into(),
+        currency: sold.currency,
+        status: Status::Active,
+        day: sold.day,
+    };
+    let (key, subject) = (subject.key(who), serde_json::to_string(&subject).unwrap());
+    let call = serde_json::to_string(&call).unwrap();
+    let at = now().as_microsecond();
+    let time = |t: Option<i64>| t.map_or("NULL".to_owned(), |t| (at + t).to_string());
+    let (first, settled, attempts) = (time(first), time(settled), i64::from(first.is_some()));
+    let columns = "business, email_key, event_id, subject_key, subject, kind, mode, at, call, state, attention, released, \
+                   acknowledged, due_at, attempts, first_attempt_at, patient_since, outcome_unknown, settled_at, created_at";
+    format!(
+        "INSERT INTO deliveries ({columns}) VALUES ('biz_1', '{who}', {n}, '{key}', '{subject}', 'payment-succeeded', \
+         'live', {at}, '{call}', '{state}', 0, 0, 0, {at}, {attempts}, {first}, {first}, {unknown}, {settled}, {at})"
+    )
+}
+
+async fn calls_of_the_schema_before_are_numbered_as_its_times_tell_and_go_on(place: Place) {
+    let (jane, joe) = ("jane@example.com", "joe@example.com");
+    let queued = |who: &str, n: i64, leased: i64, fence: i64| {
+        let at = now().as_microsecond();
+        format!(
+            "INSERT INTO queue (business, email_key, product, delivery_id, due_at, leased, fence) \
+             VALUES ('biz_1', '{who}', 'prod_1', {n}, {at}, {leased}, {fence})"
+        )
+    };
+    left_before(
+        &place,
+        &[
+            call(1, jane, "delivered", 0, Some(20), Some(30)),
+            // First tried before the other, and found at Refairn after it.
+            call(2, jane, "duplicate", 1, Some(10), Some(40)),
+            call(3, jane, "rejected", 0, Some(50), Some(60)),
+            // Its end is told by a clock that had been set back.
+            call(4, jane, "delivered", 0, Some(80), Some(70)),
+            call(5, jane, "sending", 0, Some(90), None),
+            call(6, jane, "queued", 0, None, None),
+            call(7, joe, "queued", 0, Some(15), None),
+            call(8, joe, "held", 1, Some(5), None),
+            queued(jane, 5, 1, 1),
+            queued(joe, 7, 0, 1),
+            "INSERT INTO routes (business, product) VALUES ('biz_1', 'prod_1')".to_owned(),
+        ],
+    );
+    let store = place.open().await;
+    let found: Vec<_> = deliveries(&store).await.iter().map(|d| (d.taken_seq, d.last_seq)).collect();
+    let both = |taken, last| (Some(taken), Some(last));
+    let of_jane = [both(3, 3), both(1, 4), (None, Some(6)), both(8, 8), both(9, 10), (None, None)];
+    let of_joe = [(None, Some(4)), both(1, 2)];
+    assert_eq!(found, [&of_jane[..], &of_joe[..]].concat());
+    assert!(deliveries(&store).await.iter().all(|d| d.waited.is_zero()), "patience counts anew");
+    place.end_leases();
+    let leased = store.lease(now(), LEASE, 10).await.unwrap();
+    let mut numbers: Vec<_> = leased.iter().map(|l| (l.delivery.id.unwrap().0, l.delivery.last_seq.unwrap())).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [(5, 11), (7, 5)]);
+    for leased in &leased {
+        assert!(store.settle(leased, attempt(), Settlement::Delivered(Receipt::default()), now()).await.unwrap());
+    }
+}
