@@ -40,6 +40,7 @@ mod bridge {
     mod api;
     mod calls;
     mod certificates;
+    mod clocks;
     mod connections;
     mod corpus;
     mod fairness;

@@ -56,6 +56,8 @@ struct Route {
     business: String,
     product: String,
     paused: bool,
+    /// Something was leased on it just now: what is leased there may be ours.
+    served: bool,
 }
 
 impl Work for Lease {
@@ -72,7 +74,7 @@ impl Work for Lease {
             let before = leased.len();
             let mut left = routes.len();
             let mut have_more = Vec::new();
-            for route in routes {
+            for mut route in routes {
                 if leased.len() >= self.calls_max {
                     break;
                 }
@@ -81,6 +83,7 @@ impl Work for Lease {
                 let due = self.lease_on(db, &route, share, &mut leased).await?;
                 last = (route.business.clone(), route.product.clone());
                 if due >= share && !route.paused {
+                    route.served = true;
                     have_more.push(route);
                 }
             }
@@ -105,8 +108,9 @@ impl Lease {
         );
         let (business, product) = &self.last;
         let rows = db.query(&sql, values![micros(self.now), ROUTES_MAX, business, product, &self.held]).await?;
-        let route =
-            |mut row: super::sql::Row| Ok(Route { business: row.text()?, product: row.text()?, paused: row.flag()? });
+        let route = |mut row: super::sql::Row| {
+            Ok(Route { business: row.text()?, product: row.text()?, paused: row.flag()?, served: false })
+        };
         rows.into_iter().map(route).collect()
     }
 
@@ -118,12 +122,12 @@ impl Lease {
         share: usize,
         leased: &mut Vec<Taken>,
     ) -> Result<usize, StoreError> {
-        let Route { business, product, paused } = route;
+        let Route { business, product, paused, served: _ } = route;
         if *paused && !may_probe(db, business, product, self.now).await? {
             return Ok(0);
         }
         let before = leased.len();
-        let due = self.due_on(db, business, product, share).await?;
+        let due = self.due_on(db, route, share).await?;
         let count = due.len();
         // Side by side: over a network it is the ways there and back that take time.
         let taken = try_join_all(due.into_iter().map(|(key, id)| self.take(db, key, id))).await?;
@@ -161,18 +165,17 @@ impl Lease {
     async fn due_on<D: Db>(
         &self,
         db: &D,
-        business: &str,
-        product: &str,
+        Route { business, product, served, .. }: &Route,
         share: usize,
     ) -> Result<Vec<(PersonKey, i64)>, StoreError> {
         let (due, held, take) = (D::DIALECT.due("?3"), D::DIALECT.is_held("?5"), D::DIALECT.take_free_rows());
         let sql = format!(
             "SELECT q.email_key, q.delivery_id FROM queue q WHERE q.business = ?1 AND q.product = ?2 AND {ALL_IS_READ} \
-             AND {due} AND NOT {held} ORDER BY q.due_at LIMIT ?4 {take}"
+             AND {due} AND NOT {held} AND (q.leased = 0 OR ?6 = 0) ORDER BY q.due_at LIMIT ?4 {take}"
         );
         let share = i64::try_from(share).unwrap_or(i64::MAX);
-        let rows = db.query(&sql, values![business, product, micros(self.now), share, &self.held]).await?;
-        let key = |email_key| PersonKey { business: business.to_owned(), email_key };
+        let rows = db.query(&sql, values![business, product, micros(self.now), share, &self.held, *served]).await?;
+        let key = |email_key| PersonKey { business: business.clone(), email_key };
         rows.into_iter().map(|mut row| Ok((key(row.text()?), row.int()?))).collect()
     }
 }

@@ -10,6 +10,7 @@ in_both! {
     a_receipt_is_kept_whoever_has_the_call_by_then
     what_is_under_way_is_leased_to_nobody_whatever_the_clock_does
     what_nobody_holds_any_more_is_made_again
+    one_lease_of_many_routes_takes_each_customer_once
     a_call_that_is_leased_ahead_and_given_back_waits_for_nothing
     a_pause_of_its_route_takes_no_patience_of_a_call
 }
@@ -184,4 +185,19 @@ async fn a_pause_of_its_route_takes_no_patience_of_a_call(place: Place) {
     let other = lease(&store, at).await;
     let failed = unanswered(&other, at);
     assert!(matches!(failed, Settlement::Retry { .. }), "{failed:?}");
+}
+
+async fn one_lease_of_many_routes_takes_each_customer_once(place: Place) {
+    let store = place.open().await;
+    for n in 0..40 {
+        let id = store.record(event(&format!("{n}"))).await.unwrap().id;
+        let sold = Fact { customer: None, ..payment(&format!("{n}"), Some(&format!("c{n}@example.com")), "2026-01-10") };
+        // One route has nearly all: what the others do not need of their share goes to it, round after round.
+        let product = if n < 3 { format!("prod_{n}") } else { "prod_9".to_owned() };
+        post(&store, id, Fact { product: Product::Id(product), ..sold }).await;
+    }
+    let leased = store.lease(now(), LEASE, 100).await.unwrap();
+    let people: std::collections::BTreeSet<_> = leased.iter().map(|leased| leased.key.clone()).collect();
+    assert_eq!((leased.len(), people.len()), (40, 40));
+    assert!(leased.iter().all(|leased| leased.delivery.attempts == 1));
 }
