@@ -77,7 +77,9 @@ pub(super) fn delivery(row: &mut Row) -> Result<Delivery, StoreError> {
         first_attempt_at: time_option(row.int_option()?)?,
         taken_seq: row.int_option()?,
         last_seq: row.int_option()?,
-        waited: Duration::from_micros(row.int()?.try_into().map_err(|_| StoreError::Data("a wait is out of range".to_owned()))?),
+        waited: Duration::from_micros(
+            row.int()?.try_into().map_err(|_| StoreError::Data("a wait is out of range".to_owned()))?,
+        ),
         outcome_unknown: row.flag()?,
         settled_at: time_option(row.int_option()?)?,
         receipt: row.text_option()?.map(|r| serde_json::from_str(&r)).transpose()?,

@@ -60,10 +60,13 @@ fn all_told(deliveries: &[Value]) -> bool {
 async fn a_call_on_its_way_is_the_only_one_of_its_customer_whatever_the_clock_does(new: fn() -> Setup) {
     let (gate, _open) = watch::channel(false);
     let slow = gate.clone();
-    let upstream = Upstream::start(move |seen| {
-        if seen.email().starts_with("slow") { Say::success().behind(&slow) } else { Say::success() }
-    })
-    .await;
+    let upstream =
+        Upstream::start(
+            move |seen| {
+                if seen.email().starts_with("slow") { Say::success().behind(&slow) } else { Say::success() }
+            },
+        )
+        .await;
     let world = new().key("refairn", "timeout_ms", "60000").upstream(&upstream.url()).start().await;
     let right = world.now();
     let customers: Vec<String> = (0..3).map(|n| world.email(&name("slow", n))).collect();
@@ -117,7 +120,8 @@ async fn an_outage_of_seconds_is_one_whatever_the_clock_does(new: fn() -> Setup)
 
 /// A sale of four days ago: no clock of these tests finds it in the future.
 fn past(world: &World, id: &str, email: &str, right: Timestamp) -> Sale {
-    Sale::new(id, email, Timestamp::from_second(right.as_second() - 4 * 86_400).expect("a time")).cents(3000 + i64::from(world.n))
+    Sale::new(id, email, Timestamp::from_second(right.as_second() - 4 * 86_400).expect("a time"))
+        .cents(3000 + i64::from(world.n))
 }
 
 async fn a_code_that_comes_too_late_is_flagged_whatever_the_clock_said_before(new: fn() -> Setup) {

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use refairn_bridge::domain::delivery::Delivery;
 use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::EventId;
@@ -27,6 +27,17 @@ pub(crate) const WORLD: u64 = 256;
 const CHUNK: usize = 256;
 /// When everything has happened.
 const END: i64 = BEGIN + LIFE_MAX + 10 * DAY;
+/// How far the bridge's clock is ahead when somebody has set it.
+const AHEAD: [SignedDuration; 8] = [
+    SignedDuration::ZERO,
+    SignedDuration::ZERO,
+    SignedDuration::ZERO,
+    SignedDuration::from_mins(1),
+    SignedDuration::from_hours(3),
+    SignedDuration::from_hours(-3),
+    SignedDuration::from_hours(72),
+    SignedDuration::from_hours(-72),
+];
 /// Days after that in which everything comes to rest.
 const REST: u64 = 14;
 
@@ -143,6 +154,8 @@ struct Tick {
     asleep: bool,
     /// The bridge is started anew.
     restart: bool,
+    /// How far the bridge's clock is ahead from here on.
+    ahead: SignedDuration,
     /// From here on Refairn refuses our key.
     locked_out: bool,
 }
@@ -164,7 +177,7 @@ impl Run<'_> {
                 let (event, seen) = (batch.event(*arrival), &mut self.seen[arrival.life]);
                 let key = (event.act, event.part);
                 let before = seen.arrivals.contains_key(&key);
-                seen.arrivals.entry(key).or_insert(self.world.clock.now());
+                seen.arrivals.entry(key).or_insert(self.world.moment());
                 let known = *self.ids.entry(recorded.id).or_insert((arrival.life, arrival.event));
                 if recorded.duplicate != before || known != (arrival.life, arrival.event) {
                     seen.wrong.push(format!("{} #{} was taken for another event", event.kind, event.act));
@@ -188,9 +201,9 @@ impl Run<'_> {
                 |lease: &Leased, now: Timestamp| weather(numbers[lease.key.email_key.as_str()], lease, now, locked_out);
             if !tick.asleep {
                 let before = second(tick.at) - Duration::from_millis(1);
-                self.world.run_until_in(before, &mut weather).await;
+                self.world.run_until_in(self.world.by_clock(before), &mut weather).await;
             }
-            self.world.clock.set(second(tick.at).max(self.world.clock.now()));
+            self.world.tell_time(second(tick.at), tick.ahead);
             if tick.restart {
                 self.world.restart().await;
             }
@@ -204,6 +217,7 @@ impl Run<'_> {
             }
         }
         self.world.settle_late().await;
+        self.world.tell_time(self.world.moment().at, SignedDuration::ZERO);
     }
 
     /// When an event comes, and when it comes again.
@@ -272,13 +286,18 @@ fn second(at: i64) -> Timestamp {
 /// The moments of a world: some a second apart, some days.
 fn ticks(world: u64) -> Vec<Tick> {
     let mut chance = Chance::of(&[world, 6]);
-    let (mut ticks, mut at, mut locked_out) = (Vec::new(), BEGIN, false);
+    let mut clocks = Chance::of(&[world, 9]);
+    let (mut ticks, mut at, mut locked_out, mut ahead) = (Vec::new(), BEGIN, false, SignedDuration::ZERO);
     while at < END {
         let wait = 1 + chance.span(6 * DAY);
         // A probe goes out each minute: not for days.
         locked_out = wait < 1_800 && chance.percent(if locked_out { 60 } else { 5 });
         at += wait;
-        ticks.push(Tick { at, asleep: chance.percent(20), restart: chance.percent(8), locked_out });
+        // Somebody sets the clock wrong, or right again.
+        if clocks.percent(if ahead.is_zero() { 10 } else { 40 }) {
+            ahead = clocks.pick(&AHEAD);
+        }
+        ticks.push(Tick { at, asleep: chance.percent(20), restart: chance.percent(8), locked_out, ahead });
     }
     ticks
 }

@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use crate::drive::Seen;
 use crate::events::{Event, NAME, TYPED_NAME};
 use crate::life::Life;
-use crate::support::{MadeCall, Weather};
+use crate::support::{MadeCall, Moment, Weather};
 use crate::truth::{self, Payment, Truth};
 
 /// Everything that is wrong with what came of a life.
@@ -41,7 +41,7 @@ struct Judge<'a> {
 
 /// A payment call as the log has it.
 struct Told {
-    at: Timestamp,
+    when: Moment,
     day: Date,
     amount: Decimal,
     product: String,
@@ -101,7 +101,7 @@ impl Judge<'_> {
     fn lead(&mut self) {
         for call in self.seen.calls.iter().filter(|c| c.kind == "customer-created") {
             let (name, code) = (&call.body["customerName"], call.body["referralCode"].as_str());
-            let known = self.truth.codes.iter().any(|c| Some(c.code) == code && c.heard <= call.at);
+            let known = self.truth.codes.iter().any(|c| Some(c.code) == code && c.heard <= call.when.at);
             let local = self.life.email.split('@').next().unwrap_or_default();
             let named = [NAME, TYPED_NAME].contains(&name.as_str().unwrap_or_default())
                 || name.as_str().is_some_and(|n| n.to_lowercase() == local);
@@ -179,9 +179,12 @@ impl Judge<'_> {
                 held.product_id
             ));
         }
-        let sent = delivery.first_attempt_at.unwrap_or(Timestamp::MIN);
+        let Some(first) = self.seen.calls.iter().find(|call| call.delivery == delivery.id).map(|call| call.when) else {
+            return self.complain(format!("{what} is said to be told, but no call was made"));
+        };
+        let sent = first.at;
         self.credited(payment, delivery, commission.is_some(), sent, what);
-        self.waited(payment, sent, what);
+        self.waited(payment, first, what);
         let taken = format!("{} of ", payment.taken_back.normalize());
         let marked = delivery.reason == Some(Reason::Reversed) && delivery.attention;
         let exactly = delivery.detail.as_ref().is_some_and(|d| d.starts_with(&taken));
@@ -217,11 +220,13 @@ impl Judge<'_> {
     }
 
     /// A first invoice waits for its checkout session a while, unless there is nothing to wait for.
-    fn waited(&mut self, payment: &Payment, sent: Timestamp, what: &str) {
-        let wait = payment.heard + self.policy.first_payment_wait;
-        let code = self.truth.codes.iter().any(|c| c.heard <= sent);
-        let session = payment.session.is_some_and(|at| at <= sent);
-        if payment.first_invoice && !code && !session && sent < wait {
+    fn waited(&mut self, payment: &Payment, sent: Moment, what: &str) {
+        let wait = payment.heard.at + self.policy.first_payment_wait;
+        let code = self.truth.codes.iter().any(|c| c.heard <= sent.at);
+        let session = payment.session.is_some_and(|at| at <= sent.at);
+        // A clock that jumps ends a wait.
+        let jumped = payment.heard.ahead() != sent.ahead();
+        if payment.first_invoice && !code && !session && !jumped && sent.at < wait {
             self.complain(format!("{what} did not wait for its checkout session"));
         }
     }
@@ -259,13 +264,13 @@ impl Judge<'_> {
                 .to_zoned(self.policy.time_zone.clone())
                 .expect("a time")
                 .timestamp();
-            if call.at < over {
-                self.complain(format!("a status before its day was over: {} at {}", call.body, call.at));
+            if call.when.by_clock < over {
+                self.complain(format!("a status before its day was over: {} at {:?}", call.body, call.when));
             }
             // Once it may be at Refairn it cannot be taken back.
             let again = calls.iter().take(i).any(|c| c.perhaps && c.body == call.body);
             let known = |p: &&Payment| {
-                !again && p.day == call.day && p.known.is_some_and(|known| known < call.at) && !p.in_question
+                !again && p.day == call.day && p.known.is_some_and(|known| known < call.when.at) && !p.in_question
             };
             if let Some(payment) = self.truth.payments.iter().find(known) {
                 self.complain(format!("a status took the day of {}: {}", payment.bill, call.body));
@@ -302,7 +307,7 @@ fn told(call: &MadeCall) -> Told {
     // What is refused as too much or unauthorized surely was not taken.
     let perhaps = taken || !matches!(call.weather, Weather::Refused(401 | 429));
     Told {
-        at: call.at,
+        when: call.when,
         day: text("paymentDate").parse().expect("a date"),
         amount: call.body["amount"].to_string().parse().expect("an amount"),
         product: text("productId"),

@@ -6,6 +6,7 @@ use crate::drive::{Batch, Seen, Way};
 use crate::events::{Event, describe};
 use crate::life::Life;
 use crate::oracle;
+use crate::support::Moment;
 
 /// What is wrong with one life, in each of the three ways; nothing when all is well.
 pub(crate) fn verdicts(life: &Life, events: &[Event], batch: &Batch, runs: [&Seen; 3]) -> Vec<String> {
@@ -110,12 +111,11 @@ fn story(batch: &Batch, runs: &[Seen; 3], wrong: &[String]) -> String {
         writeln!(text, "  {way:?}:").expect("text");
         let arrivals = seen.arrivals.iter().map(|((act, part), at)| {
             let event = events.iter().find(|e| (e.act, e.part) == (*act, *part));
-            (*at, 0, format!("#{act} {} comes", event.map_or("?", |e| e.kind)))
+            (at.at, 0, format!("#{act} {} comes{}", event.map_or("?", |e| e.kind), ahead(*at)))
         });
-        let calls = seen
-            .calls
-            .iter()
-            .map(|c| (c.at, 1, format!("call {} {} → {:?} {:?}", c.kind, c.body, c.status, c.weather)));
+        let calls = seen.calls.iter().map(|c| {
+            (c.when.at, 1, format!("call {} {} → {:?} {:?}{}", c.kind, c.body, c.status, c.weather, ahead(c.when)))
+        });
         let mut lines: Vec<_> = arrivals.chain(calls).collect();
         lines.sort_by_key(|(at, rank, _)| (*at, *rank));
         lines.dedup_by(|next, line| next.2 == line.2 && line.2.contains("Refused(401)"));
@@ -131,4 +131,9 @@ fn story(batch: &Batch, runs: &[Seen; 3], wrong: &[String]) -> String {
         }
     }
     text
+}
+
+/// Says so where the bridge's clock was wrong.
+fn ahead(when: Moment) -> String {
+    if when.ahead().is_zero() { String::new() } else { format!(" (the clock {:#} ahead)", when.ahead()) }
 }

@@ -12,9 +12,10 @@ use rust_decimal::Decimal;
 use crate::events::{Event, paid_at, takes_back};
 use crate::life::{Act, Fate, Life, Paid, Payer, Price, What, Why, Word};
 use crate::paystack::says_when;
+use crate::support::Moment;
 
-/// When an event is first there, and its customer known; by our clock.
-pub(crate) type Arrivals = BTreeMap<(u64, u64), Timestamp>;
+/// When an event is first there.
+pub(crate) type Arrivals = BTreeMap<(u64, u64), Moment>;
 
 /// A payment that really was made.
 #[derive(Debug, Clone)]
@@ -36,7 +37,7 @@ pub(crate) struct Payment {
     /// A subscription's first invoice: its checkout session may still come.
     pub(crate) first_invoice: bool,
     /// Its first event came.
-    pub(crate) heard: Timestamp,
+    pub(crate) heard: Moment,
     /// It came, and the customer's address, too; nothing when no event ever tells it.
     pub(crate) known: Option<Timestamp>,
     /// All that is to be heard of what was taken back.
@@ -94,6 +95,10 @@ struct Knowing<'a> {
 
 impl Knowing<'_> {
     fn arrival(&self, event: &Event) -> Timestamp {
+        self.arrival_by_clock(event).at
+    }
+
+    fn arrival_by_clock(&self, event: &Event) -> Moment {
         self.arrivals[&(event.act, event.part)]
     }
 
@@ -157,7 +162,7 @@ fn payments(knowing: &Knowing<'_>, zone: &TimeZone) -> Vec<Payment> {
             taken_back: amount(taken_back),
             in_question: in_question(life, act, paid),
             first_invoice: payer.is_stripe() && paid.sub.is_some() && paid.why == Why::First,
-            heard: reports.iter().map(|e| knowing.arrival(e)).min().expect("a report"),
+            heard: reports.iter().map(|e| knowing.arrival_by_clock(e)).min().expect("a report"),
             known: reports.iter().filter_map(|e| knowing.known(e)).min(),
             reversals_known,
             session: session(knowing, act, paid),
@@ -308,12 +313,12 @@ fn strongest(subs: &[(i64, &'static str)]) -> Option<&'static str> {
     subs.iter().map(|(_, status)| *status).max_by_key(|s| order.iter().position(|o| o == s))
 }
 
-/// When an act counts: some of Paystack's events do not say when, and so it is when they come.
+/// When an act counts: some of Paystack's events do not say when, and so it is when they come, by the bridge's clock.
 fn heard_at(knowing: &Knowing<'_>, act: &Act) -> i64 {
     let paystack = !knowing.life.payer(act).is_stripe();
     let ended = matches!(act.what, What::Stands { word: Word::Ended, .. });
     if paystack && ended && !says_when(act.n) {
-        return knowing.of_act(act).map(|e| knowing.arrival(e).as_second()).max().unwrap_or(act.at);
+        return knowing.of_act(act).map(|e| knowing.arrival_by_clock(e).by_clock.as_second()).max().unwrap_or(act.at);
     }
     match &act.what {
         What::Paid(paid) => paid_at(act, paid),

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use refairn_bridge::clock::{Clock, after};
 use refairn_bridge::delivery::policy::{Patience, decide};
-use refairn_bridge::domain::delivery::{Delivery, DeliveryState};
+use refairn_bridge::domain::delivery::{Delivery, DeliveryId, DeliveryState};
 use refairn_bridge::domain::endpoint::{CodeRule, Endpoint, ProviderKind, Rules};
 use refairn_bridge::domain::event::{EventId, NewEvent, Recorded};
 use refairn_bridge::domain::person::PersonKey;
@@ -80,11 +80,29 @@ pub fn endpoint(provider: ProviderKind, rules: Rules) -> Endpoint {
     }
 }
 
+/// When something happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    /// In truth.
+    pub at: Timestamp,
+    /// By the bridge's clock.
+    pub by_clock: Timestamp,
+}
+
+impl Moment {
+    /// How far the bridge's clock was ahead.
+    pub fn ahead(&self) -> SignedDuration {
+        self.by_clock.duration_since(self.at)
+    }
+}
+
 /// A call that was made, and what became of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MadeCall {
     /// When.
-    pub at: Timestamp,
+    pub when: Moment,
+    /// Which delivery's.
+    pub delivery: Option<DeliveryId>,
     /// Whose it is.
     pub key: PersonKey,
     /// `customer-created` or `payment-succeeded`
@@ -117,7 +135,10 @@ pub enum Weather {
 pub struct World {
     place: Place,
     pub store: Store,
+    /// The bridge's clock.
     pub clock: Clock,
+    /// How far it is ahead.
+    ahead: SignedDuration,
     pub mapper: Mapper,
     pub endpoints: Vec<Endpoint>,
     pub policy: Policy,
@@ -162,6 +183,7 @@ impl World {
             place,
             store,
             clock,
+            ahead: SignedDuration::ZERO,
             mapper,
             endpoints,
             policy,
@@ -172,6 +194,24 @@ impl World {
             wrong: vec![],
             unsettled: vec![],
         }
+    }
+
+    /// Now.
+    pub fn moment(&self) -> Moment {
+        let by_clock = self.clock.now();
+        Moment { at: by_clock - self.ahead, by_clock }
+    }
+
+    /// It is `at`, or later; the bridge's clock says so much more from now on.
+    pub fn tell_time(&mut self, at: Timestamp, ahead: SignedDuration) {
+        let at = at.max(self.moment().at);
+        self.ahead = ahead;
+        self.clock.set(at + ahead);
+    }
+
+    /// What the bridge's clock says at a time.
+    pub fn by_clock(&self, at: Timestamp) -> Timestamp {
+        at + self.ahead
     }
 
     /// Ends the bridge and starts it again on what is on disk.
@@ -267,7 +307,8 @@ impl World {
         let kind = d.call.kind().code();
         let reply = arrives.then(|| self.answer(kind, &body, &text, now));
         let status = reply.as_ref().map(|r| r.status);
-        self.calls.push(MadeCall { at: now, key: lease.key.clone(), kind: kind.into(), body, status, weather });
+        let (when, key) = (self.moment(), lease.key.clone());
+        self.calls.push(MadeCall { when, delivery: d.id, key, kind: kind.into(), body, status, weather });
         let answer = match (weather, reply) {
             (Weather::Fine | Weather::Lost { .. }, Some(reply)) => classify(reply.status, None, reply.body.as_bytes()),
             (Weather::Refused(status), _) => classify(status, None, b""),
@@ -281,7 +322,8 @@ impl World {
     /// What the sandbox says. It knows every agent whose code it hears.
     fn answer(&mut self, kind: &str, body: &serde_json::Value, text: &str, now: Timestamp) -> Reply {
         let auth = format!("Bearer {API_KEY}");
-        let today = now.to_zoned(self.policy.time_zone.clone()).date();
+        // Refairn refuses what is dated in its future; whose clock is right is not the question here.
+        let today = now.max(self.moment().at).to_zoned(self.policy.time_zone.clone()).date();
         if let Some(code) = body["referralCode"].as_str().filter(|code| !self.business.agents().contains_key(*code)) {
             self.business = self.business.clone().agent(format!("agent_{code}"), code, code);
             self.book.set_business(self.business.clone());

@@ -191,7 +191,8 @@ async fn one_lease_of_many_routes_takes_each_customer_once(place: Place) {
     let store = place.open().await;
     for n in 0..40 {
         let id = store.record(event(&format!("{n}"))).await.unwrap().id;
-        let sold = Fact { customer: None, ..payment(&format!("{n}"), Some(&format!("c{n}@example.com")), "2026-01-10") };
+        let sold =
+            Fact { customer: None, ..payment(&format!("{n}"), Some(&format!("c{n}@example.com")), "2026-01-10") };
         // One route has nearly all: what the others do not need of their share goes to it, round after round.
         let product = if n < 3 { format!("prod_{n}") } else { "prod_9".to_owned() };
         post(&store, id, Fact { product: Product::Id(product), ..sold }).await;

@@ -8,7 +8,10 @@ in_both! {
 }
 
 const BEFORE: [[&str; 2]; 2] = [
-    [include_str!("../../../migrations/sqlite/0001_initial.sql"), include_str!("../../../migrations/sqlite/0002_lookups.sql")],
+    [
+        include_str!("../../../migrations/sqlite/0001_initial.sql"),
+        include_str!("../../../migrations/sqlite/0002_lookups.sql"),
+    ],
     [
         include_str!("../../../migrations/postgres/0001_initial.sql"),
         include_str!("../../../migrations/postgres/0002_lookups.sql"),
@@ -27,7 +30,8 @@ fn left_before(place: &Place, rows: &[String]) {
         }
         Place::Server(database) => {
             BEFORE[1].iter().for_each(|sql| database.run(sql));
-            database.run("CREATE TABLE schema_version (version BIGINT NOT NULL); INSERT INTO schema_version VALUES (2)");
+            database
+                .run("CREATE TABLE schema_version (version BIGINT NOT NULL); INSERT INTO schema_version VALUES (2)");
             database.run(&rows);
         }
     }
@@ -35,7 +39,8 @@ fn left_before(place: &Place, rows: &[String]) {
 
 /// A call of `who`: its state, whether its outcome is unknown, when it was first tried and when it was settled.
 fn call(n: i64, who: &str, state: &str, unknown: i64, first: Option<i64>, settled: Option<i64>) -> String {
-    let Fact { matter: Matter::Payment(sold), .. } = payment(&format!("in_{n}"), None, &format!("2026-01-{n:02}")) else {
+    let Fact { matter: Matter::Payment(sold), .. } = payment(&format!("in_{n}"), None, &format!("2026-01-{n:02}"))
+    else {
         unreachable!()
     };
     let subject = Subject::Payment { scope: "stripe//live".into(), identity: sold.identity };
