@@ -165,16 +165,21 @@ async fn a_repetition_that_refairn_knows_is_no_late_code_whatever_the_clock_said
     world.end().await;
 }
 
-/// Word that the subscription of a sale has ended.
-fn ended(sale: &Sale, at: Timestamp) -> Value {
+/// Word that the subscription of a sale is `status` from then on.
+fn stands(sale: &Sale, status: &str, at: Timestamp) -> Value {
     let mut event = sample("stripe/customer.subscription.deleted/canceled-2024/body.json");
     let (id, at) = (&sale.id, at.as_second());
-    event["id"] = json!(format!("evt_end_{id}"));
+    event["id"] = json!(format!("evt_{status}_{id}"));
     event["created"] = json!(at);
     let subscription = &mut event["data"]["object"];
     subscription["id"] = json!(format!("sub_{id}"));
     subscription["customer"] = json!(format!("cus_{id}"));
-    (subscription["canceled_at"], subscription["ended_at"]) = (json!(at), json!(at));
+    subscription["status"] = json!(status);
+    let end = if status == "canceled" { json!(at) } else { Value::Null };
+    (subscription["canceled_at"], subscription["ended_at"]) = (end.clone(), end);
+    if status != "canceled" {
+        event["type"] = json!("customer.subscription.updated");
+    }
     event
 }
 
@@ -192,7 +197,9 @@ async fn a_status_is_told_once_whatever_the_clock_said_before(new: fn() -> Setup
         sales.push((email, sale));
     }
     for (_, sale) in &sales {
-        world.stripe(&ended(sale, right - SignedDuration::from_hours(48))).await;
+        let ago = |hours| right - SignedDuration::from_hours(hours);
+        world.stripe(&stands(sale, "active", ago(80))).await;
+        world.stripe(&stands(sale, "canceled", ago(48))).await;
     }
     for _ in 0..6 {
         world.drive(DAY).await;
