@@ -7,13 +7,12 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use tokio::sync::Notify;
 
-use crate::clock::{Clock, after};
+use crate::clock::Clock;
 use crate::config::{Config, StorageUrl};
 use crate::crash::{self, Point};
 use crate::delivery::policy::Patience;
 use crate::delivery::{self, Dispatcher, Settings};
 use crate::domain::delivery::Delivery;
-use crate::domain::event::EventId;
 use crate::domain::person::{Person, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::secret::Secret;
@@ -22,16 +21,13 @@ use crate::intake::Intake;
 use crate::lookup;
 use crate::mapping::Mapper;
 use crate::refairn::{Client, ClientError};
-use crate::store::{LongestWaits, Planner, Pruned, Settlement, Store, StoreError};
+use crate::store::{Planner, Settlement, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry::events;
+use crate::upkeep;
 
 /// How long the workers may take to finish what is on its way.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(40);
-/// How often waits are looked for that are too long because the clock was set back.
-const WAITS_CHECKED_EVERY: Duration = Duration::from_secs(60);
-/// How often old bodies are looked for.
-const PRUNE_EVERY: Duration = Duration::from_secs(600);
 
 /// Why the bridge does not start.
 #[derive(Debug, thiserror::Error)]
@@ -87,10 +83,11 @@ impl App {
     ///
     /// # Errors
     /// Why it does not start; nothing is left running.
-    pub async fn start(config: &Config, admin_token: Secret, clock: &Clock) -> Result<Self, StartError> {
+    pub async fn start(config: &Config, admin_token: Secret, machine_clock: &Clock) -> Result<Self, StartError> {
         let listener = listen(config.server.listen)?;
         let admin_listener = config.server.admin_listen.map(listen).transpose()?;
         let store = open_store(config).await?;
+        let clock = &store.clock(machine_clock).await?;
         let client = Client::new(&config.refairn.base_url, config.refairn.timeout)?;
         let lookups =
             lookup::Worker::new(store.clone(), clock.clone(), &config.endpoints, config.server.body_max_bytes)?;
@@ -100,6 +97,7 @@ impl App {
             intake: Intake::new(store.clone(), inbox.clone(), config.server.failed_signatures_per_minute),
             store: store.clone(),
             clock: clock.clone(),
+            machine_clock: machine_clock.clone(),
             admin_token,
             trusted_proxies: config.server.trusted_proxies.clone(),
             body_bytes_max: config.server.body_max_bytes,
@@ -137,15 +135,12 @@ impl App {
         let asked = Arc::new(Notify::new());
         tasks.spawn(mapper.waking(asked.clone()).run(tasks.stopping()));
         if let Some(lookups) = lookups {
-            tasks.spawn(lookups.run(inbox.clone(), asked, tasks.stopping()));
+            tasks.spawn(lookups.run(inbox.clone(), asked.clone(), tasks.stopping()));
         }
         tasks.spawn(store.clone().watch(inbox, outbox.clone(), tasks.stopping()));
-        let longest = longest_waits(config);
-        tasks.spawn(cut_waits_short(store.clone(), clock.clone(), longest, outbox.clone(), tasks.stopping()));
+        look_after(&tasks, &store, clock, machine_clock, config, [outbox.clone(), asked]);
         let dispatcher = Dispatcher::new(store.clone(), client, clock.clone(), settings(config), outbox);
         tasks.spawn(dispatcher.run(tasks.stopping()));
-        let retention = Duration::from_secs(u64::from(config.storage.retention_days) * 86_400);
-        tasks.spawn(prune(store.clone(), clock.clone(), retention, tasks.stopping()));
         Ok(Self { addr, admin_addr, store, tasks, servers })
     }
 
@@ -208,52 +203,21 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-/// How long what the dispatcher waits for can take.
-fn longest_waits(config: &Config) -> LongestWaits {
-    let patience = settings(config).patience;
-    LongestWaits { retry: patience.longest_wait(), lease: delivery::lease_length(config.refairn.timeout) }
-}
-
-/// Looks for waits that are too long because the clock was set back, and ends them.
-async fn cut_waits_short(
-    store: Store,
-    clock: Clock,
-    longest: LongestWaits,
-    outbox: Arc<Notify>,
-    stop: tokio_util::sync::CancellationToken,
+/// Whatever is done beside the one path.
+fn look_after(
+    tasks: &Tasks,
+    store: &Store,
+    clock: &Clock,
+    machine_clock: &Clock,
+    config: &Config,
+    wake: [Arc<Notify>; 2],
 ) {
-    while !stop.is_cancelled() {
-        match store.pull_back(clock.now(), longest).await {
-            Ok(0) => {}
-            Ok(waits) => {
-                events::waits_cut_short(waits);
-                outbox.notify_one();
-            }
-            Err(error) => events::store_failed("look for waits that are too long", &error),
-        }
-        tokio::select! {
-            () = clock.sleep(WAITS_CHECKED_EVERY) => {}
-            () = stop.cancelled() => {}
-        }
-    }
-}
-
-/// Removes bodies that are past their retention.
-async fn prune(store: Store, clock: Clock, retention: Duration, stop: tokio_util::sync::CancellationToken) {
-    let mut after_event = EventId(0);
-    while !stop.is_cancelled() {
-        let before = clock.now().checked_sub(retention).unwrap_or(jiff::Timestamp::MIN);
-        match store.prune(before, after_event).await {
-            Ok(Pruned { next: Some(next), .. }) => {
-                after_event = next;
-                continue;
-            }
-            Ok(Pruned { next: None, .. }) => after_event = EventId(0),
-            Err(error) => events::store_failed("remove old bodies", &error),
-        }
-        tokio::select! {
-            () = clock.sleep_until(after(clock.now(), PRUNE_EVERY)) => {}
-            () = stop.cancelled() => {}
-        }
-    }
+    let (tell, jumps) = upkeep::jumps();
+    let machine = machine_clock.clone();
+    tasks.spawn(upkeep::keep_time(store.clone(), clock.clone(), machine, tell, tasks.stopping()));
+    let lease = delivery::lease_length(config.refairn.timeout);
+    tasks.spawn(upkeep::end_waits(store.clone(), clock.clone(), lease, jumps.clone(), wake, tasks.stopping()));
+    tasks.spawn(upkeep::look_for_unread(store.clone(), clock.clone(), tasks.stopping()));
+    let retention = Duration::from_secs(u64::from(config.storage.retention_days) * 86_400);
+    tasks.spawn(upkeep::prune(store.clone(), clock.clone(), retention, jumps, tasks.stopping()));
 }

@@ -31,3 +31,4 @@ pub mod crash;
 pub mod sandbox;
 pub mod tasks;
 pub mod telemetry;
+pub mod upkeep;

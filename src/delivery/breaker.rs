@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::clock::{after, is_over};
+use crate::clock::Wait;
 use crate::domain::person::PersonKey;
 
 /// Customers whose calls failed, with no answer in between, at which Refairn counts as down. Different ones: a call that
@@ -26,7 +26,7 @@ pub(super) struct Breaker {
 #[derive(Debug)]
 struct Outage {
     wait: Duration,
-    probe_at: Timestamp,
+    rest: Wait,
     probing: bool,
 }
 
@@ -52,7 +52,7 @@ impl Breaker {
         match &mut self.outage {
             Some(outage) if probe => {
                 outage.wait = outage.wait.saturating_mul(2).min(PROBE_WAIT_MAX);
-                outage.probe_at = after(now, outage.wait);
+                outage.rest = Wait::new(now, outage.wait);
                 outage.probing = false;
             }
             // It began before the outage did, and tells nothing new.
@@ -63,7 +63,7 @@ impl Breaker {
                 }
                 if self.failing.len() >= FAILURES_MAX {
                     let wait = PROBE_WAIT_FIRST;
-                    self.outage = Some(Outage { wait, probe_at: after(now, wait), probing: false });
+                    self.outage = Some(Outage { wait, rest: Wait::new(now, wait), probing: false });
                 }
             }
         }
@@ -79,19 +79,20 @@ impl Breaker {
     pub(super) fn room(&self, calls_max: usize, in_flight: usize, now: Timestamp) -> usize {
         match &self.outage {
             None => calls_max.saturating_sub(in_flight),
-            Some(outage) => usize::from(!outage.probing && is_over(outage.probe_at, PROBE_WAIT_MAX, now)),
+            Some(outage) => usize::from(!outage.probing && outage.rest.is_over(now)),
         }
     }
 
     /// When the next probe may go out; nothing while Refairn is well, or a probe on its way.
     pub(super) fn probe_at(&self) -> Option<Timestamp> {
-        self.outage.as_ref().filter(|outage| !outage.probing).map(|outage| outage.probe_at)
+        self.outage.as_ref().filter(|outage| !outage.probing).map(|outage| outage.rest.until())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::after;
 
     fn customer(n: usize) -> PersonKey {
         PersonKey { business: "biz_1".into(), email_key: format!("c{n}@example.com") }

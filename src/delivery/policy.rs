@@ -26,15 +26,6 @@ pub struct Patience {
     pub give_up_after: Duration,
 }
 
-impl Patience {
-    /// The longest wait between two attempts, whoever chooses it.
-    #[must_use]
-    pub fn longest_wait(&self) -> Duration {
-        let wait = self.retry_max_wait.max(RETRY_AFTER_MAX);
-        wait + wait * JITTER_PERMILLE_MAX / 1000
-    }
-}
-
 /// What an answer to `delivery` leads to. `chance_permille` is random, `0..1000`.
 #[must_use]
 pub fn decide(
@@ -170,6 +161,7 @@ mod tests {
             released: false,
             acknowledged: false,
             due_at: at,
+            waits_from: at,
             attempts: 2,
             first_attempt_at: Some(at),
             taken_seq: Some(1),

@@ -186,6 +186,8 @@ pub struct Delivery {
     pub acknowledged: bool,
     /// When it may go out.
     pub due_at: Timestamp,
+    /// When that was decided, by the same clock: since then it waits.
+    pub waits_from: Timestamp,
     /// How often it was tried.
     pub attempts: u32,
     /// When it was first tried, for people to read: which call came first is told by `taken_seq`.
@@ -229,6 +231,20 @@ impl Delivery {
         self.attempts = self.attempts.saturating_sub(1);
         self.first_attempt_at = self.first_attempt_at.filter(|_| self.attempts > 0);
         self.taken_seq = self.taken_seq.filter(|taken| Some(*taken) != self.last_seq);
+    }
+
+    /// It may go out at `due_at`, as is decided now.
+    pub fn wait_until(&mut self, due_at: Timestamp, now: Timestamp) {
+        if self.due_at != due_at {
+            self.due_at = due_at;
+            self.waits_from = now;
+        }
+    }
+
+    /// It waits for a day to come or to be over, not for a span.
+    #[must_use]
+    pub const fn waits_for_its_day(&self) -> bool {
+        matches!(self.reason, Some(Reason::WaitingForDayEnd | Reason::WaitingForFreeDay))
     }
 
     /// It has left the house, or may have: Refairn has it, or nobody knows.

@@ -62,14 +62,11 @@ impl Plan {
     #[must_use]
     pub fn head(&self) -> Option<&Delivery> {
         use super::delivery::{DeliveryState, Subject};
-        use super::reason::Reason;
-        let waits_for_its_day =
-            |d: &Delivery| matches!(d.reason, Some(Reason::WaitingForDayEnd | Reason::WaitingForFreeDay));
         self.deliveries.iter().filter(|d| d.state.is_open()).min_by_key(|d| {
             let rank = match (&d.subject, d.state) {
                 (_, DeliveryState::Sending) => 0,
                 (Subject::Lead(_), _) => 1,
-                (Subject::Payment { .. } | Subject::Status(_), _) if waits_for_its_day(d) => 3,
+                (Subject::Payment { .. } | Subject::Status(_), _) if d.waits_for_its_day() => 3,
                 (Subject::Payment { .. } | Subject::Status(_), _) => 2,
             };
             (rank, if rank == 3 { d.due_at } else { d.at }, d.at, d.id)

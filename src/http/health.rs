@@ -28,6 +28,6 @@ pub(super) async fn ready(rooms: web::Data<Rooms>) -> Result<HttpResponse, Probl
 /// `GET /metrics`
 pub(super) async fn metrics(rooms: web::Data<Rooms>) -> Result<HttpResponse, Problem> {
     let stats = rooms.store.stats().await?;
-    let text = metrics::render(&stats);
+    let text = metrics::render(&stats, rooms.clock.now());
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")).body(text))
 }

@@ -47,8 +47,10 @@ pub struct Shared {
     pub intake: Intake,
     /// Where answers come from.
     pub store: Store,
-    /// The time.
+    /// The time that the store goes by.
     pub clock: Clock,
+    /// The time by which signatures are checked: providers sign by the true time, which a database's need not be.
+    pub machine_clock: Clock,
     /// Opens the API and the metrics.
     pub admin_token: Secret,
     /// Whose X-Forwarded-For is believed.

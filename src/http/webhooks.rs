@@ -105,6 +105,7 @@ async fn receive(
             .collect(),
         body: &body.bytes,
         at: rooms.clock.now(),
+        machine_at: rooms.machine_clock.now(),
     };
     let recorded = rooms.intake.accept(arrival).await?;
     Ok(HttpResponse::Ok().json(Received {

@@ -47,8 +47,10 @@ pub struct Arrival<'a> {
     pub signatures: Vec<&'a [u8]>,
     /// The raw body.
     pub body: &'a [u8],
-    /// When it arrived.
+    /// When it arrived, by the store's clock.
     pub at: Timestamp,
+    /// The same by this machine's, as its signature is judged.
+    pub machine_at: Timestamp,
 }
 
 /// Why a request was not recorded.
@@ -132,7 +134,7 @@ impl Intake {
     /// Nothing was recorded.
     pub async fn accept(&self, arrival: Arrival<'_>) -> Result<Recorded, IntakeError> {
         let Visitor { endpoint, source, .. } = arrival.visitor;
-        let signed = match verify(endpoint, &arrival.signatures, arrival.body, arrival.at) {
+        let signed = match verify(endpoint, &arrival.signatures, arrival.body, arrival.machine_at) {
             Ok(signed) => signed,
             Err(error) => {
                 self.throttle.failed(source, arrival.at);

@@ -66,7 +66,7 @@ impl Throttle {
         let (Some(interval_us), Some(source)) = (self.interval_us, source) else { return Ok(()) };
         let (key, now_us) = (key(source), at.as_microsecond());
         let Ok(mut sources) = self.sources.lock() else { return Ok(()) };
-        if sources.good.get(&key).is_some_and(|until_us| now_us < *until_us) {
+        if is_good(sources.good.get(&key), now_us) {
             return Ok(());
         }
         let Some(failing) = sources.failing.get_mut(&key) else { return Ok(()) };
@@ -86,7 +86,7 @@ impl Throttle {
     /// Whether a valid signature came from this source within a day.
     pub(super) fn is_good(&self, source: Option<IpAddr>, at: Timestamp) -> bool {
         let (Some(source), Ok(sources)) = (source, self.sources.lock()) else { return false };
-        sources.good.get(&key(source)).is_some_and(|until_us| at.as_microsecond() < *until_us)
+        is_good(sources.good.get(&key(source)), at.as_microsecond())
     }
 
     /// A signature of this source was not accepted.
@@ -115,6 +115,11 @@ impl Throttle {
         }
         sources.good.insert(key, at.as_microsecond().saturating_add(GOOD_FOR_US));
     }
+}
+
+/// Nobody is good for longer than a day from now: then the clock was set back.
+fn is_good(until_us: Option<&i64>, now_us: i64) -> bool {
+    until_us.is_some_and(|until_us| (1..=GOOD_FOR_US).contains(&until_us.saturating_sub(now_us)))
 }
 
 /// Takes the entry of the least `age` out of a full table. Looking at some thousand small entries costs far less than
@@ -208,6 +213,7 @@ mod tests {
         assert_eq!(flood(&throttle, "203.0.113.9", 0, 1000), 1000);
         assert_eq!(flood(&throttle, "203.0.113.9", 86_399_000, 1000), 1000);
         assert_eq!(flood(&throttle, "203.0.113.9", 86_500_000, 1000), 60);
+        assert!(!throttle.is_good(ip("203.0.113.9"), at(-1)), "the clock was set back");
         throttle.passed(ip("203.0.113.9"), at(86_500_000));
         assert_eq!(flood(&throttle, "203.0.113.9", 86_500_000, 1000), 1000);
     }

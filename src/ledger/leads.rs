@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::{Draft, Wanted, flag};
-use crate::clock::after;
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
 use crate::domain::email::Email;
 use crate::domain::event::Mode;
@@ -75,7 +74,7 @@ fn wanted(draft: &Draft<'_>, mode: Mode, code: Option<&KnownFact>) -> Option<Wan
 /// Without a code the call waits as long as a first payment would: a code may be on its way.
 fn end_of_wait(draft: &Draft<'_>, mode: Mode) -> Option<Timestamp> {
     let first_seen = draft.facts(mode).map(|f| f.received_at).min()?;
-    Some(after(first_seen, draft.policy.first_payment_wait))
+    Some(draft.end_of_wait(&Subject::Lead(mode), first_seen))
 }
 
 /// The product of the first payment, else that of the fact that brought the code, else any that is known.

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::clock::{after, is_ahead};
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
 use crate::domain::event::{EventId, Mode};
 use crate::domain::person::{KnownFact, Person, Plan};
@@ -87,6 +88,15 @@ impl<'a> Draft<'a> {
         self.places.get(subject).and_then(|place| self.deliveries.get_mut(*place))
     }
 
+    /// When a call has waited for a code that may be on its way, which it does since its first event came in. One that
+    /// a clock told which was ahead came in nobody knows when: then the wait began when it was decided, or begins now.
+    fn end_of_wait(&self, subject: &Subject, first_received_at: Timestamp) -> Timestamp {
+        let decided_at = self.find(subject).map(|delivery| delivery.waits_from);
+        let mut known = [Some(first_received_at), decided_at].into_iter().flatten();
+        let begin = known.find(|at| !is_ahead(*at, self.now)).unwrap_or(self.now);
+        after(begin, self.policy.first_payment_wait)
+    }
+
     /// Makes the delivery what it is to be. The caller has seen that it is new, or that nothing of it was sent.
     fn put(&mut self, wanted: Wanted) {
         let now = self.now;
@@ -100,7 +110,7 @@ impl<'a> Draft<'a> {
         let still_due = delivery.state == DeliveryState::Queued && delivery.due_at <= now && wanted.due_at <= now;
         let keep = wanted.state == DeliveryState::Queued && (backing_off || still_due);
         if !keep {
-            delivery.due_at = wanted.due_at;
+            delivery.wait_until(wanted.due_at, now);
         }
         delivery.reason = if backing_off && keep { delivery.reason } else { wanted.reason };
         delivery.attention = wanted.state == DeliveryState::Held;
@@ -145,6 +155,7 @@ impl Wanted {
             released: false,
             acknowledged: false,
             due_at: self.due_at,
+            waits_from: now,
             attempts: 0,
             first_attempt_at: None,
             taken_seq: None,

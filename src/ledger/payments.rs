@@ -8,7 +8,6 @@ use super::days::{Days, Holder, start_of};
 use super::reversals::{Reversals, TakenBack};
 use super::statuses::{Subscriptions, Told};
 use super::{Draft, Wanted, flag, leads};
-use crate::clock::after;
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, Mode};
@@ -207,7 +206,7 @@ fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common) -> Option<Ti
             Matter::Customer(c) => c.checkout_of.is_some() && c.checkout_of == sale.payment.subscription,
             Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link => false,
         });
-    waits.then(|| after(sale.first_received_at(), draft.policy.first_payment_wait))
+    waits.then(|| draft.end_of_wait(&sale.subject, sale.first_received_at()))
 }
 
 /// Whether something happened since to a payment that Refairn has.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::answer::Miss;
 use super::policy::{REFUSED_WAIT, wait};
-use crate::clock::after;
+use crate::clock::Wait;
 
 /// The longest pause of an endpoint that fails; each thing has longer waits of its own.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -51,7 +51,7 @@ pub(super) struct Gate {
     in_flight: usize,
     /// Failures since it was last answered.
     failures: u32,
-    closed_until: Option<Timestamp>,
+    closed: Option<Wait>,
     refused: bool,
 }
 
@@ -68,7 +68,7 @@ impl Gate {
 
     /// How many more may begin, of `most` at once.
     pub(super) fn room(&self, now: Timestamp, most: usize) -> usize {
-        if self.closed_until.is_some_and(|until| until > now) {
+        if self.opens_at(now).is_some() {
             return 0;
         }
         let most = if self.failures > 0 { 1 } else { most };
@@ -77,7 +77,7 @@ impl Gate {
 
     /// When it opens again; nothing when it is open.
     pub(super) fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.closed_until.filter(|until| *until > now)
+        self.closed.filter(|wait| !wait.is_over(now)).map(|wait| wait.until())
     }
 
     /// So many look-ups have begun.
@@ -106,7 +106,8 @@ impl Gate {
                 REFUSED_WAIT
             }
         };
-        self.closed_until = self.closed_until.max(Some(after(now, pause)));
+        let (before, new) = (self.closed.filter(|wait| !wait.is_over(now)), Wait::new(now, pause));
+        self.closed = Some(before.filter(|wait| wait.until() > new.until()).unwrap_or(new));
     }
 }
 
@@ -155,6 +156,12 @@ mod tests {
         gate.ended(&Ended::Failed(None), at(1));
         check(&gate, 89, 0, Some(90));
         check(&gate, 90, 1, None);
+        // Nobody waits for a time that was told by a clock which was ahead.
+        gate.ended(&Ended::Failed(Some(Duration::from_secs(90))), at(7200));
+        check(&gate, 7201, 0, Some(7290));
+        check(&gate, 7000, 1, None);
+        gate.ended(&Ended::Failed(None), at(7000));
+        check(&gate, 7000, 0, Some(7008));
     }
 
     #[test]

@@ -7,12 +7,13 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::StoreError;
+use super::people::{load, write};
 use super::queue::PROBE_EVERY;
 use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery};
 use super::sql::{Db, Lock, Work, first, values};
+use super::{Planner, StoreError};
 use crate::clock::after;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::person::PersonKey;
 
 /// Routes that are looked at in one lease.
@@ -46,6 +47,7 @@ pub(super) struct Lease {
     pub(super) last: (String, String),
     /// The customers of whom this process has a call under way; see [`super::held::UnderWay::list`].
     pub(super) held: String,
+    pub(super) planner: Arc<dyn Planner>,
 }
 
 /// A customer, and the call that was leased.
@@ -153,6 +155,10 @@ impl Lease {
         let Some(mut row) = found else { return Ok(None) };
         let mut delivery = delivery(&mut row)?;
         let seq = row.int()?;
+        if delivery.waits_for_its_day() {
+            let Some(planned) = self.planned_anew(db, &key, DeliveryId(id)).await? else { return Ok(None) };
+            delivery = planned;
+        }
         delivery.begin_attempt(seq, self.now);
         put_delivery(db, &key, &delivery).await?;
         let until = D::DIALECT.leased_until(self.lease);
@@ -177,6 +183,21 @@ impl Lease {
         let rows = db.query(&sql, values![business, product, micros(self.now), share, &self.held, *served]).await?;
         let key = |email_key| PersonKey { business: business.clone(), email_key };
         rows.into_iter().map(|mut row| Ok((key(row.text()?), row.int()?))).collect()
+    }
+
+    /// A call that waited for its day, if it may go out: its customer is planned anew, for the day may be over at another
+    /// time than when the wait began, in another time zone or by a clock that was put right.
+    async fn planned_anew<D: Db>(
+        &self,
+        db: &D,
+        key: &PersonKey,
+        id: DeliveryId,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let person = load(db, key).await?;
+        let plan = self.planner.plan(&person, self.now);
+        let head = plan.head().filter(|head| head.id == Some(id) && head.due_at <= self.now).cloned();
+        write(db, &person, plan).await?;
+        Ok(head)
     }
 }
 

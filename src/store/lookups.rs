@@ -147,10 +147,10 @@ impl Work for End {
             (LookupEnd::Recorded(answer), Lack::Customer { .. }) => {
                 // Its events go on when the answer is read, and with that these rows are gone.
                 let note = format!("the answer was recorded as {answer}");
-                write_down(db, &lookup.thing, Some(after(*now, READING_WAIT)), true, &note).await
+                write_down(db, &lookup.thing, Some(after(*now, READING_WAIT)), *now, true, &note).await
             }
             (LookupEnd::Open { due_at, counted, note }, _) => {
-                write_down(db, &lookup.thing, *due_at, *counted, note).await?;
+                write_down(db, &lookup.thing, *due_at, *now, *counted, note).await?;
                 let sql = "UPDATE events SET detail = ?2 WHERE id IN (SELECT event_id FROM lookups WHERE thing = ?1)";
                 db.execute(sql, values![&lookup.thing, note]).await?;
                 Ok(())
@@ -171,8 +171,8 @@ async fn take<D: Db>(
          WHERE l.endpoint = ?1 AND l.due_at <= ?2 ORDER BY l.due_at LIMIT 1";
     let Some(mut row) = first(db, sql, values![endpoint, micros(now)]).await? else { return Ok(None) };
     let lookup = lookup(&mut row)?;
-    let sql = "UPDATE lookups SET attempts = ?2, due_at = ?3 WHERE thing = ?1";
-    db.execute(sql, values![&lookup.thing, lookup.attempt, micros(deadline)]).await?;
+    let sql = "UPDATE lookups SET attempts = ?2, due_at = ?3, waits_from = ?4 WHERE thing = ?1";
+    db.execute(sql, values![&lookup.thing, lookup.attempt, micros(deadline), micros(now)]).await?;
     Ok(Some(lookup))
 }
 
@@ -202,11 +202,12 @@ async fn write_down<D: Db>(
     db: &D,
     thing: &str,
     due_at: Option<Timestamp>,
+    now: Timestamp,
     counted: bool,
     note: &str,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE lookups SET due_at = ?2, attempts = attempts - ?3, note = ?4 WHERE thing = ?1";
-    db.execute(sql, values![thing, due_at.map(micros), !counted, note]).await?;
+    let sql = "UPDATE lookups SET due_at = ?2, waits_from = ?5, attempts = attempts - ?3, note = ?4 WHERE thing = ?1";
+    db.execute(sql, values![thing, due_at.map(micros), !counted, note, micros(now)]).await?;
     Ok(())
 }
 

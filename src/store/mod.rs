@@ -22,6 +22,7 @@ mod rows;
 mod set_back;
 mod sql;
 mod sqlite;
+mod time;
 pub mod views;
 
 use std::path::Path;
@@ -36,7 +37,6 @@ pub use facts::{Inbox, Mapped};
 pub use lookups::{Lack, Lookup, LookupEnd};
 pub use operate::{Action, ActionError, Pruned};
 pub use queue::{AttemptRecord, Leased, Settlement};
-pub use set_back::LongestWaits;
 pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 
 use crate::domain::database::ServerUrl;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::people::{load, write};
-use super::rows::micros;
+use super::rows::{micros, time_option};
 use super::sql::{Db, Lock, Work, first, values};
 use super::{Planner, Store, StoreError};
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState};
@@ -16,6 +16,9 @@ use crate::domain::reason::Reason;
 
 /// Bodies removed in one write.
 const PRUNE_BODIES_MAX: u32 = 1000;
+/// One of so many bodies may go at a time. Whoever comes every ten minutes finds no more to remove in the long run: with the
+/// shortest retention, a day, one in 144.
+const PRUNE_SHARE: u64 = 100;
 
 /// What came of looking for bodies to remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +69,28 @@ impl Store {
     /// Nothing was changed.
     pub async fn remap(&self, id: EventId) -> Result<(), ActionError> {
         self.write(Remap(id)).await?
+    }
+
+    /// When the event arrived that came in last.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn newest_arrival(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT received_at FROM events ORDER BY id DESC LIMIT 1".to_owned();
+        let row = self.query(sql, values![]).await?.into_iter().next();
+        time_option(row.map(|mut row| row.int()).transpose()?)
+    }
+
+    /// How many bodies may be removed at a time: a hundredth of all, or as many as go in one write.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn share_of_bodies(&self) -> Result<u64, StoreError> {
+        // By the ids: nobody counts a table.
+        let sql = "SELECT (SELECT MAX(event_id) FROM bodies), (SELECT MIN(event_id) FROM bodies)".to_owned();
+        let Some(mut row) = self.query(sql, values![]).await?.into_iter().next() else { return Ok(0) };
+        let bodies = row.int_option()?.unwrap_or(0).abs_diff(row.int_option()?.unwrap_or(0));
+        Ok((bodies / PRUNE_SHARE).max(PRUNE_BODIES_MAX.into()))
     }
 
     /// Removes bodies of finished events that were received before `before`, oldest first: looks at so many bodies after
@@ -162,7 +187,7 @@ fn decide(delivery: &mut Delivery, action: Action, now: Timestamp) -> Result<(),
         (Action::Retry, Queued | Rejected | Discarded) => {
             delivery.state = Queued;
             delivery.reason = None;
-            delivery.due_at = now;
+            delivery.wait_until(now, now);
             // The hours until we give up count anew.
             delivery.waited = Duration::ZERO;
         }
@@ -173,7 +198,7 @@ fn decide(delivery: &mut Delivery, action: Action, now: Timestamp) -> Result<(),
             delivery.state = Queued;
             delivery.reason = None;
             delivery.released = true;
-            delivery.due_at = now;
+            delivery.wait_until(now, now);
             delivery.waited = Duration::ZERO;
         }
         (Action::Discard, Queued | Held | Rejected) => {

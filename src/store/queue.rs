@@ -93,8 +93,8 @@ impl Store {
     /// Nothing was leased, or nobody can tell.
     pub async fn lease(&self, now: Timestamp, lease: Duration, calls_max: usize) -> Result<Vec<Leased>, StoreError> {
         let mut turn = self.turn.take().await;
-        let (last, held) = (turn.clone(), self.under_way.list()?);
-        let (taken, last) = self.write(Lease { now, lease, calls_max, last, held }).await?;
+        let (last, held, planner) = (turn.clone(), self.under_way.list()?, self.planner.clone());
+        let (taken, last) = self.write(Lease { now, lease, calls_max, last, held, planner }).await?;
         *turn = last;
         let leased = |(key, delivery)| {
             let held = Some(self.under_way.hold(&key));
@@ -328,14 +328,14 @@ fn apply(mut delivery: Delivery, settlement: Settlement, now: Timestamp) -> Deli
             delivery.reason = Some(Reason::Retrying);
             delivery.detail = Some(detail);
             delivery.outcome_unknown |= outcome_unknown;
-            delivery.due_at = after(now, wait);
+            delivery.wait_until(after(now, wait), now);
             delivery.waited = delivery.waited.saturating_add(wait);
         }
         Settlement::PauseRoute(detail) => {
             delivery.state = DeliveryState::Queued;
             delivery.reason = Some(Reason::RoutePaused);
             delivery.detail = Some(detail);
-            delivery.due_at = now;
+            delivery.wait_until(now, now);
         }
     }
     if !delivery.state.is_told() && !delivery.outcome_unknown {

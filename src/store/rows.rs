@@ -48,7 +48,7 @@ pub(super) fn unknown(what: &str, code: &str) -> StoreError {
 /// The columns of a delivery, in the order in which [`delivery`] reads them.
 pub(super) const DELIVERY_COLUMNS: &str = "id, event_id, subject, mode, at, call, state, reason, detail, attention, \
      released, acknowledged, due_at, attempts, first_attempt_at, taken_seq, last_seq, waited, \
-     outcome_unknown, settled_at, receipt, created_at";
+     outcome_unknown, settled_at, receipt, created_at, waits_from";
 
 /// Reads a delivery from [`DELIVERY_COLUMNS`].
 pub(super) fn delivery(row: &mut Row) -> Result<Delivery, StoreError> {
@@ -84,6 +84,7 @@ pub(super) fn delivery(row: &mut Row) -> Result<Delivery, StoreError> {
         settled_at: time_option(row.int_option()?)?,
         receipt: row.text_option()?.map(|r| serde_json::from_str(&r)).transpose()?,
         created_at: time(row.int()?)?,
+        waits_from: time(row.int()?)?,
     })
 }
 
@@ -97,7 +98,7 @@ pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -
         let sql = "UPDATE deliveries SET event_id = ?2, at = ?3, call = ?4, state = ?5, reason = ?6, detail = ?7, \
              attention = ?8, released = ?9, acknowledged = ?10, due_at = ?11, attempts = ?12, first_attempt_at = ?13, \
              outcome_unknown = ?14, settled_at = ?15, receipt = ?16, waited = ?17, \
-             taken_seq = ?18, last_seq = ?19 WHERE id = ?1";
+             taken_seq = ?18, last_seq = ?19, waits_from = ?20 WHERE id = ?1";
         let row = values![
             id.0,
             d.event.0,
@@ -117,16 +118,17 @@ pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -
             receipt,
             waited,
             d.taken_seq,
-            d.last_seq
+            d.last_seq,
+            micros(d.waits_from)
         ];
         db.execute(sql, row).await?;
         return Ok(id);
     }
     let sql = "INSERT INTO deliveries (business, email_key, event_id, subject_key, subject, kind, mode, at, call, state, \
          reason, detail, attention, released, acknowledged, due_at, attempts, first_attempt_at, outcome_unknown, \
-         settled_at, receipt, created_at, waited, taken_seq, last_seq) \
+         settled_at, receipt, created_at, waited, taken_seq, last_seq, waits_from) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
-         ?24, ?25) RETURNING id";
+         ?24, ?25, ?26) RETURNING id";
     let row = values![
         &key.business,
         &key.email_key,
@@ -152,7 +154,8 @@ pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -
         micros(d.created_at),
         waited,
         d.taken_seq,
-        d.last_seq
+        d.last_seq,
+            micros(d.waits_from)
     ];
     let inserted = super::sql::first(db, sql, row).await?;
     inserted.map_or_else(

@@ -1,94 +1,134 @@
-//! What became due too late because a clock was ahead and has been set back.
+//! What waits for a time that was told by a clock which was ahead, and has been set back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::people::{load, write};
 use super::rows::micros;
-use super::sql::{Db, Dialect, Work, values};
-use super::{PROBE_EVERY, Store, StoreError};
-use crate::clock::after;
+use super::sql::{Db, Lock, Value, Work, first, values};
+use super::{PROBE_EVERY, Planner, Store, StoreError};
+use crate::clock::{Clock, SLACK, after, is_ahead};
+use crate::domain::delivery::{Delivery, DeliveryState};
+use crate::domain::person::PersonKey;
 
-/// How long a wait that begins now can be at most.
-#[derive(Debug, Clone, Copy)]
-pub struct LongestWaits {
-    /// From one attempt to the next, or for a referral code.
-    pub retry: Duration,
-    /// For an answer of Refairn.
-    pub lease: Duration,
-}
+/// Customers whose waits are ended in one write.
+const CUSTOMERS_MAX: u32 = 200;
 
-/// Calls of the queue `q` whose waits no clock of today can have begun: `?1` is now, `?2` the end of the longest wait.
-/// What is queued for a day, a day later, is left alone.
-const TOO_LATE: &str = "q.leased = 0 AND q.due_at > ?1 AND d.due_at > CASE WHEN d.reason IS NULL \
-     OR d.reason = 'route_paused' THEN ?1 ELSE ?2 END \
-     AND (d.reason IS NULL OR d.reason NOT IN ('waiting_for_day_end', 'waiting_for_free_day'))";
+/// Calls of the queue `q` whose waits would only begin after `?2`, while it is `?1`.
+const AHEAD: &str = "queue q JOIN deliveries d ON d.id = q.delivery_id \
+     WHERE q.leased = 0 AND q.due_at > ?1 AND d.waits_from > ?2";
+/// The same of look-ups.
+const LOOKUP_AHEAD: &str = "due_at > ?1 AND waits_from > ?2";
 
 impl Store {
-    /// Makes due now what would be due later than any wait can last that begins at `now`; a lease lasts its full length
-    /// from now, for its call may be on its way. Gives how many waits were cut short.
+    /// Ends every wait that would only begin later than it is by `clock`, and asks the ledger anew about its customer. A
+    /// lease lasts its full length `lease` from now, for its call may be on its way. Gives how many waits were ended.
     ///
     /// # Errors
-    /// Nothing was changed.
-    pub async fn pull_back(&self, now: Timestamp, longest: LongestWaits) -> Result<u64, StoreError> {
-        let pull = PullBack { now, longest };
+    /// Some waits may have been ended.
+    pub async fn end_waits_ahead(&self, clock: &Clock, lease: Duration) -> Result<u64, StoreError> {
+        let mut ended = 0;
         // Looking costs the writer nothing.
-        for (sql, values) in pull.look(self.dialect()) {
-            if !self.query(sql, values).await?.is_empty() {
-                return self.write(pull).await;
+        while self.any_ahead(clock, lease).await? {
+            let (clock, planner) = (clock.clone(), self.planner.clone());
+            match self.write(EndWaits { clock, planner, lease }).await? {
+                0 => break,
+                more => ended += more,
             }
         }
-        Ok(0)
-    }
-}
-
-struct PullBack {
-    now: Timestamp,
-    longest: LongestWaits,
-}
-
-impl PullBack {
-    /// The end of the longest wait.
-    fn end(&self) -> i64 {
-        micros(after(self.now, self.longest.retry))
+        Ok(ended)
     }
 
-    fn probe_end(&self) -> i64 {
-        micros(after(self.now, PROBE_EVERY))
-    }
-
-    fn look(&self, dialect: Dialect) -> Vec<(String, Vec<super::Value>)> {
-        let calls = format!("SELECT 1 FROM queue q JOIN deliveries d ON d.id = q.delivery_id WHERE {TOO_LATE} LIMIT 1");
-        let leases = dialect.leased_too_long(self.longest.lease);
+    async fn any_ahead(&self, clock: &Clock, lease: Duration) -> Result<bool, StoreError> {
+        let bounds = Bounds::of(clock);
+        let leases = self.dialect().leased_too_long(lease + SLACK);
         let leases = leases.map(|condition| (format!("SELECT 1 FROM queue WHERE {condition} LIMIT 1"), values![]));
-        let probes = "SELECT 1 FROM routes WHERE probe_at > ?1 LIMIT 1".to_owned();
-        let looks = [(calls, values![micros(self.now), self.end()]), (probes, values![self.probe_end()])];
-        looks.into_iter().chain(leases).collect()
+        let looks = [
+            (format!("SELECT 1 FROM {AHEAD} LIMIT 1"), bounds.waits()),
+            (format!("SELECT 1 FROM lookups WHERE {LOOKUP_AHEAD} LIMIT 1"), bounds.waits()),
+            ("SELECT 1 FROM routes WHERE probe_at > ?1 LIMIT 1".to_owned(), values![bounds.probe_end]),
+        ];
+        for (sql, values) in looks.into_iter().chain(leases) {
+            if !self.query(sql, values).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
-impl Work for PullBack {
+/// What nothing can be later than that was told by the clock of this moment.
+struct Bounds {
+    now: Timestamp,
+    /// The beginning of a wait.
+    begin: i64,
+    /// The end of a route's rest.
+    probe_end: i64,
+}
+
+impl Bounds {
+    fn of(clock: &Clock) -> Self {
+        let now = clock.now();
+        let latest = after(now, SLACK);
+        Self { now, begin: micros(latest), probe_end: micros(after(latest, PROBE_EVERY)) }
+    }
+
+    fn waits(&self) -> Vec<Value> {
+        values![micros(self.now), self.begin]
+    }
+}
+
+struct EndWaits {
+    clock: Clock,
+    planner: Arc<dyn Planner>,
+    lease: Duration,
+}
+
+impl Work for EndWaits {
     type Answer = u64;
 
     async fn run<D: Db>(&self, db: &D) -> Result<u64, StoreError> {
-        let now = micros(self.now);
-        let sql = format!(
-            "UPDATE deliveries SET due_at = ?1 WHERE id IN (SELECT d.id FROM queue q \
-             JOIN deliveries d ON d.id = q.delivery_id WHERE {TOO_LATE})"
-        );
-        let calls = db.execute(&sql, values![now, self.end()]).await?;
-        let sql = "UPDATE queue SET due_at = ?1 WHERE leased = 0 AND due_at > ?1 \
-             AND EXISTS (SELECT 1 FROM deliveries d WHERE d.id = queue.delivery_id AND d.due_at <= ?1)";
-        db.execute(sql, values![now]).await?;
-        let leases = match D::DIALECT.leased_too_long(self.longest.lease) {
-            Some(condition) => {
-                let until = D::DIALECT.leased_until(self.longest.lease);
-                db.execute(&format!("UPDATE queue SET leased = 1{until} WHERE {condition}"), values![]).await?
-            }
-            None => 0,
-        };
+        // Told as the write begins: what was planned while it waited for its turn is not ahead.
+        let bounds = Bounds::of(&self.clock);
+        let now = micros(bounds.now);
+        let sql = format!("SELECT q.business, q.email_key FROM {AHEAD} ORDER BY q.due_at LIMIT {CUSTOMERS_MAX}");
+        let mut ended = 0;
+        for mut row in db.query(&sql, bounds.waits()).await? {
+            let key = PersonKey { business: row.text()?, email_key: row.text()? };
+            ended += u64::from(self.plan_anew(db, &key, bounds.now).await?);
+        }
+        let sql = format!("UPDATE lookups SET due_at = ?1, waits_from = ?1 WHERE {LOOKUP_AHEAD}");
+        ended += db.execute(&sql, bounds.waits()).await?;
         let sql = "UPDATE routes SET probe_at = ?1 WHERE probe_at > ?2";
-        let probes = db.execute(sql, values![now, self.probe_end()]).await?;
-        Ok(calls + leases + probes)
+        ended += db.execute(sql, values![now, bounds.probe_end]).await?;
+        if let Some(condition) = D::DIALECT.leased_too_long(self.lease + SLACK) {
+            let until = D::DIALECT.leased_until(self.lease);
+            ended += db.execute(&format!("UPDATE queue SET leased = 1{until} WHERE {condition}"), values![]).await?;
+        }
+        Ok(ended)
     }
+}
+
+impl EndWaits {
+    /// Ends a customer's waits and plans anew what the calls are to be: a day is over when it is over. Not while somebody
+    /// else does, who plans by today's clock as well.
+    async fn plan_anew<D: Db>(&self, db: &D, key: &PersonKey, now: Timestamp) -> Result<bool, StoreError> {
+        if !db.try_lock(Lock::Person(key)).await? || is_leased(db, key).await? {
+            return Ok(false);
+        }
+        let before = load(db, key).await?;
+        let mut person = before.clone();
+        let waits = |d: &&mut Delivery| d.state == DeliveryState::Queued && is_ahead(d.waits_from, now);
+        person.deliveries.iter_mut().filter(waits).for_each(|d| d.wait_until(now, now));
+        let plan = self.planner.plan(&person, now);
+        write(db, &before, plan).await?;
+        Ok(true)
+    }
+}
+
+async fn is_leased<D: Db>(db: &D, key: &PersonKey) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM queue WHERE business = ?1 AND email_key = ?2 AND leased = 1";
+    Ok(first(db, sql, values![&key.business, &key.email_key]).await?.is_some())
 }

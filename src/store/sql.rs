@@ -71,7 +71,8 @@ pub(super) enum Lock<'a> {
 ///
 /// A lease of SQLite's has no end: one process has the file, and knows what it has under way. The replicas of PostgreSQL
 /// do not know that of each other, and may disagree about the time: there a lease begins and ends by the database's
-/// clock. When a call is due is decided by the bridge's clock in both.
+/// clock. When a call is due is told by the store's clock in
+/// both, which with PostgreSQL follows the database's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     Sqlite,
@@ -80,6 +81,11 @@ pub(super) enum Dialect {
 
 /// The database's clock, microseconds since 1970.
 pub(super) const DATABASE_NOW: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+
+/// A span as it is added to a time, microseconds.
+pub(super) fn span(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX / 4)
+}
 
 impl Dialect {
     /// The condition under which a row `q` of the queue may be leased, unless it [`is_held`](Self::is_held); `now` is the

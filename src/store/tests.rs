@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::*;
-use crate::clock::after;
+use crate::clock::{Clock, after};
 use crate::domain::delivery::{DeliveryId, DeliveryState, Receipt};
 use crate::domain::email::Email;
 use crate::domain::endpoint::ProviderKind;

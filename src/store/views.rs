@@ -137,6 +137,8 @@ pub struct Stats {
     pub attention: i64,
     /// Since when the call that is due longest has been due.
     pub oldest_due: Option<Timestamp>,
+    /// When the event that waits longest to be read arrived.
+    pub oldest_unread: Option<Timestamp>,
     /// Every route that was ever used.
     pub routes: Vec<RouteView>,
 }
@@ -261,6 +263,15 @@ impl Store {
         Ok(Some((view, self.rows(sql.to_owned(), values![id.0], attempt).await?)))
     }
 
+    /// The event whose turn it is to be read.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn first_unread(&self) -> Result<Option<EventId>, StoreError> {
+        let sql = "SELECT id FROM events WHERE state = 'received' ORDER BY id LIMIT 1".to_owned();
+        Ok(self.rows(sql, values![], Row::int).await?.pop().map(EventId))
+    }
+
     /// The state of everything in a few numbers.
     ///
     /// # Errors
@@ -269,15 +280,16 @@ impl Store {
         // One statement sees one moment: all numbers of an answer fit together.
         let sql = "SELECT 'count' AS part, what, state, n, CAST(NULL AS BIGINT) AS probe_at, CAST(NULL AS TEXT) AS detail \
              FROM counts UNION ALL \
-             SELECT 'oldest', '', '', MIN(due_at), NULL, NULL FROM queue WHERE leased = 0 UNION ALL \
+             SELECT 'oldest', '', '', MIN(due_at), (SELECT received_at FROM events WHERE state = 'received' \
+             ORDER BY id LIMIT 1), NULL FROM queue WHERE leased = 0 UNION ALL \
              SELECT 'route', business, product, paused_since, probe_at, detail FROM routes ORDER BY 1, 2, 3";
-        let (mut counts, mut oldest, mut routes) = (Vec::new(), None, Vec::new());
+        let (mut counts, mut oldest, mut routes) = (Vec::new(), (None, None), Vec::new());
         for mut row in self.query(sql.to_owned(), values![]).await? {
             match row.text()?.as_str() {
                 "count" => counts.push((row.text()?, row.text()?, row.int()?)),
                 "oldest" => {
                     let _no_names = (row.text()?, row.text()?);
-                    oldest = row.int_option()?;
+                    oldest = (row.int_option()?, row.int_option()?);
                 }
                 _ => routes.push(route(&mut row)?),
             }
@@ -291,7 +303,8 @@ impl Store {
             attention: of("attention").iter().map(|(_, n)| n).sum::<i64>() + unread.map(|(_, _, n)| n).sum::<i64>(),
             events: of("events"),
             deliveries: of("deliveries"),
-            oldest_due: time_option(oldest)?,
+            oldest_due: time_option(oldest.0)?,
+            oldest_unread: time_option(oldest.1)?,
             routes,
         })
     }

@@ -1,7 +1,7 @@
 //! Everything that happens, one function each: it logs a message that can be read alone, and counts.
 
 use crate::domain::endpoint::Endpoint;
-use crate::domain::event::Recorded;
+use crate::domain::event::{EventId, Recorded};
 use crate::domain::fact::{Matter, Reading};
 use crate::store::{Leased, Lookup, LookupEnd, Mapped, Settlement, StoreError};
 use crate::telemetry::metrics::METRICS;
@@ -113,9 +113,39 @@ pub fn store_failed(operation: &'static str, error: &StoreError) {
     tracing::error!(operation, "cannot {operation}: {error}");
 }
 
-/// The clock was set back, and waits that it had made too long were cut short.
-pub fn waits_cut_short(waits: u64) {
-    tracing::warn!(waits, "the clock was set back: {waits} waits that would have lasted too long are over");
+/// Waits were ended that would only have begun later than it is.
+pub fn waits_ended(waits: u64) {
+    tracing::warn!(
+        waits,
+        "the clock was ahead: {waits} waits that began by its time, which is still to come, are over"
+    );
+}
+
+/// The clock that the store goes by was set, or this machine has slept.
+pub fn clock_was_set(by: jiff::SignedDuration) {
+    let span = by.unsigned_abs();
+    let how = if by.is_negative() { "back" } else { "forward" };
+    tracing::warn!(set_by_s = by.as_secs_f64(), "the clock was set {how} by {span:.1?}");
+}
+
+/// This machine's clock is ahead of the store's by `skew`, or behind; `is_news` when that is too much, and was not before.
+pub fn clocks_stand_apart(skew: jiff::SignedDuration, is_news: bool) {
+    let skew_s = skew.as_secs_f64();
+    METRICS.clock_skew.set(skew_s);
+    if is_news {
+        let span = skew.unsigned_abs();
+        let how = if skew.is_negative() { "behind" } else { "ahead of" };
+        tracing::warn!(
+            skew_s,
+            "this machine's clock is {span:.1?} {how} the database's, by which calls go out; signatures are checked by this \
+             machine's: synchronise both (NTP)"
+        );
+    }
+}
+
+/// An event has been the first of the inbox for a minute.
+pub fn nobody_reads(event: EventId) {
+    tracing::warn!(%event, "{event} has waited to be read for more than a minute, and all calls of what came in later wait too");
 }
 
 /// Some tasks did not end in time.

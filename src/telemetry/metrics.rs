@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use jiff::Timestamp;
+use prometheus::{Encoder, Gauge, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::store::views::Stats;
 
@@ -19,6 +20,8 @@ pub(super) struct Metrics {
     deliveries: IntGaugeVec,
     attention: IntGaugeVec,
     routes_paused: IntGaugeVec,
+    oldest_unread: Gauge,
+    pub(super) clock_skew: Gauge,
 }
 
 /// Made once; names and labels are constants, so making them cannot fail.
@@ -34,6 +37,13 @@ fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntC
 #[expect(clippy::expect_used, reason = "names and labels are constants, which the first test run would catch")]
 fn gauge(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
     let metric = IntGaugeVec::new(Opts::new(name, help), labels).expect("a valid metric");
+    registry.register(Box::new(metric.clone())).expect("a metric registered once");
+    metric
+}
+
+#[expect(clippy::expect_used, reason = "names and labels are constants, which the first test run would catch")]
+fn seconds(registry: &Registry, name: &str, help: &str) -> Gauge {
+    let metric = Gauge::new(name, help).expect("a valid metric");
     registry.register(Box::new(metric.clone())).expect("a metric registered once");
     metric
 }
@@ -89,14 +99,24 @@ impl Metrics {
                 &[],
             ),
             routes_paused: gauge(&registry, "refairn_bridge_routes_paused", "Routes that are paused.", &[]),
+            oldest_unread: seconds(
+                &registry,
+                "refairn_bridge_oldest_unread_seconds",
+                "Since when the event that is to be read next is here; 0 when all are read.",
+            ),
+            clock_skew: seconds(
+                &registry,
+                "refairn_bridge_clock_skew_seconds",
+                "How far this machine's clock is ahead of the database's; behind it when negative.",
+            ),
             registry,
         }
     }
 }
 
-/// All metrics in the text format, with gauges set from `stats`.
+/// All metrics in the text format, with gauges set from `stats`, which are of `now`.
 #[must_use]
-pub fn render(stats: &Stats) -> String {
+pub fn render(stats: &Stats, now: Timestamp) -> String {
     let metrics = &*METRICS;
     for (state, n) in &stats.events {
         metrics.events.with_label_values(&[state]).set(*n);
@@ -108,6 +128,8 @@ pub fn render(stats: &Stats) -> String {
     metrics.attention.with_label_values(&none).set(stats.attention);
     let paused = stats.routes.iter().filter(|r| r.paused_since.is_some()).count();
     metrics.routes_paused.with_label_values(&none).set(i64::try_from(paused).unwrap_or(i64::MAX));
+    let unread_for = stats.oldest_unread.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
+    metrics.oldest_unread.set(unread_for.max(0.0));
     let mut text = Vec::new();
     match TextEncoder::new().encode(&metrics.registry.gather(), &mut text) {
         Ok(()) => String::from_utf8(text).unwrap_or_default(),

@@ -45,6 +45,11 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         &["clock", "config", "domain", "intake", "providers", "store", "tasks", "telemetry"],
         "it answers requests; ask the store, which wakes whoever acts",
     ),
+    (
+        "upkeep",
+        &["clock", "domain", "store", "telemetry"],
+        "it looks after the clock and the store, beside the one path; nobody waits for it",
+    ),
     ("app", &[INSIDE], "it wires; commands call it"),
     ("cli", &[INSIDE, "app"], "the entrance is main.rs"),
     ("main", &["cli"], "arguments, cli::run, exit code"),

@@ -30,6 +30,7 @@ fn leased(business: &str, n: i64) -> Leased {
         released: false,
         acknowledged: false,
         due_at: at,
+        waits_from: at,
         attempts: 1,
         first_attempt_at: Some(at),
         taken_seq: Some(1),

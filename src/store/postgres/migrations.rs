@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0001_initial.sql"),
     include_str!("../../../migrations/postgres/0002_lookups.sql"),
     include_str!("../../../migrations/postgres/0003_order.sql"),
+    include_str!("../../../migrations/postgres/0004_waits.sql"),
 ];
 
 /// The lock that a replica holds while it looks at the schema; any number that nothing else uses.

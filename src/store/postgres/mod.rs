@@ -26,9 +26,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::facts::INBOX_COLUMNS;
 use super::intake::{FIND, row_of};
 use super::rows::unknown;
-use super::sql::{DATABASE_NOW, Dialect, Row, Value, Work, values};
+use super::sql::{DATABASE_NOW, Dialect, Row, Value, Work, span, values};
 use super::{StoreError, copy};
-use crate::clock::chance_permille;
+use crate::clock::{SLACK, chance_permille};
 use crate::domain::database::ServerUrl;
 use crate::domain::event::{EventId, NewEvent, Recorded};
 use crate::tasks::Tasks;
@@ -217,16 +217,18 @@ impl Postgres {
         Ok(Recorded { id: EventId(row.int()?), duplicate: true })
     }
 
-    /// The oldest events that no other replica is reading; they are ours to read for a while.
+    /// The oldest events that no other replica is reading; they are ours to read for a while. A claim that ends later
+    /// than one that begins now is none: the server's clock was set back.
     pub(super) async fn inbox(&self, events_max: u32) -> Result<Vec<Row>, StoreError> {
         let sql = format!(
             "WITH free AS (SELECT id FROM events WHERE state = 'received' \
-             AND (claimed_by = ?2 OR claimed_until <= {DATABASE_NOW}) ORDER BY id LIMIT ?1 FOR UPDATE SKIP LOCKED), \
+             AND (claimed_by = ?2 OR claimed_until <= {DATABASE_NOW} OR claimed_until > {DATABASE_NOW} + ?3 + ?4) \
+             ORDER BY id LIMIT ?1 FOR UPDATE SKIP LOCKED), \
              e AS (UPDATE events SET claimed_by = ?2, claimed_until = {DATABASE_NOW} + ?3 FROM free \
              WHERE events.id = free.id RETURNING events.id, endpoint, provider, business, received_at) \
              SELECT {INBOX_COLUMNS} FROM e LEFT JOIN bodies b ON b.event_id = e.id ORDER BY e.id"
         );
-        self.query(&sql, values![events_max, self.replica, CLAIM_MICROS]).await
+        self.query(&sql, values![events_max, self.replica, CLAIM_MICROS, span(SLACK)]).await
     }
 
     /// Adds up the changes of the counts; one replica at a time.

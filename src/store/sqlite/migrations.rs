@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_initial.sql"),
     include_str!("../../../migrations/sqlite/0002_lookups.sql"),
     include_str!("../../../migrations/sqlite/0003_order.sql"),
+    include_str!("../../../migrations/sqlite/0004_waits.sql"),
 ];
 
 /// How many migrations there are.

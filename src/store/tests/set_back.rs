@@ -7,14 +7,17 @@ in_both! {
     what_waits_as_long_as_it_should_is_left_alone
 }
 
-const WAITS: LongestWaits = LongestWaits { retry: Duration::from_secs(4000), lease: LEASE };
-
 fn hours(n: u64) -> Duration {
     Duration::from_secs(n * 3600)
 }
 
 async fn leased(store: &Store, at: Timestamp, n: usize) -> Vec<Leased> {
     store.lease(at, LEASE, n).await.unwrap()
+}
+
+/// Ends waits by a clock that tells this time.
+async fn ended(store: &Store, at: Timestamp) -> u64 {
+    store.end_waits_ahead(&Clock::manual(at), LEASE).await.unwrap()
 }
 
 async fn queued(store: &Store, n: usize) {
@@ -34,8 +37,8 @@ async fn what_a_clock_that_was_ahead_put_off_is_due_when_it_is_set_back(place: P
     store.settle(&calls[1], attempt(), Settlement::PauseRoute("no key".into()), now()).await.unwrap();
     let real = now().checked_sub(hours(5)).unwrap();
     assert!(leased(&store, real, 10).await.is_empty());
-    assert!(store.pull_back(real, WAITS).await.unwrap() > 0);
-    assert_eq!(store.pull_back(real, WAITS).await.unwrap(), 0, "once is enough");
+    assert!(ended(&store, real).await > 0);
+    assert_eq!(ended(&store, real).await, 0, "once is enough");
     // The paused route yields its probe at once, then everything else but the one that is under way.
     let probe = leased(&store, real, 10).await;
     assert_eq!(probe.len(), 1);
@@ -54,6 +57,6 @@ async fn what_waits_as_long_as_it_should_is_left_alone(place: Place) {
     store.settle(&calls[0], attempt(), retry, now()).await.unwrap();
     let under_way = leased(&store, now(), 1).await;
     assert_eq!(under_way.len(), 1);
-    assert_eq!(store.pull_back(now(), WAITS).await.unwrap(), 0);
+    assert_eq!(ended(&store, now()).await, 0);
     assert!(leased(&store, now(), 10).await.is_empty());
 }

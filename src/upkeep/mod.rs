@@ -1,0 +1,44 @@
+//! What is done beside the one path: the clock is kept right and watched, waits are ended that a clock told in error,
+//! what is not read is told of, old bodies are removed.
+
+mod bodies;
+mod timekeeper;
+mod unread;
+mod waits;
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+pub use bodies::prune;
+pub use timekeeper::keep_time;
+pub use unread::look_for_unread;
+pub use waits::end_waits;
+
+/// Tells that the store's clock was set.
+#[derive(Debug, Clone)]
+pub struct Jumps(watch::Receiver<()>);
+
+/// What tells it.
+#[derive(Debug)]
+pub struct Tell(watch::Sender<()>);
+
+/// For one who looks at the clock, and those who want to know.
+#[must_use]
+pub fn jumps() -> (Tell, Jumps) {
+    let (tell, jumps) = watch::channel(());
+    (Tell(tell), Jumps(jumps))
+}
+
+impl Jumps {
+    /// Done when the clock was set since this was asked last.
+    async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Nobody looks at the clock any more.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// How often waits and unread events are looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
