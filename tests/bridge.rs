@@ -48,11 +48,13 @@ mod bridge {
     mod floods;
     mod limits;
     mod memory;
+    mod odd_clocks;
     mod operation;
     mod refusals;
     mod restart;
     mod retries;
     mod routes;
     mod signals;
+    mod waits;
     mod webhooks;
 }

@@ -353,7 +353,9 @@ async fn counts_follow_every_change(place: Place) {
 async fn old_bodies_go_and_what_recognises_repetitions_stays(place: Place) {
     let store = place.open().await;
     let (done, open_one) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
+    assert_eq!(store.stats().await.unwrap().oldest_unread, Some(now()));
     post(&store, done, payment("in_1", Some("jane@example.com"), "2026-01-10")).await;
+    assert_eq!(store.first_unread().await.unwrap(), Some(open_one));
     let prune = async |before| store.prune(before, EventId(0)).await.unwrap().removed;
     assert_eq!(prune(now()).await, 0);
     assert_eq!(prune(after(now(), LEASE)).await, 1);

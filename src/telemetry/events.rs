@@ -133,14 +133,19 @@ pub fn clocks_stand_apart(skew: jiff::SignedDuration, is_news: bool) {
     let skew_s = skew.as_secs_f64();
     METRICS.clock_skew.set(skew_s);
     if is_news {
-        let span = skew.unsigned_abs();
-        let how = if skew.is_negative() { "behind" } else { "ahead of" };
-        tracing::warn!(
-            skew_s,
-            "this machine's clock is {span:.1?} {how} the database's, by which calls go out; signatures are checked by this \
-             machine's: synchronise both (NTP)"
-        );
+        tracing::warn!(skew_s, "{}", apart(skew));
     }
+}
+
+/// That this machine's clock is ahead of the database's by `skew`, or behind it; and what to do.
+#[must_use]
+pub fn apart(skew: jiff::SignedDuration) -> String {
+    let span = skew.unsigned_abs();
+    let how = if skew.is_negative() { "behind" } else { "ahead of" };
+    format!(
+        "this machine's clock is {span:.1?} {how} the database's: calls go out by the database's, and signatures are checked \
+         by this machine's; synchronise both (NTP)"
+    )
 }
 
 /// An event has been the first of the inbox for a minute.

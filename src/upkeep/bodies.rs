@@ -16,19 +16,32 @@ const PRUNE_EVERY: Duration = Duration::from_secs(600);
 const CLOCK_TRIED_FOR: Duration = Duration::from_secs(3600);
 
 /// Removes bodies that are older than `retention`, a share of them at a time, until `stop`.
-pub async fn prune(store: Store, clock: Clock, retention: Duration, mut jumps: Jumps, stop: CancellationToken) {
-    let mut rest = CLOCK_TRIED_FOR;
+pub async fn prune(store: Store, clock: Clock, retention: Duration, jumps: Jumps, stop: CancellationToken) {
+    tokio::select! {
+        () = prune_for_ever(&store, &clock, retention, jumps) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+async fn prune_for_ever(store: &Store, clock: &Clock, retention: Duration, mut jumps: Jumps) {
+    left_alone(clock, &mut jumps).await;
+    loop {
+        if let Err(error) = prune_a_share(store, clock, retention).await {
+            events::store_failed("remove old bodies", &error);
+        }
+        tokio::select! {
+            () = clock.pass(PRUNE_EVERY) => {}
+            () = jumps.next() => left_alone(clock, &mut jumps).await,
+        }
+    }
+}
+
+/// Waits until nobody has set the clock for a while.
+async fn left_alone(clock: &Clock, jumps: &mut Jumps) {
     loop {
         tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            () = jumps.next() => rest = CLOCK_TRIED_FOR,
-            () = clock.pass(rest) => {
-                if let Err(error) = prune_a_share(&store, &clock, retention).await {
-                    events::store_failed("remove old bodies", &error);
-                }
-                rest = PRUNE_EVERY;
-            }
+            () = clock.pass(CLOCK_TRIED_FOR) => return,
+            () = jumps.next() => {}
         }
     }
 }
@@ -44,4 +57,36 @@ async fn prune_a_share(store: &Store, clock: &Clock, retention: Duration) -> Res
         (after_event, left) = (next, left.saturating_sub(removed));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::after;
+    use crate::upkeep::jumps;
+
+    #[tokio::test]
+    async fn a_clock_that_was_set_is_tried_for_an_hour_anew() {
+        let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let (tell, mut told) = jumps();
+        let tried = async {
+            left_alone(&clock, &mut told).await;
+            clock.now()
+        };
+        let drive = async {
+            let minutes = async |n: u64| {
+                clock.set(after(clock.now(), Duration::from_secs(60 * n)));
+                // The other looks at what happened before anything else does.
+                tokio::task::yield_now().await;
+            };
+            minutes(59).await;
+            tell.0.send(()).unwrap();
+            tokio::task::yield_now().await;
+            minutes(59).await;
+            minutes(1).await;
+            minutes(30).await;
+        };
+        let (tried_at, ()) = tokio::join!(tried, drive);
+        assert_eq!(tried_at, after(jiff::Timestamp::UNIX_EPOCH, Duration::from_secs(119 * 60)));
+    }
 }

@@ -18,9 +18,11 @@ use super::process::block_on;
 use super::serve::store_hint;
 use super::{Verdict, output};
 use crate::app::{self, StartError};
+use crate::clock::{Clock, SLACK};
 use crate::config::{Business, Config};
 use crate::refairn::{Client, KeyProbe};
-use crate::store::Looked;
+use crate::store::{Looked, Store};
+use crate::telemetry::events;
 
 /// Find what is wrong with the set-up, and what to paste into each provider's dashboard
 ///
@@ -91,7 +93,7 @@ async fn look_around(config: &Config, public_url: Option<&Url>) -> Vec<Finding> 
         let cause = "--public-url is not https, and providers send live events to https addresses only";
         findings.push(Finding::warning(Area::Configuration, cause));
     }
-    findings.push(database(config).await);
+    findings.extend(database(config).await);
     findings.extend(keys(config).await);
     findings
 }
@@ -111,18 +113,16 @@ fn configuration(config: &Config) -> Vec<Finding> {
 
 /// Whether the database opens and takes a write. A bridge that is running is asked instead: a second one would take its
 /// work away.
-async fn database(config: &Config) -> Finding {
+async fn database(config: &Config) -> Vec<Finding> {
     let place = storage(&config.storage.url);
     match readiness(config.server.listen).await {
         Ok(Readiness::Ready) => {
-            return Finding::fine(
-                Area::Storage,
-                format!("the bridge that runs on {} takes webhooks", config.server.listen),
-            );
+            let what = format!("the bridge that runs on {} takes webhooks", config.server.listen);
+            return vec![Finding::fine(Area::Storage, what)];
         }
         Ok(Readiness::NotReady(why)) => {
             let what = format!("the bridge that runs on {} cannot take webhooks: {why}", config.server.listen);
-            return Finding::wrong(Area::Storage, what, "see its log");
+            return vec![Finding::wrong(Area::Storage, what, "see its log")];
         }
         Ok(Readiness::Absent(_)) | Err(_) => {}
     }
@@ -136,15 +136,16 @@ async fn database(config: &Config) -> Finding {
                     "leave DATABASE_URL out to keep the data in data/refairn-bridge.db".to_owned()
                 }
             };
-            return wrong(&error, cure);
+            return vec![wrong(&error, cure)];
         }
     };
     let found = match store.probe().await {
         Ok(()) => store.damage(LOOK_FOR_DAMAGE_MAX).await,
         Err(error) => Err(error),
     };
+    let apart = clocks(&store).await;
     store.close().await;
-    match found {
+    let found = match found {
         Ok(Looked::Sound) => Finding::fine(Area::Storage, format!("{place} opens, takes a write, and is sound")),
         Ok(Looked::NotAll) => Finding::fine(Area::Storage, format!("{place} opens and takes a write")),
         Ok(Looked::Damaged(what)) => Finding::wrong(
@@ -156,7 +157,15 @@ async fn database(config: &Config) -> Finding {
             let cure = store_hint(&error, &place);
             wrong(&StartError::Store(error), cure)
         }
-    }
+    };
+    std::iter::once(found).chain(apart).collect()
+}
+
+/// Whether this machine's clock stands apart from the database's. What cannot be asked now is told of by [`database`].
+async fn clocks(store: &Store) -> Option<Finding> {
+    let machine = Clock::system();
+    let skew = machine.now().duration_since(store.clock(&machine).await.ok()?.now());
+    (skew.unsigned_abs() > SLACK).then(|| Finding::warning(Area::Storage, events::apart(skew)))
 }
 
 /// Whether Refairn takes the API key of each business.

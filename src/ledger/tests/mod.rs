@@ -61,6 +61,23 @@ fn rule_2_the_wait_ends_with_a_session_without_a_code_and_by_itself() {
 }
 
 #[test]
+fn rule_2_a_payment_that_came_in_by_a_clock_that_was_ahead_waits_as_long_as_any_other() {
+    let mut book = Book::new("2026-01-10T12:00:01Z");
+    book.payment("2026-01-10T12:00:00Z", "in_1", 30).awaits_checkout = true;
+    book.plan();
+    assert_eq!(book.delivery("in_1").due_at, at("2026-01-10T12:00:15Z"));
+    // The clock is set back by two hours; the wait begins when that is seen, once.
+    book.now = at("2026-01-10T10:00:01Z");
+    book.person.deliveries[0].wait_until(book.now, book.now);
+    assert_eq!(book.deliver(), [""; 0]);
+    assert_eq!(book.delivery("in_1").due_at, at("2026-01-10T10:00:16Z"));
+    book.now = at("2026-01-10T10:00:15Z");
+    assert_eq!(book.deliver(), [""; 0]);
+    book.now = at("2026-01-10T10:00:16Z");
+    assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
+}
+
+#[test]
 fn rule_2_a_late_code_is_told_and_the_payment_needs_attention() {
     let mut book = Book::new("2026-01-10T12:01:00Z");
     book.payment("2026-01-10T12:00:00Z", "in_1", 30);

@@ -42,6 +42,22 @@ async fn replicas_take_different_events_to_read_and_never_read_one_twice() {
 }
 
 #[tokio::test]
+async fn what_a_dead_replica_was_to_read_is_read_although_the_servers_clock_was_set_back() {
+    let place = Place::server();
+    let (a, b) = two_of(&place).await;
+    for n in 0..3 {
+        a.record(event(&format!("evt_{n}"))).await.unwrap();
+    }
+    assert_eq!(a.inbox(10).await.unwrap().len(), 3);
+    assert_eq!(b.inbox(10).await.unwrap().len(), 0);
+    // As if three days were taken back: what the dead one had been given is its own until then.
+    let Place::Server(database) = &place else { panic!("a server") };
+    database.run("UPDATE events SET claimed_until = claimed_until + 259200000000");
+    assert_eq!(b.inbox(10).await.unwrap().len(), 3);
+    assert_eq!(a.inbox(10).await.unwrap().len(), 0, "now they are the other's");
+}
+
+#[tokio::test]
 async fn a_dead_replicas_lease_is_taken_over_and_its_late_settle_is_refused() {
     let place = Place::server();
     let (a, b) = two_of(&place).await;

@@ -5,6 +5,8 @@ use super::*;
 in_both! {
     what_a_clock_that_was_ahead_put_off_is_due_when_it_is_set_back
     what_waits_as_long_as_it_should_is_left_alone
+    what_was_planned_a_moment_ago_was_told_by_no_clock_that_was_ahead
+    what_is_to_be_looked_up_waits_for_no_clock_that_was_ahead
 }
 
 fn hours(n: u64) -> Duration {
@@ -59,4 +61,38 @@ async fn what_waits_as_long_as_it_should_is_left_alone(place: Place) {
     assert_eq!(under_way.len(), 1);
     assert_eq!(ended(&store, now()).await, 0);
     assert!(leased(&store, now(), 10).await.is_empty());
+}
+
+async fn what_was_planned_a_moment_ago_was_told_by_no_clock_that_was_ahead(place: Place) {
+    let store = place.open().await;
+    queued(&store, 1).await;
+    let call = leased(&store, now(), 1).await.remove(0);
+    let retry = Settlement::Retry { at: after(now(), hours(1)), outcome_unknown: false, detail: "down".into() };
+    store.settle(&call, attempt(), retry, now()).await.unwrap();
+    let ago = |ms| now() - Duration::from_millis(ms);
+    assert_eq!(ended(&store, ago(900)).await, 0, "the clock was looked at, and then it was planned");
+    assert_eq!(ended(&store, ago(1100)).await, 1);
+    assert_eq!(leased(&store, ago(1100), 1).await.len(), 1, "as short as any wait, and over all the same");
+}
+
+async fn what_is_to_be_looked_up_waits_for_no_clock_that_was_ahead(place: Place) {
+    let store = place.open().await;
+    let due = async || store.next_lookup(vec!["stripe".into()]).await.unwrap();
+    let ahead = after(now(), hours(72));
+    let nobodys = store.record(NewEvent { received_at: ahead, ..event("evt_a") }).await.unwrap().id;
+    post(&store, nobodys, payment("in_1", None, "2026-01-10")).await;
+    // It came in by the clock that was ahead, is asked for, and fails.
+    assert_eq!((due().await, ended(&store, now()).await, due().await), (Some(ahead), 1, Some(now())));
+    let take = async |at| store.take_lookups("stripe", 1, at, LEASE).await.unwrap();
+    let lookup = take(ahead).await.remove(0);
+    assert_eq!((due().await, ended(&store, now()).await, due().await), (Some(after(ahead, LEASE)), 1, Some(now())));
+    let open = |due_at| LookupEnd::Open { due_at: Some(due_at), counted: true, note: "down".into() };
+    store.end_lookup(&lookup, open(after(ahead, hours(1))), ahead).await.unwrap();
+    // One more event that lacks the same waits with it.
+    let another = store.record(event("evt_b")).await.unwrap().id;
+    post(&store, another, payment("in_2", None, "2026-01-10")).await;
+    assert_eq!((due().await, ended(&store, now()).await, due().await), (Some(after(ahead, hours(1))), 2, Some(now())));
+    // What is not there today may be there tomorrow: that is a day, by a clock that is right.
+    store.end_lookup(&lookup, open(after(now(), hours(24))), now()).await.unwrap();
+    assert_eq!((ended(&store, now()).await, due().await), (0, Some(after(now(), hours(24)))));
 }

@@ -66,6 +66,11 @@ impl Process {
         Self { folder, addr, sandbox, variables: all, child: None, server, tasks }
     }
 
+    /// Whatever it is started with from now on has this in its environment, too.
+    pub fn set(&mut self, variable: &'static str, value: &str) {
+        self.variables.insert(variable, value.to_owned());
+    }
+
     fn log_path(&self) -> PathBuf {
         self.folder.path().join("stderr.log")
     }
