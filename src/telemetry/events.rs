@@ -115,10 +115,7 @@ pub fn store_failed(operation: &'static str, error: &StoreError) {
 
 /// Waits were ended that would only have begun later than it is.
 pub fn waits_ended(waits: u64) {
-    tracing::warn!(
-        waits,
-        "the clock was ahead: {waits} waits that began by its time, which is still to come, are over"
-    );
+    tracing::warn!(waits, "the clock was ahead, and waits that began by it are over: {waits}");
 }
 
 /// The clock that the store goes by was set, or this machine has slept.

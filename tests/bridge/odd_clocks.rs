@@ -160,6 +160,6 @@ async fn a_clock_that_is_set_while_all_sleep_is_noticed_and_told_of() {
     set(&process, 0);
     until("it is told", async || (process.sandbox.look(|book| book.payments().len()) == 2).then_some(())).await;
     let log = process.log();
-    assert!(log.contains("the clock was set back by") && log.contains("the clock was ahead: 1 waits"), "{log}");
+    assert!(log.contains("the clock was set back by") && log.contains("waits that began by it are over: 1\""), "{log}");
     process.end().await;
 }
