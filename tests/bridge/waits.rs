@@ -165,6 +165,8 @@ async fn a_clock_that_is_ahead_at_a_start_removes_no_body(new: fn() -> Setup) {
     world.restart().await;
     world.stripe(&Sale::new("s2", &world.email("bola"), world.ago(60)).event()).await;
     world.idle().await;
+    world.restart().await;
+    world.idle().await;
     world.set_back(100 * DAY);
     world.idle().await;
     world.restart().await;
