@@ -97,7 +97,7 @@ impl Work for EndWaits {
         let mut ended = 0;
         for mut row in db.query(&sql, bounds.waits()).await? {
             let key = PersonKey { business: row.text()?, email_key: row.text()? };
-            ended += u64::from(self.plan_anew(db, &key, bounds.now).await?);
+            ended += self.plan_anew(db, &key, bounds.now).await?;
         }
         let sql = format!("UPDATE lookups SET due_at = ?1, waits_from = ?1 WHERE {LOOKUP_AHEAD}");
         ended += db.execute(&sql, bounds.waits()).await?;
@@ -112,19 +112,23 @@ impl Work for EndWaits {
 }
 
 impl EndWaits {
-    /// Ends a customer's waits and plans anew what the calls are to be: a day is over when it is over. Not while somebody
-    /// else does, who plans by today's clock as well.
-    async fn plan_anew<D: Db>(&self, db: &D, key: &PersonKey, now: Timestamp) -> Result<bool, StoreError> {
+    /// Ends a customer's waits, gives how many, and plans anew what the calls are to be: a day is over when it is over.
+    /// Not while somebody else does, who plans by today's clock as well.
+    async fn plan_anew<D: Db>(&self, db: &D, key: &PersonKey, now: Timestamp) -> Result<u64, StoreError> {
         if !db.try_lock(Lock::Person(key)).await? || is_leased(db, key).await? {
-            return Ok(false);
+            return Ok(0);
         }
         let before = load(db, key).await?;
         let mut person = before.clone();
         let waits = |d: &&mut Delivery| d.state == DeliveryState::Queued && is_ahead(d.waits_from, now);
-        person.deliveries.iter_mut().filter(waits).for_each(|d| d.wait_until(now, now));
+        let mut ended = 0;
+        for delivery in person.deliveries.iter_mut().filter(waits) {
+            delivery.wait_until(now, now);
+            ended += 1;
+        }
         let plan = self.planner.plan(&person, now);
         write(db, &before, plan).await?;
-        Ok(true)
+        Ok(ended)
     }
 }
 
