@@ -26,5 +26,5 @@ FROM (
 ) n
 WHERE n.id = deliveries.id;
 
--- A lease's fence is the number of its attempt.
+-- A lease's fence is the number of its attempt; it has no end, and leaves due_at as it is.
 UPDATE queue SET fence = COALESCE((SELECT last_seq FROM deliveries d WHERE d.id = queue.delivery_id), 0);

@@ -219,7 +219,7 @@ impl Settle {
         if delivery.state != DeliveryState::Sending {
             *delivery = apply(delivery.clone(), self.settlement.clone(), self.now);
         }
-        put_delivery(db, &self.key, delivery).await?;
+        try_join(put_delivery(db, &self.key, delivery), record_attempt(db, self.id, &self.attempt)).await?;
         let plan = self.planner.plan(&person, self.now);
         write(db, &person, plan).await
     }
@@ -292,21 +292,31 @@ async fn route<D: Db>(
     Ok(())
 }
 
+/// What becomes of a delivery after an attempt, and which attempt Refairn took, or may have taken.
 fn apply(mut delivery: Delivery, settlement: Settlement, now: Timestamp) -> Delivery {
-    delivery.attention = false;
-    delivery.acknowledged = false;
-    delivery.detail = None;
     // Of an attempt that ended under a lost lease Refairn said that it took the call: nothing else can come of it.
     let (settlement, taken) = match delivery.receipt.take() {
         Some(receipt) => (Settlement::Delivered(receipt), delivery.taken_seq),
         None => (settlement, delivery.last_seq),
     };
+    let mut settled = settled(delivery, settlement, now);
+    if settled.state == DeliveryState::Delivered {
+        settled.taken_seq = taken;
+    } else if !settled.state.is_told() && !settled.outcome_unknown {
+        settled.taken_seq = None;
+    }
+    settled
+}
+
+fn settled(mut delivery: Delivery, settlement: Settlement, now: Timestamp) -> Delivery {
+    delivery.attention = false;
+    delivery.acknowledged = false;
+    delivery.detail = None;
     match settlement {
         Settlement::Delivered(receipt) => {
             delivery.state = DeliveryState::Delivered;
             delivery.reason = None;
             delivery.receipt = Some(receipt);
-            delivery.taken_seq = taken;
             delivery.settled_at = Some(now);
         }
         Settlement::Duplicate | Settlement::Conflict => {
@@ -337,9 +347,6 @@ fn apply(mut delivery: Delivery, settlement: Settlement, now: Timestamp) -> Deli
             delivery.detail = Some(detail);
             delivery.wait_until(now, now);
         }
-    }
-    if !delivery.state.is_told() && !delivery.outcome_unknown {
-        delivery.taken_seq = None;
     }
     delivery
 }

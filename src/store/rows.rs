@@ -90,40 +90,46 @@ pub(super) fn delivery(row: &mut Row) -> Result<Delivery, StoreError> {
 
 /// Inserts a delivery that has no number yet, or writes all that can change of one that has. Gives its number.
 pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
+    let Some(id) = d.id else { return insert_delivery(db, key, d).await };
     let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
     let call = serde_json::to_string(&d.call)?;
     let (reason, settled_at) = (d.reason.map(Reason::code), d.settled_at.map(micros));
     let (first_attempt_at, waited) = (d.first_attempt_at.map(micros), span_micros(d.waited));
-    if let Some(id) = d.id {
-        let sql = "UPDATE deliveries SET event_id = ?2, at = ?3, call = ?4, state = ?5, reason = ?6, detail = ?7, \
+    let sql = "UPDATE deliveries SET event_id = ?2, at = ?3, call = ?4, state = ?5, reason = ?6, detail = ?7, \
              attention = ?8, released = ?9, acknowledged = ?10, due_at = ?11, attempts = ?12, first_attempt_at = ?13, \
              outcome_unknown = ?14, settled_at = ?15, receipt = ?16, waited = ?17, \
              taken_seq = ?18, last_seq = ?19, waits_from = ?20 WHERE id = ?1";
-        let row = values![
-            id.0,
-            d.event.0,
-            micros(d.at),
-            call,
-            d.state.code(),
-            reason,
-            d.detail.as_ref(),
-            d.attention,
-            d.released,
-            d.acknowledged,
-            micros(d.due_at),
-            d.attempts,
-            first_attempt_at,
-            d.outcome_unknown,
-            settled_at,
-            receipt,
-            waited,
-            d.taken_seq,
-            d.last_seq,
-            micros(d.waits_from)
-        ];
-        db.execute(sql, row).await?;
-        return Ok(id);
-    }
+    let row = values![
+        id.0,
+        d.event.0,
+        micros(d.at),
+        call,
+        d.state.code(),
+        reason,
+        d.detail.as_ref(),
+        d.attention,
+        d.released,
+        d.acknowledged,
+        micros(d.due_at),
+        d.attempts,
+        first_attempt_at,
+        d.outcome_unknown,
+        settled_at,
+        receipt,
+        waited,
+        d.taken_seq,
+        d.last_seq,
+        micros(d.waits_from)
+    ];
+    db.execute(sql, row).await?;
+    Ok(id)
+}
+
+async fn insert_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
+    let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
+    let call = serde_json::to_string(&d.call)?;
+    let (reason, settled_at) = (d.reason.map(Reason::code), d.settled_at.map(micros));
+    let (first_attempt_at, waited) = (d.first_attempt_at.map(micros), span_micros(d.waited));
     let sql = "INSERT INTO deliveries (business, email_key, event_id, subject_key, subject, kind, mode, at, call, state, \
          reason, detail, attention, released, acknowledged, due_at, attempts, first_attempt_at, outcome_unknown, \
          settled_at, receipt, created_at, waited, taken_seq, last_seq, waits_from) \
@@ -155,7 +161,7 @@ pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -
         waited,
         d.taken_seq,
         d.last_seq,
-            micros(d.waits_from)
+        micros(d.waits_from)
     ];
     let inserted = super::sql::first(db, sql, row).await?;
     inserted.map_or_else(

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod call;
 pub mod case;
 pub mod place;
 pub mod postgres;
@@ -18,7 +19,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use refairn_bridge::clock::{Clock, after};
 use refairn_bridge::delivery::policy::{Patience, decide};
-use refairn_bridge::domain::delivery::{Delivery, DeliveryId, DeliveryState};
+use refairn_bridge::domain::delivery::{Delivery, DeliveryState};
 use refairn_bridge::domain::endpoint::{CodeRule, Endpoint, ProviderKind, Rules};
 use refairn_bridge::domain::event::{EventId, NewEvent, Recorded};
 use refairn_bridge::domain::person::PersonKey;
@@ -32,6 +33,7 @@ use refairn_bridge::store::views::{DeliveryFilter, EventDetail, EventFilter, Eve
 use refairn_bridge::store::{AttemptRecord, Leased, Settlement, Store};
 use tokio::sync::Notify;
 
+pub use call::{MadeCall, Moment, Weather};
 use place::Place;
 
 /// The business of every test.
@@ -78,57 +80,6 @@ pub fn endpoint(provider: ProviderKind, rules: Rules) -> Endpoint {
         api_base_url: provider.api_base_url().into(),
         rules,
     }
-}
-
-/// When something happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment {
-    /// In truth.
-    pub at: Timestamp,
-    /// By the bridge's clock.
-    pub by_clock: Timestamp,
-}
-
-impl Moment {
-    /// How far the bridge's clock was ahead.
-    pub fn ahead(&self) -> SignedDuration {
-        self.by_clock.duration_since(self.at)
-    }
-}
-
-/// A call that was made, and what became of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MadeCall {
-    /// When.
-    pub when: Moment,
-    /// Which delivery's.
-    pub delivery: Option<DeliveryId>,
-    /// Whose it is.
-    pub key: PersonKey,
-    /// `customer-created` or `payment-succeeded`
-    pub kind: String,
-    /// The body.
-    pub body: serde_json::Value,
-    /// What the sandbox answered; nothing when the call did not reach it.
-    pub status: Option<u16>,
-    /// How it went.
-    pub weather: Weather,
-}
-
-/// What befalls a call on its way to Refairn and back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weather {
-    /// Nothing.
-    Fine,
-    /// It is recorded, but the answer is lost.
-    Unheard,
-    /// Something on the way answers in Refairn's place.
-    Refused(u16),
-    /// The bridge is gone before it can settle; whether the call got through is the question.
-    Lost {
-        /// It did.
-        recorded: bool,
-    },
 }
 
 /// The bridge and its world.

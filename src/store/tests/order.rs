@@ -104,7 +104,9 @@ async fn a_receipt_is_kept_whoever_has_the_call_by_then(place: Place) {
                 assert_eq!(store.delivery(id).await.unwrap().unwrap().0.delivery.state, DeliveryState::Sending);
                 assert!(store.settle(&taken, attempt(), other, now()).await.unwrap());
             }
-            let told = store.delivery(id).await.unwrap().unwrap().0.delivery;
+            let (view, attempts) = store.delivery(id).await.unwrap().unwrap();
+            let told = view.delivery;
+            assert_eq!(attempts.len(), 2, "each attempt is told: {key}");
             assert_eq!((told.state, told.receipt.as_ref()), (DeliveryState::Delivered, Some(&receipt)), "{key}");
             assert_eq!(seqs(&told), (Some(1), Some(2)), "it was taken at the first attempt: {key}");
             // Nothing is left to be done.
