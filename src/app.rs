@@ -16,7 +16,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::person::{Person, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::secret::Secret;
-use crate::http::{self, BodyMemory, Shared, Side};
+use crate::http::{self, BodyMemory, Guesses, Shared, Side, UnnamedProxy};
 use crate::intake::Intake;
 use crate::lookup;
 use crate::mapping::Mapper;
@@ -99,7 +99,9 @@ impl App {
             clock: clock.clone(),
             machine_clock: machine_clock.clone(),
             admin_token,
+            guesses: Guesses::default(),
             trusted_proxies: config.server.trusted_proxies.clone(),
+            unnamed_proxy: UnnamedProxy::default(),
             body_bytes_max: config.server.body_max_bytes,
             body_memory: BodyMemory::new(config.server.body_max_bytes),
             event_id: config.refairn.event_id,
@@ -184,9 +186,7 @@ impl App {
 }
 
 fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
-    let listener = TcpListener::bind(addr).map_err(|e| StartError::Listen(addr, e))?;
-    listener.set_nonblocking(true).map_err(|e| StartError::Listen(addr, e))?;
-    Ok(listener)
+    http::listen(addr).map_err(|e| StartError::Listen(addr, e))
 }
 
 fn settings(config: &Config) -> Settings {

@@ -13,4 +13,5 @@ pub mod policy;
 pub mod reason;
 pub mod referral;
 pub mod secret;
+pub mod source;
 pub mod status;

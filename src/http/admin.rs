@@ -1,35 +1,82 @@
 //! The door to the API and the metrics: the admin token, compared in constant time.
+//!
+//! The right token always opens. A limit on it would protect nobody: to guess 24 random bytes is hopeless at any rate,
+//! and whoever shares an address with the operator could lock the operator out. So the wrong ones are limited: what they
+//! write, and what they are answered.
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header;
 use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError, web};
+use actix_web::{Error, HttpRequest, ResponseError, web};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::Rooms;
 use super::problem::Problem;
+use super::source::sender;
+use super::{Rooms, Shared};
+use crate::intake::{ShutOut, Throttle};
+use crate::telemetry::events;
+
+/// So many wrong tokens a minute are an operator's mistake; more of one source are guesses.
+const WRONG_TOKENS_PER_MINUTE: u32 = 10;
+
+/// Wrong admin tokens by source. Webhooks have a table of their own, so that neither speaks for the other.
+#[derive(Debug)]
+pub struct Guesses(Throttle);
+
+impl Default for Guesses {
+    fn default() -> Self {
+        Self(Throttle::new(WRONG_TOKENS_PER_MINUTE))
+    }
+}
 
 /// Lets a request through when it carries the admin token.
 pub(super) async fn guard<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let given = given.and_then(|v| v.strip_prefix("Bearer ").or_else(|| v.strip_prefix("bearer "))).map(str::trim);
-    let rooms = request.app_data::<web::Data<Rooms>>();
-    let open = match (rooms, given) {
-        // Hashes have one length, so that not even the token's length can be timed.
-        (Some(rooms), Some(given)) => {
-            let wanted = Sha256::digest(rooms.admin_token.expose().as_bytes());
-            bool::from(wanted.as_slice().ct_eq(Sha256::digest(given.as_bytes()).as_slice()))
-        }
-        (None, _) | (_, None) => false,
+    let judged = match request.app_data::<web::Data<Rooms>>() {
+        Some(rooms) => judge(rooms, request.request()),
+        None => Err(Problem::unauthorized()),
     };
-    if open {
-        next.call(request).await.map(ServiceResponse::map_into_left_body)
-    } else {
-        Ok(request.into_response(Problem::unauthorized().error_response()).map_into_right_body())
+    match judged {
+        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_left_body),
+        Err(problem) => Ok(request.into_response(problem.error_response()).map_into_right_body()),
     }
+}
+
+fn judge(rooms: &Shared, request: &HttpRequest) -> Result<(), Problem> {
+    let mut lines = request.headers().get_all(header::AUTHORIZATION);
+    // Of two lines, another program on the way may have looked at the other.
+    let given = match (lines.next(), lines.next()) {
+        (Some(line), None) => line.to_str().ok().and_then(token),
+        (None, _) | (Some(_), Some(_)) => None,
+    };
+    // Hashes have one length, so that not even the token's length can be timed.
+    let wanted = Sha256::digest(rooms.admin_token.expose().as_bytes());
+    let is_right = |given: &str| bool::from(wanted.as_slice().ct_eq(Sha256::digest(given.as_bytes()).as_slice()));
+    if given.is_some_and(is_right) {
+        return Ok(());
+    }
+    let (source, now) = (sender(rooms, request), rooms.clock.now());
+    let (reason, problem) = if request.headers().contains_key(header::AUTHORIZATION) {
+        match rooms.guesses.0.check(source, now) {
+            Ok(()) => {
+                rooms.guesses.0.failed(source, now);
+                ("wrong", Problem::unauthorized())
+            }
+            Err(ShutOut { retry_after_s }) => ("too_many_wrong", Problem::too_many_wrong_tokens(retry_after_s)),
+        }
+    } else {
+        ("missing", Problem::unauthorized())
+    };
+    events::admin_refused(reason, source, rooms.intake.lines().ask(source, reason, now));
+    Err(problem)
+}
+
+/// The token of an Authorization line. The scheme's name is the same in any case of its letters.
+fn token(line: &str) -> Option<&str> {
+    let (scheme, token) = line.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

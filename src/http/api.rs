@@ -148,6 +148,7 @@ pub(super) async fn stats(rooms: web::Data<Rooms>) -> Result<HttpResponse, Probl
         "oldest_queued": stats.oldest_due,
         "routes": stats.routes,
         "refused_requests": rooms.intake.refusals().list(),
+        "unnamed_proxy": rooms.unnamed_proxy.address(),
     })))
 }
 

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::body::{BodySize, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header;
 use actix_web::middleware::Next;
@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::problem::Problem;
+use crate::intake::{IntakeError, Visitor};
 
 /// How long a body may take to arrive, however its bytes are spread over it.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(15);
@@ -80,17 +81,21 @@ pub(super) async fn read<'a>(
     request: &HttpRequest,
     payload: &mut web::Payload,
     memory: &'a BodyMemory,
-    from_known: bool,
+    visitor: Visitor<'_>,
 ) -> Result<Body<'a>, Problem> {
-    let bytes_max = memory.body_bytes_max;
-    let pool = if from_known { &memory.known } else { &memory.strangers };
+    let pool = if visitor.is_known() { &memory.known } else { &memory.strangers };
+    let bytes_max = visitor.shut_out().map_or(memory.body_bytes_max, |_| memory.body_bytes_max.min(BODY_FREE_BYTES));
+    let too_large = || match visitor.shut_out() {
+        Some(shut_out) if bytes_max < memory.body_bytes_max => IntakeError::ShutOut(shut_out).into(),
+        Some(_) | None => Problem::body_too_large(bytes_max),
+    };
     let identity = |v: &header::HeaderValue| v.as_bytes().eq_ignore_ascii_case(b"identity");
     if !request.headers().get_all(header::CONTENT_ENCODING).all(identity) {
         return Err(Problem::content_encoded());
     }
     let announced = announced_bytes(request).unwrap_or_default();
     if announced > bytes_max {
-        return Err(Problem::body_too_large(bytes_max));
+        return Err(too_large());
     }
     let read = async {
         // Taken at once where the length is announced: what finds no room is not read, and no buffer is outgrown.
@@ -101,7 +106,7 @@ pub(super) async fn read<'a>(
             let chunk = chunk.map_err(|_| Problem::body_incomplete())?;
             let length = bytes.len() + chunk.len();
             if length > bytes_max {
-                return Err(Problem::body_too_large(bytes_max));
+                return Err(too_large());
             }
             memory.grow_to(length)?;
             bytes.extend_from_slice(&chunk);
@@ -115,30 +120,34 @@ pub(super) async fn read<'a>(
 /// The answer to a request whose body was not read to its end. It keeps the rest of the body until it is sent: the
 /// server then closes the connection, where it would read a dropped body of chunks for as long as the sender likes.
 pub(super) fn refuse_unread(problem: &Problem, payload: web::Payload) -> HttpResponse {
-    problem
-        .error_response()
-        .map_body(|_, answer| Unread { answer, _payload: payload.into_inner() })
-        .map_into_boxed_body()
+    let answer = problem.error_response().map_body(|_, answer| Keeping::new(answer, payload.into_inner()));
+    answer.map_into_boxed_body()
 }
 
 /// Does the same to every answer but those to webhooks, whose handlers read bodies and call [`refuse_unread`].
 pub(super) async fn hold_unread(
     mut request: ServiceRequest,
-    next: Next<impl MessageBody + Unpin>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let reads_bodies = request.path().starts_with("/webhooks/");
     let payload = if reads_bodies { Payload::None } else { request.take_payload() };
-    Ok(next.call(request).await?.map_body(|_, answer| Unread { answer, _payload: payload }))
+    Ok(next.call(request).await?.map_body(|_, answer| Keeping::new(answer, payload)))
 }
 
-/// An answer, and the rest of its request's body.
-struct Unread<B> {
-    answer: B,
-    _payload: Payload,
+/// An answer, and what is dropped when it has been handed over: the rest of its request's body, for one.
+pub(super) struct Keeping<K> {
+    answer: BoxBody,
+    _kept: K,
 }
 
-impl<B: MessageBody + Unpin> MessageBody for Unread<B> {
-    type Error = B::Error;
+impl<K> Keeping<K> {
+    pub(super) fn new(answer: impl MessageBody + 'static, kept: K) -> Self {
+        Self { answer: BoxBody::new(answer), _kept: kept }
+    }
+}
+
+impl<K: Unpin> MessageBody for Keeping<K> {
+    type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
         self.answer.size()

@@ -3,19 +3,20 @@
 mod admin;
 mod api;
 mod body;
+mod connection;
 mod health;
 mod json;
+mod places;
 pub mod problem;
+mod serve;
 mod source;
 mod webhooks;
 
-use std::net::TcpListener;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -24,20 +25,11 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::secret::Secret;
 use crate::intake::Intake;
 use crate::store::Store;
+pub use admin::Guesses;
 pub use body::BodyMemory;
 use problem::Problem;
-
-/// How long a client may take to send the headers of a connection's first request.
-const HEADERS_WAIT_MAX: Duration = Duration::from_secs(5);
-/// How long an idle connection is kept; longer than the usual proxies keep theirs, so that it is they who close.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long the rest of an unread body is read, so that its sender sees the answer, before the connection is closed.
-const LINGER_MAX: Duration = Duration::from_secs(1);
-/// How long requests may take to finish after a stop was asked for, seconds.
-const SHUTDOWN_WAIT_S: u64 = 10;
-/// Connections at once, over all workers; beyond that they wait to be accepted. With 32 KiB of each body, and as much of
-/// what the server reads ahead, they take some 64 MiB at the most.
-const CONNECTIONS_MAX: usize = 1024;
+pub use serve::{listen, serve};
+pub use source::UnnamedProxy;
 
 /// What the handlers share.
 pub struct Shared {
@@ -53,8 +45,12 @@ pub struct Shared {
     pub machine_clock: Clock,
     /// Opens the API and the metrics.
     pub admin_token: Secret,
+    /// Who has guessed at it.
+    pub guesses: Guesses,
     /// Whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Who sends one that is not.
+    pub unnamed_proxy: UnnamedProxy,
     /// Longest webhook body, bytes.
     pub body_bytes_max: usize,
     /// What the bodies that are being read may take together.
@@ -65,6 +61,13 @@ pub struct Shared {
     pub inbox: Arc<Notify>,
     /// Notified when there may be something to send.
     pub outbox: Arc<Notify>,
+}
+
+impl Shared {
+    /// Whether `address` is a proxy that is believed about who sent a request.
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|proxy| proxy.contains(address))
+    }
 }
 
 type Rooms = Arc<Shared>;
@@ -81,66 +84,68 @@ pub enum Side {
 }
 
 fn routes(side: Side, config: &mut web::ServiceConfig) {
-    config.route("/livez", web::get().to(health::live)).route("/readyz", web::get().to(health::ready));
+    config.service(get("/livez", health::live)).service(get("/readyz", health::ready));
     if side != Side::Admin {
+        // A slash at the end is easily written in a dashboard, and means nothing else.
+        let of_provider = web::resource(["/webhooks/{provider}", "/webhooks/{provider}/"]);
+        let of_endpoint = web::resource(["/webhooks/{provider}/{endpoint}", "/webhooks/{provider}/{endpoint}/"]);
         config
-            .service(
-                web::resource("/webhooks/{provider}")
-                    .route(web::post().to(webhooks::receive_sole))
-                    .default_service(web::to(post_only)),
-            )
-            .service(
-                web::resource("/webhooks/{provider}/{endpoint}")
-                    .route(web::post().to(webhooks::receive_named))
-                    .default_service(web::to(post_only)),
-            );
+            .service(of_provider.route(web::post().to(webhooks::receive_sole)).default_service(web::to(post_only)))
+            .service(of_endpoint.route(web::post().to(webhooks::receive_named)).default_service(web::to(post_only)));
     }
     if side != Side::Public {
-        config
-            .service(web::resource("/metrics").wrap(from_fn(admin::guard)).route(web::get().to(health::metrics)))
-            .service(
-                web::scope("/api/v1")
-                    .wrap(from_fn(admin::guard))
-                    .route("/events", web::get().to(api::events))
-                    .route("/events/{id}", web::get().to(api::event))
-                    .route("/events/{id}/remap", web::post().to(api::remap))
-                    .route("/deliveries", web::get().to(api::deliveries))
-                    .route("/deliveries/{id}", web::get().to(api::delivery))
-                    .route("/deliveries/{id}/{action}", web::post().to(api::act))
-                    .route("/stats", web::get().to(api::stats))
-                    .default_service(web::to(no_such_path)),
-            );
+        config.service(get("/metrics", health::metrics).wrap(from_fn(admin::guard))).service(
+            web::scope("/api/v1")
+                .wrap(from_fn(admin::guard))
+                .service(get("/events", api::events))
+                .service(get("/events/{id}", api::event))
+                .service(post("/events/{id}/remap", api::remap))
+                .service(get("/deliveries", api::deliveries))
+                .service(get("/deliveries/{id}", api::delivery))
+                .service(post("/deliveries/{id}/{action}", api::act))
+                .service(get("/stats", api::stats))
+                .default_service(web::to(no_such_path)),
+        );
     }
 }
 
-async fn no_such_path(payload: web::Payload) -> HttpResponse {
-    body::refuse_unread(&Problem::no_such_path(), payload)
+/// A path that is looked at. HEAD is answered as GET is, without the body.
+fn get<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let looked_at = web::resource(path).route(web::get().to(handler.clone())).route(web::head().to(handler));
+    looked_at.default_service(web::to(get_only))
 }
 
-async fn post_only(payload: web::Payload) -> HttpResponse {
-    body::refuse_unread(&Problem::method_not_allowed("POST"), payload)
+/// A path that acts.
+fn post<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).route(web::post().to(handler)).default_service(web::to(post_only))
 }
 
-/// Serves `side` on `listener` until its handle is stopped.
-///
-/// # Errors
-/// The listener cannot be used.
-pub fn serve(listener: TcpListener, shared: Rooms, side: Side, workers: usize) -> std::io::Result<Server> {
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(web::Data::new(shared.clone()))
-            .app_data(web::QueryConfig::default().error_handler(|e, _| Problem::bad_parameter(e.to_string()).into()))
-            .wrap(from_fn(body::hold_unread))
-            .configure(|config| routes(side, config))
-            .default_service(web::to(no_such_path))
-    })
-    .workers(workers)
-    .client_request_timeout(HEADERS_WAIT_MAX)
-    .keep_alive(KEEP_ALIVE)
-    .client_disconnect_timeout(LINGER_MAX)
-    .max_connections(CONNECTIONS_MAX / workers.max(1))
-    .shutdown_timeout(SHUTDOWN_WAIT_S)
-    .disable_signals()
-    .listen(listener)?;
-    Ok(server.run())
+async fn no_such_path(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    turn_away(&rooms, &request, payload, &Problem::no_such_path())
+}
+
+async fn get_only(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    turn_away(&rooms, &request, payload, &Problem::method_not_allowed("GET, HEAD"))
+}
+
+async fn post_only(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    turn_away(&rooms, &request, payload, &Problem::method_not_allowed("POST"))
+}
+
+fn turn_away(rooms: &Shared, request: &HttpRequest, payload: web::Payload, problem: &Problem) -> HttpResponse {
+    if request.path().starts_with("/webhooks/") {
+        webhooks::stray(rooms, request, payload, problem)
+    } else {
+        body::refuse_unread(problem, payload)
+    }
 }

@@ -105,6 +105,14 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Admin token required", detail)
     }
 
+    /// The source has sent too many wrong admin tokens, and this is one more.
+    pub(crate) fn too_many_wrong_tokens(retry_after_s: u32) -> Self {
+        let detail = "this address has sent too many wrong admin tokens, and this one is wrong, too";
+        let title = "Too many wrong admin tokens";
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_tokens", title, detail);
+        Self { retry_after_s: Some(retry_after_s), ..problem }
+    }
+
     /// A parameter is wrong.
     pub(crate) fn bad_parameter(detail: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_parameter", "Bad parameter", detail)
@@ -114,6 +122,11 @@ impl Problem {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         self.code
+    }
+
+    /// Whether it is a new fault of the sender's: no trouble of ours, and not only what it was shut out for before.
+    pub(super) fn is_to_blame_on_the_sender(&self) -> bool {
+        self.status.is_client_error() && self.status != StatusCode::TOO_MANY_REQUESTS
     }
 }
 
@@ -134,7 +147,7 @@ impl From<StoreError> for Problem {
             | StoreError::UnfinishedCopy
             | StoreError::Data(_) => "storage_unavailable",
         };
-        let detail = "nothing was recorded; send it again later";
+        let detail = "it may have been recorded or not; send it again later, and what was recorded is recognised";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Storage unavailable", detail)
     }
 }
@@ -150,8 +163,8 @@ impl From<IntakeError> for Problem {
             IntakeError::AddressNotAllowed => {
                 Self::new(StatusCode::FORBIDDEN, "address_not_allowed", "Address not allowed", detail)
             }
-            IntakeError::ShutOut { retry_after_s } => Self {
-                retry_after_s: Some(retry_after_s),
+            IntakeError::ShutOut(shut_out) => Self {
+                retry_after_s: Some(shut_out.retry_after_s),
                 ..Self::new(StatusCode::TOO_MANY_REQUESTS, SHUT_OUT, "Too many failed signatures", detail)
             },
             IntakeError::Signature(error) => {
@@ -184,7 +197,7 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
-        // Only the first head of a connection has to arrive in time, so whoever is refused gets no second request on it.
+        // Whoever is refused gets no second request on its connection, and the place is free for others.
         response.force_close();
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         if let Some(seconds) = self.retry_after_s {

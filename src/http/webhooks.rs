@@ -1,15 +1,13 @@
 //! `POST /webhooks/{provider}[/{endpoint}]`: the raw bytes, within limits, to the intake. No JSON is looked at here.
 //! What can be refused without its body is.
 
-use std::net::IpAddr;
-
-use actix_web::http::header;
+use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::body::{announced_bytes, read, refuse_unread};
 use super::problem::Problem;
-use super::source::source;
+use super::source::sender;
 use super::{Rooms, Shared};
 use crate::domain::endpoint::{Endpoint, ProviderKind};
 use crate::intake::Arrival;
@@ -32,7 +30,7 @@ pub(super) async fn receive_sole(
 ) -> Result<HttpResponse, Problem> {
     match sole(&rooms, &path) {
         Ok(endpoint) => receive(&rooms, endpoint, &request, payload).await,
-        Err(problem) => Ok(refuse_unread(&problem, payload)),
+        Err(problem) => Ok(stray(&rooms, &request, payload, &problem)),
     }
 }
 
@@ -46,7 +44,7 @@ pub(super) async fn receive_named(
     let (provider, name) = path.into_inner();
     match named(&rooms, &provider, &name) {
         Ok(endpoint) => receive(&rooms, endpoint, &request, payload).await,
-        Err(problem) => Ok(refuse_unread(&problem, payload)),
+        Err(problem) => Ok(stray(&rooms, &request, payload, &problem)),
     }
 }
 
@@ -85,24 +83,28 @@ async fn receive(
     mut payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let announced = announced_bytes(request).unwrap_or_default();
-    let visitor = match rooms.intake.admit(endpoint, sender(rooms, request), announced, rooms.clock.now()) {
+    let header = provider(endpoint.provider).signature_header();
+    let signatures: Vec<_> = request.headers().get_all(header).map(HeaderValue::as_bytes).collect();
+    let now = rooms.clock.now();
+    let visitor = match rooms.intake.admit(endpoint, sender(rooms, request), &signatures, announced, now) {
         Ok(visitor) => visitor,
         Err(error) => return Ok(refuse_unread(&error.into(), payload)),
     };
-    let body = match read(request, &mut payload, &rooms.body_memory, visitor.is_known()).await {
+    let body = match read(request, &mut payload, &rooms.body_memory, visitor).await {
         Ok(body) => body,
         Err(problem) => {
-            rooms.intake.refuse(visitor, problem.code(), announced, rooms.clock.now());
+            let now = rooms.clock.now();
+            if problem.is_to_blame_on_the_sender() {
+                rooms.intake.refuse(visitor, problem.code(), announced, now);
+            } else {
+                rooms.intake.put_off(visitor, problem.code(), announced, now);
+            }
             return Ok(refuse_unread(&problem, payload));
         }
     };
     let arrival = Arrival {
         visitor,
-        signatures: request
-            .headers()
-            .get_all(provider(endpoint.provider).signature_header())
-            .map(header::HeaderValue::as_bytes)
-            .collect(),
+        signatures,
         body: &body.bytes,
         at: rooms.clock.now(),
         machine_at: rooms.machine_clock.now(),
@@ -115,11 +117,11 @@ async fn receive(
     }))
 }
 
-/// Who sent the request, as far as trusted proxies tell. A proxy may add a line to the header instead of writing into
-/// the sender's, so all lines count, in their order.
-fn sender(rooms: &Shared, request: &HttpRequest) -> Option<IpAddr> {
-    let lines = request.headers().get_all(header::X_FORWARDED_FOR).map(|v| v.to_str().unwrap_or_default());
-    let forwarded_for = lines.collect::<Vec<_>>().join(",");
-    let trusted = |ip| rooms.trusted_proxies.iter().any(|p| p.contains(ip));
-    request.peer_addr().map(|peer| source(peer.ip(), &forwarded_for, trusted))
+/// The answer to a request that meets no endpoint. It is among the refused ones: the provider may have been given a wrong
+/// address.
+pub(super) fn stray(rooms: &Shared, request: &HttpRequest, payload: web::Payload, problem: &Problem) -> HttpResponse {
+    let announced = announced_bytes(request).unwrap_or_default();
+    let source = sender(rooms, request);
+    rooms.intake.stray(request.path(), problem.code(), source, announced, rooms.clock.now());
+    refuse_unread(problem, payload)
 }

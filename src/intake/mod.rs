@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 pub use refusals::{Refusal, Refusals};
-use throttle::{ShutOut, Throttle};
+pub use throttle::{ShutOut, Throttle};
 
 use crate::crash::{self, Point};
 use crate::domain::endpoint::Endpoint;
@@ -18,6 +18,10 @@ use crate::domain::event::{NewEvent, Recorded};
 use crate::providers::{SignatureError, provider, verify};
 use crate::store::{Store, StoreError, body};
 use crate::telemetry::events;
+use crate::telemetry::lines::Lines;
+
+/// So many characters of a path that leads nowhere are shown.
+const PATH_CHARS_MAX: usize = 80;
 
 /// The code of a request that was turned away because of its sender's failed signatures.
 pub const SHUT_OUT: &str = "too_many_failed_signatures";
@@ -28,13 +32,21 @@ pub struct Visitor<'a> {
     endpoint: &'a Endpoint,
     source: Option<IpAddr>,
     is_known: bool,
+    shut_out: Option<ShutOut>,
 }
 
 impl Visitor<'_> {
-    /// Whether a valid webhook came from the same address within the last day.
+    /// Whether something new came from the same address within the last day, validly signed.
     #[must_use]
     pub const fn is_known(self) -> bool {
         self.is_known
+    }
+
+    /// Whether its address has failed so often that only a small body is looked at. A small one always is: verifying it
+    /// costs no more than turning it away, and an address may be shared by a flood and a provider.
+    #[must_use]
+    pub const fn shut_out(self) -> Option<ShutOut> {
+        self.shut_out
     }
 }
 
@@ -59,12 +71,9 @@ pub enum IntakeError {
     /// The sender's address is not on the endpoint's list.
     #[error("the sender's address is not among the endpoint's allowed_ips")]
     AddressNotAllowed,
-    /// The sender's address has sent too many failed signatures.
-    #[error("this address has sent too many requests whose signature was not accepted")]
-    ShutOut {
-        /// When it may come back, seconds.
-        retry_after_s: u32,
-    },
+    /// The sender's address has failed too often.
+    #[error("this address has sent too many requests that could not be accepted")]
+    ShutOut(ShutOut),
     /// It is not signed by the provider.
     #[error(transparent)]
     Signature(#[from] SignatureError),
@@ -73,12 +82,20 @@ pub enum IntakeError {
     Store(#[from] StoreError),
 }
 
-/// Takes in webhooks.
+/// What a refused request was sent to.
+enum Target<'a> {
+    Endpoint(&'a Endpoint),
+    /// A path that leads to no endpoint, or not by this method.
+    Path(&'a str),
+}
+
+/// Takes in webhooks, and knows who has sent what could not be taken.
 #[derive(Debug, Clone)]
 pub struct Intake {
     store: Store,
     refusals: Arc<Refusals>,
     throttle: Arc<Throttle>,
+    lines: Arc<Lines>,
     inbox: Arc<Notify>,
 }
 
@@ -88,7 +105,7 @@ impl Intake {
     #[must_use]
     pub fn new(store: Store, inbox: Arc<Notify>, failed_signatures_per_minute: u32) -> Self {
         let throttle = Arc::new(Throttle::new(failed_signatures_per_minute));
-        Self { store, refusals: Arc::default(), throttle, inbox }
+        Self { store, refusals: Arc::default(), throttle, lines: Arc::default(), inbox }
     }
 
     /// The requests that were refused last.
@@ -97,33 +114,47 @@ impl Intake {
         &self.refusals
     }
 
+    /// The lines of the log that strangers may fill.
+    #[must_use]
+    pub fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
+    /// Whether something new came from `source` within the last day, validly signed.
+    #[must_use]
+    pub fn knows(&self, source: IpAddr, at: Timestamp) -> bool {
+        self.throttle.is_good(Some(source), at)
+    }
+
     /// Decides whether a request may come in at all, before its body is read: `source` is who sent it, as far as trusted
-    /// proxies tell; `body_bytes` is the length it announces.
+    /// proxies tell; `signatures` is every value of the provider's signature header, `body_bytes` the announced length.
     ///
     /// # Errors
-    /// The address is not allowed, or has sent too many failed signatures.
+    /// The address is not allowed, or the signature is not one whatever the body is.
     pub fn admit<'a>(
         &self,
         endpoint: &'a Endpoint,
         source: Option<IpAddr>,
+        signatures: &[&[u8]],
         body_bytes: usize,
         at: Timestamp,
     ) -> Result<Visitor<'a>, IntakeError> {
-        let visitor = Visitor { endpoint, source, is_known: self.throttle.is_good(source, at) };
+        let shut_out = self.throttle.check(source, at).err();
+        let visitor = Visitor { endpoint, source, is_known: self.throttle.is_good(source, at), shut_out };
         let allowed = endpoint.allowed_ips.is_empty() || source.is_some_and(|ip| endpoint.allowed_ips.contains(&ip));
         if !allowed {
             self.refuse(visitor, "address_not_allowed", body_bytes, at);
             return Err(IntakeError::AddressNotAllowed);
         }
-        match self.throttle.check(source, at) {
-            Ok(()) => Ok(visitor),
-            Err(ShutOut { retry_after_s, is_news }) => {
-                if is_news {
-                    self.refuse(visitor, SHUT_OUT, body_bytes, at);
-                } else {
-                    events::refused_again(endpoint, SHUT_OUT);
-                }
-                Err(IntakeError::ShutOut { retry_after_s })
+        match (provider(endpoint.provider).check_form(signatures), shut_out) {
+            (Ok(()), _) => Ok(visitor),
+            (Err(_), Some(shut_out)) => {
+                self.put_off(visitor, SHUT_OUT, body_bytes, at);
+                Err(IntakeError::ShutOut(shut_out))
+            }
+            (Err(error), None) => {
+                self.refuse(visitor, error.code(), body_bytes, at);
+                Err(error.into())
             }
         }
     }
@@ -137,12 +168,10 @@ impl Intake {
         let signed = match verify(endpoint, &arrival.signatures, arrival.body, arrival.machine_at) {
             Ok(signed) => signed,
             Err(error) => {
-                self.throttle.failed(source, arrival.at);
                 self.refuse(arrival.visitor, error.code(), arrival.body.len(), arrival.at);
                 return Err(error.into());
             }
         };
-        self.throttle.passed(source, arrival.at);
         let identity = provider(endpoint.provider).identify(signed.body());
         let body_zstd = body::compress(signed.body())?;
         let event = NewEvent {
@@ -158,16 +187,51 @@ impl Intake {
         let recorded = self.store.record(event).await?;
         crash::here(Point::Recorded);
         if !recorded.duplicate {
+            // A repetition vouches for nobody: whoever has once seen a signed request can send it again.
+            self.throttle.passed(source, arrival.at);
             self.inbox.notify_one();
         }
         events::received(endpoint, &event_type, recorded);
         Ok(recorded)
     }
 
-    /// Notes a request that was refused, perhaps before its body was read; `reason` is a stable code.
+    /// Notes a request that was refused for a fault of its sender's, perhaps before its body was read; `reason` is a
+    /// stable code.
     pub fn refuse(&self, visitor: Visitor<'_>, reason: &'static str, body_bytes: usize, at: Timestamp) {
-        let Visitor { endpoint, source, .. } = visitor;
-        events::refused(endpoint, reason);
-        self.refusals.add(Refusal { at, endpoint: endpoint.name.clone(), reason, source, body_bytes });
+        self.throttle.failed(visitor.source, at);
+        self.put_off(visitor, reason, body_bytes, at);
+    }
+
+    /// The same for no fault of its sender's, or one that it has been blamed for already.
+    pub fn put_off(&self, visitor: Visitor<'_>, reason: &'static str, body_bytes: usize, at: Timestamp) {
+        self.note(&Target::Endpoint(visitor.endpoint), reason, visitor.source, body_bytes, at);
+    }
+
+    /// Notes a request that met no endpoint.
+    pub fn stray(&self, path: &str, reason: &'static str, source: Option<IpAddr>, body_bytes: usize, at: Timestamp) {
+        self.throttle.failed(source, at);
+        self.note(&Target::Path(path), reason, source, body_bytes, at);
+    }
+
+    /// Notes a connection that was ended for a fault of its peer's.
+    pub fn disconnect(&self, peer: IpAddr, reason: &'static str, at: Timestamp) {
+        self.throttle.failed(Some(peer), at);
+        events::disconnected(reason, peer, self.lines.ask(Some(peer), reason, at));
+    }
+
+    fn note(
+        &self,
+        target: &Target<'_>,
+        reason: &'static str,
+        source: Option<IpAddr>,
+        body_bytes: usize,
+        at: Timestamp,
+    ) {
+        let (endpoint, path) = match target {
+            Target::Endpoint(endpoint) => (Some(endpoint.name.clone()), None),
+            Target::Path(path) => (None, Some(path.chars().take(PATH_CHARS_MAX).collect())),
+        };
+        events::refused(endpoint.as_deref(), reason, source, self.lines.ask(source, reason, at));
+        self.refusals.add(Refusal { at, endpoint, path, reason, source, body_bytes, times: 1 });
     }
 }

@@ -1,36 +1,36 @@
-//! How many failed signatures a source may send: whoever sends more is turned away before a body is read.
+//! How often a source may fail: whoever fails more often is dealt with before anything is read, or not at all.
 //!
 //! Each source has a token bucket, kept as the time at which it will be full again (the generic cell rate algorithm):
 //! one number, and nothing that has to be refilled. Everything is in memory and bounded.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Mutex;
 
 use jiff::Timestamp;
+
+use crate::domain::source::Source;
 
 /// Sources whose failures are remembered; beyond that the one that is nearest to being forgiven is forgotten.
 const FAILING_MAX: usize = 4096;
 /// Sources that are known as good; beyond that the one that was heard from longest ago is forgotten.
 const GOOD_MAX: usize = 4096;
-/// The span of `failed_signatures_per_minute`, microseconds.
+/// The span of `failures_per_minute`, microseconds.
 const MINUTE_US: i64 = 60_000_000;
-/// How long a valid signature vouches for its source, microseconds: a day.
+/// How long a success vouches for its source, microseconds: a day.
 const GOOD_FOR_US: i64 = 86_400_000_000;
 
-/// A source that is turned away.
+/// A source that has failed too often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ShutOut {
-    /// When its next request is looked at again, whole seconds from now, at least 1.
-    pub(super) retry_after_s: u32,
-    /// Whether this has not been told of the source within the last minute.
-    pub(super) is_news: bool,
+pub struct ShutOut {
+    /// When it is let in again, whole seconds from now, at least 1.
+    pub retry_after_s: u32,
 }
 
-/// Failed signatures by source.
+/// Failures by source.
 #[derive(Debug)]
-pub(super) struct Throttle {
-    /// After so long a bucket has one token more, microseconds; none when nobody is ever turned away.
+pub struct Throttle {
+    /// After so long a bucket has one token more, microseconds; none when nobody is ever shut out.
     interval_us: Option<i64>,
     sources: Mutex<Sources>,
 }
@@ -38,82 +38,70 @@ pub(super) struct Throttle {
 /// Two tables, so that no number of failing sources can make a good one forgotten.
 #[derive(Debug, Default)]
 struct Sources {
-    failing: HashMap<IpAddr, Failing>,
+    /// When the bucket of each is full again.
+    failing: HashMap<Source, i64>,
     /// Until when each is known as good.
-    good: HashMap<IpAddr, i64>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Failing {
-    full_at_us: i64,
-    /// From then on it is news again that this source is turned away.
-    news_from_us: i64,
+    good: HashMap<Source, i64>,
 }
 
 impl Throttle {
-    /// Lets a source fail so often a minute, all at once if it likes; 0 turns nobody away.
-    pub(super) fn new(failures_per_minute: u32) -> Self {
+    /// Lets a source fail so often a minute, all at once if it likes; 0 shuts nobody out.
+    #[must_use]
+    pub fn new(failures_per_minute: u32) -> Self {
         let interval_us = MINUTE_US.checked_div(i64::from(failures_per_minute));
         Self { interval_us, sources: Mutex::default() }
     }
 
-    /// Whether a request of `source` is to be looked at. A source that is not known cannot be told from others, so it
-    /// never is turned away.
+    /// Whether `source` is let in. A source that is not known cannot be told from others, so it always is.
     ///
     /// # Errors
-    /// It has sent too many failed signatures, and no valid one within a day.
-    pub(super) fn check(&self, source: Option<IpAddr>, at: Timestamp) -> Result<(), ShutOut> {
+    /// It has failed too often, and not succeeded within a day.
+    pub fn check(&self, source: Option<IpAddr>, at: Timestamp) -> Result<(), ShutOut> {
         let (Some(interval_us), Some(source)) = (self.interval_us, source) else { return Ok(()) };
-        let (key, now_us) = (key(source), at.as_microsecond());
-        let Ok(mut sources) = self.sources.lock() else { return Ok(()) };
-        if is_good(sources.good.get(&key), now_us) {
+        let (source, now_us) = (Source::of(source), at.as_microsecond());
+        let Ok(sources) = self.sources.lock() else { return Ok(()) };
+        if is_good(sources.good.get(&source), now_us) {
             return Ok(());
         }
-        let Some(failing) = sources.failing.get_mut(&key) else { return Ok(()) };
-        let wait_us = failing.full_at_us.saturating_add(interval_us - MINUTE_US - now_us);
+        let Some(full_at_us) = sources.failing.get(&source) else { return Ok(()) };
+        let wait_us = full_at_us.saturating_add(interval_us - MINUTE_US - now_us);
         // A bucket never lacks more than it holds: a longer wait only says that the clock was set back.
         if wait_us <= 0 || wait_us > interval_us {
             return Ok(());
         }
-        let is_news = now_us >= failing.news_from_us || failing.news_from_us - now_us > MINUTE_US;
-        if is_news {
-            failing.news_from_us = now_us.saturating_add(MINUTE_US);
-        }
-        let retry_after_s = u32::try_from(wait_us.saturating_add(999_999) / 1_000_000).unwrap_or(1);
-        Err(ShutOut { retry_after_s, is_news })
+        Err(ShutOut { retry_after_s: u32::try_from(wait_us.saturating_add(999_999) / 1_000_000).unwrap_or(1) })
     }
 
-    /// Whether a valid signature came from this source within a day.
-    pub(super) fn is_good(&self, source: Option<IpAddr>, at: Timestamp) -> bool {
+    /// Whether this source has succeeded within a day.
+    pub fn is_good(&self, source: Option<IpAddr>, at: Timestamp) -> bool {
         let (Some(source), Ok(sources)) = (source, self.sources.lock()) else { return false };
-        is_good(sources.good.get(&key(source)), at.as_microsecond())
+        is_good(sources.good.get(&Source::of(source)), at.as_microsecond())
     }
 
-    /// A signature of this source was not accepted.
-    pub(super) fn failed(&self, source: Option<IpAddr>, at: Timestamp) {
+    /// This source has failed.
+    pub fn failed(&self, source: Option<IpAddr>, at: Timestamp) {
         let (Some(interval_us), Some(source)) = (self.interval_us, source) else { return };
-        let (key, now_us) = (key(source), at.as_microsecond());
+        let (source, now_us) = (Source::of(source), at.as_microsecond());
         let Ok(mut sources) = self.sources.lock() else { return };
-        let kept = sources.failing.get(&key).copied();
-        let Failing { full_at_us, news_from_us } = kept.unwrap_or(Failing { full_at_us: now_us, news_from_us: now_us });
+        let kept = sources.failing.get(&source).copied();
         // Requests that were let in side by side may fail when the bucket is empty already: it lacks no more than all.
-        let full_at_us = full_at_us.max(now_us).saturating_add(interval_us).min(now_us.saturating_add(MINUTE_US));
+        let full_at_us =
+            kept.unwrap_or(now_us).max(now_us).saturating_add(interval_us).min(now_us.saturating_add(MINUTE_US));
         if kept.is_none() {
-            make_room(&mut sources.failing, FAILING_MAX, |failing| failing.full_at_us);
+            make_room(&mut sources.failing, FAILING_MAX);
         }
-        sources.failing.insert(key, Failing { full_at_us, news_from_us });
+        sources.failing.insert(source, full_at_us);
     }
 
-    /// A signature of this source was accepted.
-    pub(super) fn passed(&self, source: Option<IpAddr>, at: Timestamp) {
-        let Some(source) = source else { return };
-        let key = key(source);
+    /// This source has succeeded.
+    pub fn passed(&self, source: Option<IpAddr>, at: Timestamp) {
+        let Some(source) = source.map(Source::of) else { return };
         let Ok(mut sources) = self.sources.lock() else { return };
-        sources.failing.remove(&key);
-        if !sources.good.contains_key(&key) {
-            make_room(&mut sources.good, GOOD_MAX, |until_us| *until_us);
+        sources.failing.remove(&source);
+        if !sources.good.contains_key(&source) {
+            make_room(&mut sources.good, GOOD_MAX);
         }
-        sources.good.insert(key, at.as_microsecond().saturating_add(GOOD_FOR_US));
+        sources.good.insert(source, at.as_microsecond().saturating_add(GOOD_FOR_US));
     }
 }
 
@@ -122,23 +110,15 @@ fn is_good(until_us: Option<&i64>, now_us: i64) -> bool {
     until_us.is_some_and(|until_us| (1..=GOOD_FOR_US).contains(&until_us.saturating_sub(now_us)))
 }
 
-/// Takes the entry of the least `age` out of a full table. Looking at some thousand small entries costs far less than
-/// the failed signature that made it necessary.
-fn make_room<V>(table: &mut HashMap<IpAddr, V>, entries_max: usize, age: impl Fn(&V) -> i64) {
+/// Takes the entry of the earliest time out of a full table. Looking at some thousand small entries costs far less than
+/// the request that made it necessary.
+fn make_room(table: &mut HashMap<Source, i64>, entries_max: usize) {
     if table.len() < entries_max {
         return;
     }
-    let oldest = table.iter().min_by_key(|(_, value)| age(value)).map(|(key, _)| *key);
-    if let Some(oldest) = oldest {
-        table.remove(&oldest);
-    }
-}
-
-/// What counts as one source: an IPv4 address, or the /64 that one holder of IPv6 addresses has at the least.
-fn key(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+    let earliest = table.iter().min_by_key(|(_, time_us)| **time_us).map(|(source, _)| *source);
+    if let Some(earliest) = earliest {
+        table.remove(&earliest);
     }
 }
 
@@ -179,21 +159,20 @@ mod tests {
     }
 
     #[test]
-    fn who_is_turned_away_hears_when_to_come_back_and_is_told_of_once_a_minute() {
+    fn who_is_shut_out_hears_when_to_come_back() {
         let throttle = Throttle::new(6);
         assert_eq!(flood(&throttle, "203.0.113.9", 0, 6), 6);
         let check = |ms, expected| {
-            let found = throttle.check(ip("203.0.113.9"), at(ms)).err().map(|s| (s.retry_after_s, s.is_news));
+            let found = throttle.check(ip("203.0.113.9"), at(ms)).err().map(|s| s.retry_after_s);
             assert_eq!(found, expected, "{ms} ms");
         };
-        check(0, Some((10, true)));
-        check(0, Some((10, false)));
-        check(9_500, Some((1, false)));
+        check(0, Some(10));
+        check(9_500, Some(1));
         check(10_000, None);
         for tenth in 1..=6 {
             assert_eq!(flood(&throttle, "203.0.113.9", 10_000 * tenth, 1), 1);
         }
-        check(60_500, Some((10, true)));
+        check(60_500, Some(10));
         // A clock that is set back does not shut out for long.
         check(-3_600_000, None);
     }
@@ -216,17 +195,6 @@ mod tests {
         assert!(!throttle.is_good(ip("203.0.113.9"), at(-1)), "the clock was set back");
         throttle.passed(ip("203.0.113.9"), at(86_500_000));
         assert_eq!(flood(&throttle, "203.0.113.9", 86_500_000, 1000), 1000);
-    }
-
-    #[test]
-    fn a_source_is_an_ipv4_address_or_an_ipv6_64() {
-        let throttle = Throttle::new(60);
-        assert_eq!(flood(&throttle, "2001:db8:0:1::1", 0, 100), 60);
-        assert_eq!(flood(&throttle, "2001:db8:0:1:ffff::2", 0, 100), 0, "the same holder");
-        assert_eq!(flood(&throttle, "2001:db8:0:2::1", 0, 100), 60, "another");
-        assert_eq!(flood(&throttle, "203.0.113.9", 0, 100), 60);
-        assert_eq!(flood(&throttle, "::ffff:203.0.113.9", 0, 100), 0, "the same in other clothes");
-        assert_eq!(flood(&throttle, "203.0.113.10", 0, 100), 60);
     }
 
     #[test]

@@ -22,6 +22,12 @@ pub trait Provider: Sync {
     /// The header that carries the signature, in lower case.
     fn signature_header(&self) -> &'static str;
 
+    /// Whether `headers` (every value of the signature header, as received) could sign anything, before there is a body.
+    ///
+    /// # Errors
+    /// Why the request is refused, whatever its body is.
+    fn check_form(&self, headers: &[&[u8]]) -> Result<(), SignatureError>;
+
     /// Whether `headers` (every value of the signature header, as received) sign `body` for this endpoint at `now`.
     ///
     /// # Errors

@@ -1,9 +1,12 @@
 //! Everything that happens, one function each: it logs a message that can be read alone, and counts.
 
+use std::net::IpAddr;
+
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{EventId, Recorded};
 use crate::domain::fact::{Matter, Reading};
 use crate::store::{Leased, Lookup, LookupEnd, Mapped, Settlement, StoreError};
+use crate::telemetry::lines::Line;
 use crate::telemetry::metrics::METRICS;
 
 /// A webhook was recorded, or had been before.
@@ -13,15 +16,48 @@ pub fn received(endpoint: &Endpoint, event_type: &str, recorded: Recorded) {
     tracing::debug!(endpoint = endpoint.name, event = %recorded.id, event_type, outcome, "webhook {outcome}");
 }
 
-/// A webhook was refused.
-pub fn refused(endpoint: &Endpoint, reason: &'static str) {
-    METRICS.webhooks.with_label_values(&[endpoint.name.as_str(), reason]).inc();
-    tracing::warn!(endpoint = endpoint.name, reason, "webhook refused: {reason}");
+/// A request to a webhook endpoint was refused; at none when it met none. A flood must not fill the log: only what has a
+/// `line` is written, and all is counted.
+pub fn refused(endpoint: Option<&str>, reason: &'static str, source: Option<IpAddr>, line: Option<Line>) {
+    let endpoint = endpoint.unwrap_or_default();
+    METRICS.webhooks.with_label_values(&[endpoint, reason]).inc();
+    if let Some(line) = line {
+        tracing::warn!(endpoint, reason, source = source.map(tracing::field::display), "webhook refused: {reason}");
+        only_counted_after(line);
+    }
 }
 
-/// A webhook was refused like others a moment ago, whose log line speaks for it too: a flood must not fill the log.
-pub fn refused_again(endpoint: &Endpoint, reason: &'static str) {
-    METRICS.webhooks.with_label_values(&[endpoint.name.as_str(), reason]).inc();
+/// A connection ended before a request of it was read, or before its answer was.
+pub fn disconnected(reason: &'static str, source: IpAddr, line: Option<Line>) {
+    METRICS.disconnected.with_label_values(&[reason]).inc();
+    if let Some(line) = line {
+        tracing::warn!(reason, %source, "connection ended: {reason}");
+        only_counted_after(line);
+    }
+}
+
+/// A request to the API or the metrics came without the admin token.
+pub fn admin_refused(reason: &'static str, source: Option<IpAddr>, line: Option<Line>) {
+    METRICS.admin_refused.with_label_values(&[reason]).inc();
+    if let Some(line) = line {
+        tracing::warn!(reason, source = source.map(tracing::field::display), "admin token refused: {reason}");
+        only_counted_after(line);
+    }
+}
+
+fn only_counted_after(line: Line) {
+    if line.is_last {
+        tracing::warn!("there are many refusals: further ones of this minute are only counted, in /metrics");
+    }
+}
+
+/// A request came with X-Forwarded-For from an address that is not among the trusted proxies.
+pub fn forwarded_by_a_stranger(peer: IpAddr) {
+    tracing::warn!(
+        %peer,
+        "{peer} sends X-Forwarded-For and is not believed: if it is your proxy, name it in server.trusted_proxies; \
+         until then all its senders count as one"
+    );
 }
 
 /// An event was read.

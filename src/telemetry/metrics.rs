@@ -11,6 +11,8 @@ use crate::store::views::Stats;
 pub(super) struct Metrics {
     registry: Registry,
     pub(super) webhooks: IntCounterVec,
+    pub(super) disconnected: IntCounterVec,
+    pub(super) admin_refused: IntCounterVec,
     pub(super) mapped: IntCounterVec,
     pub(super) calls: IntCounterVec,
     pub(super) call_seconds: Histogram,
@@ -62,8 +64,21 @@ impl Metrics {
             webhooks: counter(
                 &registry,
                 "refairn_bridge_webhooks_total",
-                "Webhook requests by endpoint and outcome: recorded, duplicate, or the code of the refusal.",
+                "Webhook requests by endpoint (empty when they met none) and outcome: recorded, duplicate, or the code of \
+                 the refusal.",
                 &["endpoint", "outcome"],
+            ),
+            disconnected: counter(
+                &registry,
+                "refairn_bridge_disconnected_total",
+                "Connections ended by the bridge, by reason: too_many_connections, slow_head, malformed_head, unread_answer.",
+                &["reason"],
+            ),
+            admin_refused: counter(
+                &registry,
+                "refairn_bridge_admin_refused_total",
+                "Requests to the API and the metrics without the admin token, by reason: missing, wrong, too_many_wrong.",
+                &["reason"],
             ),
             mapped: counter(
                 &registry,

@@ -2,5 +2,6 @@
 //! counts. Bodies, e-mail addresses and secrets never get here.
 
 pub mod events;
+pub mod lines;
 pub mod log;
 pub mod metrics;

@@ -77,7 +77,7 @@ const RULES: &[Rule] = &[
         in_tests: false,
     },
     Rule {
-        names: &["actix_web"],
+        names: &["actix_web", "actix_http", "actix_server", "actix_service"],
         only_in: &["src/http/", "src/sandbox/", "src/app.rs"],
         instead: "keep HTTP at the door: hand on plain data",
         in_tests: false,

@@ -24,6 +24,10 @@ impl Provider for Paystack {
     }
 
     /// There is no time in Paystack's signature, so `now` does not matter.
+    fn check_form(&self, headers: &[&[u8]]) -> Result<(), SignatureError> {
+        signature::check_form(headers)
+    }
+
     fn verify(
         &self,
         endpoint: &Endpoint,

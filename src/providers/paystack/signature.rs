@@ -21,6 +21,24 @@ const SIGNATURE_BYTES: usize = 64;
 /// # Errors
 /// See [`SignatureError`]; never stale nor in the future.
 pub fn verify(headers: &[&[u8]], body: &[u8], secrets: &[Secret]) -> Result<(), SignatureError> {
+    let received = read(headers)?;
+    let mut genuine = false;
+    for secret in secrets {
+        let expected = hmac::sha512(secret.expose().as_bytes(), &[body]);
+        genuine |= hmac::matches_any(&[received], &expected);
+    }
+    if genuine { Ok(()) } else { Err(SignatureError::Mismatch) }
+}
+
+/// Whether `headers`, all values of [`HEADER`], are one that could sign something.
+///
+/// # Errors
+/// See [`SignatureError`]: missing, repeated or malformed.
+pub fn check_form(headers: &[&[u8]]) -> Result<(), SignatureError> {
+    read(headers).map(|_| ())
+}
+
+fn read(headers: &[&[u8]]) -> Result<[u8; SIGNATURE_BYTES], SignatureError> {
     let header = match headers {
         [] => return Err(SignatureError::Missing),
         [header] => *header,
@@ -28,15 +46,10 @@ pub fn verify(headers: &[&[u8]], body: &[u8], secrets: &[Secret]) -> Result<(), 
     };
     let mut received = [0; SIGNATURE_BYTES];
     // Fails on any other length as well. Upper-case digits are as good as lower-case ones.
-    if hex::decode_to_slice(header.trim_ascii(), &mut received).is_err() {
-        return Err(SignatureError::Malformed("it is not 128 hexadecimal digits"));
+    match hex::decode_to_slice(header.trim_ascii(), &mut received) {
+        Ok(()) => Ok(received),
+        Err(_) => Err(SignatureError::Malformed("it is not 128 hexadecimal digits")),
     }
-    let mut genuine = false;
-    for secret in secrets {
-        let expected = hmac::sha512(secret.expose().as_bytes(), &[body]);
-        genuine |= hmac::matches_any(&[received], &expected);
-    }
-    if genuine { Ok(()) } else { Err(SignatureError::Mismatch) }
 }
 
 /// The header's value as Paystack makes it for `body`.

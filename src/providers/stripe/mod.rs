@@ -57,6 +57,10 @@ impl Provider for Stripe {
         signature::HEADER
     }
 
+    fn check_form(&self, headers: &[&[u8]]) -> Result<(), SignatureError> {
+        signature::check_form(headers)
+    }
+
     fn verify(
         &self,
         endpoint: &Endpoint,

@@ -67,7 +67,7 @@ async fn what_was_planned_a_moment_ago_was_told_by_no_clock_that_was_ahead(place
     let store = place.open().await;
     queued(&store, 1).await;
     let call = leased(&store, now(), 1).await.remove(0);
-    let retry = Settlement::Retry { at: after(now(), hours(1)), outcome_unknown: false, detail: "down".into() };
+    let retry = Settlement::Retry { wait: hours(1), outcome_unknown: false, detail: "down".into() };
     store.settle(&call, attempt(), retry, now()).await.unwrap();
     let ago = |ms| now() - Duration::from_millis(ms);
     assert_eq!(ended(&store, ago(900)).await, 0, "the clock was looked at, and then it was planned");
