@@ -55,6 +55,7 @@ mod bridge {
     mod retries;
     mod routes;
     mod signals;
+    mod strangers;
     mod waits;
     mod webhooks;
 }

@@ -12,7 +12,8 @@ use std::time::Duration;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::{Error, rt::net::TcpStream};
+use actix_web::rt::net::TcpStream;
+use actix_web::{Error, HttpRequest};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
@@ -25,6 +26,9 @@ const HEAD_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long a connection may be idle. Longer than the usual proxies keep theirs (Caddy: 120 s), so that it is they who
 /// close: a request that meets a closing connection fails.
 const IDLE_MAX: Duration = Duration::from_secs(130);
+/// The same for a stranger's. What it sends together with a request may be a part of the next head, which shows as
+/// nothing here: it has no longer for that either.
+const STRANGER_IDLE_MAX: Duration = HEAD_WAIT_MAX;
 /// How long an answer may wait for its reader to take more of it.
 const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -68,19 +72,22 @@ enum Stage {
 
 /// Where a connection is, and since when. The connection and the requests on it share it.
 #[derive(Debug, Clone)]
-pub(super) struct Progress(Rc<Cell<(Stage, Instant)>>);
+pub(super) struct Progress {
+    stage: Rc<Cell<(Stage, Instant)>>,
+    is_stranger: Rc<Cell<bool>>,
+}
 
 impl Progress {
-    fn new() -> Self {
-        Self(Rc::new(Cell::new((Stage::Head, Instant::now()))))
+    fn new(is_stranger: bool) -> Self {
+        Self { stage: Rc::new(Cell::new((Stage::Head, Instant::now()))), is_stranger: Rc::new(Cell::new(is_stranger)) }
     }
 
     fn enter(&self, stage: Stage) {
-        self.0.set((stage, Instant::now()));
+        self.stage.set((stage, Instant::now()));
     }
 
     fn bytes_came(&self) {
-        if self.0.get().0 == Stage::Idle {
+        if self.stage.get().0 == Stage::Idle {
             self.enter(Stage::Head);
         }
     }
@@ -88,11 +95,19 @@ impl Progress {
     /// How the connection ends unless something happens, and when. While a request is served that is for its handler to
     /// say.
     fn end(&self) -> Option<(Ended, Instant)> {
-        match self.0.get() {
-            (Stage::Idle, since) => Some((Ended::Idle, since + IDLE_MAX)),
+        let idle_max = if self.is_stranger.get() { STRANGER_IDLE_MAX } else { IDLE_MAX };
+        match self.stage.get() {
+            (Stage::Idle, since) => Some((Ended::Idle, since + idle_max)),
             (Stage::Head, since) => Some((Ended::SlowHead, since + HEAD_WAIT_MAX)),
             (Stage::Serving, _) => None,
         }
+    }
+}
+
+/// The connection of `request` is not a stranger's: something new came on it, validly signed, or the admin token.
+pub(super) fn trust(request: &HttpRequest) {
+    if let Some(progress) = request.conn_data::<Progress>() {
+        progress.is_stranger.set(false);
     }
 }
 
@@ -129,9 +144,9 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, place: Place) -> Self {
+    pub(super) fn new(stream: TcpStream, place: Place, is_stranger: bool) -> Self {
         let end = Box::pin(sleep(HEAD_WAIT_MAX));
-        Self { stream, progress: Progress::new(), end, write_end: None, _place: place }
+        Self { stream, progress: Progress::new(is_stranger), end, write_end: None, _place: place }
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -185,5 +200,35 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Ended, HEAD_WAIT_MAX, Progress, Serving, Stage};
+
+    #[test]
+    fn what_a_connection_waits_for_follows_from_where_it_is() {
+        let check = |progress: &Progress, ended: Ended, wait: u64| {
+            let (found, at) = progress.end().unwrap();
+            assert_eq!((found, at - progress.stage.get().1), (ended, Duration::from_secs(wait)));
+        };
+        let progress = Progress::new(true);
+        check(&progress, Ended::SlowHead, 5);
+        progress.enter(Stage::Serving);
+        let serving = Serving(progress.clone());
+        progress.bytes_came();
+        assert_eq!(progress.end(), None, "the handler bounds a body and an answer");
+        drop(serving);
+        check(&progress, Ended::Idle, HEAD_WAIT_MAX.as_secs());
+        progress.is_stranger.set(false);
+        check(&progress, Ended::Idle, 130);
+        progress.bytes_came();
+        check(&progress, Ended::SlowHead, 5);
+        let (_, before) = progress.end().unwrap();
+        progress.bytes_came();
+        assert_eq!(progress.end().unwrap().1, before, "more bytes do not lengthen the wait");
     }
 }

@@ -101,7 +101,7 @@ fn meet(rooms: &Shared, places: &Arc<Places>, stream: TcpStream) -> Option<(Conn
     let (address, now) = (peer.ip().to_canonical(), rooms.clock.now());
     let is_trusted = rooms.trusts(address) || rooms.intake.knows(address, now);
     if let Some(place) = places.take(address, is_trusted) {
-        return Some((Connection::new(stream, place), peer));
+        return Some((Connection::new(stream, place, !is_trusted), peer));
     }
     let reason = "too_many_connections";
     events::disconnected(reason, address, rooms.intake.lines().ask(Some(address), reason, now));

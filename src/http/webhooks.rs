@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::body::{announced_bytes, read, refuse_unread};
+use super::connection::trust;
 use super::problem::Problem;
 use super::source::sender;
 use super::{Rooms, Shared};
@@ -110,6 +111,9 @@ async fn receive(
         machine_at: rooms.machine_clock.now(),
     };
     let recorded = rooms.intake.accept(arrival).await?;
+    if !recorded.duplicate {
+        trust(request);
+    }
     Ok(HttpResponse::Ok().json(Received {
         received: true,
         event: recorded.id.to_string(),

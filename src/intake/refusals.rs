@@ -111,7 +111,11 @@ mod tests {
         (1..500).for_each(|n| add(&refusals, n, &format!("endpoint {n}"), "203.0.113.66"));
         let list = refusals.list();
         assert_eq!(list.len(), OF_ONE_SOURCE_MAX + 1);
-        assert_eq!((list[0].body_bytes, list[OF_ONE_SOURCE_MAX - 1].body_bytes), (499, 480), "the oldest are forgotten");
+        assert_eq!(
+            (list[0].body_bytes, list[OF_ONE_SOURCE_MAX - 1].body_bytes),
+            (499, 480),
+            "the oldest are forgotten"
+        );
         assert_eq!(list.last().map(|r| r.body_bytes), Some(0));
         (0..500).for_each(|n| add(&refusals, n, "a", &format!("198.51.100.{}", n % 250)));
         assert_eq!(refusals.list().len(), REFUSALS_MAX);

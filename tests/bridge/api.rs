@@ -1,9 +1,12 @@
 //! The JSON API: what it shows, to whom, in pages.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use serde_json::{Value, json};
 
+use super::kit::log;
 use super::kit::samples::{Sale, charge};
 use super::kit::wire::{Reply, Request};
 use super::kit::world::{Setup, World};
@@ -54,15 +57,110 @@ async fn without_the_admin_token_nothing_is_shown_or_done() {
                 let reply = request.send(world.addr()).await;
                 reply.is_problem(401, "unauthorized");
                 assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
+                // So slowly, nobody is taken for one who guesses.
+                world.pass(Duration::from_secs(6));
             }
             let query = format!("{path}?token={token}");
             Request::new(method, &query).send(world.addr()).await.is_problem(401, "unauthorized");
         }
     }
+    let twice = world.admin("GET", "/api/v1/stats").header("Authorization", world.bearer());
+    twice.send(world.addr()).await.is_problem(401, "unauthorized");
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let right = Request::new("GET", "/api/v1/stats").header("Authorization", format!("{scheme} {token}"));
+        assert_eq!(right.send(world.addr()).await.status, 200, "{scheme}");
+    }
     assert_eq!(world.all("deliveries", "").await, before);
     for open in ["/livez", "/readyz"] {
         assert_eq!(Request::new("GET", open).send(world.addr()).await.status, 200, "{open}");
     }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_tokens_are_counted_told_of_and_limited_and_the_right_one_always_opens() {
+    let world = Setup::new().file("[server]\ntrusted_proxies = [\"127.0.0.1\"]").start().await;
+    let ask = async |token: &str| {
+        let request = Request::new("GET", "/api/v1/stats").header("X-Forwarded-For", "192.0.2.77");
+        request.header("Authorization", format!("Bearer {token}")).send(world.addr()).await
+    };
+    let count = async || {
+        let metrics = world.admin("GET", "/metrics").send(world.addr()).await.text();
+        let lines = metrics.lines().filter(|l| l.starts_with("refairn_bridge_admin_refused_total{"));
+        lines.map(|l| l.rsplit(' ').next().expect("a number").parse::<u32>().expect("a number")).sum::<u32>()
+    };
+    let before = count().await;
+    for n in 0..50 {
+        let reply = ask(&format!("guess-{n}")).await;
+        if n < 10 {
+            reply.is_problem(401, "unauthorized");
+        } else {
+            reply.is_problem(429, "too_many_wrong_tokens");
+            assert_eq!(reply.header("retry-after"), Some("6"));
+        }
+    }
+    assert!(count().await >= before + 50);
+    let lines =
+        || log::text().lines().filter(|l| l.contains("admin token refused") && l.contains("192.0.2.77")).count();
+    assert_eq!(lines(), 2, "one that it was wrong, one that there are too many");
+    assert_eq!(ask(&format!("admin-token-of-world-{}", world.n)).await.status, 200, "from the same address");
+    world.pass(Duration::from_secs(61));
+    ask("guess").await.is_problem(401, "unauthorized");
+    assert_eq!(lines(), 3, "a minute later");
+    // Who guesses there is no stranger here.
+    let forged = Request::new("POST", "/webhooks/stripe").header("X-Forwarded-For", "192.0.2.77");
+    forged.send(world.addr()).await.is_problem(401, "signature_missing");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_says_which_methods_it_takes_and_head_is_like_get() {
+    let world = World::new().await;
+    let ask = async |method: &str, path: &str| world.admin(method, path).send(world.addr()).await;
+    for path in GETS.into_iter().chain(["/livez", "/readyz"]) {
+        for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+            let reply = ask(method, path).await;
+            reply.is_problem(405, "method_not_allowed");
+            assert_eq!(reply.header("allow"), Some("GET, HEAD"), "{method} {path}");
+        }
+        let (get, head) = (ask("GET", path).await, ask("HEAD", path).await);
+        assert_eq!((head.status, head.header("content-type")), (get.status, get.header("content-type")), "{path}");
+        assert!(head.body.is_empty() && !get.body.is_empty(), "{path}: {head:?}");
+    }
+    for path in POSTS {
+        for method in ["GET", "HEAD", "PUT"] {
+            let reply = ask(method, path).await;
+            assert_eq!((reply.status, reply.header("allow")), (405, Some("POST")), "{method} {path}");
+        }
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_is_kept_on_its_way_or_taken_for_something_else() {
+    let world = World::new().await;
+    some_events(&world).await;
+    let sale = Sale::new("s1", &world.email("x"), world.ago(60)).event().to_string();
+    let requests = [
+        world.signed(Stripe, sale.as_bytes()),
+        Request::new("POST", "/webhooks/stripe"),
+        Request::new("POST", "/webhooks/adyen"),
+        Request::new("GET", "/webhooks/stripe"),
+        Request::new("GET", "/nothing"),
+        Request::new("GET", "/livez"),
+        Request::new("GET", "/readyz"),
+        Request::new("GET", "/api/v1/stats"),
+        world.admin("GET", "/api/v1/deliveries"),
+        world.admin("GET", "/api/v1/deliveries?limit=none"),
+        world.admin("GET", "/api/v1/nothing"),
+        world.admin("GET", "/metrics"),
+    ];
+    for request in requests {
+        let reply = request.send(world.addr()).await;
+        let headers = (reply.header("cache-control"), reply.header("x-content-type-options"));
+        assert_eq!(headers, (Some("no-store"), Some("nosniff")), "{request:?}");
+    }
+    world.idle().await;
     world.end().await;
 }
 

@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
 
 use super::kit::samples::Sale;
-use super::kit::until;
 use super::kit::wire::{Line, Request};
 use super::kit::world::{Setup, World};
+use super::kit::{log, until};
 use super::refusals::nothing_is_kept;
 
 /// A connection that was refused, or whose body was not read, is closed by then.
 const CLOSED_WITHIN: Duration = Duration::from_secs(4);
+
+/// A head that is late has cost its connection by then.
+const HEAD_CUT_WITHIN: Duration = Duration::from_secs(20);
 
 fn sale(world: &World, id: &str) -> Vec<u8> {
     Sale::new(id, &world.email(id), world.ago(60)).event().to_string().into_bytes()
@@ -77,6 +80,90 @@ async fn whoever_is_not_let_in_gets_one_request_a_connection() {
         assert_eq!(line.next_answer().await.expect("an answer").status, 200);
     }
     world.idle().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_head_has_its_time_and_not_only_a_connections_first() {
+    let world = World::new().await;
+    let body = sale(&world, "s1");
+    let request = world.signed(Stripe, &body).head("keep-alive");
+    let half = &request[..request.len() / 2];
+    // What comes after an answer: nothing, and parts of a head.
+    let after = async |part: &[u8]| {
+        let mut line = Line::open(world.addr()).await;
+        line.write(&request).await;
+        line.write(&body).await;
+        assert_eq!(line.next_answer().await.expect("an answer").status, 200);
+        line.write(part).await;
+        line
+    };
+    let (mut idle, byte, half) = (after(b"").await, after(b"P").await, after(half).await);
+    let mut dripping = after(b"P").await;
+    let (mut first_byte, nothing) = (Line::open(world.addr()).await, Line::open(world.addr()).await);
+    first_byte.write(b"P").await;
+    let drip = until("a dripping head is cut off", async || {
+        dripping.write(b"x").await;
+        let end = tokio::time::timeout(Duration::from_millis(200), dripping.some()).await;
+        end.is_ok_and(|bytes| bytes.is_empty()).then_some(())
+    });
+    let began = Instant::now();
+    let ends = futures_util::future::join_all([byte, half, first_byte, nothing].map(Line::rest));
+    let (_, ends) = tokio::time::timeout(HEAD_CUT_WITHIN, async { tokio::join!(drip, ends) })
+        .await
+        .unwrap_or_else(|_| panic!("they are open after {:?}", began.elapsed()));
+    assert!(ends.iter().all(Vec::is_empty), "{ends:?}");
+    assert!(began.elapsed() > Duration::from_secs(3), "{:?}: nobody is hurried", began.elapsed());
+    // Who has begun nothing may wait: a proxy sends its next request here.
+    idle.write(&request).await;
+    idle.write(&body).await;
+    assert_eq!(idle.next_answer().await.expect("an answer").status, 200);
+    let metrics = world.admin("GET", "/metrics").send(world.addr()).await.text();
+    assert!(metrics.contains("refairn_bridge_disconnected_total{reason=\"slow_head\"}"), "{metrics}");
+    world.idle().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_nobody_reads_does_not_keep_its_connection() {
+    let world = World::new().await;
+    assert_eq!(world.signed(Paystack, &vec![b'x'; 1 << 20]).send(world.addr()).await.status, 200);
+    world.idle().await;
+    let ended = async || {
+        let metrics = world.admin("GET", "/metrics").send(world.addr()).await.text();
+        metrics.contains("refairn_bridge_disconnected_total{reason=\"unread_answer\"} 1\n").then_some(())
+    };
+    assert_eq!(ended().await, None);
+    let mut line = Line::open_narrow(world.addr()).await;
+    let request = world.admin("GET", "/api/v1/events/evt_1").head("keep-alive");
+    for _ in 0..16 {
+        line.write(&request).await;
+    }
+    until("the connection is ended", ended).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_that_are_none_are_counted_and_fill_no_log() {
+    let world = World::new().await;
+    for _ in 0..200 {
+        let mut line = Line::open(world.addr()).await;
+        line.write(b"no request at all\r\n\r\n").await;
+        let text = String::from_utf8(line.rest().await).expect("text");
+        assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
+    }
+    until("they are counted", async || {
+        let metrics = world.admin("GET", "/metrics").send(world.addr()).await.text();
+        let line =
+            metrics.lines().find(|l| l.starts_with("refairn_bridge_disconnected_total{reason=\"malformed_head\"}"))?;
+        (line.rsplit(' ').next()?.parse::<u32>().ok()? >= 200).then_some(())
+    })
+    .await;
+    let lines = log::text().lines().filter(|l| l.contains("connection ended: malformed_head")).count();
+    assert!(lines < 20, "{lines} lines: one of this world's and of each other's");
+    // They count like failed signatures.
+    let unsigned = Request::new("POST", "/webhooks/stripe").send(world.addr()).await;
+    unsigned.is_problem(429, "too_many_failed_signatures");
     world.end().await;
 }
 

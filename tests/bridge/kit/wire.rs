@@ -1,9 +1,9 @@
 //! HTTP by hand over raw sockets, so that a test decides on every byte and when it is sent.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// An answer.
 #[derive(Debug, Clone)]
@@ -131,11 +131,26 @@ impl Request {
 
     /// The same; nothing when there is no answer.
     pub async fn try_send(&self, to: SocketAddr) -> Option<Reply> {
-        let mut stream = TcpStream::connect(to).await.ok()?;
+        self.try_send_over(TcpStream::connect(to).await.ok()?).await
+    }
+
+    /// The same from an address of this machine's own, such as 127.0.0.2.
+    pub async fn try_send_from(&self, from: IpAddr, to: SocketAddr) -> Option<Reply> {
+        self.try_send_over(connect_from(from, to).await.ok()?).await
+    }
+
+    async fn try_send_over(&self, mut stream: TcpStream) -> Option<Reply> {
         // The server may have answered, and closed, before it had read everything.
         let _ = stream.write_all(&self.bytes()).await;
         read_answer(&mut stream).await
     }
+}
+
+/// Connects from an address of this machine's own; all of 127.0.0.0/8 are on Linux.
+async fn connect_from(from: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::new(from, 0))?;
+    socket.connect(to).await
 }
 
 /// A connection on which a test writes what it likes.
@@ -144,6 +159,18 @@ pub struct Line(TcpStream);
 impl Line {
     pub async fn open(to: SocketAddr) -> Self {
         Self(TcpStream::connect(to).await.expect("connected"))
+    }
+
+    /// From an address of this machine's own; nothing when there is no connection.
+    pub async fn open_from(from: IpAddr, to: SocketAddr) -> Option<Self> {
+        connect_from(from, to).await.ok().map(Self)
+    }
+
+    /// With room for little that is not read yet.
+    pub async fn open_narrow(to: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("set");
+        Self(socket.connect(to).await.expect("connected"))
     }
 
     pub async fn write(&mut self, bytes: &[u8]) {
