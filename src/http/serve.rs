@@ -114,8 +114,30 @@ fn tell(rooms: &Shared, peer: IpAddr, error: &DispatchError) {
     let reason = match ended {
         Some(Ended::SlowHead) => "slow_head",
         Some(Ended::UnreadAnswer) => "unread_answer",
-        None if matches!(error, DispatchError::Parse(_)) => "malformed_head",
+        None if matches!(error, DispatchError::Parse(_)) => "malformed_request",
         Some(Ended::Idle) | None => return,
     };
     rooms.intake.disconnect(peer, reason, rooms.clock.now());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+    use tokio::net::TcpStream;
+
+    use super::listen;
+
+    /// More than the standard library lets wait (128).
+    const WAITING: usize = 250;
+
+    #[tokio::test]
+    async fn a_burst_of_connections_may_wait_to_be_accepted() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let all = join_all((0..WAITING).map(|_| TcpStream::connect(address)));
+        let connected = tokio::time::timeout(Duration::from_secs(20), all).await.unwrap();
+        assert_eq!(connected.iter().filter(|c| c.is_ok()).count(), WAITING);
+    }
 }

@@ -71,7 +71,7 @@ impl Metrics {
             disconnected: counter(
                 &registry,
                 "refairn_bridge_disconnected_total",
-                "Connections ended by the bridge, by reason: too_many_connections, slow_head, malformed_head, unread_answer.",
+                "Connections ended by the bridge, by reason: too_many_connections, slow_head, malformed_request, unread_answer.",
                 &["reason"],
             ),
             admin_refused: counter(

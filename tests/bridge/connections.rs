@@ -155,11 +155,11 @@ async fn heads_that_are_none_are_counted_and_fill_no_log() {
     until("they are counted", async || {
         let metrics = world.admin("GET", "/metrics").send(world.addr()).await.text();
         let line =
-            metrics.lines().find(|l| l.starts_with("refairn_bridge_disconnected_total{reason=\"malformed_head\"}"))?;
+            metrics.lines().find(|l| l.starts_with("refairn_bridge_disconnected_total{reason=\"malformed_request\"}"))?;
         (line.rsplit(' ').next()?.parse::<u32>().ok()? >= 200).then_some(())
     })
     .await;
-    let lines = log::text().lines().filter(|l| l.contains("connection ended: malformed_head")).count();
+    let lines = log::text().lines().filter(|l| l.contains("connection ended: malformed_request")).count();
     assert!(lines < 20, "{lines} lines: one of this world's and of each other's");
     // They count like failed signatures.
     let unsigned = Request::new("POST", "/webhooks/stripe").send(world.addr()).await;

@@ -13,6 +13,7 @@ use refairn_bridge::tasks::Tasks;
 
 use super::kit::process::Process;
 use super::kit::samples::Sale;
+use super::kit::until;
 use super::kit::wire::{Line, Request};
 
 /// Where the provider sends from, and a stranger.
@@ -84,6 +85,26 @@ async fn slow_senders_of_one_address_are_in_nobodys_way() {
     assert!(lines <= 3 * minutes, "{lines} lines of one stranger");
     process.kill();
     assert!(tasks.stop(Duration::from_secs(60)).await);
+    process.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_underneath_says_of_strangers_is_not_logged() {
+    let mut process = Process::new(&[]);
+    process.start().await;
+    for _ in 0..50 {
+        let mut line = Line::open_from(STRANGER, process.addr).await.expect("connected");
+        line.write(b"no request at all\r\n\r\n").await;
+        assert!(line.rest().await.starts_with(b"HTTP/1.1 400 "));
+    }
+    until("they are counted", async || {
+        let counted = metric(&process, "refairn_bridge_disconnected_total{reason=\"malformed_request\"}").await;
+        (counted == 50).then_some(())
+    })
+    .await;
+    let log = process.log();
+    let lines: Vec<&str> = log.lines().filter(|l| l.contains("actix") || l.contains("malformed")).collect();
+    assert!((1..=2).contains(&lines.len()), "a line of ours each minute: {lines:?}");
     process.end().await;
 }
 
