@@ -64,7 +64,7 @@ pub struct Server {
     pub trusted_proxies: Vec<Network>,
     /// Longest webhook body.
     pub body_max_bytes: usize,
-    /// How many failed signatures a source may send a minute; 0 for any number.
+    /// How many requests that cannot be accepted a source may send a minute; 0 for any number.
     pub failed_signatures_per_minute: u32,
 }
 

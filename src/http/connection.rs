@@ -20,10 +20,9 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use super::body::Keeping;
 use super::places::Place;
 
-/// How long the head of a request may take from its first byte; that of a connection's first request from the
-/// connection's beginning.
+/// How long the head of a request may take, from its first byte.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(5);
-/// How long a connection may be idle. Longer than the usual proxies keep theirs (Caddy: 120 s), so that it is they who
+/// How long a connection may be idle, at its beginning and between two requests. Longer than the usual proxies keep theirs (Caddy: 120 s), so that it is they who
 /// close: a request that meets a closing connection fails.
 const IDLE_MAX: Duration = Duration::from_secs(130);
 /// The same for a stranger's. What it sends together with a request may be a part of the next head, which shows as
@@ -79,7 +78,7 @@ pub(super) struct Progress {
 
 impl Progress {
     fn new(is_stranger: bool) -> Self {
-        Self { stage: Rc::new(Cell::new((Stage::Head, Instant::now()))), is_stranger: Rc::new(Cell::new(is_stranger)) }
+        Self { stage: Rc::new(Cell::new((Stage::Idle, Instant::now()))), is_stranger: Rc::new(Cell::new(is_stranger)) }
     }
 
     fn enter(&self, stage: Stage) {
@@ -145,7 +144,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(stream: TcpStream, place: Place, is_stranger: bool) -> Self {
-        let end = Box::pin(sleep(HEAD_WAIT_MAX));
+        let end = Box::pin(sleep(IDLE_MAX));
         Self { stream, progress: Progress::new(is_stranger), end, write_end: None, _place: place }
     }
 
@@ -216,6 +215,8 @@ mod tests {
             assert_eq!((found, at - progress.stage.get().1), (ended, Duration::from_secs(wait)));
         };
         let progress = Progress::new(true);
+        check(&progress, Ended::Idle, HEAD_WAIT_MAX.as_secs());
+        progress.bytes_came();
         check(&progress, Ended::SlowHead, 5);
         progress.enter(Stage::Serving);
         let serving = Serving(progress.clone());

@@ -44,6 +44,12 @@ async fn dawdle(process_addr: std::net::SocketAddr) {
     line.rest().await;
 }
 
+/// How long the flood is to last, if somebody says so.
+#[expect(clippy::disallowed_methods, reason = "who runs the test says how long")]
+fn long() -> Option<Duration> {
+    std::env::var("STRANGERS_FLOOD_S").ok()?.parse().ok().map(Duration::from_secs)
+}
+
 async fn metric(process: &Process, name: &str) -> u64 {
     let request =
         Request::new("GET", "/metrics").header("Authorization", format!("Bearer {}", super::kit::process::TOKEN));
@@ -54,8 +60,7 @@ async fn metric(process: &Process, name: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_senders_of_one_address_are_in_nobodys_way() {
-    let long = std::env::var("STRANGERS_FLOOD_S").ok().and_then(|s| s.parse().ok()).map(Duration::from_secs);
-    let (flood, answered_within) = long.map_or((FLOOD, ANSWERED_WITHIN), |long| (long, STRICTLY_WITHIN));
+    let (flood, answered_within) = long().map_or((FLOOD, ANSWERED_WITHIN), |long| (long, STRICTLY_WITHIN));
     let mut process = Process::new(&[]);
     process.start().await;
     let (addr, tasks, began) = (process.addr, Tasks::new(), Instant::now());
@@ -117,15 +122,17 @@ async fn a_captured_request_pins_no_connection() {
     assert_eq!(request.try_send_from(PROVIDER, addr).await.expect("an answer").status, 200);
     let mut replay = request.head("keep-alive");
     replay.extend_from_slice(&captured);
-    // From five addresses, more than there are connections; some go on with half a head, before the answer or after it.
+    // From five addresses, more than there are connections: silent ones, repetitions, and half a head behind them, together
+    // with them or after the answer.
     let pin = async |n: u8| {
         let mut line = Line::open_from(IpAddr::from([127, 0, 0, 10 + n % 5]), addr).await?;
-        line.write(&replay).await;
         let half = &request.head("keep-alive")[..40];
-        match n % 3 {
+        match n % 4 {
             0 => {}
-            1 => line.write(half).await,
+            1 => line.write(&replay).await,
+            2 => line.write(&[&replay, half].concat()).await,
             _ => {
+                line.write(&replay).await;
                 line.next_answer().await?;
                 line.write(half).await;
             }
