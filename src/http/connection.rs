@@ -1,6 +1,6 @@
-//! A connection, and what it may wait for. Each has a place of its source's, and loses it as soon as it is in the way: when
-//! a head does not come in time, be it the first or a later one, when nothing comes at all, and when nobody reads the
-//! answer. The server underneath asks no more than that reading or writing fails then.
+//! A connection, and what it may wait for. Each has a place of its source's, and loses it as soon as it is in the way:
+//! when a head does not come in time, be it the first or a later one, when nothing comes at all, and when nobody reads
+//! the answer. Reading or writing fails then, and the server underneath gives the connection up.
 
 use std::cell::Cell;
 use std::io;
@@ -22,8 +22,8 @@ use super::places::Place;
 
 /// How long the head of a request may take, from its first byte.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(5);
-/// How long a connection may be idle, at its beginning and between two requests. Longer than the usual proxies keep theirs (Caddy: 120 s), so that it is they who
-/// close: a request that meets a closing connection fails.
+/// How long a connection may be idle, at its beginning and between two requests. Longer than the usual proxies keep
+/// theirs (Caddy: 120 s), so that it is they who close: a request that meets a closing connection fails.
 const IDLE_MAX: Duration = Duration::from_secs(130);
 /// The same for a stranger's. What it sends together with a request may be a part of the next head, which shows as
 /// nothing here: it has no longer for that either.
