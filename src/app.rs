@@ -65,7 +65,7 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     let planner = Arc::new(Ledger(config.policy.clone()));
     match &config.storage.url {
         StorageUrl::Sqlite(path) => Ok(Store::open(path, planner)?),
-        StorageUrl::Postgres(url) => Ok(Store::connect(url, planner).await?),
+        StorageUrl::Postgres(url) => Ok(Store::connect(url, config.storage.connections_max, planner).await?),
     }
 }
 
@@ -87,6 +87,7 @@ impl App {
         let listener = listen(config.server.listen)?;
         let admin_listener = config.server.admin_listen.map(listen).transpose()?;
         let store = open_store(config).await?;
+        events::store_opened(store.home());
         let clock = &store.clock(machine_clock).await?;
         let client = Client::new(&config.refairn.base_url, config.refairn.timeout)?;
         let lookups =

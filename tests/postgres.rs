@@ -9,11 +9,17 @@
     reason = "a test ends where it fails"
 )]
 
-#[path = "support/postgres.rs"]
-mod postgres;
+#[allow(dead_code, reason = "it serves more than one test binary")]
+#[path = "bridge/kit/mod.rs"]
+mod kit;
+#[path = "postgres/poolers.rs"]
+mod poolers;
 #[allow(dead_code, reason = "it serves the tests of the command line, too")]
 #[path = "cli/runner.rs"]
 mod runner;
+#[path = "postgres/stores.rs"]
+mod stores;
+mod support;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -24,15 +30,15 @@ use refairn_bridge::domain::database::ServerUrl;
 use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::store::{ServerTrouble, Store, StoreError};
 
-use postgres::{Server, free_port};
 use runner::{Dir, finish, same_as_before};
+use support::postgres::{Server, free_port};
 
 /// Whether the bridge's connections to a database are encrypted.
 const ENCRYPTED: &str = "SELECT DISTINCT s.ssl FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) \
      WHERE a.datname = 'postgres' AND a.application_name = 'refairn-bridge'";
 
 async fn connect(url: &str) -> Result<Store, StoreError> {
-    Store::connect(&ServerUrl::parse(url).expect("an address"), Arc::new(Ledger(Policy::default()))).await
+    Store::connect(&ServerUrl::parse(url).expect("an address"), 16, Arc::new(Ledger(Policy::default()))).await
 }
 
 /// What comes of connecting to the server, as this user at this host: whether it is encrypted, or what is in the way.
@@ -125,6 +131,10 @@ fn what_stands_in_the_way_is_named_with_its_cure() {
             "CREATE ROLE reader LOGIN SUPERUSER",
             "ALTER ROLE reader SET default_transaction_read_only = on",
             "CREATE DATABASE newer",
+            "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0",
+            "CREATE DATABASE moved",
+            "CREATE ROLE lost LOGIN",
+            "ALTER ROLE lost SET search_path = nowhere",
         ],
     );
     server.run("newer", &["CREATE TABLE schema_version (version BIGINT)", "INSERT INTO schema_version VALUES (99)"]);
@@ -147,6 +157,11 @@ fn what_stands_in_the_way_is_named_with_its_cure() {
     check("there are too many connections", at("crowd", "postgres"));
     check("nothing can be written", at("reader", "postgres"));
     check("the schema is newer", at("postgres", "newer"));
+    check("the database cannot hold every text", at("postgres", "latin"));
+    check("the store was made just now", at("postgres", "moved"));
+    server.run("moved", &["CREATE SCHEMA postgres"]);
+    check("the store is in another schema", at("postgres", "moved"));
+    check("there is no schema", at("lost", "postgres"));
     check("the certificate is for another name", {
         format!(
             "postgres://postgres@127.0.0.1:{port}/postgres?sslmode=verify-full&sslrootcert={}",

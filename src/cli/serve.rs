@@ -10,7 +10,7 @@ use crate::app::{App, StartError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::secret::Secret;
-use crate::store::{ServerTrouble, StoreError};
+use crate::store::{Home, ServerTrouble, StoreError};
 use crate::telemetry::log::{self, Format};
 
 /// Random bytes of an admin token that is made for one run.
@@ -115,7 +115,8 @@ fn welcome(config: &Config, app: &App, token: Option<&Secret>) -> String {
     for endpoint in &config.endpoints {
         lines.push(format!("webhooks of endpoint {}: POST {}", endpoint.name, webhook_path(config, endpoint)));
     }
-    lines.push(format!("data in {}", storage(&config.storage.url)));
+    let Home { place, is_new, .. } = app.store().home();
+    lines.push(format!("data in {}{place}", if *is_new { "a new store: " } else { "" }));
     lines.push(format!("API: http://{}/api/v1, metrics: http://{}/metrics", app.admin_addr(), app.admin_addr()));
     if let Some(token) = token {
         lines.push(format!("admin token for this run (set BRIDGE_ADMIN_TOKEN to keep one): {}", token.expose()));
@@ -155,6 +156,15 @@ pub(super) fn store_hint(error: &StoreError, place: &str) -> String {
         StoreError::UnfinishedCopy => {
             format!("run the same migrate-store again, which goes on where it stopped, or empty {place}")
         }
+        StoreError::Unanswered(_) => {
+            "see whether the server waits for a standby that is gone (synchronous_standby_names), and that connections to \
+             it last"
+                .to_owned()
+        }
+        StoreError::OtherSchema { held, .. } => format!(
+            "let the user work where the store is: ALTER ROLE ... SET search_path = {held}. If a second store is wanted, \
+             keep it in a database of its own"
+        ),
         StoreError::Server(trouble, _) => server_hint(*trouble).to_owned(),
     }
 }
@@ -174,7 +184,8 @@ const fn server_hint(trouble: ServerTrouble) -> &'static str {
             "let the user of DATABASE_URL make tables: let it own the database, or GRANT USAGE, CREATE ON SCHEMA public to it"
         }
         ServerTrouble::TooManyConnections => {
-            "raise max_connections of the server, or run fewer replicas: each takes up to 17 connections"
+            "raise max_connections of the server (behind a pooler, its pool's size), or lower connections_max of \
+             [storage]: each bridge takes up to that many connections, and one more"
         }
         ServerTrouble::ReadOnly => {
             "name the primary server in DATABASE_URL; with several hosts, add target_session_attrs=read-write"
@@ -191,7 +202,20 @@ const fn server_hint(trouble: ServerTrouble) -> &'static str {
              the system's certificates (the package is called ca-certificates)"
         }
         ServerTrouble::Pooler => {
-            "the pooler in DATABASE_URL is in transaction mode: name its port for session mode, or the server itself"
+            "put the pooler in DATABASE_URL in session mode (PgBouncer: pool_mode = session for this database), or name \
+             its port for session mode, or the server itself"
+        }
+        ServerTrouble::PoolerRefuses => {
+            "a pooler speaks for the server: see in its log whether it reaches the server; PgBouncer takes no setting \
+             `options` in DATABASE_URL"
+        }
+        ServerTrouble::Encoding => {
+            "make another database (CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0) and name it in DATABASE_URL; \
+             if this one holds a store already, copy it there with migrate-store first"
+        }
+        ServerTrouble::NoSchema => {
+            "make the schema that the user's search_path names (CREATE SCHEMA), or correct it (ALTER ROLE ... SET \
+             search_path)"
         }
     }
 }

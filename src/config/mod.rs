@@ -73,6 +73,8 @@ pub struct Server {
 pub struct Storage {
     /// The database.
     pub url: StorageUrl,
+    /// Most connections to a PostgreSQL server, without the one that listens.
+    pub connections_max: usize,
     /// How long bodies are kept.
     pub retention_days: u32,
 }

@@ -94,9 +94,10 @@ fn storage(mut table: Table, r: &mut Reader) -> Result<Storage, Reported> {
         let url = StorageUrl::parse(&text, r.files().directory());
         r.keep(url.map_err(|wrong| item.mistake(wrong.cause, wrong.cure)))
     });
+    let connections_max = table.required("connections_max", r, DEFAULT_LOST, |item| item.integer(&(2..=200)));
     let retention_days = table.required("retention_days", r, DEFAULT_LOST, |item| item.integer(&(1..=3650)));
     table.close(r);
-    Ok(Storage { url: url?, retention_days: retention_days? })
+    Ok(Storage { url: url?, connections_max: size(connections_max?), retention_days: retention_days? })
 }
 
 fn refairn(mut table: Table, r: &mut Reader) -> Result<Refairn, Reported> {

@@ -133,6 +133,11 @@ impl Problem {
 impl From<StoreError> for Problem {
     /// Trouble of ours is never the sender's fault: it is always to be tried again.
     fn from(error: StoreError) -> Self {
+        let detail = if error.may_be_written() {
+            "whether it was recorded is not known; send it again later, and what was recorded is recognised"
+        } else {
+            "nothing was recorded; send it again later"
+        };
         let code = match error {
             StoreError::Overloaded => "overloaded",
             StoreError::Full(_) => "disk_full",
@@ -143,11 +148,12 @@ impl From<StoreError> for Problem {
             | StoreError::Corrupt(_)
             | StoreError::Io(_)
             | StoreError::Server(..)
+            | StoreError::Unanswered(_)
+            | StoreError::OtherSchema { .. }
             | StoreError::NewerSchema { .. }
             | StoreError::UnfinishedCopy
             | StoreError::Data(_) => "storage_unavailable",
         };
-        let detail = "it may have been recorded or not; send it again later, and what was recorded is recognised";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Storage unavailable", detail)
     }
 }

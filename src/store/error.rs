@@ -4,7 +4,8 @@ use std::io::ErrorKind;
 
 use rusqlite::ErrorCode;
 
-/// Why a read or a write did not happen. Nothing of a failed write is on disk.
+/// Why a read or a write did not happen. Nothing of a failed write is on disk, but where [`StoreError::may_be_written`]
+/// says that it may be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// More is waiting to be written than is allowed to wait.
@@ -34,6 +35,17 @@ pub enum StoreError {
     /// The PostgreSQL server cannot be reached, or does not let us work.
     #[error("PostgreSQL: {1}")]
     Server(ServerTrouble, String),
+    /// The server was told to write, and has not said whether it did.
+    #[error("PostgreSQL was told to write, and whether it did is not known: {0}")]
+    Unanswered(String),
+    /// The store is in another schema of the database than the one that its user works in.
+    #[error("the store is in schema {held} of this database, and its user works in schema {used}, where there is none")]
+    OtherSchema {
+        /// The store's.
+        held: String,
+        /// The one that is in use.
+        used: String,
+    },
     /// The file was written by a newer version of the bridge.
     #[error("the database has schema {found}, this version knows {known}: run the newer refairn-bridge that wrote it")]
     NewerSchema {
@@ -73,9 +85,22 @@ pub enum ServerTrouble {
     Authorities,
     /// Something between us and it gives each transaction another connection.
     Pooler,
+    /// Something between us and it refuses in its place.
+    PoolerRefuses,
+    /// Its database cannot hold every text.
+    Encoding,
+    /// None of the schemas that the user works in is there.
+    NoSchema,
 }
 
 impl StoreError {
+    /// Whether what was to be written may be on disk all the same. The next try will tell: what was recorded is
+    /// recognised.
+    #[must_use]
+    pub const fn may_be_written(&self) -> bool {
+        matches!(self, Self::Unanswered(_))
+    }
+
     /// A failure of the file system, told apart as SQLite's are.
     pub(super) fn from_io(what: &str, error: &std::io::Error) -> Self {
         let text = format!("{what}: {error}");

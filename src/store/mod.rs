@@ -67,6 +67,26 @@ pub struct Store {
     under_way: UnderWay,
 }
 
+/// Where a store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    /// Its file, or its database and schema.
+    pub place: String,
+    /// Whether it was made when it was opened, and holds nothing.
+    pub is_new: bool,
+    /// Schemas of the same database that hold other stores.
+    pub others: Vec<String>,
+}
+
+/// Connections that a server, or what is in front of it, has for a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// How many the store may come to have.
+    pub wanted: usize,
+    /// How many it can have.
+    pub free: usize,
+}
+
 /// What came of looking for damage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Looked {
@@ -94,13 +114,20 @@ impl Store {
         Ok(Self::new(Backend::Sqlite(Sqlite::open(path)?), planner))
     }
 
-    /// Connects to the PostgreSQL server at `url`, and brings the schema up to date. Any number of replicas may do so.
+    /// Connects to the PostgreSQL server at `url`, and brings the schema up to date. Any number of replicas may do so,
+    /// each over `connections_max` connections, two at least, and one that listens.
     ///
     /// # Errors
-    /// The server cannot be reached, is not what the address demands, or refuses us; or its database was written by a
-    /// newer version.
-    pub async fn connect(url: &ServerUrl, planner: Arc<dyn Planner>) -> Result<Self, StoreError> {
-        Ok(Self::new(Backend::Postgres(Postgres::connect(url).await?), planner))
+    /// The server cannot be reached, is not what the address demands, or refuses us; a pooler in front of it gives us no
+    /// sessions; its database was written by a newer version, cannot hold every text, or holds the store in another
+    /// schema than its user works in.
+    pub async fn connect(
+        url: &ServerUrl,
+        connections_max: usize,
+        planner: Arc<dyn Planner>,
+    ) -> Result<Self, StoreError> {
+        let backend = Backend::Postgres(Postgres::connect(url, connections_max).await?);
+        Ok(Self::new(backend, planner))
     }
 
     fn new(backend: Backend, planner: Arc<dyn Planner>) -> Self {
@@ -117,6 +144,15 @@ impl Store {
         }
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.home(),
+            Backend::Postgres(postgres) => postgres.home(),
+        }
+    }
+
     /// Whether the store takes writes now: commits a transaction that touches it.
     ///
     /// # Errors
@@ -125,6 +161,17 @@ impl Store {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.write_soon(Probe).await,
             Backend::Postgres(postgres) => postgres.write(Probe).await,
+        }
+    }
+
+    /// Whether the server has as many connections as the store may want. SQLite needs none.
+    ///
+    /// # Errors
+    /// The server does not say.
+    pub async fn room(&self) -> Result<Option<Room>, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(_) => Ok(None),
+            Backend::Postgres(postgres) => postgres.room().await.map(Some),
         }
     }
 
@@ -200,10 +247,7 @@ impl Work for Probe {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.backend {
-            Backend::Sqlite(sqlite) => write!(f, "Store({})", sqlite.path().display()),
-            Backend::Postgres(_) => f.write_str("Store(PostgreSQL)"),
-        }
+        write!(f, "Store({})", self.home().place)
     }
 }
 

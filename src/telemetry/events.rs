@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{EventId, Recorded};
 use crate::domain::fact::{Matter, Reading};
-use crate::store::{Leased, Lookup, LookupEnd, Mapped, Settlement, StoreError};
+use crate::store::{Home, Leased, Lookup, LookupEnd, Mapped, Settlement, StoreError};
 use crate::telemetry::lines::Line;
 use crate::telemetry::metrics::METRICS;
 
@@ -141,6 +141,21 @@ pub fn looked_up(lookup: &Lookup, outcome: &'static str, end: &LookupEnd) {
 pub fn lookups_refused(endpoint: &str, message: &str) {
     let message = without_addresses(message);
     tracing::error!(endpoint, "look-ups of endpoint {endpoint} pause for ten minutes: {message}; check its api_key");
+}
+
+/// The store was opened. A new one is no surprise once; where a store should have been, it is.
+pub fn store_opened(home: &Home) {
+    let Home { place, is_new, others } = home;
+    if *is_new {
+        tracing::warn!(place, "a new, empty store was made: {place}");
+    }
+    for other in others {
+        tracing::warn!(
+            place,
+            other,
+            "schema {other} of the same database holds another store; this bridge uses {place}"
+        );
+    }
 }
 
 /// A read or write of the store failed.

@@ -6,6 +6,7 @@
 pub mod call;
 pub mod case;
 pub mod place;
+pub mod pooler;
 pub mod postgres;
 pub mod provider;
 

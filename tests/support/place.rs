@@ -63,7 +63,7 @@ impl Server {
     pub async fn new(database: &Database) -> Self {
         let policy = Arc::new(Mutex::new(Policy::default()));
         let url = ServerUrl::parse(&database.url()).expect("an address");
-        let store = Store::connect(&url, Arc::new(Changing(Arc::clone(&policy)))).await.expect("a store");
+        let store = Store::connect(&url, 16, Arc::new(Changing(Arc::clone(&policy)))).await.expect("a store");
         let config: tokio_postgres::Config = database.url().parse().expect("an address");
         let (admin, connection) = config.connect(tokio_postgres::NoTls).await.expect("connected");
         // It ends with the client.

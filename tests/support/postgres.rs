@@ -66,6 +66,17 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port()
 }
 
+/// A script, as an unprivileged user where this one is root.
+pub(crate) fn as_other_user(script: &str) -> Command {
+    let root = Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n");
+    let mut command = if root { Command::new("runuser") } else { Command::new("sh") };
+    if root {
+        command.args(["-u", "postgres", "--", "sh"]);
+    }
+    command.args(["-c", script, "sh"]);
+    command
+}
+
 /// A server of a test's own.
 pub(crate) struct Server {
     bin: String,
@@ -87,12 +98,8 @@ impl Server {
     }
 
     fn start(port: Option<u16>) -> Self {
-        let root = Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n");
-        let mut command = if root { Command::new("runuser") } else { Command::new("sh") };
-        if root {
-            command.args(["-u", "postgres", "--", "sh"]);
-        }
-        command.args(["-c", RUN, "sh", &port.map(|port| port.to_string()).unwrap_or_default()]);
+        let mut command = as_other_user(RUN);
+        command.arg(port.map(|port| port.to_string()).unwrap_or_default());
         let command = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("a shell");
         let mut line = String::new();
@@ -146,20 +153,45 @@ fn run(command: &mut Command) -> String {
 impl Database {
     /// A new one.
     pub(crate) fn make() -> Self {
+        Self::encoded("UTF8")
+    }
+
+    /// A new one that keeps its texts so.
+    pub(crate) fn encoded(encoding: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let _one_at_a_time = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        run(SERVER.command("createdb").args(["-T", "template0", &name]));
+        run(SERVER.command("createdb").args(["-T", "template0", "-E", encoding, &name]));
         Self { name }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The server it is on, as poolers are told.
+    pub(crate) fn upstream() -> String {
+        format!("host={} port=5432", SERVER.folder)
+    }
+
+    /// Its address for another user.
+    pub(crate) fn url_of(&self, user: &str) -> String {
+        format!("postgres:///{}?user={user}&host={}", self.name, SERVER.folder)
     }
 
     /// Its address.
     pub(crate) fn url(&self) -> String {
-        format!("postgres:///{}?user=postgres&host={}", self.name, SERVER.folder)
+        self.url_of("postgres")
     }
 
     /// Does something to it behind the bridge's back.
     pub(crate) fn run(&self, sql: &str) {
-        SERVER.run(&self.name, &[sql]);
+        self.ask(sql);
+    }
+
+    /// What it answers.
+    pub(crate) fn ask(&self, sql: &str) -> String {
+        SERVER.run(&self.name, &[sql])
     }
 }

@@ -21,7 +21,7 @@ use crate::app::{self, StartError};
 use crate::clock::{Clock, SLACK};
 use crate::config::{Business, Config};
 use crate::refairn::{Client, KeyProbe};
-use crate::store::{Looked, Store};
+use crate::store::{Home, Looked, Room, Store, StoreError};
 use crate::telemetry::events;
 
 /// Find what is wrong with the set-up, and what to paste into each provider's dashboard
@@ -114,7 +114,6 @@ fn configuration(config: &Config) -> Vec<Finding> {
 /// Whether the database opens and takes a write. A bridge that is running is asked instead: a second one would take its
 /// work away.
 async fn database(config: &Config) -> Vec<Finding> {
-    let place = storage(&config.storage.url);
     match readiness(config.server.listen).await {
         Ok(Readiness::Ready) => {
             let what = format!("the bridge that runs on {} takes webhooks", config.server.listen);
@@ -126,39 +125,53 @@ async fn database(config: &Config) -> Vec<Finding> {
         }
         Ok(Readiness::Absent(_)) | Err(_) => {}
     }
-    let wrong = |error: &StartError, cure: String| Finding::wrong(Area::Storage, error.to_string(), cure);
+    let wrong = |error: StartError| {
+        let cure = match &error {
+            StartError::Store(store) => store_hint(store, &storage(&config.storage.url)),
+            StartError::Listen(..) | StartError::Client(_) => {
+                "leave DATABASE_URL out to keep the data in data/refairn-bridge.db".to_owned()
+            }
+        };
+        vec![Finding::wrong(Area::Storage, error.to_string(), cure)]
+    };
     let store = match app::open_store(config).await {
         Ok(store) => store,
-        Err(error) => {
-            let cure = match &error {
-                StartError::Store(store) => store_hint(store, &place),
-                StartError::Listen(..) | StartError::Client(_) => {
-                    "leave DATABASE_URL out to keep the data in data/refairn-bridge.db".to_owned()
-                }
-            };
-            return vec![wrong(&error, cure)];
-        }
+        Err(error) => return wrong(error),
     };
-    let found = match store.probe().await {
-        Ok(()) => store.damage(LOOK_FOR_DAMAGE_MAX).await,
-        Err(error) => Err(error),
-    };
-    let apart = clocks(&store).await;
+    let found = look_into(&store).await;
     store.close().await;
-    let found = match found {
-        Ok(Looked::Sound) => Finding::fine(Area::Storage, format!("{place} opens, takes a write, and is sound")),
-        Ok(Looked::NotAll) => Finding::fine(Area::Storage, format!("{place} opens and takes a write")),
-        Ok(Looked::Damaged(what)) => Finding::wrong(
+    found.unwrap_or_else(|error| wrong(StartError::Store(error)))
+}
+
+/// What an open store is like.
+async fn look_into(store: &Store) -> Result<Vec<Finding>, StoreError> {
+    let Home { place, is_new, others } = store.home();
+    let place = if *is_new { format!("{place} (made just now: a new, empty store)") } else { place.clone() };
+    store.probe().await?;
+    let mut findings = vec![match store.damage(LOOK_FOR_DAMAGE_MAX).await? {
+        Looked::Sound => Finding::fine(Area::Storage, format!("{place} opens, takes a write, and is sound")),
+        Looked::NotAll => Finding::fine(Area::Storage, format!("{place} opens and takes a write")),
+        Looked::Damaged(what) => Finding::wrong(
             Area::Storage,
             format!("{place} is damaged: {what}"),
             "stop the bridge, keep the file, look at the disk, and put your last backup in its place",
         ),
-        Err(error) => {
-            let cure = store_hint(&error, &place);
-            wrong(&StartError::Store(error), cure)
-        }
-    };
-    std::iter::once(found).chain(apart).collect()
+    }];
+    findings.extend(others.iter().map(|other| {
+        let what = format!("schema {other} of the same database holds another store, which this bridge does not use");
+        Finding::warning(Area::Storage, what)
+    }));
+    if let Some(Room { wanted, free }) = store.room().await?
+        && free < wanted
+    {
+        let what = format!(
+            "the server, or a pooler in front of it, has {free} connections for this bridge, which takes up to {wanted}: \
+             give it more, or lower storage.connections_max"
+        );
+        findings.push(Finding::warning(Area::Storage, what));
+    }
+    findings.extend(clocks(store).await);
+    Ok(findings)
 }
 
 /// Whether this machine's clock stands apart from the database's. What cannot be asked now is told of by [`database`].

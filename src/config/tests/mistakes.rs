@@ -80,6 +80,7 @@ fn every_number_has_its_range() {
     let numbers = [
         ("server", "body_max_bytes", 1024, 16 << 20),
         ("server", "failed_signatures_per_minute", 0, 6000),
+        ("storage", "connections_max", 2, 200),
         ("storage", "retention_days", 1, 3650),
         ("refairn", "timeout_ms", 100, 120_000),
         ("delivery", "concurrency", 1, 1024),

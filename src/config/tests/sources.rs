@@ -26,7 +26,7 @@ fn the_compiled_in_file_is_the_documented_default() {
     assert_eq!(config.server.body_max_bytes, 1 << 20);
     assert_eq!(config.server.failed_signatures_per_minute, 60);
     assert!(config.admin_token.is_none());
-    assert_eq!(config.storage.retention_days, 90);
+    assert_eq!((config.storage.connections_max, config.storage.retention_days), (16, 90));
     let StorageUrl::Sqlite(path) = &config.storage.url else { panic!("{:?}", config.storage.url) };
     assert_eq!(path, &setup.directory.path().join("data/refairn-bridge.db"));
     assert_eq!(config.refairn.base_url, "https://app.refairn.com");

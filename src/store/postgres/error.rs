@@ -2,7 +2,6 @@
 
 use std::error::Error;
 
-use deadpool_postgres::{HookError, PoolError, TimeoutType};
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::store::{ServerTrouble, StoreError};
@@ -34,6 +33,11 @@ fn refused(server: &DbError) -> StoreError {
         StoreError::Server(ServerTrouble::Pooler, text)
     } else if class == "28" {
         StoreError::Server(ServerTrouble::Login, text)
+    } else if class == "3F" {
+        StoreError::Server(ServerTrouble::NoSchema, text)
+    } else if code == &SqlState::PROTOCOL_VIOLATION {
+        // No server says so of what the driver sends: a pooler speaks in its place.
+        StoreError::Server(ServerTrouble::PoolerRefuses, text)
     } else if class == "3D" {
         StoreError::Server(ServerTrouble::NoDatabase, text)
     } else if ["08", "57"].contains(&class) {
@@ -68,15 +72,30 @@ pub(super) fn silent() -> StoreError {
     StoreError::Server(ServerTrouble::Unreachable, "the server does not answer in time".to_owned())
 }
 
-/// Why there is no connection.
-pub(super) fn no_connection(error: PoolError) -> StoreError {
-    match error {
-        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => told(&error),
-        PoolError::Closed => StoreError::Closed,
-        PoolError::Timeout(TimeoutType::Wait) => StoreError::Overloaded,
-        PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => silent(),
-        PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(HookError::Message(_)) => {
-            StoreError::Io("PostgreSQL: a connection could not be set up".to_owned())
-        }
+/// The user has no schema to work in.
+pub(super) fn no_schema() -> StoreError {
+    let text = "none of the schemas in its user's search_path is there";
+    StoreError::Server(ServerTrouble::NoSchema, text.to_owned())
+}
+
+/// A connection that can do nothing: poolers let clients in before they have one of the server's for them.
+pub(super) fn occupied() -> StoreError {
+    let text = "it lets us in and then does not answer: a pooler in front of the server has no connection to spare";
+    StoreError::Server(ServerTrouble::TooManyConnections, text.to_owned())
+}
+
+/// Connections are not sessions, as this shows.
+pub(super) fn pooled(shown_by: &str) -> StoreError {
+    let text =
+        format!("connections to it are no sessions, as from a pooler in transaction or statement mode: {shown_by}");
+    StoreError::Server(ServerTrouble::Pooler, text)
+}
+
+/// What came of a write that the server was told to keep. When the way to it broke, it may have been kept.
+pub(super) fn unanswered(error: StoreError) -> StoreError {
+    if let StoreError::Server(ServerTrouble::Unreachable | ServerTrouble::PoolerRefuses, text) = error {
+        StoreError::Unanswered(text)
+    } else {
+        error
     }
 }

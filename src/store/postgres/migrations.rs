@@ -1,10 +1,11 @@
 //! The schema, compiled in: replicas that start together bring it up to date one after the other.
 
-use deadpool_postgres::Client;
-
-use super::error::told;
+use super::error::no_schema;
+use super::server::{Connection, enter};
+use super::session::Session;
 use crate::crash::{self, Point};
-use crate::store::StoreError;
+use crate::store::sql::{Db, first, values};
+use crate::store::{Home, StoreError};
 
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0001_initial.sql"),
@@ -16,22 +17,65 @@ const MIGRATIONS: &[&str] = &[
 /// The lock that a replica holds while it looks at the schema; any number that nothing else uses.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7230513498176001)";
 
-/// Brings the schema up to date, in one transaction. `schema_version` counts the migrations that are in.
-pub(super) async fn run(client: &mut Client) -> Result<(), StoreError> {
-    let transaction = client.transaction().await.map_err(|e| told(&e))?;
-    let begin = format!("{LOCK}; CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)");
-    transaction.batch_execute(&begin).await.map_err(|e| told(&e))?;
-    let row = transaction.query_one("SELECT COALESCE(MAX(version), 0) FROM schema_version", &[]).await;
-    let found: i64 = row.and_then(|row| row.try_get(0)).map_err(|e| told(&e))?;
+/// The schemas of this database in which this user can read a store. Other programs may have a table of one of these
+/// names.
+const HELD: &str = "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+     WHERE c.relkind = 'r' AND c.relname IN ('schema_version', 'events', 'facts', 'deliveries') \
+     AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') \
+     GROUP BY n.nspname HAVING COUNT(*) = 4 ORDER BY n.nspname";
+
+/// Where a store is, or is to be made: the name of its schema, and what people are told.
+pub(super) struct Found {
+    pub(super) schema: String,
+    pub(super) home: Home,
+}
+
+/// Whether there is a store. None is made.
+pub(super) async fn is_there(connection: &mut Connection) -> Result<bool, StoreError> {
+    Ok(!find(&connection.transaction().await?).await?.home.is_new)
+}
+
+/// Finds the store and brings its schema up to date, in one transaction. `schema_version` counts the migrations that are
+/// in.
+pub(super) async fn run(connection: &mut Connection) -> Result<Found, StoreError> {
+    let session = connection.transaction().await?;
+    session.run(LOCK).await?;
+    let found = find(&session).await?;
+    session.run(&enter(&found.schema)).await?;
+    session.run("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)").await?;
+    let row = first(&session, "SELECT COALESCE(MAX(version), 0) FROM schema_version", values![]).await?;
+    let version = row.map_or(Ok(0), |mut row| row.int())?;
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    if found > known {
-        return Err(StoreError::NewerSchema { found, known });
+    if version > known {
+        return Err(StoreError::NewerSchema { found: version, known });
     }
-    for (version, sql) in (1i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
-        transaction.batch_execute(sql).await.map_err(|e| told(&e))?;
+    for (version, sql) in (1i64..).zip(MIGRATIONS).filter(|(next, _)| *next > version) {
+        session.run(sql).await?;
         let note = format!("DELETE FROM schema_version; INSERT INTO schema_version (version) VALUES ({version})");
-        transaction.batch_execute(&note).await.map_err(|e| told(&e))?;
+        session.run(&note).await?;
         crash::here(Point::Migrating);
     }
-    transaction.commit().await.map_err(|e| told(&e))
+    session.commit().await?;
+    Ok(found)
+}
+
+/// Where the store is. One that is not where its user works is not looked for there by any other statement: without this
+/// a second, empty one would be made.
+async fn find(session: &Session<'_>) -> Result<Found, StoreError> {
+    let mut held = Vec::new();
+    for mut row in session.query(HELD, values![]).await? {
+        held.push(row.text()?);
+    }
+    let mut row = session.query("SELECT current_database(), current_schema()", values![]).await?;
+    let mut row = row.pop().ok_or_else(no_schema)?;
+    let (database, used) = (row.text()?, row.text_option()?);
+    let is_new = !used.as_ref().is_some_and(|used| held.contains(used));
+    if let Some(held) = held.first().filter(|_| is_new) {
+        let used = used.unwrap_or_else(|| "(none that is there)".to_owned());
+        return Err(StoreError::OtherSchema { held: held.clone(), used });
+    }
+    let schema = used.ok_or_else(no_schema)?;
+    let others = held.into_iter().filter(|other| *other != schema).collect();
+    let home = Home { place: format!("database {database}, schema {schema}"), is_new, others };
+    Ok(Found { schema, home })
 }

@@ -7,49 +7,42 @@
 //! Whatever talks to the server is a task of its own. A caller that looks elsewhere for a while - one of many futures
 //! in one task - would otherwise keep a connection and its locks, with nobody to end what it began.
 
+mod entry;
 mod error;
 mod migrations;
+mod pool;
+mod room;
+mod server;
 mod session;
 mod tls;
 mod watch;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Client, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::sync::oneshot;
-use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::facts::INBOX_COLUMNS;
 use super::intake::{FIND, row_of};
 use super::rows::unknown;
 use super::sql::{DATABASE_NOW, Dialect, Row, Value, Work, span, values};
-use super::{StoreError, copy};
+use super::{Home, StoreError, copy};
 use crate::clock::{SLACK, chance_permille};
 use crate::domain::database::ServerUrl;
 use crate::domain::event::{EventId, NewEvent, Recorded};
 use crate::tasks::Tasks;
-use error::{no_connection, silent, told};
-use session::Session;
+use error::{silent, unanswered};
+use pool::Pool;
+use server::{Connection, Server, enter};
 
-/// Connections of one replica, without the one that listens.
-const CONNECTIONS_MAX: usize = 16;
-/// Events and writes that may wait for a connection; beyond that webhooks are answered 503.
-const WAITING_MAX: usize = 1024;
-/// How long to wait for a connection that others are using.
-const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(5);
-/// How long the server may take to let us in.
+/// Connections for a copy: it reads or writes one batch after the other.
+const COPY_CONNECTIONS_MAX: usize = 2;
+/// How long the server may take to let us in, and to take our set-up.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long anything may take, from the first word to the last: a server that hangs is a server that is gone.
 const OPERATION_WAIT_MAX: Duration = Duration::from_secs(20);
-/// How long the system goes on with a connection whose other end does not answer.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
-/// Then it asks whether the other end is there, so often, and no more than so many times.
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
-const KEEPALIVES_MAX: u32 = 3;
 /// How often a write that met another in a deadlock is run again.
 const RUNS_MAX: u32 = 8;
 /// How long an event that a replica has been given to read is its own, microseconds. Nothing that came in later goes
@@ -57,67 +50,84 @@ const RUNS_MAX: u32 = 8;
 /// is written once.
 const CLAIM_MICROS: i64 = 5_000_000;
 
-/// What every connection is told first. A commit is on disk before it is answered, whatever the server's default.
-const SESSION: &str = "SET synchronous_commit = on; SET statement_timeout = '15s'; SET lock_timeout = '10s'; \
-     SET idle_in_transaction_session_timeout = '15s'; SET default_transaction_isolation = 'read committed'; \
-     SET standard_conforming_strings = on";
-
 /// A handle on the database; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
-    server: Arc<Config>,
-    tls: MakeRustlsConnect,
+    server: Arc<Server>,
     tasks: Tasks,
+    home: Home,
     /// Tells this replica from the others.
     replica: i64,
 }
 
 impl Postgres {
-    /// Connects to a store that is whole, to work with it.
-    pub(super) async fn connect(url: &ServerUrl) -> Result<Self, StoreError> {
-        let store = Self::prepare(url)?;
-        store.migrate().await?;
-        if store.holds(copy::MARKER).await? { Err(StoreError::UnfinishedCopy) } else { Ok(store) }
+    /// Connects to a store that is whole, to work with it, over so many connections and one that listens.
+    pub(super) async fn connect(url: &ServerUrl, connections_max: usize) -> Result<Self, StoreError> {
+        bounded(async {
+            let (server, pair) = Self::reach(url).await?;
+            entry::keeps_every_text(&pair[0]).await?;
+            Self::open(server, pair, connections_max).await?.whole().await
+        })
+        .await
     }
 
     /// Connects to a store to copy another one into it: it may hold a part of that already.
     pub(super) async fn connect_target(url: &ServerUrl) -> Result<Self, StoreError> {
-        let store = Self::prepare(url)?;
-        store.migrate().await?;
-        Ok(store)
+        bounded(async {
+            let (server, pair) = Self::reach(url).await?;
+            entry::keeps_every_text(&pair[0]).await?;
+            Self::open(server, pair, COPY_CONNECTIONS_MAX).await
+        })
+        .await
     }
 
-    /// Connects to a store to copy it. None is made if there is none.
+    /// Connects to a store to copy it. None is made if there is none. Whatever its encoding, all that it holds can be
+    /// read.
     pub(super) async fn connect_source(url: &ServerUrl) -> Result<Option<Self>, StoreError> {
-        let store = Self::prepare(url)?;
-        if store.holds("schema_version").await? { Self::connect(url).await.map(Some) } else { Ok(None) }
+        bounded(async {
+            let (server, mut pair) = Self::reach(url).await?;
+            if !migrations::is_there(&mut pair[0]).await? {
+                return Ok(None);
+            }
+            Self::open(server, pair, COPY_CONNECTIONS_MAX).await?.whole().await.map(Some)
+        })
+        .await
     }
 
-    /// Ready to connect.
-    fn prepare(url: &ServerUrl) -> Result<Self, StoreError> {
-        let server = server(url)?;
-        let tls = tls::connector(&url.tls)?;
-        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(server.clone(), tls.clone(), manager_config);
-        let prepare = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
-            Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
-        });
-        let pool = Pool::builder(manager)
-            .max_size(CONNECTIONS_MAX)
-            .wait_timeout(Some(CONNECTION_WAIT_MAX))
-            .create_timeout(Some(CONNECT_WAIT_MAX))
-            .recycle_timeout(Some(CONNECT_WAIT_MAX))
-            .runtime(Runtime::Tokio1)
-            .post_create(prepare)
-            .build()
-            .map_err(|_| StoreError::Io("PostgreSQL: the connections cannot be set up".to_owned()))?;
-        Ok(Self { pool, server: Arc::new(server), tls, tasks: Tasks::new(), replica: rand::random() })
+    /// The first connections, each of them a session.
+    async fn reach(url: &ServerUrl) -> Result<(Server, [Connection; 2]), StoreError> {
+        let server = Server::new(url)?;
+        let pair = entry::sessions(&server).await?;
+        Ok((server, pair))
     }
 
-    async fn migrate(&self) -> Result<(), StoreError> {
-        let newcomer = self.clone();
-        self.apart(async move { migrations::run(&mut newcomer.client().await?).await }).await
+    /// The store, with its schema up to date. All connections work in the schema where it was found.
+    async fn open(
+        server: Server,
+        [mut first, second]: [Connection; 2],
+        connections_max: usize,
+    ) -> Result<Self, StoreError> {
+        let found = migrations::run(&mut first).await?;
+        second.run(&enter(&found.schema)).await?;
+        let server = server.in_schema(&found.schema);
+        let pool = Pool::new(server.clone(), connections_max, vec![first, second]);
+        let (server, tasks) = (Arc::new(server), Tasks::new());
+        Ok(Self { pool, server, tasks, home: found.home, replica: rand::random() })
+    }
+
+    async fn whole(self) -> Result<Self, StoreError> {
+        let is_part = self.holds(copy::MARKER).await?;
+        if is_part {
+            self.close().await;
+            return Err(StoreError::UnfinishedCopy);
+        }
+        Ok(self)
+    }
+
+    /// Where it is.
+    pub(super) const fn home(&self) -> &Home {
+        &self.home
     }
 
     /// Whether there is such a table.
@@ -137,14 +147,7 @@ impl Postgres {
     pub(super) async fn close(&self) {
         // Nothing lasts longer than that, so nothing is left.
         let _ = self.tasks.stop(OPERATION_WAIT_MAX).await;
-        self.pool.close();
-    }
-
-    async fn client(&self) -> Result<Client, StoreError> {
-        if self.pool.status().waiting >= WAITING_MAX {
-            return Err(StoreError::Overloaded);
-        }
-        self.pool.get().await.map_err(no_connection)
+        self.pool.close().await;
     }
 
     /// Runs something that talks to the server in a task of its own, for so long and no longer. It goes on when nobody
@@ -158,9 +161,8 @@ impl Postgres {
         let pool = self.pool.clone();
         self.tasks.spawn(async move {
             let outcome = tokio::time::timeout(OPERATION_WAIT_MAX, talk).await.unwrap_or_else(|_| {
-                // The other end may be a server that was replaced and never said so: its connections are not used
-                // again.
-                pool.retain(|_, _| false);
+                // The other end may be a server that was replaced and never said so.
+                pool.doubt();
                 Err(silent())
             });
             // Whoever asked may be gone.
@@ -169,10 +171,21 @@ impl Postgres {
         told.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Runs one statement.
+    /// Runs one statement, which writes nothing that somebody counts on.
     pub(super) async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        let (store, sql) = (self.clone(), sql.to_owned());
-        self.apart(async move { session::query(&store.client().await?, &sql, &values).await }).await
+        self.run(sql, values, Told::default()).await
+    }
+
+    async fn run(&self, sql: &str, values: Vec<Value>, keep: Told) -> Result<Vec<Row>, StoreError> {
+        let (pool, sql) = (self.pool.clone(), sql.to_owned());
+        let talk = async move {
+            let lent = pool.get().await?;
+            keep.set();
+            let outcome = session::query(lent.parts(), &sql, &values).await;
+            lent.give_back();
+            outcome
+        };
+        self.apart(talk).await
     }
 
     /// Writes, all or nothing.
@@ -180,25 +193,23 @@ impl Postgres {
         let work = Arc::new(work);
         let mut run = 1;
         loop {
-            let (store, work) = (self.clone(), Arc::clone(&work));
-            match self.apart(async move { store.write_once(work.as_ref()).await }).await {
+            let keep = Told::default();
+            let (pool, work, commit) = (self.pool.clone(), Arc::clone(&work), keep.clone());
+            let talk = async move {
+                let mut lent = pool.get().await?;
+                let outcome = write_once(&mut lent, work.as_ref(), &commit).await;
+                lent.give_back();
+                outcome
+            };
+            match self.apart(talk).await {
                 Err(StoreError::Locked(_)) if run < RUNS_MAX => {
                     let rest = Duration::from_millis(u64::from(run * chance_permille() / 20));
                     tokio::time::sleep(rest).await;
                     run += 1;
                 }
-                outcome => return outcome,
+                outcome => return keep.outcome(outcome),
             }
         }
-    }
-
-    async fn write_once<W: Work>(&self, work: &W) -> Result<W::Answer, StoreError> {
-        let mut client = self.client().await?;
-        // Dropped before its commit, it is rolled back.
-        let session = Session(client.transaction().await.map_err(|e| told(&e))?);
-        let answer = work.run(&session).await?;
-        session.0.commit().await.map_err(|e| told(&e))?;
-        Ok(answer)
     }
 
     /// Records an event in one statement, which is a transaction: one way there and back.
@@ -209,7 +220,9 @@ impl Postgres {
              kept AS (INSERT INTO bodies (event_id, body) SELECT id, ?8 FROM recorded) SELECT id FROM recorded";
         let mut row = row_of(event);
         row.push(Value::from(&event.body_zstd));
-        if let Some(mut row) = self.query(sql, row).await?.into_iter().next() {
+        let keep = Told::default();
+        let recorded = keep.outcome(self.run(sql, row, keep.clone()).await)?;
+        if let Some(mut row) = recorded.into_iter().next() {
             return Ok(Recorded { id: EventId(row.int()?), duplicate: false });
         }
         let found = self.query(FIND, values![&event.endpoint, &event.identity.dedup_key]).await?;
@@ -248,24 +261,30 @@ impl Postgres {
     }
 }
 
-/// The address as the driver takes it, with our limits on every wait for the network.
-fn server(url: &ServerUrl) -> Result<Config, StoreError> {
-    // The error of the parser could quote the password.
-    let unreadable = |_| StoreError::Io("the address of the PostgreSQL server cannot be read".to_owned());
-    let mut server: Config = url.address.expose().parse().map_err(unreadable)?;
-    server.connect_timeout(CONNECT_WAIT_MAX).tcp_user_timeout(SILENCE_MAX);
-    server.keepalives_idle(SILENCE_MAX).keepalives_interval(KEEPALIVE_EVERY).keepalives_retries(KEEPALIVES_MAX);
-    if server.get_application_name().is_none() {
-        server.application_name("refairn-bridge");
+/// For so long and no longer.
+async fn bounded<T>(opening: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(OPERATION_WAIT_MAX, opening).await.unwrap_or_else(|_| Err(silent()))
+}
+
+async fn write_once<W: Work>(connection: &mut Connection, work: &W, commit: &Told) -> Result<W::Answer, StoreError> {
+    let session = connection.transaction().await?;
+    let answer = work.run(&session).await?;
+    commit.set();
+    session.commit().await?;
+    Ok(answer)
+}
+
+/// Whether the server was told to keep what was written: from then on, whether it did is its to say.
+#[derive(Clone, Default)]
+struct Told(Arc<AtomicBool>);
+
+impl Told {
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
-    if server.get_hosts().is_empty() {
-        // A certificate may be for an address.
-        for addr in server.get_hostaddrs().to_vec() {
-            server.host(addr.to_string());
-        }
+
+    /// What came of the write.
+    fn outcome<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        outcome.map_err(|error| if self.0.load(Ordering::Relaxed) { unanswered(error) } else { error })
     }
-    // A socket in the file system needs no TLS, and has none.
-    let local = server.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
-    server.ssl_mode(if local { SslMode::Disable } else { tls::mode(&url.tls) });
-    Ok(server)
 }

@@ -3,29 +3,45 @@
 use std::borrow::Cow;
 use std::error::Error;
 
-use deadpool_postgres::{GenericClient, Transaction};
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{GenericClient, Transaction};
 
 use super::error::told;
+use super::server::Statements;
 use crate::domain::event::EventId;
 use crate::store::StoreError;
 use crate::store::sql::{Db, Dialect, Lock, Row, Value};
 
 /// A transaction.
-pub(super) struct Session<'a>(pub(super) Transaction<'a>);
+pub(super) struct Session<'a> {
+    pub(super) transaction: Transaction<'a>,
+    pub(super) statements: &'a Statements,
+}
+
+impl Session<'_> {
+    /// Runs statements without parameters.
+    pub(super) async fn run(&self, sql: &str) -> Result<(), StoreError> {
+        self.transaction.batch_execute(sql).await.map_err(|e| told(&e))
+    }
+
+    /// Ends it, and keeps what was written.
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        self.transaction.commit().await.map_err(|e| told(&e))
+    }
+}
 
 impl Db for Session<'_> {
     const DIALECT: Dialect = Dialect::Postgres;
 
     async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        query(&self.0, sql, &values).await
+        query((&self.transaction, self.statements), sql, &values).await
     }
 
     async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
-        let statement = self.0.prepare_cached(&numbered(sql)).await.map_err(|e| told(&e))?;
-        self.0.execute(&statement, &parameters(&values)).await.map_err(|e| told(&e))
+        let statement = self.statements.prepare(&self.transaction, &numbered(sql)).await?;
+        self.transaction.execute(&statement, &parameters(&values)).await.map_err(|e| told(&e))
     }
 
     async fn lock(&self, locks: &[Lock<'_>]) -> Result<(), StoreError> {
@@ -37,29 +53,33 @@ impl Db for Session<'_> {
         numbers.sort_unstable();
         numbers.dedup();
         let sql = "SELECT pg_advisory_xact_lock(n) FROM unnest($1::BIGINT[]) AS n";
-        let statement = self.0.prepare_cached(sql).await.map_err(|e| told(&e))?;
-        self.0.execute(&statement, &[&numbers]).await.map_err(|e| told(&e))?;
+        let statement = self.statements.prepare(&self.transaction, sql).await?;
+        self.transaction.execute(&statement, &[&numbers]).await.map_err(|e| told(&e))?;
         Ok(())
     }
 
     async fn try_lock(&self, lock: Lock<'_>) -> Result<bool, StoreError> {
-        let statement = self.0.prepare_cached("SELECT pg_try_advisory_xact_lock($1)").await.map_err(|e| told(&e))?;
-        let row = self.0.query_one(&statement, &[&number(lock)]).await.map_err(|e| told(&e))?;
+        let statement = self.statements.prepare(&self.transaction, "SELECT pg_try_advisory_xact_lock($1)").await?;
+        let row = self.transaction.query_one(&statement, &[&number(lock)]).await.map_err(|e| told(&e))?;
         row.try_get(0).map_err(|e| told(&e))
     }
 
     async fn unread(&self, events: &[EventId]) -> Result<Vec<EventId>, StoreError> {
         let ids: Vec<i64> = events.iter().map(|event| event.0).collect();
         let sql = "SELECT id FROM events WHERE id = ANY($1) AND state = 'received' ORDER BY id FOR UPDATE";
-        let statement = self.0.prepare_cached(sql).await.map_err(|e| told(&e))?;
-        let rows = self.0.query(&statement, &[&ids]).await.map_err(|e| told(&e))?;
+        let statement = self.statements.prepare(&self.transaction, sql).await?;
+        let rows = self.transaction.query(&statement, &[&ids]).await.map_err(|e| told(&e))?;
         rows.iter().map(|row| row.try_get(0).map(EventId).map_err(|e| told(&e))).collect()
     }
 }
 
 /// Runs a statement and reads its rows.
-pub(super) async fn query(client: &impl GenericClient, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
-    let statement = client.prepare_cached(&numbered(sql)).await.map_err(|e| told(&e))?;
+pub(super) async fn query(
+    (client, statements): (&(impl GenericClient + Sync), &Statements),
+    sql: &str,
+    values: &[Value],
+) -> Result<Vec<Row>, StoreError> {
+    let statement = statements.prepare(client, &numbered(sql)).await?;
     let rows = client.query(&statement, &parameters(values)).await.map_err(|e| told(&e))?;
     rows.iter().map(read).collect()
 }

@@ -57,8 +57,8 @@ impl Postgres {
 
     /// Listens until the connection is lost.
     async fn listen(&self, outbox: &Notify) -> Result<(), StoreError> {
-        let connect = tokio::time::timeout(CONNECT_WAIT_MAX, self.server.connect(self.tls.clone()));
-        let (client, mut connection) = connect.await.map_err(|_| silent())?.map_err(|e| told(&e))?;
+        let connect = tokio::time::timeout(CONNECT_WAIT_MAX, self.server.connect());
+        let (client, mut connection) = connect.await.map_err(|_| silent())??;
         let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
         let told_all = async {
             while let Some(message) = messages.next().await {

@@ -17,8 +17,8 @@ pub(super) fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// Brings the schema up to date. `user_version` counts the migrations that are in.
-pub(super) fn run(db: &mut Connection) -> Result<(), StoreError> {
+/// Brings the schema up to date; true when there was none. `user_version` counts the migrations that are in.
+pub(super) fn run(db: &mut Connection) -> Result<bool, StoreError> {
     let found: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let known = known();
     if found > known {
@@ -31,5 +31,5 @@ pub(super) fn run(db: &mut Connection) -> Result<(), StoreError> {
         crash::here(Point::Migrating);
         transaction.commit()?;
     }
-    Ok(())
+    Ok(found == 0)
 }

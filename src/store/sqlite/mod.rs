@@ -15,7 +15,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
 use super::sql::{Db, Dialect, Lock, Row, Value, Work};
-use super::{Looked, StoreError, copy};
+use super::{Home, Looked, StoreError, copy};
 use crate::domain::event::EventId;
 use writer::Writer;
 
@@ -30,6 +30,7 @@ pub(super) struct Sqlite {
     writer: Writer,
     readers: Arc<Mutex<Vec<Connection>>>,
     path: Arc<PathBuf>,
+    home: Arc<Home>,
     /// Held as long as the store is open: leases are this process's alone.
     lock: Arc<File>,
 }
@@ -56,14 +57,17 @@ impl Sqlite {
         let lock = lock(path)?;
         may_be_written(path)?;
         let mut connection = writer::open(path)?;
-        migrations::run(&mut connection)?;
+        let is_new = migrations::run(&mut connection)?;
         prepare(&connection)?;
         let writer = Writer::start(connection, path)?;
-        Ok(Self { writer, readers: Arc::default(), path: Arc::new(path.to_owned()), lock: Arc::new(lock) })
+        let home = Home { place: path.display().to_string(), is_new, others: Vec::new() };
+        let (path, home, lock) = (Arc::new(path.to_owned()), Arc::new(home), Arc::new(lock));
+        Ok(Self { writer, readers: Arc::default(), path, home, lock })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Where it is.
+    pub(super) fn home(&self) -> &Home {
+        &self.home
     }
 
     /// Runs a read on a connection of its own, off the asynchronous threads.

@@ -30,7 +30,7 @@ impl Place {
         let planner = Arc::new(Ledger(Policy::default()));
         match self {
             Self::File(folder) => Store::open(&folder.path().join("bridge.db"), planner),
-            Self::Server(database) => Store::connect(&ServerUrl::parse(&database.url()).unwrap(), planner).await,
+            Self::Server(database) => Store::connect(&ServerUrl::parse(&database.url()).unwrap(), 16, planner).await,
         }
     }
 
