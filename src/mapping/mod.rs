@@ -91,6 +91,7 @@ impl Mapper {
             }
             crash::here(Point::Mapped);
             self.post(mapped).await?;
+            self.store.new_crowds().into_iter().for_each(events::crowded);
             self.outbox.notify_one();
             if let Some(lookups) = &self.lookups {
                 lookups.notify_one();

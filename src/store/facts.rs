@@ -6,7 +6,8 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
-use super::people::{put_outcome, replan};
+use super::crowds::Crowds;
+use super::people::{load, put_outcome, write};
 use super::placing::{Placing, keys, place};
 use super::rows::{micros, time, unknown};
 use super::sql::{Db, Dialect, Lock, Row, Work, first, values};
@@ -104,7 +105,7 @@ impl Store {
                 Backend::Sqlite(_) => Vec::new(),
                 Backend::Postgres(_) => events.split_off(events.len().min(POSTGRES_EVENTS_MAX as usize)),
             };
-            self.write(Post { events, planner: planner.clone(), now }).await?;
+            self.write(Post { events, planner: planner.clone(), crowds: self.crowds.clone(), now }).await?;
             events = rest;
         }
         if let Backend::Postgres(postgres) = &self.backend {
@@ -118,6 +119,7 @@ impl Store {
 struct Post {
     events: Vec<Mapped>,
     planner: Arc<dyn Planner>,
+    crowds: Crowds,
     now: Timestamp,
 }
 
@@ -139,7 +141,12 @@ impl Work for Post {
         db.lock(&locks).await?;
         crash::here(Point::Posting);
         // Side by side: over a network it is the ways there and back that take time.
-        try_join_all(people.iter().map(|key| replan(db, self.planner.as_ref(), key, self.now))).await?;
+        try_join_all(people.iter().map(async |key| {
+            let person = load(db, key).await?;
+            self.crowds.look_at(&person);
+            write(db, &person, self.planner.plan(&person, self.now)).await
+        }))
+        .await?;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod body;
 pub mod copy;
+mod crowds;
 mod error;
 mod facts;
 mod held;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub use crowds::{Crowd, FACTS_SOFT_MAX};
 pub use error::{ServerTrouble, StoreError};
 pub use facts::{Inbox, Mapped};
 pub use lookups::{Lack, Lookup, LookupEnd};
@@ -42,6 +44,7 @@ pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 use crate::domain::database::ServerUrl;
 use crate::domain::delivery::Delivery;
 use crate::domain::person::{Person, Plan};
+use crowds::Crowds;
 use held::UnderWay;
 use lease::Turn;
 use postgres::Postgres;
@@ -65,6 +68,7 @@ pub struct Store {
     planner: Arc<dyn Planner>,
     turn: Turn,
     under_way: UnderWay,
+    crowds: Crowds,
 }
 
 /// Where a store is.
@@ -131,7 +135,7 @@ impl Store {
     }
 
     fn new(backend: Backend, planner: Arc<dyn Planner>) -> Self {
-        Self { backend, planner, turn: Turn::default(), under_way: UnderWay::default() }
+        Self { backend, planner, turn: Turn::default(), under_way: UnderWay::default(), crowds: Crowds::default() }
     }
 
     /// Tells what other replicas do: notifies `inbox` when there may be events to read, `outbox` when there may be

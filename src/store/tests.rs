@@ -1,6 +1,7 @@
 //! What every store must keep, whatever database is behind it.
 
 mod copying;
+mod crowds;
 mod files;
 mod order;
 mod places;

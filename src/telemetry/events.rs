@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{EventId, Recorded};
 use crate::domain::fact::{Matter, Reading};
-use crate::store::{Home, Leased, Lookup, LookupEnd, Mapped, Settlement, StoreError};
+use crate::store::{Crowd, Home, Leased, Lookup, LookupEnd, Mapped, Settlement, StoreError};
 use crate::telemetry::lines::Line;
 use crate::telemetry::metrics::METRICS;
 
@@ -143,11 +143,23 @@ pub fn lookups_refused(endpoint: &str, message: &str) {
     tracing::error!(endpoint, "look-ups of endpoint {endpoint} pause for ten minutes: {message}; check its api_key");
 }
 
-/// The store was opened. A new one is no surprise once; where a store should have been, it is.
+/// A customer has very many events. Told once for each customer.
+pub fn crowded(crowd: Crowd) {
+    let Crowd { event, facts } = crowd;
+    let none: [&str; 0] = [];
+    METRICS.crowds.with_label_values(&none).inc();
+    tracing::warn!(
+        %event,
+        facts,
+        "the customer of {event} has {facts} events, and each further one takes longer: does one address stand for many buyers?"
+    );
+}
+
+/// The store was opened. That it is a new one is said once, so that nobody waits in vain for what an old one holds.
 pub fn store_opened(home: &Home) {
     let Home { place, is_new, others } = home;
     if *is_new {
-        tracing::warn!(place, "a new, empty store was made: {place}");
+        tracing::info!(place, "a new, empty store was made: {place}");
     }
     for other in others {
         tracing::warn!(

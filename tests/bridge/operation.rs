@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use serde_json::json;
 
 use super::kit::log;
+use super::kit::process::{Process, TOKEN};
 use super::kit::samples::{Sale, charge};
 use super::kit::wire::Request;
 use super::kit::world::{Setup, World};
@@ -177,4 +179,53 @@ async fn nothing_private_is_logged_whatever_goes_wrong() {
     }
     world.leave.refused_calls = true;
     world.end().await;
+}
+
+/// As if a customer had so many events more: copies of the one there is.
+fn add_events(process: &Process, count: i64) {
+    let db = rusqlite::Connection::open(process.folder.path().join("bridge.db")).expect("opened");
+    let sql = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1) \
+         INSERT INTO events (endpoint, provider, business, dedup_key, type, state, reason, received_at) \
+         SELECT endpoint, provider, business, 'more ' || n, type, 'ignored', 'already_reported', received_at \
+         FROM events, n WHERE id = 1";
+    db.execute(sql, [count]).expect("added");
+    let sql = "INSERT INTO facts SELECT e.id, f.business, f.scope, f.customer, f.email_key, f.has_code, f.received_at, \
+         f.data FROM events e, facts f WHERE f.event_id = 1 AND e.id > 1";
+    db.execute(sql, []).expect("added");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_many_buyers_share_is_told_once_without_the_address() {
+    let mut process = Process::new(&[]);
+    let sale = |n: usize| Sale::new(&format!("till{n}"), "till@example.com", Clock::system().now()).event().to_string();
+    process.start().await;
+    process.post(Stripe, sale(0).as_bytes()).await.expect("answered 2xx");
+    super::kit::until("it is told", async || process.sandbox.look(|book| book.payments().len() == 1).then_some(()))
+        .await;
+    process.kill();
+    add_events(&process, 1000);
+    process.start().await;
+    for n in 1..4 {
+        let (event, _) = process.post(Stripe, sale(n).as_bytes()).await.expect("answered 2xx");
+        super::kit::until("it is read", async || {
+            (process.get(&format!("/api/v1/events/{event}")).await["state"] != "received").then_some(())
+        })
+        .await;
+    }
+    let told = process.log().lines().filter(|line| line.contains("each further one takes longer")).count();
+    assert_eq!(told, 1, "once for each customer");
+    assert!(process.log().contains("evt_1002 has 1002 events"), "{}", process.log());
+    let metrics = Request::new("GET", "/metrics").header("Authorization", format!("Bearer {TOKEN}"));
+    let metrics = metrics.send(process.addr).await.text();
+    assert_eq!(value(&metrics, "refairn_bridge_crowded_customers_total "), Some(1.0));
+    process.kill();
+    let mut check = process.command(&["check"]);
+    let said = tokio::task::block_in_place(|| check.output()).expect("it runs").stdout;
+    let said = String::from_utf8(said).expect("UTF-8");
+    assert!(
+        said.contains("customers with more than 1000 events, which makes each further one slow: 1;")
+            && !said.contains('@'),
+        "{said}"
+    );
+    process.end().await;
 }

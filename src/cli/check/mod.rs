@@ -21,7 +21,7 @@ use crate::app::{self, StartError};
 use crate::clock::{Clock, SLACK};
 use crate::config::{Business, Config};
 use crate::refairn::{Client, KeyProbe};
-use crate::store::{Home, Looked, Room, Store, StoreError};
+use crate::store::{Crowd, FACTS_SOFT_MAX, Home, Looked, Room, Store, StoreError};
 use crate::telemetry::events;
 
 /// Find what is wrong with the set-up, and what to paste into each provider's dashboard
@@ -161,6 +161,13 @@ async fn look_into(store: &Store) -> Result<Vec<Finding>, StoreError> {
         let what = format!("schema {other} of the same database holds another store, which this bridge does not use");
         Finding::warning(Area::Storage, what)
     }));
+    if let Some((customers, Crowd { event, facts })) = store.crowds().await? {
+        let what = format!(
+            "customers with more than {FACTS_SOFT_MAX} events, which makes each further one slow: {customers}; that of \
+             {event} has {facts}. Let no address stand for many buyers"
+        );
+        findings.push(Finding::warning(Area::Storage, what));
+    }
     if let Some(Room { wanted, free }) = store.room().await?
         && free < wanted
     {

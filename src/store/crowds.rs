@@ -1,0 +1,73 @@
+//! Customers with very many events. All that is known of a customer is read for each new event, so one address that many
+//! buyers share - the till's, a placeholder - costs time that grows with the square of its sales.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::sql::values;
+use super::{Store, StoreError};
+use crate::domain::event::EventId;
+use crate::domain::person::{Person, PersonKey};
+
+/// Events about one customer beyond which somebody should look: years of a subscription, and hundredths of a second of
+/// work for each further one.
+pub const FACTS_SOFT_MAX: usize = 1000;
+/// Customers that are remembered as told; of more than that nobody wants to hear.
+const TOLD_MAX: usize = 1000;
+
+/// A customer with more events than [`FACTS_SOFT_MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowd {
+    /// One of the events, to find the customer by.
+    pub event: EventId,
+    /// How many there are.
+    pub facts: usize,
+}
+
+/// The crowds that this process has met.
+#[derive(Clone, Default)]
+pub(super) struct Crowds(Arc<Mutex<Met>>);
+
+#[derive(Default)]
+struct Met {
+    people: HashSet<PersonKey>,
+    untold: Vec<Crowd>,
+}
+
+impl Crowds {
+    /// Notes a customer that was just read, the first time that there is too much of it.
+    pub(super) fn look_at(&self, person: &Person) {
+        let facts = person.facts.len();
+        let Some(last) = person.facts.iter().rfind(|fact| !fact.kin).filter(|_| facts > FACTS_SOFT_MAX) else {
+            return;
+        };
+        let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if met.people.len() < TOLD_MAX && met.people.insert(person.key.clone()) {
+            met.untold.push(Crowd { event: last.event, facts });
+        }
+    }
+}
+
+impl Store {
+    /// Customers with too many events that were met since this was last asked; each is told once.
+    #[must_use]
+    pub fn new_crowds(&self) -> Vec<Crowd> {
+        std::mem::take(&mut self.crowds.0.lock().unwrap_or_else(PoisonError::into_inner).untold)
+    }
+
+    /// How many customers have more than [`FACTS_SOFT_MAX`] events, and an event of the one that has most.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn crowds(&self) -> Result<Option<(i64, Crowd)>, StoreError> {
+        let sql = "SELECT MAX(event_id), COUNT(*) AS n, COUNT(*) OVER () FROM facts WHERE email_key IS NOT NULL \
+             GROUP BY business, email_key HAVING COUNT(*) > ?1 ORDER BY n DESC LIMIT 1";
+        let most = i64::try_from(FACTS_SOFT_MAX).unwrap_or(i64::MAX);
+        let Some(mut row) = self.query(sql.to_owned(), values![most]).await?.into_iter().next() else {
+            return Ok(None);
+        };
+        let event = EventId(row.int()?);
+        let crowd = Crowd { event, facts: usize::try_from(row.int()?).unwrap_or(usize::MAX) };
+        Ok(Some((row.int()?, crowd)))
+    }
+}

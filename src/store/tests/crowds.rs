@@ -1,0 +1,37 @@
+//! A customer with more events than one customer should have.
+
+use super::*;
+
+in_both! {
+    a_customer_with_too_many_events_is_told_once
+}
+
+async fn add(store: &Store, from: usize, count: usize, email: &str) {
+    let mut events = Vec::new();
+    for n in from..from + count {
+        let id = store.record(event(&format!("{email} {n}"))).await.unwrap().id;
+        let reading = Reading::Fact(Box::new(Fact { customer: None, ..fact(Some(email), Matter::Link) }));
+        let (endpoint, business) = ("stripe".to_owned(), "biz_1".to_owned());
+        events.push(Mapped { id, endpoint, business, received_at: now(), reading });
+    }
+    store.post(events, now()).await.unwrap();
+}
+
+async fn a_customer_with_too_many_events_is_told_once(place: Place) {
+    let store = place.open().await;
+    add(&store, 0, FACTS_SOFT_MAX, "till@example.com").await;
+    add(&store, 0, 1, "jane@example.com").await;
+    assert_eq!((store.new_crowds(), store.crowds().await.unwrap()), (vec![], None));
+    add(&store, FACTS_SOFT_MAX, 1, "till@example.com").await;
+    let last = store.event_by_provider_id(format!("till@example.com {FACTS_SOFT_MAX}")).await.unwrap().unwrap();
+    let crowd = Crowd { event: last, facts: FACTS_SOFT_MAX + 1 };
+    assert_eq!(store.new_crowds(), [crowd]);
+    assert_eq!(store.crowds().await.unwrap(), Some((1, crowd)));
+    add(&store, FACTS_SOFT_MAX + 1, 1, "till@example.com").await;
+    assert_eq!(store.new_crowds(), [], "once is enough");
+    // Another process has not told it.
+    store.close().await;
+    let store = place.open().await;
+    add(&store, FACTS_SOFT_MAX + 2, 1, "till@example.com").await;
+    assert_eq!(store.new_crowds().len(), 1);
+}
