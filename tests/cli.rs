@@ -323,10 +323,10 @@ fn configuration(case: &toml::Table) -> toml::Table {
         [delivery]
         [[endpoints]]
         provider = "stripe"
-        secrets = ["whsec_1"]
+        secrets = ["whsec_of_the_command_line"]
         [[endpoints]]
         provider = "paystack"
-        secrets = ["sk_test_1"]
+        secrets = ["sk_test_of_the_command_line"]
     };
     let settings = |name: &str| case.get(name).and_then(toml::Value::as_table).cloned().unwrap_or_default();
     config["delivery"].as_table_mut().unwrap().extend(settings("delivery"));

@@ -190,6 +190,22 @@ async fn a_folder_or_file_that_may_not_be_written_is_named_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_every_user_may_read_is_warned_of_with_what_to_do() {
+    let mut process = Process::new(&[]);
+    process.start().await;
+    process.kill();
+    let file = database(&process);
+    let warned = || run(process.command(&["check"])).1.contains("other users of this machine may read it");
+    assert!(!warned(), "it was made for this user alone");
+    allow(&file, 0o644);
+    assert!(warned());
+    process.start().await;
+    let says = format!("run: chmod 600 {}*", file.display());
+    until("the start warns, too", async || process.log().contains(&says).then_some(())).await;
+    process.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_newer_database_is_refused_and_a_migration_that_was_cut_off_is_made_up_for() {
     let mut process = Process::new(&[]);
     let file = database(&process);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::output;
 use crate::config::{self, Config, Mistakes, Sources, StorageUrl};
 use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::private::Reach;
 
 /// Which configuration file is meant.
 #[derive(clap::Args)]
@@ -69,4 +70,15 @@ pub(super) fn storage(url: &StorageUrl) -> String {
         StorageUrl::Sqlite(path) => path.display().to_string(),
         StorageUrl::Postgres(_) => "the PostgreSQL server of storage.url".to_owned(),
     }
+}
+
+/// What is to be said of the database's files, each as a sentence.
+pub(super) fn storage_warnings(url: &StorageUrl) -> Vec<String> {
+    let StorageUrl::Sqlite(path) = url else { return Vec::new() };
+    let reach = Reach::of(path);
+    if reach == Reach::NONE {
+        return Vec::new();
+    }
+    let path = path.display();
+    vec![format!("{path}: {reach}, and customers' addresses are in it; run: chmod 600 {path}*")]
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::configuration::{ConfigFile, storage, webhook_path};
+use super::configuration::{ConfigFile, storage, storage_warnings, webhook_path};
 use super::process::{Signals, block_on, raise_open_files};
 use super::{Verdict, output};
 use crate::app::{App, StartError};
@@ -90,7 +90,7 @@ async fn serve(config: &Config) -> anyhow::Result<Verdict> {
     };
     let app = App::start(config, token.clone(), &Clock::system()).await;
     let app = app.map_err(|error| cannot_start(error, config))?;
-    for warning in config.warnings() {
+    for warning in config.warnings().into_iter().chain(storage_warnings(&config.storage.url)) {
         output::talk(&format!("{} {warning}", output::paint("warning:", output::Tone::Warning, output::Stream::Talk)));
     }
     output::talk(&welcome(config, &app, made.then_some(&token)));

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::private::Reach;
+
 /// Longest configuration file.
 const CONFIG_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Longest file that holds secrets.
@@ -47,8 +49,17 @@ impl Files {
         Ok(text.trim_end_matches(['\n', '\r']).to_owned())
     }
 
+    /// What others may do with a file.
+    pub(super) fn reach(&self, path: &Path) -> Reach {
+        Reach::of(&self.place(path))
+    }
+
+    fn place(&self, path: &Path) -> PathBuf {
+        self.directory.as_deref().map_or_else(|| path.to_owned(), |directory| directory.join(path))
+    }
+
     fn text(&self, path: &Path, bytes_max: u64) -> io::Result<String> {
-        let path = self.directory.as_deref().map_or_else(|| path.to_owned(), |directory| directory.join(path));
+        let path = self.place(path);
         let mut bytes = Vec::new();
         File::open(path)?.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > bytes_max {

@@ -31,6 +31,14 @@ impl Place {
         }
     }
 
+    /// The file, where it is one.
+    pub(super) fn file(&self) -> Option<&str> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Defaults | Self::Variable(_) => None,
+        }
+    }
+
     fn of(tag: Tag, figment: &Figment) -> Self {
         match figment.get_metadata(tag).and_then(|metadata| metadata.source.clone()) {
             Some(Source::File(path)) => Self::File(path.display().to_string()),

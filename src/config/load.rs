@@ -63,9 +63,10 @@ pub fn load(sources: Sources) -> Result<Config, Mistakes> {
     let Sources { config_file, environment, working_dir } = sources;
     let mut reader = Reader::new(Files::new(working_dir));
     let config = read(config_file.as_deref(), &environment, &mut reader);
+    let open_files = reader.open_files();
     match (config, reader.mistakes()) {
         (_, Some(mistakes)) => Err(mistakes),
-        (Ok(config), None) => Ok(config),
+        (Ok(config), None) => Ok(Config { open_files, ..config }),
         (Err(Reported), None) => {
             let mistake =
                 Mistake::new("configuration", "it cannot be used, and nothing says why", "report this as a bug");
@@ -89,7 +90,10 @@ fn file(named: Option<&Path>, r: &mut Reader) -> Result<Option<Layer>, Reported>
     let path = named.unwrap_or(Path::new(USUAL_FILE));
     let label = || path.display().to_string();
     match (r.files().configuration(path), named) {
-        (Ok(Some(text)), _) => r.keep(Layer::file(path, &text)).map(Some),
+        (Ok(Some(text)), _) => {
+            r.has_read(path);
+            r.keep(Layer::file(path, &text)).map(Some)
+        }
         (Ok(None), None) => Ok(None),
         (Ok(None), Some(_)) => Err(r.note(Mistake::new(
             label(),

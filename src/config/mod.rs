@@ -19,6 +19,7 @@ mod table;
 mod tests;
 mod urls;
 mod validate;
+mod warnings;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,6 +52,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// Which calls are made, and when.
     pub policy: Policy,
+    /// What is to be said of files that others reach.
+    open_files: Vec<String>,
 }
 
 /// Where the bridge listens.
@@ -134,39 +137,5 @@ impl Config {
     #[must_use]
     pub fn business(&self, id: &str) -> Option<&Business> {
         self.businesses.iter().find(|business| business.id == id)
-    }
-
-    /// What is allowed but seldom meant, each as a sentence.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if urls::is_clear_text(&self.refairn.base_url) {
-            let url = &self.refairn.base_url;
-            warnings.push(format!("refairn.base_url: {url} is not https, so API keys cross the network in clear text"));
-        }
-        if self.server.trusted_proxies.iter().any(Network::is_everything) {
-            warnings.push(
-                "server.trusted_proxies: everybody is trusted, so anybody can pretend any sender's address".to_owned(),
-            );
-        }
-        if self.admin_token.as_ref().is_some_and(|token| token.expose().chars().count() < validate::TOKEN_CHARS_GOOD) {
-            let least = validate::TOKEN_CHARS_GOOD;
-            warnings.push(format!("admin.token: it is easy to guess; take {least} random characters or more"));
-        }
-        for Endpoint { name, rules, api_key, api_base_url, .. } in &self.endpoints {
-            if api_key.is_some() && urls::is_clear_text(api_base_url) {
-                warnings.push(format!(
-                    "endpoint {name}: {api_base_url} is not https, so its api_key crosses the network in clear text"
-                ));
-            }
-            let test = rules.test_product_id.as_ref();
-            if test.is_some_and(|test| {
-                rules.product_id.as_ref() == Some(test) || rules.products.values().any(|p| p == test)
-            }) {
-                warnings
-                    .push(format!("endpoint {name}: test events go to a product of real sales, and count like them"));
-            }
-        }
-        warnings
     }
 }

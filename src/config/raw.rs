@@ -12,23 +12,27 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use super::files::Files;
 use super::layers::Place;
 use super::mistake::{Mistake, Mistakes};
+use super::table::Form;
 use crate::domain::secret::Secret;
+use crate::private::Reach;
 
 /// A mistake was noted; there is no value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reported;
 
-/// Reads secrets' files and notes mistakes.
+/// Reads secrets' files, notes mistakes, and remembers which files hold what.
 #[derive(Debug)]
 pub(super) struct Reader {
     files: Files,
     mistakes: Vec<Mistake>,
+    /// The files that were read, and whether a secret in them counts.
+    read: BTreeMap<String, bool>,
 }
 
 impl Reader {
     /// With nothing noted yet.
     pub(super) const fn new(files: Files) -> Self {
-        Self { files, mistakes: Vec::new() }
+        Self { files, mistakes: Vec::new(), read: BTreeMap::new() }
     }
 
     /// The files it reads.
@@ -47,6 +51,34 @@ impl Reader {
     /// Notes the mistake of `result`, if it is one.
     pub(super) fn keep<T>(&mut self, result: Result<T, Mistake>) -> Result<T, Reported> {
         result.map_err(|mistake| self.note(mistake))
+    }
+
+    /// Remembers a file that was read.
+    pub(super) fn has_read(&mut self, path: &Path) {
+        self.read.entry(path.display().to_string()).or_default();
+    }
+
+    /// Remembers that a secret that counts is in the file it was given by, if that was one.
+    pub(super) fn holds_secret(&mut self, form: &Form) {
+        if let Some(path) = form.file() {
+            self.read.insert(path, true);
+        }
+    }
+
+    /// Which of the files that were read others may write, or read although a secret is in it; and what to do.
+    pub(super) fn open_files(&self) -> Vec<String> {
+        let warning = |(path, holds_secret): (&String, &bool)| {
+            let reach = self.files.reach(Path::new(path));
+            // What has no secret in it may be read by everybody.
+            let reach = Reach { read: reach.read && *holds_secret, ..reach };
+            if reach == Reach::NONE {
+                return None;
+            }
+            let why = if *holds_secret { ", and a secret is in it" } else { "" };
+            let mode = if *holds_secret { "600" } else { "go-w" };
+            Some(format!("{path}: {reach}{why}; run: chmod {mode} {path}"))
+        };
+        self.read.iter().filter_map(warning).collect()
     }
 
     /// What was noted, when anything was.

@@ -15,11 +15,36 @@ pub(super) struct Table {
 }
 
 /// How a secret was given.
-enum Form {
+pub(super) enum Form {
     /// As it is.
     Plain(Item),
     /// As the name of a file that holds it.
     File(Item),
+}
+
+impl Form {
+    /// Where it was given.
+    pub(super) const fn item(&self) -> &Item {
+        match self {
+            Self::Plain(item) | Self::File(item) => item,
+        }
+    }
+
+    /// The file that holds it; none when a variable does.
+    pub(super) fn file(&self) -> Option<String> {
+        match self {
+            Self::Plain(item) => item.place.file().map(str::to_owned),
+            Self::File(item) => item.text().ok(),
+        }
+    }
+
+    /// Its text.
+    fn text(&self, r: &Reader) -> Result<String, Mistake> {
+        match self {
+            Self::Plain(item) => item.secret().map(|secret| secret.expose().to_owned()),
+            Self::File(item) => item.file_text(r.files()),
+        }
+    }
 }
 
 impl Table {
@@ -91,25 +116,22 @@ impl Table {
         all(items.iter().map(|item| r.keep(read(item)))).map(Some)
     }
 
-    /// The text of a secret key, given as it is or as the name of a file; and the item it came from.
+    /// The text of a secret key, given as it is or as the name of a file; and how it was given.
     pub(super) fn secret_text(
         &mut self,
-        [plain, file]: [&'static str; 2],
+        names: [&'static str; 2],
         r: &mut Reader,
-    ) -> Result<Option<(Item, String)>, Reported> {
-        let Some(form) = self.form([plain, file], r)? else { return Ok(None) };
-        let text = match &form {
-            Form::Plain(item) => item.secret().map(|secret| secret.expose().to_owned()),
-            Form::File(item) => item.file_text(r.files()),
-        };
-        let (Form::Plain(item) | Form::File(item)) = form;
-        r.keep(text).map(|text| Some((item, text)))
+    ) -> Result<Option<(Form, String)>, Reported> {
+        let Some(form) = self.form(names, r)? else { return Ok(None) };
+        let text = form.text(r);
+        r.keep(text).map(|text| Some((form, text)))
     }
 
     /// A secret, given as it is or as the name of a file.
     pub(super) fn secret(&mut self, names: [&'static str; 2], r: &mut Reader) -> Result<Option<Secret>, Reported> {
-        let found = self.secret_text(names, r)?;
-        found.map(|(item, text)| r.keep(item.secret_of(&text))).transpose()
+        let Some((form, text)) = self.secret_text(names, r)? else { return Ok(None) };
+        r.holds_secret(&form);
+        r.keep(form.item().secret_of(&text)).map(Some)
     }
 
     /// Several secrets, given as a list, as a text separated by commas, or one a line in a file; never an empty list.
@@ -119,6 +141,7 @@ impl Table {
         r: &mut Reader,
     ) -> Result<Option<Vec<Secret>>, Reported> {
         let Some(form) = self.form(names, r)? else { return Ok(None) };
+        r.holds_secret(&form);
         let (origin, secrets) = match form {
             Form::Plain(item) => {
                 let items = r.keep(item.clone().list())?;

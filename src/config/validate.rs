@@ -15,9 +15,6 @@ use super::urls::{self, StorageUrl};
 use super::{Config, Delivery, Refairn, Server, Storage};
 use crate::domain::policy::Policy;
 
-/// An admin token shorter than this draws a warning.
-pub(super) const TOKEN_CHARS_GOOD: usize = 16;
-
 /// What is said of a key that only the compiled-in file can have lost.
 const DEFAULT_LOST: &str = "give it a value";
 
@@ -57,6 +54,7 @@ pub(super) fn config(mut root: Table, variables: Table, r: &mut Reader) -> Resul
         endpoints: endpoints?,
         delivery,
         policy,
+        open_files: Vec::new(),
     })
 }
 
@@ -90,9 +88,12 @@ fn server(mut table: Table, r: &mut Reader) -> Result<Server, Reported> {
 fn storage(mut table: Table, r: &mut Reader) -> Result<Storage, Reported> {
     let cure = "write sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE";
     let url = table.secret_text(["url", "url_file"], r).and_then(|found| {
-        let (item, text) = found.ok_or_else(|| r.note(Mistake::new("storage.url", "it is missing", cure)))?;
+        let (form, text) = found.ok_or_else(|| r.note(Mistake::new("storage.url", "it is missing", cure)))?;
         let url = StorageUrl::parse(&text, r.files().directory());
-        r.keep(url.map_err(|wrong| item.mistake(wrong.cause, wrong.cure)))
+        if let Ok(StorageUrl::Postgres(_)) = &url {
+            r.holds_secret(&form);
+        }
+        r.keep(url.map_err(|wrong| form.item().mistake(wrong.cause, wrong.cure)))
     });
     let connections_max = table.required("connections_max", r, DEFAULT_LOST, |item| item.integer(&(2..=200)));
     let retention_days = table.required("retention_days", r, DEFAULT_LOST, |item| item.integer(&(1..=3650)));

@@ -4,7 +4,15 @@
 //! a log, an error or an answer. It has no `==` either: secrets are compared in constant time, by
 //! the code that knows what they are for.
 
+use std::collections::BTreeSet;
 use std::fmt;
+
+/// What others can know of a secret: how dashboards begin it.
+const PREFIXES: [&str; 5] = ["whsec_", "sk_live_", "sk_test_", "rk_live_", "rk_test_"];
+/// Fewer characters than this, beside a prefix that everybody knows, can be tried out or were chosen by a person.
+pub const SECRET_CHARS_GOOD: usize = 16;
+/// So many random characters have more different ones than this in all but one of millions of cases.
+const SECRET_CHARS_DIFFERENT: usize = 6;
 
 /// A secret text, neither empty nor blank, without spaces around it or control characters in it.
 #[derive(Clone)]
@@ -32,6 +40,14 @@ impl Secret {
             return Err(SecretError::ControlCharacter);
         }
         Ok(Self(text))
+    }
+
+    /// Whether a stranger may guess it: it is short, or few characters repeated.
+    #[must_use]
+    pub fn is_guessable(&self) -> bool {
+        let own = PREFIXES.iter().find_map(|prefix| self.0.strip_prefix(prefix)).unwrap_or(&self.0);
+        let different: BTreeSet<char> = own.chars().collect();
+        own.chars().count() < SECRET_CHARS_GOOD || different.len() < SECRET_CHARS_DIFFERENT
     }
 
     /// The secret itself. Only for signing, verifying and authenticating.
@@ -112,6 +128,20 @@ mod tests {
         }
         for control in ["whsec\ta", "whsec\na", "whsec\0a", "\0whsec", "whsec_a\u{7f}", "whsec\u{85}a"] {
             check(control, Err(SecretError::ControlCharacter));
+        }
+    }
+
+    #[test]
+    fn what_is_short_or_the_same_again_and_again_is_easy_to_guess() {
+        let check = |text: &str, expected: bool| {
+            assert_eq!(Secret::parse(text).unwrap().is_guessable(), expected, "{text}");
+        };
+        for weak in ["x", "changeme", "whsec_changeme", "sk_live_1234567890", "fifteen_letters", &"xyz".repeat(20)] {
+            check(weak, true);
+        }
+        check(&format!("whsec_{}", "a".repeat(32)), true);
+        for good in ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "sk_test_7c1f0b2d9e8a4c6f", "correct-horse-battery"] {
+            check(good, false);
         }
     }
 

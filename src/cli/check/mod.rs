@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use self::dashboard::Dashboard;
 use self::findings::{Area, Finding};
-use super::configuration::{ConfigFile, storage};
+use super::configuration::{ConfigFile, storage, storage_warnings};
 use super::healthcheck::{Readiness, readiness};
 use super::poster::{Url, parse_url};
 use super::process::block_on;
@@ -94,6 +94,8 @@ async fn look_around(config: &Config, public_url: Option<&Url>) -> Vec<Finding> 
         findings.push(Finding::warning(Area::Configuration, cause));
     }
     findings.extend(database(config).await);
+    let warnings = storage_warnings(&config.storage.url).into_iter();
+    findings.extend(warnings.map(|warning| Finding::warning(Area::Storage, warning)));
     findings.extend(keys(config).await);
     findings
 }

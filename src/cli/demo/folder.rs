@@ -1,9 +1,10 @@
 //! A folder of the demo's own, in the system's place for temporary files; it goes with the demo.
 
-use std::fs::DirBuilder;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+
+use crate::private;
 
 /// A new folder that nobody else can read, removed with all it holds when this is dropped.
 #[derive(Debug)]
@@ -16,11 +17,8 @@ impl Folder {
     /// The system's folder for temporary files cannot be written.
     pub(super) fn make() -> anyhow::Result<Self> {
         let path = std::env::temp_dir().join(format!("refairn-bridge-demo-{}", super::made_up(16)));
-        let mut builder = DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         // It fails when the name is taken, be it by a link that somebody else has laid there.
-        builder.create(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+        private::make_folder(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
         Ok(Self(path))
     }
 

@@ -26,7 +26,7 @@ fn a_variable_fills_the_one_endpoint_without_secrets() {
     let two = format!("{STRIPE}name = \"eu\"\nsecrets = [\"whsec_eu\"]\n{STRIPE}name = \"us\"\n");
     let config = Setup::least().toml(&two).config();
     assert_eq!(config.endpoint("eu").unwrap().secrets[0].expose(), "whsec_eu");
-    assert_eq!(config.endpoint("us").unwrap().secrets[0].expose(), "whsec_example");
+    assert_eq!(config.endpoint("us").unwrap().secrets[0].expose(), "whsec_example_of_a_secret");
     assert!(config.sole_endpoint(ProviderKind::Stripe).is_none());
     let none = Setup::least().toml(&format!("{STRIPE}secrets = [\"whsec_eu\"]"));
     check(&none, "STRIPE_WEBHOOK_SECRET", "endpoints[#1] (config/refairn-bridge.toml)", "unset it");

@@ -4,6 +4,7 @@ mod endpoints;
 mod mistakes;
 mod secrets;
 mod sources;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +16,7 @@ const LEAST: &[(&str, &str)] = &[
     ("REFAIRN_API_KEY", "rk_example"),
     ("REFAIRN_BUSINESS_ID", "biz_1"),
     ("REFAIRN_PRODUCT_ID", "prod_1"),
-    ("STRIPE_WEBHOOK_SECRET", "whsec_example"),
+    ("STRIPE_WEBHOOK_SECRET", "whsec_example_of_a_secret"),
 ];
 
 /// A directory of its own, its configuration file and its environment.
@@ -53,7 +54,9 @@ impl Setup {
     fn file(self, path: &str, text: &str) -> Self {
         let path = self.directory.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        std::fs::write(&path, text).unwrap();
+        #[cfg(unix)]
+        allow(&path, 0o600);
         self
     }
 
@@ -79,6 +82,12 @@ impl Setup {
     fn mistakes(&self) -> Mistakes {
         self.load().map(|config| panic!("no mistake was found: {config:?}")).unwrap_err()
     }
+}
+
+/// Sets a file's permissions.
+#[cfg(unix)]
+fn allow(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
 }
 
 /// Checks that the only mistake is that of `key`, with these words in its cause and its cure.

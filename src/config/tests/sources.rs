@@ -81,7 +81,8 @@ fn the_example_is_sound() {
         .map(|(_, rest)| rest.trim_end_matches('"'));
     let example = EXAMPLE.replace("/run/secrets/", "secrets/");
     let setup = files.fold(Setup::empty().toml(&example), |setup, name| {
-        setup.file(&format!("secrets/{name}"), "an_example_of_a_secret\n")
+        let prefix = if name.contains("webhook") { "whsec_" } else { "sk_live_" };
+        setup.file(&format!("secrets/{name}"), &format!("{prefix}an_example_of_a_secret\n"))
     });
     let config = setup.config();
     assert_eq!(config.businesses.len(), 2);

@@ -5,7 +5,7 @@
 //! bridge, and never end under load. `VACUUM INTO` would hold the moment too, but tells nothing of how far it is, and
 //! floods the disk that the bridge's commits wait for.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::{StoreError, migrations, writer};
+use crate::private;
 
 /// Pages of one step: 4 MiB.
 const STEP_PAGES: i32 = 1024;
@@ -194,12 +195,7 @@ struct Partial {
 impl Partial {
     fn create(to: &Path) -> Result<Self, BackupError> {
         let path = beside(to, &format!(".{:08x}.partial", rand::random::<u32>()));
-        let mut options = OpenOptions::new();
-        options.create_new(true).write(true);
-        // It holds customers' addresses.
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path);
+        let file = private::options().create_new(true).write(true).open(&path);
         let what = || format!("cannot make {}", path.display());
         let file = file.map_err(|e| BackupError::Target(StoreError::from_io(&what(), &e)))?;
         Ok(Self { path, file })

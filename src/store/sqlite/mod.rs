@@ -5,7 +5,6 @@ mod migrations;
 mod writer;
 
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +16,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use super::sql::{Db, Dialect, Lock, Row, Value, Work};
 use super::{Home, Looked, StoreError, copy};
 use crate::domain::event::EventId;
+use crate::private;
 use writer::Writer;
 
 /// Steps of SQLite's machine between two looks at the time.
@@ -51,11 +51,11 @@ impl Sqlite {
 
     fn open_if(path: &Path, prepare: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<Self, StoreError> {
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)
+            private::make_folders(folder)
                 .map_err(|e| StoreError::from_io(&format!("cannot make the folder {}", folder.display()), &e))?;
         }
         let lock = lock(path)?;
-        may_be_written(path)?;
+        make_or_find(path)?;
         let mut connection = writer::open(path)?;
         let is_new = migrations::run(&mut connection)?;
         prepare(&connection)?;
@@ -169,22 +169,19 @@ pub(super) fn schema_version() -> i64 {
     migrations::known()
 }
 
-/// SQLite puts files beside a database that have its permissions: opened while it may not be written, it would leave
-/// some that may not be written either, when the database itself can be again. Only before SQLite has it open, for to
-/// close a file ends this process's locks on it.
-fn may_be_written(path: &Path) -> Result<(), StoreError> {
-    match File::options().append(true).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(StoreError::from_io(&format!("cannot write {}", path.display()), &error)),
-    }
+/// SQLite puts files beside a database that have its permissions. So it is made here, for this user alone. And it is
+/// looked at here: opened while it may not be written, it would get companions that may not be written either, when the
+/// database itself can be again. Only before SQLite has it open, for to close a file ends this process's locks on it.
+fn make_or_find(path: &Path) -> Result<(), StoreError> {
+    let opened = private::options().append(true).create(true).open(path);
+    opened.map(drop).map_err(|error| StoreError::from_io(&format!("cannot write {}", path.display()), &error))
 }
 
 /// Takes the lock beside the database, which one process at a time may hold.
 fn lock(path: &Path) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&name);
+    let file = private::options().create(true).truncate(false).write(true).open(&name);
     let file = file.map_err(|e| StoreError::from_io(&format!("cannot open {}", Path::new(&name).display()), &e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

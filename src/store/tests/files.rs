@@ -22,6 +22,23 @@ async fn one_process_at_a_time_has_the_database() {
     drop(open(folder.path()));
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_and_their_folder_are_for_this_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.record(event("evt_a")).await.unwrap();
+    let path = folder.path().join("made/on/first/start");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let found = std::fs::read_dir(&path).unwrap().map(|f| f.unwrap().path());
+    let files: std::collections::BTreeMap<_, _> =
+        found.map(|p| (p.file_name().unwrap().to_string_lossy().into_owned(), mode(&p))).collect();
+    let expected = ["bridge.db", "bridge.db-shm", "bridge.db-wal", "bridge.db.lock"].map(|n| (n.to_owned(), 0o600));
+    assert_eq!(files, expected.into());
+    assert_eq!((mode(&path), mode(&folder.path().join("made"))), (0o700, 0o700));
+}
+
 #[tokio::test]
 async fn what_is_answered_is_in_the_files_before_the_store_is_closed() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,59 @@
+//! What is allowed but seldom meant. No sentence holds a secret.
+
+use super::network::Network;
+use super::{Config, urls};
+use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::domain::secret::{SECRET_CHARS_GOOD, Secret};
+
+impl Config {
+    /// What is allowed but seldom meant, each as a sentence.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.open_files.clone();
+        if urls::is_clear_text(&self.refairn.base_url) {
+            let url = &self.refairn.base_url;
+            warnings.push(format!("refairn.base_url: {url} is not https, so API keys cross the network in clear text"));
+        }
+        if self.server.trusted_proxies.iter().any(Network::is_everything) {
+            warnings.push(
+                "server.trusted_proxies: everybody is trusted, so anybody can pretend any sender's address".to_owned(),
+            );
+        }
+        if self.admin_token.as_ref().is_some_and(Secret::is_guessable) {
+            let least = SECRET_CHARS_GOOD;
+            warnings.push(format!("admin.token: it is easy to guess; take {least} random characters or more"));
+        }
+        warnings.extend(self.endpoints.iter().flat_map(of_endpoint));
+        warnings
+    }
+}
+
+fn of_endpoint(endpoint: &Endpoint) -> Vec<String> {
+    let Endpoint { name, rules, api_key, api_base_url, .. } = endpoint;
+    let mut warnings = Vec::new();
+    let (what, prefix) = match endpoint.provider {
+        ProviderKind::Stripe => ("Stripe's signing secrets", "whsec_"),
+        ProviderKind::Paystack => ("Paystack's secret keys", "sk_"),
+    };
+    if !endpoint.secrets.iter().all(|secret| secret.expose().starts_with(prefix)) {
+        warnings.push(format!("endpoint {name}: a secret does not begin with {prefix}, as {what} do"));
+    }
+    if endpoint.secrets.iter().any(Secret::is_guessable) {
+        warnings.push(format!(
+            "endpoint {name}: a secret is easy to guess, and whoever guesses it can sign; take the one that the \
+             provider's dashboard shows"
+        ));
+    }
+    if api_key.is_some() && urls::is_clear_text(api_base_url) {
+        warnings.push(format!(
+            "endpoint {name}: {api_base_url} is not https, so its api_key crosses the network in clear text"
+        ));
+    }
+    let test = rules.test_product_id.as_ref();
+    if test
+        .is_some_and(|test| rules.product_id.as_ref() == Some(test) || rules.products.values().any(|p| p == test))
+    {
+        warnings.push(format!("endpoint {name}: test events go to a product of real sales, and count like them"));
+    }
+    warnings
+}
