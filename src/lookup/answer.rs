@@ -10,6 +10,7 @@ use super::client::{Reply, ReplyError};
 use super::question::{Origin, Pointer, Question, Wanted};
 use super::{paystack, stripe};
 use crate::domain::event::EventId;
+use crate::domain::json;
 use crate::refairn::{RetryAfter, parse_retry_after};
 
 /// What is shown of a provider's message, in characters.
@@ -78,6 +79,8 @@ pub(super) fn answer(
 
 /// The event to be made of a body that was sent with success; nothing when it is not what was asked for.
 fn found(body: &[u8], question: &Question, origin: Origin<'_>) -> Option<Result<Found, Miss>> {
+    let mended = json::mended(body);
+    let body = mended.as_deref().unwrap_or(body);
     match &question.wanted {
         Wanted::StripeCustomer(pointer) => found_at_stripe(body, pointer, stripe::lacks_address, origin),
         Wanted::StripeObject(pointer) => found_at_stripe(body, pointer, |_| None, origin),
@@ -112,7 +115,7 @@ fn found_at_stripe(
 
 /// The provider's own message, without what may be a secret or a person's.
 fn message(status: u16, body: &[u8]) -> String {
-    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let json = json::value(body).ok();
     let text = |pointer: &str| json.as_ref().and_then(|v| v.pointer(pointer)).and_then(Value::as_str);
     let Some(text) = text("/error/message").or_else(|| text("/message")) else {
         return format!("the provider answered {status}");

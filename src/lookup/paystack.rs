@@ -1,11 +1,13 @@
 //! Paystack: customers by code.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::question::{Origin, Question, Wanted, segment};
 use crate::domain::email::Email;
 use crate::domain::event::Mode;
+use crate::domain::json;
 
 /// How a customer's code begins. The bare number that some events give instead is not asked for.
 const CODE: &str = "CUS_";
@@ -55,8 +57,8 @@ pub(super) fn read<'a>(body: &'a [u8], code: &str) -> Option<Customer<'a>> {
 impl Customer<'_> {
     /// Why this customer is of no use, if so.
     pub(super) fn lacks_address(&self) -> Option<&'static str> {
-        let text = self.email.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
-        let email = text.as_deref().and_then(Email::parse);
+        let email = self.email.and_then(|raw| json::value(raw.get().as_bytes()).ok());
+        let email = email.as_ref().and_then(Value::as_str).and_then(Email::parse);
         email.is_none().then_some("the customer has no e-mail address at Paystack")
     }
 }
@@ -90,7 +92,7 @@ pub(super) fn event(customer: &Customer<'_>, mode: Mode, lookup: Origin<'_>) -> 
 mod tests {
     use super::*;
     use jiff::Timestamp;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     #[test]
     fn only_what_names_the_customer_is_kept() {
@@ -108,6 +110,14 @@ mod tests {
                 "first_name": "Jane", "metadata": {"refairn_code": "AGENT1"}}},
             "lookup": {"path": "/customer/CUS_a", "at": "1970-01-01T00:00:00Z", "event": "evt_7"}});
         assert_eq!(event, expected);
+    }
+
+    #[test]
+    fn half_a_character_does_not_hide_the_address() {
+        let body = br#"{"status":true,"data":{"customer_code":"CUS_a","email":"jane@example.com\u200b\ud83d"}}"#;
+        assert!(read(body, "CUS_a").unwrap().lacks_address().is_some(), "it may be another address");
+        let body = br#"{"status":true,"data":{"customer_code":"CUS_a","email":"jane@example.com","last_name":"\ud83d"}}"#;
+        assert_eq!(read(body, "CUS_a").unwrap().lacks_address(), None);
     }
 
     #[test]

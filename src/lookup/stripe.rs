@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::question::{Origin, Pointer, Question, Wanted, is_plain, segment};
 use crate::domain::email::Email;
 use crate::domain::event::Mode;
+use crate::domain::json;
 
 /// Says whose object it is, when it is a connected account's.
 const ACCOUNT_HEADER: &str = "Stripe-Account";
@@ -42,7 +43,7 @@ pub(super) fn customer(id: &str, account: Option<&str>, mode: Mode) -> Result<Qu
 /// # Errors
 /// Why that cannot be asked for, or would be of no use.
 pub(super) fn object(body: &[u8]) -> Result<Question, String> {
-    let event: Value = serde_json::from_slice(body).map_err(|e| format!("its body is not JSON: {e}"))?;
+    let event = json::value(body).map_err(|e| format!("its body is not JSON: {e}"))?;
     let text = |path: &str| event.pointer(path).and_then(Value::as_str).map(str::trim);
     let related = |key: &str| text(&format!("/related_object/{key}")).filter(|t| is_plain(t));
     let (Some(id), Some(kind), Some(path)) = (related("id"), related("type"), related("url")) else {

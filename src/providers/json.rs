@@ -44,12 +44,14 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// An id: a text, a number, or the `id` of an expanded object.
+    /// An id: a text, a number, or the `id` of an expanded object. One that could not be read whole is none: it might be
+    /// another's.
     pub(super) fn id(self) -> Option<String> {
-        match self.0? {
+        let id = match self.0? {
             Value::Object(_) => self.get("id").scalar_text(),
             Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null | Value::Array(_) => self.scalar_text(),
-        }
+        };
+        id.filter(|id| !id.contains(char::REPLACEMENT_CHARACTER))
     }
 
     /// An integer, also when written as text or with a zero fraction.

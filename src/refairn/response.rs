@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use crate::domain::delivery::Receipt;
+use crate::domain::json;
 
 /// What is shown of a message, in characters.
 const MESSAGE_CHARS_MAX: usize = 300;
@@ -68,12 +69,12 @@ pub fn classify(status: u16, retry_after: Option<&str>, body: &[u8]) -> Answer {
 /// A success carries its receipt. What is no JSON object with `success` was not written by Refairn: the call is made
 /// again, and a 409 then tells that it had been recorded.
 fn success(status: u16, body: &[u8]) -> Answer {
-    let fields: Option<BTreeMap<String, Box<RawValue>>> = serde_json::from_slice(body).ok();
-    let Some(fields) = fields else {
+    let fields = json::leniently(body, |body| serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(body));
+    let Ok(fields) = fields else {
         let message = format!("answer {status} is not the JSON that Refairn sends");
         return Answer::TryLater { retry_after: None, outcome_unknown: true, message };
     };
-    let text = |key: &str| fields.get(key).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+    let text = |key: &str| json::value(fields.get(key)?.get().as_bytes()).ok()?.as_str().map(str::to_owned);
     match fields.get("success").map(|raw| raw.get()) {
         Some("true") => Answer::Success(Receipt {
             lead_id: text("leadId"),
@@ -95,7 +96,7 @@ fn success(status: u16, body: &[u8]) -> Answer {
 
 /// Refairn's own message, else that there was none.
 fn message(status: u16, body: &[u8]) -> String {
-    let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let json = json::value(body).ok();
     let field = |key: &str| json.as_ref().and_then(|v| v.get(key)).and_then(serde_json::Value::as_str);
     match field("message").or_else(|| field("error")) {
         Some(text) => format!("Refairn answered {status}: {}", shorten(text)),
@@ -172,6 +173,16 @@ mod tests {
             let answer = classify(200, None, body.as_bytes());
             assert!(matches!(answer, Answer::TryLater { outcome_unknown: true, .. }), "{body}: {answer:?}");
         }
+    }
+
+    #[test]
+    fn half_a_character_does_not_hide_a_success() {
+        let body = br#"{"success":true,"\ud83d":0,"commissionId":"comm_1","message":"Welcome, Jane \ud83d","x":1e999}"#;
+        let Answer::Success(receipt) = classify(201, None, body) else { panic!("no success") };
+        assert_eq!(receipt.commission_id.as_deref(), Some("comm_1"));
+        assert_eq!(receipt.message.as_deref(), Some("Welcome, Jane \u{fffd}"));
+        let Answer::Refused(message) = classify(400, None, br#"{"message":"no, Jane \ud83d"}"#) else { panic!("taken") };
+        assert!(message.ends_with("no, Jane \u{fffd}"), "{message}");
     }
 
     #[test]

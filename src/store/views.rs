@@ -6,6 +6,7 @@ use super::rows::{DELIVERY_COLUMNS, delivery, reason, time, time_option};
 use super::sql::{Row, Value, values};
 use super::{Store, StoreError};
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState, Kind};
+use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState};
 use crate::domain::reason::Reason;
 use jiff::Timestamp;
@@ -243,7 +244,7 @@ impl Store {
         let conditions = Conditions::default()
             .and("state =", filter.state.map(DeliveryState::code))
             .and("attention =", filter.attention.then_some(true))
-            .and("email_key =", filter.email.map(|e| e.trim().to_lowercase()))
+            .and("email_key =", filter.email.map(|text| Email::parse(&text).map_or(text, |email| email.key())))
             .and("kind =", filter.kind.map(Kind::code))
             .and("id <", filter.after);
         let (clause, limit) = (conditions.clause(), filter.limit.clamp(1, PAGE_ITEMS_MAX));

@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::domain::endpoint::{CodeRule, ProviderKind, Rules};
 use crate::domain::fact::{Fact, Reading};
+use crate::domain::json;
+use crate::domain::referral::parse_code;
 use crate::providers::provider;
 
 /// The rule by which a fact has its code, or the text that was refused as one. Nothing when there was neither.
@@ -36,7 +38,7 @@ pub(super) fn name(rule: &CodeRule) -> String {
 /// The path of `code` in the body, as far as it can be told; `rule` says what to look for. The outermost place wins, as
 /// it does when a body is read.
 pub(super) fn path(body: &[u8], rule: &CodeRule, code: &str) -> Option<String> {
-    let body: Value = serde_json::from_slice(body).ok()?;
+    let body = json::value(body).ok()?;
     let mut todo = VecDeque::from([(String::new(), &body)]);
     while let Some((path, value)) = todo.pop_front() {
         match value {
@@ -61,7 +63,7 @@ fn own(map: &Map<String, Value>, below: impl Fn(&str) -> String, rule: &CodeRule
     match rule {
         CodeRule::ClientReferenceId(prefix) => {
             let text = map.get("client_reference_id").and_then(Value::as_str);
-            let same = text.and_then(|t| t.strip_prefix(prefix.as_str())).is_some_and(|t| t.trim() == code);
+            let same = text.and_then(|t| t.strip_prefix(prefix.as_str())).is_some_and(|text| is_code(text, code));
             same.then(|| below("client_reference_id"))
         }
         CodeRule::Metadata(_) | CodeRule::CustomField(_) => {
@@ -70,23 +72,28 @@ fn own(map: &Map<String, Value>, below: impl Fn(&str) -> String, rule: &CodeRule
     }
 }
 
+/// Whether `text` is read as `code`.
+fn is_code(text: &str, code: &str) -> bool {
+    parse_code(text).is_ok_and(|read| read == code)
+}
+
 fn in_metadata(metadata: &Value, path: &str, rule: &CodeRule, code: &str) -> Option<String> {
     if let Some(text) = metadata.as_str() {
         // Paystack returns metadata as it was sent, even if that was JSON written into a text.
-        let inner: Value = serde_json::from_str(text).ok()?;
+        let inner = json::value(text.as_bytes()).ok()?;
         return in_metadata(&inner, path, rule, code);
     }
-    let is_code = |value: &Value| match value {
-        Value::String(text) => text.trim() == code,
+    let holds_code = |value: &Value| match value {
+        Value::String(text) => is_code(text, code),
         Value::Number(number) => number.to_string() == code,
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
     };
     match rule {
-        CodeRule::Metadata(key) => metadata.get(key).filter(|v| is_code(v)).map(|_| format!("{path}.{key}")),
+        CodeRule::Metadata(key) => metadata.get(key).filter(|v| holds_code(v)).map(|_| format!("{path}.{key}")),
         CodeRule::CustomField(name) => {
             let fields = metadata.get("custom_fields")?.as_array()?;
             let named = |field: &Value| field.get("variable_name").and_then(Value::as_str) == Some(name);
-            let found = fields.iter().position(|field| named(field) && field.get("value").is_some_and(is_code))?;
+            let found = fields.iter().position(|field| named(field) && field.get("value").is_some_and(holds_code))?;
             Some(format!("{path}.custom_fields[{found}].value"))
         }
         CodeRule::ClientReferenceId(_) => None,

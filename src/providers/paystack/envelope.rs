@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::domain::json;
 use crate::providers::json::Json;
 
 /// The type alone, without a look at the rest.
 pub(super) fn event_type(body: &[u8]) -> Option<String> {
-    let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).ok()?;
-    serde_json::from_str(members.get("event")?.get()).ok()
+    let event = json::leniently(body, |body| {
+        let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body)?;
+        members.get("event").map(|raw| json::value(raw.get().as_bytes())).transpose()
+    });
+    event.ok()??.as_str().map(str::to_owned)
 }
 
 /// What kind of event it is.
@@ -89,7 +93,7 @@ impl Body {
     /// # Errors
     /// What keeps it from being read, and where.
     pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
-        let json: Value = serde_json::from_slice(body).map_err(|e| format!("the body is not JSON: {e}"))?;
+        let json = json::value(body).map_err(|e| format!("the body is not JSON: {e}"))?;
         if !json.is_object() {
             return Err("the body is JSON but not an object".to_owned());
         }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::domain::endpoint::CodeRule;
+use crate::domain::json;
 use crate::domain::referral::parse_code;
 use crate::providers::json::Json;
 
@@ -64,7 +65,7 @@ fn unwrap(text: &str) -> Option<Value> {
         if text.len() > TEXT_BYTES_MAX {
             return None;
         }
-        match serde_json::from_str(&text).ok()? {
+        match json::value(text.as_bytes()).ok()? {
             Value::String(inner) => text = Cow::Owned(inner),
             value @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
                 return Some(value);

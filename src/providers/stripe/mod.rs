@@ -11,13 +11,13 @@ pub mod signature;
 mod tests;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use self::payload::{Event, Unmapped};
 use super::{Provider, SignatureError};
 use crate::domain::endpoint::{Endpoint, Rules};
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
+use crate::domain::json;
 use crate::domain::reason::Reason;
 
 /// Stripe.
@@ -80,7 +80,7 @@ impl Provider for Stripe {
     }
 
     fn read(&self, body: &[u8], rules: &Rules, received_at: Timestamp) -> Reading {
-        let reading = serde_json::from_slice::<Value>(body)
+        let reading = json::value(body)
             .map_err(|error| Unmapped { reason: Reason::Unreadable, detail: format!("the body is not JSON: {error}") })
             .and_then(|value| facts::reading(Event::read(&value)?, rules, received_at));
         reading.unwrap_or_else(|unmapped| Reading::Unmappable(unmapped.reason, unmapped.detail))

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub(super) use self::about::About;
@@ -23,6 +23,7 @@ pub(super) use self::invoice::{Invoice, InvoicePayment, InvoiceStatus, Tax};
 pub(super) use self::reversal::{Dispute, DisputeStatus, Refund, RefundStatus};
 pub(super) use self::subscription::{Subscription, SubscriptionStatus};
 use crate::domain::event::{Identity, Mode};
+use crate::domain::json;
 use crate::domain::reason::Reason;
 use crate::providers::json::Json;
 
@@ -269,14 +270,13 @@ fn is_documented(event_type: &str) -> bool {
 /// What identifies an event. Only the members that are needed are looked into, so that this works for bodies too deep
 /// to be read whole.
 pub(super) fn identify(body: &[u8]) -> Identity {
-    let members: Option<BTreeMap<String, &RawValue>> = serde_json::from_slice(body).ok();
-    let head: Map<String, Value> = members
-        .into_iter()
-        .flatten()
-        .filter(|(key, _)| matches!(key.as_str(), "id" | "type" | "account" | "context"))
-        .filter_map(|(key, raw)| Some((key, serde_json::from_str(raw.get()).ok()?)))
-        .collect();
-    let head = Value::Object(head);
+    let head = json::leniently(body, |body| {
+        let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body)?;
+        let wanted =
+            members.into_iter().filter(|(key, _)| matches!(key.as_str(), "id" | "type" | "account" | "context"));
+        Ok(wanted.filter_map(|(key, raw)| Some((key, json::value(raw.get().as_bytes()).ok()?))).collect())
+    });
+    let head = Value::Object(head.unwrap_or_default());
     let json = Json::new(&head);
     let id = json.get("id").scalar_text().filter(|id| is_plain(id));
     let dedup_key = match &id {
@@ -301,5 +301,5 @@ fn id(json: Json<'_>) -> Option<String> {
 }
 
 fn is_plain(text: &str) -> bool {
-    text.len() <= ID_BYTES_MAX && !text.contains(char::is_control)
+    text.len() <= ID_BYTES_MAX && !text.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER)
 }
