@@ -89,9 +89,15 @@ impl App {
         let store = open_store(config).await?;
         events::store_opened(store.home());
         let clock = &store.clock(machine_clock).await?;
-        let client = Client::new(&config.refairn.base_url, config.refairn.timeout)?;
-        let lookups =
-            lookup::Worker::new(store.clone(), clock.clone(), &config.endpoints, config.server.body_max_bytes)?;
+        let client =
+            Client::new(&config.refairn.base_url, config.refairn.timeout, &config.proxies, machine_clock.clone())?;
+        let lookups = lookup::Worker::new(
+            store.clone(),
+            clock.clone(),
+            &config.endpoints,
+            config.server.body_max_bytes,
+            &config.proxies,
+        )?;
         let (inbox, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let shared = Arc::new(Shared {
             endpoints: config.endpoints.clone(),

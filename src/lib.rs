@@ -28,6 +28,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crash;
+mod outgoing;
 mod private;
 pub mod sandbox;
 pub mod tasks;

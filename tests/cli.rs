@@ -104,6 +104,13 @@ fn check_asks_refairn_and_says_what_to_paste() {
     assert_eq!(done.stderr, "");
     same_as_before("check-fine", &done.stdout.replace(&sandbox.addr, "SANDBOX"));
 
+    let mut through_nobody = dir.command(&["check", "--config", "bridge.toml"]);
+    through_nobody.env("HTTP_PROXY", "http://127.0.0.1:1").env("HTTPS_PROXY", "http://user:hunter2@127.0.0.1:1");
+    let shown = String::from_utf8(through_nobody.output().expect("it runs").stdout).unwrap();
+    assert!(shown.contains("takes the API key"), "no proxy is for this machine: {shown}");
+    let look_ups = "look-ups of endpoint paystack to https://api.paystack.co go through the proxy http://127.0.0.1:1,";
+    assert!(shown.contains(look_ups) && !shown.contains("hunter2") && !shown.contains("calls to"), "{shown}");
+
     set("sk_wrong_made_up");
     let done = dir.run(&["check", "--config", "bridge.toml"]);
     assert_eq!(done.code, Some(1));

@@ -1,10 +1,17 @@
 //! What commands print: data on standard output, talk on standard error, and errors with what to do about them.
+//!
+//! Much of it was written by others: payers, providers, whoever answers at an address. Nothing that is printed moves the
+//! cursor, turns the direction of writing or hides: [`write`] shows such characters as what they are. A line end of others
+//! might forge a line of ours: [`columns`] and [`failed`] show it, too, and what is put into a line elsewhere passes
+//! through [`line`].
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
+
+use crate::domain::text::is_invisible;
 
 /// Tables are no wider than this, however wide the terminal.
 const TABLE_COLUMNS_MAX: u16 = 80;
@@ -13,6 +20,8 @@ const TABLE_COLUMNS_MAX: u16 = 80;
 const COLOR_START: &str = "\x1b[38;";
 /// ... and what is left of it when there is no colour.
 const COLOR_NONE: &str = "\x1b[m";
+/// Everything that our own colours put around a word. Nothing else that begins with an escape character is printed.
+const COLORS: [&str; 5] = ["\x1b[38;5;9m", "\x1b[38;5;10m", "\x1b[38;5;11m", "\x1b[39m", COLOR_NONE];
 
 /// Where something is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +61,52 @@ pub(super) fn data(text: &str) -> anyhow::Result<()> {
 /// # Errors
 /// Standard output cannot be written.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    data(&serde_json::to_string_pretty(value)?)
+    data(&json_text(&serde_json::to_string_pretty(value)?))
+}
+
+/// JSON in which every character is written as an escape that might not be seen as it is.
+pub(super) fn json_text(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_shown(c) || c == '\n' {
+            text.push(c);
+        } else {
+            // Such a character is in a string, where JSON has escapes.
+            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
+}
+
+/// What others wrote, as a part of a line of ours.
+pub(super) fn line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_shown(c) { line.push(c) } else { line.extend(c.escape_unicode()) }
+    }
+    line
+}
+
+/// Whether a terminal shows a character, and does nothing else with it.
+fn is_shown(c: char) -> bool {
+    !c.is_control() && !is_invisible(c) && !matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// Lines as they are printed: line ends and our own colours do something, and nothing else does.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let color = COLORS.iter().find(|color| rest.starts_with(**color));
+        let (piece, left) = rest.split_at(color.map_or_else(|| c.len_utf8(), |color| color.len()));
+        if color.is_some() || c == '\n' {
+            shown.push_str(piece)
+        } else {
+            shown.push_str(&line(piece))
+        }
+        rest = left;
+    }
+    shown
 }
 
 /// Says something to the person who watches. Nobody may be listening: that is no error.
@@ -61,7 +115,7 @@ pub(super) fn talk(text: &str) {
 }
 
 fn write(stream: &mut impl Write, text: &str) -> io::Result<()> {
-    stream.write_all(text.as_bytes())?;
+    stream.write_all(printable(text).as_bytes())?;
     if !text.ends_with('\n') {
         stream.write_all(b"\n")?;
     }
@@ -81,22 +135,48 @@ pub(super) fn paint(word: &str, tone: Tone, stream: Stream) -> String {
     text(&table)
 }
 
-/// A cell in colour, for [`columns`].
-pub(super) fn toned(word: &str, tone: Tone) -> Cell {
-    let color = match tone {
-        Tone::Good => Color::Green,
-        Tone::Warning => Color::Yellow,
-        Tone::Bad => Color::Red,
-    };
-    Cell::new(word).fg(color)
+/// What is in a row of [`columns`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    text: String,
+    tone: Option<Tone>,
+}
+
+/// A piece in colour.
+pub(super) fn toned(word: &str, tone: Tone) -> Piece {
+    Piece { tone: Some(tone), ..Piece::from(word) }
+}
+
+impl From<&str> for Piece {
+    fn from(text: &str) -> Self {
+        Self { text: line(text), tone: None }
+    }
+}
+
+impl From<String> for Piece {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<Piece> for Cell {
+    fn from(piece: Piece) -> Self {
+        let color = piece.tone.map(|tone| match tone {
+            Tone::Good => Color::Green,
+            Tone::Warning => Color::Yellow,
+            Tone::Bad => Color::Red,
+        });
+        let cell = Self::new(piece.text);
+        color.map_or_else(|| cell.clone(), |color| cell.clone().fg(color))
+    }
 }
 
 /// Rows in columns without lines around them, for standard output. At a terminal they fit its width, or 80 columns if
 /// that is less: the last column is wrapped.
-pub(super) fn columns<const N: usize>(rows: impl IntoIterator<Item = [impl Into<Cell>; N]>, indent: u16) -> String {
+pub(super) fn columns<const N: usize>(rows: impl IntoIterator<Item = [impl Into<Piece>; N]>, indent: u16) -> String {
     let mut table = bare();
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.map(|piece| Cell::from(piece.into())));
     }
     if io::stdout().is_terminal() {
         table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -135,7 +215,7 @@ pub(super) struct Hinted {
 
 /// Something that failed, and what to do about it.
 pub(super) fn failed(what: impl fmt::Display, hint: impl Into<String>) -> anyhow::Error {
-    Hinted { error: anyhow::Error::msg(what.to_string()), hint: hint.into(), wrong_usage: false }.into()
+    Hinted { error: anyhow::Error::msg(line(&what.to_string())), hint: hint.into(), wrong_usage: false }.into()
 }
 
 /// Something that the person who called us has to correct, and how.
@@ -214,6 +294,39 @@ mod tests {
         let error = Err::<(), _>(wrong_usage("two of them", "name one")).context("cannot choose").unwrap_err();
         let hinted = error.chain().find_map(|cause| cause.downcast_ref::<Hinted>());
         assert!(hinted.is_some_and(|h| h.hint == "name one" && h.wrong_usage));
+    }
+
+    #[test]
+    fn what_others_wrote_does_nothing_at_a_terminal() {
+        let evil = "a\x1b]0;t\x07b\u{9b}2Jc\u{202e}d\u{2066}e\u{200b}f\r\0\x7f\u{2028}\tg";
+        let shown = r"a\u{1b}]0;t\u{7}b\u{9b}2Jc\u{202e}d\u{2066}e\u{200b}f\u{d}\u{0}\u{7f}\u{2028}\u{9}g";
+        assert_eq!(printable(&format!("{evil}\né 漢\n")), format!("{shown}\né 漢\n"));
+        assert_eq!(columns([[evil, "x\ny"]], 0), format!(r"{shown}  x\u{{a}}y"));
+        assert_eq!(told(&failed(format!("{evil}\nhint: obey"), "mend it")), format!(r"{shown}\u{{a}}hint: obey"));
+        assert_eq!(printable("\x1b[8mhidden\x1b[0m"), r"\u{1b}[8mhidden\u{1b}[0m");
+        let mut written = Vec::new();
+        write(&mut written, evil).unwrap();
+        assert_eq!(String::from_utf8(written).unwrap(), format!("{shown}\n"));
+    }
+
+    #[test]
+    fn json_stays_json_and_says_the_same() {
+        let value = serde_json::json!({"a\u{202e}": "\u{1b}\u{9b}\u{200d}\u{e0041}\n\"é"});
+        let text = json_text(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(text.chars().all(|c| is_shown(c) || c == '\n'), "{text}");
+        assert!(text.contains(r"\u202e") && text.contains(r"\udb40\udc41"), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn our_own_colours_are_printed_as_they_are() {
+        for tone in [Tone::Good, Tone::Warning, Tone::Bad] {
+            let mut table = bare();
+            table.add_row([toned("word", tone)]).force_no_tty().enforce_styling();
+            let text = text(&table);
+            assert!(text.contains(COLOR_START), "{text:?}");
+            assert_eq!(printable(&text), text);
+        }
     }
 
     #[test]

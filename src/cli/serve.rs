@@ -118,6 +118,7 @@ fn welcome(config: &Config, app: &App, token: Option<&Secret>) -> String {
     let Home { place, is_new, .. } = app.store().home();
     lines.push(format!("data in {}{place}", if *is_new { "a new store: " } else { "" }));
     lines.push(format!("API: http://{}/api/v1, metrics: http://{}/metrics", app.admin_addr(), app.admin_addr()));
+    lines.extend(config.proxies_in_use());
     if let Some(token) = token {
         lines.push(format!("admin token for this run (set BRIDGE_ADMIN_TOKEN to keep one): {}", token.expose()));
     }

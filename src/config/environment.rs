@@ -7,6 +7,7 @@ use super::mistake::Mistake;
 use super::raw::{Item, Reader};
 use super::table::Table;
 use crate::domain::endpoint::ProviderKind;
+use crate::domain::proxy::PROXY_VARIABLES;
 
 /// What every key's variable starts with: `REFAIRN_BRIDGE__DELIVERY__TIME_ZONE` is `delivery.time_zone`.
 const PREFIX: &str = "REFAIRN_BRIDGE__";
@@ -42,6 +43,11 @@ pub(super) const fn provider_variables(provider: ProviderKind) -> [&'static str;
 pub(super) fn is_ours(name: &str) -> bool {
     let of_a_provider = ProviderKind::ALL.iter().any(|p| provider_variables(*p).contains(&name));
     name == PORT || of_a_provider || name.starts_with(PREFIX) || NAMED.iter().any(|(known, ..)| *known == name)
+}
+
+/// Whether a variable of this name says which proxy there is: not ours alone, but read all the same.
+pub(super) fn is_of_a_proxy(name: &str) -> bool {
+    PROXY_VARIABLES.iter().any(|known| *known == name || known.to_ascii_lowercase() == name)
 }
 
 /// What the environment says.

@@ -11,6 +11,7 @@ use super::mistake::{Mistake, Mistakes};
 use super::raw::{Reader, Reported};
 use super::table::Table;
 use super::{Config, validate};
+use crate::domain::proxy::Proxies;
 
 /// The lowest layer, and the documentation of every key.
 pub(super) const DEFAULTS: &str = include_str!("../../config/refairn-bridge.default.toml");
@@ -38,7 +39,7 @@ impl Sources {
         let variables = std::env::vars_os();
         let environment = variables
             .map(|(name, text)| (name.to_string_lossy().into_owned(), text.to_string_lossy().into_owned()))
-            .filter(|(name, _)| environment::is_ours(name))
+            .filter(|(name, _)| environment::is_ours(name) || environment::is_of_a_proxy(name))
             .collect();
         Self { config_file, environment, working_dir: None }
     }
@@ -64,9 +65,10 @@ pub fn load(sources: Sources) -> Result<Config, Mistakes> {
     let mut reader = Reader::new(Files::new(working_dir));
     let config = read(config_file.as_deref(), &environment, &mut reader);
     let open_files = reader.open_files();
+    let proxies = Proxies::read(|name| environment.get(name).map(String::as_str));
     match (config, reader.mistakes()) {
         (_, Some(mistakes)) => Err(mistakes),
-        (Ok(config), None) => Ok(Config { open_files, ..config }),
+        (Ok(config), None) => Ok(Config { proxies, open_files, ..config }),
         (Err(Reported), None) => {
             let mistake =
                 Mistake::new("configuration", "it cannot be used, and nothing says why", "report this as a bug");

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use crate::domain::endpoint::{Endpoint, ProviderKind};
 use crate::domain::policy::Policy;
+use crate::domain::proxy::Proxies;
 use crate::domain::secret::Secret;
 
 pub use load::{Sources, load};
@@ -52,6 +53,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// Which calls are made, and when.
     pub policy: Policy,
+    /// Which proxies calls and look-ups go through.
+    pub proxies: Proxies,
     /// What is to be said of files that others reach.
     open_files: Vec<String>,
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::domain::database::{ServerUrl, UrlError};
+use crate::domain::proxy::is_this_machine;
 
 /// Where the bridge keeps its data.
 #[derive(Debug, Clone)]
@@ -77,15 +78,11 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
 
 /// Whether calls to `base_url` cross a network in clear text.
 pub(super) fn is_clear_text(base_url: &str) -> bool {
-    let Some(rest) = base_url.strip_prefix("http://") else { return false };
-    let authority = rest.split('/').next().unwrap_or(rest);
-    let host = host_and_port(authority).unwrap_or(authority);
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    !(host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|a| a.to_canonical().is_loopback()))
+    base_url.starts_with("http://") && !is_this_machine(base_url)
 }
 
-/// The host of `HOST[:PORT]`, once both are found to be sound.
-fn host_and_port(authority: &str) -> Result<&str, String> {
+/// Whether `HOST[:PORT]` is sound.
+fn host_and_port(authority: &str) -> Result<(), String> {
     let (host, port) = match authority.rsplit_once(':') {
         // The last colon of a bare [IPv6] address is inside the brackets.
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -98,7 +95,7 @@ fn host_and_port(authority: &str) -> Result<&str, String> {
         Some(inside) => inside.strip_suffix(']').is_some_and(|a| a.parse::<std::net::Ipv6Addr>().is_ok()),
         None => !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')),
     };
-    if sound { Ok(host) } else { Err("it has no sound host name".to_owned()) }
+    if sound { Ok(()) } else { Err("it has no sound host name".to_owned()) }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::table::Table;
 use super::urls::{self, StorageUrl};
 use super::{Config, Delivery, Refairn, Server, Storage};
 use crate::domain::policy::Policy;
+use crate::domain::proxy::Proxies;
 
 /// What is said of a key that only the compiled-in file can have lost.
 const DEFAULT_LOST: &str = "give it a value";
@@ -54,6 +55,7 @@ pub(super) fn config(mut root: Table, variables: Table, r: &mut Reader) -> Resul
         endpoints: endpoints?,
         delivery,
         policy,
+        proxies: Proxies::default(),
         open_files: Vec::new(),
     })
 }

@@ -28,6 +28,21 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Which calls and look-ups go through which proxy of the environment, each as a sentence.
+    #[must_use]
+    pub fn proxies_in_use(&self) -> Vec<String> {
+        let calls = std::iter::once(("calls".to_owned(), &self.refairn.base_url));
+        let asking = self.endpoints.iter().filter(|endpoint| endpoint.api_key.is_some());
+        let lookups = asking.map(|e| (format!("look-ups of endpoint {}", e.name), &e.api_base_url));
+        let sentence = |(what, url): (String, &String)| {
+            let proxy = self.proxies.of(url)?;
+            Some(format!("{what} to {url} go through the proxy {proxy}, as the environment says"))
+        };
+        calls.chain(lookups).filter_map(sentence).collect()
+    }
+}
+
 fn of_endpoint(endpoint: &Endpoint) -> Vec<String> {
     let Endpoint { name, rules, api_key, api_base_url, .. } = endpoint;
     let mut warnings = Vec::new();
@@ -50,9 +65,7 @@ fn of_endpoint(endpoint: &Endpoint) -> Vec<String> {
         ));
     }
     let test = rules.test_product_id.as_ref();
-    if test
-        .is_some_and(|test| rules.product_id.as_ref() == Some(test) || rules.products.values().any(|p| p == test))
-    {
+    if test.is_some_and(|test| rules.product_id.as_ref() == Some(test) || rules.products.values().any(|p| p == test)) {
         warnings.push(format!("endpoint {name}: test events go to a product of real sales, and count like them"));
     }
     warnings

@@ -192,7 +192,7 @@ impl Dispatcher {
     async fn settle(&self, end: Answered, now: Timestamp, stop: &CancellationToken) -> Step {
         let Answered { leased, probe: _, sent: Sent { answer, status, excerpt }, at } = end;
         let took_ms = u64::try_from(now.duration_since(at).as_millis()).unwrap_or(0);
-        let settlement = policy::decide(answer, &leased.delivery, &self.settings.patience, now, chance_permille());
+        let settlement = policy::decide(answer, &leased.delivery, &self.settings.patience, chance_permille());
         events::attempted(&leased, status, took_ms, &settlement);
         let outcome = describe(&settlement);
         let attempt = AttemptRecord { at, took_ms, status, outcome, response: excerpt };
@@ -224,7 +224,7 @@ impl Dispatcher {
         };
         let event_id = self.settings.event_id.then(|| delivery.event.to_string());
         match delivery.call.body(&key.business, event_id.as_deref()) {
-            Ok(body) => self.client.send(delivery.call.kind(), api_key, body).await,
+            Ok(body) => self.client.send(delivery.call.kind(), api_key, body, delivery.call.redactor()).await,
             Err(error) => unsent(Answer::Refused(format!("the call cannot be written as JSON: {error}"))),
         }
     }

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use crate::domain::delivery::{Delivery, DeliveryState, Subject};
 use crate::domain::person::Person;
 use crate::domain::reason::Reason;
-use crate::refairn::{Answer, RetryAfter};
+use crate::refairn::Answer;
 use crate::store::Settlement;
 
 /// The first wait; each further one is twice as long.
@@ -28,13 +26,7 @@ pub struct Patience {
 
 /// What an answer to `delivery` leads to. `chance_permille` is random, `0..1000`.
 #[must_use]
-pub fn decide(
-    answer: Answer,
-    delivery: &Delivery,
-    patience: &Patience,
-    now: Timestamp,
-    chance_permille: u32,
-) -> Settlement {
+pub fn decide(answer: Answer, delivery: &Delivery, patience: &Patience, chance_permille: u32) -> Settlement {
     match answer {
         Answer::Success(receipt) => Settlement::Delivered(receipt),
         Answer::Conflict => Settlement::Conflict,
@@ -45,28 +37,17 @@ pub fn decide(
             if delivery.waited >= patience.give_up_after {
                 return Settlement::Rejected(Reason::GivenUp, message);
             }
-            let wait = wait(delivery.attempts, retry_after, patience, now, chance_permille);
+            let wait = wait(delivery.attempts, retry_after, patience, chance_permille);
             Settlement::Retry { wait, outcome_unknown, detail: message }
         }
     }
 }
 
 /// The wait after attempt number `attempts`: 1 s, 2 s, 4 s and on, or what Refairn asks for if that is longer.
-fn wait(
-    attempts: u32,
-    asked: Option<RetryAfter>,
-    patience: &Patience,
-    now: Timestamp,
-    chance_permille: u32,
-) -> Duration {
+fn wait(attempts: u32, asked: Option<Duration>, patience: &Patience, chance_permille: u32) -> Duration {
     let doublings = attempts.saturating_sub(1).min(30);
     let own = FIRST_WAIT.saturating_mul(1 << doublings).min(patience.retry_max_wait);
-    let asked = match asked {
-        None => Duration::ZERO,
-        Some(RetryAfter::Span(span)) => span,
-        Some(RetryAfter::At(at)) => Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO),
-    };
-    let wait = own.max(asked.min(RETRY_AFTER_MAX));
+    let wait = own.max(asked.unwrap_or_default().min(RETRY_AFTER_MAX));
     let jitter_permille = chance_permille.min(1000) * JITTER_PERMILLE_MAX / 1000;
     wait + wait * jitter_permille / 1000
 }
@@ -92,8 +73,9 @@ pub fn conflict(person: &Person, delivery: &Delivery) -> Settlement {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
-    use crate::clock::after;
     use crate::domain::delivery::{Call, DeliveryId};
     use crate::domain::email::Email;
     use crate::domain::event::{EventId, Mode};
@@ -106,8 +88,8 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_limit_and_jitter_only_adds() {
         let check = |attempts: u32, seconds: u64| {
-            let least = wait(attempts, None, &PATIENCE, Timestamp::UNIX_EPOCH, 0);
-            let most = wait(attempts, None, &PATIENCE, Timestamp::UNIX_EPOCH, 1000);
+            let least = wait(attempts, None, &PATIENCE, 0);
+            let most = wait(attempts, None, &PATIENCE, 1000);
             assert_eq!(least, Duration::from_secs(seconds), "attempt {attempts}");
             assert_eq!(most, least * 12 / 10, "attempt {attempts}");
         };
@@ -118,15 +100,10 @@ mod tests {
 
     #[test]
     fn refairn_may_ask_for_a_longer_wait_up_to_an_hour() {
-        let now = Timestamp::UNIX_EPOCH;
-        let check = |asked: RetryAfter, seconds: u64| {
-            assert_eq!(wait(1, Some(asked), &PATIENCE, now, 0), Duration::from_secs(seconds), "{asked:?}");
-        };
-        check(RetryAfter::Span(Duration::from_secs(0)), 1);
-        check(RetryAfter::Span(Duration::from_secs(30)), 30);
-        check(RetryAfter::Span(Duration::from_secs(86_400)), 3600);
-        check(RetryAfter::At(after(now, Duration::from_secs(120))), 120);
-        check(RetryAfter::At(Timestamp::MIN), 1);
+        for (asked, seconds) in [(0, 1), (30, 30), (86_400, 3600)] {
+            let asked = Duration::from_secs(asked);
+            assert_eq!(wait(1, Some(asked), &PATIENCE, 0), Duration::from_secs(seconds), "{asked:?}");
+        }
     }
 
     /// A customer with the call of a payment whose earlier attempt ended unheard, and perhaps with another one.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::email::Email;
 use super::money::{Currency, json_number};
+use super::redact::Redactor;
 use super::status::Status;
 
 /// Which of Refairn's two calls.
@@ -120,6 +121,16 @@ impl Call {
     pub const fn email(&self) -> &Email {
         match self {
             Self::CustomerCreated { email, .. } | Self::PaymentSucceeded { email, .. } => email,
+        }
+    }
+
+    /// Takes out of a text what the call says of a person.
+    #[must_use]
+    pub fn redactor(&self) -> Redactor {
+        let email = Redactor::default().and(self.email().as_given());
+        match self {
+            Self::CustomerCreated { name, .. } => email.and_name(name),
+            Self::PaymentSucceeded { .. } => email,
         }
     }
 

@@ -75,7 +75,17 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_none() {
-        for text in ["", " ", "jane", "@example.com", "jane@", "ja ne@example.com", "jane@exa\nmple.com", "\u{200b}@example.com", "ja\u{fffd}ne@example.com"] {
+        for text in [
+            "",
+            " ",
+            "jane",
+            "@example.com",
+            "jane@",
+            "ja ne@example.com",
+            "jane@exa\nmple.com",
+            "\u{200b}@example.com",
+            "ja\u{fffd}ne@example.com",
+        ] {
             assert!(Email::parse(text).is_none(), "{text:?}");
         }
         assert!(Email::parse(&format!("{}@example.com", "x".repeat(400))).is_none());

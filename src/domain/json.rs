@@ -28,10 +28,7 @@ pub fn value(json: &[u8]) -> Result<Value, serde_json::Error> {
 ///
 /// # Errors
 /// Those of `read`.
-pub fn leniently<T>(
-    json: &[u8],
-    read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
-) -> Result<T, serde_json::Error> {
+pub fn leniently<T>(json: &[u8], read: impl Fn(&[u8]) -> Result<T, serde_json::Error>) -> Result<T, serde_json::Error> {
     read(json).or_else(|error| match mended(json) {
         Some(mended) => read(&mended),
         None => Err(error),

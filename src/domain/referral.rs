@@ -42,7 +42,18 @@ mod tests {
         assert_eq!(parse_code(&"x".repeat(64)).map(|c| c.len()), Ok(64));
         assert_eq!(parse_code("ÀṢẸ-12").as_deref(), Ok("ÀṢẸ-12"));
         assert_eq!(parse_code("\u{feff}AGENT\u{200b}1\u{202e}").as_deref(), Ok("AGENT1"));
-        for bad in ["", "  ", "\u{200b}", "ADA\u{fffd}", "a b", "a/b", "a\u{a0}b", "<script>", "jane@example.com", &"x".repeat(65)] {
+        for bad in [
+            "",
+            "  ",
+            "\u{200b}",
+            "ADA\u{fffd}",
+            "a b",
+            "a/b",
+            "a\u{a0}b",
+            "<script>",
+            "jane@example.com",
+            &"x".repeat(65),
+        ] {
             assert!(parse_code(bad).is_err(), "{bad}");
         }
     }

@@ -26,8 +26,22 @@ mod tests {
     #[test]
     fn what_nobody_sees_is_taken_out() {
         for c in [
-            '\u{ad}', '\u{34f}', '\u{61c}', '\u{180e}', '\u{200b}', '\u{200d}', '\u{200f}', '\u{202e}', '\u{2060}',
-            '\u{2066}', '\u{2069}', '\u{3164}', '\u{fe0f}', '\u{feff}', '\u{fff9}', '\u{e0041}',
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200f}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{fff9}',
+            '\u{e0041}',
         ] {
             assert!(is_invisible(c), "{c:?}");
             assert_eq!(visible(&format!(" {c} A{c}B {c}")), "AB");

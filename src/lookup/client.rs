@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION};
 
 use super::question::Question;
+use crate::clock::Clock;
+use crate::domain::proxy::Proxies;
 use crate::domain::secret::Secret;
-use crate::refairn::ClientError;
+use crate::outgoing::{self, ClientError, Limits, bearer, retry_after, with_cause};
 
 /// Longest answer that is read, bytes; a large invoice has some hundred kilobytes.
 const RESPONSE_BYTES_MAX: usize = 1 << 20;
@@ -20,8 +22,8 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 pub(super) struct Reply {
     /// The HTTP status.
     pub(super) status: u16,
-    /// The Retry-After header.
-    pub(super) retry_after: Option<String>,
+    /// How long the provider asks to wait.
+    pub(super) retry_after: Option<Duration>,
     /// The whole body.
     pub(super) body: Vec<u8>,
 }
@@ -39,6 +41,7 @@ pub(super) enum ReplyError {
 #[derive(Debug)]
 pub(super) struct Client {
     http: reqwest::Client,
+    clock: Clock,
 }
 
 impl Client {
@@ -46,27 +49,16 @@ impl Client {
     ///
     /// # Errors
     /// The system's certificates cannot be read.
-    pub(super) fn new(timeout: Duration) -> Result<Self, ClientError> {
-        // An error only says that a provider is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .timeout(timeout)
-            .connect_timeout(CONNECT_MAX.min(timeout))
-            .pool_idle_timeout(IDLE_MAX)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("refairn-bridge/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|e| ClientError(e.to_string()))?;
-        Ok(Self { http })
+    pub(super) fn new(timeout: Duration, proxies: &Proxies, clock: Clock) -> Result<Self, ClientError> {
+        let limits = Limits { whole: timeout, connect: CONNECT_MAX.min(timeout), idle: IDLE_MAX };
+        Ok(Self { http: outgoing::client(limits, proxies)?, clock })
     }
 
     /// Asks one question of the API at `base_url`.
     pub(super) async fn get(&self, base_url: &str, question: &Question, api_key: &Secret) -> Result<Reply, ReplyError> {
-        let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {}", api_key.expose())) else {
+        let Some(bearer) = bearer(api_key) else {
             return Err(ReplyError::Failed("the api_key has characters that a header cannot carry".to_owned()));
         };
-        bearer.set_sensitive(true);
         let url = format!("{base_url}{}", question.path);
         let mut request = self.http.get(url).header(AUTHORIZATION, bearer).header(ACCEPT, "application/json");
         for (name, value) in &question.headers {
@@ -74,7 +66,7 @@ impl Client {
         }
         let mut response = request.send().await.map_err(|e| failed(&e))?;
         let status = response.status().as_u16();
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let retry_after = retry_after(response.headers(), self.clock.now());
         let body = match read_limited(&mut response).await {
             Ok(body) => body,
             // The status of a refusal tells enough.
@@ -106,11 +98,7 @@ fn failed(error: &reqwest::Error) -> ReplyError {
     } else {
         "the connection broke before the provider's answer was complete"
     };
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause.and_then(std::error::Error::source) {
-        cause = Some(inner);
-    }
-    ReplyError::Failed(cause.map_or_else(|| message.to_owned(), |cause| format!("{message}: {cause}")))
+    ReplyError::Failed(with_cause(message, error))
 }
 
 #[cfg(test)]
@@ -136,7 +124,7 @@ mod tests {
                 std::future::pending::<()>().await;
             }
         };
-        let client = Client::new(Duration::from_millis(300)).unwrap();
+        let client = Client::new(Duration::from_millis(300), &Proxies::default(), Clock::system()).unwrap();
         let question = stripe::customer("cus_1", None, Mode::Live).unwrap();
         let key = Secret::parse("rk_test_1").unwrap();
         let asking = client.get(&base_url, &question, &key);
@@ -165,12 +153,12 @@ mod tests {
         check_failed(ask(b"", true).await, "the connection broke");
         check_failed(ask(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{", true).await, "the connection broke");
         let refusal = ask(b"HTTP/1.1 429 Slow\r\nretry-after: 7\r\ncontent-length: 100\r\n\r\n", true).await.unwrap();
-        assert_eq!((refusal.status, refusal.retry_after.as_deref()), (429, Some("7")));
+        assert_eq!((refusal.status, refusal.retry_after), (429, Some(Duration::from_secs(7))));
     }
 
     #[tokio::test]
     async fn nobody_there_is_said() {
-        let client = Client::new(Duration::from_secs(5)).unwrap();
+        let client = Client::new(Duration::from_secs(5), &Proxies::default(), Clock::system()).unwrap();
         let question = stripe::customer("cus_1", None, Mode::Live).unwrap();
         let key = Secret::parse("rk_test_1").unwrap();
         let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

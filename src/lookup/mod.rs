@@ -28,8 +28,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, after, chance_permille};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{Identity, NewEvent, Recorded};
+use crate::domain::proxy::Proxies;
+use crate::domain::redact::Redactor;
 use crate::domain::secret::Secret;
-use crate::refairn::ClientError;
+use crate::outgoing::ClientError;
 use crate::store::{Lookup, LookupEnd, Store, StoreError, body};
 use crate::telemetry::events;
 use answer::{Found, Miss, answer};
@@ -67,13 +69,14 @@ impl Worker {
         clock: Clock,
         endpoints: &[Endpoint],
         body_bytes_max: usize,
+        proxies: &Proxies,
     ) -> Result<Option<Self>, ClientError> {
         let with_key = |e: &Endpoint| Some((e.name.clone(), (e.clone(), e.api_key.clone()?)));
         let endpoints: BTreeMap<_, _> = endpoints.iter().filter_map(with_key).collect();
         if endpoints.is_empty() {
             return Ok(None);
         }
-        let client = Client::new(TIMEOUT)?;
+        let client = Client::new(TIMEOUT, proxies, clock.clone())?;
         Ok(Some(Self { store, client, clock, endpoints, body_bytes_max }))
     }
 
@@ -190,7 +193,7 @@ impl Worker {
         };
         let reply = self.client.get(&endpoint.api_base_url, &question, api_key).await;
         let now = self.clock.now();
-        let answer = answer(reply, &question, lookup.event, now).and_then(|found| {
+        let answer = answer(reply, &question, lookup.event, now, &Redactor::of(api_key)).and_then(|found| {
             let too_long = found.body.len() > self.body_bytes_max;
             if too_long {
                 Err(Miss::Nothing("the answer is longer than body_max_bytes allows".to_owned()))

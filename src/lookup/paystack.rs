@@ -116,7 +116,8 @@ mod tests {
     fn half_a_character_does_not_hide_the_address() {
         let body = br#"{"status":true,"data":{"customer_code":"CUS_a","email":"jane@example.com\u200b\ud83d"}}"#;
         assert!(read(body, "CUS_a").unwrap().lacks_address().is_some(), "it may be another address");
-        let body = br#"{"status":true,"data":{"customer_code":"CUS_a","email":"jane@example.com","last_name":"\ud83d"}}"#;
+        let body =
+            br#"{"status":true,"data":{"customer_code":"CUS_a","email":"jane@example.com","last_name":"\ud83d"}}"#;
         assert_eq!(read(body, "CUS_a").unwrap().lacks_address(), None);
     }
 

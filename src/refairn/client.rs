@@ -1,12 +1,16 @@
-//! The only user of the HTTP client: one call to Refairn, with a limit on every wait and on what is read.
+//! The client of calls: one call to Refairn, with a limit on every wait and on what is read.
 
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 
 use super::response::{Answer, classify};
+use crate::clock::Clock;
 use crate::domain::delivery::Kind;
+use crate::domain::proxy::Proxies;
+use crate::domain::redact::Redactor;
 use crate::domain::secret::Secret;
+use crate::outgoing::{self, ClientError, Limits, bearer, retry_after, with_cause};
 
 /// Longest answer that is read, bytes; Refairn's are a few hundred.
 const RESPONSE_BYTES_MAX: usize = 64 * 1024;
@@ -17,11 +21,6 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Idle connections are closed after this. Servers commonly close them after five seconds; a call that meets such a
 /// closing on its way is lost without our knowing.
 const IDLE_MAX: Duration = Duration::from_secs(4);
-
-/// The client cannot be built.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot set up the HTTP client: {0}")]
-pub struct ClientError(pub(crate) String);
 
 /// What Refairn thinks of an API key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +51,7 @@ pub struct Sent {
 pub struct Client {
     http: reqwest::Client,
     base_url: String,
+    clock: Clock,
 }
 
 impl Client {
@@ -59,26 +59,17 @@ impl Client {
     ///
     /// # Errors
     /// The system's certificates cannot be read.
-    pub fn new(base_url: &str, timeout: Duration) -> Result<Self, ClientError> {
-        // An error only says that a provider is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .timeout(timeout)
-            // Shorter than the whole: a connection that was never made is then told from a call that was cut off.
-            .connect_timeout(CONNECT_MAX.min(timeout / 2))
-            .pool_idle_timeout(IDLE_MAX)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("refairn-bridge/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|e| ClientError(e.to_string()))?;
-        Ok(Self { http, base_url: base_url.trim_end_matches('/').to_owned() })
+    pub fn new(base_url: &str, timeout: Duration, proxies: &Proxies, clock: Clock) -> Result<Self, ClientError> {
+        // A connection takes less than the whole: one that was never made is then told from a call that was cut off.
+        let limits = Limits { whole: timeout, connect: CONNECT_MAX.min(timeout / 2), idle: IDLE_MAX };
+        let http = outgoing::client(limits, proxies)?;
+        Ok(Self { http, base_url: base_url.trim_end_matches('/').to_owned(), clock })
     }
 
     /// Whether Refairn takes this API key, found out without creating a record: it answers 400 to an empty body when
     /// the key is good, 401 when it is not.
     pub async fn probe(&self, api_key: &Secret) -> KeyProbe {
-        let sent = self.send(Kind::CustomerCreated, api_key, "{}".to_owned()).await;
+        let sent = self.send(Kind::CustomerCreated, api_key, "{}".to_owned(), Redactor::default()).await;
         match (sent.status, sent.answer) {
             (Some(400), _) => KeyProbe::Good,
             (Some(401), Answer::Misconfigured(message)) => KeyProbe::Bad(message),
@@ -94,38 +85,41 @@ impl Client {
         }
     }
 
-    /// Makes one call.
-    pub async fn send(&self, kind: Kind, api_key: &Secret, body: String) -> Sent {
+    /// Makes one call. What `about` takes out, and the API key, is in nothing that comes back: an answer may repeat what it
+    /// was asked.
+    pub async fn send(&self, kind: Kind, api_key: &Secret, body: String, about: Redactor) -> Sent {
         let url = format!("{}/api/events/{}", self.base_url, kind.code());
-        let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {}", api_key.expose())) else {
+        let Some(bearer) = bearer(api_key) else {
             let message = "the API key has characters that a header cannot carry".to_owned();
             return Sent { answer: Answer::Misconfigured(message), status: None, excerpt: None };
         };
-        bearer.set_sensitive(true);
+        let private = about.and(api_key.expose());
         let request =
             self.http.post(url).header(AUTHORIZATION, bearer).header(CONTENT_TYPE, "application/json").body(body);
         let mut response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return Sent { answer: failed(&error), status: None, excerpt: None },
+            Err(error) => return Sent { answer: failed(&error).told(&private), status: None, excerpt: None },
         };
         let status = response.status().as_u16();
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let wait = retry_after(response.headers(), self.clock.now());
         let body = match read_limited(&mut response).await {
             Ok(body) => body,
             // A status without its body still tells what to do, but for a success, which needs its receipt.
             Err(error) if (200..300).contains(&status) => {
-                return Sent { answer: failed(&error), status: Some(status), excerpt: None };
+                return Sent { answer: failed(&error).told(&private), status: Some(status), excerpt: None };
             }
             Err(_) => Vec::new(),
         };
-        let excerpt =
-            String::from_utf8_lossy(body.get(..EXCERPT_BYTES_MAX.min(body.len())).unwrap_or_default()).into_owned();
-        Sent {
-            answer: classify(status, retry_after.as_deref(), &body),
-            status: Some(status),
-            excerpt: (!excerpt.is_empty()).then_some(excerpt),
-        }
+        // Cut short first, half a key might be left at the end that nobody knows for one.
+        let excerpt = excerpt(private.text(&String::from_utf8_lossy(&body)));
+        Sent { answer: classify(status, wait, &body).told(&private), status: Some(status), excerpt }
     }
+}
+
+/// The beginning of an answer; nothing of none.
+fn excerpt(mut text: String) -> Option<String> {
+    text.truncate(text.floor_char_boundary(EXCERPT_BYTES_MAX));
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// Reads the body up to the limit; what is beyond is left unread and the connection is closed.
@@ -144,20 +138,12 @@ async fn read_limited(response: &mut reqwest::Response) -> Result<Vec<u8>, reqwe
 /// A call without an answer. Only a connection that was never made proves that Refairn has nothing.
 fn failed(error: &reqwest::Error) -> Answer {
     let outcome_unknown = !error.is_connect();
-    let mut message = if error.is_timeout() {
-        "no answer in time".to_owned()
+    let what = if error.is_timeout() {
+        "no answer in time"
     } else if error.is_connect() {
-        "cannot connect".to_owned()
+        "cannot connect"
     } else {
-        "the connection broke before the answer was complete".to_owned()
+        "the connection broke before the answer was complete"
     };
-    // The innermost cause is what helps: connection refused, unknown host, bad certificate.
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause.and_then(std::error::Error::source) {
-        cause = Some(inner);
-    }
-    if let Some(cause) = cause {
-        message = format!("{message}: {cause}");
-    }
-    Answer::TryLater { retry_after: None, outcome_unknown, message }
+    Answer::TryLater { retry_after: None, outcome_unknown, message: with_cause(what, error) }
 }

@@ -3,7 +3,7 @@
 mod client;
 mod response;
 
-pub(crate) use response::parse_retry_after;
+pub use client::{Client, KeyProbe, Sent};
+pub use response::{Answer, classify};
 
-pub use client::{Client, ClientError, KeyProbe, Sent};
-pub use response::{Answer, RetryAfter, classify};
+pub use crate::outgoing::ClientError;

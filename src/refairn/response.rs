@@ -3,23 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use crate::domain::delivery::Receipt;
 use crate::domain::json;
+use crate::domain::redact::Redactor;
+use crate::domain::text::is_invisible;
 
 /// What is shown of a message, in characters.
 const MESSAGE_CHARS_MAX: usize = 300;
-
-/// When Refairn asks to come back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RetryAfter {
-    /// After a span.
-    Span(Duration),
-    /// At a time.
-    At(Timestamp),
-}
 
 /// What an answer means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +26,8 @@ pub enum Answer {
     Misconfigured(String),
     /// Not now.
     TryLater {
-        /// When Refairn asks to come back.
-        retry_after: Option<RetryAfter>,
+        /// How long Refairn asks to wait.
+        retry_after: Option<Duration>,
         /// Refairn may have recorded it.
         outcome_unknown: bool,
         /// What happened.
@@ -43,9 +35,35 @@ pub enum Answer {
     },
 }
 
-/// The meaning of a status, its Retry-After header and its body.
+impl Answer {
+    /// Its texts as they may be kept and shown: short, and without what `private` takes out.
+    #[must_use]
+    pub(super) fn told(self, private: &Redactor) -> Self {
+        let text = |text: String| shorten(&private.text(&text));
+        let id = |id: Option<String>| id.map(|id| shorten(&private.id(&id)));
+        match self {
+            Self::Success(receipt) => Self::Success(Receipt {
+                lead_id: id(receipt.lead_id),
+                commission_id: id(receipt.commission_id),
+                agent_id: id(receipt.agent_id),
+                commission_amount: id(receipt.commission_amount),
+                commission_status: id(receipt.commission_status),
+                hold_until: id(receipt.hold_until),
+                message: receipt.message.map(text),
+            }),
+            Self::Conflict => Self::Conflict,
+            Self::Refused(message) => Self::Refused(text(message)),
+            Self::Misconfigured(message) => Self::Misconfigured(text(message)),
+            Self::TryLater { retry_after, outcome_unknown, message } => {
+                Self::TryLater { retry_after, outcome_unknown, message: text(message) }
+            }
+        }
+    }
+}
+
+/// The meaning of a status, the wait that it asks for and its body. Its texts are as long as they came.
 #[must_use]
-pub fn classify(status: u16, retry_after: Option<&str>, body: &[u8]) -> Answer {
+pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Answer {
     let message = || message(status, body);
     match status {
         200..=299 => success(status, body),
@@ -56,11 +74,9 @@ pub fn classify(status: u16, retry_after: Option<&str>, body: &[u8]) -> Answer {
         403 => Answer::Misconfigured(format!("the API key is another business's: {}", message())),
         404 => Answer::Misconfigured(format!("the business or product is unknown: {}", message())),
         409 => Answer::Conflict,
-        408 | 425 | 429 | 500.. => Answer::TryLater {
-            retry_after: retry_after.and_then(parse_retry_after),
-            outcome_unknown: !matches!(status, 425 | 429),
-            message: message(),
-        },
+        408 | 425 | 429 | 500.. => {
+            Answer::TryLater { retry_after, outcome_unknown: !matches!(status, 425 | 429), message: message() }
+        }
         0..=199 => Answer::TryLater { retry_after: None, outcome_unknown: true, message: message() },
         400..=499 => Answer::Refused(message()),
     }
@@ -84,7 +100,7 @@ fn success(status: u16, body: &[u8]) -> Answer {
             commission_amount: fields.get("commissionAmount").map(|raw| raw.get().to_owned()).filter(|n| n != "null"),
             commission_status: text("commissionStatus"),
             hold_until: text("holdUntil"),
-            message: text("message").map(|m| shorten(&m)),
+            message: text("message"),
         }),
         Some("false") => Answer::Refused(message(status, body)),
         Some(_) | None => {
@@ -99,28 +115,18 @@ fn message(status: u16, body: &[u8]) -> String {
     let json = json::value(body).ok();
     let field = |key: &str| json.as_ref().and_then(|v| v.get(key)).and_then(serde_json::Value::as_str);
     match field("message").or_else(|| field("error")) {
-        Some(text) => format!("Refairn answered {status}: {}", shorten(text)),
+        Some(text) => format!("Refairn answered {status}: {text}"),
         None => format!("Refairn answered {status} without a message"),
     }
 }
 
 fn shorten(text: &str) -> String {
-    let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let printable = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c });
     let mut short: String = printable.take(MESSAGE_CHARS_MAX).collect();
     if text.chars().count() > MESSAGE_CHARS_MAX {
         short.push('…');
     }
     short
-}
-
-/// Whole seconds or an HTTP date (RFC 9110, 10.2.3); anything else is as good as nothing.
-pub(crate) fn parse_retry_after(text: &str) -> Option<RetryAfter> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Some(RetryAfter::Span(Duration::from_secs(u64::from(seconds))));
-    }
-    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(RetryAfter::At(date))
 }
 
 #[cfg(test)]
@@ -176,12 +182,38 @@ mod tests {
     }
 
     #[test]
+    fn what_an_answer_repeats_is_in_none_of_its_texts() {
+        let private = Redactor::default().and("rfk_1/of+us").and("jane@example.com").and_name("Jane Doe");
+        let body = br#"{"message":"no such key RFK_1%2Fof%2Bus of jane%40example.com, Jane Doe"}"#;
+        for status in [400, 401, 403, 404, 429, 503] {
+            let (Answer::Refused(told) | Answer::Misconfigured(told) | Answer::TryLater { message: told, .. }) =
+                classify(status, None, body).told(&private)
+            else {
+                panic!("{status} is a success")
+            };
+            assert!(told.ends_with("no such key … of …, …"), "{told}");
+        }
+        // Cut short first, the beginning of the key would be left.
+        let long = format!(r#"{{"message":"{}rfk_1/of+us"}}"#, "x ".repeat(MESSAGE_CHARS_MAX / 2 - 3));
+        let Answer::Refused(told) = classify(400, None, long.as_bytes()).told(&private) else { panic!("taken") };
+        assert!(!told.contains("rfk"), "{told}");
+        let body = br#"{"success":true,"leadId":"rfk_1/of+us","agentId":"Doe","commissionAmount":"jane@example.com",
+            "message":"Jane has jane@example.com"}"#;
+        let Answer::Success(receipt) = classify(200, None, body).told(&private) else { panic!("no success") };
+        let (lead, agent, message) = (receipt.lead_id, receipt.agent_id, receipt.message);
+        assert_eq!((lead.as_deref(), agent.as_deref(), message.as_deref()), (Some("…"), Some("Doe"), Some("… has …")));
+        assert_eq!(receipt.commission_amount.as_deref(), Some("\"…\""));
+    }
+
+    #[test]
     fn half_a_character_does_not_hide_a_success() {
         let body = br#"{"success":true,"\ud83d":0,"commissionId":"comm_1","message":"Welcome, Jane \ud83d","x":1e999}"#;
         let Answer::Success(receipt) = classify(201, None, body) else { panic!("no success") };
         assert_eq!(receipt.commission_id.as_deref(), Some("comm_1"));
         assert_eq!(receipt.message.as_deref(), Some("Welcome, Jane \u{fffd}"));
-        let Answer::Refused(message) = classify(400, None, br#"{"message":"no, Jane \ud83d"}"#) else { panic!("taken") };
+        let Answer::Refused(message) = classify(400, None, br#"{"message":"no, Jane \ud83d"}"#) else {
+            panic!("taken")
+        };
         assert!(message.ends_with("no, Jane \u{fffd}"), "{message}");
     }
 
@@ -191,18 +223,5 @@ mod tests {
         let Answer::Success(receipt) = classify(200, None, body) else { panic!("no success") };
         assert_eq!(receipt.commission_amount.as_deref(), Some("20.00"));
         assert_eq!(receipt.hold_until.as_deref(), Some("2026-06-28"));
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date_or_nothing() {
-        let check = |text: &str, expected: Option<RetryAfter>| {
-            let Answer::TryLater { retry_after, .. } = classify(429, Some(text), b"") else { panic!("no retry") };
-            assert_eq!(retry_after, expected, "{text}");
-        };
-        check("7", Some(RetryAfter::Span(Duration::from_secs(7))));
-        check("Sun, 06 Nov 1994 08:49:37 GMT", Some(RetryAfter::At("1994-11-06T08:49:37Z".parse().unwrap())));
-        for nonsense in ["soon", "-1", "1.5", "99999999999999999999", ""] {
-            check(nonsense, None);
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{EventId, Recorded};
 use crate::domain::fact::{Matter, Reading};
+use crate::domain::redact::without_addresses;
 use crate::store::{Crowd, Home, Leased, Lookup, LookupEnd, Mapped, Settlement, StoreError};
 use crate::telemetry::lines::Line;
 use crate::telemetry::metrics::METRICS;
@@ -216,19 +217,4 @@ pub fn nobody_reads(event: EventId) {
 /// Some tasks did not end in time.
 pub fn stopped_in_haste() {
     tracing::warn!("some tasks did not end in time; what they were doing is taken up again at the next start");
-}
-
-/// Refairn's message may repeat a customer's address; the log must not.
-fn without_addresses(message: &str) -> String {
-    let words = message.split(' ').map(|word| if word.contains('@') { "…" } else { word });
-    words.collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn addresses_are_left_out_of_messages() {
-        let message = super::without_addresses("Refairn answered 400: jane@example.com is known");
-        assert_eq!(message, "Refairn answered 400: … is known");
-    }
 }

@@ -268,7 +268,7 @@ impl World {
                 Answer::TryLater { retry_after: None, outcome_unknown: true, message: "the connection broke".into() }
             }
         };
-        decide(answer, d, &PATIENCE, now, 0)
+        decide(answer, d, &PATIENCE, 0)
     }
 
     /// What the sandbox says. It knows every agent whose code it hears.

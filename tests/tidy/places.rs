@@ -21,8 +21,8 @@ const RULES: &[Rule] = &[
     },
     Rule {
         names: &["reqwest"],
-        // The commands `send` and `healthcheck` call a bridge, look-ups a provider: both have a plain client of their own.
-        only_in: &["src/refairn/client.rs", "src/lookup/client.rs", "src/cli/poster.rs"],
+        // Calls and look-ups share what is in `outgoing`; commands call a bridge, and have a plain client of their own.
+        only_in: &["src/outgoing.rs", "src/refairn/client.rs", "src/lookup/client.rs", "src/cli/poster.rs"],
         instead: "call refairn::client, lookup::client, or in a command cli::http: they limit every wait and every answer",
         in_tests: false,
     },

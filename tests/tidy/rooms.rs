@@ -8,18 +8,27 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("domain", &[], "the vocabulary stands alone; move what needs more to the room that has it"),
     ("clock", &[], "time depends on nothing"),
     ("crash", &[], "a point is a name and an end"),
+    ("outgoing", &["domain"], "it knows how to ask, and not what for"),
     ("private", &[], "it knows permissions, and not what files are for"),
     ("tasks", &["telemetry"], "it runs what it is handed"),
     ("providers", &["domain"], "bytes in, facts out: hand it what it needs as an argument"),
     ("ledger", &["clock", "domain"], "it decides over what was read before: hand it that as an argument"),
     ("sandbox", &["clock", "tasks"], "it stands for the other side: sharing our code would share our mistakes"),
-    ("config", &["domain", "private", "providers"], "settings are data: the room that uses them turns them into its own"),
+    (
+        "config",
+        &["domain", "private", "providers"],
+        "settings are data: the room that uses them turns them into its own",
+    ),
     (
         "store",
         &["clock", "crash", "domain", "ledger", "private", "tasks"],
         "it keeps and finds; whoever calls it tells what happened",
     ),
-    ("refairn", &["clock", "config", "domain"], "it makes one call and reads the answer; delivery knows the rest"),
+    (
+        "refairn",
+        &["clock", "config", "domain", "outgoing"],
+        "it makes one call and reads the answer; delivery knows the rest",
+    ),
     ("telemetry", &["config", "domain", "store"], "it is told what happened"),
     (
         "intake",
@@ -33,7 +42,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "lookup",
-        &["clock", "domain", "refairn", "store", "telemetry"],
+        &["clock", "domain", "outgoing", "store", "telemetry"],
         "it asks the provider and records the answer; mapping reads that like any event",
     ),
     (

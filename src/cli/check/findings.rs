@@ -1,9 +1,8 @@
 //! What a check found: where, how it is, and what to do about it.
 
-use comfy_table::Cell;
 use serde::Serialize;
 
-use crate::cli::output::{Tone, columns, toned};
+use crate::cli::output::{Piece, Tone, columns, toned};
 use crate::config::Mistake;
 
 /// What was looked at.
@@ -90,7 +89,7 @@ pub(super) fn text(findings: &[Finding]) -> String {
     areas.collect()
 }
 
-fn rows(finding: &Finding) -> impl Iterator<Item = [Cell; 2]> {
+fn rows(finding: &Finding) -> impl Iterator<Item = [Piece; 2]> {
     // All areas' second columns begin alike.
     let level = match finding.level {
         Level::Ok => toned("ok     ", Tone::Good),
@@ -98,6 +97,6 @@ fn rows(finding: &Finding) -> impl Iterator<Item = [Cell; 2]> {
         Level::Wrong => toned("wrong  ", Tone::Bad),
         Level::Skipped => toned("skipped", Tone::Warning),
     };
-    let cure = finding.cure.iter().map(|cure| [Cell::new(""), Cell::new(format!("cure: {cure}"))]);
-    std::iter::once([level, Cell::new(&finding.what)]).chain(cure)
+    let cure = finding.cure.iter().map(|cure| [Piece::from(""), Piece::from(format!("cure: {cure}"))]);
+    std::iter::once([level, Piece::from(finding.what.as_str())]).chain(cure)
 }

@@ -105,6 +105,7 @@ fn configuration(config: &Config) -> Vec<Finding> {
     let endpoints = count(config.endpoints.len(), "endpoint", "endpoints");
     let businesses = count(config.businesses.len(), "business", "businesses");
     let mut findings = vec![Finding::fine(Area::Configuration, format!("no mistakes: {endpoints}, {businesses}"))];
+    findings.extend(config.proxies_in_use().into_iter().map(|used| Finding::fine(Area::Configuration, used)));
     findings.extend(config.warnings().into_iter().map(|warning| Finding::warning(Area::Configuration, warning)));
     if config.admin_token.is_none() {
         let what = "no admin token is set: each start makes one and prints it";
@@ -192,7 +193,7 @@ async fn clocks(store: &Store) -> Option<Finding> {
 
 /// Whether Refairn takes the API key of each business.
 async fn keys(config: &Config) -> Vec<Finding> {
-    let client = match Client::new(&config.refairn.base_url, config.refairn.timeout) {
+    let client = match Client::new(&config.refairn.base_url, config.refairn.timeout, &config.proxies, Clock::system()) {
         Ok(client) => client,
         Err(error) => {
             let cure =

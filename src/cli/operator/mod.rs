@@ -137,7 +137,7 @@ fn items<'a>(page: &'a Value, what: &str) -> &'a [Value] {
 }
 
 fn text(item: &Value, key: &str) -> String {
-    item.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    output::line(item.get(key).and_then(Value::as_str).unwrap_or_default())
 }
 
 /// State and reason in a few characters.
@@ -159,7 +159,7 @@ fn given<'a>(filters: &[(&'a str, &'a Option<String>)]) -> Vec<(&'a str, &'a str
 /// What `next` says, for whoever wants to read on.
 fn read_on(page: &Value) {
     if let Some(next) = page.get("next").and_then(Value::as_str) {
-        output::talk(&format!("there is more: --after {next}"));
+        output::talk(&format!("there is more: --after {}", output::line(next)));
     }
 }
 

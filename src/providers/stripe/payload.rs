@@ -13,8 +13,8 @@ mod subscription;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::value::RawValue;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 pub(super) use self::about::About;

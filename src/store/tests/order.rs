@@ -39,9 +39,9 @@ fn retry(outcome_unknown: bool) -> Settlement {
 }
 
 /// What comes of an attempt that Refairn did not answer.
-fn unanswered(leased: &Leased, at: Timestamp) -> Settlement {
+fn unanswered(leased: &Leased) -> Settlement {
     let answer = Answer::TryLater { retry_after: None, outcome_unknown: false, message: "down".into() };
-    decide(answer, &leased.delivery, &PATIENCE, at, 0)
+    decide(answer, &leased.delivery, &PATIENCE, 0)
 }
 
 async fn attempts_are_numbered_within_a_customer_and_no_number_is_given_twice(place: Place) {
@@ -160,7 +160,7 @@ async fn a_call_that_is_leased_ahead_and_given_back_waits_for_nothing(place: Pla
         store.give_back(&ahead, at).await.unwrap();
     }
     let leased = lease(&store, at).await;
-    let failed = unanswered(&leased, at);
+    let failed = unanswered(&leased);
     assert!(matches!(failed, Settlement::Retry { .. }), "{failed:?}");
     assert!(store.settle(&leased, attempt(), failed, at).await.unwrap());
     assert_eq!(deliveries(&store).await[0].waited, Duration::from_secs(1));
@@ -172,7 +172,7 @@ async fn a_pause_of_its_route_takes_no_patience_of_a_call(place: Place) {
         sale(&store, &format!("{n}"), &format!("c{n}@example.com"), "2026-01-10").await;
     }
     let (failing, refused) = (lease(&store, now()).await, lease(&store, now()).await);
-    assert!(store.settle(&failing, attempt(), unanswered(&failing, now()), now()).await.unwrap());
+    assert!(store.settle(&failing, attempt(), unanswered(&failing), now()).await.unwrap());
     assert!(store.settle(&refused, attempt(), Settlement::PauseRoute("no key".into()), now()).await.unwrap());
     let (mut at, end) = (now(), after(now(), 4 * DAY));
     while at < end {
@@ -185,7 +185,7 @@ async fn a_pause_of_its_route_takes_no_patience_of_a_call(place: Place) {
     let probe = lease(&store, at).await;
     assert!(store.settle(&probe, attempt(), Settlement::Delivered(Receipt::default()), at).await.unwrap());
     let other = lease(&store, at).await;
-    let failed = unanswered(&other, at);
+    let failed = unanswered(&other);
     assert!(matches!(failed, Settlement::Retry { .. }), "{failed:?}");
 }
 
