@@ -108,6 +108,9 @@ fn hint(error: &CopyError, from: &str, to: &str) -> String {
         CopyError::Target(error) => store_hint(error, to),
         CopyError::Served(_) => "stop every bridge that uses it".to_owned(),
         CopyError::TargetHolds(_) => "name an empty database: a new file, or what createdb makes".to_owned(),
+        CopyError::KeyTooLong(_) => format!(
+            "nothing is lost, and trying again does not help: stay with {from}, where new events have no such ids any more"
+        ),
         CopyError::OtherVersion => {
             "go on with that version, or begin anew: remove the target's file, or drop its database and make it again"
                 .to_owned()

@@ -38,6 +38,23 @@ pub(super) fn raise_open_files() {
 #[cfg(not(unix))]
 pub(super) fn raise_open_files() {}
 
+/// Keeps what is in memory to this process: secrets and customers' addresses are in it. A process that dies leaves no core
+/// dump. Where it can be, it is made undumpable, because a limit on the size of dumps does not hold for those that are
+/// handed to a program. That also keeps other processes of the same user from reading its memory and its environment; the
+/// price is that such a user cannot list its open files or attach a debugger either, only root can.
+#[cfg(unix)]
+pub(super) fn keep_memory_private() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // Neither can fail for a reason that anybody could mend.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+}
+
+/// Other systems write none.
+#[cfg(not(unix))]
+pub(super) fn keep_memory_private() {}
+
 /// The signals by which people and supervisors end a process, from now on.
 #[cfg(unix)]
 #[derive(Debug)]

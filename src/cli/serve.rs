@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::configuration::{ConfigFile, storage, storage_warnings, webhook_path};
-use super::process::{Signals, block_on, raise_open_files};
+use super::process::{Signals, block_on, keep_memory_private, raise_open_files};
 use super::{Verdict, output};
 use crate::app::{App, StartError};
 use crate::clock::Clock;
@@ -78,6 +78,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
     // The HTTP server has a line for each request that anybody breaks off: ours are counted. Who names it, gets it.
     log::start(&format!("actix_http=off,actix_server=off,{}", args.log), format);
     raise_open_files();
+    keep_memory_private();
     block_on(serve(&config))
 }
 

@@ -23,6 +23,8 @@ impl Config {
             let least = SECRET_CHARS_GOOD;
             warnings.push(format!("admin.token: it is easy to guess; take {least} random characters or more"));
         }
+        let no_proxy = |name: &&str| format!("{name}: it is not the address of an HTTP proxy, so it does not count");
+        warnings.extend(self.proxies.ignored().iter().map(no_proxy));
         warnings.extend(self.endpoints.iter().flat_map(of_endpoint));
         warnings
     }

@@ -12,7 +12,10 @@ pub const PROXY_VARIABLES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"
 
 /// The proxies there are. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Proxies(Option<Arc<Known>>);
+pub struct Proxies {
+    known: Option<Arc<Known>>,
+    ignored: Vec<&'static str>,
+}
 
 struct Known {
     matcher: Matcher,
@@ -37,18 +40,25 @@ impl Proxies {
         let [http, https, all, except] = PROXY_VARIABLES.map(value);
         let one_of =
             |own: &str| [own, all].into_iter().find(|address| is_proxy(address)).unwrap_or_default().to_owned();
+        let given = PROXY_VARIABLES.into_iter().zip([http, https, all]);
         let (http, https) = (one_of(http), one_of(https));
-        if http.is_empty() && https.is_empty() {
-            return Self::default();
-        }
+        let is_covered = |name: &str| name == "ALL_PROXY" && !http.is_empty() && !https.is_empty();
+        let ignored = given.filter(|(name, text)| !text.is_empty() && !is_proxy(text) && !is_covered(name));
+        let ignored = ignored.map(|(name, _)| name).collect();
         let matcher = Matcher::builder().http(http.clone()).https(https.clone()).no(except.to_owned()).build();
-        Self(Some(Arc::new(Known { matcher, http, https })))
+        Self { known: Some(Arc::new(Known { matcher, http, https })), ignored }
+    }
+
+    /// The variables that say something, but not where a proxy is that can be gone through.
+    #[must_use]
+    pub fn ignored(&self) -> &[&'static str] {
+        &self.ignored
     }
 
     /// The one that a request to `url` goes through.
     #[must_use]
     pub fn of(&self, url: &str) -> Option<Proxy> {
-        let known = self.0.as_ref().filter(|_| !is_this_machine(url))?;
+        let known = self.known.as_ref().filter(|_| !is_this_machine(url))?;
         let url: Uri = url.parse().ok()?;
         let found = known.matcher.intercept(&url)?;
         let address = if url.scheme_str() == Some("http") { &known.http } else { &known.https };
@@ -58,7 +68,7 @@ impl Proxies {
 
 impl fmt::Debug for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Proxies(…)" } else { "Proxies(none)" })
+        f.write_str("Proxies(…)")
     }
 }
 
@@ -125,6 +135,10 @@ mod tests {
         check(&[("HTTPS_PROXY", "")], "https://a.example", None);
         check(&[("HTTPS_PROXY", "socks5://p:1080"), ("ALL_PROXY", all)], "https://a.example", Some(all));
         check(&[("ALL_PROXY", "socks5://p:1080")], "https://a.example", None);
+        assert_eq!(proxies(&[("ALL_PROXY", "socks5://p:1080")]).ignored(), ["ALL_PROXY"]);
+        assert_eq!(proxies(&[("HTTPS_PROXY", "no proxy")]).ignored(), ["HTTPS_PROXY"]);
+        let covered = [("HTTP_PROXY", http), ("HTTPS_PROXY", https), ("ALL_PROXY", "socks5://p:1080")];
+        assert_eq!(proxies(&covered).ignored(), [""; 0]);
         let except = [("ALL_PROXY", all), ("NO_PROXY", "refairn.example, 10.0.0.0/8")];
         check(&except, "https://app.refairn.example", None);
         check(&except, "http://10.1.2.3:9090", None);

@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use zeroize::ZeroizeOnDrop;
+
 /// What others can know of a secret: how dashboards begin it.
 const PREFIXES: [&str; 5] = ["whsec_", "sk_live_", "sk_test_", "rk_live_", "rk_test_"];
 /// Fewer characters than this, beside a prefix that everybody knows, can be tried out or were chosen by a person.
@@ -15,7 +17,9 @@ pub const SECRET_CHARS_GOOD: usize = 16;
 const SECRET_CHARS_DIFFERENT: usize = 6;
 
 /// A secret text, neither empty nor blank, without spaces around it or control characters in it.
-#[derive(Clone)]
+///
+/// Its memory is overwritten when it is dropped; what a file, the environment or a library read before is not.
+#[derive(Clone, ZeroizeOnDrop)]
 pub struct Secret(String);
 
 impl Secret {

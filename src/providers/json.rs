@@ -4,6 +4,11 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// Longest id or type that is taken as it is, in bytes. Providers' have some dozen; what PostgreSQL can index has some
+/// two thousand, for all parts of a key together.
+const KEY_BYTES_MAX: usize = 255;
 
 /// A view of a JSON value that may not be there.
 #[derive(Debug, Clone, Copy)]
@@ -44,14 +49,18 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// An id: a text, a number, or the `id` of an expanded object. One that could not be read whole is none: it might be
-    /// another's.
+    /// An id: a text, a number, or the `id` of an expanded object.
     pub(super) fn id(self) -> Option<String> {
         let id = match self.0? {
             Value::Object(_) => self.get("id").scalar_text(),
             Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null | Value::Array(_) => self.scalar_text(),
         };
-        id.filter(|id| !id.contains(char::REPLACEMENT_CHARACTER))
+        key(id?)
+    }
+
+    /// An id that is written as a text, where an object may stand as well.
+    pub(super) fn code(self) -> Option<String> {
+        key(self.text()?.to_owned())
     }
 
     /// An integer, also when written as text or with a zero fraction.
@@ -93,6 +102,20 @@ impl<'a> Json<'a> {
     }
 }
 
+/// Whether a text is short and plain enough to be kept, shown and looked for as it is.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.len() <= KEY_BYTES_MAX && !text.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER)
+}
+
+/// An id as it goes into keys of the store: as it is, or its hash when it is none that a provider gives. One that could
+/// not be read whole is none: it might be another's.
+fn key(id: String) -> Option<String> {
+    if id.contains(char::REPLACEMENT_CHARACTER) {
+        return None;
+    }
+    Some(if is_plain(&id) { id } else { format!("sha256:{}", hex::encode(Sha256::digest(id))) })
+}
+
 /// A whole number written in decimal, perhaps with a zero fraction or an exponent.
 fn whole(text: &str) -> Option<i64> {
     let exact = text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(text)).ok()?;
@@ -103,6 +126,24 @@ fn whole(text: &str) -> Option<i64> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn an_id_that_no_provider_gives_becomes_a_key_all_the_same() {
+        let id = |v: &Value| (Json::new(v).id(), Json::new(v).code());
+        let check = |text: &str, expected: Option<&str>| {
+            let expected = expected.map(str::to_owned);
+            assert_eq!(id(&json!(text)), (expected.clone(), expected.clone()), "{text}");
+            assert_eq!(id(&json!({"id": text})).0, expected, "{text}");
+        };
+        check(&"r".repeat(255), Some(&"r".repeat(255)));
+        let of = |text: &str| id(&json!(text)).0.unwrap();
+        assert_eq!(of(&"r".repeat(256)).len(), "sha256:".len() + 64);
+        assert_eq!(of(&"r".repeat(9000)), of(&"r".repeat(9000)));
+        assert_ne!(of(&"r".repeat(9000)), of(&"r".repeat(9001)));
+        assert!(of("a\0b").starts_with("sha256:") && of("\u{1b}[2J").starts_with("sha256:"));
+        check("cut \u{fffd}", None);
+        check(" ", None);
+    }
 
     #[test]
     fn reading_is_lenient_about_types_and_strict_about_values() {

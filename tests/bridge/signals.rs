@@ -103,3 +103,18 @@ async fn a_second_signal_ends_it_at_once() {
         process.end().await;
     }
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_holds_in_memory_is_in_no_core_dump() {
+    let mut process = Process::new(&[]);
+    process.start().await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.pid())).expect("its limits");
+    let line = limits.lines().find(|line| line.starts_with("Max core file size")).expect("one of core dumps");
+    let words: Vec<&str> = line.split_whitespace().skip(4).take(2).collect();
+    assert_eq!(words, ["0", "0"], "{line}");
+    // A dump is handed to a program in spite of that limit; this signal ends with one, where one is allowed.
+    process.signal("QUIT");
+    let status = process.status().await;
+    assert!(!std::os::unix::process::ExitStatusExt::core_dumped(&status), "{status:?}");
+}

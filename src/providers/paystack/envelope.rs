@@ -6,15 +6,15 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::domain::json;
-use crate::providers::json::Json;
+use crate::providers::json::{Json, is_plain};
 
-/// The type alone, without a look at the rest.
+/// The type alone, without a look at the rest; none that no provider writes.
 pub(super) fn event_type(body: &[u8]) -> Option<String> {
     let event = json::leniently(body, |body| {
         let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body)?;
         members.get("event").map(|raw| json::value(raw.get().as_bytes())).transpose()
     });
-    event.ok()??.as_str().map(str::to_owned)
+    event.ok()??.as_str().filter(|text| is_plain(text)).map(str::to_owned)
 }
 
 /// What kind of event it is.

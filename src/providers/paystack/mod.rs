@@ -85,7 +85,8 @@ mod tests {
         check(r#"{"event":"charge.success","data":{}}"#, "charge.success");
         check(r#"{"data":{"event":"not.this"},"event":"refund.needs-attention"}"#, "refund.needs-attention");
         check(r#"{"event":"first","event":"last"}"#, "last");
-        check(r#"{"event":"a\u0000b"}"#, "a\0b");
+        check(r#"{"event":"a\u0000b"}"#, "");
+        check(format!(r#"{{"event":"{}"}}"#, "x".repeat(256)), "");
         // Readable even where the rest is too deep to be read.
         check(format!(r#"{{"event":"deep","data":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000)), "deep");
         for none in ["", "null", "7", "[]", "{}", r#"{"event":7}"#, r#"{"event":"x""#, "\u{feff}{}"] {

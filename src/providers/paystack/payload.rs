@@ -31,7 +31,7 @@ impl<'a> Common<'a> {
             mode: mode(data),
             customer: Customer::read(data),
             plan: Plan::read(data),
-            subscription_code: own.or_else(|| nested.get("subscription_code").id()).or_else(|| code(nested)),
+            subscription_code: own.or_else(|| nested.get("subscription_code").id()).or_else(|| nested.code()),
             metadata: metadata.iter().filter_map(|path| Metadata::read(data.at(path))).collect(),
         }
     }
@@ -82,7 +82,7 @@ pub(super) struct Plan(pub(super) Vec<String>);
 impl Plan {
     fn read(data: Json<'_>) -> Self {
         let places = ["plan", "plan_object", "subscription.plan", "subscription.plan_object"].map(|path| data.at(path));
-        let codes = places.iter().filter_map(|plan| plan.get("plan_code").id().or_else(|| code(*plan)));
+        let codes = places.iter().filter_map(|plan| plan.get("plan_code").id().or_else(|| plan.code()));
         let mut ids: Vec<String> = Vec::new();
         for id in codes.chain(places.iter().filter_map(|plan| plan.id())) {
             // Where an object may stand, 0 is one more way of saying "none".
@@ -92,11 +92,6 @@ impl Plan {
         }
         Self(ids)
     }
-}
-
-/// A code that stands where an object may stand.
-fn code(json: Json<'_>) -> Option<String> {
-    json.text().map(str::to_owned)
 }
 
 /// Money that moved, or was to: a charge, or the transaction inside an invoice or a dispute.
@@ -240,7 +235,7 @@ impl Refund {
                 .get("transaction_reference")
                 .id()
                 .or_else(|| transaction.get("reference").id())
-                .or_else(|| code(transaction)),
+                .or_else(|| transaction.code()),
             id: data.get("refund_reference").id().or_else(|| data.get("id").id()),
             amount: data.get("amount").integer(),
             currency: currency(data).or_else(|| currency(transaction)),

@@ -25,13 +25,10 @@ pub(super) use self::subscription::{Subscription, SubscriptionStatus};
 use crate::domain::event::{Identity, Mode};
 use crate::domain::json;
 use crate::domain::reason::Reason;
-use crate::providers::json::Json;
+use crate::providers::json::{Json, is_plain};
 
 /// The `object` of an event that points at something instead of carrying it.
 const THIN: &str = "v2.core.event";
-
-/// Longest id or type that is taken for one, in bytes: they go into keys of the store.
-const ID_BYTES_MAX: usize = 255;
 
 /// The resources in Stripe's list of event types, which are written `resource.happening`. What happens to these may be
 /// new, but is not unheard of.
@@ -292,14 +289,5 @@ fn account(event: Json<'_>) -> Option<String> {
     let is_account = |text: &String| {
         text.strip_prefix("acct_").is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric()))
     };
-    id(event.get("account")).or_else(|| id(event.get("context")).filter(is_account))
-}
-
-/// An id as text, a number, or an expanded object. One that no store could take as a key is none.
-fn id(json: Json<'_>) -> Option<String> {
-    json.id().filter(|id| is_plain(id))
-}
-
-fn is_plain(text: &str) -> bool {
-    text.len() <= ID_BYTES_MAX && !text.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER)
+    event.get("account").id().or_else(|| event.get("context").id().filter(is_account))
 }

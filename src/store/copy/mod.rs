@@ -10,6 +10,7 @@ mod work;
 
 use std::path::Path;
 
+use super::postgres::is_key_too_long;
 use super::sql::{Value, values};
 use super::sqlite::{self, Sqlite};
 use super::{Backend, StoreError};
@@ -56,6 +57,9 @@ pub enum CopyError {
     /// The target is somebody's store.
     #[error("the target holds data already, in its table {0}")]
     TargetHolds(String),
+    /// An older version kept an id, in this table, that is longer than PostgreSQL can look for.
+    #[error("the table {0} holds an id that is longer than PostgreSQL can look for")]
+    KeyTooLong(String),
     /// The target was begun by a version with another schema.
     #[error("the copy was begun by another version of refairn-bridge")]
     OtherVersion,
@@ -188,7 +192,10 @@ impl Copying {
             }
         };
         let put = Put { table: table.clone(), rows, from: self.progress.clone(), to: next.clone() };
-        self.to.write(put).await.map_err(CopyError::Target)?;
+        self.to.write(put).await.map_err(|error| match is_key_too_long(&error) {
+            true => CopyError::KeyTooLong(table.name.clone()),
+            false => CopyError::Target(error),
+        })?;
         self.progress = next;
         self.batches += 1;
         if self.batches.is_multiple_of(BATCHES_PER_ROLL_UP) {

@@ -53,6 +53,12 @@ fn refused(server: &DbError) -> StoreError {
     }
 }
 
+/// Whether the server refused a key that is longer than it can index.
+pub(in crate::store) fn is_key_too_long(error: &StoreError) -> bool {
+    let code = SqlState::PROGRAM_LIMIT_EXCEEDED.code();
+    matches!(error, StoreError::Data(text) if text.ends_with(&format!("({code})")))
+}
+
 /// What happened on the way. The driver tells its kinds of failure apart by their words alone.
 fn broken(error: &tokio_postgres::Error) -> StoreError {
     let cause = error.source().map(ToString::to_string).unwrap_or_default();

@@ -33,6 +33,7 @@ use crate::clock::{SLACK, chance_permille};
 use crate::domain::database::ServerUrl;
 use crate::domain::event::{EventId, NewEvent, Recorded};
 use crate::tasks::Tasks;
+pub(super) use error::is_key_too_long;
 use error::{silent, unanswered};
 use pool::Pool;
 use server::{Connection, Server, enter};

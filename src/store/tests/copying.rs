@@ -1,5 +1,7 @@
 //! A store copied into another one: whole, wherever it was interrupted, and never taken for a store before that.
 
+use sha2::Digest;
+
 use super::*;
 use crate::domain::database::ServerUrl;
 use crate::store::copy::{self, CopiedTable, CopyError, Copying};
@@ -188,4 +190,21 @@ async fn only_a_store_is_copied_and_only_into_an_empty_one_that_nobody_uses() {
     check(&file, &server, "a running refairn-bridge uses the target").await;
     check(&server, &Place::file(), "a running refairn-bridge uses the store that is to be copied").await;
     assert!(tasks.stop(Duration::from_secs(10)).await);
+}
+
+#[tokio::test]
+async fn a_key_that_is_too_long_for_the_server_is_told_of() {
+    let (from, to) = (Place::file(), Place::server());
+    let store = from.open().await;
+    let id = store.record(event("evt_1")).await.unwrap().id;
+    // What repeats itself would be kept in less.
+    let long: String = (0..200_u8).map(|n| hex::encode(sha2::Sha256::digest([n]))).collect();
+    let mut fact = payment("in_1", Some("jane@example.com"), "2026-01-10");
+    fact.keys = vec![long];
+    post(&store, id, fact).await;
+    store.close().await;
+    for _ in 0..2 {
+        let told = copied(&from, &to).await;
+        assert!(matches!(told, Err(CopyError::KeyTooLong(_))), "{told:?}");
+    }
 }

@@ -119,8 +119,13 @@ impl Process {
 
     /// Waits until the bridge has ended; gives its exit code.
     pub async fn ended(&mut self) -> Option<i32> {
+        self.status().await.code()
+    }
+
+    /// Waits until the bridge has ended; gives how.
+    pub async fn status(&mut self) -> std::process::ExitStatus {
         let mut child = self.child.take().expect("a running bridge");
-        until("the bridge has ended", async || child.try_wait().expect("a child")).await.code()
+        until("the bridge has ended", async || child.try_wait().expect("a child")).await
     }
 
     /// The most memory that the bridge has had so far, in MiB; nothing where the system does not tell.

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 
-use super::id;
 use crate::domain::email::Email;
 use crate::providers::json::Json;
 
@@ -30,7 +29,7 @@ impl<'a> About<'a> {
     pub(crate) fn read(object: Json<'a>) -> Self {
         let customer = object.get("customer");
         let mut about = Self {
-            customer: id(customer).or_else(|| id(object.get("customer_account"))),
+            customer: customer.id().or_else(|| object.get("customer_account").id()),
             metadata: vec![object.get("metadata"), customer.get("metadata")],
             ..Self::default()
         };
@@ -41,7 +40,7 @@ impl<'a> About<'a> {
     /// A customer object.
     pub(crate) fn customer_itself(object: Json<'a>) -> Self {
         let mut about =
-            Self { customer: id(object.get("id")), metadata: vec![object.get("metadata")], ..Self::default() };
+            Self { customer: object.get("id").id(), metadata: vec![object.get("metadata")], ..Self::default() };
         about.add_key(about.customer.clone());
         about.find_email([object.get("email")]);
         about.find_name(object);
@@ -90,7 +89,7 @@ fn sold_in(line: Json<'_>) -> impl Iterator<Item = String> {
     let (price, details, plan) = (line.get("price"), line.at("pricing.price_details"), line.get("plan"));
     [price, details.get("price"), price.get("product"), details.get("product"), plan.get("product"), plan]
         .into_iter()
-        .filter_map(id)
+        .filter_map(Json::id)
 }
 
 /// A name, in one line.

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::about::About;
-use super::id;
 use super::invoice::Tax;
 use crate::domain::money::Currency;
 use crate::providers::json::Json;
@@ -62,7 +61,7 @@ impl<'a> Session<'a> {
     /// Reads what is there.
     pub(crate) fn read(object: Json<'a>) -> Self {
         let [own_id, invoice, payment_intent, subscription] =
-            ["id", "invoice", "payment_intent", "subscription"].map(|key| id(object.get(key)));
+            ["id", "invoice", "payment_intent", "subscription"].map(|key| object.get(key).id());
         let mut about = About::read(object);
         for key in [&own_id, &subscription, &invoice, &payment_intent] {
             about.add_key(key.clone());
@@ -126,7 +125,7 @@ pub(crate) struct PaymentIntent<'a> {
 impl<'a> PaymentIntent<'a> {
     /// Reads what is there.
     pub(crate) fn read(object: Json<'a>) -> Self {
-        let (own_id, invoice) = (id(object.get("id")), id(object.get("invoice")));
+        let (own_id, invoice) = (object.get("id").id(), object.get("invoice").id());
         let mut about = About::read(object);
         about.add_key(own_id.clone());
         about.add_key(invoice.clone());
@@ -134,7 +133,7 @@ impl<'a> PaymentIntent<'a> {
         // Very old versions list the charges; new ones name the latest, which may be expanded.
         let latest = object.get("latest_charge");
         for charge in std::iter::once(latest).chain(object.at("charges.data").items()) {
-            about.add_key(id(charge));
+            about.add_key(charge.id());
             about.find_email([charge.at("billing_details.email"), charge.get("receipt_email")]);
             about.find_name(charge.get("billing_details"));
             about.metadata.push(charge.get("metadata"));
@@ -178,7 +177,7 @@ pub(crate) struct Charge<'a> {
 impl<'a> Charge<'a> {
     /// Reads what is there.
     pub(crate) fn read(object: Json<'a>) -> Self {
-        let [own_id, invoice, payment_intent] = ["id", "invoice", "payment_intent"].map(|key| id(object.get(key)));
+        let [own_id, invoice, payment_intent] = ["id", "invoice", "payment_intent"].map(|key| object.get(key).id());
         let mut about = About::read(object);
         for key in [&own_id, &payment_intent, &invoice] {
             about.add_key(key.clone());

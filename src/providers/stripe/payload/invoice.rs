@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::about::{About, name};
-use super::id;
 use crate::domain::money::Currency;
 use crate::providers::json::Json;
 
@@ -130,8 +129,8 @@ impl<'a> Invoice<'a> {
     pub(crate) fn read(object: Json<'a>) -> Self {
         let details = [object.at("parent.subscription_details"), object.get("subscription_details")];
         let old = object.get("subscription");
-        let subscription = id(old).or_else(|| details.iter().find_map(|d| id(d.get("subscription"))));
-        let own_id = id(object.get("id"));
+        let subscription = old.id().or_else(|| details.iter().find_map(|d| d.get("subscription").id()));
+        let own_id = object.get("id").id();
         Self {
             about: Self::about(object, own_id.clone(), subscription.clone()),
             id: own_id,
@@ -159,8 +158,8 @@ impl<'a> Invoice<'a> {
         about.add_key(own_id);
         let payments = object.at("payments.data").items().map(|p| p.get("payment"));
         for payment in std::iter::once(object).chain(payments) {
-            about.add_key(id(payment.get("payment_intent")));
-            about.add_key(id(payment.get("charge")));
+            about.add_key(payment.get("payment_intent").id());
+            about.add_key(payment.get("charge").id());
         }
         about.find_email([object.get("customer_email")]);
         about.name = name(object.get("customer_name"));
@@ -192,7 +191,7 @@ impl InvoicePayment {
         let payment = object.get("payment");
         let keys = [object.get("invoice"), payment.get("payment_intent"), payment.get("charge")];
         Self {
-            keys: keys.into_iter().filter_map(id).collect(),
+            keys: keys.into_iter().filter_map(Json::id).collect(),
             paid_at: object.at("status_transitions.paid_at").unix_time(),
         }
     }

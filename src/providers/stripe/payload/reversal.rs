@@ -1,6 +1,5 @@
 //! Refunds and disputes, as objects of their own. They name no customer.
 
-use super::id;
 use crate::domain::money::Currency;
 use crate::providers::json::Json;
 
@@ -39,7 +38,7 @@ impl Refund {
     /// Reads what is there.
     pub(crate) fn read(object: Json<'_>) -> Self {
         Self {
-            id: id(object.get("id")),
+            id: object.get("id").id(),
             keys: charge_keys(object),
             amount: object.get("amount").integer(),
             currency: object.get("currency").text().and_then(|c| c.parse().ok()),
@@ -94,7 +93,7 @@ impl Dispute {
     /// Reads what is there.
     pub(crate) fn read(object: Json<'_>) -> Self {
         Self {
-            id: id(object.get("id")),
+            id: object.get("id").id(),
             keys: charge_keys(object),
             amount: object.get("amount").integer(),
             currency: object.get("currency").text().and_then(|c| c.parse().ok()),
@@ -113,5 +112,5 @@ impl Dispute {
 }
 
 fn charge_keys(object: Json<'_>) -> Vec<String> {
-    [object.get("charge"), object.get("payment_intent")].into_iter().filter_map(id).collect()
+    [object.get("charge"), object.get("payment_intent")].into_iter().filter_map(Json::id).collect()
 }

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::about::About;
-use super::id;
 use crate::providers::json::Json;
 
 /// A subscription. It holds no address: the customer's id leads to it.
@@ -75,10 +74,10 @@ impl SubscriptionStatus {
 impl<'a> Subscription<'a> {
     /// Reads what is there.
     pub(crate) fn read(object: Json<'a>) -> Self {
-        let own_id = id(object.get("id"));
+        let own_id = object.get("id").id();
         let mut about = About::read(object);
         about.add_key(own_id.clone());
-        about.add_key(id(object.get("latest_invoice")));
+        about.add_key(object.get("latest_invoice").id());
         about.find_in_customer(object);
         let items = object.at("items.data").items().map(|item| (weight(item), item));
         // The oldest versions have one plan, beside the items.
