@@ -304,7 +304,7 @@ fn serve_runs_until_it_is_told_to_stop() {
     assert_eq!(listener::get(&addr, "/api/v1/stats", Some(token)).0, 200);
     let path = body(&fixtures().join("stripe/invoice_payment.paid/basil"));
     let send = ["send", "stripe", path.to_str().unwrap(), "--to", &format!("http://{addr}"), "--repeat", "2"];
-    let done = dir.run(&[&send[..], &["--secret", "whsec_1"]].concat()).succeeds();
+    let done = dir.run(&[&send[..], &["--secret", "whsec_of_the_command_line"]].concat()).succeeds();
     assert!(done.stdout.contains("1 x  taken\n") && done.stdout.contains("1 x  taken; seen before"), "{}", done.stdout);
     assert_eq!(dir.run(&[&send[..], &["--secret", "whsec_2"]].concat()).code, Some(1));
     let checked = dir.run(&["check", "--config", "bridge.toml"]).stdout;

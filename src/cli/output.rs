@@ -167,7 +167,10 @@ impl From<Piece> for Cell {
             Tone::Bad => Color::Red,
         });
         let cell = Self::new(piece.text);
-        color.map_or_else(|| cell.clone(), |color| cell.clone().fg(color))
+        match color {
+            Some(color) => cell.fg(color),
+            None => cell,
+        }
     }
 }
 
