@@ -275,6 +275,10 @@ fn last_words(knowing: &Knowing<'_>, payments: &[Payment]) -> BTreeMap<(&'static
     }
     let mut last: BTreeMap<(&'static str, &'static str), Vec<(i64, &'static str)>> = BTreeMap::new();
     let mut open = Vec::new();
+    for act in life.acts.iter().filter(|act| is_misdated(knowing, act)) {
+        let standing = act.what.subscription().and_then(|sub| subs.get(&(life.payer(act).scope(), sub.to_owned())));
+        open.extend(standing.map(|s| (life.payer(act).mode.code(), product(life.payer(act), s.price))));
+    }
     for standing in subs.values() {
         let payer = &life.payers[standing.payer];
         let key = (payer.mode.code(), product(payer, standing.price));
@@ -313,11 +317,21 @@ fn strongest(subs: &[(i64, &'static str)]) -> Option<&'static str> {
     subs.iter().map(|(_, status)| *status).max_by_key(|s| order.iter().position(|o| o == s))
 }
 
-/// When an act counts: some of Paystack's events do not say when, and so it is when they come, by the bridge's clock.
-fn heard_at(knowing: &Knowing<'_>, act: &Act) -> i64 {
-    let paystack = !knowing.life.payer(act).is_stripe();
+/// Some of Paystack's events do not say when.
+fn is_undated(life: &Life, act: &Act) -> bool {
     let ended = matches!(act.what, What::Stands { word: Word::Ended, .. });
-    if paystack && ended && !says_when(act.n) {
+    !life.payer(act).is_stripe() && ended && !says_when(act.n)
+}
+
+/// It does not say when, and came while the bridge's clock was wrong: what came of it then, nobody can tell.
+fn is_misdated(knowing: &Knowing<'_>, act: &Act) -> bool {
+    let mut arrivals = knowing.of_act(act).map(|e| knowing.arrival_by_clock(e));
+    is_undated(knowing.life, act) && arrivals.any(|when| !when.ahead().is_zero())
+}
+
+/// When an act counts: if it does not say so, when it comes, by the bridge's clock.
+fn heard_at(knowing: &Knowing<'_>, act: &Act) -> i64 {
+    if is_undated(knowing.life, act) {
         return knowing.of_act(act).map(|e| knowing.arrival_by_clock(e).by_clock.as_second()).max().unwrap_or(act.at);
     }
     match &act.what {
