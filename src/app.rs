@@ -16,13 +16,13 @@ use crate::domain::delivery::Delivery;
 use crate::domain::person::{Person, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::secret::Secret;
-use crate::http::{self, BodyMemory, Guesses, Shared, Side, UnnamedProxy};
+use crate::http::{self, BodyMemory, Guesses, Readiness, Shared, Side, UnnamedProxy};
 use crate::intake::Intake;
 use crate::lookup;
 use crate::mapping::Mapper;
 use crate::refairn::{Client, ClientError};
 use crate::store::{Planner, Settlement, Store, StoreError};
-use crate::tasks::Tasks;
+use crate::tasks::{TURN_MAX, Tasks};
 use crate::telemetry::events;
 use crate::upkeep;
 
@@ -41,6 +41,9 @@ pub enum StartError {
     /// The HTTP client cannot be set up.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
 }
 
 /// The ledger with the policy it decides by.
@@ -99,6 +102,7 @@ impl App {
             &config.proxies,
         )?;
         let (inbox, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let tasks = Tasks::new();
         let shared = Arc::new(Shared {
             endpoints: config.endpoints.clone(),
             intake: Intake::new(store.clone(), inbox.clone(), config.server.failed_signatures_per_minute),
@@ -112,6 +116,8 @@ impl App {
             body_bytes_max: config.server.body_max_bytes,
             body_memory: BodyMemory::new(config.server.body_max_bytes),
             event_id: config.refairn.event_id,
+            readiness: Readiness::default(),
+            tasks: tasks.clone(),
             inbox: inbox.clone(),
             outbox: outbox.clone(),
         });
@@ -119,7 +125,6 @@ impl App {
         let addr = local(&listener)?;
         let admin_addr = admin_listener.as_ref().map(local).transpose()?.unwrap_or(addr);
 
-        let tasks = Tasks::new();
         let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let mut servers = Vec::new();
         let side = if admin_listener.is_some() { Side::Public } else { Side::Both };
@@ -128,7 +133,8 @@ impl App {
             let server =
                 http::serve(listener, shared.clone(), side, workers).map_err(|e| StartError::Listen(addr, e))?;
             servers.push(server.handle());
-            tasks.spawn(async move {
+            tasks.spawn_vital("server", |pulse| async move {
+                drop(pulse.step(TURN_MAX));
                 // It ends when its handle is stopped; an error here has closed the listener already.
                 let _ = server.await;
             });
@@ -142,14 +148,17 @@ impl App {
             outbox.clone(),
         );
         let asked = Arc::new(Notify::new());
-        tasks.spawn(mapper.waking(asked.clone()).run(tasks.stopping()));
+        let stop = || tasks.stopping();
+        tasks.spawn_vital("mapper", |pulse| mapper.waking(asked.clone()).run(pulse, stop()));
         if let Some(lookups) = lookups {
-            tasks.spawn(lookups.run(inbox.clone(), asked.clone(), tasks.stopping()));
+            tasks.spawn_vital("look-ups", |pulse| lookups.run(inbox.clone(), asked.clone(), pulse, stop()));
         }
-        tasks.spawn(store.clone().watch(inbox, outbox.clone(), tasks.stopping()));
+        tasks.spawn_vital("watch", |pulse| store.clone().watch(inbox, outbox.clone(), pulse, stop()));
         look_after(&tasks, &store, clock, machine_clock, config, [outbox.clone(), asked]);
         let dispatcher = Dispatcher::new(store.clone(), client, clock.clone(), settings(config), outbox);
-        tasks.spawn(dispatcher.run(tasks.stopping()));
+        tasks.spawn_vital("dispatcher", |pulse| dispatcher.run(pulse, stop()));
+        store.pulse().into_iter().for_each(|pulse| tasks.watch(pulse));
+        tasks.begin_vigil().map_err(StartError::Thread)?;
         Ok(Self { addr, admin_addr, store, tasks, servers })
     }
 
@@ -169,6 +178,12 @@ impl App {
     #[must_use]
     pub const fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The background tasks, whose failure ends the process: without them webhooks would be taken and nothing told.
+    #[must_use]
+    pub const fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     /// Runs until `stop` is done, then stops.
@@ -221,10 +236,13 @@ fn look_after(
 ) {
     let (tell, jumps) = upkeep::jumps();
     let machine = machine_clock.clone();
-    tasks.spawn(upkeep::keep_time(store.clone(), clock.clone(), machine, tell, tasks.stopping()));
+    let stop = || tasks.stopping();
+    tasks.spawn_vital("clock", |pulse| upkeep::keep_time(store.clone(), clock.clone(), machine, tell, pulse, stop()));
     let lease = delivery::lease_length(config.refairn.timeout);
-    tasks.spawn(upkeep::end_waits(store.clone(), clock.clone(), lease, jumps.clone(), wake, tasks.stopping()));
-    tasks.spawn(upkeep::look_for_unread(store.clone(), clock.clone(), tasks.stopping()));
+    tasks.spawn_vital("waits", |pulse| {
+        upkeep::end_waits(store.clone(), clock.clone(), lease, jumps.clone(), wake, pulse, stop())
+    });
+    tasks.spawn_vital("unread", |pulse| upkeep::look_for_unread(store.clone(), clock.clone(), pulse, stop()));
     let retention = Duration::from_secs(u64::from(config.storage.retention_days) * 86_400);
-    tasks.spawn(upkeep::prune(store.clone(), clock.clone(), retention, jumps, tasks.stopping()));
+    tasks.spawn_vital("prune", |pulse| upkeep::prune(store.clone(), clock.clone(), retention, jumps, pulse, stop()));
 }

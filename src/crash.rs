@@ -1,5 +1,6 @@
 //! Named points at which a test ends the process in an instant, as a kill or a power cut would: nothing is unwound,
-//! flushed or said. Without the feature `crash-points` they are nothing, and a release build with it does not compile.
+//! flushed or said. Or a point panics, or hangs, as a defect of ours would. Without the feature `crash-points` they are
+//! nothing, and a release build with it does not compile.
 
 #[cfg(all(feature = "crash-points", not(debug_assertions)))]
 compile_error!("the feature crash-points is for tests: a released bridge must not know how to end itself");
@@ -11,10 +12,16 @@ pub enum Point {
     Verified,
     /// An event is committed, and not yet answered.
     Recorded,
+    /// An event is about to be read.
+    Reading,
     /// Events are read, and nothing of it is written.
     Mapped,
     /// The facts of some events are written and their calls are not, inside the transaction.
     Posting,
+    /// What is to be told of a customer is about to be worked out, inside the transaction.
+    Planning,
+    /// A provider is about to be asked.
+    Asking,
     /// A call is leased, and not yet sent.
     Leased,
     /// Refairn has answered, and we have not noted it.
@@ -35,6 +42,17 @@ pub enum Point {
 #[cfg(not(feature = "crash-points"))]
 pub const fn here(_: Point) {}
 
+/// A task is in the middle of a step; it ends, panics or hangs there if that was ordered.
+#[cfg(not(feature = "crash-points"))]
+pub const fn at_work(_: &str) {}
+
+/// How long is waited before something counts as stalled: less when a hang was ordered, for a test has no minutes.
+#[cfg(not(feature = "crash-points"))]
+#[must_use]
+pub const fn shortened(longest: std::time::Duration) -> std::time::Duration {
+    longest
+}
+
 /// Does `work`, and ends the process in the middle of it if that was ordered.
 #[cfg(not(feature = "crash-points"))]
 pub fn during<T>(_: Point, work: impl FnOnce() -> T) -> T {
@@ -42,7 +60,7 @@ pub fn during<T>(_: Point, work: impl FnOnce() -> T) -> T {
 }
 
 #[cfg(feature = "crash-points")]
-pub use ordered::{Order, arm, during, here};
+pub use ordered::{Order, arm, at_work, during, here, shortened};
 
 #[cfg(feature = "crash-points")]
 mod ordered {
@@ -57,16 +75,23 @@ mod ordered {
 
     /// Work that is cut is cut within this time, milliseconds: as long as a checkpoint of a full log takes.
     const CUT_WITHIN_MS: std::ops::Range<u64> = 0..4;
+    /// When a hang is ordered, minutes become seconds.
+    const HASTE: u32 = 60;
+    /// How the name of a task begins in an order.
+    const TASK: &str = "task/";
 
-    static ORDER: OnceLock<(Point, AtomicU32)> = OnceLock::new();
+    static ORDER: OnceLock<(Order, AtomicU32)> = OnceLock::new();
 
     impl Point {
         /// Every point.
         pub const ALL: &[Self] = &[
             Self::Verified,
             Self::Recorded,
+            Self::Reading,
             Self::Mapped,
             Self::Posting,
+            Self::Planning,
+            Self::Asking,
             Self::Leased,
             Self::Sent,
             Self::Settling,
@@ -82,8 +107,11 @@ mod ordered {
             match self {
                 Self::Verified => "verified",
                 Self::Recorded => "recorded",
+                Self::Reading => "reading",
                 Self::Mapped => "mapped",
                 Self::Posting => "posting",
+                Self::Planning => "planning",
+                Self::Asking => "asking",
                 Self::Leased => "leased",
                 Self::Sent => "sent",
                 Self::Settling => "settling",
@@ -95,43 +123,116 @@ mod ordered {
         }
     }
 
-    /// End at this point, when it is passed for the n-th time. Written `POINT:N`.
-    #[derive(Debug, Clone, Copy)]
+    /// Where an order is carried out.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    enum Place {
+        At(Point),
+        /// In the middle of a step of the task of this name.
+        Task(String),
+    }
+
+    /// What is to happen.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum End {
+        /// The process ends in an instant.
+        Process,
+        Panic,
+        /// The thread goes on no more.
+        Hang,
+    }
+
+    /// What is to happen at a place, when it is passed for the n-th time. Written `POINT:N`, `POINT:N:panic` or
+    /// `POINT:N:hang`; the point may be `task/NAME`.
+    #[derive(Debug, Clone)]
     pub struct Order {
-        point: Point,
+        place: Place,
         passing: u32,
+        end: End,
     }
 
     impl FromStr for Order {
         type Err = String;
 
         fn from_str(text: &str) -> Result<Self, String> {
-            let (name, passing) = text.split_once(':').ok_or("write POINT:N")?;
-            let point = Point::ALL.iter().copied().find(|p| p.name() == name).ok_or("there is no such point")?;
-            let passing = passing.parse().ok().filter(|n| *n > 0).ok_or("N is a number from 1 on")?;
-            Ok(Self { point, passing })
+            let mut parts = text.split(':');
+            let name = parts.next().unwrap_or_default();
+            let place = match name.strip_prefix(TASK) {
+                Some(task) => Place::Task(task.to_owned()),
+                None => {
+                    Place::At(Point::ALL.iter().copied().find(|p| p.name() == name).ok_or("there is no such point")?)
+                }
+            };
+            let passing = parts.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
+            let passing = passing.ok_or("write POINT:N, N being a number from 1 on")?;
+            let end = match parts.next() {
+                None => End::Process,
+                Some("panic") => End::Panic,
+                Some("hang") => End::Hang,
+                Some(_) => return Err("what is to happen is panic, hang, or the process's end".to_owned()),
+            };
+            Ok(Self { place, passing, end })
         }
     }
 
     /// Takes the process's one order; a second one is not heard.
     pub fn arm(order: Order) {
-        let _ = ORDER.set((order.point, AtomicU32::new(order.passing)));
+        let left = AtomicU32::new(order.passing);
+        let _ = ORDER.set((order, left));
     }
 
-    fn is_due(point: Point) -> bool {
-        ORDER.get().is_some_and(|(at, left)| *at == point && left.fetch_sub(1, Ordering::Relaxed) == 1)
+    /// What was ordered for this place, when it is due.
+    fn due(is_place: impl FnOnce(&Place) -> bool) -> Option<End> {
+        let (order, left) = ORDER.get()?;
+        // Counted down to zero and no further: a number that wraps would be met again.
+        let is_due = is_place(&order.place)
+            && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)) == Ok(1);
+        is_due.then_some(order.end)
     }
 
-    /// Ends the process here if that was ordered.
-    pub fn here(point: Point) {
-        if is_due(point) {
-            std::process::abort();
+    fn happen(end: End) {
+        match end {
+            End::Process => std::process::abort(),
+            End::Panic => panic!("as ordered"),
+            End::Hang => {
+                let hang = || loop {
+                    std::thread::park();
+                };
+                // What hangs does not keep others from the runtime's threads.
+                let runtime = tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor());
+                match runtime {
+                    Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(hang),
+                    Ok(_) | Err(_) => hang(),
+                }
+            }
         }
+    }
+
+    /// Does here what was ordered for this point.
+    pub fn here(point: Point) {
+        if let Some(end) = due(|place| *place == Place::At(point)) {
+            happen(end);
+        }
+    }
+
+    /// Does here what was ordered for this task.
+    pub fn at_work(task: &str) {
+        if let Some(end) = due(|place| matches!(place, Place::Task(name) if name == task)) {
+            happen(end);
+        }
+    }
+
+    /// How long is waited before something counts as stalled.
+    #[must_use]
+    pub fn shortened(longest: Duration) -> Duration {
+        let hangs = ORDER.get().is_some_and(|(order, _)| order.end == End::Hang);
+        if hangs { longest / HASTE } else { longest }
     }
 
     /// Does `work`, and ends the process in the middle of it if that was ordered, or else right behind it.
     pub fn during<T>(point: Point, work: impl FnOnce() -> T) -> T {
-        if !is_due(point) {
+        let Some(end) = due(|place| *place == Place::At(point)) else { return work() };
+        if end != End::Process {
+            happen(end);
             return work();
         }
         // A thread that ends with this call, and the process with it.

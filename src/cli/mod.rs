@@ -26,6 +26,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::domain::endpoint::ProviderKind;
+use crate::telemetry::log;
 
 /// Wrong usage, as clap has it too.
 const WRONG_USAGE: u8 = 2;
@@ -101,12 +102,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Deliveries(args) => operator::deliveries::run(args),
         Command::Healthcheck(args) => healthcheck::run(args),
     };
-    match done {
+    let code = match done {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::NotFine) => ExitCode::FAILURE,
         Err(error) if output::report(&error) => ExitCode::from(WRONG_USAGE),
         Err(_) => ExitCode::FAILURE,
-    }
+    };
+    log::flush();
+    code
 }
 
 #[cfg(test)]

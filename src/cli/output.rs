@@ -12,6 +12,7 @@ use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, pres
 use serde::Serialize;
 
 use crate::domain::text::is_invisible;
+use crate::telemetry::log::{self, Weight};
 
 /// Tables are no wider than this, however wide the terminal.
 const TABLE_COLUMNS_MAX: u16 = 80;
@@ -111,7 +112,20 @@ fn printable(text: &str) -> String {
 
 /// Says something to the person who watches. Nobody may be listening: that is no error.
 pub(super) fn talk(text: &str) {
-    let _ = write(&mut io::stderr().lock(), text);
+    say(Weight::Info, text, text);
+}
+
+/// Warns the person who watches.
+pub(super) fn warn(what: impl fmt::Display) {
+    let text = format!("{} {what}", paint("warning:", Tone::Warning, Stream::Talk));
+    say(Weight::Warning, &text, &what.to_string());
+}
+
+/// Where a log is written, it goes the way of the log, which keeps nobody waiting: as `text`, or as `message` in JSON.
+fn say(weight: Weight, text: &str, message: &str) {
+    if !log::say(weight, text, message) {
+        let _ = write(&mut io::stderr().lock(), text);
+    }
 }
 
 fn write(stream: &mut impl Write, text: &str) -> io::Result<()> {
@@ -247,11 +261,13 @@ impl std::error::Error for Hinted {
 /// Prints an error; true when it is one of usage.
 pub(super) fn report(error: &anyhow::Error) -> bool {
     let hinted = error.chain().find_map(|cause| cause.downcast_ref::<Hinted>());
-    let mut text = format!("{} {}", paint("error:", Tone::Bad, Stream::Talk), told(error));
+    let mut message = told(error);
+    let mut text = format!("{} {message}", paint("error:", Tone::Bad, Stream::Talk));
     if let Some(hinted) = hinted {
         text.push_str(&format!("\n{} {}", paint("hint:", Tone::Warning, Stream::Talk), hinted.hint));
+        message.push_str(&format!("; {}", hinted.hint));
     }
-    talk(&text);
+    say(Weight::Error, &text, &message);
     hinted.is_some_and(|h| h.wrong_usage)
 }
 

@@ -53,15 +53,18 @@ async fn serve(addr: SocketAddr) -> anyhow::Result<Verdict> {
     let server =
         sandbox::start(listener, Sandbox::new(Book::demo()), today(), WORKERS).context("cannot start the server")?;
     let (handle, tasks) = (server.handle(), Tasks::new());
-    tasks.spawn(async move {
+    tasks.spawn_vital("server", |_| async move {
         // It ends when its handle is stopped; an error here has closed the listener already.
         let _ = server.await;
     });
+    tasks.begin_vigil().context("cannot start a thread")?;
     output::talk(&how_to_use(addr));
-    let signal = signals.next().await;
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        failure = tasks.failed() => return Err(output::failed(failure, "start it again")),
+    };
     output::talk(&format!("{signal}: stopping"));
-    handle.stop(true).await;
-    tasks.stop(STOP_WAIT_MAX).await;
+    tokio::join!(handle.stop(true), tasks.stop(STOP_WAIT_MAX));
     Ok(Verdict::Fine)
 }
 

@@ -1,7 +1,9 @@
 //! `serve`: the bridge, until a signal ends it.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
+
+use anyhow::Context;
 
 use super::configuration::{ConfigFile, storage, storage_warnings, webhook_path};
 use super::process::{Signals, block_on, keep_memory_private, raise_open_files};
@@ -11,12 +13,17 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::secret::Secret;
 use crate::store::{Home, ServerTrouble, StoreError};
+use crate::tasks::Pulse;
 use crate::telemetry::log::{self, Format};
 
 /// Random bytes of an admin token that is made for one run.
 const TOKEN_BYTES: usize = 24;
 /// What is logged unless something else is asked for.
 const LOG_LEVEL: &str = "info";
+
+/// What to do when a part of the bridge does not go on.
+const FAILURE_HINT: &str = "start it again, or let a supervisor do so: nothing is lost; if it comes back, report it with the \
+    lines of the log before this one";
 
 /// Run the bridge
 ///
@@ -34,9 +41,9 @@ pub(super) struct Args {
     /// How it is logged [default: text at a terminal, json elsewhere]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
-    /// Where the process is to end in an instant
+    /// Where the process is to end in an instant, to panic or to hang
     #[cfg(feature = "crash-points")]
-    #[arg(long, value_name = "POINT:N", hide = true)]
+    #[arg(long, value_name = "POINT:N[:panic|:hang]", hide = true)]
     crash_at: Option<crate::crash::Order>,
 }
 
@@ -76,27 +83,37 @@ pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
         None => Format::detect(),
     };
     // The HTTP server has a line for each request that anybody breaks off: ours are counted. Who names it, gets it.
-    log::start(&format!("actix_http=off,actix_server=off,{}", args.log), format);
+    let filter = format!("actix_http=off,actix_server=off,{}", args.log);
+    let log = log::start(&filter, format).context("cannot start the log's thread")?;
     raise_open_files();
     keep_memory_private();
-    block_on(serve(&config))
+    block_on(serve(&config, log))
 }
 
-async fn serve(config: &Config) -> anyhow::Result<Verdict> {
+async fn serve(config: &Config, log: Pulse) -> anyhow::Result<Verdict> {
     let mut signals = Signals::listen()?;
-    let made = config.admin_token.is_none();
     let token = match &config.admin_token {
         Some(token) => token.clone(),
         None => Secret::parse(hex::encode(rand::random::<[u8; TOKEN_BYTES]>()))?,
     };
     let app = App::start(config, token.clone(), &Clock::system()).await;
     let app = app.map_err(|error| cannot_start(error, config))?;
-    for warning in config.warnings().into_iter().chain(storage_warnings(&config.storage.url)) {
-        output::talk(&format!("{} {warning}", output::paint("warning:", output::Tone::Warning, output::Stream::Talk)));
+    app.tasks().watch(log);
+    config.warnings().into_iter().chain(storage_warnings(&config.storage.url)).for_each(output::warn);
+    let door = Door::of(config, &token);
+    if let Door::Shut = door {
+        output::warn(
+            "no admin token is set: the API and the metrics stay shut; set BRIDGE_ADMIN_TOKEN to a long text that \
+             nobody can guess",
+        );
     }
-    output::talk(&welcome(config, &app, made.then_some(&token)));
+    output::talk(&welcome(config, &app, &door));
 
-    let signal = signals.next().await;
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        // Nothing more is waited for: what was on its way is taken up by the next start, as after any other end.
+        failure = app.tasks().failed() => return Err(output::failed(failure, FAILURE_HINT)),
+    };
     output::talk(&format!("{signal}: finishing what is on its way; a second signal stops at once"));
     tokio::select! {
         () = app.stop() => {
@@ -110,18 +127,45 @@ async fn serve(config: &Config) -> anyhow::Result<Verdict> {
     }
 }
 
+/// Who gets in to the API and the metrics.
+enum Door<'a> {
+    /// Whoever knows the token of the configuration.
+    Kept,
+    /// Whoever sits at this terminal, where the token of this run is shown.
+    Shown(&'a Secret),
+    /// Nobody: what is written elsewhere than at a terminal is kept, and a token does not belong there.
+    Shut,
+}
+
+impl<'a> Door<'a> {
+    fn of(config: &Config, token: &'a Secret) -> Self {
+        if config.admin_token.is_some() {
+            Self::Kept
+        } else if io::stderr().is_terminal() {
+            Self::Shown(token)
+        } else {
+            Self::Shut
+        }
+    }
+}
+
 /// Where everything is.
-fn welcome(config: &Config, app: &App, token: Option<&Secret>) -> String {
+fn welcome(config: &Config, app: &App, door: &Door<'_>) -> String {
     let mut lines = vec![format!("listening on http://{}", app.addr())];
     for endpoint in &config.endpoints {
         lines.push(format!("webhooks of endpoint {}: POST {}", endpoint.name, webhook_path(config, endpoint)));
     }
     let Home { place, is_new, .. } = app.store().home();
     lines.push(format!("data in {}{place}", if *is_new { "a new store: " } else { "" }));
-    lines.push(format!("API: http://{}/api/v1, metrics: http://{}/metrics", app.admin_addr(), app.admin_addr()));
     lines.extend(config.proxies_in_use());
-    if let Some(token) = token {
-        lines.push(format!("admin token for this run (set BRIDGE_ADMIN_TOKEN to keep one): {}", token.expose()));
+    let api = format!("API: http://{}/api/v1, metrics: http://{}/metrics", app.admin_addr(), app.admin_addr());
+    match door {
+        Door::Kept => lines.push(api),
+        Door::Shown(token) => {
+            lines.push(api);
+            lines.push(format!("admin token for this run (set BRIDGE_ADMIN_TOKEN to keep one): {}", token.expose()));
+        }
+        Door::Shut => {}
     }
     lines.join("\n")
 }
@@ -134,6 +178,7 @@ fn cannot_start(error: StartError, config: &Config) -> anyhow::Error {
         StartError::Client(_) => {
             "install the system's certificates (the package is called ca-certificates), or set SSL_CERT_FILE".to_owned()
         }
+        StartError::Thread(_) => "let this user start more processes and threads (ulimit -u)".to_owned(),
     };
     output::failed(error, hint)
 }
@@ -145,6 +190,7 @@ pub(super) fn store_hint(error: &StoreError, place: &str) -> String {
             format!("stop what else uses {place}: a second bridge, a backup, a database shell")
         }
         StoreError::Closed => "start it again".to_owned(),
+        StoreError::Panicked => "report it with the lines of the log before this one".to_owned(),
         StoreError::Full(_) => format!("make room on the disk of {place}"),
         StoreError::ReadOnly(_) | StoreError::Io(_) => {
             format!("let this user write {place} and its folder, or set DATABASE_URL to another place")

@@ -11,6 +11,7 @@ mod ready;
 mod round;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use crate::crash::{self, Point};
 use crate::domain::secret::Secret;
 use crate::refairn::{Answer, Client, Sent};
 use crate::store::{AttemptRecord, Leased, Settlement, Store};
+use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
 use policy::Patience;
 use round::{Looked, Round};
@@ -34,6 +36,10 @@ use round::{Looked, Round};
 const STORE_REST: Duration = Duration::from_secs(1);
 /// What a lease allows beyond the call itself: waiting for its turn, and the settle.
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
+
+/// How often a settle is tried that fails over what is stored of its customer: waiting heals that for nobody, and the
+/// place is another's.
+const BROKEN_SETTLES_MAX: u32 = 30;
 
 /// What delivery is told by the configuration.
 #[derive(Debug, Clone)]
@@ -73,7 +79,8 @@ enum Step {
 struct Answered {
     leased: Leased,
     probe: bool,
-    sent: Sent,
+    /// What came of it; nothing when we failed over it.
+    sent: Option<Sent>,
     at: Timestamp,
 }
 
@@ -85,7 +92,7 @@ impl Dispatcher {
     }
 
     /// Works until `stop`; calls that are on their way are finished first.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, pulse: Pulse, stop: CancellationToken) {
         let mut round = Round::new(self.settings.concurrency, self.settings.max_per_second);
         // Leases, calls and settles go on side by side: no place is empty because something else is being written.
         let mut steps: FuturesUnordered<BoxFuture<'_, Step>> = FuturesUnordered::new();
@@ -94,14 +101,15 @@ impl Dispatcher {
             if stopping && steps.is_empty() {
                 break;
             }
+            let _turn = pulse.step(TURN_MAX);
             let now = self.clock.now();
             let mut wait_until = None;
             if !stopping {
                 while let Some((leased, probe)) = round.next_call(now) {
-                    steps.push(self.call(leased, probe).boxed());
+                    steps.push(self.call(leased, probe, &pulse).boxed());
                 }
                 if let Some(wanted) = round.next_lease(now) {
-                    steps.push(self.lease(wanted).boxed());
+                    steps.push(self.lease(wanted, &pulse).boxed());
                 }
                 wait_until = round.wait_until(now);
             }
@@ -111,28 +119,33 @@ impl Dispatcher {
                     match step {
                         Step::Looked(looked) => round.looked(looked),
                         Step::Answered(end) => {
-                            let answered = !matches!(end.sent.answer, Answer::TryLater { .. });
+                            let answered = !matches!(end.sent, Some(Sent { answer: Answer::TryLater { .. }, .. }));
                             round.ended(&end.leased.key, end.probe, answered, now);
-                            steps.push(self.settle(*end, now, &stop).boxed());
+                            steps.push(self.settle(*end, now, &pulse, &stop).boxed());
                         }
                         Step::Settled => round.settled(),
                         Step::GivenBack => round.look(),
                     }
                     let unwanted = round.unwanted(now);
                     if !unwanted.is_empty() {
-                        steps.push(self.give_back(unwanted, &stop).boxed());
+                        steps.push(self.give_back(unwanted, &pulse, &stop).boxed());
                     }
                 }
                 () = self.wake.notified(), if !stopping => round.look(),
                 () = self.sleep_until(wait_until), if !stopping => round.look(),
+                () = pulse.rest(), if !stopping => round.look(),
                 () = stop.cancelled(), if !stopping => {}
             }
         }
-        self.give_back(round.rest(), &stop).await;
+        self.give_back(round.rest(), &pulse, &stop).await;
     }
 
-    async fn give_back(&self, unused: Vec<Leased>, stop: &CancellationToken) -> Step {
-        while let Err(error) = self.store.give_back(&unused, self.clock.now()).await {
+    async fn give_back(&self, unused: Vec<Leased>, pulse: &Pulse, stop: &CancellationToken) -> Step {
+        loop {
+            let step = pulse.step(TURN_MAX);
+            let given_back = self.store.give_back(&unused, self.clock.now()).await;
+            drop(step);
+            let Err(error) = given_back else { break };
             events::store_failed("give back leases", &error);
             if !self.rests(stop).await {
                 break;
@@ -150,7 +163,8 @@ impl Dispatcher {
     }
 
     /// Leases up to `wanted` calls; finds out when the next is due when there are fewer.
-    async fn lease(&self, wanted: usize) -> Step {
+    async fn lease(&self, wanted: usize, pulse: &Pulse) -> Step {
+        let _step = pulse.step(TURN_MAX);
         let lease = lease_length(self.settings.timeout);
         let rest = || Some(after(self.clock.now(), STORE_REST));
         let leased = match self.store.lease(self.clock.now(), lease, wanted).await {
@@ -179,40 +193,63 @@ impl Dispatcher {
         }
     }
 
-    /// Makes one call.
-    async fn call(&self, leased: Leased, probe: bool) -> Step {
+    /// Makes one call. A defect of ours that it brings out is no reason for the others to wait.
+    async fn call(&self, leased: Leased, probe: bool, pulse: &Pulse) -> Step {
+        let _step = pulse.step(self.settings.timeout + TURN_MAX);
         let at = self.clock.now();
-        crash::here(Point::Leased);
-        let sent = self.send(&leased).await;
-        crash::here(Point::Sent);
+        let send = async {
+            crash::here(Point::Leased);
+            let sent = self.send(&leased).await;
+            crash::here(Point::Sent);
+            sent
+        };
+        let sent = AssertUnwindSafe(send).catch_unwind().await.ok();
         Step::Answered(Box::new(Answered { leased, probe, sent, at }))
     }
 
     /// Writes what became of a call.
-    async fn settle(&self, end: Answered, now: Timestamp, stop: &CancellationToken) -> Step {
-        let Answered { leased, probe: _, sent: Sent { answer, status, excerpt }, at } = end;
+    async fn settle(&self, end: Answered, now: Timestamp, pulse: &Pulse, stop: &CancellationToken) -> Step {
+        let Answered { leased, probe: _, sent, at } = end;
         let took_ms = u64::try_from(now.duration_since(at).as_millis()).unwrap_or(0);
-        let settlement = policy::decide(answer, &leased.delivery, &self.settings.patience, chance_permille());
+        let status = sent.as_ref().and_then(|sent| sent.status);
+        let excerpt = sent.as_ref().and_then(|sent| sent.excerpt.clone());
+        let settlement = self.decide(sent, &leased);
         events::attempted(&leased, status, took_ms, &settlement);
         let outcome = describe(&settlement);
         let attempt = AttemptRecord { at, took_ms, status, outcome, response: excerpt };
         // What Refairn said is worth waiting for the store, however long: there are no more of these than places. At
         // the end of the process the call stays on its way, is made again, and Refairn's 409 tells that it had it.
+        let mut broken = 0;
         loop {
+            let step = pulse.step(TURN_MAX);
             match self.store.settle(&leased, attempt.clone(), settlement.clone(), now).await {
-                Ok(true) => break,
+                Ok(true) => {
+                    crash::here(Point::Settled);
+                    break;
+                }
                 Ok(false) => {
                     events::lease_lost(&leased);
                     break;
                 }
-                Err(error) => events::store_failed("settle", &error),
+                Err(error) => {
+                    events::store_failed("settle", &error);
+                    broken += u32::from(error.is_of_what_is_stored());
+                }
             }
-            if !self.rests(stop).await {
+            drop(step);
+            if broken >= BROKEN_SETTLES_MAX || !self.rests(stop).await {
                 break;
             }
         }
-        crash::here(Point::Settled);
         Step::Settled
+    }
+
+    /// What is to become of a call; nothing of `sent` is known when we failed over it.
+    fn decide(&self, sent: Option<Sent>, leased: &Leased) -> Settlement {
+        let decide =
+            |sent: Sent| policy::decide(sent.answer, &leased.delivery, &self.settings.patience, chance_permille());
+        let decided = sent.and_then(|sent| catch_unwind(AssertUnwindSafe(|| decide(sent))).ok());
+        decided.unwrap_or_else(|| Settlement::failed_over("the bridge failed over the call; Refairn may have it"))
     }
 
     async fn send(&self, leased: &Leased) -> Sent {

@@ -144,6 +144,10 @@ reasons! {
         "A thin event: it only points at an object instead of carrying it.",
         "Configure a snapshot destination at Stripe, or give the endpoint an api_key.";
 
+    InternalError => "internal_error",
+        "The bridge failed over it: a defect of the bridge. Whatever else there is to do goes on.",
+        "Update the bridge, then remap the event, or retry the delivery; report it if it stays.";
+
     // ── a delivery that needs attention, or ended without a call ──────────────────────────────
     SameDayPayment => "same_day_payment",
         "Another payment of this customer holds the day, and Refairn takes one per customer and day.",

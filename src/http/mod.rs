@@ -13,10 +13,14 @@ mod source;
 mod webhooks;
 
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use actix_web::middleware::from_fn;
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -25,8 +29,10 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::secret::Secret;
 use crate::intake::Intake;
 use crate::store::Store;
+use crate::tasks::Tasks;
 pub use admin::Guesses;
 pub use body::BodyMemory;
+pub use health::Readiness;
 use problem::Problem;
 pub use serve::{listen, serve};
 pub use source::UnnamedProxy;
@@ -57,6 +63,10 @@ pub struct Shared {
     pub body_memory: BodyMemory,
     /// Whether calls carry `eventId`.
     pub event_id: bool,
+    /// What the last readiness probe found.
+    pub readiness: Readiness,
+    /// What has to go on.
+    pub tasks: Tasks,
     /// Notified when events are to be read anew.
     pub inbox: Arc<Notify>,
     /// Notified when there may be something to send.
@@ -148,4 +158,13 @@ fn turn_away(rooms: &Shared, request: &HttpRequest, payload: web::Payload, probl
     } else {
         body::refuse_unread(problem, payload)
     }
+}
+
+/// A handler that panics is trouble of ours, and no reason to leave its sender without an answer.
+async fn catch_panics(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let answer = AssertUnwindSafe(async move { next.call(request).await }).catch_unwind().await;
+    answer.unwrap_or_else(|_| Err(Problem::internal().into()))
 }

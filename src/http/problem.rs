@@ -8,7 +8,10 @@ use serde::Serialize;
 
 use crate::intake::{IntakeError, SHUT_OUT};
 use crate::store::{ActionError, StoreError};
+use crate::tasks::Failure;
 
+/// The code of what a defect of ours spoils.
+const INTERNAL_ERROR: &str = "internal_error";
 /// When a sender is to come back after trouble of ours, seconds.
 const RETRY_AFTER_S: u32 = 10;
 
@@ -98,10 +101,20 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded", detail)
     }
 
+    /// We failed over the request: a defect of ours. Trouble of ours is to be tried again.
+    pub(crate) fn internal() -> Self {
+        let detail = "the bridge failed over this request; send it again later: what was recorded is recognised";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR, "Internal error", detail)
+    }
+
+    /// A part of the process does not go on.
+    pub(crate) fn not_alive(failure: Failure) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_alive", "Not alive", failure.to_string())
+    }
+
     /// The admin token is missing or wrong.
     pub(crate) fn unauthorized() -> Self {
-        let detail =
-            "send the admin token as Authorization: Bearer …; it is BRIDGE_ADMIN_TOKEN, or was printed at start";
+        let detail = "send the admin token as Authorization: Bearer …; it is BRIDGE_ADMIN_TOKEN, or was shown at start";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Admin token required", detail)
     }
 
@@ -141,6 +154,7 @@ impl From<StoreError> for Problem {
         let code = match error {
             StoreError::Overloaded => "overloaded",
             StoreError::Full(_) => "disk_full",
+            StoreError::Panicked => INTERNAL_ERROR,
             StoreError::Closed
             | StoreError::Locked(_)
             | StoreError::InUse

@@ -19,7 +19,7 @@ use tokio::net::TcpSocket;
 use super::connection::{Connection, Ended, track};
 use super::places::{CONNECTIONS_MAX, Places};
 use super::problem::Problem;
-use super::{Rooms, Shared, Side, body, no_such_path, routes};
+use super::{Rooms, Shared, Side, body, catch_panics, no_such_path, routes};
 use crate::telemetry::events;
 
 /// How long the rest of an unread body is read, so that its sender sees the answer, before the connection is closed.
@@ -61,6 +61,7 @@ pub fn serve(listener: TcpListener, rooms: Rooms, side: Side, workers: usize) ->
             .app_data(web::QueryConfig::default().error_handler(|e, _| Problem::bad_parameter(e.to_string()).into()))
             .configure(|config| routes(side, config))
             .default_service(web::to(no_such_path))
+            .wrap(from_fn(catch_panics))
             .wrap(from_fn(body::hold_unread))
             // What is answered is about people, or of this moment.
             .wrap(DefaultHeaders::new().add((header::CACHE_CONTROL, "no-store")))

@@ -2,6 +2,7 @@
 //! delay an event, never lose it: mend it, and map the event anew.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::domain::fact::Reading;
 use crate::domain::reason::Reason;
 use crate::providers::provider;
 use crate::store::{Inbox, Mapped, Store, StoreError, body};
+use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
 
 /// Events that are read and written together.
@@ -58,11 +60,13 @@ impl Mapper {
     }
 
     /// Works until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, pulse: Pulse, stop: CancellationToken) {
         while !stop.is_cancelled() {
+            let turn = pulse.step(TURN_MAX);
             let read = match self.work_once().await {
                 Ok(read) => read,
                 Err(error) => {
+                    drop(turn);
                     events::store_failed("map events", &error);
                     self.clock.sleep(STORE_REST).await;
                     continue;
@@ -71,6 +75,7 @@ impl Mapper {
             if read == 0 {
                 tokio::select! {
                     () = self.inbox.notified() => {}
+                    () = pulse.rest() => {}
                     () = stop.cancelled() => {}
                 }
             }
@@ -100,21 +105,25 @@ impl Mapper {
         Ok(count)
     }
 
-    /// Writes what the events report. One that cannot be written, because of what is stored about its customer, is set
-    /// aside for a person to see: it must not keep all others waiting for ever.
+    /// Writes what the events report. One that cannot be written, because of what is stored about its customer or of a
+    /// defect of ours, is set aside for a person to see: it must not keep all others waiting for ever.
     async fn post(&self, events: Vec<Mapped>) -> Result<(), StoreError> {
         match self.store.post(events.clone(), self.clock.now()).await {
-            Err(StoreError::Data(_)) => {}
+            Err(StoreError::Data(_) | StoreError::Panicked) => {}
             outcome => return outcome,
         }
         for event in events {
             let outcome = self.store.post(vec![event.clone()], self.clock.now()).await;
-            if let Err(error @ StoreError::Data(_)) = outcome {
+            if let Err(error @ (StoreError::Data(_) | StoreError::Panicked)) = outcome {
                 events::store_failed("write what an event reports", &error);
-                let detail = format!(
-                    "it was read, and what it reports could not be written: {error}; remap it once that is mended"
-                );
-                let reading = Reading::Unmappable(Reason::Unreadable, detail);
+                let reading = if error == StoreError::Panicked {
+                    Reading::Unmappable(Reason::InternalError, "it was read, and the bridge failed over it".to_owned())
+                } else {
+                    let detail = format!(
+                        "it was read, and what it reports could not be written: {error}; remap it once that is mended"
+                    );
+                    Reading::Unmappable(Reason::Unreadable, detail)
+                };
                 self.store.post(vec![Mapped { reading, ..event }], self.clock.now()).await?;
             } else {
                 outcome?;
@@ -124,12 +133,16 @@ impl Mapper {
     }
 
     fn map(&self, event: Inbox) -> Mapped {
-        let reading = self.read(&event);
+        // A defect that one event brings out is no reason for the others to wait.
+        let reading = catch_unwind(AssertUnwindSafe(|| self.read(&event))).unwrap_or_else(|_| {
+            Reading::Unmappable(Reason::InternalError, "the bridge failed over reading it".to_owned())
+        });
         let business = self.endpoints.get(&event.endpoint).map_or(event.business, |e| e.business.clone());
         Mapped { id: event.id, endpoint: event.endpoint, business, received_at: event.received_at, reading }
     }
 
     fn read(&self, event: &Inbox) -> Reading {
+        crash::here(Point::Reading);
         let Some(endpoint) = self.endpoints.get(&event.endpoint) else {
             let detail =
                 format!("endpoint {:?} is not in the configuration any more: add it and remap", event.endpoint);

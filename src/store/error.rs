@@ -57,6 +57,9 @@ pub enum StoreError {
     /// It is being filled with another database's data, and does not hold all of it.
     #[error("the database holds a part of another one: migrate-store was not finished")]
     UnfinishedCopy,
+    /// It panicked: a defect of ours. The log has its place in the code.
+    #[error("it was given up because of a defect of the bridge")]
+    Panicked,
     /// What is stored is not what we store: a defect of ours, or an edit by hand.
     #[error("unexpected data in the database: {0}")]
     Data(String),
@@ -98,7 +101,14 @@ impl StoreError {
     /// recognised.
     #[must_use]
     pub const fn may_be_written(&self) -> bool {
-        matches!(self, Self::Unanswered(_))
+        // A disk that fails may have kept what it was given, and so may a writer that has ended since.
+        matches!(self, Self::Unanswered(_) | Self::Io(_) | Self::Closed)
+    }
+
+    /// Whether what is stored is at fault, or our reading of it: then to wait and try again heals nothing.
+    #[must_use]
+    pub const fn is_of_what_is_stored(&self) -> bool {
+        matches!(self, Self::Data(_) | Self::Panicked)
     }
 
     /// A failure of the file system, told apart as SQLite's are.

@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::crowds::Crowds;
-use super::people::{load, put_outcome, write};
+use super::people::{Defect, load, planned, put_outcome, write};
 use super::placing::{Placing, keys, place};
 use super::rows::{micros, time, unknown};
 use super::sql::{Db, Dialect, Lock, Row, Work, first, values};
@@ -18,6 +18,7 @@ use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::Reading;
 use crate::domain::person::PersonKey;
+use crate::domain::reason::Reason;
 
 /// Events in one transaction of PostgreSQL: each takes a lock for each of its ids, and the server's table of locks is
 /// bounded.
@@ -123,6 +124,14 @@ struct Post {
     now: Timestamp,
 }
 
+impl Post {
+    /// Nothing is written but events over which the bridge failed: it must not fail over them again.
+    fn sets_aside(&self) -> bool {
+        let failed = |event: &Mapped| matches!(event.reading, Reading::Unmappable(Reason::InternalError, _));
+        self.events.iter().all(failed)
+    }
+}
+
 impl Work for Post {
     type Answer = ();
 
@@ -141,10 +150,11 @@ impl Work for Post {
         db.lock(&locks).await?;
         crash::here(Point::Posting);
         // Side by side: over a network it is the ways there and back that take time.
+        let defect = if self.sets_aside() { Defect::Hold } else { Defect::Undo };
         try_join_all(people.iter().map(async |key| {
             let person = load(db, key).await?;
             self.crowds.look_at(&person);
-            write(db, &person, self.planner.plan(&person, self.now)).await
+            write(db, &person, planned(self.planner.as_ref(), &person, self.now, defect)).await
         }))
         .await?;
         Ok(())

@@ -44,6 +44,7 @@ pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 use crate::domain::database::ServerUrl;
 use crate::domain::delivery::Delivery;
 use crate::domain::person::{Person, Plan};
+use crate::tasks::Pulse;
 use crowds::Crowds;
 use held::UnderWay;
 use lease::Turn;
@@ -140,11 +141,20 @@ impl Store {
 
     /// Tells what other replicas do: notifies `inbox` when there may be events to read, `outbox` when there may be
     /// calls to make; at once when we are told, once a second in any case. Runs until `stop`. With SQLite there are no
-    /// others, and it ends at once.
-    pub async fn watch(self, inbox: Arc<Notify>, outbox: Arc<Notify>, stop: CancellationToken) {
+    /// others, and nothing to tell.
+    pub async fn watch(self, inbox: Arc<Notify>, outbox: Arc<Notify>, pulse: Pulse, stop: CancellationToken) {
         match &self.backend {
-            Backend::Sqlite(_) => {}
-            Backend::Postgres(postgres) => postgres.watch(&inbox, &outbox, &stop).await,
+            Backend::Sqlite(_) => stop.cancelled().await,
+            Backend::Postgres(postgres) => postgres.watch(&inbox, &outbox, &pulse, &stop).await,
+        }
+    }
+
+    /// The pulse of the thread that writes, where there is one.
+    #[must_use]
+    pub fn pulse(&self) -> Option<Pulse> {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => Some(sqlite.pulse().clone()),
+            Backend::Postgres(_) => None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::people::{load, write};
+use super::people::{load, plan_or_hold, write};
 use super::rows::{micros, time_option};
 use super::sql::{Db, Lock, Work, first, values};
 use super::{Planner, Store, StoreError};
@@ -138,7 +138,7 @@ impl Work for Act {
         if let Err(reason) = decide(delivery, self.action, self.now) {
             return Ok(Err(ActionError::NotNow(reason)));
         }
-        let plan = self.planner.plan(&person, self.now);
+        let plan = plan_or_hold(self.planner.as_ref(), &person, self.now);
         write(db, &before, plan).await?;
         Ok(Ok(()))
     }
@@ -182,6 +182,7 @@ impl Work for Prune {
 fn decide(delivery: &mut Delivery, action: Action, now: Timestamp) -> Result<(), String> {
     use DeliveryState::{Delivered, Discarded, Duplicate, Held, Queued, Rejected, Sending};
     let state = delivery.state;
+    let failed_over = state == Held && delivery.reason == Some(Reason::InternalError);
     match (action, state) {
         (_, Sending) => return Err("it is on its way right now; try again in a moment".to_owned()),
         (Action::Retry, Queued | Rejected | Discarded) => {
@@ -190,6 +191,12 @@ fn decide(delivery: &mut Delivery, action: Action, now: Timestamp) -> Result<(),
             delivery.wait_until(now, now);
             // The hours until we give up count anew.
             delivery.waited = Duration::ZERO;
+        }
+        // Nothing but a defect of ours kept it.
+        (Action::Retry | Action::Release, Held) if failed_over => {
+            delivery.state = Queued;
+            delivery.reason = None;
+            delivery.wait_until(now, now);
         }
         (Action::Release, Held | Rejected) => {
             if delivery.outcome_unknown {

@@ -1,6 +1,7 @@
 //! A customer's facts and calls: read, planned and written in one transaction.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
@@ -8,7 +9,8 @@ use jiff::Timestamp;
 use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time};
 use super::sql::{Db, Value, values};
 use super::{Planner, StoreError};
-use crate::domain::delivery::{Delivery, DeliveryId};
+use crate::crash::{self, Point};
+use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState};
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::reason::Reason;
@@ -49,16 +51,55 @@ async fn known_facts<D: Db>(db: &D, sql: &str, values: Vec<Value>, kin: bool) ->
     Ok(facts)
 }
 
+/// What becomes of a write when the planner panics over a customer: a defect of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Defect {
+    /// It is undone, and told to whoever asked for it.
+    Undo,
+    /// It stands, and nothing more goes out for the customer until a person has seen to it.
+    Hold,
+}
+
 /// Asks the planner about a customer and writes what is to be.
 pub(super) async fn replan<D: Db>(
     db: &D,
     planner: &dyn Planner,
     key: &PersonKey,
     now: Timestamp,
+    defect: Defect,
 ) -> Result<(), StoreError> {
     let person = load(db, key).await?;
-    let plan = planner.plan(&person, now);
+    let plan = planned(planner, &person, now, defect);
     write(db, &person, plan).await
+}
+
+/// What is to be for a customer.
+pub(super) fn planned(planner: &dyn Planner, person: &Person, now: Timestamp, defect: Defect) -> Plan {
+    match defect {
+        Defect::Undo => plan(planner, person, now),
+        Defect::Hold => plan_or_hold(planner, person, now),
+    }
+}
+
+fn plan(planner: &dyn Planner, person: &Person, now: Timestamp) -> Plan {
+    crash::here(Point::Planning);
+    planner.plan(person, now)
+}
+
+/// What is to be. When the planner panics, all that was never sent waits for a person; what may have left the house
+/// goes on as it is.
+pub(super) fn plan_or_hold(planner: &dyn Planner, person: &Person, now: Timestamp) -> Plan {
+    let planned = catch_unwind(AssertUnwindSafe(|| plan(planner, person, now)));
+    planned.unwrap_or_else(|_| {
+        let mut deliveries = person.deliveries.clone();
+        for unsent in deliveries.iter_mut().filter(|d| d.state == DeliveryState::Queued && d.is_unsent()) {
+            unsent.state = DeliveryState::Held;
+            unsent.reason = Some(Reason::InternalError);
+            unsent.detail = None;
+            unsent.attention = true;
+        }
+        Plan { deliveries, outcomes: Vec::new() }
+    })
 }
 
 /// Writes the differences between what is and what is to be, and whose turn it is.

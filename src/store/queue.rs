@@ -1,5 +1,6 @@
 //! The queue: leases on customers whose turn it is, and what became of their calls.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 
 use super::held::Held;
 use super::lease::{ALL_IS_READ, Lease};
-use super::people::{load, replan, write};
+use super::people::{Defect, load, plan_or_hold, replan, write};
 use super::rows::{micros, put_delivery, time_option};
 use super::sql::{Db, Lock, Work, first, values};
 use super::{Planner, Store, StoreError};
@@ -81,6 +82,14 @@ pub enum Settlement {
     },
     /// Our configuration is refused, not the call: nothing more goes out on this route until a probe gets through.
     PauseRoute(String),
+}
+
+impl Settlement {
+    /// The bridge failed over the call: a defect of ours. A person has to look, and Refairn may have it.
+    #[must_use]
+    pub fn failed_over(what: &str) -> Self {
+        Self::Rejected(Reason::InternalError, what.to_owned())
+    }
 }
 
 impl Store {
@@ -179,7 +188,7 @@ impl Work for Settle {
             return Ok(false);
         };
         let settlement = match settlement {
-            Settlement::Conflict => planner.conflict(&person, &delivery),
+            Settlement::Conflict => conflict(planner.as_ref(), &person, &delivery),
             other @ (Settlement::Delivered(_)
             | Settlement::Duplicate
             | Settlement::Rejected(..)
@@ -199,7 +208,7 @@ impl Work for Settle {
         )
         .await?;
         crash::here(Point::Settling);
-        let plan = planner.plan(&person, *now);
+        let plan = plan_or_hold(planner.as_ref(), &person, *now);
         write(db, &person, plan).await?;
         Ok(true)
     }
@@ -245,11 +254,18 @@ impl Work for GiveBack {
                 put_delivery(db, key, &delivery).await?;
                 let sql = "UPDATE queue SET leased = 0, due_at = ?3 WHERE business = ?1 AND email_key = ?2";
                 db.execute(sql, values![&key.business, &key.email_key, micros(delivery.due_at)]).await?;
-                replan(db, self.planner.as_ref(), key, self.now).await?;
+                replan(db, self.planner.as_ref(), key, self.now, Defect::Hold).await?;
             }
         }
         Ok(())
     }
+}
+
+/// What Refairn's 409 means; a person has to look when we fail over that.
+fn conflict(planner: &dyn Planner, person: &Person, delivery: &Delivery) -> Settlement {
+    let meant = catch_unwind(AssertUnwindSafe(|| planner.conflict(person, delivery)));
+    meant
+        .unwrap_or_else(|_| Settlement::failed_over("Refairn answered 409, and the bridge failed over what that means"))
 }
 
 async fn holds<D: Db>(db: &D, key: &PersonKey, id: DeliveryId, fence: Seq) -> Result<bool, StoreError> {
@@ -329,8 +345,9 @@ fn settled(mut delivery: Delivery, settlement: Settlement, now: Timestamp) -> De
             delivery.reason = Some(reason);
             delivery.detail = Some(detail);
             delivery.attention = true;
-            // Refairn's word is final: it does not have it.
-            delivery.outcome_unknown = reason == Reason::GivenUp && delivery.outcome_unknown;
+            // Refairn's word is final: it does not have it. When it is we who failed, nobody knows.
+            let unknown = reason == Reason::GivenUp && delivery.outcome_unknown;
+            delivery.outcome_unknown = unknown || reason == Reason::InternalError;
             delivery.settled_at = Some(now);
         }
         Settlement::Retry { wait, outcome_unknown, detail } => {

@@ -214,6 +214,17 @@ pub fn nobody_reads(event: EventId) {
     tracing::warn!(%event, "{event} has waited to be read for more than a minute, and all calls of what came in later wait too");
 }
 
+/// Something panicked: a defect of ours. `at` is its place in the code.
+pub(super) fn panicked(thread: &str, at: &str) {
+    METRICS.panics.inc();
+    tracing::error!(thread, at, "a defect of the bridge: the thread {thread:?} panicked at {at}; please report it");
+}
+
+/// Lines of the log were lost, and now it can be written again.
+pub(super) fn log_lines_dropped(lines: u64) {
+    tracing::warn!(lines, "{lines} lines of the log are lost: they could not be written, or not as fast as they came");
+}
+
 /// Some tasks did not end in time.
 pub fn stopped_in_haste() {
     tracing::warn!("some tasks did not end in time; what they were doing is taken up again at the next start");

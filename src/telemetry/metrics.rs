@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use prometheus::{Encoder, Gauge, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 use crate::store::views::Stats;
 
@@ -19,6 +21,8 @@ pub(super) struct Metrics {
     pub(super) lookups: IntCounterVec,
     pub(super) store_failures: IntCounterVec,
     pub(super) crowds: IntCounterVec,
+    pub(super) log_lines_dropped: IntCounter,
+    pub(super) panics: IntCounter,
     events: IntGaugeVec,
     deliveries: IntGaugeVec,
     attention: IntGaugeVec,
@@ -33,6 +37,13 @@ pub(super) static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 #[expect(clippy::expect_used, reason = "names and labels are constants, which the first test run would catch")]
 fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     let metric = IntCounterVec::new(Opts::new(name, help), labels).expect("a valid metric");
+    registry.register(Box::new(metric.clone())).expect("a metric registered once");
+    metric
+}
+
+#[expect(clippy::expect_used, reason = "names and labels are constants, which the first test run would catch")]
+fn plain_counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    let metric = IntCounter::new(name, help).expect("a valid metric");
     registry.register(Box::new(metric.clone())).expect("a metric registered once");
     metric
 }
@@ -111,6 +122,16 @@ impl Metrics {
                 "refairn_bridge_crowded_customers_total",
                 "Customers met by this process who have more events than one customer should.",
                 &[],
+            ),
+            log_lines_dropped: plain_counter(
+                &registry,
+                "refairn_bridge_log_lines_dropped_total",
+                "Lines of the log that could not be written, or found no room to wait for it.",
+            ),
+            panics: plain_counter(
+                &registry,
+                "refairn_bridge_panics_total",
+                "Panics: defects of the bridge, each of them logged with its place in the code.",
             ),
             events: gauge(&registry, "refairn_bridge_events", "Events by state.", &["state"]),
             deliveries: gauge(&registry, "refairn_bridge_deliveries", "Deliveries by state.", &["state"]),

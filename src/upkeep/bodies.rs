@@ -8,6 +8,7 @@ use super::Jumps;
 use crate::clock::Clock;
 use crate::domain::event::EventId;
 use crate::store::{Pruned, Store, StoreError};
+use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
 
 /// How often old bodies are looked for.
@@ -16,17 +17,24 @@ const PRUNE_EVERY: Duration = Duration::from_secs(600);
 const CLOCK_TRIED_FOR: Duration = Duration::from_secs(3600);
 
 /// Removes bodies that are older than `retention`, a share of them at a time, until `stop`.
-pub async fn prune(store: Store, clock: Clock, retention: Duration, jumps: Jumps, stop: CancellationToken) {
+pub async fn prune(
+    store: Store,
+    clock: Clock,
+    retention: Duration,
+    jumps: Jumps,
+    pulse: Pulse,
+    stop: CancellationToken,
+) {
     tokio::select! {
-        () = prune_for_ever(&store, &clock, retention, jumps) => {}
+        () = prune_for_ever(&store, &clock, retention, jumps, &pulse) => {}
         () = stop.cancelled() => {}
     }
 }
 
-async fn prune_for_ever(store: &Store, clock: &Clock, retention: Duration, mut jumps: Jumps) {
+async fn prune_for_ever(store: &Store, clock: &Clock, retention: Duration, mut jumps: Jumps, pulse: &Pulse) {
     left_alone(clock, &mut jumps).await;
     loop {
-        if let Err(error) = prune_a_share(store, clock, retention).await {
+        if let Err(error) = prune_a_share(store, clock, retention, pulse).await {
             events::store_failed("remove old bodies", &error);
         }
         tokio::select! {
@@ -47,11 +55,13 @@ async fn left_alone(clock: &Clock, jumps: &mut Jumps) {
 }
 
 /// Removes what is old by the clock and by what came in last, as far as a share goes.
-async fn prune_a_share(store: &Store, clock: &Clock, retention: Duration) -> Result<(), StoreError> {
+async fn prune_a_share(store: &Store, clock: &Clock, retention: Duration, pulse: &Pulse) -> Result<(), StoreError> {
+    let _step = pulse.step(TURN_MAX);
     let Some(newest) = store.newest_arrival().await? else { return Ok(()) };
     let before = clock.now().min(newest).checked_sub(retention).unwrap_or(jiff::Timestamp::MIN);
     let (mut after_event, mut left) = (EventId(0), store.share_of_bodies().await?);
     while left > 0 {
+        let _step = pulse.step(TURN_MAX);
         let Pruned { removed, next } = store.prune(before, after_event).await?;
         let Some(next) = next else { break };
         (after_event, left) = (next, left.saturating_sub(removed));

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Jumps, LOOK_EVERY};
 use crate::clock::Clock;
 use crate::store::Store;
+use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
 
 /// Looks for waits that would only begin later than it is, each minute and when the clock was set, until `stop`; notifies
@@ -19,14 +20,17 @@ pub async fn end_waits(
     lease: Duration,
     mut jumps: Jumps,
     wake: [Arc<Notify>; 2],
+    pulse: Pulse,
     stop: CancellationToken,
 ) {
     while !stop.is_cancelled() {
+        let step = pulse.step(TURN_MAX);
         match store.end_waits_ahead(&clock, lease).await {
             Ok(0) => {}
             Ok(waits) => events::waits_ended(waits),
             Err(error) => events::store_failed("look for waits that are too long", &error),
         }
+        drop(step);
         // A clock that was set forward makes things due.
         wake.iter().for_each(|wake| wake.notify_one());
         tokio::select! {

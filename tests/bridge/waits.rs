@@ -11,6 +11,7 @@ use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::{Identity, NewEvent};
 use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::store::{Store, body};
+use refairn_bridge::tasks::Pulse;
 use refairn_bridge::upkeep;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -213,7 +214,7 @@ async fn an_event_that_nobody_reads_is_told_of() {
     store.record(event).await.expect("recorded");
     let first = store.first_unread().await.expect("readable").expect("an event");
     let (stop, look) = (CancellationToken::new(), format!("{first} has waited to be read for more than a minute"));
-    let looking = upkeep::look_for_unread(store.clone(), clock.clone(), stop.clone());
+    let looking = upkeep::look_for_unread(store.clone(), clock.clone(), Pulse::new("unread"), stop.clone());
     let told = async {
         until("it is told of", async || {
             clock.set(after(clock.now(), MINUTE));

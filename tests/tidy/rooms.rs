@@ -10,7 +10,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("crash", &[], "a point is a name and an end"),
     ("outgoing", &["domain"], "it knows how to ask, and not what for"),
     ("private", &[], "it knows permissions, and not what files are for"),
-    ("tasks", &["telemetry"], "it runs what it is handed"),
+    ("tasks", &["crash"], "it runs what it is handed"),
     ("providers", &["domain"], "bytes in, facts out: hand it what it needs as an argument"),
     ("ledger", &["clock", "domain"], "it decides over what was read before: hand it that as an argument"),
     ("sandbox", &["clock", "tasks"], "it stands for the other side: sharing our code would share our mistakes"),
@@ -29,7 +29,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         &["clock", "config", "domain", "outgoing"],
         "it makes one call and reads the answer; delivery knows the rest",
     ),
-    ("telemetry", &["config", "domain", "store"], "it is told what happened"),
+    ("telemetry", &["clock", "config", "domain", "store", "tasks"], "it is told what happened"),
     (
         "intake",
         &["clock", "config", "crash", "domain", "providers", "store", "telemetry"],
@@ -42,7 +42,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "lookup",
-        &["clock", "domain", "outgoing", "store", "telemetry"],
+        &["clock", "crash", "domain", "outgoing", "store", "tasks", "telemetry"],
         "it asks the provider and records the answer; mapping reads that like any event",
     ),
     (
@@ -57,7 +57,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "upkeep",
-        &["clock", "domain", "store", "telemetry"],
+        &["clock", "domain", "store", "tasks", "telemetry"],
         "it looks after the clock and the store, beside the one path; nobody waits for it",
     ),
     ("app", &[INSIDE], "it wires; commands call it"),

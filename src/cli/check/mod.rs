@@ -108,7 +108,7 @@ fn configuration(config: &Config) -> Vec<Finding> {
     findings.extend(config.proxies_in_use().into_iter().map(|used| Finding::fine(Area::Configuration, used)));
     findings.extend(config.warnings().into_iter().map(|warning| Finding::warning(Area::Configuration, warning)));
     if config.admin_token.is_none() {
-        let what = "no admin token is set: each start makes one and prints it";
+        let what = "no admin token is set: serve at a terminal makes one and shows it; elsewhere the API and the metrics stay shut";
         findings.push(Finding::fine(Area::Configuration, what));
     }
     findings
@@ -131,7 +131,7 @@ async fn database(config: &Config) -> Vec<Finding> {
     let wrong = |error: StartError| {
         let cure = match &error {
             StartError::Store(store) => store_hint(store, &storage(&config.storage.url)),
-            StartError::Listen(..) | StartError::Client(_) => {
+            StartError::Listen(..) | StartError::Client(_) | StartError::Thread(_) => {
                 "leave DATABASE_URL out to keep the data in data/refairn-bridge.db".to_owned()
             }
         };

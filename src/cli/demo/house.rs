@@ -11,6 +11,7 @@ use super::calendar;
 use super::cast::{DEMO, PLUS, PRICE_PLUS, TEST};
 use super::folder::Folder;
 use crate::app::App;
+use crate::cli::output;
 use crate::clock::Clock;
 use crate::config::{self, Config, Sources};
 use crate::domain::endpoint::ProviderKind;
@@ -75,10 +76,11 @@ impl House {
         let today: sandbox::Today = Arc::new(move || calendar::day(today.now()));
         let server = sandbox::start(listener, sandbox.clone(), today, 1).context("cannot start the sandbox")?;
         let (handle, stop) = (server.handle(), tasks.stopping());
-        tasks.spawn(async move {
+        tasks.spawn_vital("sandbox", |_| async move {
             // It ends when its handle is stopped.
             let _ = server.await;
         });
+        tasks.begin_vigil().context("cannot start a thread")?;
         tasks.spawn(async move {
             stop.cancelled().await;
             handle.stop(false).await;
@@ -99,6 +101,15 @@ impl House {
     /// What the bridge has on disk.
     pub(super) const fn store(&self) -> &Store {
         self.app.store()
+    }
+
+    /// Waits until a part of either fails; perhaps for ever.
+    pub(super) async fn failed(&self) -> anyhow::Error {
+        let failure = tokio::select! {
+            failure = self.tasks.failed() => failure,
+            failure = self.app.tasks().failed() => failure,
+        };
+        output::failed(failure, "please report this; nothing of the demo is left")
     }
 
     /// Stops both and removes what they kept.

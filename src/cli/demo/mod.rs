@@ -47,6 +47,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         let house = House::open(&Clock::system()).await?;
         let outcome = tokio::select! {
             outcome = show(&args, &house, &progress) => outcome,
+            failure = house.failed() => {
+                progress.broken_off();
+                Err(failure)
+            }
             () = told_to_stop(&mut signals) => {
                 progress.broken_off();
                 Err(output::failed("the demo was broken off", "let it play to its end; nothing of it is left"))
@@ -54,7 +58,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         };
         if let (true, Ok(summary)) = (args.keep, &outcome) {
             output::talk(&print::hints(&house, summary));
-            told_to_stop(&mut signals).await;
+            tokio::select! {
+                () = told_to_stop(&mut signals) => {}
+                failure = house.failed() => return Err(failure),
+            }
         }
         house.close().await;
         match outcome?.proof.differences.len() {

@@ -18,10 +18,12 @@ mod tls;
 mod watch;
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use super::facts::INBOX_COLUMNS;
@@ -161,6 +163,8 @@ impl Postgres {
         let (tell, told) = oneshot::channel();
         let pool = self.pool.clone();
         self.tasks.spawn(async move {
+            // Panicking, it drops its transaction, which ends it, and gives back its connection.
+            let talk = AssertUnwindSafe(talk).catch_unwind().map(|done| done.unwrap_or(Err(StoreError::Panicked)));
             let outcome = tokio::time::timeout(OPERATION_WAIT_MAX, talk).await.unwrap_or_else(|_| {
                 // The other end may be a server that was replaced and never said so.
                 pool.doubt();

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::{silent, told};
 use super::{CONNECT_WAIT_MAX, Postgres};
 use crate::store::StoreError;
+use crate::tasks::{Pulse, TURN_MAX};
 
 /// The channel on which replicas tell each other of calls that may be due.
 pub(super) const CHANNEL: &str = "refairn_bridge_outbox";
@@ -29,7 +30,13 @@ pub(super) fn listen() -> String {
 
 impl Postgres {
     /// See [`crate::store::Store::watch`].
-    pub(in crate::store) async fn watch(&self, inbox: &Notify, outbox: &Notify, stop: &CancellationToken) {
+    pub(in crate::store) async fn watch(
+        &self,
+        inbox: &Notify,
+        outbox: &Notify,
+        pulse: &Pulse,
+        stop: &CancellationToken,
+    ) {
         let listen = async {
             loop {
                 // Losing the connection loses nothing but speed: the looks go on, and the next one is tried again.
@@ -39,6 +46,7 @@ impl Postgres {
         };
         let look = async {
             loop {
+                let _turn = pulse.step(TURN_MAX);
                 for _ in 0..LOOKS_PER_ROLL_UP {
                     tokio::time::sleep(LOOK_EVERY).await;
                     inbox.notify_one();

@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+use tokio::task::JoinError;
 
 use super::sql::{Db, Dialect, Lock, Row, Value, Work};
 use super::{Home, Looked, StoreError, copy};
 use crate::domain::event::EventId;
 use crate::private;
+use crate::tasks::Pulse;
 use writer::Writer;
 
 /// Steps of SQLite's machine between two looks at the time.
@@ -65,6 +67,11 @@ impl Sqlite {
         Ok(Self { writer, readers: Arc::default(), path, home, lock })
     }
 
+    /// The pulse of the one who writes.
+    pub(super) const fn pulse(&self) -> &Pulse {
+        self.writer.pulse()
+    }
+
     /// Where it is.
     pub(super) fn home(&self) -> &Home {
         &self.home
@@ -81,7 +88,7 @@ impl Sqlite {
             }
             answer
         });
-        task.await.map_err(|_| StoreError::Closed)?
+        task.await.map_err(broken_off)?
     }
 
     /// Writes, waiting for a place in the queue.
@@ -113,7 +120,7 @@ impl Sqlite {
                 Err((_, error)) => Err(error.into()),
             }
         });
-        task.await.map_err(|_| StoreError::Closed)?
+        task.await.map_err(broken_off)?
     }
 
     fn take_reader(&self) -> Result<Connection, StoreError> {
@@ -175,6 +182,11 @@ pub(super) fn schema_version() -> i64 {
 fn make_or_find(path: &Path) -> Result<(), StoreError> {
     let opened = private::options().append(true).create(true).open(path);
     opened.map(drop).map_err(|error| StoreError::from_io(&format!("cannot write {}", path.display()), &error))
+}
+
+/// Why a read came to no end.
+fn broken_off(task: JoinError) -> StoreError {
+    if task.is_panic() { StoreError::Panicked } else { StoreError::Closed }
 }
 
 /// Takes the lock beside the database, which one process at a time may hold.

@@ -1,5 +1,6 @@
 //! The one writer: a thread that owns the connection, and commits together what arrives together.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Sql, StoreError};
 use crate::crash::{self, Point};
+use crate::tasks::Pulse;
 
 /// How long SQLite waits for a lock that another process (a backup, a shell) holds.
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -16,6 +18,8 @@ pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
 const WRITES_WAITING_MAX: usize = 1024;
 /// Writes that share one commit.
 const GROUP_WRITES_MAX: usize = 256;
+/// The longest that one group may take, from its first write to the end of its commit.
+const GROUP_WAIT_MAX: Duration = Duration::from_secs(180);
 /// Above this the write-ahead log is copied into the database, between two commits.
 const WAL_BYTES_SOFT_MAX: u64 = 8 * 1024 * 1024;
 
@@ -36,6 +40,7 @@ pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
     ended: Arc<tokio::sync::Mutex<Option<oneshot::Receiver<()>>>>,
     closing: tokio_util::sync::CancellationToken,
+    pulse: Pulse,
 }
 
 /// Opens the writing connection: write-ahead log, every commit synced.
@@ -66,13 +71,22 @@ impl Writer {
         wal.push("-wal");
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let closing = tokio_util::sync::CancellationToken::new();
+        let pulse = Pulse::new("store-writer");
+        let beating = pulse.clone();
         let run = move || {
-            work(Sql(Mutex::new(db)), queue, &PathBuf::from(wal));
+            let work = || work(Sql(Mutex::new(db)), queue, &PathBuf::from(wal), &beating);
+            let done = catch_unwind(AssertUnwindSafe(work));
+            beating.ended(done.is_err());
             // Nobody may be waiting for the end.
             let _ = ended.send(());
         };
         thread.spawn(run).map_err(|e| StoreError::Io(format!("cannot start the writer's thread: {e}")))?;
-        Ok(Self { jobs, ended: Arc::new(tokio::sync::Mutex::new(Some(end))), closing })
+        Ok(Self { jobs, ended: Arc::new(tokio::sync::Mutex::new(Some(end))), closing, pulse })
+    }
+
+    /// The pulse of the thread.
+    pub(super) const fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// Writes, waiting for a place in the queue.
@@ -124,6 +138,8 @@ where
     F: FnOnce(&Sql) -> Result<T, StoreError> + Send + 'static,
 {
     let (tell, answer) = oneshot::channel();
+    // A write that panics is undone like any that fails, and the thread goes on.
+    let write = |db: &Sql| catch_unwind(AssertUnwindSafe(|| write(db))).unwrap_or(Err(StoreError::Panicked));
     let job: Job = Box::new(move |db| match db.and_then(write) {
         // Whoever asked may be gone: a closed webhook connection takes nothing back.
         Ok(value) => Finish::Keep(Box::new(move |committed| {
@@ -139,9 +155,10 @@ where
     (job, answer)
 }
 
-fn work(db: Sql, mut queue: mpsc::Receiver<Job>, wal: &Path) {
+fn work(db: Sql, mut queue: mpsc::Receiver<Job>, wal: &Path, pulse: &Pulse) {
     let mut closed = false;
     while let Some(first) = (!closed).then(|| queue.blocking_recv()).flatten() {
+        let _step = pulse.step(GROUP_WAIT_MAX);
         let mut group = vec![first];
         while group.len() < GROUP_WRITES_MAX
             && let Ok(job) = queue.try_recv()

@@ -180,7 +180,7 @@ async fn only_a_store_is_copied_and_only_into_an_empty_one_that_nobody_uses() {
     let replica = server.open().await;
     let wake = || Arc::new(Notify::new());
     let tasks = crate::tasks::Tasks::new();
-    tasks.spawn(replica.clone().watch(wake(), wake(), tasks.stopping()));
+    tasks.spawn(replica.clone().watch(wake(), wake(), crate::tasks::Pulse::new("watch"), tasks.stopping()));
     let Backend::Postgres(postgres) = &replica.backend else { panic!("a server") };
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
     while !postgres.is_served().await.unwrap() {

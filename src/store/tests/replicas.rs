@@ -151,7 +151,7 @@ async fn replicas_tell_each_other_and_come_back_when_the_server_does() {
     let place = Place::server();
     let (a, b) = two_of(&place).await;
     let (inbox, outbox, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()), CancellationToken::new());
-    let watching = b.clone().watch(inbox, outbox.clone(), stop.clone());
+    let watching = b.clone().watch(inbox, outbox.clone(), crate::tasks::Pulse::new("watch"), stop.clone());
     let work = async {
         outbox.notified().await;
         let id = a.record(event("a")).await.unwrap().id;
