@@ -75,8 +75,8 @@ mod ordered {
 
     /// Work that is cut is cut within this time, milliseconds: as long as a checkpoint of a full log takes.
     const CUT_WITHIN_MS: std::ops::Range<u64> = 0..4;
-    /// When a hang is ordered, minutes become seconds.
-    const HASTE: u32 = 60;
+    /// When a hang is ordered, half a minute becomes a second.
+    const HASTE: u32 = 30;
     /// How the name of a task begins in an order.
     const TASK: &str = "task/";
 

@@ -16,6 +16,9 @@
 #![allow(clippy::await_holding_lock, reason = "nobody posts any more when the load is judged")]
 #![allow(dead_code, reason = "the helpers serve more than one test binary")]
 
+#[cfg(feature = "crash-points")]
+#[path = "crash/defects.rs"]
+mod defects;
 #[path = "crash/files.rs"]
 mod files;
 #[path = "crash/fleet.rs"]

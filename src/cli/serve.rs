@@ -13,7 +13,6 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::secret::Secret;
 use crate::store::{Home, ServerTrouble, StoreError};
-use crate::tasks::Pulse;
 use crate::telemetry::log::{self, Format};
 
 /// Random bytes of an admin token that is made for one run.
@@ -84,13 +83,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
     };
     // The HTTP server has a line for each request that anybody breaks off: ours are counted. Who names it, gets it.
     let filter = format!("actix_http=off,actix_server=off,{}", args.log);
-    let log = log::start(&filter, format).context("cannot start the log's thread")?;
+    log::start(&filter, format).context("cannot start the log's thread")?;
     raise_open_files();
     keep_memory_private();
-    block_on(serve(&config, log))
+    block_on(serve(&config))
 }
 
-async fn serve(config: &Config, log: Pulse) -> anyhow::Result<Verdict> {
+async fn serve(config: &Config) -> anyhow::Result<Verdict> {
     let mut signals = Signals::listen()?;
     let token = match &config.admin_token {
         Some(token) => token.clone(),
@@ -98,7 +97,6 @@ async fn serve(config: &Config, log: Pulse) -> anyhow::Result<Verdict> {
     };
     let app = App::start(config, token.clone(), &Clock::system()).await;
     let app = app.map_err(|error| cannot_start(error, config))?;
-    app.tasks().watch(log);
     config.warnings().into_iter().chain(storage_warnings(&config.storage.url)).for_each(output::warn);
     let door = Door::of(config, &token);
     if let Door::Shut = door {

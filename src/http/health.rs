@@ -104,7 +104,7 @@ mod tests {
         tasks.failed().await;
         let problem = aliveness(&tasks).unwrap_err();
         assert_eq!((problem.status_code().as_u16(), problem.code()), (503, "not_alive"));
-        assert!(problem.to_string().contains("the task \"dispatcher\" ended"), "{problem}");
+        assert!(problem.to_string().contains("the task dispatcher ended"), "{problem}");
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod copying;
 mod crowds;
+mod defects;
 mod files;
 mod order;
 mod places;

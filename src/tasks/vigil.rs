@@ -41,7 +41,7 @@ impl fmt::Display for Failure {
             How::Panicked => "ended by a panic",
             How::Stalled => "has stalled",
         };
-        write!(f, "the task {:?} {how}", self.task)
+        write!(f, "the task {} {how}", self.task)
     }
 }
 
@@ -148,6 +148,6 @@ mod tests {
         assert_eq!(pulse.look(second), stalled);
         drop(long);
         assert_eq!(pulse.look(second), None);
-        assert_eq!(stalled.unwrap().to_string(), "the task \"worker\" has stalled");
+        assert_eq!(stalled.unwrap().to_string(), "the task worker has stalled");
     }
 }

@@ -29,7 +29,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         &["clock", "config", "domain", "outgoing"],
         "it makes one call and reads the answer; delivery knows the rest",
     ),
-    ("telemetry", &["clock", "config", "domain", "store", "tasks"], "it is told what happened"),
+    ("telemetry", &["clock", "config", "crash", "domain", "store"], "it is told what happened"),
     (
         "intake",
         &["clock", "config", "crash", "domain", "providers", "store", "telemetry"],

@@ -10,7 +10,7 @@ pub(super) use postgres::Database;
 use crate::app::Ledger;
 use crate::domain::database::ServerUrl;
 use crate::domain::policy::Policy;
-use crate::store::{Store, StoreError};
+use crate::store::{Planner, Store, StoreError};
 
 pub(super) enum Place {
     File(tempfile::TempDir),
@@ -27,7 +27,10 @@ impl Place {
     }
 
     pub(super) async fn try_open(&self) -> Result<Store, StoreError> {
-        let planner = Arc::new(Ledger(Policy::default()));
+        self.try_open_with(Arc::new(Ledger(Policy::default()))).await
+    }
+
+    pub(super) async fn try_open_with(&self, planner: Arc<dyn Planner>) -> Result<Store, StoreError> {
         match self {
             Self::File(folder) => Store::open(&folder.path().join("bridge.db"), planner),
             Self::Server(database) => Store::connect(&ServerUrl::parse(&database.url()).unwrap(), 16, planner).await,

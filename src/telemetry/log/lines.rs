@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::tasks::Pulse;
+use crate::crash;
 use crate::telemetry::events;
 use crate::telemetry::metrics::METRICS;
 
@@ -35,17 +35,23 @@ struct State {
     is_writing: bool,
 }
 
+impl State {
+    const fn is_busy(&self) -> bool {
+        self.is_writing || !self.waiting.is_empty()
+    }
+}
+
 impl Lines {
-    /// Starts a thread that writes to `out`; gives its pulse.
-    pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<(Self, Pulse)> {
-        let (lines, pulse) = (Self::default(), Pulse::new("log"));
-        let (writing, beating) = (lines.clone(), pulse.clone());
-        let run = move || {
-            let done = catch_unwind(AssertUnwindSafe(|| writing.write_all_that_comes(out, &beating)));
-            beating.ended(done.is_err());
+    /// Starts a thread that writes to `out`.
+    pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
+        let lines = Self::default();
+        let (writing, mut out) = (lines.clone(), Out { out, cut: false });
+        let run = move || loop {
+            // It says itself why the process ends: a panic costs the lines at hand, and nothing more.
+            let _ = catch_unwind(AssertUnwindSafe(|| writing.write_all_that_comes(&mut out)));
         };
         std::thread::Builder::new().name("log".to_owned()).spawn(run)?;
-        Ok((lines, pulse))
+        Ok(lines)
     }
 
     /// Adds a line, or drops it when too much is waiting. Does not wait.
@@ -63,18 +69,15 @@ impl Lines {
 
     /// Waits until all is written, for so long at most.
     pub(super) fn flush(&self, longest: Duration) {
-        let busy = |state: &mut State| state.is_writing || !state.waiting.is_empty();
         // Whether it is done or the time is over: there is nothing more to do.
-        drop(self.0.emptied.wait_timeout_while(self.state(), longest, busy));
+        drop(self.0.emptied.wait_timeout_while(self.state(), longest, |state| state.is_busy()));
     }
 
-    fn write_all_that_comes(&self, out: impl Write, pulse: &Pulse) {
-        let mut out = Out { out, cut: false };
-        let mut dropped_before = 0;
+    fn write_all_that_comes(&self, out: &mut Out<impl Write>) {
+        let mut dropped_before = METRICS.log_lines_dropped.get();
         loop {
             let lines = self.next();
-            // To wait for a reader is no stall, however long it takes.
-            drop(pulse.step(Duration::MAX));
+            crash::at_work("log");
             let lost = out.write(&lines);
             METRICS.log_lines_dropped.inc_by(lost);
             let dropped = METRICS.log_lines_dropped.get();
@@ -210,7 +213,7 @@ mod tests {
     #[test]
     fn a_pipe_that_nobody_reads_keeps_nobody_waiting_and_bounds_what_waits() {
         let (pipe, reader) = mpsc::sync_channel(0);
-        let (lines, _) = Lines::start(Pipe(pipe)).unwrap();
+        let lines = Lines::start(Pipe(pipe)).unwrap();
         let line = [vec![b'x'; 1023], vec![b'\n']].concat();
         let before = METRICS.log_lines_dropped.get();
         for _ in 0..WAITING_BYTES_MAX / line.len() * 3 {
@@ -220,9 +223,9 @@ mod tests {
         assert!(dropped >= (WAITING_BYTES_MAX / line.len()) as u64, "{dropped}");
         assert!(lines.state().waiting.len() <= WAITING_BYTES_MAX);
         lines.flush(Duration::from_millis(10));
-        assert!(!lines.state().waiting.is_empty(), "it did not wait for ever");
+        assert!(lines.state().is_busy(), "it did not wait for ever");
         std::thread::spawn(move || reader.iter().for_each(drop));
         lines.flush(Duration::from_secs(60));
-        assert!(lines.state().waiting.is_empty());
+        assert!(!lines.state().is_busy());
     }
 }

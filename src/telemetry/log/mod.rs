@@ -11,7 +11,6 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use crate::clock::Clock;
-use crate::tasks::Pulse;
 use lines::Lines;
 
 /// How long the last lines may take to be written when the process ends.
@@ -57,12 +56,12 @@ impl Format {
 }
 
 /// Starts logging at `level` (`info`, `debug`, or a filter such as `refairn_bridge::delivery=debug`), and from now on a
-/// panic is logged too. Gives the pulse of the thread that writes. A second call changes nothing.
+/// panic is logged too. A second call changes nothing.
 ///
 /// # Errors
 /// The system gives no thread.
-pub fn start(level: &str, format: Format) -> io::Result<Pulse> {
-    let (lines, pulse) = Lines::start(io::stderr())?;
+pub fn start(level: &str, format: Format) -> io::Result<()> {
+    let lines = Lines::start(io::stderr())?;
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let writer = lines.clone();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || writer.clone());
@@ -76,7 +75,7 @@ pub fn start(level: &str, format: Format) -> io::Result<Pulse> {
     if LOG.set(Log { lines, format }).is_ok() {
         std::panic::set_hook(Box::new(panicked));
     }
-    Ok(pulse)
+    Ok(())
 }
 
 /// Says something to the person who watches, whatever the level of the log: `text` as it is, or as lines of JSON with
@@ -106,8 +105,18 @@ fn record(weight: Weight, message: &str) -> String {
         Weight::Error => "ERROR",
     };
     let timestamp = format!("{:.6}", Clock::system().now());
-    let record = serde_json::json!({ "timestamp": timestamp, "level": level, "message": message, "target": TARGET });
+    let record = Record { timestamp: &timestamp, level, message, target: TARGET };
+    // Texts can always be written as JSON.
+    let record = serde_json::to_string(&record).unwrap_or_default();
     format!("{record}\n")
+}
+
+#[derive(serde::Serialize)]
+struct Record<'a> {
+    timestamp: &'a str,
+    level: &'a str,
+    message: &'a str,
+    target: &'a str,
 }
 
 /// Something panicked. What it said is left out: it may quote what was at hand, and that may be an address.
