@@ -197,7 +197,8 @@ impl App {
         crash::here(Point::Stopping);
         // Side by side: the wait for a slow sender is not added to that for an answer of Refairn's.
         let servers = futures_util::future::join_all(self.servers.iter().map(|server| server.stop(true)));
-        let (_, in_time) = tokio::join!(servers, self.tasks.stop(STOP_WAIT_MAX));
+        // The tasks are told first: then a server that ends has not failed.
+        let (in_time, _) = tokio::join!(self.tasks.stop(STOP_WAIT_MAX), servers);
         if !in_time {
             events::stopped_in_haste();
         }

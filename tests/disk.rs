@@ -268,7 +268,8 @@ async fn with_database_and_log_on_one_full_disk_all_that_was_answered_200_is_tol
     process.ready().await;
     let pid = process.pid();
     // The disk, as it is seen from inside.
-    let disk = Path::new("/proc").join(pid.to_string()).join("root").join(process.folder.path().strip_prefix("/").unwrap());
+    let disk =
+        Path::new("/proc").join(pid.to_string()).join("root").join(process.folder.path().strip_prefix("/").unwrap());
     let mut taken = Vec::new();
     let (mut n, mut refused) = (0, 0);
     until("the disk is full for the database, too", async || {

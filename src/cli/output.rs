@@ -265,7 +265,7 @@ pub(super) fn report(error: &anyhow::Error) -> bool {
     let mut text = format!("{} {message}", paint("error:", Tone::Bad, Stream::Talk));
     if let Some(hinted) = hinted {
         text.push_str(&format!("\n{} {}", paint("hint:", Tone::Warning, Stream::Talk), hinted.hint));
-        message.push_str(&format!("; {}", hinted.hint));
+        message.push_str(&format!("; hint: {}", hinted.hint));
     }
     say(Weight::Error, &text, &message);
     hinted.is_some_and(|h| h.wrong_usage)

@@ -64,7 +64,7 @@ async fn serve(addr: SocketAddr) -> anyhow::Result<Verdict> {
         failure = tasks.failed() => return Err(output::failed(failure, "start it again")),
     };
     output::talk(&format!("{signal}: stopping"));
-    tokio::join!(handle.stop(true), tasks.stop(STOP_WAIT_MAX));
+    tokio::join!(tasks.stop(STOP_WAIT_MAX), handle.stop(true));
     Ok(Verdict::Fine)
 }
 

@@ -148,6 +148,7 @@ mod tests {
         assert_eq!(pulse.look(second), stalled);
         drop(long);
         assert_eq!(pulse.look(second), None);
-        assert_eq!(stalled.unwrap().to_string(), "the task worker has stalled");
+        let failure = Failure { task: "worker", how: How::Stalled };
+        assert_eq!(failure.to_string(), "the task worker has stalled");
     }
 }

@@ -63,6 +63,8 @@ pub fn finish(mut command: Command) -> Done {
 pub struct Background {
     child: Child,
     lines: Receiver<String>,
+    /// The lines that were read.
+    seen: Vec<String>,
     /// What its first telling line ends with.
     pub addr: String,
 }
@@ -74,38 +76,37 @@ impl Background {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut background = Self { child, lines, addr: String::new() };
+        let mut background = Self { child, lines, seen: Vec::new(), addr: String::new() };
         let line = background.line_with(sign);
-        background.addr = line.split(sign).nth(1).unwrap().to_owned();
+        // In JSON a quotation mark follows.
+        background.addr = line.split(sign).nth(1).unwrap().split('"').next().unwrap().to_owned();
         background
     }
 
     /// Waits for a line on standard error that holds `sign`.
     #[track_caller]
     pub fn line_with(&mut self, sign: &str) -> String {
-        let mut seen = String::new();
         while let Ok(line) = self.lines.recv_timeout(WAIT_MAX) {
+            self.seen.push(line.clone());
             if line.contains(sign) {
                 return line;
             }
-            seen.push_str(&line);
-            seen.push('\n');
         }
-        panic!("no line has {sign:?}:\n{seen}");
+        panic!("no line has {sign:?}:\n{}", self.seen.join("\n"));
     }
 
-    /// Sends it a signal, upon which it has to end with exit code 0.
+    /// Sends it a signal, upon which it has to end with exit code 0; gives all lines of its standard error.
     #[track_caller]
-    pub fn ends_well_on(mut self, signal: &str) {
+    pub fn ends_well_on(mut self, signal: &str) -> Vec<String> {
         let sent = Command::new("sh").args(["-c", &format!("kill -s {signal} {}", self.child.id())]).status();
         assert!(sent.expect("sh runs").success());
         // Its standard error ends when it does.
-        let mut last = String::new();
         while let Ok(line) = self.lines.recv_timeout(WAIT_MAX) {
-            last = line;
+            self.seen.push(line);
         }
         let status = self.child.wait().expect("it ends");
-        assert_eq!(status.code(), Some(0), "{last}");
+        assert_eq!(status.code(), Some(0), "{:?}", self.seen.last());
+        std::mem::take(&mut self.seen)
     }
 }
 

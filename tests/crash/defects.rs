@@ -193,7 +193,8 @@ async fn an_event_over_which_the_bridge_panics_is_set_aside_and_read_anew() {
         })
         .await;
         assert_eq!(aside["state"], "unmappable");
-        until("the others are told", async || ((0..5).map(|n| told(&process, n)).sum::<usize>() == 4).then_some(())).await;
+        until("the others are told", async || ((0..5).map(|n| told(&process, n)).sum::<usize>() == 4).then_some(()))
+            .await;
         assert_eq!(process.get("/api/v1/stats").await["needs_attention"], 1);
         assert_eq!(process.act(&format!("/api/v1/events/{}/remap", aside["id"].as_str().expect("an id"))).await, 200);
         all_told_once(&process, &[0, 1, 2, 3, 4]).await;

@@ -39,7 +39,8 @@ const UNREAD_MAX: i64 = 100;
 
 /// Points that are passed again and again at work.
 #[cfg(feature = "crash-points")]
-const AT_WORK: &[&str] = &["verified", "recorded", "reading", "mapped", "posting", "planning", "leased", "sent", "settling", "settled"];
+const AT_WORK: &[&str] =
+    &["verified", "recorded", "reading", "mapped", "posting", "planning", "leased", "sent", "settling", "settled"];
 
 /// A run under way.
 pub(crate) struct Run {

@@ -44,7 +44,7 @@ struct Api {
 impl Api {
     fn new(bridge: &Bridge) -> anyhow::Result<Self> {
         let config = bridge.config.load()?;
-        let hint = "set BRIDGE_ADMIN_TOKEN to the token that the running bridge has, or printed when it started";
+        let hint = "set BRIDGE_ADMIN_TOKEN to the token that the running bridge has, or showed at its terminal";
         let token = config.admin_token.clone().ok_or_else(|| output::failed("no admin token is set", hint))?;
         let base = match &bridge.url {
             Some(url) => url.clone(),

@@ -130,13 +130,8 @@ async fn a_customer_who_is_held_goes_on_once_the_defect_is_mended(place: Place) 
 async fn an_event_over_which_the_planner_panics_can_be_set_aside_and_read_anew(place: Place) {
     let (store, broken) = fragile(&place).await;
     let id = store.record(event("d")).await.unwrap().id;
-    let mapped = |id, reading| Mapped {
-        id,
-        endpoint: "stripe".into(),
-        business: "biz_1".into(),
-        received_at: now(),
-        reading,
-    };
+    let mapped =
+        |id, reading| Mapped { id, endpoint: "stripe".into(), business: "biz_1".into(), received_at: now(), reading };
     let sale = || Reading::Fact(Box::new(payment("d", Some("jane@example.com"), "2026-01-08")));
     let aside = || Reading::Unmappable(Reason::InternalError, "it failed".into());
     broken.store(true, Ordering::Relaxed);
@@ -149,7 +144,9 @@ async fn an_event_over_which_the_planner_panics_can_be_set_aside_and_read_anew(p
     store.remap(first).await.unwrap();
     store.post(vec![mapped(first, aside())], now()).await.unwrap();
     broken.store(false, Ordering::Relaxed);
-    for (id, reading) in [(id, sale()), (first, Reading::Fact(Box::new(payment("a", Some("jane@example.com"), "2026-01-09"))))] {
+    for (id, reading) in
+        [(id, sale()), (first, Reading::Fact(Box::new(payment("a", Some("jane@example.com"), "2026-01-09"))))]
+    {
         store.remap(id).await.unwrap();
         store.post(vec![mapped(id, reading)], now()).await.unwrap();
         assert_eq!(state_of(&store, id).await, (EventState::Mapped, None));
