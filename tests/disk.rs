@@ -10,9 +10,11 @@
 
 #[path = "bridge/kit/mod.rs"]
 mod kit;
+#[path = "disk/standard_error.rs"]
+mod standard_error;
 mod support;
 
-use std::io::{BufRead, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -20,10 +22,9 @@ use std::process::Command;
 use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 
-use kit::process::{Process, TOKEN};
+use kit::process::Process;
 use kit::samples::Sale;
 use kit::until;
-use kit::wire::Request;
 use support::postgres::Database;
 
 fn sale(n: usize) -> String {
@@ -130,173 +131,6 @@ async fn a_disk_without_room_is_answered_503_and_once_there_is_room_it_goes_on_b
     assert!(text.contains("opens, takes a write, and is sound"), "{code:?} {text}");
     process.start().await;
     process.end().await;
-}
-
-/// How many sales are posted while standard error is of no use: with all that is logged of them, more than a pipe holds.
-const SALES: usize = 120;
-/// How many requests are forged meanwhile.
-const FORGED: usize = 200;
-
-/// Forged requests are refused, and none is left without an answer.
-async fn forged_ones_are_refused(process: &Process, times: usize) {
-    for _ in 0..times {
-        let forged = Request::new("POST", "/webhooks/stripe").header("Stripe-Signature", "t=1,v1=00").body(b"{}");
-        assert_eq!(forged.send(process.addr).await.status, 401);
-    }
-}
-
-/// Whatever becomes of standard error: each sale that is answered 200 is told, once, without a restart.
-async fn works_without_a_log(process: &Process) {
-    forged_ones_are_refused(process, FORGED).await;
-    for n in 0..SALES {
-        process.post(Stripe, sale(n).as_bytes()).await.expect("answered 200");
-    }
-    // Not even what the mapper says of an event that it cannot read stops it.
-    process.post(Stripe, b"not JSON").await.expect("answered 200");
-    for n in SALES..SALES + 3 {
-        process.post(Stripe, sale(n).as_bytes()).await.expect("answered 200");
-    }
-    for n in 0..SALES + 3 {
-        is_told(process, &format!("disk{n}@example.com")).await;
-    }
-    assert_eq!(process.sandbox.look(|book| book.payments().len()), SALES + 3);
-    forged_ones_are_refused(process, 1).await;
-    assert_eq!(Request::new("GET", "/livez").send(process.addr).await.status, 200);
-}
-
-/// Lines of the log that were dropped.
-async fn lines_dropped(process: &Process) -> u64 {
-    let request = Request::new("GET", "/metrics").header("Authorization", format!("Bearer {TOKEN}"));
-    let text = request.send(process.addr).await.text();
-    let line = text.lines().find(|l| l.starts_with("refairn_bridge_log_lines_dropped_total ")).expect("a metric");
-    line.rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a number")
-}
-
-/// A bridge whose standard error goes elsewhere. Strangers are not turned away: each of their requests is a line.
-fn with_stderr(stderr: impl Into<std::process::Stdio>) -> Process {
-    let mut process = Process::new(&[("REFAIRN_BRIDGE__SERVER__FAILED_SIGNATURES_PER_MINUTE", "0")]);
-    let command = process.command(&["serve", "--log", "trace", "--log-format", "json"]);
-    process.run(command, stderr);
-    process
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test(flavor = "multi_thread")]
-async fn with_its_log_on_a_full_disk_it_takes_and_tells_all() {
-    let full = std::fs::File::options().write(true).open("/dev/full").expect("a disk that is always full");
-    let mut process = with_stderr(full);
-    process.ready().await;
-    works_without_a_log(&process).await;
-    assert!(lines_dropped(&process).await > 0);
-    process.signal("TERM");
-    assert_eq!(process.ended().await, Some(0));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn with_its_log_a_closed_pipe_it_takes_and_tells_all() {
-    let mut process = with_stderr(std::process::Stdio::piped());
-    drop(process.take_stderr());
-    process.ready().await;
-    works_without_a_log(&process).await;
-    assert!(lines_dropped(&process).await > 0);
-    process.signal("TERM");
-    assert_eq!(process.ended().await, Some(0));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn with_its_log_a_pipe_that_nobody_reads_it_takes_and_tells_all_and_ends_when_told_to() {
-    let mut process = with_stderr(std::process::Stdio::piped());
-    let unread = process.take_stderr();
-    process.ready().await;
-    works_without_a_log(&process).await;
-    until("lines are dropped", async || {
-        forged_ones_are_refused(&process, FORGED).await;
-        (lines_dropped(&process).await > 0).then_some(())
-    })
-    .await;
-    process.signal("TERM");
-    assert_eq!(process.ended().await, Some(0));
-    drop(unread);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reader_of_the_log_who_comes_back_is_told_of_lines_that_were_lost_and_each_line_is_whole() {
-    let mut process = with_stderr(std::process::Stdio::piped());
-    let stderr = process.take_stderr();
-    process.ready().await;
-    until("lines are dropped", async || {
-        forged_ones_are_refused(&process, FORGED).await;
-        (lines_dropped(&process).await > 0).then_some(())
-    })
-    .await;
-    let reader = tokio::task::spawn_blocking(move || {
-        let lines = std::io::BufReader::new(stderr).lines().map(|line| line.expect("a line"));
-        let lines = lines.map(|line| serde_json::from_str::<serde_json::Value>(&line).expect("JSON"));
-        lines.filter(|line| line["message"].as_str().is_some_and(|m| m.contains("lines of the log are lost"))).count()
-    });
-    until("there is room again", async || {
-        let before = lines_dropped(&process).await;
-        forged_ones_are_refused(&process, 1).await;
-        (lines_dropped(&process).await == before).then_some(())
-    })
-    .await;
-    process.signal("TERM");
-    assert_eq!(process.ended().await, Some(0));
-    assert!(reader.await.expect("read") > 0);
-}
-
-/// Runs the bridge with a small disk of its own in the place of its folder, the log on it, too.
-#[cfg(target_os = "linux")]
-const ON_A_SMALL_DISK: &str = r#"
-trap '' XFSZ
-mount -t tmpfs -o size=3m none "$1"
-cd "$1"
-exec "$0" serve --log trace --log-format json 2>stderr.log
-"#;
-
-#[cfg(target_os = "linux")]
-#[tokio::test(flavor = "multi_thread")]
-async fn with_database_and_log_on_one_full_disk_all_that_was_answered_200_is_told_once_there_is_room() {
-    let mut process = Process::new(&[("REFAIRN_BRIDGE__SERVER__FAILED_SIGNATURES_PER_MINUTE", "0")]);
-    let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", ON_A_SMALL_DISK]);
-    command.arg(env!("CARGO_BIN_EXE_refairn-bridge")).arg(process.folder.path());
-    let serve = process.command(&["serve"]);
-    command.env_clear().envs(serve.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    process.run(command, std::process::Stdio::null());
-    process.ready().await;
-    let pid = process.pid();
-    // The disk, as it is seen from inside.
-    let disk =
-        Path::new("/proc").join(pid.to_string()).join("root").join(process.folder.path().strip_prefix("/").unwrap());
-    let mut taken = Vec::new();
-    let (mut n, mut refused) = (0, 0);
-    until("the disk is full for the database, too", async || {
-        n += 1;
-        match process.post(Stripe, sale(n).as_bytes()).await {
-            Some(_) => taken.push(n),
-            None => refused += 1,
-        }
-        forged_ones_are_refused(&process, 2).await;
-        (refused > 20).then_some(())
-    })
-    .await;
-    assert!(!taken.is_empty());
-    assert_eq!(Request::new("GET", "/livez").send(process.addr).await.status, 200);
-    std::fs::File::options().write(true).open(disk.join("stderr.log")).expect("opened").set_len(0).expect("emptied");
-    let bigger = ["-t", &pid.to_string(), "-U", "--preserve-credentials", "-m", "mount", "-o", "remount,size=64m"];
-    let status = Command::new("nsenter").args(bigger).arg(process.folder.path()).status();
-    assert!(status.expect("nsenter, of the package util-linux").success());
-    until("it takes webhooks again", async || process.post(Stripe, sale(0).as_bytes()).await).await;
-    taken.push(0);
-    for n in &taken {
-        is_told(&process, &format!("disk{n}@example.com")).await;
-    }
-    assert_eq!(process.sandbox.look(|book| book.payments().len()), taken.len());
-    assert_eq!(process.pid(), pid, "it was not restarted");
-    process.signal("TERM");
-    assert_eq!(process.ended().await, Some(0));
 }
 
 /// The same command as a user whom permissions bind: root may write everywhere.
