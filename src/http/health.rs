@@ -101,7 +101,7 @@ mod tests {
         tasks.spawn_vital("mapper", |_| std::future::pending());
         assert!(aliveness(&tasks).is_ok());
         tasks.spawn_vital("dispatcher", |_| async {});
-        tasks.failed().await;
+        tokio::time::timeout(Duration::from_secs(30), tasks.failed()).await.expect("it is seen");
         let problem = aliveness(&tasks).unwrap_err();
         assert_eq!((problem.status_code().as_u16(), problem.code()), (503, "not_alive"));
         assert!(problem.to_string().contains("the task dispatcher ended"), "{problem}");
