@@ -194,4 +194,9 @@ impl Database {
     pub(crate) fn ask(&self, sql: &str) -> String {
         SERVER.run(&self.name, &[sql])
     }
+
+    /// All that is in it, as text.
+    pub(crate) fn dump(&self) -> String {
+        run(SERVER.command("pg_dump").args(["--inserts", "-d", &self.name]))
+    }
 }

@@ -27,6 +27,8 @@ pub enum Says {
     Slowly(Duration, Value),
     /// 200 and more spaces than anybody reads.
     Flood,
+    /// 302 to this address.
+    Elsewhere(String),
     /// Nothing: the connection is closed.
     HangUp,
 }
@@ -131,6 +133,7 @@ impl Provider {
                 (200, String::new(), object.to_string())
             }
             Says::Flood => (200, String::new(), " ".repeat(8 << 20)),
+            Says::Elsewhere(address) => (302, format!("location: {address}\r\n"), String::new()),
             Says::HangUp => return,
         };
         let length = body.len();

@@ -73,11 +73,17 @@ impl Process {
         self.variables.insert(variable, value.to_owned());
     }
 
-    fn log_path(&self) -> PathBuf {
-        self.folder.path().join("stderr.log")
+    /// The same without a variable.
+    pub fn unset(mut self, variable: &str) -> Self {
+        self.variables.remove(variable);
+        self
     }
 
-    /// All that the program wrote to standard error so far.
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// All that the program wrote so far, to standard output as well.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
@@ -91,22 +97,38 @@ impl Process {
         command
     }
 
+    fn log_file(&self) -> File {
+        File::options().create(true).append(true).open(self.log_path()).expect("a log")
+    }
+
     /// Starts the bridge, and waits until it takes webhooks.
     pub async fn start(&mut self) {
-        self.spawn(&[]);
+        self.start_at("debug").await;
+    }
+
+    /// The same, logging at this level.
+    pub async fn start_at(&mut self, level: &str) {
+        let log = self.log_file();
+        self.start_with(level, log).await;
+    }
+
+    /// The same, logging to something else than the file that [`Self::log`] reads.
+    pub async fn start_with(&mut self, level: &str, stderr: impl Into<Stdio>) {
+        let command = self.command(&["serve", "--log", level, "--log-format", "json"]);
+        self.run(command, stderr);
         self.ready().await;
     }
 
     /// Starts the bridge with more arguments.
     pub fn spawn(&mut self, more: &[&str]) {
-        let log = File::options().create(true).append(true).open(self.log_path()).expect("a log");
         let command = self.command(&[&["serve", "--log", "debug", "--log-format", "json"], more].concat());
+        let log = self.log_file();
         self.run(command, log);
     }
 
     /// Starts the bridge by `command`, with its standard error elsewhere.
     pub fn run(&mut self, mut command: Command, stderr: impl Into<Stdio>) {
-        let child = command.stdout(Stdio::null()).stderr(stderr).spawn();
+        let child = command.stdout(self.log_file()).stderr(stderr).spawn();
         self.child = Some(child.expect("the program"));
     }
 

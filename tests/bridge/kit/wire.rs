@@ -109,7 +109,8 @@ impl Request {
         bytes
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    /// All of it, the last on its connection.
+    pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = self.head("close");
         let Some(chunk) = self.chunks else {
             bytes.extend_from_slice(&self.body);
