@@ -69,7 +69,7 @@ async fn floods_do_not_make_it_grow() {
 
     // From several addresses: of one alone there may not be so many.
     let slow = join_all((0..1000_u16).map(|n| async move {
-        let mut line = Line::open_from(IpAddr::from([127, 0, 0, 10 + (n / 200) as u8]), addr).await?;
+        let mut line = Line::try_open_from(IpAddr::from([127, 0, 0, 10 + (n / 200) as u8]), addr).await?;
         line.write(b"POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nX-Slow: ").await;
         line.write(&[b'x'; 2000]).await;
         Some(line)

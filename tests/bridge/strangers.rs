@@ -36,7 +36,7 @@ fn sale(id: &str) -> Vec<u8> {
 
 /// Sends a webhook that could be signed, but for its body, which never comes; until the connection is closed.
 async fn dawdle(process_addr: std::net::SocketAddr) {
-    let Some(mut line) = Line::open_from(STRANGER, process_addr).await else { return };
+    let Some(mut line) = Line::try_open_from(STRANGER, process_addr).await else { return };
     let signature = format!("t={},v1={}", Clock::system().now().as_second(), "0".repeat(64));
     let request = Request::new("POST", "/webhooks/stripe").header("Stripe-Signature", signature).body(&[b'x'; 1000]);
     line.write(&request.head("close")).await;
@@ -98,7 +98,7 @@ async fn what_the_server_underneath_says_of_strangers_is_not_logged() {
     let mut process = Process::new(&[]);
     process.start().await;
     for _ in 0..50 {
-        let mut line = Line::open_from(STRANGER, process.addr).await.expect("connected");
+        let mut line = Line::try_open_from(STRANGER, process.addr).await.expect("connected");
         line.write(b"no request at all\r\n\r\n").await;
         assert!(line.rest().await.starts_with(b"HTTP/1.1 400 "));
     }
@@ -125,7 +125,7 @@ async fn a_captured_request_pins_no_connection() {
     // From five addresses, more than there are connections: silent ones, repetitions, and half a head behind them, together
     // with them or after the answer.
     let pin = async |n: u8| {
-        let mut line = Line::open_from(IpAddr::from([127, 0, 0, 10 + n % 5]), addr).await?;
+        let mut line = Line::try_open_from(IpAddr::from([127, 0, 0, 10 + n % 5]), addr).await?;
         let half = &request.head("keep-alive")[..40];
         match n % 4 {
             0 => {}

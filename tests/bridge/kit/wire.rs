@@ -162,8 +162,13 @@ impl Line {
         Self(TcpStream::connect(to).await.expect("connected"))
     }
 
-    /// From an address of this machine's own; nothing when there is no connection.
-    pub async fn open_from(from: IpAddr, to: SocketAddr) -> Option<Self> {
+    /// The same from another address of this machine.
+    pub async fn open_from(from: IpAddr, to: SocketAddr) -> Self {
+        Self::try_open_from(from, to).await.expect("connected")
+    }
+
+    /// The same; nothing when there is no connection.
+    pub async fn try_open_from(from: IpAddr, to: SocketAddr) -> Option<Self> {
         connect_from(from, to).await.ok().map(Self)
     }
 
