@@ -41,6 +41,8 @@ mod attacks {
     mod content;
     mod framing;
     mod lookups;
+    mod mended;
+    mod mended_content;
     mod paths;
     mod refairn;
     mod replays;
