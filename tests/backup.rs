@@ -125,6 +125,8 @@ async fn a_backup_writes_over_nothing_unasked_and_leaves_nothing_half_done() {
     refused(&process, &["a.db"], "there is no database at");
     process.start().await;
     process.post(Stripe, sale(1).as_bytes()).await.expect("answered 2xx");
+    let read = async || (process.get("/api/v1/stats").await["events"]["received"] == 0).then_some(());
+    until("the event is read", read).await;
     let (code, stdout, stderr) = backup(&process, &["a.db"]);
     assert_eq!((code, stdout.ends_with("1 events, 1 deliveries; checked\n")), (Some(0), true), "{stdout}{stderr}");
     #[cfg(unix)]

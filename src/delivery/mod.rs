@@ -37,9 +37,8 @@ const STORE_REST: Duration = Duration::from_secs(1);
 /// What a lease allows beyond the call itself: waiting for its turn, and the settle.
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
 
-/// How often a settle is tried that fails over what is stored of its customer: waiting heals that for nobody, and the
-/// place is another's.
-const BROKEN_SETTLES_MAX: u32 = 30;
+/// How often a settle is tried over which we panic: waiting heals that for nobody, and the place is another's.
+const DEFECTS_MAX: u32 = 30;
 
 /// What delivery is told by the configuration.
 #[derive(Debug, Clone)]
@@ -219,7 +218,7 @@ impl Dispatcher {
         let attempt = AttemptRecord { at, took_ms, status, outcome, response: excerpt };
         // What Refairn said is worth waiting for the store, however long: there are no more of these than places. At
         // the end of the process the call stays on its way, is made again, and Refairn's 409 tells that it had it.
-        let mut broken = 0;
+        let mut defects = 0;
         loop {
             let step = pulse.step(TURN_MAX);
             match self.store.settle(&leased, attempt.clone(), settlement.clone(), now).await {
@@ -233,11 +232,11 @@ impl Dispatcher {
                 }
                 Err(error) => {
                     events::store_failed("settle", &error);
-                    broken += u32::from(error.is_of_what_is_stored());
+                    defects += u32::from(error.is_a_defect());
                 }
             }
             drop(step);
-            if broken >= BROKEN_SETTLES_MAX || !self.rests(stop).await {
+            if defects >= DEFECTS_MAX || !self.rests(stop).await {
                 break;
             }
         }

@@ -19,9 +19,29 @@ pub fn visible(text: &str) -> String {
     visible.trim().to_owned()
 }
 
+/// Longest name that is passed on, in characters. The payer writes it, and a call that is too long would keep the payment
+/// behind it from going out.
+const NAME_CHARS_MAX: usize = 200;
+
+/// A name as it is passed on: in one line, cut where no name goes on. Nothing when it is blank.
+#[must_use]
+pub fn name(text: &str) -> Option<String> {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let name: String = line.trim().chars().take(NAME_CHARS_MAX).collect();
+    Some(name.trim_end().to_owned()).filter(|name| !name.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_one_line_and_has_an_end() {
+        assert_eq!(name(" Ada\nEze\t"), Some("Ada Eze".to_owned()));
+        assert_eq!(name(" \n "), None);
+        assert_eq!(name(&"é".repeat(70_000)).map(|name| name.chars().count()), Some(NAME_CHARS_MAX));
+        assert_eq!(name(&format!("{} Eze", "a".repeat(199))), Some("a".repeat(199)));
+    }
 
     #[test]
     fn what_nobody_sees_is_taken_out() {

@@ -105,10 +105,10 @@ impl StoreError {
         matches!(self, Self::Unanswered(_) | Self::Io(_) | Self::Closed)
     }
 
-    /// Whether what is stored is at fault, or our reading of it: then to wait and try again heals nothing.
+    /// Whether it is a defect of ours: then to wait and try again heals nothing.
     #[must_use]
-    pub const fn is_of_what_is_stored(&self) -> bool {
-        matches!(self, Self::Data(_) | Self::Panicked)
+    pub const fn is_a_defect(&self) -> bool {
+        matches!(self, Self::Panicked)
     }
 
     /// A failure of the file system, told apart as SQLite's are.

@@ -32,6 +32,8 @@ pub async fn prune(
 }
 
 async fn prune_for_ever(store: &Store, clock: &Clock, retention: Duration, mut jumps: Jumps, pulse: &Pulse) {
+    // It has begun; its first look is an hour away.
+    drop(pulse.step(TURN_MAX));
     left_alone(clock, &mut jumps).await;
     loop {
         if let Err(error) = prune_a_share(store, clock, retention, pulse).await {

@@ -5,6 +5,7 @@
 mod breach;
 mod docs;
 mod fixtures;
+mod limits;
 mod manifest;
 mod places;
 mod rooms;
@@ -49,6 +50,12 @@ fn text_of(path: &str) -> String {
 #[test]
 fn every_file_says_what_it_is_for_and_is_short() {
     in_every_source(shape::opening_and_length);
+}
+
+#[test]
+fn every_limit_stands_in_the_table_as_the_code_has_it() {
+    let path = "docs/operating.md";
+    none(limits::table(path, &text_of(path), sources()));
 }
 
 #[test]

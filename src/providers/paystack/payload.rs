@@ -9,6 +9,7 @@ use super::metadata::Metadata;
 use crate::domain::email::Email;
 use crate::domain::event::Mode;
 use crate::domain::money::Currency;
+use crate::domain::text;
 use crate::providers::json::Json;
 
 /// What events of every type may tell: in which mode, whose, what for.
@@ -59,20 +60,14 @@ pub(super) struct Customer {
 impl Customer {
     fn read(data: Json<'_>) -> Self {
         let customer = data.get("customer");
-        let names: Vec<String> = ["first_name", "last_name"].iter().filter_map(|k| plain(customer.get(k))).collect();
-        let name = Some(names.join(" ")).filter(|name| !name.is_empty());
+        let names = ["first_name", "last_name"].map(|key| customer.get(key).text().unwrap_or_default());
         Self {
             code: customer.get("customer_code").id().or_else(|| customer.id()),
             email: customer.get("email").text().and_then(Email::parse),
-            name: name.or_else(|| plain(data.at("authorization.account_name"))),
+            name: text::name(&names.join(" "))
+                .or_else(|| data.at("authorization.account_name").text().and_then(text::name)),
         }
     }
-}
-
-/// A text without control characters, which have no business in a name.
-fn plain(json: Json<'_>) -> Option<String> {
-    let text: String = json.text()?.chars().filter(|c| !c.is_control()).collect();
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// The ids of the plan that was paid for, `PLN_...` first; none for a one-off sale.

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::domain::email::Email;
+use crate::domain::text;
 use crate::providers::json::Json;
 
 /// Whom an object is about, and what was sold.
@@ -94,6 +95,5 @@ fn sold_in(line: Json<'_>) -> impl Iterator<Item = String> {
 
 /// A name, in one line.
 pub(crate) fn name(json: Json<'_>) -> Option<String> {
-    let name: String = json.text()?.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    Some(name.trim().to_owned()).filter(|n| !n.is_empty())
+    text::name(json.text()?)
 }
