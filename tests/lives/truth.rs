@@ -323,10 +323,12 @@ fn is_undated(life: &Life, act: &Act) -> bool {
     !life.payer(act).is_stripe() && ended && !says_when(act.n)
 }
 
-/// It does not say when, and came while the bridge's clock was wrong: what came of it then, nobody can tell.
+/// It does not say when, or only that it cannot be later than it came, and it came while the bridge's clock was wrong: what
+/// came of it then, nobody can tell.
 fn is_misdated(knowing: &Knowing<'_>, act: &Act) -> bool {
     let mut arrivals = knowing.of_act(act).map(|e| knowing.arrival_by_clock(e));
-    is_undated(knowing.life, act) && arrivals.any(|when| !when.ahead().is_zero())
+    let failed = !knowing.life.payer(act).is_stripe() && matches!(act.what, What::Declined { .. });
+    (is_undated(knowing.life, act) || failed) && arrivals.any(|when| !when.ahead().is_zero())
 }
 
 /// When an act counts: if it does not say so, when it comes, by the bridge's clock.
