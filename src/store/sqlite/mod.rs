@@ -19,6 +19,8 @@ use super::{Home, Looked, StoreError, copy};
 use crate::domain::event::EventId;
 use crate::private;
 use crate::tasks::Pulse;
+#[cfg(test)]
+pub(super) use writer::WAL_BYTES_SOFT_MAX;
 use writer::Writer;
 
 /// Steps of SQLite's machine between two looks at the time.

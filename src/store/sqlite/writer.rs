@@ -21,7 +21,9 @@ const GROUP_WRITES_MAX: usize = 256;
 /// The longest that one group may take, from its first write to the end of its commit.
 const GROUP_WAIT_MAX: Duration = Duration::from_secs(180);
 /// Above this the write-ahead log is copied into the database, between two commits.
-const WAL_BYTES_SOFT_MAX: u64 = 8 * 1024 * 1024;
+pub(in crate::store) const WAL_BYTES_SOFT_MAX: u64 = 8 * 1024 * 1024;
+/// What a log that begins anew keeps of its file, to be written over.
+const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 
 /// Runs inside the group's transaction, if there is one; hands back what to do when the transaction's fate is known.
 type Job = Box<dyn FnOnce(Result<&Sql, StoreError>) -> Finish + Send>;
@@ -57,6 +59,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     // Without this the bundled SQLite plans a statement anew whenever a value is bound that its statistics might know.
     db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // A file of its full length would count as grown for ever, and be copied after every group.
+    db.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     // What a job may have to undo is kept in memory: a file would be written again and again, and outlive nothing.
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.set_prepared_statement_cache_capacity(64);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::app::Ledger;
+
 use crate::domain::policy::Policy;
+use crate::store::sqlite::WAL_BYTES_SOFT_MAX;
 
 fn open(folder: &Path) -> Store {
     Store::open(&folder.join("made/on/first/start/bridge.db"), Arc::new(Ledger(Policy::default()))).unwrap()
@@ -51,6 +53,23 @@ async fn what_is_answered_is_in_the_files_before_the_store_is_closed() {
         std::fs::copy(from.join(name), copy.path().join("made/on/first/start").join(name)).unwrap();
     }
     assert!(open(copy.path()).record(event("evt_a")).await.unwrap().duplicate);
+}
+
+#[tokio::test]
+async fn a_log_that_was_copied_is_short_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let log = || std::fs::metadata(folder.path().join("made/on/first/start/bridge.db-wal")).unwrap().len();
+    let mut longest = 0;
+    for n in 0..12 {
+        let body_zstd = vec![7; 1024 * 1024];
+        store.record(NewEvent { body_zstd, ..event(&format!("evt_large_{n}")) }).await.unwrap();
+        longest = longest.max(log());
+    }
+    assert!(longest > WAL_BYTES_SOFT_MAX, "it was never long enough to be copied: {longest}");
+    // The first write after the copy begins the log anew; a file that stayed long would be copied after every one.
+    store.record(event("evt_small")).await.unwrap();
+    assert!(log() < WAL_BYTES_SOFT_MAX, "{} bytes", log());
 }
 
 #[test]
