@@ -125,20 +125,7 @@ impl App {
         let addr = local(&listener)?;
         let admin_addr = admin_listener.as_ref().map(local).transpose()?.unwrap_or(addr);
 
-        let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        let mut servers = Vec::new();
-        let side = if admin_listener.is_some() { Side::Public } else { Side::Both };
-        let listeners = std::iter::once((listener, side, workers)).chain(admin_listener.map(|l| (l, Side::Admin, 1)));
-        for (listener, side, workers) in listeners {
-            let server =
-                http::serve(listener, shared.clone(), side, workers).map_err(|e| StartError::Listen(addr, e))?;
-            servers.push(server.handle());
-            tasks.spawn_vital("server", |pulse| async move {
-                drop(pulse.step(TURN_MAX));
-                // It ends when its handle is stopped; an error here has closed the listener already.
-                let _ = server.await;
-            });
-        }
+        let servers = serve(&tasks, &shared, listener, admin_listener).map_err(|e| StartError::Listen(addr, e))?;
         let mapper = Mapper::new(
             store.clone(),
             clock.clone(),
@@ -224,6 +211,29 @@ fn settings(config: &Config) -> Settings {
         event_id: config.refairn.event_id,
         api_keys: config.businesses.iter().map(|b| (b.id.clone(), b.api_key.clone())).collect(),
     }
+}
+
+/// Serves what was listened on, as tasks that the process cannot do without.
+fn serve(
+    tasks: &Tasks,
+    shared: &Arc<Shared>,
+    listener: TcpListener,
+    admin_listener: Option<TcpListener>,
+) -> std::io::Result<Vec<ServerHandle>> {
+    let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let side = if admin_listener.is_some() { Side::Public } else { Side::Both };
+    let listeners = std::iter::once((listener, side, workers)).chain(admin_listener.map(|l| (l, Side::Admin, 1)));
+    let mut servers = Vec::new();
+    for (listener, side, workers) in listeners {
+        let server = http::serve(listener, shared.clone(), side, workers)?;
+        servers.push(server.handle());
+        tasks.spawn_vital("server", |pulse| async move {
+            drop(pulse.step(TURN_MAX));
+            // It ends when its handle is stopped; an error here has closed the listener already.
+            let _ = server.await;
+        });
+    }
+    Ok(servers)
 }
 
 /// Whatever is done beside the one path.

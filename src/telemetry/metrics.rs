@@ -23,12 +23,17 @@ pub(super) struct Metrics {
     pub(super) crowds: IntCounterVec,
     pub(super) log_lines_dropped: IntCounter,
     pub(super) panics: IntCounter,
+    pub(super) clock_skew: Gauge,
+    stored: Stored,
+}
+
+/// What the store holds, set each time someone asks.
+struct Stored {
     events: IntGaugeVec,
     deliveries: IntGaugeVec,
     attention: IntGaugeVec,
     routes_paused: IntGaugeVec,
     oldest_unread: Gauge,
-    pub(super) clock_skew: Gauge,
 }
 
 /// Made once; names and labels are constants, so making them cannot fail.
@@ -133,26 +138,34 @@ impl Metrics {
                 "refairn_bridge_panics_total",
                 "Panics: defects of the bridge, each of them logged with its place in the code.",
             ),
-            events: gauge(&registry, "refairn_bridge_events", "Events by state.", &["state"]),
-            deliveries: gauge(&registry, "refairn_bridge_deliveries", "Deliveries by state.", &["state"]),
-            attention: gauge(
-                &registry,
-                "refairn_bridge_attention",
-                "Deliveries that need attention, and events that could not be read.",
-                &[],
-            ),
-            routes_paused: gauge(&registry, "refairn_bridge_routes_paused", "Routes that are paused.", &[]),
-            oldest_unread: seconds(
-                &registry,
-                "refairn_bridge_oldest_unread_seconds",
-                "Since when the event that is to be read next is here; 0 when all are read.",
-            ),
             clock_skew: seconds(
                 &registry,
                 "refairn_bridge_clock_skew_seconds",
                 "How far this machine's clock is ahead of the database's; behind it when negative.",
             ),
+            stored: Stored::new(&registry),
             registry,
+        }
+    }
+}
+
+impl Stored {
+    fn new(registry: &Registry) -> Self {
+        Self {
+            events: gauge(registry, "refairn_bridge_events", "Events by state.", &["state"]),
+            deliveries: gauge(registry, "refairn_bridge_deliveries", "Deliveries by state.", &["state"]),
+            attention: gauge(
+                registry,
+                "refairn_bridge_attention",
+                "Deliveries that need attention, and events that could not be read.",
+                &[],
+            ),
+            routes_paused: gauge(registry, "refairn_bridge_routes_paused", "Routes that are paused.", &[]),
+            oldest_unread: seconds(
+                registry,
+                "refairn_bridge_oldest_unread_seconds",
+                "Since when the event that is to be read next is here; 0 when all are read.",
+            ),
         }
     }
 }
@@ -160,21 +173,21 @@ impl Metrics {
 /// All metrics in the text format, with gauges set from `stats`, which are of `now`.
 #[must_use]
 pub fn render(stats: &Stats, now: Timestamp) -> String {
-    let metrics = &*METRICS;
+    let Metrics { registry, stored, .. } = &*METRICS;
     for (state, n) in &stats.events {
-        metrics.events.with_label_values(&[state]).set(*n);
+        stored.events.with_label_values(&[state]).set(*n);
     }
     for (state, n) in &stats.deliveries {
-        metrics.deliveries.with_label_values(&[state]).set(*n);
+        stored.deliveries.with_label_values(&[state]).set(*n);
     }
     let none: [&str; 0] = [];
-    metrics.attention.with_label_values(&none).set(stats.attention);
+    stored.attention.with_label_values(&none).set(stats.attention);
     let paused = stats.routes.iter().filter(|r| r.paused_since.is_some()).count();
-    metrics.routes_paused.with_label_values(&none).set(i64::try_from(paused).unwrap_or(i64::MAX));
+    stored.routes_paused.with_label_values(&none).set(i64::try_from(paused).unwrap_or(i64::MAX));
     let unread_for = stats.oldest_unread.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
-    metrics.oldest_unread.set(unread_for.max(0.0));
+    stored.oldest_unread.set(unread_for.max(0.0));
     let mut text = Vec::new();
-    match TextEncoder::new().encode(&metrics.registry.gather(), &mut text) {
+    match TextEncoder::new().encode(&registry.gather(), &mut text) {
         Ok(()) => String::from_utf8(text).unwrap_or_default(),
         Err(_) => String::new(),
     }

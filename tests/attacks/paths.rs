@@ -8,7 +8,7 @@ use crate::kit::wire::Request;
 
 on_both! { paths_that_lead_nowhere }
 
-const NO_ENDPOINT: [&str; 30] = [
+const NO_ENDPOINT: [&str; 29] = [
     "/webhooks",
     "/webhooks/",
     "/webhooks//",
