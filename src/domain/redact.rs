@@ -1,7 +1,7 @@
 //! Taking secrets and personal data out of what others say, before anybody keeps or reads it: a server may repeat the key
 //! and the address that it was sent, and it may spell them as a URL, as JSON or as HTML does.
 //!
-//! A text is compared as it stands and as it reads once it is decoded, up to [`DECODED_MAX`] times. What a server hides on
+//! A text is compared as it stands and as it reads once it is decoded, up to `DECODED_MAX` times. What a server hides on
 //! purpose, by a spelling of its own, is not found.
 
 use std::fmt;
