@@ -26,7 +26,8 @@ const NAME_CHARS_MAX: usize = 200;
 /// A name as it is passed on: in one line, cut where no name goes on. Nothing when it is blank.
 #[must_use]
 pub fn name(text: &str) -> Option<String> {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let shown = text.chars().filter(|c| c.is_whitespace() || !c.is_control());
+    let line: String = shown.map(|c| if c.is_control() { ' ' } else { c }).collect();
     let name: String = line.trim().chars().take(NAME_CHARS_MAX).collect();
     Some(name.trim_end().to_owned()).filter(|name| !name.is_empty())
 }
@@ -38,6 +39,7 @@ mod tests {
     #[test]
     fn a_name_is_one_line_and_has_an_end() {
         assert_eq!(name(" Ada\nEze\t"), Some("Ada Eze".to_owned()));
+        assert_eq!(name("A\u{0}da"), Some("Ada".to_owned()));
         assert_eq!(name(" \n "), None);
         assert_eq!(name(&"é".repeat(70_000)).map(|name| name.chars().count()), Some(NAME_CHARS_MAX));
         assert_eq!(name(&format!("{} Eze", "a".repeat(199))), Some("a".repeat(199)));

@@ -60,7 +60,8 @@ pub(super) struct Customer {
 impl Customer {
     fn read(data: Json<'_>) -> Self {
         let customer = data.get("customer");
-        let names = ["first_name", "last_name"].map(|key| customer.get(key).text().unwrap_or_default());
+        let names = ["first_name", "last_name"].iter().filter_map(|key| customer.get(key).text().and_then(text::name));
+        let names: Vec<String> = names.collect();
         Self {
             code: customer.get("customer_code").id().or_else(|| customer.id()),
             email: customer.get("email").text().and_then(Email::parse),
