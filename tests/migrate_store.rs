@@ -77,6 +77,14 @@ async fn a_bridge_moves_to_a_server_though_the_move_was_killed_on_its_way() {
     old.start().await;
     let (first, _) = old.post(Stripe, sale(1).as_bytes()).await.expect("answered 2xx");
     is_told(&old, "move1@example.com").await;
+    until("that is written down", async || {
+        let told = old.get("/api/v1/deliveries?state=delivered").await;
+        told["deliveries"]
+            .as_array()
+            .is_some_and(|told| told.iter().any(|d| d["kind"] == "payment-succeeded"))
+            .then_some(())
+    })
+    .await;
     refused(migrate(&old, &["--to", &url]), 1, &["in use by a running refairn-bridge"]);
     old.kill();
     add_events(&old);
