@@ -112,6 +112,7 @@ fn open(bridge: &kit::Bridge) -> Store {
 async fn fill(store: &Store, sales: usize) {
     let clock = Clock::system();
     let rules = Rules {
+        rank: 0,
         product_id: Some("prod_1".into()),
         test_product_id: None,
         products: BTreeMap::new(),

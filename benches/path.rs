@@ -22,6 +22,7 @@ use refairn_bridge::store::body;
 
 fn endpoint(provider: ProviderKind) -> Endpoint {
     let rules = Rules {
+        rank: 0,
         product_id: Some("prod_1".into()),
         test_product_id: Some("prod_test".into()),
         products: BTreeMap::new(),

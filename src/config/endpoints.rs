@@ -67,7 +67,10 @@ pub(super) fn endpoints(
         }
         return Err(Reported);
     }
-    let endpoints = all(found.into_iter().map(|found| complete(found, r)))?;
+    let mut endpoints = all(found.into_iter().map(|found| complete(found, r)))?;
+    for (rank, endpoint) in (0..).zip(&mut endpoints) {
+        endpoint.rules.rank = rank;
+    }
     unique(&endpoints, r)?;
     Ok(endpoints)
 }

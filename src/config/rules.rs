@@ -53,6 +53,8 @@ pub(super) fn rules(
     }
     let business = business.ok_or(Reported)?;
     Ok(Rules {
+        // Told once all endpoints are there.
+        rank: 0,
         product_id: own.map_or_else(|| business.product_id.clone(), |id| Ok(Some(id)))?,
         test_product_id: own_test.map_or_else(|| business.test_product_id.clone(), |id| Ok(Some(id)))?,
         products,

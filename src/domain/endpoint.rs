@@ -86,6 +86,8 @@ pub struct Endpoint {
 /// How an endpoint's events become facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
+    /// The endpoint's place in the configuration, from 0.
+    pub rank: u32,
     /// Refairn product of sales that `products` does not name.
     pub product_id: Option<String>,
     /// Refairn product of everything in test mode; without it test events are ignored.

@@ -51,13 +51,31 @@ pub struct Fact {
     /// An agent's referral code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// When the code came into being, by the provider's clock: when it was changed, or when what holds it was made. Nothing
+    /// where the event does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_at: Option<Timestamp>,
     /// Why a referral code was there but is not used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_refused: Option<String>,
     /// The Refairn product it is about.
     pub product: Product,
+    /// The endpoint's place in the configuration: of two reports of one sale that name different products, the first
+    /// endpoint's counts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rank: u32,
     /// What is reported.
     pub matter: Matter,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// The Refairn product of a fact, by the endpoint's rules.
@@ -70,8 +88,29 @@ pub enum Product {
     Unnamed,
     /// What was sold is not in the products map, and such sales are ignored.
     Unmapped,
+    /// The event shows only a part of what was sold, and that part does not decide. The subscription's known items, an
+    /// earlier payment of it, or a look-up of the rest does.
+    Undecided {
+        /// The product where nothing else decides; nothing where sales that are not mapped are ignored.
+        otherwise: Option<String>,
+        /// Lines that were seen.
+        seen: u32,
+        /// Lines there are, where the event tells.
+        total: Option<u32>,
+    },
     /// A test-mode event, and no product for tests is set.
     NoTestProduct,
+}
+
+impl Product {
+    /// The product's id, where it is known.
+    #[must_use]
+    pub const fn id(&self) -> Option<&str> {
+        match self {
+            Self::Id(id) => Some(id.as_str()),
+            Self::Unnamed | Self::Unmapped | Self::Undecided { .. } | Self::NoTestProduct => None,
+        }
+    }
 }
 
 /// The one thing an event reports.
@@ -87,15 +126,21 @@ pub enum Matter {
     /// Money that was taken back, or may be.
     Reversal(Reversal),
     /// Nothing but that the keys belong together.
-    Link,
+    Link(Link),
 }
 
 /// A customer became known, or more of one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Customer {
     /// The subscription whose checkout session this is: its first payment need wait no longer for a code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkout_of: Option<String>,
+    /// A checkout session, of whatever kind: a payment that one of its keys names need wait no longer for a code.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub checkout: bool,
+    /// The payment intent of a session without an invoice whose money was only held: its capture is the payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captures: Option<String>,
     /// Why the event makes no payment, when one might have expected it to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_payment: Option<Reason>,
@@ -119,8 +164,17 @@ pub struct Payment {
     /// The subscription it pays for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription: Option<String>,
-    /// A subscription's first payment, whose checkout session may still bring a referral code.
+    /// No renewal, and not told by its own checkout session, which may still bring a referral code.
     pub awaits_checkout: bool,
+    /// A session that lets its invoice be made afterwards: the invoice reports the payment, if it comes within an hour.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub awaits_invoice: bool,
+    /// It counts only where a session without an invoice named this intent before it was paid: a capture of a hold.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub needs_session: bool,
+    /// What was held and never taken, in the same units. A refund of exactly this gives nothing back.
+    #[serde(default, with = "rust_decimal::serde::str_option", skip_serializing_if = "Option::is_none")]
+    pub uncaptured: Option<Decimal>,
     /// Reported by the event that always reports it, rather than by one that happens to.
     pub primary: bool,
 }
@@ -145,12 +199,29 @@ pub struct Subscription {
     pub as_given: String,
     /// The day of the change, in the endpoint's time zone.
     pub day: Date,
+    /// The provider's word that this one replaced, where the event tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// When the free trial began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial_start: Option<Timestamp>,
     /// When the free trial ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial_end: Option<Timestamp>,
     /// Why this alone calls for nothing, where that is known at once (a failed first invoice, a zero amount).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_call: Option<Reason>,
+}
+
+/// Ids that belong together, and perhaps what was paid by the charge among them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Link {
+    /// The charge: its payment intent, else its own id. See [`Reversal::of_charge`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_charge: Option<String>,
+    /// What that charge brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid: Option<Money>,
 }
 
 /// A refund or a dispute. It is joined to its payment by any of the fact's keys.
@@ -168,6 +239,9 @@ pub struct Reversal {
     pub dispute: bool,
     /// How far it is.
     pub stage: ReversalStage,
+    /// Which of a payment's charges it is about: the payment intent, else the charge. Nothing where a payment has one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_charge: Option<String>,
     /// For a join without a common key: what the charge was, when, and (in `Fact::customer`) whose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charge: Option<ReversedCharge>,

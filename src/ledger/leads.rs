@@ -83,10 +83,7 @@ fn product(draft: &Draft<'_>, mode: Mode, source: &KnownFact) -> Option<String> 
     let first_paid = paid.filter(|f| matches!(f.fact.product, Product::Id(_))).min_by_key(|f| (f.fact.at, f.event));
     let any =
         draft.facts(mode).filter(|f| matches!(f.fact.product, Product::Id(_))).min_by_key(|f| (f.fact.at, f.event));
-    [first_paid, Some(source), any].into_iter().flatten().find_map(|f| match &f.fact.product {
-        Product::Id(id) => Some(id.clone()),
-        Product::Unnamed | Product::Unmapped | Product::NoTestProduct => None,
-    })
+    [first_paid, Some(source), any].into_iter().flatten().find_map(|f| f.fact.product.id()).map(str::to_owned)
 }
 
 /// The address and the name as first given; the address's local part when nobody gave a name.

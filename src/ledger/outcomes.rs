@@ -57,7 +57,7 @@ fn one(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact) -> Outcome {
         Matter::Payment(_) => of_payment(index, known),
         Matter::Subscription(subscription) => of_subscription(draft, index, known, subscription),
         Matter::Reversal(reversal) => of_reversal(draft, index, known, reversal),
-        Matter::Link => Outcome::ignored(Reason::LinkNoted),
+        Matter::Link(_) => Outcome::ignored(Reason::LinkNoted),
     };
     outcome.detail = known.fact.code_refused.clone();
     outcome
@@ -66,7 +66,7 @@ fn one(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact) -> Outcome {
 /// Why nothing goes out for this product, if so.
 const fn product_trouble(product: &Product) -> Option<Reason> {
     match product {
-        Product::Id(_) | Product::Unnamed => None,
+        Product::Id(_) | Product::Unnamed | Product::Undecided { .. } => None,
         Product::Unmapped => Some(Reason::ProductUnmapped),
         Product::NoTestProduct => Some(Reason::TestModeOff),
     }

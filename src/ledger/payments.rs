@@ -11,7 +11,7 @@ use super::{Draft, Wanted, flag, leads};
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, Mode};
-use crate::domain::fact::{Matter, Payment, Product};
+use crate::domain::fact::{Matter, Payment};
 use crate::domain::person::{KnownFact, Person};
 use crate::domain::policy::SameDayPayments;
 use crate::domain::reason::Reason;
@@ -44,7 +44,7 @@ impl<'a> Sale<'a> {
                 .iter()
                 .filter_map(|f| match &f.fact.matter {
                     Matter::Payment(p) => Some((*f, p)),
-                    Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link => None,
+                    Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
                 })
                 .min_by_key(|(f, p)| (!p.primary, p.amount.is_none(), f.event))?;
             Some(Self {
@@ -67,10 +67,7 @@ impl<'a> Sale<'a> {
 
     /// The Refairn product, if the sale concerns Refairn at all.
     pub(super) fn product(&self) -> Option<&str> {
-        match &self.best.fact.product {
-            Product::Id(id) => Some(id),
-            Product::Unnamed | Product::Unmapped | Product::NoTestProduct => None,
-        }
+        self.best.fact.product.id()
     }
 
     fn first_received_at(&self) -> Timestamp {
@@ -204,7 +201,7 @@ fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common) -> Option<Ti
     let waits = may_come
         && !of_scope.any(|f| match &f.fact.matter {
             Matter::Customer(c) => c.checkout_of.is_some() && c.checkout_of == sale.payment.subscription,
-            Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link => false,
+            Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => false,
         });
     waits.then(|| draft.end_of_wait(&sale.subject, sale.first_received_at()))
 }

@@ -29,7 +29,7 @@ pub(super) struct TakenBack {
 fn payment_keys(fact: &Fact) -> impl Iterator<Item = &str> {
     let subscription = match &fact.matter {
         Matter::Payment(p) => p.subscription.as_deref(),
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link => None,
+        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
     };
     let shared = [fact.customer.as_deref(), subscription];
     fact.keys.iter().map(String::as_str).filter(move |k| !shared.contains(&Some(*k)))
@@ -58,7 +58,7 @@ impl<'a> Reversals<'a> {
                     }
                     all.push((known, reversal));
                 }
-                Matter::Link => {
+                Matter::Link(_) => {
                     for key in payment_keys(&known.fact) {
                         links.entry((known.scope.as_str(), key)).or_default().push(known);
                     }
@@ -128,7 +128,7 @@ fn looks_like(
             let nearer = alike && distance(other.fact.at).is_some_and(|d| d < own);
             same || !(named || nearer)
         }
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link => true,
+        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => true,
     })
 }
 

@@ -11,7 +11,7 @@ use super::payments::Sale;
 use super::{Draft, Wanted};
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
 use crate::domain::event::{EventId, Mode};
-use crate::domain::fact::{self, Matter, Product};
+use crate::domain::fact::{self, Matter};
 use crate::domain::person::{KnownFact, Person};
 use crate::domain::policy::StatusUpdates;
 use crate::domain::reason::Reason;
@@ -44,7 +44,7 @@ impl<'a> Subscription<'a> {
     fn product(&self, report: &Report<'a>) -> Option<&'a str> {
         let by_payment = self.sales.iter().rev().find_map(|s| s.product());
         let all = || [report].into_iter().chain(&self.reports);
-        by_payment.or_else(|| all().find_map(|r| id(&r.known.fact.product)))
+        by_payment.or_else(|| all().find_map(|r| r.known.fact.product.id()))
     }
 
     fn last_kept(&self) -> Option<&'a Sale<'a>> {
@@ -60,13 +60,6 @@ impl<'a> Subscription<'a> {
             }
             Some(_) | None => Status::Active,
         }
-    }
-}
-
-fn id(product: &Product) -> Option<&str> {
-    match product {
-        Product::Id(id) => Some(id.as_str()),
-        Product::Unnamed | Product::Unmapped | Product::NoTestProduct => None,
     }
 }
 

@@ -107,7 +107,7 @@ async fn whose<D: Db>(db: &D, placing: &Placing, keys: &[String]) -> Result<Opti
     let (first, rest) = keys.split_at(usize::from(fact.customer.is_some()).min(keys.len()));
     // A refund belongs to its payment's address, whatever the customer's is by now.
     let order: Vec<&String> = match &fact.matter {
-        Matter::Reversal(_) | Matter::Link => rest.iter().chain(first).collect(),
+        Matter::Reversal(_) | Matter::Link(_) => rest.iter().chain(first).collect(),
         Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) => {
             if own.is_some() {
                 return Ok(own);
@@ -148,7 +148,7 @@ fn waiting_outcome(fact: &Fact) -> Outcome {
             ReversalStage::Final => Outcome::waiting(Reason::PaymentUnknown),
             ReversalStage::Pending | ReversalStage::Void => Outcome::ignored(Reason::ReversalNotFinal),
         },
-        Matter::Link => Outcome::ignored(Reason::LinkNoted),
+        Matter::Link(_) => Outcome::ignored(Reason::LinkNoted),
         Matter::Subscription(s) if s.status.is_none() => Outcome::ignored(s.no_call.unwrap_or(Reason::StatusUnknown)),
         // Nobody misses it: it is kept, and counts when its customer becomes known.
         Matter::Customer(c) if fact.code.is_none() => Outcome::ignored(c.no_payment.unwrap_or(Reason::NoReferralCode)),
@@ -159,7 +159,7 @@ fn waiting_outcome(fact: &Fact) -> Outcome {
 /// Notes whose the fact's ids are, and gives the facts that were waiting for one of them.
 async fn tell<D: Db>(db: &D, placing: &Placing, keys: &[String], email_key: &str) -> Result<Vec<Placing>, StoreError> {
     // Only a fact that names an address itself can move an id to another one; a reversal's ids are its payment's.
-    let says_so = placing.fact.email.is_some() && !matches!(placing.fact.matter, Matter::Reversal(_) | Matter::Link);
+    let says_so = placing.fact.email.is_some() && !matches!(placing.fact.matter, Matter::Reversal(_) | Matter::Link(_));
     let mut woken: Vec<Placing> = Vec::new();
     for key in keys {
         let newest = "INSERT INTO known (scope, key, email_key, at) VALUES (?1, ?2, ?3, ?4) \

@@ -52,6 +52,9 @@ fn payment(identity: &str, email: Option<&str>, day: &str) -> Fact {
         day: day.parse().unwrap(),
         subscription: None,
         awaits_checkout: false,
+        awaits_invoice: false,
+        needs_session: false,
+        uncaptured: None,
         primary: true,
     };
     fact(email, Matter::Payment(payment))
@@ -67,8 +70,10 @@ fn fact(email: Option<&str>, matter: Matter) -> Fact {
         email: email.and_then(Email::parse),
         name: None,
         code: None,
+        code_at: None,
         code_refused: None,
         product: Product::Id("prod_1".into()),
+        rank: 0,
         matter,
     }
 }
@@ -167,7 +172,7 @@ async fn a_fact_without_an_address_waits_for_its_customer_and_goes_on_by_itself(
     let (a, b) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
     post(&store, a, payment("in_1", None, "2026-01-10")).await;
     assert_eq!(state_of(&store, a).await, (EventState::Waiting, Some(Reason::CustomerUnknown)));
-    let customer = Matter::Customer(Customer { checkout_of: None, no_payment: None });
+    let customer = Matter::Customer(Customer::default());
     post(&store, b, fact(Some("Jane@example.com"), customer)).await;
     assert_eq!(state_of(&store, a).await, (EventState::Mapped, None));
     let made = deliveries(&store).await;
@@ -343,6 +348,8 @@ async fn counts_follow_every_change(place: Place) {
         status: Some(Status::Active),
         as_given: "active".into(),
         day: "2026-01-10".parse().unwrap(),
+        before: None,
+        trial_start: None,
         trial_end: None,
         no_call: None,
     };

@@ -354,6 +354,6 @@ fn payment_subject(scope: &str, data: &str) -> Result<Option<String>, StoreError
     let fact: Fact = serde_json::from_str(data)?;
     Ok(match fact.matter {
         Matter::Payment(p) => Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity }.key("")),
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link => None,
+        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
     })
 }

@@ -69,7 +69,7 @@ pub fn mapped(event: &Mapped) {
             Matter::Payment(_) => "payment",
             Matter::Subscription(_) => "subscription",
             Matter::Reversal(_) => "reversal",
-            Matter::Link => "link",
+            Matter::Link(_) => "link",
         },
         Reading::Ignored(reason) => reason.code(),
         Reading::Unmappable(reason, detail) => {

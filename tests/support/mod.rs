@@ -55,6 +55,7 @@ const LEASE: Duration = Duration::from_secs(60);
 /// The rules that hold unless a test says otherwise.
 pub fn default_rules() -> Rules {
     Rules {
+        rank: 0,
         product_id: Some("prod_1".into()),
         test_product_id: Some("prod_test".into()),
         products: BTreeMap::new(),

@@ -134,7 +134,7 @@ fn without_address(fact: &Fact) -> Outcome {
             ReversalStage::Final => Outcome::waiting(Reason::PaymentUnknown),
             ReversalStage::Pending | ReversalStage::Void => Outcome::ignored(Reason::ReversalNotFinal),
         },
-        Matter::Link => Outcome::ignored(Reason::LinkNoted),
+        Matter::Link(_) => Outcome::ignored(Reason::LinkNoted),
         Matter::Subscription(s) if s.status.is_none() => Outcome::ignored(s.no_call.unwrap_or(Reason::StatusUnknown)),
         Matter::Customer(c) if fact.code.is_none() => Outcome::ignored(c.no_payment.unwrap_or(Reason::NoReferralCode)),
         Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) => Outcome::waiting(Reason::CustomerUnknown),
@@ -153,7 +153,7 @@ fn fact_words(chosen: &Chosen, fact: &Fact, body: &[u8]) -> Vec<[String; 2]> {
             rows.push(("code", words::code(chosen, fact, body)));
         }
         Matter::Subscription(_) => rows.push(("product", words::product(chosen, fact, body))),
-        Matter::Reversal(_) | Matter::Link => {}
+        Matter::Reversal(_) | Matter::Link(_) => {}
     }
     rows.push(("mode", fact.mode.code().to_owned()));
     if let Some(account) = &fact.account {

@@ -90,6 +90,7 @@ impl Chosen {
             endpoint: provider.code().to_owned(),
             business: "YOUR_BUSINESS_ID".to_owned(),
             rules: Rules {
+                rank: 0,
                 product_id: Some("YOUR_PRODUCT_ID".to_owned()),
                 test_product_id: Some("YOUR_TEST_PRODUCT_ID".to_owned()),
                 products: BTreeMap::new(),

@@ -21,7 +21,7 @@ pub(super) fn what(chosen: &Chosen, fact: &Fact) -> String {
         Matter::Payment(Payment { subscription: Some(id), .. }) => format!("a payment of subscription {id}"),
         Matter::Subscription(subscription) => subscription_words(chosen, subscription),
         Matter::Reversal(reversal) => reversal_words(reversal),
-        Matter::Link => "nothing but that its ids belong together".to_owned(),
+        Matter::Link(_) => "nothing but that its ids belong together".to_owned(),
     }
 }
 
@@ -96,7 +96,7 @@ pub(super) fn day(chosen: &Chosen, fact: &Fact) -> Option<String> {
     let day = match &fact.matter {
         Matter::Payment(payment) => payment.day,
         Matter::Subscription(subscription) => subscription.day,
-        Matter::Customer(_) | Matter::Reversal(_) | Matter::Link => return None,
+        Matter::Customer(_) | Matter::Reversal(_) | Matter::Link(_) => return None,
     };
     let zone = chosen.rules.time_zone.iana_name().unwrap_or("the configured time zone");
     Some(format!("{day}, the day of {} in {zone}", fact.at))
@@ -116,6 +116,10 @@ pub(super) fn product(chosen: &Chosen, fact: &Fact, body: &[u8]) -> String {
         }
         Product::Unnamed => "none: it names nothing sold, and there is no default product".to_owned(),
         Product::Unmapped => format!("none. {}", Reason::ProductUnmapped.sentence()),
+        Product::Undecided { seen, total, .. } => {
+            let of = total.map_or_else(String::new, |total| format!(" of {total}"));
+            format!("not decided: {seen}{of} lines are seen, and none of them is in products")
+        }
         Product::NoTestProduct => format!("none. {}", Reason::TestModeOff.sentence()),
     }
 }
@@ -165,6 +169,6 @@ pub(super) fn beside_others(chosen: &Chosen, fact: &Fact) -> Option<String> {
         Matter::Customer(_) if fact.code.is_none() && chosen.policy.leads == Leads::Referred => Some(
             "when another event of this customer brings a referral code: customer-created, with that code".to_owned(),
         ),
-        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link => None,
+        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
     }
 }

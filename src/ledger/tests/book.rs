@@ -44,8 +44,10 @@ impl Book {
             email: Email::parse("Jane@example.com"),
             name: None,
             code: None,
+            code_at: None,
             code_refused: None,
             product: Product::Id("prod_1".into()),
+            rank: 0,
             matter,
         };
         let known = KnownFact { event, scope: "stripe//live".into(), received_at: at(when), kin: false, fact };
@@ -54,7 +56,7 @@ impl Book {
     }
 
     pub(super) fn code(&mut self, when: &str, code: &str) {
-        self.fact(when, Matter::Customer(Customer { checkout_of: None, no_payment: None })).code = Some(code.into());
+        self.fact(when, Matter::Customer(Customer::default())).code = Some(code.into());
     }
 
     pub(super) fn payment(&mut self, when: &str, identity: &str, amount: i64) -> &mut Payment {
@@ -66,6 +68,9 @@ impl Book {
             day: at(when).to_zoned(jiff::tz::TimeZone::UTC).date(),
             subscription: Some("sub_1".into()),
             awaits_checkout: false,
+            awaits_invoice: false,
+            needs_session: false,
+            uncaptured: None,
             primary: true,
         };
         let Matter::Payment(payment) = &mut self.fact(when, Matter::Payment(payment)).matter else { unreachable!() };
@@ -78,6 +83,8 @@ impl Book {
             status: Some(status),
             as_given: status.code().into(),
             day: at(when).to_zoned(jiff::tz::TimeZone::UTC).date(),
+            before: None,
+            trial_start: None,
             trial_end: None,
             no_call: None,
         };
@@ -87,8 +94,16 @@ impl Book {
     pub(super) fn reversal(&mut self, when: &str, payment: &str, amount: i64, stage: ReversalStage) {
         let money = Money { amount: amount.into(), currency: "usd".parse().unwrap() };
         let identity = format!("re_{}", self.person.facts.len());
-        let reversal =
-            Reversal { identity, money, cumulative: false, full: false, dispute: false, stage, charge: None };
+        let reversal = Reversal {
+            identity,
+            money,
+            cumulative: false,
+            full: false,
+            dispute: false,
+            stage,
+            of_charge: None,
+            charge: None,
+        };
         self.fact(when, Matter::Reversal(reversal)).keys = vec![payment.into()];
     }
 

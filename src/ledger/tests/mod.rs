@@ -14,7 +14,7 @@ use book::{Book, at, short};
 #[test]
 fn rule_1_a_customer_is_reported_once_a_code_is_known_and_once_only() {
     let mut book = Book::new("2026-01-10T12:00:00Z");
-    book.fact("2026-01-10T11:59:00Z", Matter::Customer(Customer { checkout_of: None, no_payment: None }));
+    book.fact("2026-01-10T11:59:00Z", Matter::Customer(Customer::default()));
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.outcome(1), (EventState::Ignored, Some(Reason::NoReferralCode)));
     book.code("2026-01-10T11:59:01Z", "ADA10");
@@ -28,7 +28,7 @@ fn rule_1_leads_can_be_all_or_off() {
     for (leads, told) in [(Leads::All, vec!["lead -"]), (Leads::Off, vec![]), (Leads::Referred, vec![])] {
         let mut book = Book::new("2026-01-10T12:00:00Z");
         book.policy.leads = leads;
-        book.fact("2026-01-10T12:00:00Z", Matter::Customer(Customer { checkout_of: None, no_payment: None }));
+        book.fact("2026-01-10T12:00:00Z", Matter::Customer(Customer::default()));
         assert_eq!(book.deliver(), [""; 0], "a code may still be on its way");
         assert_eq!(book.pass(1).deliver(), told, "{leads:?}");
     }
@@ -49,7 +49,7 @@ fn rule_2_the_customer_goes_before_the_payment_and_a_first_payment_waits_for_the
 fn rule_2_the_wait_ends_with_a_session_without_a_code_and_by_itself() {
     let mut book = Book::new("2026-01-10T12:00:05Z");
     book.payment("2026-01-10T12:00:00Z", "in_1", 30).awaits_checkout = true;
-    let customer = Customer { checkout_of: Some("sub_1".into()), no_payment: None };
+    let customer = Customer { checkout_of: Some("sub_1".into()), ..Customer::default() };
     book.fact("2026-01-10T12:00:03Z", Matter::Customer(customer));
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
 

@@ -97,21 +97,23 @@ impl Context<'_> {
             email: customer.email.clone(),
             name: customer.name.clone(),
             code,
+            code_at: None,
             code_refused,
             product,
+            rank: self.rules.rank,
             matter,
         }
     }
 
     /// The customer alone, of an event that might have been a payment but for `no_payment`.
     fn customer_only(&self, at: Timestamp, product: Product, no_payment: Reason) -> Fact {
-        let customer = Customer { checkout_of: None, no_payment: Some(no_payment) };
+        let customer = Customer { no_payment: Some(no_payment), ..Customer::default() };
         self.fact(at, self.lasting_keys(), product, Matter::Customer(customer))
     }
 
     /// The customer as Paystack answered when it was asked.
     fn customer_looked_up(&self) -> Fact {
-        let customer = Customer { checkout_of: None, no_payment: None };
+        let customer = Customer::default();
         self.fact(self.received_at, self.lasting_keys(), self.product_known(), Matter::Customer(customer))
     }
 

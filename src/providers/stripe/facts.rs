@@ -45,7 +45,7 @@ pub(super) fn reading(event: Event<'_>, rules: &Rules, received_at: Timestamp) -
         Body::SubscriptionDeleted(subscription) => subscription::deleted(&reader, *subscription),
         Body::Customer(about) => {
             need(about.customer.as_ref(), "id", "an id")?;
-            let customer = Customer { checkout_of: None, no_payment: None };
+            let customer = Customer::default();
             Ok(reader.fact(*about, reader.created, Matter::Customer(customer)))
         }
         Body::NotRelevant => Ok(Reading::Ignored(Reason::NotRelevant)),
@@ -93,8 +93,10 @@ impl Reader<'_> {
             email: about.email,
             name: about.name,
             code,
+            code_at: None,
             code_refused,
             product: self.rules.product(self.mode, &about.sold),
+            rank: self.rules.rank,
             matter,
         }))
     }
@@ -116,7 +118,7 @@ impl Reader<'_> {
         if names_nobody && referral_code(&self.rules.referral_code_from, &about).is_none() {
             return Reading::Ignored(no_payment.unwrap_or(Reason::NotRelevant));
         }
-        self.fact(about, at, Matter::Customer(Customer { checkout_of, no_payment }))
+        self.fact(about, at, Matter::Customer(Customer { checkout_of, no_payment, ..Customer::default() }))
     }
 
     /// A payment, unless it is too small to count.
@@ -139,6 +141,9 @@ impl Reader<'_> {
             day: self.rules.day(paid.at),
             subscription: paid.subscription,
             awaits_checkout: paid.awaits_checkout,
+            awaits_invoice: false,
+            needs_session: false,
+            uncaptured: None,
             primary: paid.primary,
         };
         self.fact(about, paid.at, Matter::Payment(payment))

@@ -23,6 +23,7 @@ const RECEIVED: i64 = CREATED + 86_400 * 3;
 
 fn rules() -> Rules {
     Rules {
+        rank: 0,
         product_id: Some("prod_1".to_owned()),
         test_product_id: Some("prod_test".to_owned()),
         products: [("price_team".to_owned(), "prod_team".to_owned())].into(),
@@ -87,7 +88,9 @@ fn product(product: &Product) -> String {
     match product {
         Product::Id(id) if id == "prod_1" => String::new(),
         Product::Id(id) => format!(" for {id}"),
-        other @ (Product::Unnamed | Product::Unmapped | Product::NoTestProduct) => format!(" {other:?}"),
+        other @ (Product::Unnamed | Product::Unmapped | Product::Undecided { .. } | Product::NoTestProduct) => {
+            format!(" {other:?}")
+        }
     }
 }
 
@@ -120,7 +123,7 @@ fn matter(fact: &Fact) -> String {
             let charge = r.charge.as_ref().map_or_else(String::new, |c| format!(" of {} at {}", c.money, c.at));
             format!("{:?}{full} {}: {}{cumulative}{charge}", r.stage, r.identity, r.money)
         }
-        Matter::Link => format!("link {}", fact.keys.join(" ")),
+        Matter::Link(_) => format!("link {}", fact.keys.join(" ")),
     }
 }
 

@@ -52,8 +52,10 @@ fn fact(customer: Option<&str>, email: Option<&str>, matter: Matter) -> Reading 
         email: email.and_then(Email::parse),
         name: None,
         code: None,
+        code_at: None,
         code_refused: None,
         product: Product::Id("prod_1".into()),
+        rank: 0,
         matter,
     }))
 }
@@ -69,6 +71,9 @@ async fn unknown(store: &Store, key: &str, customer: Option<&str>) -> EventId {
         day: "2026-01-10".parse().unwrap(),
         subscription: None,
         awaits_checkout: false,
+        awaits_invoice: false,
+        needs_session: false,
+        uncaptured: None,
         primary: true,
     };
     post(store, id, fact(customer, None, Matter::Payment(payment))).await;
@@ -141,7 +146,7 @@ async fn nothing_is_asked_for_once_the_customer_is_known() {
     store.end_lookup(&taken[0], LookupEnd::Recorded(id), start()).await.unwrap();
     assert_eq!(told(&store, a).await.0, EventState::Waiting);
     assert_eq!(next(&store).await, Some(after(start(), READING_WAIT)));
-    let customer = Matter::Customer(Customer { checkout_of: None, no_payment: None });
+    let customer = Matter::Customer(Customer::default());
     post(&store, id, fact(Some("cus_1"), Some("jane@example.com"), customer)).await;
     assert_eq!(told(&store, a).await, (EventState::Mapped, None, None));
     assert_eq!(next(&store).await, None);

@@ -91,6 +91,9 @@ fn payment(context: &Context<'_>, paid: Paid) -> Fact {
         subscription: context.subscription(),
         // A charge carries all that it will ever carry.
         awaits_checkout: false,
+        awaits_invoice: false,
+        needs_session: false,
+        uncaptured: None,
         primary,
     };
     context.fact(at, keys, context.product_sold(), Matter::Payment(payment))

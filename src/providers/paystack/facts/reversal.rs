@@ -75,6 +75,7 @@ fn reversal(context: &Context<'_>, at: Timestamp, reference: &str, back: Back) -
         dispute,
         stage,
         // Not needed where every reversal names its transaction, and a guess could hit another payment.
+        of_charge: None,
         charge: None,
     };
     context.fact(at, vec![transaction_key(reference)], context.product_known(), Matter::Reversal(reversal))

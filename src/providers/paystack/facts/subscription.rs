@@ -63,6 +63,8 @@ fn status(context: &Context<'_>, at: Timestamp, status: Option<Status>, word: &s
         status,
         as_given: word.to_owned(),
         day: context.rules.day(at),
+        before: None,
+        trial_start: None,
         trial_end: None,
         no_call: None,
     };

@@ -16,6 +16,7 @@ use crate::domain::reason::Reason;
 
 fn rules() -> Rules {
     Rules {
+        rank: 0,
         product_id: Some("prod_1".to_owned()),
         test_product_id: Some("prod_test".to_owned()),
         products: [("PLN_pro".to_owned(), "prod_pro".to_owned())].into(),

@@ -6,7 +6,7 @@ use super::super::currency::{money, scale};
 use super::super::payload::{About, Invoice, InvoicePayment, InvoiceStatus, Tax, Unmapped};
 use super::{Paid, Reader, need, need_amount, need_currency};
 use crate::domain::endpoint::OutOfBand;
-use crate::domain::fact::{Matter, Reading, Subscription};
+use crate::domain::fact::{Link, Matter, Reading, Subscription};
 use crate::domain::money::{Currency, share};
 use crate::domain::reason::Reason;
 use crate::domain::status::Status;
@@ -71,6 +71,8 @@ fn nothing_charged(reader: &Reader<'_>, invoice: Invoice<'_>) -> Reading {
         status: covered.then_some(Status::Active),
         as_given: invoice.status.as_ref().map_or("paid", InvoiceStatus::as_given).to_owned(),
         day: reader.rules.day(at),
+        before: None,
+        trial_start: None,
         trial_end: None,
         no_call: Some(Reason::ZeroAmount),
     };
@@ -100,6 +102,8 @@ pub(super) fn failed(reader: &Reader<'_>, invoice: Invoice<'_>) -> Reading {
         status: (!invoice.is_first).then_some(Status::PastDue),
         as_given: invoice.status.as_ref().map_or("payment_failed", InvoiceStatus::as_given).to_owned(),
         day: reader.rules.day(reader.created),
+        before: None,
+        trial_start: None,
         trial_end: None,
         no_call: invoice.is_first.then_some(Reason::FirstInvoiceFailed),
     };
@@ -110,5 +114,5 @@ pub(super) fn failed(reader: &Reader<'_>, invoice: Invoice<'_>) -> Reading {
 pub(super) fn linked(reader: &Reader<'_>, payment: InvoicePayment) -> Result<Reading, Unmapped> {
     need(payment.keys.first(), "invoice", "an id")?;
     let about = About { keys: payment.keys, ..About::default() };
-    Ok(reader.fact(about, payment.paid_at.unwrap_or(reader.created), Matter::Link))
+    Ok(reader.fact(about, payment.paid_at.unwrap_or(reader.created), Matter::Link(Link::default())))
 }

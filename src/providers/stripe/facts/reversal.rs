@@ -28,6 +28,7 @@ pub(super) fn charge_refunded(reader: &Reader<'_>, charge: Charge<'_>) -> Result
         full: charge.refunded,
         dispute: false,
         stage: ReversalStage::Final,
+        of_charge: None,
         charge: charge.amount.map(|amount| ReversedCharge {
             money: money(amount, currency),
             at: charge.created.unwrap_or(reader.created),
@@ -93,7 +94,8 @@ fn single(
     dispute: bool,
     money: Money,
 ) -> Reading {
-    let reversal = Reversal { identity, money, cumulative: false, full: false, dispute, stage, charge: None };
+    let reversal =
+        Reversal { identity, money, cumulative: false, full: false, dispute, stage, of_charge: None, charge: None };
     let about = About { keys, ..About::default() };
     reader.fact(about, reader.created, Matter::Reversal(reversal))
 }

@@ -40,6 +40,8 @@ fn told(reader: &Reader<'_>, wire: Wire<'_>, status: Option<Status>, as_given: S
         status,
         as_given,
         day: reader.rules.day(reader.created),
+        before: None,
+        trial_start: None,
         trial_end: wire.trial_end.filter(|_| status == Some(Status::Trialing)),
         no_call: None,
     };

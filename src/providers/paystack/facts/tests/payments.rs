@@ -20,6 +20,9 @@ fn a_charge_is_a_payment() {
         day: jiff::civil::date(2026, 5, 7),
         subscription: Some("plan:CUS_ada:PLN_pro".to_owned()),
         awaits_checkout: false,
+        awaits_invoice: false,
+        needs_session: false,
+        uncaptured: None,
         primary: true,
     };
     assert_eq!(fact.matter, Matter::Payment(expected));
