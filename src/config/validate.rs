@@ -121,6 +121,8 @@ fn delivery(mut table: Table, r: &mut Reader) -> Result<(Delivery, Policy), Repo
     let max_per_second = t.optional("max_per_second", r, |item| item.integer(&(1..=10_000)));
     let status_updates = t.required("status_updates", r, DEFAULT_LOST, |item| item.choice());
     let same_day_payments = t.required("same_day_payments", r, DEFAULT_LOST, |item| item.choice());
+    let late_payment_wait_max_s =
+        t.required("late_payment_wait_max_s", r, DEFAULT_LOST, |item| item.integer(&(0..=86_400)));
     let first_payment_wait_s = t.required("first_payment_wait_s", r, DEFAULT_LOST, |item| item.integer(&(0..=600)));
     let leads = t.required("leads", r, DEFAULT_LOST, |item| item.choice());
     let time_zone = t.required("time_zone", r, DEFAULT_LOST, |item| {
@@ -138,6 +140,7 @@ fn delivery(mut table: Table, r: &mut Reader) -> Result<(Delivery, Policy), Repo
         status_updates: status_updates?,
         same_day_payments: same_day_payments?,
         first_payment_wait: seconds(first_payment_wait_s?),
+        late_payment_wait_max: seconds(late_payment_wait_max_s?),
         leads: leads?,
         time_zone: time_zone?,
     };

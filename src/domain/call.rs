@@ -143,6 +143,15 @@ impl Call {
         }
     }
 
+    /// What a payment tells that was paid, standard units.
+    #[must_use]
+    pub const fn amount(&self) -> Option<Decimal> {
+        match self {
+            Self::PaymentSucceeded { amount, .. } => Some(*amount),
+            Self::CustomerCreated { .. } => None,
+        }
+    }
+
     /// The subscription status it tells.
     #[must_use]
     pub const fn status(&self) -> Option<Status> {

@@ -123,10 +123,43 @@ impl DeliveryState {
         matches!(self, Self::Queued | Self::Sending)
     }
 
+    /// It is to be sent, or may yet be.
+    #[must_use]
+    pub const fn is_unfinished(self) -> bool {
+        matches!(self, Self::Queued | Self::Held)
+    }
+
     /// Refairn has it.
     #[must_use]
     pub const fn is_told(self) -> bool {
         matches!(self, Self::Delivered | Self::Duplicate)
+    }
+}
+
+/// What became of a payment that Refairn has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// An agent is credited.
+    Credited,
+    /// Refairn named no agent.
+    CreditedNobody,
+    /// Refairn had it before, and did not say whom it credits.
+    CreditUnknown,
+}
+
+impl Fate {
+    /// Every fate.
+    pub const ALL: &[Self] = &[Self::Credited, Self::CreditedNobody, Self::CreditUnknown];
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Credited => "credited",
+            Self::CreditedNobody => "credited_nobody",
+            Self::CreditUnknown => "credit_unknown",
+        }
     }
 }
 
@@ -168,7 +201,8 @@ pub struct Delivery {
     pub subject: Subject,
     /// Real money or not.
     pub mode: Mode,
-    /// When what it tells became true, by the provider's clock; payments go out in this order.
+    /// When what it tells became true, by the provider's clock; payments go out in this order. Of the customer's own call:
+    /// when the referral code came into being, or 1970 where nobody knows.
     pub at: Timestamp,
     /// What is told.
     pub call: Call,
@@ -251,6 +285,27 @@ impl Delivery {
     #[must_use]
     pub const fn may_be_told(&self) -> bool {
         self.state.is_told() || (self.state.is_open() && !self.is_unsent())
+    }
+
+    /// What became of a payment; nothing of other calls, and of payments that Refairn does not have.
+    #[must_use]
+    pub fn fate(&self) -> Option<Fate> {
+        if !matches!(self.subject, Subject::Payment { .. }) {
+            return None;
+        }
+        let agent = self.receipt.as_ref().is_some_and(|r| r.agent_id.is_some());
+        match self.state {
+            DeliveryState::Delivered if agent => Some(Fate::Credited),
+            DeliveryState::Delivered => Some(Fate::CreditedNobody),
+            DeliveryState::Duplicate => Some(Fate::CreditUnknown),
+            DeliveryState::Queued
+            | DeliveryState::Sending
+            | DeliveryState::Rejected
+            | DeliveryState::Held
+            | DeliveryState::Cancelled
+            | DeliveryState::Superseded
+            | DeliveryState::Discarded => None,
+        }
     }
 
     /// Nothing of it has ever left the house: it may still be changed or withdrawn.

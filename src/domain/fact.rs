@@ -151,6 +151,10 @@ pub struct Customer {
 pub struct Payment {
     /// What every event about this payment shares: invoice, payment intent, session or reference.
     pub identity: String,
+    /// Ids that no other payment has: invoice, payment intents, charges, session, reference. Reports that share one, or
+    /// whose ids a link ties together, are about one sale.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ties: Vec<String>,
     /// The commission base, exact, standard units; nothing when the event does not say what `commission_base` asks for.
     #[serde(default, with = "rust_decimal::serde::str_option", skip_serializing_if = "Option::is_none")]
     pub amount: Option<Decimal>,
@@ -183,7 +187,7 @@ impl Payment {
     /// What the customer paid.
     #[must_use]
     pub fn charged_money(&self) -> Money {
-        Money { amount: self.charged, currency: self.currency }
+        Money::new(self.charged, self.currency)
     }
 }
 

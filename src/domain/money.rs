@@ -64,21 +64,32 @@ impl fmt::Debug for Currency {
     }
 }
 
-/// An amount in the currency's standard unit (29.99, not 2999).
+/// An amount in the currency's standard unit (29.99, not 2999). Its number is given only to those who say in which
+/// currency they count, so that amounts of two currencies are never compared or added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Money {
-    /// Exact, in the standard unit.
     #[serde(with = "rust_decimal::serde::str")]
-    pub amount: Decimal,
-    /// Its currency.
-    pub currency: Currency,
+    amount: Decimal,
+    currency: Currency,
 }
 
 impl Money {
+    /// So much of a currency, in its standard unit.
+    #[must_use]
+    pub const fn new(amount: Decimal, currency: Currency) -> Self {
+        Self { amount, currency }
+    }
+
+    /// The amount, if it is of this currency.
+    #[must_use]
+    pub fn amount_in(&self, currency: Currency) -> Option<Decimal> {
+        (self.currency == currency).then_some(self.amount)
+    }
+
     /// From an integer count of minor units of which `10^scale` make one standard unit.
     #[must_use]
     pub fn from_minor(minor: i64, scale: u32, currency: Currency) -> Self {
-        Self { amount: Decimal::new(minor, scale).normalize(), currency }
+        Self::new(standard(minor, scale), currency)
     }
 }
 
@@ -86,6 +97,12 @@ impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.amount.normalize(), self.currency)
     }
+}
+
+/// An integer count of minor units, of which `10^scale` make one standard unit, in standard units.
+#[must_use]
+pub fn standard(minor: i64, scale: u32) -> Decimal {
+    Decimal::new(minor, scale).normalize()
 }
 
 /// The amount as a JSON number without noise: `100`, `29.99`, `5.124`.
@@ -111,7 +128,7 @@ mod tests {
     #[test]
     fn amounts_reach_the_wire_without_noise() {
         let check = |minor: i64, scale: u32, expected: &str| {
-            assert_eq!(json_number(Money::from_minor(minor, scale, "USD".parse().unwrap()).amount).get(), expected);
+            assert_eq!(json_number(standard(minor, scale)).get(), expected);
         };
         check(10_000, 2, "100");
         check(2_999, 2, "29.99");
@@ -146,8 +163,7 @@ mod tests {
     proptest! {
         #[test]
         fn minor_units_survive_the_wire(minor: i64, scale in 0u32..4) {
-            let money = Money::from_minor(minor, scale, "USD".parse().unwrap());
-            let back: Decimal = json_number(money.amount).get().parse().unwrap();
+            let back: Decimal = json_number(standard(minor, scale)).get().parse().unwrap();
             let mut exact = back;
             exact.rescale(scale);
             prop_assert_eq!(exact.mantissa(), i128::from(minor));

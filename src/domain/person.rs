@@ -1,6 +1,6 @@
 //! All that is known of one customer of one business, and what is to be done about it: the ledger's question and answer.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::delivery::Delivery;
 use super::event::{EventId, Outcome};
@@ -47,6 +47,9 @@ pub struct Person {
     pub deliveries: Vec<Delivery>,
 }
 
+/// A code that came into being later than that after a payment has nothing to do with it.
+pub const CODE_AFTER_PAYMENT_MAX: SignedDuration = SignedDuration::from_hours(24);
+
 /// What is to be, after the ledger has looked at a person.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -57,19 +60,23 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The delivery whose turn it is: the customer's own call first, then payments in the order in which they were
-    /// made, then whatever is dated later. Nothing when nothing is open.
+    /// The delivery whose turn it is: payments from before anybody referred the customer, then the customer's own call,
+    /// then payments in the order in which they were made, then whatever is dated later. Nothing when nothing is open.
     #[must_use]
     pub fn head(&self) -> Option<&Delivery> {
         use super::delivery::{DeliveryState, Subject};
+        let referred_at = |d: &Delivery| matches!(d.subject, Subject::Lead(_)).then_some(d.at);
+        let referred_at = self.deliveries.iter().filter(|d| d.state.is_open()).find_map(referred_at);
+        let before = |d: &Delivery| referred_at.is_some_and(|at| at.duration_since(d.at) > CODE_AFTER_PAYMENT_MAX);
         self.deliveries.iter().filter(|d| d.state.is_open()).min_by_key(|d| {
             let rank = match (&d.subject, d.state) {
                 (_, DeliveryState::Sending) => 0,
-                (Subject::Lead(_), _) => 1,
-                (Subject::Payment { .. } | Subject::Status(_), _) if d.waits_for_its_day() => 3,
-                (Subject::Payment { .. } | Subject::Status(_), _) => 2,
+                (Subject::Lead(_), _) => 2,
+                (Subject::Payment { .. } | Subject::Status(_), _) if d.waits_for_its_day() => 4,
+                (Subject::Payment { .. }, _) if before(d) => 1,
+                (Subject::Payment { .. } | Subject::Status(_), _) => 3,
             };
-            (rank, if rank == 3 { d.due_at } else { d.at }, d.at, d.id)
+            (rank, if rank == 4 { d.due_at } else { d.at }, d.at, d.id)
         })
     }
 }

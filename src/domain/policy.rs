@@ -14,6 +14,8 @@ pub struct Policy {
     pub same_day_payments: SameDayPayments,
     /// How long a subscription's first payment waits for a referral code that may still be on its way.
     pub first_payment_wait: Duration,
+    /// The longest that a payment waits for its code which was heard of late.
+    pub late_payment_wait_max: Duration,
     /// Which customers Refairn is told of.
     pub leads: Leads,
     /// The zone whose days calls are dated in.
@@ -27,6 +29,7 @@ impl Default for Policy {
             status_updates: StatusUpdates::EndOfDay,
             same_day_payments: SameDayPayments::Hold,
             first_payment_wait: Duration::from_secs(15),
+            late_payment_wait_max: Duration::from_secs(3600),
             leads: Leads::Referred,
             time_zone: TimeZone::UTC,
         }

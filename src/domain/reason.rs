@@ -73,6 +73,9 @@ reasons! {
     TestModeOff => "test_mode_off",
         "A test-mode event, and no product for tests is set.",
         "Set REFAIRN_TEST_PRODUCT_ID to a Refairn product with 0 % rates to see test events arrive.";
+    TestOfALiveCustomer => "test_of_a_live_customer",
+        "A test-mode event of a customer who is known from live mode. Refairn knows people by address alone, so the test would take a real customer's place.",
+        "Use an address in test mode that no real customer has.";
     ProductUnmapped => "product_unmapped",
         "None of the sold items is in the endpoint's products map, and unmapped = \"ignore\" is set.",
         "Add the price, product or plan to products if its sales earn commission.";
@@ -120,6 +123,9 @@ reasons! {
     WaitingForReferralCode => "waiting_for_referral_code",
         "A subscription's first payment waits a moment for the checkout session that may carry the referral code.",
         "Nothing to do: it goes out when the session is here, or when first_payment_wait_s is over.";
+    WaitingForInvoice => "waiting_for_invoice",
+        "A checkout session of Stripe's was paid whose invoice is made afterwards; the invoice's own event reports the payment.",
+        "Nothing to do: it goes out with the invoice, or by itself after an hour.";
     WaitingForDayEnd => "waiting_for_day_end",
         "A status change waits until its day is over, so that it cannot take the place of a payment.",
         "Nothing to do: it goes out by itself.";
@@ -140,6 +146,9 @@ reasons! {
     MissingField => "missing_field",
         "A field is missing or malformed that this type of event must have.",
         "Look at the detail and the body; report it, update the bridge and remap.";
+    LinesNotSeen => "lines_not_seen",
+        "The event shows only a part of what was sold, and what decides on the product is not in that part.",
+        "Give the endpoint an api_key, so that the rest is looked up; or look at the invoice, and name the product of its subscription in products.";
     ThinEvent => "thin_event",
         "A thin event: it only points at an object instead of carrying it.",
         "Configure a snapshot destination at Stripe, or give the endpoint an api_key.";
@@ -158,11 +167,29 @@ reasons! {
     CustomerCreatedRejected => "customer_created_rejected",
         "The customer's own call was rejected; a payment sent now would credit nobody.",
         "Mend the customer-created call and retry it, or discard it: the payment goes on by itself.";
+    ReversedInAnotherCurrency => "reversed_in_another_currency",
+        "Money went back in another currency than the payment's, so nobody can say how much of the payment is left.",
+        "Compare the two at the provider; release the payment if it is to be sent, or discard it.";
+    ReversedOutcomeUnknown => "reversed_outcome_unknown",
+        "The payment was taken back while nobody knows whether Refairn has it: the last attempt ended without an answer.",
+        "Look in Refairn for a commission of this customer and day, and reverse it. Release the call to send it again as it is, or discard it.";
+    MayBeReportedAlready => "may_be_reported_already",
+        "Refairn was told of a payment of this customer, amount and currency within a day, and nothing says whether this is another one.",
+        "Compare the two at the provider. If it is another payment, release it; if not, discard it.";
+    PaidBeforeReferral => "paid_before_referral",
+        "The payment was made more than a day before the customer was referred, and Refairn knows the agent already: sent now, it would credit the agent for it.",
+        "Release it if the agent is to be credited all the same, or discard it.";
+    ToldTwice => "told_twice",
+        "Refairn was told of this payment twice, under two ids of the provider's: that both are one payment became known afterwards.",
+        "Reverse one of the two commissions in Refairn's dashboard before its hold date, then discard this warning.";
     Reversed => "reversed",
         "The payment was refunded or lost in a dispute after Refairn was told of it.",
         "Reverse the commission in Refairn's dashboard before its hold date.";
     ReversedBeforeSending => "reversed_before_sending",
         "The payment was taken back before Refairn was told of it, so no call was made.",
+        "Nothing to do.";
+    ReversedNobodyCredited => "reversed_nobody_credited",
+        "The payment was refunded or lost in a dispute. Nobody was credited for it, so there is no commission to reverse.",
         "Nothing to do.";
     ReferralCodeLate => "referral_code_late",
         "The referral code came after the payment had been sent, so the payment credited nobody.",

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Draft, Wanted, flag};
+use super::{Draft, Wanted, flag, is_told};
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
 use crate::domain::email::Email;
 use crate::domain::event::Mode;
@@ -13,6 +13,9 @@ use crate::domain::reason::Reason;
 
 pub(super) fn plan(draft: &mut Draft<'_>) {
     for mode in [Mode::Live, Mode::Test] {
+        if !is_told(draft.person, mode) {
+            continue;
+        }
         let code = first_code(draft.person, mode);
         if let Some(lead) = draft.find_mut(&Subject::Lead(mode)) {
             if lead.state.is_told() {
@@ -63,7 +66,7 @@ fn wanted(draft: &Draft<'_>, mode: Mode, code: Option<&KnownFact>) -> Option<Wan
         event: source.event,
         subject: Subject::Lead(mode),
         mode,
-        at: source.fact.at,
+        at: source.fact.code_at.unwrap_or(Timestamp::UNIX_EPOCH),
         call: Call::CustomerCreated { product, email, name, code: source.fact.code.clone() },
         state: DeliveryState::Queued,
         reason: (due_at > draft.now).then_some(Reason::WaitingForReferralCode),
@@ -74,7 +77,7 @@ fn wanted(draft: &Draft<'_>, mode: Mode, code: Option<&KnownFact>) -> Option<Wan
 /// Without a code the call waits as long as a first payment would: a code may be on its way.
 fn end_of_wait(draft: &Draft<'_>, mode: Mode) -> Option<Timestamp> {
     let first_seen = draft.facts(mode).map(|f| f.received_at).min()?;
-    Some(draft.end_of_wait(&Subject::Lead(mode), first_seen))
+    Some(draft.end_of_wait(&Subject::Lead(mode), first_seen, draft.policy.first_payment_wait))
 }
 
 /// The product of the first payment, else that of the fact that brought the code, else any that is known.

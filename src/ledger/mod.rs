@@ -9,15 +9,18 @@
 //!
 //! * `leads`: the customer's own call, once a referral code is known, before all else;
 //! * `payments`: one call per payment, whichever events report it, one per day;
-//! * `reversals`: what was taken back, joined to its payment;
+//! * `sales`: which reports are about one payment;
+//! * `reversals`, `charges`: what was taken back, joined to its payment and weighed charge by charge;
 //! * `statuses`: changes of status, on days that no payment needs;
 //! * `outcomes`: what each event came to, in one word.
 
+mod charges;
 mod days;
 mod leads;
 mod outcomes;
 mod payments;
 mod reversals;
+mod sales;
 mod statuses;
 
 use std::collections::{HashMap, HashSet};
@@ -37,7 +40,7 @@ use crate::domain::reason::Reason;
 pub fn plan(person: &Person, policy: &Policy, now: Timestamp) -> Plan {
     let mut draft = Draft::new(person, policy, now);
     leads::plan(&mut draft);
-    let payments = payments::Sale::all(person);
+    let payments = sales::Sale::all(person);
     let subscriptions = statuses::Subscriptions::of(person, &payments);
     payments::plan(&mut draft, &payments, &subscriptions);
     statuses::plan(&mut draft, &payments, &subscriptions);
@@ -88,13 +91,13 @@ impl<'a> Draft<'a> {
         self.places.get(subject).and_then(|place| self.deliveries.get_mut(*place))
     }
 
-    /// When a call has waited for a code that may be on its way, which it does since its first event came in. One that
-    /// a clock told which was ahead came in nobody knows when: then the wait began when it was decided, or begins now.
-    fn end_of_wait(&self, subject: &Subject, first_received_at: Timestamp) -> Timestamp {
+    /// When a call has waited for what may be on its way, which it does since its first event came in. One that a clock
+    /// told which was ahead came in nobody knows when: then the wait began when it was decided, or begins now.
+    fn end_of_wait(&self, subject: &Subject, first_received_at: Timestamp, wait: Duration) -> Timestamp {
         let decided_at = self.find(subject).map(|delivery| delivery.waits_from);
         let mut known = [Some(first_received_at), decided_at].into_iter().flatten();
         let begin = known.find(|at| !is_ahead(*at, self.now)).unwrap_or(self.now);
-        after(begin, self.policy.first_payment_wait)
+        after(begin, wait)
     }
 
     /// Makes the delivery what it is to be. The caller has seen that it is new, or that nothing of it was sent.
@@ -121,18 +124,22 @@ impl<'a> Draft<'a> {
     }
 
     /// Cancels calls that were queued for a fact which, after a new reading of its event, is no longer there.
-    fn withdraw_what_nobody_asks_for(&mut self, payments: &[payments::Sale<'_>]) {
+    fn withdraw_what_nobody_asks_for(&mut self, payments: &[sales::Sale<'_>]) {
         let Self { person, deliveries, .. } = self;
         let reported: HashSet<EventId> = person.facts.iter().map(|f| f.event).collect();
-        let sold: HashSet<&Subject> = payments.iter().filter(|p| p.product().is_some()).map(|p| &p.subject).collect();
+        let sold = payments.iter().filter(|p| p.product().is_some());
+        let sold: HashSet<&Subject> = sold.flat_map(|p| std::iter::once(&p.subject).chain(&p.aliases)).collect();
+        let tests_are_told = is_told(person, Mode::Test);
         for delivery in deliveries.iter_mut().filter(|d| d.is_unsent() && d.id.is_some()) {
             let asked_for = match &delivery.subject {
+                Subject::Lead(_) | Subject::Status(_) if delivery.mode == Mode::Test && !tests_are_told => false,
                 Subject::Lead(_) | Subject::Status(_) => reported.contains(&delivery.event),
                 subject @ Subject::Payment { .. } => sold.contains(subject),
             };
             if !asked_for {
                 delivery.state = DeliveryState::Cancelled;
-                delivery.reason = Some(Reason::Remapped);
+                let test = delivery.mode == Mode::Test && !tests_are_told;
+                delivery.reason = Some(if test { Reason::TestOfALiveCustomer } else { Reason::Remapped });
                 delivery.attention = false;
             }
         }
@@ -180,6 +187,18 @@ fn flag(delivery: &mut Delivery, finding: Option<(Reason, String)>) {
     delivery.attention = reason.is_some() && !delivery.acknowledged;
     delivery.reason = reason.or(settled_as);
     delivery.detail = detail;
+}
+
+/// Notes something about a call that Refairn has, which asks nobody to do anything.
+fn note(delivery: &mut Delivery, reason: Reason, detail: String) {
+    delivery.attention = false;
+    delivery.reason = Some(reason);
+    delivery.detail = Some(detail);
+}
+
+/// Test events of a customer who is known from live mode are told to nobody: Refairn knows people by address alone.
+fn is_told(person: &Person, mode: Mode) -> bool {
+    mode == Mode::Live || !person.facts.iter().any(|f| !f.kin && f.fact.mode == Mode::Live)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Draft;
-use super::payments::Sale;
+use super::sales::Sale;
+use super::{Draft, is_told};
 use crate::domain::delivery::{Delivery, Subject};
 use crate::domain::event::{EventId, Mode, Outcome};
 use crate::domain::fact::{Customer, Matter, Product, Reversal, ReversalStage, Subscription};
@@ -23,6 +23,8 @@ struct Index<'a> {
     called: HashSet<EventId>,
     /// By the events that report them.
     reported: HashMap<EventId, &'a Sale<'a>>,
+    /// Why payments were seen and not told, by their ids.
+    not_told: HashMap<(&'a str, &'a str), Reason>,
     /// By the events that are about something taken back.
     taken_back: HashMap<EventId, &'a Sale<'a>>,
     /// Modes in which Refairn has a payment.
@@ -30,7 +32,7 @@ struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn of(draft: &Draft<'_>, sales: &'a [Sale<'a>]) -> Self {
+    fn of(draft: &Draft<'a>, sales: &'a [Sale<'a>]) -> Self {
         let paid = |d: &&Delivery| matches!(d.subject, Subject::Payment { .. }) && d.state.is_told();
         let mut taken_back = HashMap::new();
         for sale in sales {
@@ -38,7 +40,17 @@ impl<'a> Index<'a> {
                 taken_back.entry(*event).or_insert(sale);
             }
         }
+        let mut not_told = HashMap::new();
+        for known in &draft.person.facts {
+            if let Matter::Customer(Customer { no_payment: Some(reason), .. }) = &known.fact.matter
+                && ends_there(*reason)
+            {
+                let own = known.fact.keys.iter().filter(|key| Some(*key) != known.fact.customer.as_ref());
+                not_told.extend(own.map(|key| ((known.scope.as_str(), key.as_str()), *reason)));
+            }
+        }
         Self {
+            not_told,
             called: draft.deliveries.iter().map(|d| d.event).collect(),
             reported: sales.iter().flat_map(|s| s.reports.iter().map(move |f| (f.event, s))).collect(),
             taken_back,
@@ -56,11 +68,19 @@ fn one(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact) -> Outcome {
         Matter::Customer(customer) => of_customer(draft, known, customer),
         Matter::Payment(_) => of_payment(index, known),
         Matter::Subscription(subscription) => of_subscription(draft, index, known, subscription),
-        Matter::Reversal(reversal) => of_reversal(draft, index, known, reversal),
+        Matter::Reversal(reversal) => of_reversal(index, known, reversal),
         Matter::Link(_) => Outcome::ignored(Reason::LinkNoted),
     };
     outcome.detail = known.fact.code_refused.clone();
     outcome
+}
+
+/// No other event will report this payment.
+const fn ends_there(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::BelowMinimum | Reason::OutOfBand | Reason::ZeroAmount | Reason::NegativeAmount | Reason::OneTimeOff
+    )
 }
 
 /// Why nothing goes out for this product, if so.
@@ -81,6 +101,8 @@ fn of_customer(draft: &Draft<'_>, known: &KnownFact, customer: &Customer) -> Out
         Reason::LeadsOff
     } else if lead_made {
         Reason::CustomerNoted
+    } else if !is_told(draft.person, fact.mode) {
+        Reason::TestOfALiveCustomer
     } else if let Some(trouble) = product_trouble(&fact.product) {
         trouble
     } else if fact.code.is_some() {
@@ -93,17 +115,21 @@ fn of_customer(draft: &Draft<'_>, known: &KnownFact, customer: &Customer) -> Out
 
 fn of_payment(index: &Index<'_>, known: &KnownFact) -> Outcome {
     let Some(sale) = index.reported.get(&known.event) else { return Outcome::ignored(Reason::AlreadyReported) };
-    let trouble = product_trouble(&sale.best.fact.product);
     let first = sale.reports.first().is_some_and(|f| f.event == known.event);
-    match trouble {
-        Some(reason) if first => Outcome::ignored(reason),
-        None if sale.product().is_none() => Outcome::ignored(Reason::ProductUnmapped),
-        Some(_) | None => Outcome::ignored(Reason::AlreadyReported),
+    match (sale.trouble, sale.seen) {
+        (Some(Reason::LinesNotSeen), Some((seen, total))) if first => {
+            let of = total.map_or_else(String::new, |total| format!(" of {total}"));
+            Outcome::unmappable(Reason::LinesNotSeen, format!("{seen}{of} lines of the invoice were seen"))
+        }
+        (Some(reason), _) if first => Outcome::ignored(reason),
+        (Some(_) | None, _) => Outcome::ignored(Reason::AlreadyReported),
     }
 }
 
 fn of_subscription(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact, subscription: &Subscription) -> Outcome {
-    let reason = if let Some(trouble) = product_trouble(&known.fact.product) {
+    let reason = if !is_told(draft.person, known.fact.mode) {
+        Reason::TestOfALiveCustomer
+    } else if let Some(trouble) = product_trouble(&known.fact.product) {
         trouble
     } else if let Some(reason) = subscription.no_call {
         reason
@@ -119,14 +145,15 @@ fn of_subscription(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact, subs
     Outcome::ignored(reason)
 }
 
-fn of_reversal(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact, reversal: &Reversal) -> Outcome {
+fn of_reversal(index: &Index<'_>, known: &KnownFact, reversal: &Reversal) -> Outcome {
     let joined = index.taken_back.get(&known.event);
     match (reversal.stage, joined) {
         (ReversalStage::Pending | ReversalStage::Void, _) => Outcome::ignored(Reason::ReversalNotFinal),
-        (ReversalStage::Final, None) => Outcome::waiting(Reason::PaymentUnknown),
-        (ReversalStage::Final, Some(sale)) if draft.find(&sale.subject).is_some() => Outcome::MAPPED,
-        (ReversalStage::Final, Some(sale)) => {
-            Outcome::ignored(product_trouble(&sale.best.fact.product).unwrap_or(Reason::NotRelevant))
+        (ReversalStage::Final, None) => {
+            let key = |key| (known.scope.as_str(), key);
+            let seen = known.fact.keys.iter().find_map(|k| index.not_told.get(&key(k.as_str())));
+            seen.map_or(Outcome::waiting(Reason::PaymentUnknown), |reason| Outcome::ignored(*reason))
         }
+        (ReversalStage::Final, Some(sale)) => sale.trouble.map_or(Outcome::MAPPED, Outcome::ignored),
     }
 }

@@ -1,105 +1,61 @@
 //! One call per payment, whichever events report it; one payment per day.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::days::{Days, Holder, start_of};
-use super::reversals::{Reversals, TakenBack};
+use super::sales::Sale;
 use super::statuses::{Subscriptions, Told};
-use super::{Draft, Wanted, flag, leads};
-use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
+use super::{Draft, Wanted, flag, leads, note};
+use crate::domain::delivery::{Call, Delivery, DeliveryState, Fate, Subject};
 use crate::domain::email::Email;
-use crate::domain::event::{EventId, Mode};
-use crate::domain::fact::{Matter, Payment};
-use crate::domain::person::{KnownFact, Person};
+use crate::domain::event::Mode;
+use crate::domain::fact::{Customer, Matter};
+use crate::domain::person::CODE_AFTER_PAYMENT_MAX;
 use crate::domain::policy::SameDayPayments;
 use crate::domain::reason::Reason;
 use crate::domain::status::Status;
 
-/// A payment and the events that report it.
-pub(super) struct Sale<'a> {
-    pub(super) subject: Subject,
-    pub(super) mode: Mode,
-    /// Every event that reports it, in the order of arrival.
-    pub(super) reports: Vec<&'a KnownFact>,
-    /// The report that counts.
-    pub(super) best: &'a KnownFact,
-    pub(super) payment: &'a Payment,
-    pub(super) taken_back: TakenBack,
-}
-
-impl<'a> Sale<'a> {
-    /// All payments of a person in the order in which they were made.
-    pub(super) fn all(person: &'a Person) -> Vec<Self> {
-        let mut reports: BTreeMap<(&str, &str), Vec<&'a KnownFact>> = BTreeMap::new();
-        for known in person.facts.iter().filter(|f| !f.kin) {
-            if let Matter::Payment(payment) = &known.fact.matter {
-                reports.entry((&known.scope, &payment.identity)).or_default().push(known);
-            }
-        }
-        let reversals = Reversals::of(person);
-        let sales = reports.into_iter().filter_map(|((scope, identity), reports)| {
-            let (best, payment) = reports
-                .iter()
-                .filter_map(|f| match &f.fact.matter {
-                    Matter::Payment(p) => Some((*f, p)),
-                    Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
-                })
-                .min_by_key(|(f, p)| (!p.primary, p.amount.is_none(), f.event))?;
-            Some(Self {
-                subject: Subject::Payment { scope: scope.to_owned(), identity: identity.to_owned() },
-                mode: best.fact.mode,
-                taken_back: reversals.taken_back(payment, best.fact.at, &reports),
-                reports,
-                best,
-                payment,
-            })
-        });
-        let mut sales: Vec<Self> = sales.collect();
-        sales.sort_by(|a, b| (a.paid_at(), &a.subject).cmp(&(b.paid_at(), &b.subject)));
-        sales
-    }
-
-    pub(super) const fn paid_at(&self) -> Timestamp {
-        self.best.fact.at
-    }
-
-    /// The Refairn product, if the sale concerns Refairn at all.
-    pub(super) fn product(&self) -> Option<&str> {
-        self.best.fact.product.id()
-    }
-
-    fn first_received_at(&self) -> Timestamp {
-        self.reports.iter().map(|f| f.received_at).min().unwrap_or(self.best.received_at)
-    }
-
-    /// The event in whose name the call is made.
-    fn event(&self) -> EventId {
-        self.reports.first().map_or(self.best.event, |f| f.event)
-    }
-}
-
+/// A payment that is heard of later than that after it was made comes from an outage, in which each event has its own
+/// delay.
+const HEARD_LATE: SignedDuration = SignedDuration::from_mins(5);
+/// How long a session waits for the invoice that is made after it.
+const INVOICE_WAIT: Duration = Duration::from_secs(3600);
 /// What all payments of a customer in one mode share.
 struct Common {
     email: Option<Email>,
     /// The customer's own call.
     lead: Option<Delivery>,
     code_known: bool,
+    /// When the customer's code came into being, where that is known.
+    code_at: Option<Timestamp>,
 }
 
 impl Common {
     fn of(draft: &Draft<'_>, mode: Mode) -> Self {
+        let code = leads::first_code(draft.person, mode);
         Self {
             email: leads::email_and_name(draft, mode).map(|(email, _)| email),
             lead: draft.find(&Subject::Lead(mode)).cloned(),
-            code_known: leads::first_code(draft.person, mode).is_some(),
+            code_known: code.is_some(),
+            code_at: code.and_then(|known| known.fact.code_at),
         }
     }
 
     /// The customer's own call was refused and nobody has dealt with it: a payment sent now would credit nobody.
     fn lead_failed(&self) -> bool {
         self.lead.as_ref().is_some_and(|l| matches!(l.state, DeliveryState::Rejected | DeliveryState::Held))
+    }
+
+    /// The payment was made before anybody referred the customer.
+    fn was_before_the_code(&self, paid_at: Timestamp) -> bool {
+        self.code_at.is_some_and(|code_at| code_at.duration_since(paid_at) > CODE_AFTER_PAYMENT_MAX)
+    }
+
+    /// Refairn knows the customer's agent, or may know it.
+    fn lead_may_be_told(&self) -> bool {
+        self.lead.as_ref().is_some_and(|lead| lead.state.is_told() || !lead.is_unsent() && lead.state.is_open())
     }
 }
 
@@ -108,23 +64,68 @@ pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Su
     let (live, test) = (Common::of(draft, Mode::Live), Common::of(draft, Mode::Test));
     let told = Told::of(&draft.deliveries);
     for sale in sales {
+        let subject = settle_on_one(draft, sale);
         let Some(product) = sale.product() else { continue };
         let common = match sale.mode {
             Mode::Live => &live,
             Mode::Test => &test,
         };
-        let old = draft.find_mut(&sale.subject);
+        let old = draft.find_mut(&subject);
         let released = old.as_ref().is_some_and(|d| d.released);
         match old {
-            Some(told) if told.state.is_told() => look_back(told, sale, common.lead.as_ref()),
+            Some(told) if told.state.is_told() => look_back(told, sale, common),
+            Some(old) if old.outcome_unknown && old.state.is_unfinished() => hold_what_was_taken_back(old, sale),
             Some(old) if !old.is_unsent() && !came_back(old, sale) => {}
             Some(_) | None => {
                 let Some(email) = &common.email else { continue };
-                let turn = turn(draft, sale, common, released, &mut days);
+                let turn = turn(draft, sales, sale, common, released, &mut days);
                 let status = subscriptions.with_payment(sale, &told);
-                draft.put(wanted(draft, sale, product, email, turn, status));
+                let wanted = wanted(draft, sale, product, email, turn, status);
+                draft.put(Wanted { subject, ..wanted });
             }
         }
+    }
+}
+
+/// The subject under which a sale is told: the one under which it was, if it was; what else was queued for it says the
+/// same, and goes.
+fn settle_on_one(draft: &mut Draft<'_>, sale: &Sale<'_>) -> Subject {
+    let subjects = || std::iter::once(&sale.subject).chain(&sale.aliases);
+    if sale.aliases.is_empty() {
+        return sale.subject.clone();
+    }
+    let sent = |s: &&Subject| draft.find(s).is_some_and(|d| d.state.is_told() || d.may_be_told() || d.outcome_unknown);
+    let kept = subjects().find(sent).unwrap_or(&sale.subject).clone();
+    for other in subjects().filter(|s| **s != kept) {
+        let Some(delivery) = draft.find_mut(other) else { continue };
+        if delivery.is_unsent() {
+            delivery.state = DeliveryState::Superseded;
+            delivery.reason = Some(Reason::AlreadyReported);
+            delivery.attention = false;
+        } else if delivery.state.is_told() {
+            let paid = sale.payment.charged_money();
+            flag(
+                delivery,
+                Some((Reason::ToldTwice, format!("the same payment of {paid} was told under another id, too"))),
+            );
+        }
+    }
+    kept
+}
+
+/// A payment that was wholly taken back after an attempt of which nobody knows how it ended is not sent again by itself.
+fn hold_what_was_taken_back(delivery: &mut Delivery, sale: &Sale<'_>) {
+    let held = delivery.reason == Some(Reason::ReversedOutcomeUnknown);
+    if delivery.state == DeliveryState::Queued && sale.taken_back.full && !delivery.released {
+        delivery.state = DeliveryState::Held;
+        delivery.reason = Some(Reason::ReversedOutcomeUnknown);
+        delivery.detail = Some(format!("{} was taken back", sale.payment.charged_money()));
+        delivery.attention = true;
+    } else if held && delivery.state == DeliveryState::Held && !sale.taken_back.full {
+        delivery.state = DeliveryState::Queued;
+        delivery.reason = Some(Reason::Retrying);
+        delivery.detail = None;
+        delivery.attention = false;
     }
 }
 
@@ -158,14 +159,44 @@ struct Turn {
     day: jiff::civil::Date,
 }
 
-fn turn(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common, released: bool, days: &mut Days) -> Turn {
+/// Why a payment is not sent without a person's word, whatever its day.
+fn hold(draft: &Draft<'_>, sales: &[Sale<'_>], sale: &Sale<'_>, common: &Common, released: bool) -> Option<Reason> {
+    if sale.payment.amount.is_none() {
+        return Some(Reason::AmountUnknown);
+    }
+    if released {
+        return None;
+    }
+    let told = |s: &Sale<'_>| {
+        let subjects = || std::iter::once(&s.subject).chain(&s.aliases);
+        subjects().any(|subject| draft.find(subject).is_some_and(|d| d.may_be_told() || d.outcome_unknown))
+    };
+    if !sale.taken_back.foreign.is_empty() {
+        Some(Reason::ReversedInAnotherCurrency)
+    } else if sales.iter().any(|other| other.may_be_same_as(sale) && told(other)) {
+        Some(Reason::MayBeReportedAlready)
+    } else if common.lead_may_be_told() && common.was_before_the_code(sale.paid_at()) {
+        Some(Reason::PaidBeforeReferral)
+    } else {
+        None
+    }
+}
+
+fn turn(
+    draft: &Draft<'_>,
+    sales: &[Sale<'_>],
+    sale: &Sale<'_>,
+    common: &Common,
+    released: bool,
+    days: &mut Days,
+) -> Turn {
     let (now, day) = (draft.now, sale.payment.day);
     let not_sent = |state, reason| Turn { state, reason: Some(reason), due_at: now, day };
     if sale.taken_back.full {
         return not_sent(DeliveryState::Cancelled, Reason::ReversedBeforeSending);
     }
-    if sale.payment.amount.is_none() {
-        return not_sent(DeliveryState::Held, Reason::AmountUnknown);
+    if let Some(reason) = hold(draft, sales, sale, common, released) {
+        return not_sent(DeliveryState::Held, reason);
     }
     if common.lead_failed() {
         days.take(day, Holder::Payment);
@@ -173,9 +204,9 @@ fn turn(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common, released: bool, day
     }
     let Some(holder) = days.holder(day) else {
         days.take(day, Holder::Payment);
-        let due_at = end_of_wait(draft, sale, common).filter(|wait| *wait > now);
-        let reason = due_at.map(|_| Reason::WaitingForReferralCode);
-        return Turn { state: DeliveryState::Queued, reason, due_at: due_at.unwrap_or(now), day };
+        let wait = end_of_wait(draft, sale, common).filter(|(end, _)| *end > now);
+        let (due_at, reason) = wait.map_or((now, None), |(end, reason)| (end, Some(reason)));
+        return Turn { state: DeliveryState::Queued, reason, due_at, day };
     };
     match (draft.policy.same_day_payments, holder) {
         (SameDayPayments::Hold, Holder::Payment) if !released => not_sent(DeliveryState::Held, Reason::SameDayPayment),
@@ -193,34 +224,78 @@ fn turn(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common, released: bool, day
     }
 }
 
-/// How long a subscription's first payment waits for the checkout session that may bring a code.
-fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common) -> Option<Timestamp> {
+/// Until when a payment waits for what may still be on its way, and for what.
+fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common) -> Option<(Timestamp, Reason)> {
+    if sale.awaits_invoice() {
+        let end = draft.end_of_wait(&sale.subject, sale.first_received_at(), INVOICE_WAIT);
+        return Some((end, Reason::WaitingForInvoice));
+    }
     let lead_made = common.lead.as_ref().is_some_and(|l| l.state.is_told());
-    let may_come = sale.payment.awaits_checkout && !common.code_known && !lead_made;
-    let mut of_scope = draft.facts(sale.mode).filter(|f| f.scope == sale.best.scope);
-    let waits = may_come
-        && !of_scope.any(|f| match &f.fact.matter {
-            Matter::Customer(c) => c.checkout_of.is_some() && c.checkout_of == sale.payment.subscription,
-            Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => false,
-        });
-    waits.then(|| draft.end_of_wait(&sale.subject, sale.first_received_at()))
+    let told_by_its_session = sale.payments().any(|p| !p.awaits_checkout);
+    if told_by_its_session || common.code_known || lead_made || draft.policy.first_payment_wait.is_zero() {
+        return None;
+    }
+    if draft
+        .person
+        .facts
+        .iter()
+        .any(|f| f.scope == sale.best.scope && is_session_of(&f.fact.matter, &f.fact.keys, sale))
+    {
+        return None;
+    }
+    let heard = sale.first_received_at();
+    let late = heard.duration_since(sale.paid_at());
+    let wait = if late > HEARD_LATE {
+        let as_late = Duration::try_from(late).unwrap_or_default();
+        as_late.min(draft.policy.late_payment_wait_max).max(draft.policy.first_payment_wait)
+    } else {
+        draft.policy.first_payment_wait
+    };
+    Some((draft.end_of_wait(&sale.subject, heard, wait), Reason::WaitingForReferralCode))
+}
+
+/// A checkout session that names the sale's subscription, invoice or intent: it has brought what it can.
+fn is_session_of(matter: &Matter, keys: &[String], sale: &Sale<'_>) -> bool {
+    let subscription = sale.payment.subscription.as_deref();
+    match matter {
+        Matter::Customer(Customer { checkout_of: Some(of), .. }) if Some(of.as_str()) == subscription => true,
+        Matter::Customer(Customer { checkout: true, .. }) => keys.iter().any(|key| sale.ties.contains(key.as_str())),
+        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => {
+            false
+        }
+    }
 }
 
 /// Whether something happened since to a payment that Refairn has.
-fn look_back(delivery: &mut Delivery, sale: &Sale<'_>, lead: Option<&Delivery>) {
-    let finding = if sale.taken_back.amount.is_zero() {
-        let late = lead.is_some_and(|lead| credited_nobody(delivery, lead));
-        late.then(|| (Reason::ReferralCodeLate, format!("{} earned nobody a commission", sale.payment.charged_money())))
+fn look_back(delivery: &mut Delivery, sale: &Sale<'_>, common: &Common) {
+    if sale.taken_back.is_some() && delivery.fate() == Some(Fate::CreditedNobody) {
+        // There is no commission that anybody could take back.
+        note(delivery, Reason::ReversedNobodyCredited, taken_back(sale, delivery));
+        return;
+    }
+    let finding = if sale.taken_back.is_some() {
+        Some((Reason::Reversed, taken_back(sale, delivery)))
     } else {
-        let receipt = delivery.receipt.as_ref();
-        let commission = receipt.and_then(|r| r.commission_id.as_ref());
-        let commission = commission.map_or_else(|| "its commission".to_owned(), |id| format!("commission {id}"));
-        let hold = receipt.and_then(|r| r.hold_until.as_ref());
-        let hold = hold.map_or_else(String::new, |day| format!(", on hold until {day}"));
-        let (taken, paid) = (sale.taken_back.amount.normalize(), sale.payment.charged_money());
-        Some((Reason::Reversed, format!("{taken} of {paid} was taken back; {commission}{hold}")))
+        let late = common.lead.as_ref().is_some_and(|lead| credited_nobody(delivery, lead));
+        let late = late && !common.was_before_the_code(sale.paid_at());
+        late.then(|| (Reason::ReferralCodeLate, format!("{} earned nobody a commission", sale.payment.charged_money())))
     };
     flag(delivery, finding);
+}
+
+/// How much went back, of what, and which commission that is about.
+fn taken_back(sale: &Sale<'_>, delivery: &Delivery) -> String {
+    let receipt = delivery.receipt.as_ref();
+    let commission = receipt.and_then(|r| r.commission_id.as_ref());
+    let commission = commission.map_or_else(|| "its commission".to_owned(), |id| format!("commission {id}"));
+    let hold = receipt.and_then(|r| r.hold_until.as_ref());
+    let hold = hold.map_or_else(String::new, |day| format!(", on hold until {day}"));
+    let own = Some(sale.taken_back.amount.normalize().to_string()).filter(|_| !sale.taken_back.amount.is_zero());
+    let foreign = sale.taken_back.foreign.iter().map(ToString::to_string);
+    let taken: Vec<String> = own.into_iter().chain(foreign).collect();
+    let told = delivery.call.amount().filter(|told| *told != sale.payment.charged);
+    let told = told.map_or_else(String::new, |told| format!(", of which Refairn was told {}", told.normalize()));
+    format!("{} of {}{told} was taken back; {commission}{hold}", taken.join(" and "), sale.payment.charged_money())
 }
 
 /// The customer's own call, with a code, came after the payment: too late for an agent to be credited.

@@ -1,12 +1,15 @@
 //! What was taken back of a payment: refunds and disputes, joined to it in whatever order they came.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
+use super::charges::Charges;
+use super::sales::link;
 use crate::domain::event::EventId;
-use crate::domain::fact::{Fact, Matter, Payment, Reversal, ReversalStage};
+use crate::domain::fact::{Fact, Matter, Payment, Reversal};
+use crate::domain::money::Money;
 use crate::domain::person::{KnownFact, Person};
 
 /// A charge is made at most this long before its invoice counts as paid (bank debits take days to clear) ...
@@ -17,12 +20,21 @@ const CHARGE_AFTER_PAID_MAX: SignedDuration = SignedDuration::from_mins(10);
 /// What was taken back of one payment.
 #[derive(Debug, Default)]
 pub(super) struct TakenBack {
-    /// How much, standard units of the payment's currency.
+    /// How much, standard units of the payment's currency, beyond what was charged too much.
     pub(super) amount: Decimal,
     /// Nothing is left.
     pub(super) full: bool,
+    /// What went back in other currencies: nobody can say how much of the payment that is.
+    pub(super) foreign: Vec<Money>,
     /// The events that are about it, of whatever stage.
     pub(super) events: Vec<EventId>,
+}
+
+impl TakenBack {
+    /// Something went back.
+    pub(super) fn is_some(&self) -> bool {
+        !self.amount.is_zero() || !self.foreign.is_empty()
+    }
 }
 
 /// What ties a fact to one payment, rather than to a customer who has many.
@@ -69,12 +81,19 @@ impl<'a> Reversals<'a> {
         Self { person, all, by_key, links }
     }
 
-    /// What was taken back of the payment that these facts report.
-    pub(super) fn taken_back(&self, payment: &'a Payment, paid_at: Timestamp, reports: &[&'a KnownFact]) -> TakenBack {
+    /// What was taken back of the payment that these facts report, which has `ties` for its own ids.
+    pub(super) fn taken_back(
+        &self,
+        payment: &'a Payment,
+        paid_at: Timestamp,
+        reports: &[&'a KnownFact],
+        ties: &HashSet<&'a str>,
+    ) -> TakenBack {
         let Some(scope) = reports.first().map(|f| f.scope.as_str()).filter(|_| !self.all.is_empty()) else {
             return TakenBack::default();
         };
         let mut keys: BTreeSet<&str> = reports.iter().flat_map(|f| payment_keys(&f.fact)).collect();
+        keys.extend(ties);
         keys.insert(&payment.identity);
         self.follow_links(scope, &mut keys);
         let customers: BTreeSet<&str> = reports.iter().filter_map(|f| f.fact.customer.as_deref()).collect();
@@ -86,8 +105,13 @@ impl<'a> Reversals<'a> {
         }
         let places: BTreeSet<usize> =
             keys.iter().filter_map(|k| self.by_key.get(&(scope, *k))).flatten().copied().collect();
+        let mut charges = Charges::of(payment);
+        for link in keys.iter().filter_map(|key| self.links.get(&(scope, *key))).flatten().filter_map(|f| link(&f.fact))
+        {
+            charges.brought(link.of_charge.as_deref(), link.paid);
+        }
         let joined: Vec<_> = places.into_iter().filter_map(|place| self.all.get(place)).copied().collect();
-        sum(payment, &joined)
+        charges.taken_back(&joined)
     }
 
     /// Adds all keys that links tie to these, in however many steps.
@@ -130,42 +154,4 @@ fn looks_like(
         }
         Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => true,
     })
-}
-
-/// Adds up refunds, each at its last known stage; a running total from the provider counts if it is more.
-fn sum(payment: &Payment, joined: &[(&KnownFact, &Reversal)]) -> TakenBack {
-    let identities: BTreeSet<&str> = joined.iter().map(|(_, r)| r.identity.as_str()).collect();
-    let (mut single, mut total, mut void, mut full) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO, false);
-    for identity in identities {
-        let of_one = joined.iter().filter(|(_, r)| r.identity == identity);
-        let Some((_, last)) = of_one.max_by_key(|(f, r)| (f.fact.at, rank(r.stage), r.money.amount, f.event)) else {
-            continue;
-        };
-        match (last.stage, last.cumulative) {
-            (ReversalStage::Final, true) => {
-                total = total.max(last.money.amount);
-                full |= last.full;
-            }
-            (ReversalStage::Final, false) => {
-                single += last.money.amount;
-                full |= last.full;
-            }
-            (ReversalStage::Void, _) if !last.dispute => void += last.money.amount,
-            (ReversalStage::Void, _) => {}
-            (ReversalStage::Pending, _) => {}
-        }
-    }
-    // A refund that failed is still part of the running total.
-    let remaining = (total - void).max(Decimal::ZERO);
-    let amount = single.max(remaining);
-    let full = amount > Decimal::ZERO && ((full && void.is_zero()) || amount >= payment.charged);
-    TakenBack { amount, full, events: joined.iter().map(|(f, _)| f.event).collect() }
-}
-
-const fn rank(stage: ReversalStage) -> u8 {
-    match stage {
-        ReversalStage::Pending => 0,
-        ReversalStage::Final => 1,
-        ReversalStage::Void => 2,
-    }
 }

@@ -2,13 +2,15 @@
 //! who have paid before.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::days::{Days, Holder, end_of, start_of};
-use super::payments::Sale;
-use super::{Draft, Wanted};
+use super::sales::Sale;
+use super::{Draft, Wanted, is_told};
+use crate::clock::after;
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
 use crate::domain::event::{EventId, Mode};
 use crate::domain::fact::{self, Matter};
@@ -25,10 +27,28 @@ struct Report<'a> {
     status: Status,
 }
 
-impl Report<'_> {
-    /// Later reports win; of two at the same time the terminal one does, for a snapshot may be as old as the end.
-    fn order(&self) -> impl Ord + use<> {
-        (self.known.fact.at, self.status == Status::Cancelled, self.known.event)
+/// How long after its day a status still waits: a payment of the last second of a day is heard a while later.
+const AFTER_DAY_END: Duration = Duration::from_secs(3 * 3600);
+
+/// Puts the reports of one subscription in their order. Of two of the same second the terminal one is the later, for a
+/// snapshot may be as old as the end; then the one that names the other's status as the one it replaced; then the
+/// stronger status. Arrival decides nothing but between reports that say the same.
+fn in_order(reports: &mut [Report<'_>]) {
+    reports.sort_by_key(|r| (r.known.fact.at, r.status == Status::Cancelled, r.status, r.known.event));
+    for same in reports.chunk_by_mut(|a, b| {
+        a.known.fact.at == b.known.fact.at && (a.status == Status::Cancelled) == (b.status == Status::Cancelled)
+    }) {
+        // A step for each: a report goes behind those that it follows, and none is moved twice in a circle.
+        for place in 0..same.len() {
+            let replaced =
+                |a: &Report<'_>, b: &Report<'_>| a.subscription.before.as_ref() == Some(&b.subscription.as_given);
+            let follows = |a: &Report<'_>, b: &Report<'_>| replaced(a, b) && !replaced(b, a);
+            let behind = same.get(place..).unwrap_or_default();
+            let last = behind.first().and_then(|own| behind.iter().rposition(|other| follows(own, other)));
+            if let Some(moved) = last.and_then(|last| same.get_mut(place..=place + last)) {
+                moved.rotate_left(1.min(moved.len()));
+            }
+        }
     }
 }
 
@@ -53,9 +73,16 @@ impl<'a> Subscription<'a> {
 
     /// What it was when it was paid for.
     fn at_payment(&self, paid_at: Timestamp) -> Status {
-        match self.reports.iter().filter(|r| r.known.fact.at <= paid_at).max_by_key(|r| r.order()) {
+        let in_trial = |r: &Report<'_>| {
+            let began = r.subscription.trial_start.is_none_or(|start| start <= paid_at);
+            let ended = r.subscription.trial_end.is_some_and(|end| end <= paid_at);
+            r.status == Status::Trialing && began && !ended
+        };
+        match self.reports.iter().rfind(|r| r.known.fact.at <= paid_at) {
             Some(r) if r.status == Status::Cancelled => Status::Cancelled,
-            Some(r) if r.status == Status::Trialing && r.subscription.trial_end.is_none_or(|end| end > paid_at) => {
+            Some(r) if in_trial(r) => Status::Trialing,
+            // The report of a trial may be stamped a moment after the payment that it spans.
+            None if self.reports.iter().any(|r| r.subscription.trial_start.is_some() && in_trial(r)) => {
                 Status::Trialing
             }
             Some(_) | None => Status::Active,
@@ -81,6 +108,7 @@ impl<'a> Subscriptions<'a> {
                 own.sales.push(sale);
             }
         }
+        all.values_mut().for_each(|own| in_order(&mut own.reports));
         Self(all)
     }
 
@@ -149,10 +177,8 @@ fn standing<'a>(
     for (subscription, report, _) in subscriptions.reports(mode).filter(|(.., p)| *p == product) {
         reports.push(*report);
         let key = (report.known.scope.as_str(), report.subscription.id.as_str());
-        let newer = latest.get(&key).is_none_or(|(_, old)| old.order() < report.order());
-        if newer {
-            latest.insert(key, (subscription, *report));
-        }
+        // They come in their order.
+        latest.insert(key, (subscription, *report));
     }
     let kept = || sales.iter().filter(|s| s.mode == mode && !s.taken_back.full);
     let each = latest.values().map(|(subscription, report)| {
@@ -183,7 +209,7 @@ fn recovers(sale: &Sale<'_>, report: &Report<'_>) -> bool {
 }
 
 pub(super) fn plan<'a>(draft: &mut Draft<'_>, sales: &'a [Sale<'a>], subscriptions: &Subscriptions<'a>) {
-    for mode in [Mode::Live, Mode::Test] {
+    for mode in [Mode::Live, Mode::Test].into_iter().filter(|mode| is_told(draft.person, *mode)) {
         let products: BTreeSet<&str> = subscriptions.reports(mode).map(|(.., product)| product).collect();
         for product in products {
             let wanted = wanted(draft, sales, subscriptions, mode, product);
@@ -240,10 +266,13 @@ fn wanted<'a>(
     }
     let event = event_to_tell(draft, &standing)?;
     let subject = Subject::Status(event);
-    let day = free_day(draft, sales, &subject, standing.day)?;
+    // A past day may belong to a payment that is still on its way.
+    let heard = standing.reports.iter().map(|r| r.known.received_at).max()?;
+    let heard_on = heard.to_zoned(policy.time_zone.clone()).date();
+    let day = free_day(draft, sales, &subject, standing.day.max(heard_on))?;
     let due_at = match policy.status_updates {
         StatusUpdates::Immediate => start_of(day, &policy.time_zone),
-        StatusUpdates::EndOfDay | StatusUpdates::Off => end_of(day, &policy.time_zone),
+        StatusUpdates::EndOfDay | StatusUpdates::Off => after(end_of(day, &policy.time_zone), AFTER_DAY_END),
     };
     let Call::PaymentSucceeded { email, currency, .. } = &last_paid.call else { return None };
     Some(Wanted {

@@ -46,6 +46,7 @@ fn event(key: &str) -> NewEvent {
 fn payment(identity: &str, email: Option<&str>, day: &str) -> Fact {
     let payment = Payment {
         identity: identity.into(),
+        ties: vec![],
         amount: Some(30.into()),
         charged: 30.into(),
         currency: "usd".parse().unwrap(),

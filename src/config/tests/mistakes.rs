@@ -88,6 +88,7 @@ fn every_number_has_its_range() {
         ("delivery", "retry_max_wait_s", 1, 86_400),
         ("delivery", "give_up_after_h", 1, 720),
         ("delivery", "first_payment_wait_s", 0, 600),
+        ("delivery", "late_payment_wait_max_s", 0, 86_400),
     ];
     for (section, key, least, most) in numbers {
         let set = |value: &str| Setup::least().toml(&format!("[{section}]\n{key} = {value}\n"));

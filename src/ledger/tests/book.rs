@@ -62,6 +62,7 @@ impl Book {
     pub(super) fn payment(&mut self, when: &str, identity: &str, amount: i64) -> &mut Payment {
         let payment = Payment {
             identity: identity.into(),
+            ties: vec![],
             amount: Some(amount.into()),
             charged: amount.into(),
             currency: "usd".parse().unwrap(),
@@ -92,7 +93,7 @@ impl Book {
     }
 
     pub(super) fn reversal(&mut self, when: &str, payment: &str, amount: i64, stage: ReversalStage) {
-        let money = Money { amount: amount.into(), currency: "usd".parse().unwrap() };
+        let money = Money::new(amount.into(), "usd".parse().unwrap());
         let identity = format!("re_{}", self.person.facts.len());
         let reversal = Reversal {
             identity,

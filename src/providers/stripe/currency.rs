@@ -1,6 +1,8 @@
 //! How many decimals Stripe's integer amounts have. Stripe's own table, not ISO 4217's.
 
-use crate::domain::money::{Currency, Money};
+use rust_decimal::Decimal;
+
+use crate::domain::money::{Currency, Money, standard};
 
 /// Amounts are in the standard unit itself. UGX is on Stripe's list of these but comes in hundredths.
 const NO_DECIMALS: &[&str] =
@@ -22,18 +24,23 @@ pub(super) fn scale(currency: Currency) -> u32 {
 }
 
 /// An amount as Stripe writes it, in standard units.
+pub(super) fn amount(minor: i64, currency: Currency) -> Decimal {
+    standard(minor, scale(currency))
+}
+
+/// The same with its currency.
 pub(super) fn money(minor: i64, currency: Currency) -> Money {
-    Money::from_minor(minor, scale(currency), currency)
+    Money::new(amount(minor, currency), currency)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::money;
+    use super::amount;
 
     #[test]
     fn amounts_have_the_decimals_that_stripe_gives_them() {
         let check = |minor: i64, code: &str, expected: &str| {
-            assert_eq!(money(minor, code.parse().unwrap()).amount.to_string(), expected, "{code}");
+            assert_eq!(amount(minor, code.parse().unwrap()).to_string(), expected, "{code}");
         };
         check(2_999, "usd", "29.99");
         check(10_000, "eur", "100");

@@ -8,7 +8,7 @@ mod subscription;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::currency::money;
+use super::currency::amount;
 use super::payload::{About, Body, Event, Unmapped};
 use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, Rules};
 use crate::domain::event::Mode;
@@ -123,7 +123,7 @@ impl Reader<'_> {
 
     /// A payment, unless it is too small to count.
     fn payment(&self, about: About<'_>, paid: Paid) -> Reading {
-        let charged = money(paid.minor, paid.currency).amount;
+        let charged = amount(paid.minor, paid.currency);
         if self.rules.minimum_amount.get(&paid.currency).is_some_and(|minimum| charged < *minimum) {
             return self.no_payment(about, paid.at, Reason::BelowMinimum);
         }
@@ -133,8 +133,11 @@ impl Reader<'_> {
             // Not among what Stripe's events say; configuration refuses them.
             CommissionBase::Requested | CommissionBase::NetOfFees => None,
         };
+        let lasting = [about.customer.as_ref(), paid.subscription.as_ref()];
+        let ties = about.keys.iter().filter(|key| !lasting.contains(&Some(*key))).cloned().collect();
         let payment = Payment {
             identity: paid.identity,
+            ties,
             amount,
             charged,
             currency: paid.currency,

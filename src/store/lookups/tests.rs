@@ -65,6 +65,7 @@ async fn unknown(store: &Store, key: &str, customer: Option<&str>) -> EventId {
     let id = record(store, key).await;
     let payment = Payment {
         identity: key.into(),
+        ties: vec![],
         amount: Some(30.into()),
         charged: 30.into(),
         currency: "usd".parse().unwrap(),

@@ -10,7 +10,10 @@ async fn add(store: &Store, from: usize, count: usize, email: &str) {
     let mut events = Vec::new();
     for n in from..from + count {
         let id = store.record(event(&format!("{email} {n}"))).await.unwrap().id;
-        let reading = Reading::Fact(Box::new(Fact { customer: None, ..fact(Some(email), Matter::Link) }));
+        let reading = Reading::Fact(Box::new(Fact {
+            customer: None,
+            ..fact(Some(email), Matter::Link(crate::domain::fact::Link::default()))
+        }));
         let (endpoint, business) = ("stripe".to_owned(), "biz_1".to_owned());
         events.push(Mapped { id, endpoint, business, received_at: now(), reading });
     }

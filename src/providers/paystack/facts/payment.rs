@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Context, Missing, SCALE, required, transaction_key};
 use crate::domain::endpoint::CommissionBase;
 use crate::domain::fact::{Fact, Matter, Payment};
-use crate::domain::money::{Currency, Money};
+use crate::domain::money::{Currency, standard};
 use crate::domain::reason::Reason;
 use crate::providers::paystack::payload::{Invoice, Transaction, TransactionStatus};
 
@@ -70,7 +70,7 @@ struct Paid {
 
 fn payment(context: &Context<'_>, paid: Paid) -> Fact {
     let Paid { reference, paid, base, currency, at, primary } = paid;
-    let charged = Money::from_minor(paid, SCALE, currency).amount;
+    let charged = standard(paid, SCALE);
     let below = context.rules.minimum_amount.get(&currency).is_some_and(|minimum| charged < *minimum);
     let no_payment = match base.unwrap_or(paid).min(paid) {
         i64::MIN..0 => Some(Reason::NegativeAmount),
@@ -81,10 +81,12 @@ fn payment(context: &Context<'_>, paid: Paid) -> Fact {
         return context.customer_only(at, context.product_sold(), why);
     }
     let mut keys = context.lasting_keys();
-    keys.push(transaction_key(&reference));
+    let own = transaction_key(&reference);
+    keys.push(own.clone());
     let payment = Payment {
         identity: reference,
-        amount: base.map(|base| Money::from_minor(base, SCALE, currency).amount),
+        ties: vec![own],
+        amount: base.map(|base| standard(base, SCALE)),
         charged,
         currency,
         day: context.rules.day(at),

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::super::currency::money;
+use super::super::currency::amount;
 use super::super::payload::{Charge, PaymentIntent, PaymentStatus, Session, SessionMode, Tax, Unmapped};
 use super::{Paid, Reader, need, need_amount, need_currency};
 use crate::domain::fact::Reading;
@@ -42,7 +42,7 @@ fn one_off(reader: &Reader<'_>, session: Session<'_>) -> Result<Reading, Unmappe
     let currency = need_currency(session.currency)?;
     let identity = need(session.payment_intent.or(session.id), "payment_intent", "an id, and so is data.object.id")?;
     let untaxed = match session.tax {
-        Tax::Unlisted => Some(money(minor, currency).amount),
+        Tax::Unlisted => Some(amount(minor, currency)),
         listed @ (Tax::Sum(_) | Tax::Unreadable) => without(minor, listed, currency),
     };
     let at = reader.created;
@@ -86,7 +86,7 @@ pub(super) fn charge_succeeded(reader: &Reader<'_>, charge: Charge<'_>) -> Readi
 
 fn without(minor: i64, tax: Tax, currency: Currency) -> Option<Decimal> {
     match tax {
-        Tax::Sum(tax) => Some(money(minor.checked_sub(tax)?, currency).amount),
+        Tax::Sum(tax) => Some(amount(minor.checked_sub(tax)?, currency)),
         Tax::Unlisted | Tax::Unreadable => None,
     }
 }

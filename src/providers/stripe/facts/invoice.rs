@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::super::currency::{money, scale};
+use super::super::currency::{amount, scale};
 use super::super::payload::{About, Invoice, InvoicePayment, InvoiceStatus, Tax, Unmapped};
 use super::{Paid, Reader, need, need_amount, need_currency};
 use crate::domain::endpoint::OutOfBand;
@@ -81,14 +81,14 @@ fn nothing_charged(reader: &Reader<'_>, invoice: Invoice<'_>) -> Reading {
 
 /// What of the paid amount is not tax, standard units. What credit paid is shared out over net and tax alike.
 fn untaxed(invoice: &Invoice<'_>, minor: i64, currency: Currency) -> Option<Decimal> {
-    let charged = money(minor, currency).amount;
+    let charged = amount(minor, currency);
     let net = match (invoice.total_excluding_tax, invoice.tax) {
         (Some(net), _) => net,
         (None, Tax::Sum(tax)) => invoice.total?.checked_sub(tax)?,
         (None, Tax::Unlisted) => return Some(charged),
         (None, Tax::Unreadable) => return None,
     };
-    let (net, total) = (money(net, currency).amount, money(invoice.total?, currency).amount);
+    let (net, total) = (amount(net, currency), amount(invoice.total?, currency));
     if charged == total { Some(net) } else { share(charged, net, total, scale(currency)) }
 }
 

@@ -1,0 +1,324 @@
+//! Sales: what was paid once, whichever events report it and by whatever ids.
+//!
+//! Reports belong to one sale when they share an id that no other payment has, or when links tie their ids together: a
+//! checkout session knows its payment intent, an invoice its number, and only a third event names both.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::reversals::{Reversals, TakenBack};
+use crate::domain::delivery::Subject;
+use crate::domain::event::{EventId, Mode};
+use crate::domain::fact::{Customer, Fact, Link, Matter, Payment, Product};
+use crate::domain::person::{KnownFact, Person};
+use crate::domain::reason::Reason;
+
+/// An invoice that a session lets be made afterwards is paid at most this long before or after the session.
+const RECEIPT_APART_MAX: SignedDuration = SignedDuration::from_hours(24);
+
+/// A payment and the events that report it.
+pub(super) struct Sale<'a> {
+    /// Under which it is told, unless it was told under another already.
+    pub(super) subject: Subject,
+    /// The other identities under which it is reported: it may have been told under any of them.
+    pub(super) aliases: Vec<Subject>,
+    pub(super) mode: Mode,
+    /// Every event that reports it, in the order of arrival.
+    pub(super) reports: Vec<&'a KnownFact>,
+    /// The report that counts.
+    pub(super) best: &'a KnownFact,
+    pub(super) payment: &'a Payment,
+    pub(super) taken_back: TakenBack,
+    /// Every id that is its own.
+    pub(super) ties: HashSet<&'a str>,
+    product: Option<String>,
+    /// Why no call is made for it.
+    pub(super) trouble: Option<Reason>,
+    /// Lines that were seen and lines there are, where a part of them did not decide.
+    pub(super) seen: Option<(u32, Option<u32>)>,
+}
+
+impl<'a> Sale<'a> {
+    /// All payments of a person in the order in which they were made.
+    pub(super) fn all(person: &'a Person) -> Vec<Self> {
+        let joins = Joins::of(person);
+        let mut reports: BTreeMap<(&str, usize), Vec<&'a KnownFact>> = BTreeMap::new();
+        for known in person.facts.iter().filter(|f| !f.kin) {
+            if let Matter::Payment(payment) = &known.fact.matter {
+                let group = joins.group(&known.scope, &payment.identity);
+                reports.entry((&known.scope, group)).or_default().push(known);
+            }
+        }
+        let reversals = Reversals::of(person);
+        let knowledge = Knowledge::of(person);
+        let sales = reports.into_values().filter_map(|reports| Self::of(reports, &joins, &reversals, &knowledge));
+        let mut sales: Vec<Self> = sales.collect();
+        sales.sort_by(|a, b| (a.paid_at(), &a.subject).cmp(&(b.paid_at(), &b.subject)));
+        sales
+    }
+
+    fn of(
+        reports: Vec<&'a KnownFact>,
+        joins: &Joins<'a>,
+        reversals: &Reversals<'a>,
+        knowledge: &Knowledge<'a>,
+    ) -> Option<Self> {
+        let payment_of = |f: &&'a KnownFact| payment(&f.fact).map(|p| (*f, p));
+        let (best, payment) = reports.iter().filter_map(payment_of).min_by_key(|(f, p)| {
+            // Never by arrival, but where all else is the same.
+            let waits = p.awaits_invoice || p.needs_session;
+            let vague = (f.fact.product.id().is_none(), f.fact.rank, waits, !p.primary, p.amount.is_none());
+            (vague, &p.identity, f.fact.at, f.event)
+        })?;
+        let scope = best.scope.as_str();
+        let mut ties: HashSet<&str> = reports.iter().flat_map(|f| own_keys(&f.fact)).collect();
+        ties.extend(joins.members(scope, &payment.identity));
+        let identities: HashSet<&str> =
+            reports.iter().filter_map(payment_of).map(|(_, p)| p.identity.as_str()).collect();
+        let mut others: Vec<&str> = identities.into_iter().filter(|identity| *identity != payment.identity).collect();
+        others.sort_unstable();
+        let subject = |identity: &str| Subject::Payment { scope: scope.to_owned(), identity: identity.to_owned() };
+        let (product, seen) = knowledge.product(best, payment);
+        let trouble = knowledge.trouble(&reports, best, &ties).or_else(|| product.is_none().then(|| no_product(best)));
+        Some(Self {
+            subject: subject(&payment.identity),
+            aliases: others.into_iter().map(subject).collect(),
+            mode: best.fact.mode,
+            taken_back: reversals.taken_back(payment, best.fact.at, &reports, &ties),
+            reports,
+            best,
+            payment,
+            ties,
+            product: product.map(str::to_owned),
+            trouble,
+            seen,
+        })
+    }
+
+    pub(super) const fn paid_at(&self) -> Timestamp {
+        self.best.fact.at
+    }
+
+    /// The Refairn product, if the sale concerns Refairn at all.
+    pub(super) fn product(&self) -> Option<&str> {
+        self.product.as_deref().filter(|_| self.trouble.is_none())
+    }
+
+    pub(super) fn first_received_at(&self) -> Timestamp {
+        self.reports.iter().map(|f| f.received_at).min().unwrap_or(self.best.received_at)
+    }
+
+    /// The event in whose name the call is made.
+    pub(super) fn event(&self) -> EventId {
+        self.reports.first().map_or(self.best.event, |f| f.event)
+    }
+
+    /// Its reports, as payments.
+    pub(super) fn payments(&self) -> impl Iterator<Item = &'a Payment> {
+        self.reports.iter().filter_map(|f| payment(&f.fact))
+    }
+
+    /// Only a session reports it, whose invoice is made afterwards.
+    pub(super) fn awaits_invoice(&self) -> bool {
+        self.payments().all(|p| p.awaits_invoice)
+    }
+
+    /// A session and an invoice that look like one sale, and that nothing ties.
+    pub(super) fn may_be_same_as(&self, other: &Self) -> bool {
+        let invoice = |s: &Self| s.payment.subscription.is_none() && s.payments().all(|p| p.awaits_checkout);
+        let pair = |a: &Self, b: &Self| a.awaits_invoice() && invoice(b);
+        let customer = |s: &Self| s.reports.iter().find_map(|f| f.fact.customer.as_deref());
+        let apart = self.paid_at().duration_since(other.paid_at()).abs();
+        (pair(self, other) || pair(other, self))
+            && self.best.scope == other.best.scope
+            && customer(self).is_some()
+            && customer(self) == customer(other)
+            && self.payment.charged_money() == other.payment.charged_money()
+            && apart <= RECEIPT_APART_MAX
+    }
+}
+
+const fn payment(fact: &Fact) -> Option<&Payment> {
+    match &fact.matter {
+        Matter::Payment(payment) => Some(payment),
+        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
+    }
+}
+
+const fn no_product(best: &KnownFact) -> Reason {
+    match best.fact.product {
+        Product::NoTestProduct => Reason::TestModeOff,
+        Product::Undecided { .. } => Reason::LinesNotSeen,
+        Product::Unmapped | Product::Unnamed | Product::Id(_) => Reason::ProductUnmapped,
+    }
+}
+
+/// Ids of a fact that only its one payment has.
+fn own_keys(fact: &Fact) -> impl Iterator<Item = &str> {
+    let none: &[String] = &[];
+    let (keys, lasting) = match &fact.matter {
+        Matter::Payment(p) => (p.ties.as_slice(), None),
+        Matter::Customer(Customer { checkout: true, checkout_of, .. }) => {
+            (fact.keys.as_slice(), checkout_of.as_deref())
+        }
+        Matter::Link(_) => (fact.keys.as_slice(), None),
+        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) => (none, None),
+    };
+    let customer = fact.customer.as_deref();
+    let identity = payment(fact).map(|p| p.identity.as_str());
+    let own = keys.iter().map(String::as_str).filter(move |key| Some(*key) != customer && Some(*key) != lasting);
+    own.chain(identity)
+}
+
+/// Which ids belong to one sale.
+struct Joins<'a> {
+    places: HashMap<(&'a str, &'a str), usize>,
+    parents: Vec<usize>,
+    members: HashMap<usize, Vec<&'a str>>,
+}
+
+impl<'a> Joins<'a> {
+    fn of(person: &'a Person) -> Self {
+        let mut joins = Self { places: HashMap::new(), parents: Vec::new(), members: HashMap::new() };
+        for known in person.facts.iter().filter(|f| !f.kin) {
+            let mut first = None;
+            for key in own_keys(&known.fact) {
+                let next = joins.parents.len();
+                let place = *joins.places.entry((known.scope.as_str(), key)).or_insert(next);
+                if place == next {
+                    joins.parents.push(next);
+                }
+                match first {
+                    None => first = Some(place),
+                    Some(first) => joins.join(first, place),
+                }
+            }
+        }
+        let places: Vec<(&str, usize)> = joins.places.iter().map(|((_, key), place)| (*key, *place)).collect();
+        for (key, place) in places {
+            let root = joins.root(place);
+            joins.members.entry(root).or_default().push(key);
+        }
+        joins
+    }
+
+    fn root(&self, mut place: usize) -> usize {
+        while let Some(parent) = self.parents.get(place).filter(|parent| **parent != place) {
+            place = *parent;
+        }
+        place
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        if let Some(parent) = self.parents.get_mut(a.max(b)) {
+            *parent = a.min(b);
+        }
+    }
+
+    /// The number of the sale that has this id.
+    fn group(&self, scope: &str, identity: &str) -> usize {
+        self.places.get(&(scope, identity)).map_or(usize::MAX, |place| self.root(*place))
+    }
+
+    /// All ids of the sale that has this one.
+    fn members(&self, scope: &str, identity: &str) -> impl Iterator<Item = &'a str> {
+        self.members.get(&self.group(scope, identity)).into_iter().flatten().copied()
+    }
+}
+
+/// What other facts say about sales.
+struct Knowledge<'a> {
+    /// Products of subscriptions, by scope and id: what their items say, and what their payments did.
+    items: HashMap<(&'a str, &'a str), &'a str>,
+    paid: HashMap<(&'a str, &'a str), (Timestamp, &'a str)>,
+    /// Intents of sessions whose money was held first.
+    captures: HashSet<(&'a str, &'a str)>,
+    /// Reports that an endpoint of that place refuses, by one of their ids.
+    refused: HashMap<(&'a str, &'a str), (u32, Reason)>,
+    /// Modes in which something is known of the person.
+    live: bool,
+}
+
+impl<'a> Knowledge<'a> {
+    fn of(person: &'a Person) -> Self {
+        let mut all = Self {
+            items: HashMap::new(),
+            paid: HashMap::new(),
+            captures: HashSet::new(),
+            refused: HashMap::new(),
+            live: person.facts.iter().any(|f| !f.kin && f.fact.mode == Mode::Live),
+        };
+        for known in &person.facts {
+            let (scope, fact) = (known.scope.as_str(), &known.fact);
+            match &fact.matter {
+                Matter::Subscription(s) => {
+                    if let Some(product) = fact.product.id() {
+                        all.items.insert((scope, &s.id), product);
+                    }
+                }
+                Matter::Payment(p) => {
+                    let of = p.subscription.as_deref().zip(fact.product.id());
+                    if let Some((subscription, product)) = of {
+                        let paid = all.paid.entry((scope, subscription)).or_insert((fact.at, product));
+                        *paid = (*paid).max((fact.at, product));
+                    }
+                }
+                Matter::Customer(customer) => {
+                    if let Some(intent) = customer.captures.as_deref() {
+                        all.captures.insert((scope, intent));
+                    }
+                    if customer.no_payment == Some(Reason::BelowMinimum) && fact.product.id().is_some() {
+                        let refusal = (fact.rank, Reason::BelowMinimum);
+                        for key in fact.keys.iter().filter(|key| Some(*key) != fact.customer.as_ref()) {
+                            all.refused.entry((scope, key)).or_insert(refusal);
+                        }
+                    }
+                }
+                Matter::Reversal(_) | Matter::Link(_) => {}
+            }
+        }
+        all
+    }
+
+    /// The product of a sale; and how much of its lines was seen, where that did not decide.
+    fn product(&self, best: &'a KnownFact, payment: &'a Payment) -> (Option<&'a str>, Option<(u32, Option<u32>)>) {
+        match &best.fact.product {
+            Product::Id(id) => (Some(id), None),
+            Product::Unnamed | Product::Unmapped | Product::NoTestProduct => (None, None),
+            Product::Undecided { otherwise, seen, total } => {
+                let of = payment.subscription.as_deref().map(|id| (best.scope.as_str(), id));
+                let items = || of.and_then(|of| self.items.get(&of)).copied();
+                let paid = || of.and_then(|of| self.paid.get(&of)).map(|(_, product)| *product);
+                match items().or_else(paid) {
+                    Some(product) => (Some(product), None),
+                    None => (otherwise.as_deref(), Some((*seen, *total))),
+                }
+            }
+        }
+    }
+
+    /// Why these reports make no call, whatever was sold.
+    fn trouble(&self, reports: &[&'a KnownFact], best: &KnownFact, ties: &HashSet<&str>) -> Option<Reason> {
+        let scope = best.scope.as_str();
+        let captured = || ties.iter().any(|tie| self.captures.contains(&(scope, *tie)));
+        let mut payments = reports.iter().filter_map(|f| payment(&f.fact));
+        if payments.all(|p| p.needs_session) && !captured() {
+            return Some(Reason::OneTimeOff);
+        }
+        if best.fact.mode == Mode::Test && self.live {
+            return Some(Reason::TestOfALiveCustomer);
+        }
+        let refused = ties.iter().filter_map(|tie| self.refused.get(&(scope, *tie)));
+        refused.min_by_key(|(rank, _)| *rank).filter(|(rank, _)| *rank < best.fact.rank).map(|(_, reason)| *reason)
+    }
+}
+
+/// Links by which a sale's charges are told.
+pub(super) fn link(fact: &Fact) -> Option<&Link> {
+    match &fact.matter {
+        Matter::Link(link) => Some(link),
+        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) => None,
+    }
+}
