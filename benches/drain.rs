@@ -132,6 +132,7 @@ async fn fill(store: &Store, sales: usize) {
         allowed_ips: vec![],
         business: "biz_1".into(),
         api_key: None,
+        account: None,
         api_base_url: ProviderKind::Stripe.api_base_url().into(),
         rules,
     };

@@ -42,6 +42,7 @@ fn endpoint(provider: ProviderKind) -> Endpoint {
         allowed_ips: vec![],
         business: "biz_1".into(),
         api_key: None,
+        account: None,
         api_base_url: provider.api_base_url().into(),
         rules,
     }

@@ -148,6 +148,9 @@ fn endpoint(item: Item, context: Context<'_>, r: &mut Reader) -> Found {
         rules::of_stripe_only(provider, item)?;
         item.integer(&(10..=86_400))
     });
+    let account = t.optional("account", r, |item| {
+        item.parsed(self::name, &format!("write 1 to {NAME_CHARS_MAX} of the letters a-z, digits, - and _"))
+    });
     let allowed_ips = t.each("allowed_ips", r, |item| {
         let address = |text: &str| text.parse::<IpAddr>().map_err(|_| format!("{text:?} is no address"));
         item.parsed(address, "write addresses such as 192.0.2.7; ranges are not supported here")
@@ -169,6 +172,7 @@ fn endpoint(item: Item, context: Context<'_>, r: &mut Reader) -> Found {
             signature_tolerance: tolerance_s?.map_or(SIGNATURE_TOLERANCE, |s| Duration::from_secs(u64::from(s))),
             allowed_ips: allowed_ips?.unwrap_or_default(),
             business: business?.id.clone()?,
+            account: account?,
             api_key: api_key?,
             api_base_url: api_base_url?.unwrap_or_else(|| provider.api_base_url().to_owned()),
             rules: rules?,

@@ -27,7 +27,7 @@ impl fmt::Display for DeliveryId {
 pub enum Subject {
     /// The customer, once per mode.
     Lead(Mode),
-    /// A payment, by its endpoint and account, and its identity within them.
+    /// A payment, by its scope, and its identity within it.
     Payment {
         /// See [`scope`].
         scope: String,
@@ -38,10 +38,11 @@ pub enum Subject {
     Status(EventId),
 }
 
-/// The realm within which a provider's ids are unique: endpoint, connected account, mode.
+/// The space within which a provider's ids are unique: a realm ([`super::endpoint::Endpoint::realm`]), the business,
+/// the connected account, the mode.
 #[must_use]
-pub fn scope(endpoint: &str, account: Option<&str>, mode: Mode) -> String {
-    format!("{endpoint}/{}/{}", account.unwrap_or(""), mode.code())
+pub fn scope(realm: &str, business: &str, account: Option<&str>, mode: Mode) -> String {
+    format!("{realm}/{business}/{}/{}", account.unwrap_or(""), mode.code())
 }
 
 impl Subject {

@@ -75,12 +75,27 @@ pub struct Endpoint {
     pub allowed_ips: Vec<IpAddr>,
     /// The Refairn business its sales belong to.
     pub business: String,
+    /// The merchant's name for the provider's account, where several endpoints hear one whose ids are the merchant's own.
+    pub account: Option<String>,
     /// The provider's API key, for look-ups.
     pub api_key: Option<Secret>,
     /// Where look-ups go: `https://HOST[:PORT][/PATH]`, without a slash at its end.
     pub api_base_url: String,
     /// How its events become facts.
     pub rules: Rules,
+}
+
+impl Endpoint {
+    /// Within what the provider's ids are unique, beside business and mode. Stripe's are unique by themselves, so that two
+    /// endpoints of one account hear of one sale, not of two. Paystack's references are the merchant's own: two accounts
+    /// may use the same, and only the configuration knows which endpoints hear one account.
+    #[must_use]
+    pub fn realm(&self) -> String {
+        match self.provider {
+            ProviderKind::Stripe => "stripe".to_owned(),
+            ProviderKind::Paystack => format!("paystack:{}", self.account.as_deref().unwrap_or(&self.name)),
+        }
+    }
 }
 
 /// How an endpoint's events become facts.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::sales::Sale;
 use super::{Draft, is_told};
-use crate::domain::delivery::{Delivery, Subject};
+use crate::domain::delivery::{Delivery, DeliveryState, Subject};
 use crate::domain::event::{EventId, Mode, Outcome};
 use crate::domain::fact::{Customer, Matter, Product, Reversal, ReversalStage, Subscription};
 use crate::domain::person::KnownFact;
@@ -51,7 +51,7 @@ impl<'a> Index<'a> {
         }
         Self {
             not_told,
-            called: draft.deliveries.iter().map(|d| d.event).collect(),
+            called: draft.deliveries.iter().filter(|d| !told_by_another(d)).map(|d| d.event).collect(),
             reported: sales.iter().flat_map(|s| s.reports.iter().map(move |f| (f.event, s))).collect(),
             taken_back,
             paid: draft.deliveries.iter().filter(paid).map(|d| d.mode).collect(),
@@ -73,6 +73,11 @@ fn one(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact) -> Outcome {
     };
     outcome.detail = known.fact.code_refused.clone();
     outcome
+}
+
+/// It says what another call of the same sale says.
+fn told_by_another(delivery: &Delivery) -> bool {
+    delivery.state == DeliveryState::Superseded && delivery.reason == Some(Reason::AlreadyReported)
 }
 
 /// No other event will report this payment.

@@ -137,8 +137,15 @@ impl Mapper {
         let reading = catch_unwind(AssertUnwindSafe(|| self.read(&event))).unwrap_or_else(|_| {
             Reading::Unmappable(Reason::InternalError, "the bridge failed over reading it".to_owned())
         });
-        let business = self.endpoints.get(&event.endpoint).map_or(event.business, |e| e.business.clone());
-        Mapped { id: event.id, endpoint: event.endpoint, business, received_at: event.received_at, reading }
+        let endpoint = self.endpoints.get(&event.endpoint);
+        Mapped {
+            id: event.id,
+            business: endpoint.map_or(event.business, |e| e.business.clone()),
+            realm: endpoint.map_or_else(String::new, Endpoint::realm),
+            endpoint: event.endpoint,
+            received_at: event.received_at,
+            reading,
+        }
     }
 
     fn read(&self, event: &Inbox) -> Reading {

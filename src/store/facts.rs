@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::crowds::Crowds;
 use super::people::{Defect, load, planned, put_outcome, write};
-use super::placing::{Placing, keys, place};
+use super::placing::{Placing, keys, place, speaks_for_kin};
 use super::rows::{micros, time, unknown};
 use super::sql::{Db, Dialect, Lock, Row, Work, first, values};
 use super::{Backend, Planner, Store, StoreError};
@@ -50,6 +50,8 @@ pub struct Mapped {
     pub endpoint: String,
     /// The Refairn business it is for.
     pub business: String,
+    /// Within what its ids are unique; see [`crate::domain::endpoint::Endpoint::realm`].
+    pub realm: String,
     /// When it arrived.
     pub received_at: Timestamp,
     /// What it reports.
@@ -166,7 +168,7 @@ async fn lock_ids<D: Db>(db: &D, events: &[&Mapped]) -> Result<(), StoreError> {
     let mut ids = Vec::new();
     for event in events {
         if let Reading::Fact(fact) = &event.reading {
-            let scope = scope(&event.endpoint, fact.account.as_deref(), fact.mode);
+            let scope = scope(&event.realm, &event.business, fact.account.as_deref(), fact.mode);
             ids.extend(keys(fact).into_iter().map(|key| (scope.clone(), key)));
         }
     }
@@ -184,7 +186,7 @@ async fn post<D: Db>(db: &D, event: &Mapped, people: &mut BTreeSet<PersonKey>) -
         Reading::Fact(fact) => {
             // Out of the inbox; the plan then says what it came to.
             put_outcome(db, event.id, &Outcome::MAPPED).await?;
-            let scope = scope(&event.endpoint, fact.account.as_deref(), fact.mode);
+            let scope = scope(&event.realm, &event.business, fact.account.as_deref(), fact.mode);
             let sql = "INSERT INTO facts (event_id, business, scope, customer, has_code, received_at, data) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
             let data = serde_json::to_string(fact)?;
@@ -193,7 +195,7 @@ async fn post<D: Db>(db: &D, event: &Mapped, people: &mut BTreeSet<PersonKey>) -
                 &event.business,
                 &scope,
                 fact.customer.as_ref(),
-                fact.code.is_some(),
+                speaks_for_kin(fact),
                 micros(event.received_at),
                 data
             ];

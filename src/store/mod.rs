@@ -24,6 +24,7 @@ mod set_back;
 mod sql;
 mod sqlite;
 mod time;
+mod uniting;
 pub mod views;
 
 use std::path::Path;

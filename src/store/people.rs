@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 
+use super::placing::addresses;
 use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time};
 use super::sql::{Db, Value, values};
 use super::{Planner, StoreError};
@@ -24,14 +25,16 @@ pub(super) async fn load<D: Db>(db: &D, key: &PersonKey) -> Result<Person, Store
     let of_person = || values![&key.business, &key.email_key];
     let facts = known_facts(db, facts_sql, of_person(), false);
     let (mut facts, deliveries) = try_join(facts, db.query(&deliveries_sql, of_person())).await?;
-    // A code that came with an earlier address of the same provider's customer counts for this address too.
+    // What came with another address of the same provider's customer counts for this one too: a code, or its session.
     let customers: HashSet<(String, String)> =
         facts.iter().filter_map(|f| f.fact.customer.clone().map(|c| (f.scope.clone(), c))).collect();
     let kin_sql = "SELECT event_id, scope, received_at, data FROM facts \
          WHERE scope = ?1 AND customer = ?2 AND has_code = 1 AND email_key IS NOT NULL AND email_key <> ?3 ORDER BY event_id";
-    let kin = customers
-        .into_iter()
-        .map(|(scope, customer)| known_facts(db, kin_sql, values![scope, customer, &key.email_key], true));
+    let kin = customers.into_iter().map(async |(scope, customer)| {
+        let kin = known_facts(db, kin_sql, values![&scope, &customer, &key.email_key], true).await?;
+        let far = !kin.is_empty() && addresses(db, &scope, &customer).await?.is_empty();
+        Ok::<_, StoreError>(if far { Vec::new() } else { kin })
+    });
     facts.extend(try_join_all(kin).await?.into_iter().flatten());
     let deliveries = deliveries.into_iter().map(|mut row| delivery(&mut row)).collect::<Result<_, _>>()?;
     Ok(Person { key: key.clone(), facts, deliveries })

@@ -6,6 +6,7 @@ use super::StoreError;
 use super::people::put_outcome;
 use super::rows::micros;
 use super::sql::{Db, Lock, first, values};
+use super::uniting::unite;
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::{Fact, Matter};
 use crate::domain::person::PersonKey;
@@ -13,6 +14,9 @@ use crate::domain::reason::Reason;
 
 /// Ids of one fact that are kept; real events have fewer than ten.
 const KEYS_MAX: usize = 32;
+/// Addresses between which a provider's customer carries a code. One with more is no person: a shop that sells to all
+/// walk-in customers under one.
+const KIN_MAX: u32 = 5;
 
 /// A fact that is to be given to a customer.
 pub(super) struct Placing {
@@ -50,7 +54,17 @@ pub(super) async fn place<D: Db>(db: &D, first: Placing, people: &mut BTreeSet<P
             // It has a customer, but its payment may yet turn out to be under another address.
             wait(db, placing.event, &placing.scope, payment_keys(&placing.fact, &keys)).await?;
         }
+        if matches!(placing.fact.matter, Matter::Link(_)) {
+            // What it ties may yet come under another address.
+            wait(db, placing.event, &placing.scope, &untold(db, &placing).await?).await?;
+        }
         todo.extend(tell(db, &placing, &keys, &email_key).await?);
+        if matches!(placing.fact.matter, Matter::Payment(_) | Matter::Link(_)) {
+            unite(db, &placing, people).await?;
+        }
+        if speaks_for_kin(&placing.fact) {
+            people.extend(kin(db, &placing).await?);
+        }
         people.insert(PersonKey { business: placing.business, email_key });
     }
     Ok(())
@@ -71,7 +85,9 @@ pub(super) fn keys(fact: &Fact) -> Vec<String> {
         }
     }
     if let Matter::Payment(payment) = &fact.matter {
-        keys.push(payment_key(&payment.identity));
+        let name = if payment.awaits_invoice { receipt_key } else { payment_key };
+        let own: Vec<String> = own_keys(fact).map(name).collect();
+        keys.extend(own);
         if !keys.contains(&payment.identity) {
             keys.push(payment.identity.clone());
         }
@@ -79,9 +95,57 @@ pub(super) fn keys(fact: &Fact) -> Vec<String> {
     keys
 }
 
+/// Ids of a payment or a link that no other payment has.
+pub(super) fn own_keys(fact: &Fact) -> impl Iterator<Item = &str> {
+    let none: &[String] = &[];
+    let (ties, identity) = match &fact.matter {
+        Matter::Payment(p) => (p.ties.as_slice(), Some(p.identity.as_str())),
+        Matter::Link(_) => (fact.keys.as_slice(), None),
+        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) => (none, None),
+    };
+    let repeated = identity.is_some_and(|identity| ties.iter().any(|tie| tie == identity));
+    ties.iter().map(String::as_str).take(KEYS_MAX).chain(identity.filter(|_| !repeated))
+}
+
+/// Keys that keep the first address that was told.
+fn is_first_address(key: &str) -> bool {
+    ["payment ", "receipt "].iter().any(|name| key.starts_with(name))
+}
+
 /// The key under which the first address of a payment is kept: all events about one payment are one customer's.
-fn payment_key(identity: &str) -> String {
-    format!("payment {identity}")
+pub(super) fn payment_key(id: &str) -> String {
+    format!("payment {id}")
+}
+
+/// The same for a session whose invoice is made afterwards, and names the customer better.
+pub(super) fn receipt_key(id: &str) -> String {
+    format!("receipt {id}")
+}
+
+/// Whether a fact counts for the other addresses of its provider's customer: it has a code, or is the session that they
+/// may be waiting for.
+pub(super) const fn speaks_for_kin(fact: &Fact) -> bool {
+    match &fact.matter {
+        Matter::Customer(c) => fact.code.is_some() || c.checkout || c.checkout_of.is_some(),
+        Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => fact.code.is_some(),
+    }
+}
+
+/// Everybody with facts of the same customer of the provider's, as far as a code goes from one to another.
+async fn kin<D: Db>(db: &D, placing: &Placing) -> Result<Vec<PersonKey>, StoreError> {
+    let Some(customer) = &placing.fact.customer else { return Ok(Vec::new()) };
+    let addresses = addresses(db, &placing.scope, customer).await?;
+    let person = |email_key| PersonKey { business: placing.business.clone(), email_key };
+    Ok(addresses.into_iter().map(person).collect())
+}
+
+/// The addresses of a customer of the provider's; none when there are so many that it is no one person.
+pub(super) async fn addresses<D: Db>(db: &D, scope: &str, customer: &str) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT email_key FROM facts WHERE scope = ?1 AND customer = ?2 AND email_key IS NOT NULL \
+         GROUP BY email_key ORDER BY email_key LIMIT ?3";
+    let rows = db.query(sql, values![scope, customer, KIN_MAX + 1]).await?;
+    let addresses: Vec<String> = rows.into_iter().map(|mut row| row.text()).collect::<Result<_, _>>()?;
+    Ok(if addresses.len() > KIN_MAX as usize { Vec::new() } else { addresses })
 }
 
 /// The ids without the customer's own.
@@ -90,7 +154,7 @@ fn payment_keys<'a>(fact: &Fact, keys: &'a [String]) -> &'a [String] {
     keys.get(start..).unwrap_or_default()
 }
 
-async fn known<D: Db>(db: &D, scope: &str, key: &str) -> Result<Option<String>, StoreError> {
+pub(super) async fn known<D: Db>(db: &D, scope: &str, key: &str) -> Result<Option<String>, StoreError> {
     let row = first(db, "SELECT email_key FROM known WHERE scope = ?1 AND key = ?2", values![scope, key]).await?;
     row.map(|mut row| row.text()).transpose()
 }
@@ -98,17 +162,25 @@ async fn known<D: Db>(db: &D, scope: &str, key: &str) -> Result<Option<String>, 
 /// Whose a fact is: a payment's first address stays; then its own; then what its ids tell.
 async fn whose<D: Db>(db: &D, placing: &Placing, keys: &[String]) -> Result<Option<String>, StoreError> {
     let fact = &placing.fact;
-    if let Matter::Payment(payment) = &fact.matter
-        && let Some(email_key) = known(db, &placing.scope, &payment_key(&payment.identity)).await?
-    {
-        return Ok(Some(email_key));
+    if let Matter::Payment(payment) = &fact.matter {
+        for key in own_keys(fact) {
+            if let Some(email_key) = known(db, &placing.scope, &payment_key(key)).await? {
+                return Ok(Some(email_key));
+            }
+        }
+        for key in own_keys(fact).filter(|_| payment.awaits_invoice) {
+            if let Some(email_key) = known(db, &placing.scope, &receipt_key(key)).await? {
+                return Ok(Some(email_key));
+            }
+        }
     }
     let own = fact.email.as_ref().map(crate::domain::email::Email::key);
     let (first, rest) = keys.split_at(usize::from(fact.customer.is_some()).min(keys.len()));
-    // A refund belongs to its payment's address, whatever the customer's is by now.
+    // A refund belongs to its payment's address, whatever the customer's is by now; a change of status to the address
+    // under which its subscription was paid.
     let order: Vec<&String> = match &fact.matter {
-        Matter::Reversal(_) | Matter::Link(_) => rest.iter().chain(first).collect(),
-        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) => {
+        Matter::Reversal(_) | Matter::Link(_) | Matter::Subscription(_) => rest.iter().chain(first).collect(),
+        Matter::Customer(_) | Matter::Payment(_) => {
             if own.is_some() {
                 return Ok(own);
             }
@@ -133,6 +205,20 @@ async fn is_joined<D: Db>(db: &D, placing: &Placing, keys: &[String]) -> Result<
     Ok(false)
 }
 
+/// The keys under which payments will tell of themselves that a link ties and nobody has told of.
+async fn untold<D: Db>(db: &D, placing: &Placing) -> Result<Vec<String>, StoreError> {
+    let mut untold = Vec::new();
+    for id in own_keys(&placing.fact) {
+        let names = [payment_key(id), receipt_key(id)];
+        let mut told = false;
+        for name in &names {
+            told |= known(db, &placing.scope, name).await?.is_some();
+        }
+        untold.extend(names.into_iter().filter(|_| !told));
+    }
+    Ok(untold)
+}
+
 async fn wait<D: Db>(db: &D, event: EventId, scope: &str, keys: &[String]) -> Result<(), StoreError> {
     let sql = "INSERT INTO waiting (scope, key, event_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
     for key in keys {
@@ -149,6 +235,8 @@ fn waiting_outcome(fact: &Fact) -> Outcome {
             ReversalStage::Pending | ReversalStage::Void => Outcome::ignored(Reason::ReversalNotFinal),
         },
         Matter::Link(_) => Outcome::ignored(Reason::LinkNoted),
+        // A hold's capture counts only where a session named it.
+        Matter::Payment(p) if p.needs_session => Outcome::ignored(Reason::OneTimeOff),
         Matter::Subscription(s) if s.status.is_none() => Outcome::ignored(s.no_call.unwrap_or(Reason::StatusUnknown)),
         // Nobody misses it: it is kept, and counts when its customer becomes known.
         Matter::Customer(c) if fact.code.is_none() => Outcome::ignored(c.no_payment.unwrap_or(Reason::NoReferralCode)),
@@ -166,7 +254,7 @@ async fn tell<D: Db>(db: &D, placing: &Placing, keys: &[String], email_key: &str
              ON CONFLICT (scope, key) DO UPDATE SET email_key = excluded.email_key, at = excluded.at \
              WHERE excluded.at >= known.at";
         let first = "INSERT INTO known (scope, key, email_key, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-        let sql = if says_so && !key.starts_with("payment ") { newest } else { first };
+        let sql = if says_so && !is_first_address(key) { newest } else { first };
         let at = if says_so { micros(placing.fact.at) } else { i64::MIN };
         db.execute(sql, values![&placing.scope, key, email_key, at]).await?;
         let waiting = "SELECT f.event_id, f.business, f.data FROM waiting w JOIN facts f ON f.event_id = w.event_id \

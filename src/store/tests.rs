@@ -84,6 +84,7 @@ async fn post(store: &Store, id: EventId, fact: Fact) {
         id,
         endpoint: "stripe".into(),
         business: "biz_1".into(),
+        realm: "stripe".into(),
         received_at: now(),
         reading: Reading::Fact(Box::new(fact)),
     };

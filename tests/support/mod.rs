@@ -79,6 +79,7 @@ pub fn endpoint(provider: ProviderKind, rules: Rules) -> Endpoint {
         allowed_ips: vec![],
         business: BUSINESS.into(),
         api_key: None,
+        account: None,
         api_base_url: provider.api_base_url().into(),
         rules,
     }

@@ -117,7 +117,7 @@ impl Explanation {
 fn plan(chosen: &Chosen, fact: &Fact, email: &Email, at: Timestamp) -> Plan {
     let known = KnownFact {
         event: EVENT,
-        scope: scope(&chosen.endpoint, fact.account.as_deref(), fact.mode),
+        scope: scope(&chosen.endpoint, &chosen.business, fact.account.as_deref(), fact.mode),
         received_at: at,
         kin: false,
         fact: fact.clone(),

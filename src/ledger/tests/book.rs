@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryState, Receipt, Subject};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState, Mode};
-use crate::domain::fact::{Customer, Fact, Matter, Payment, Product, Reversal, ReversalStage, Subscription};
+use crate::domain::fact::{
+    Customer, Fact, Link, Matter, Payment, Product, Reversal, ReversalStage, ReversedCharge, Subscription,
+};
 use crate::domain::money::Money;
 use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::policy::Policy;
@@ -106,6 +108,29 @@ impl Book {
             charge: None,
         };
         self.fact(when, Matter::Reversal(reversal)).keys = vec![payment.into()];
+    }
+
+    /// Something that ties these ids together; perhaps a charge of so much.
+    pub(super) fn link(&mut self, when: &str, keys: &[&str], paid: Option<i64>) {
+        let charge = keys.last().map(|key| (*key).to_owned());
+        let paid = paid.map(|amount| Money::new(amount.into(), "usd".parse().unwrap()));
+        let fact = self.fact(when, Matter::Link(Link { of_charge: charge, paid }));
+        (fact.email, fact.keys) = (None, keys.iter().map(|key| (*key).to_owned()).collect());
+    }
+
+    /// The refund of a whole charge, as the provider's running total tells it.
+    pub(super) fn charge_refunded(&mut self, when: &str, charge: &str, amount: i64) -> &mut Reversal {
+        self.reversal(when, charge, amount, ReversalStage::Final);
+        let fact = &mut self.person.facts.last_mut().unwrap().fact;
+        let Matter::Reversal(reversal) = &mut fact.matter else { unreachable!() };
+        (reversal.cumulative, reversal.full, reversal.of_charge) = (true, true, Some(charge.to_owned()));
+        reversal.charge = Some(ReversedCharge { money: reversal.money, at: fact.at });
+        reversal
+    }
+
+    /// What the last fact brought is heard of only at that time.
+    pub(super) fn heard(&mut self, when: &str) {
+        self.person.facts.last_mut().unwrap().received_at = at(when);
     }
 
     pub(super) fn plan(&mut self) -> Plan {

@@ -38,7 +38,14 @@ async fn record(store: &Store, key: &str) -> EventId {
 }
 
 async fn post(store: &Store, id: EventId, reading: Reading) {
-    let mapped = Mapped { id, endpoint: "stripe".into(), business: "biz_1".into(), received_at: start(), reading };
+    let mapped = Mapped {
+        id,
+        endpoint: "stripe".into(),
+        business: "biz_1".into(),
+        realm: "stripe".into(),
+        received_at: start(),
+        reading,
+    };
     store.post(vec![mapped], start()).await.unwrap();
 }
 
@@ -115,7 +122,10 @@ async fn events_of_one_customer_are_one_question() {
     assert_eq!(store.next_lookup(vec!["other".into()]).await.unwrap(), None);
     let taken = take(&store, start()).await;
     let things: Vec<_> = taken.iter().map(|l| (l.event, l.thing.as_str(), l.attempt)).collect();
-    assert_eq!(things, [(a, "customer stripe/acct_1/live cus_1", 1), (other, "customer stripe/acct_1/live cus_2", 1)]);
+    assert_eq!(
+        things,
+        [(a, "customer stripe/biz_1/acct_1/live cus_1", 1), (other, "customer stripe/biz_1/acct_1/live cus_2", 1)]
+    );
     let asked = Lack::Customer { id: Some("cus_1".into()), account: Some("acct_1".into()), mode: Mode::Live };
     assert_eq!(taken[0].lack, asked);
     // Under way, nobody else asks; a third event of the customer does not either.

@@ -130,8 +130,14 @@ async fn a_customer_who_is_held_goes_on_once_the_defect_is_mended(place: Place) 
 async fn an_event_over_which_the_planner_panics_can_be_set_aside_and_read_anew(place: Place) {
     let (store, broken) = fragile(&place).await;
     let id = store.record(event("d")).await.unwrap().id;
-    let mapped =
-        |id, reading| Mapped { id, endpoint: "stripe".into(), business: "biz_1".into(), received_at: now(), reading };
+    let mapped = |id, reading| Mapped {
+        id,
+        endpoint: "stripe".into(),
+        business: "biz_1".into(),
+        realm: "stripe".into(),
+        received_at: now(),
+        reading,
+    };
     let sale = || Reading::Fact(Box::new(payment("d", Some("jane@example.com"), "2026-01-08")));
     let aside = || Reading::Unmappable(Reason::InternalError, "it failed".into());
     broken.store(true, Ordering::Relaxed);

@@ -122,6 +122,7 @@ async fn facts_that_wait_for_each_other_always_meet() {
         id,
         endpoint: "stripe".into(),
         business: "biz_1".into(),
+        realm: "stripe".into(),
         received_at: now(),
         reading: Reading::Fact(Box::new(fact)),
     };

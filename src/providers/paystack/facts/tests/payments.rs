@@ -14,7 +14,7 @@ fn a_charge_is_a_payment() {
     assert_eq!(fact.keys, ["CUS_ada", "plan:CUS_ada:PLN_pro", "plan:CUS_ada:60001", "ref:ref_1"]);
     let expected = Payment {
         identity: "ref_1".to_owned(),
-        ties: vec![],
+        ties: vec!["ref:ref_1".to_owned()],
         amount: Some(Decimal::from(5_000)),
         charged: Decimal::from(5_000),
         currency: "NGN".parse().unwrap(),

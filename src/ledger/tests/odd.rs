@@ -1,0 +1,194 @@
+//! Codes, statuses and reversals that come late, early, or after something nobody knows.
+
+use super::book::{Book, at};
+use crate::domain::delivery::DeliveryState;
+use crate::domain::event::EventState;
+use crate::domain::fact::{Customer, Matter, ReversalStage};
+use crate::domain::reason::Reason;
+use crate::domain::status::Status;
+
+/// A code that came into being at that time.
+fn code_of(book: &mut Book, when: &str, code_at: &str) {
+    book.code(when, "ADA10");
+    book.person.facts.last_mut().unwrap().fact.code_at = Some(at(code_at));
+}
+
+#[test]
+fn a_payment_heard_late_waits_as_long_as_it_was_late() {
+    for (heard, due) in [
+        ("2026-01-10T12:04:00Z", "2026-01-10T12:04:15Z"),
+        ("2026-01-10T12:20:00Z", "2026-01-10T12:40:00Z"),
+        ("2026-01-13T12:00:00Z", "2026-01-13T13:00:00Z"),
+    ] {
+        let mut book = Book::new(heard);
+        book.payment("2026-01-10T12:00:00Z", "in_1", 30).awaits_checkout = true;
+        book.heard(heard);
+        book.plan();
+        assert_eq!(book.delivery("in_1").due_at, at(due), "{heard}");
+        book.policy.first_payment_wait = std::time::Duration::ZERO;
+        book.plan();
+        assert_eq!(book.deliver(), ["30 active 2026-01-10"], "nothing waits where that is switched off");
+    }
+}
+
+#[test]
+fn a_session_of_a_kins_address_ends_the_wait() {
+    let mut book = Book::new("2026-01-10T12:00:05Z");
+    let payment = book.payment("2026-01-10T12:00:00Z", "in_1", 30);
+    (payment.awaits_checkout, payment.ties) = (true, vec!["in_1".into(), "pi_1".into()]);
+    let session = Customer { checkout: true, ..Customer::default() };
+    book.fact("2026-01-10T12:00:03Z", Matter::Customer(session)).keys = vec!["cs_1".into(), "pi_1".into()];
+    book.person.facts.last_mut().unwrap().kin = true;
+    assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
+}
+
+#[test]
+fn a_customer_who_is_referred_long_after_paying_owes_nobody_for_the_past() {
+    for (code_at, late) in
+        [("2026-01-10T12:10:00Z", true), ("2026-01-11T11:00:00Z", true), ("2026-01-11T12:00:01Z", false)]
+    {
+        let mut book = Book::new("2026-01-10T12:00:00Z");
+        book.payment("2026-01-10T12:00:00Z", "in_1", 30);
+        assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
+        code_of(&mut book, "2026-02-10T12:00:00Z", code_at);
+        assert_eq!(book.pass(900).deliver(), ["lead ADA10"]);
+        assert_eq!(book.delivery("in_1").attention, late, "a code of {code_at}");
+    }
+    let mut book = Book::new("2026-01-10T12:00:00Z");
+    book.payment("2026-01-10T12:00:00Z", "in_1", 30);
+    assert_eq!(book.deliver().len(), 1);
+    book.code("2026-02-10T12:00:00Z", "ADA10");
+    book.pass(900).deliver();
+    assert!(book.delivery("in_1").attention, "a code of which nobody knows how old it is counts as old enough");
+}
+
+#[test]
+fn a_payment_from_before_the_code_goes_before_the_customer_or_is_held() {
+    let mut book = Book::new("2026-02-10T12:00:00Z");
+    book.payment("2026-01-10T12:00:00Z", "in_1", 30);
+    code_of(&mut book, "2026-02-10T11:00:00Z", "2026-02-10T11:00:00Z");
+    book.payment("2026-02-10T11:59:00Z", "in_2", 30);
+    assert_eq!(book.deliver(), ["30 active 2026-01-10", "lead ADA10", "30 active 2026-02-10"]);
+    book.payment("2026-02-01T12:00:00Z", "in_3", 30);
+    assert_eq!(book.deliver(), [""; 0]);
+    assert_eq!(book.delivery("in_3").reason, Some(Reason::PaidBeforeReferral));
+    let held = book.person.deliveries.iter_mut().find(|d| d.state == DeliveryState::Held).unwrap();
+    (held.state, held.released) = (DeliveryState::Queued, true);
+    assert_eq!(book.deliver(), ["30 active 2026-02-01"]);
+}
+
+#[test]
+fn a_status_is_dated_no_earlier_than_it_was_heard() {
+    let mut book = Book::new("2026-01-20T12:00:00Z");
+    book.payment("2026-01-10T11:00:00Z", "in_1", 30);
+    assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
+    book.status("2026-01-15T08:00:00Z", Status::PastDue);
+    book.heard("2026-01-20T12:00:00Z");
+    assert_eq!(book.deliver(), [""; 0]);
+    book.payment("2026-01-15T09:30:00Z", "in_2", 30);
+    assert_eq!(book.deliver(), ["30 active 2026-01-15"], "the payment has its own day");
+    book.status("2026-01-16T08:00:00Z", Status::Cancelled);
+    book.heard("2026-01-20T12:00:00Z");
+    assert_eq!(book.pass(14).deliver(), [""; 0]);
+    assert_eq!(book.pass(1).deliver(), ["0 cancelled 2026-01-20"]);
+}
+
+#[test]
+fn reports_of_one_second_are_ordered_by_what_they_replaced() {
+    for swapped in [false, true] {
+        let mut book = Book::new("2026-01-10T12:00:00Z");
+        book.payment("2026-01-10T11:00:00Z", "in_1", 30);
+        assert_eq!(book.deliver().len(), 1);
+        let mut reports = [(Status::PastDue, "active"), (Status::Active, "incomplete")];
+        if swapped {
+            reports.reverse();
+        }
+        for (status, before) in reports {
+            book.status("2026-01-11T11:00:00Z", status);
+            let Matter::Subscription(s) = &mut book.person.facts.last_mut().unwrap().fact.matter else {
+                unreachable!()
+            };
+            s.before = Some(before.into());
+        }
+        assert_eq!(book.pass(60).deliver(), ["0 past_due 2026-01-11"], "swapped: {swapped}");
+    }
+}
+
+#[test]
+fn a_trial_that_spans_the_payment_counts_though_it_is_stamped_later() {
+    let mut book = Book::new("2026-01-10T12:00:00Z");
+    book.payment("2026-01-10T11:00:00Z", "in_1", 30);
+    book.status("2026-01-10T11:00:01Z", Status::Trialing);
+    if let Matter::Subscription(s) = &mut book.person.facts[1].fact.matter {
+        (s.trial_start, s.trial_end) = (Some(at("2026-01-10T11:00:00Z")), Some(at("2026-02-10T11:00:00Z")));
+    }
+    assert_eq!(book.deliver(), ["30 trialing 2026-01-10"]);
+    assert_eq!(book.pass(60).deliver(), [""; 0]);
+}
+
+#[test]
+fn what_went_back_after_an_attempt_that_nobody_knows_of_is_not_sent_again_by_itself() {
+    let mut book = Book::new("2026-01-10T12:00:00Z");
+    book.payment("2026-01-10T11:00:00Z", "in_1", 30);
+    book.plan();
+    let tried = &mut book.person.deliveries[0];
+    (tried.attempts, tried.outcome_unknown, tried.reason) = (1, true, Some(Reason::Retrying));
+    book.reversal("2026-01-10T11:30:00Z", "in_1", 30, ReversalStage::Final);
+    assert_eq!(book.deliver(), [""; 0]);
+    let held = book.delivery("in_1");
+    assert_eq!(
+        (held.state, held.reason, held.attention),
+        (DeliveryState::Held, Some(Reason::ReversedOutcomeUnknown), true)
+    );
+    // Its day stays taken: Refairn may have it.
+    book.payment("2026-01-10T11:45:00Z", "in_2", 40);
+    assert_eq!(book.deliver(), [""; 0]);
+    assert_eq!(book.delivery("in_2").reason, Some(Reason::SameDayPayment));
+    // A person's word sends the same call with the same date.
+    let released = &mut book.person.deliveries[0];
+    (released.state, released.released) = (DeliveryState::Queued, true);
+    assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
+}
+
+#[test]
+fn a_call_of_unknown_outcome_keeps_its_day_whatever_became_of_it() {
+    for state in [DeliveryState::Rejected, DeliveryState::Discarded, DeliveryState::Held] {
+        let mut book = Book::new("2026-01-10T12:00:00Z");
+        book.payment("2026-01-10T11:00:00Z", "in_1", 30);
+        book.plan();
+        let tried = &mut book.person.deliveries[0];
+        (tried.state, tried.attempts, tried.outcome_unknown) = (state, 1, true);
+        book.payment("2026-01-10T11:45:00Z", "in_2", 40);
+        assert_eq!(book.deliver(), [""; 0], "{state:?}");
+        assert_eq!(book.delivery("in_2").reason, Some(Reason::SameDayPayment));
+    }
+}
+
+#[test]
+fn what_went_back_of_a_payment_that_credited_nobody_asks_nobody() {
+    let mut book = Book::new("2026-01-10T12:00:00Z");
+    book.payment("2026-01-10T11:00:00Z", "in_1", 30);
+    assert_eq!(book.deliver().len(), 1);
+    book.reversal("2026-01-12T12:00:00Z", "in_1", 10, ReversalStage::Final);
+    book.plan();
+    let told = book.delivery("in_1");
+    assert_eq!((told.reason, told.attention), (Some(Reason::ReversedNobodyCredited), false));
+}
+
+#[test]
+fn a_refund_of_a_payment_that_was_seen_and_ignored_ends_for_the_same_reason() {
+    for refund_first in [false, true] {
+        let mut book = Book::new("2026-01-10T12:00:00Z");
+        let refund = |book: &mut Book| book.reversal("2026-01-10T11:00:05Z", "ref:1", 1, ReversalStage::Final);
+        if refund_first {
+            refund(&mut book);
+        }
+        let check = Customer { no_payment: Some(Reason::BelowMinimum), ..Customer::default() };
+        book.fact("2026-01-10T11:00:00Z", Matter::Customer(check)).keys = vec!["ref:1".into()];
+        if !refund_first {
+            refund(&mut book);
+        }
+        let event = if refund_first { 1 } else { 2 };
+        assert_eq!(book.outcome(event), (EventState::Ignored, Some(Reason::BelowMinimum)));
+    }
+}

@@ -1,0 +1,108 @@
+//! One sale under one address: reports of one payment may name different ones, and what ties them may come last.
+
+use std::collections::BTreeSet;
+
+use super::StoreError;
+use super::placing::{Placing, known, own_keys, payment_key, receipt_key};
+use super::sql::{Db, Lock, first, values};
+use crate::domain::delivery::Subject;
+use crate::domain::fact::{Fact, Matter};
+use crate::domain::person::PersonKey;
+
+/// Gives all reports of the sale that a fact is about to one customer: to whom a call was made already, else whom the
+/// invoice names, else whom the session names. Whose calls that changes goes into `people`.
+pub(super) async fn unite<D: Db>(
+    db: &D,
+    placing: &Placing,
+    people: &mut BTreeSet<PersonKey>,
+) -> Result<(), StoreError> {
+    let mut addresses: Vec<String> = Vec::new();
+    // Invoices before sessions.
+    for name in [payment_key, receipt_key] {
+        for key in own_keys(&placing.fact) {
+            let whose = known(db, &placing.scope, &name(key)).await?;
+            addresses.extend(whose.filter(|address| !addresses.contains(address)));
+        }
+    }
+    if addresses.len() < 2 {
+        return Ok(());
+    }
+    let person = |email_key: &String| PersonKey { business: placing.business.clone(), email_key: email_key.clone() };
+    let all: Vec<PersonKey> = addresses.iter().map(person).collect();
+    // Nobody may begin a call of theirs meanwhile.
+    db.lock(&all.iter().map(Lock::Person).collect::<Vec<_>>()).await?;
+    let mut reports = Vec::new();
+    for person in &all {
+        reports.push(reports_of(db, placing, person).await?);
+    }
+    let mut told = None;
+    for (person, reports) in all.iter().zip(&reports) {
+        for (_, fact) in reports {
+            if told.is_none() && has_left(db, person, &placing.scope, fact).await? {
+                told = Some(person);
+            }
+        }
+    }
+    let Some(target) = told.or_else(|| all.first()) else { return Ok(()) };
+    for (person, reports) in all.iter().zip(&reports).filter(|(person, _)| *person != target) {
+        for (event, fact) in reports {
+            give(db, &placing.scope, *event, fact, person, target).await?;
+        }
+        people.insert(person.clone());
+    }
+    people.insert(target.clone());
+    Ok(())
+}
+
+/// A customer's reports of the sale.
+async fn reports_of<D: Db>(db: &D, placing: &Placing, person: &PersonKey) -> Result<Vec<(i64, Fact)>, StoreError> {
+    let sql =
+        "SELECT event_id, data FROM facts WHERE business = ?1 AND email_key = ?2 AND scope = ?3 ORDER BY event_id";
+    let ties: BTreeSet<&str> = own_keys(&placing.fact).collect();
+    let mut reports = Vec::new();
+    for mut row in db.query(sql, values![&person.business, &person.email_key, &placing.scope]).await? {
+        let (event, fact): (i64, Fact) = (row.int()?, serde_json::from_str(&row.text()?)?);
+        if matches!(fact.matter, Matter::Payment(_)) && own_keys(&fact).any(|key| ties.contains(key)) {
+            reports.push((event, fact));
+        }
+    }
+    Ok(reports)
+}
+
+fn subject_key(scope: &str, fact: &Fact) -> Option<String> {
+    match &fact.matter {
+        Matter::Payment(p) => Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity.clone() }.key("")),
+        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
+    }
+}
+
+/// Whether a call about it has left the house, or may have.
+async fn has_left<D: Db>(db: &D, person: &PersonKey, scope: &str, fact: &Fact) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM deliveries WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
+         AND (state IN ('sending', 'delivered', 'duplicate') OR outcome_unknown = 1)";
+    let of = values![&person.business, &person.email_key, subject_key(scope, fact)];
+    Ok(first(db, sql, of).await?.is_some())
+}
+
+/// Gives a report, and the call that was to be made for it, to another customer.
+async fn give<D: Db>(
+    db: &D,
+    scope: &str,
+    event: i64,
+    fact: &Fact,
+    from: &PersonKey,
+    to: &PersonKey,
+) -> Result<(), StoreError> {
+    db.execute("UPDATE facts SET email_key = ?2 WHERE event_id = ?1", values![event, &to.email_key]).await?;
+    let sql = "UPDATE deliveries SET email_key = ?4 WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
+         AND state NOT IN ('sending', 'delivered', 'duplicate') AND outcome_unknown = 0";
+    let of = values![&from.business, &from.email_key, subject_key(scope, fact), &to.email_key];
+    db.execute(sql, of).await?;
+    for key in own_keys(fact) {
+        for name in [payment_key(key), receipt_key(key)] {
+            let sql = "UPDATE known SET email_key = ?3 WHERE scope = ?1 AND key = ?2";
+            db.execute(sql, values![scope, name, &to.email_key]).await?;
+        }
+    }
+    Ok(())
+}
