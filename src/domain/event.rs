@@ -42,12 +42,14 @@ impl Mode {
 /// What identifies an event before anything of it is understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// What a redelivery shares: the provider's event id with its account, or the hash of the raw body.
+    /// What a redelivery shares: the provider's event id with its account and type, or the hash of the raw body.
     pub dedup_key: String,
     /// The provider's own id, where it has one.
     pub provider_event_id: Option<String>,
     /// The provider's type, as written; empty when it could not be read.
     pub event_type: String,
+    /// The provider's id of the event that carries what this one only points at, where this one names it.
+    pub snapshot_event: Option<String>,
 }
 
 /// Where an event stands.

@@ -239,7 +239,7 @@ pub struct Reversal {
     pub cumulative: bool,
     /// The provider says that nothing is left.
     pub full: bool,
-    /// A dispute rather than a refund: it is no part of a running total of refunds.
+    /// A dispute, or money given back outside of the charge (a credit note): it is no part of a running total of refunds.
     pub dispute: bool,
     /// How far it is.
     pub stage: ReversalStage,

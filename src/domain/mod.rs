@@ -16,6 +16,7 @@ pub mod reason;
 pub mod redact;
 pub mod referral;
 pub mod secret;
+pub mod sold;
 pub mod source;
 pub mod status;
 pub mod text;

@@ -42,10 +42,10 @@ reasons! {
     // ── an event that is ignored ──────────────────────────────────────────────────────────────
     UnknownType => "unknown_type",
         "This type of event is not one the bridge knows.",
-        "Nothing to do; untick it at the provider if you like.";
+        "Nothing to do. Stripe lets you untick it; Paystack sends every type.";
     NotRelevant => "not_relevant",
         "This type of event reports nothing that Refairn is told of.",
-        "Nothing to do; untick it at the provider if you like.";
+        "Nothing to do. Stripe lets you untick it; Paystack sends every type.";
     AlreadyReported => "already_reported",
         "Another event reported the same fact before.",
         "Nothing to do: one payment has one call, whichever event brings it.";
@@ -62,8 +62,20 @@ reasons! {
         "Nothing was charged.",
         "Nothing to do: there is no commission on nothing.";
     NegativeAmount => "negative_amount",
-        "The invoice ends in the customer's favour.",
+        "The amount is negative: it ends in the customer's favour.",
         "Nothing to do: there is no commission on it.";
+    NothingAfterFees => "nothing_after_fees",
+        "Nothing is left after the provider's fees.",
+        "Nothing to do: there is no commission on it, by commission_base = \"net_of_fees\".";
+    NothingInProducts => "nothing_in_products",
+        "Of what was paid, nothing was for the items in the endpoint's products map.",
+        "Add the other items to products if their sales earn commission.";
+    NamesNobody => "names_nobody",
+        "The event names nobody: no customer, no e-mail address, no referral code.",
+        "Nothing to do: what was paid has an event of its own.";
+    CreditedOtherwise => "credited_otherwise",
+        "The credit note gives nothing back outside of Stripe: credit lowers a later invoice, a refund has an event of its own.",
+        "Nothing to do.";
     BelowMinimum => "below_minimum",
         "The amount is below the endpoint's minimum_amount for its currency.",
         "Lower minimum_amount if this was a real sale.";

@@ -5,6 +5,24 @@ use super::text::visible;
 /// Longest code that is passed on, in characters.
 const CODE_CHARS_MAX: usize = 64;
 
+/// What sites write where there is no code, in any case of letters: a missing value turned into text.
+const NO_CODE: &[&str] = &["undefined", "null", "none", "nan", "false", "true", "n/a", "-"];
+
+/// The first of `candidates` that is a code, with what is told of it; nothing when there are none.
+///
+/// # Errors
+/// None is a code: why the first is not.
+pub fn first_code<T>(candidates: impl IntoIterator<Item = (String, T)>) -> Result<Option<(String, T)>, String> {
+    let mut refused = None;
+    for (text, told) in candidates {
+        match parse_code(&text) {
+            Ok(code) => return Ok(Some((code, told))),
+            Err(why) => refused = refused.or(Some(why)),
+        }
+    }
+    refused.map_or(Ok(None), Err)
+}
+
 /// Reads a code: letters and digits of any script, `-`, `_` and `.`; trimmed, and without what nobody sees, which a copied
 /// text may have in it.
 ///
@@ -15,6 +33,9 @@ pub fn parse_code(text: &str) -> Result<String, String> {
     let count = code.chars().count();
     if count == 0 {
         return Err("the referral code is blank".to_owned());
+    }
+    if NO_CODE.iter().any(|word| code.eq_ignore_ascii_case(word)) {
+        return Err("the referral code is a word for none, such as undefined or null".to_owned());
     }
     if count > CODE_CHARS_MAX {
         return Err(format!("the referral code has {count} characters, {CODE_CHARS_MAX} are allowed"));
@@ -34,7 +55,25 @@ pub fn parse_code(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_code;
+    use super::{first_code, parse_code};
+
+    #[test]
+    fn words_for_none_are_no_codes() {
+        for word in ["undefined", "NULL", " None ", "NaN", "False", "TRUE", "n/a", "N/A", "-"] {
+            assert!(parse_code(word).is_err(), "{word}");
+        }
+        for code in ["nonesuch", "null-1", "TRUE10", "-A", "--"] {
+            assert_eq!(parse_code(code).as_deref(), Ok(code));
+        }
+    }
+
+    #[test]
+    fn what_is_no_code_gives_way_to_the_next_place() {
+        let first = |texts: &[&str]| first_code(texts.iter().map(|t| (*t).to_owned()).zip(1..));
+        assert_eq!(first(&["undefined", "a b", "ADA1", "BOB"]), Ok(Some(("ADA1".to_owned(), 3))));
+        assert_eq!(first(&[]), Ok(None));
+        assert!(first(&["a b", "null"]).unwrap_err().contains("' '"));
+    }
 
     #[test]
     fn codes_are_short_and_plain() {

@@ -240,6 +240,7 @@ impl Worker {
                 dedup_key: format!("lookup/{}", lookup.thing),
                 provider_event_id: None,
                 event_type: found.event_type,
+                snapshot_event: None,
             },
             body_zstd: body::compress(&found.body)?,
             received_at: now,

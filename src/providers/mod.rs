@@ -17,6 +17,10 @@ use crate::domain::endpoint::{Endpoint, ProviderKind, Rules};
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
 
+/// The number of the reading: it is raised with every change by which any event is read otherwise than before. What was
+/// read under a smaller one is worth reading anew.
+pub const READING: u32 = 2;
+
 /// What a provider must say of itself. There are no default methods: a new provider answers every question.
 pub trait Provider: Sync {
     /// The header that carries the signature, in lower case.

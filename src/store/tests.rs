@@ -37,7 +37,12 @@ fn event(key: &str) -> NewEvent {
         endpoint: "stripe".into(),
         provider: ProviderKind::Stripe,
         business: "biz_1".into(),
-        identity: Identity { dedup_key: key.into(), provider_event_id: Some(key.into()), event_type: "t".into() },
+        identity: Identity {
+            dedup_key: key.into(),
+            provider_event_id: Some(key.into()),
+            event_type: "t".into(),
+            snapshot_event: None,
+        },
         body_zstd: body::compress(key.as_bytes()).unwrap(),
         received_at: now(),
     }

@@ -207,7 +207,12 @@ async fn an_event_that_nobody_reads_is_told_of() {
         endpoint: "stripe".into(),
         provider: ProviderKind::Stripe,
         business: "biz_1".into(),
-        identity: Identity { dedup_key: "1".into(), provider_event_id: None, event_type: "t".into() },
+        identity: Identity {
+            dedup_key: "1".into(),
+            provider_event_id: None,
+            event_type: "t".into(),
+            snapshot_event: None,
+        },
         body_zstd: body::compress(b"{}").expect("compressed"),
         received_at: clock.now(),
     };

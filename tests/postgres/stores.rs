@@ -17,7 +17,12 @@ fn event(key: &str) -> NewEvent {
         endpoint: "stripe".into(),
         provider: ProviderKind::Stripe,
         business: "biz_1".into(),
-        identity: Identity { dedup_key: key.into(), provider_event_id: Some(key.into()), event_type: NAME.into() },
+        identity: Identity {
+            dedup_key: key.into(),
+            provider_event_id: Some(key.into()),
+            event_type: NAME.into(),
+            snapshot_event: None,
+        },
         body_zstd: body::compress(key.as_bytes()).expect("compressed"),
         received_at: jiff::Timestamp::UNIX_EPOCH,
     }

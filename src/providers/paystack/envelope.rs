@@ -39,6 +39,7 @@ pub(super) enum Known {
     InvoiceCreate,
     InvoiceUpdate,
     InvoicePaymentFailed,
+    PreauthorizationCaptured,
     RefundPending,
     RefundProcessing,
     RefundNeedsAttention,
@@ -50,9 +51,16 @@ pub(super) enum Known {
 }
 
 /// Families that report nothing for Refairn: pay-outs, checks of identity, bank accounts, requests for money (their
-/// charge tells all), bookkeeping.
-const NOT_RELEVANT: &[&str] =
-    &["transfer.", "customeridentification.", "dedicatedaccount.", "paymentrequest.", "bulkcharge.", "settlement."];
+/// charge tells all), holds but for their capture, bookkeeping.
+const NOT_RELEVANT: &[&str] = &[
+    "transfer.",
+    "customeridentification.",
+    "dedicatedaccount.",
+    "paymentrequest.",
+    "preauthorization.",
+    "bulkcharge.",
+    "settlement.",
+];
 
 impl EventType {
     fn parse(text: &str) -> Self {
@@ -65,6 +73,7 @@ impl EventType {
             "invoice.create" => Known::InvoiceCreate,
             "invoice.update" => Known::InvoiceUpdate,
             "invoice.payment_failed" => Known::InvoicePaymentFailed,
+            "preauthorization.capture.success" => Known::PreauthorizationCaptured,
             "refund.pending" => Known::RefundPending,
             "refund.processing" => Known::RefundProcessing,
             "refund.needs-attention" => Known::RefundNeedsAttention,

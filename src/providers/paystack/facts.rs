@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::envelope::{Body, EventType, Known};
 use super::metadata::referral_code;
-use super::payload::{Common, Dispute, Invoice, Refund, Subscription, Transaction};
+use super::payload::{Capture, Common, Dispute, Invoice, Refund, Subscription, Transaction};
 use crate::domain::endpoint::{Rules, Unmapped};
 use crate::domain::event::Mode;
 use crate::domain::fact::{Customer, Fact, Matter, Product, Reading, ReversalStage};
@@ -43,6 +43,7 @@ fn fact_of(context: &Context<'_>, event: Known, data: Json<'_>) -> Result<Fact, 
         Known::ChargeSuccess => payment::charge(context, &Transaction::read(data)),
         Known::CustomerLookup => Ok(context.customer_looked_up()),
         Known::InvoiceCreate | Known::InvoiceUpdate => payment::invoice(context, &Invoice::read(data)),
+        Known::PreauthorizationCaptured => payment::captured(context, &Capture::read(data)),
         Known::InvoicePaymentFailed => subscription::payment_failed(context, &Invoice::read(data)),
         Known::SubscriptionCreate | Known::SubscriptionNotRenew => {
             subscription::going_on(context, &Subscription::read(data))
@@ -87,7 +88,11 @@ impl Context<'_> {
     /// A fact of this event, which became true at `at`.
     fn fact(&self, at: Timestamp, keys: Vec<String>, product: Product, matter: Matter) -> Fact {
         let Common { mode, customer, metadata, .. } = &self.common;
-        let (code, code_refused) = referral_code(&self.rules.referral_code_from, metadata);
+        let (code, code_refused) = match referral_code(&self.rules.referral_code_from, metadata) {
+            Ok(code) => (code, None),
+            Err(why) => (None, Some(why)),
+        };
+        let (code, code_at) = code.map_or((None, None), |(code, since)| (Some(code), since));
         Fact {
             mode: *mode,
             account: None,
@@ -97,7 +102,7 @@ impl Context<'_> {
             email: customer.email.clone(),
             name: customer.name.clone(),
             code,
-            code_at: None,
+            code_at,
             code_refused,
             product,
             rank: self.rules.rank,
@@ -105,10 +110,12 @@ impl Context<'_> {
         }
     }
 
-    /// The customer alone, of an event that might have been a payment but for `no_payment`.
-    fn customer_only(&self, at: Timestamp, product: Product, no_payment: Reason) -> Fact {
+    /// The customer alone, of an event that might have been a payment but for `no_payment`. It keeps the key of its
+    /// transaction: what is refunded of one that was no payment is no reversal.
+    fn customer_only(&self, at: Timestamp, reference: Option<&str>, product: Product, no_payment: Reason) -> Fact {
         let customer = Customer { no_payment: Some(no_payment), ..Customer::default() };
-        self.fact(at, self.lasting_keys(), product, Matter::Customer(customer))
+        let keys = self.lasting_keys().into_iter().chain(reference.map(transaction_key)).collect();
+        self.fact(at, keys, product, Matter::Customer(customer))
     }
 
     /// The customer as Paystack answered when it was asked.

@@ -3,11 +3,12 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::domain::endpoint::CodeRule;
 use crate::domain::json;
-use crate::domain::referral::parse_code;
+use crate::domain::referral::first_code;
 use crate::providers::json::Json;
 
 /// JSON inside a string is read up to this size; a merchant's own is far smaller.
@@ -21,17 +22,21 @@ const REFERRER: &str = "referrer";
 
 /// The metadata of one object, unwrapped.
 #[derive(Debug)]
-pub(super) struct Metadata<'a>(Cow<'a, Map<String, Value>>);
+pub(super) struct Metadata<'a> {
+    map: Cow<'a, Map<String, Value>>,
+    /// Since when it has been there, as far as its object tells.
+    since: Option<Timestamp>,
+}
 
 impl<'a> Metadata<'a> {
     /// Reads an object, or one inside a string. Everything else that stands for "none" - `""`, `null`, `0`, a list - is
     /// none.
-    pub(super) fn read(json: Json<'a>) -> Option<Self> {
+    pub(super) fn read(json: Json<'a>, since: Option<Timestamp>) -> Option<Self> {
         if let Some(map) = json.object() {
-            return Some(Self(Cow::Borrowed(map)));
+            return Some(Self { map: Cow::Borrowed(map), since });
         }
         match unwrap(json.text()?)? {
-            Value::Object(map) => Some(Self(Cow::Owned(map))),
+            Value::Object(map) => Some(Self { map: Cow::Owned(map), since }),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
         }
     }
@@ -40,7 +45,7 @@ impl<'a> Metadata<'a> {
     fn find(&self, rule: &CodeRule) -> Option<String> {
         match rule {
             CodeRule::Metadata(key) if key == REFERRER => None,
-            CodeRule::Metadata(key) => self.0.get(key).and_then(|v| Json::new(v).scalar_text()),
+            CodeRule::Metadata(key) => self.map.get(key).and_then(|v| Json::new(v).scalar_text()),
             CodeRule::CustomField(name) => self.custom_field(name),
             // Only Stripe's sessions have one.
             CodeRule::ClientReferenceId(_) => None,
@@ -49,7 +54,7 @@ impl<'a> Metadata<'a> {
 
     /// The value of the first custom field with this `variable_name` that has one.
     fn custom_field(&self, name: &str) -> Option<String> {
-        let fields = self.0.get("custom_fields")?;
+        let fields = self.map.get("custom_fields")?;
         let unwrapped = fields.as_str().and_then(unwrap);
         Json::new(unwrapped.as_ref().unwrap_or(fields))
             .items()
@@ -75,17 +80,16 @@ fn unwrap(text: &str) -> Option<Value> {
     None
 }
 
-/// The first referral code, in the order of the rules and then of the objects; failing that, why what was found there
-/// is none.
-pub(super) fn referral_code(rules: &[CodeRule], objects: &[Metadata<'_>]) -> (Option<String>, Option<String>) {
-    let mut refused = None;
-    for found in rules.iter().flat_map(|rule| objects.iter().filter_map(|object| object.find(rule))) {
-        match parse_code(&found) {
-            Ok(code) => return (Some(code), None),
-            Err(why) => refused = refused.or(Some(why)),
-        }
-    }
-    (None, refused)
+/// The first referral code, in the order of the rules and then of the objects, and since when it has been there.
+///
+/// # Errors
+/// Something is there, but nothing that is a code.
+pub(super) fn referral_code(
+    rules: &[CodeRule],
+    objects: &[Metadata<'_>],
+) -> Result<Option<(String, Option<Timestamp>)>, String> {
+    let of = |rule| move |object: &Metadata<'_>| Some((object.find(rule)?, object.since));
+    first_code(rules.iter().flat_map(|rule| objects.iter().filter_map(of(rule))))
 }
 
 #[cfg(test)]
@@ -97,10 +101,10 @@ mod tests {
     #[track_caller]
     fn check(objects: &[Value], expected: Option<&str>) {
         let rules = CodeRule::defaults();
-        let read: Vec<_> = objects.iter().filter_map(|v| Metadata::read(Json::new(v))).collect();
-        let (code, refused) = referral_code(&rules, &read);
-        let found = code.as_deref().or(refused.as_ref().map(|_| "refused"));
-        assert_eq!(found, expected, "{objects:?}");
+        let read: Vec<_> = objects.iter().filter_map(|v| Metadata::read(Json::new(v), None)).collect();
+        let found = referral_code(&rules, &read).map(|found| found.map(|(code, _)| code));
+        let found = found.unwrap_or_else(|_| Some("refused".to_owned()));
+        assert_eq!(found.as_deref(), expected, "{objects:?}");
     }
 
     #[test]
@@ -151,7 +155,7 @@ mod tests {
     fn the_page_a_visitor_came_from_is_no_code() {
         let metadata = json!({"referrer": "ADA"});
         let rules = [CodeRule::Metadata("referrer".to_owned()), CodeRule::ClientReferenceId(String::new())];
-        let read: Vec<_> = Metadata::read(Json::new(&metadata)).into_iter().collect();
-        assert_eq!(referral_code(&rules, &read), (None, None));
+        let read: Vec<_> = Metadata::read(Json::new(&metadata), None).into_iter().collect();
+        assert_eq!(referral_code(&rules, &read), Ok(None));
     }
 }

@@ -48,6 +48,7 @@ impl Provider for Paystack {
             dedup_key: fingerprint(body),
             provider_event_id: None,
             event_type: envelope::event_type(body).unwrap_or_default(),
+            snapshot_event: None,
         }
     }
 

@@ -27,13 +27,15 @@ pub(super) struct Common<'a> {
 impl<'a> Common<'a> {
     pub(super) fn read(data: Json<'a>) -> Self {
         let (own, nested) = (data.get("subscription_code").id(), data.get("subscription"));
-        let metadata = ["metadata", "transaction.metadata", "customer.metadata"];
+        let transaction = data.get("transaction");
+        // A customer lives long: since when its metadata holds something is not told.
+        let metadata = [(data, made_at(data)), (transaction, made_at(transaction)), (data.get("customer"), None)];
         Self {
             mode: mode(data),
             customer: Customer::read(data),
             plan: Plan::read(data),
             subscription_code: own.or_else(|| nested.get("subscription_code").id()).or_else(|| nested.code()),
-            metadata: metadata.iter().filter_map(|path| Metadata::read(data.at(path))).collect(),
+            metadata: metadata.iter().filter_map(|(of, since)| Metadata::read(of.get("metadata"), *since)).collect(),
         }
     }
 }
@@ -115,6 +117,30 @@ impl Transaction {
             currency: currency(json),
             paid_at: first_time(json, &["paid_at", "paidAt"]),
             created_at: created_at(json),
+        }
+    }
+}
+
+/// What was taken of a hold.
+#[derive(Debug)]
+pub(super) struct Capture {
+    pub(super) reference: Option<String>,
+    pub(super) amount: Option<i64>,
+    pub(super) fees: Option<i64>,
+    pub(super) currency: Option<Currency>,
+    pub(super) at: Option<Timestamp>,
+}
+
+impl Capture {
+    pub(super) fn read(data: Json<'_>) -> Self {
+        let transaction = data.get("transaction");
+        Self {
+            reference: transaction.get("reference").id().or_else(|| data.get("reference").id()),
+            // The amount beside it is what was held.
+            amount: data.get("captured_amount").integer(),
+            fees: transaction.get("fees").integer(),
+            currency: currency(data).or_else(|| currency(transaction)),
+            at: time(data.get("captured_at")).or_else(|| time(transaction.get("transaction_date"))),
         }
     }
 }
@@ -291,6 +317,11 @@ impl Resolution {
 
 fn currency(json: Json<'_>) -> Option<Currency> {
     json.get("currency").text().and_then(|text| text.parse().ok())
+}
+
+/// When an object was made, or else when it was paid: no later was its metadata there.
+fn made_at(json: Json<'_>) -> Option<Timestamp> {
+    created_at(json).or_else(|| first_time(json, &["paid_at", "paidAt", "captured_at", "transaction_date"]))
 }
 
 fn created_at(json: Json<'_>) -> Option<Timestamp> {

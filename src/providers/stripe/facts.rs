@@ -8,38 +8,42 @@ mod subscription;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::currency::amount;
+use super::currency::{amount, scale};
 use super::payload::{About, Body, Event, Unmapped};
-use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, Rules};
+use crate::domain::endpoint::{CodeRule, CommissionBase, Rules};
 use crate::domain::event::Mode;
 use crate::domain::fact::{Customer, Fact, Matter, Payment, Reading};
 use crate::domain::money::Currency;
 use crate::domain::reason::Reason;
-use crate::domain::referral::parse_code;
+use crate::domain::referral::first_code;
+use crate::domain::sold::{Bill, Counted};
+use crate::providers::json::Json;
 
 /// What `event` reports. `received_at` dates an event that does not say when it happened.
 ///
 /// # Errors
 /// When it lacks something that it must have; the text names the field.
 pub(super) fn reading(event: Event<'_>, rules: &Rules, received_at: Timestamp) -> Result<Reading, Unmapped> {
-    let reader =
-        Reader { rules, mode: event.mode, account: event.account, created: event.created.unwrap_or(received_at) };
+    let reader = Reader {
+        rules,
+        mode: event.mode,
+        account: event.account,
+        created: event.created.unwrap_or(received_at),
+        before: event.before,
+    };
     match event.body {
         Body::InvoicePaid(invoice) => invoice::paid(&reader, *invoice),
         Body::InvoiceFailed(invoice) => Ok(invoice::failed(&reader, *invoice)),
         Body::InvoicePaymentPaid(payment) => invoice::linked(&reader, payment),
         Body::SessionCompleted(session) => checkout::completed(&reader, *session),
         Body::SessionFailed(session) => Ok(checkout::failed(&reader, *session)),
-        Body::PaymentIntentSucceeded(_) | Body::ChargeSucceeded(_) if rules.one_time == OneTime::Checkout => {
-            Ok(Reading::Ignored(Reason::OneTimeOff))
-        }
         Body::PaymentIntentSucceeded(intent) => checkout::intent_succeeded(&reader, *intent),
         Body::ChargeSucceeded(charge) => Ok(checkout::charge_succeeded(&reader, *charge)),
         Body::ChargeRefunded(charge) => reversal::charge_refunded(&reader, *charge),
         Body::RefundChanged(refund) => reversal::refund(&reader, refund),
         Body::RefundFailed(refund) => reversal::refund_failed(&reader, refund),
         Body::DisputeChanged(dispute) => reversal::dispute(&reader, dispute),
-        Body::DisputeReinstated(dispute) => reversal::dispute_reinstated(&reader, dispute),
+        Body::CreditNote(note) => reversal::credit_note(&reader, note),
         Body::SubscriptionChanged(subscription) => subscription::changed(&reader, *subscription),
         Body::SubscriptionPaused(subscription) => subscription::paused(&reader, *subscription),
         Body::SubscriptionDeleted(subscription) => subscription::deleted(&reader, *subscription),
@@ -60,6 +64,8 @@ struct Reader<'r> {
     account: Option<String>,
     /// When the event happened.
     created: Timestamp,
+    /// What the event's object was before, as far as that changed.
+    before: Json<'r>,
 }
 
 /// A payment as far as every kind of it goes.
@@ -71,19 +77,25 @@ struct Paid {
     currency: Currency,
     /// What of it is not tax, standard units, where the event tells.
     untaxed: Option<Decimal>,
+    /// What was to be paid.
+    bill: Bill,
     subscription: Option<String>,
     awaits_checkout: bool,
+    awaits_invoice: bool,
+    needs_session: bool,
+    /// What was held and never taken, minor units; nothing less than nothing.
+    uncaptured: i64,
     primary: bool,
 }
 
 impl Reader<'_> {
     /// A fact.
     fn fact(&self, about: About<'_>, at: Timestamp, matter: Matter) -> Reading {
-        let (code, code_refused) = match referral_code(&self.rules.referral_code_from, &about) {
-            Some(Ok(code)) => (Some(code), None),
-            Some(Err(why)) => (None, Some(why)),
-            None => (None, None),
+        let (code, code_refused) = match self.referral_code(&about) {
+            Ok(code) => (code, None),
+            Err(why) => (None, Some(why)),
         };
+        let (code, code_at) = code.map_or((None, None), |(code, since)| (Some(code), since));
         Reading::Fact(Box::new(Fact {
             mode: self.mode,
             account: self.account.clone(),
@@ -93,9 +105,9 @@ impl Reader<'_> {
             email: about.email,
             name: about.name,
             code,
-            code_at: None,
+            code_at,
             code_refused,
-            product: self.rules.product(self.mode, &about.sold),
+            product: about.sold.product(self.rules, self.mode),
             rank: self.rules.rank,
             matter,
         }))
@@ -103,22 +115,18 @@ impl Reader<'_> {
 
     /// No payment, for `reason`; but whom the event names is learned.
     fn no_payment(&self, about: About<'_>, at: Timestamp, reason: Reason) -> Reading {
-        self.customer(about, at, None, Some(reason))
+        self.customer(about, at, Customer { no_payment: Some(reason), ..Customer::default() })
     }
 
-    /// Whom the event names, if it names anybody.
-    fn customer(
-        &self,
-        about: About<'_>,
-        at: Timestamp,
-        checkout_of: Option<String>,
-        no_payment: Option<Reason>,
-    ) -> Reading {
-        let names_nobody = about.customer.is_none() && about.email.is_none() && checkout_of.is_none();
-        if names_nobody && referral_code(&self.rules.referral_code_from, &about).is_none() {
-            return Reading::Ignored(no_payment.unwrap_or(Reason::NotRelevant));
+    /// Whom the event names. One that names nobody, and ends no other's wait, tells nothing.
+    fn customer(&self, about: About<'_>, at: Timestamp, customer: Customer) -> Reading {
+        let names_nobody = about.customer.is_none() && about.email.is_none();
+        // Beside its own id a session names what it was the checkout of.
+        let ends_a_wait = customer.checkout && about.keys.len() > 1;
+        if names_nobody && !ends_a_wait && matches!(self.referral_code(&about), Ok(None)) {
+            return Reading::Ignored(customer.no_payment.unwrap_or(Reason::NamesNobody));
         }
-        self.fact(about, at, Matter::Customer(Customer { checkout_of, no_payment, ..Customer::default() }))
+        self.fact(about, at, Matter::Customer(customer))
     }
 
     /// A payment, unless it is too small to count.
@@ -127,44 +135,73 @@ impl Reader<'_> {
         if self.rules.minimum_amount.get(&paid.currency).is_some_and(|minimum| charged < *minimum) {
             return self.no_payment(about, paid.at, Reason::BelowMinimum);
         }
-        let amount = match self.rules.commission_base {
-            CommissionBase::Paid => Some(charged),
-            CommissionBase::ExcludingTax => paid.untaxed,
-            // Not among what Stripe's events say; configuration refuses them.
-            CommissionBase::Requested | CommissionBase::NetOfFees => None,
-        };
+        let counted = about.sold.counted(self.rules, paid.bill);
+        let base = self.amount(&paid, charged, counted);
+        if matches!(counted, Counted::Part { .. }) && base.is_some_and(|base| base <= Decimal::ZERO) {
+            return self.no_payment(about, paid.at, Reason::NothingInProducts);
+        }
         let lasting = [about.customer.as_ref(), paid.subscription.as_ref()];
         let ties = about.keys.iter().filter(|key| !lasting.contains(&Some(*key))).cloned().collect();
+        let uncaptured = (paid.uncaptured > 0).then(|| amount(paid.uncaptured, paid.currency));
         let payment = Payment {
             identity: paid.identity,
             ties,
-            amount,
+            amount: base,
             charged,
             currency: paid.currency,
             day: self.rules.day(paid.at),
             subscription: paid.subscription,
             awaits_checkout: paid.awaits_checkout,
-            awaits_invoice: false,
-            needs_session: false,
-            uncaptured: None,
+            awaits_invoice: paid.awaits_invoice,
+            needs_session: paid.needs_session,
+            uncaptured,
             primary: paid.primary,
         };
         self.fact(about, paid.at, Matter::Payment(payment))
     }
-}
 
-/// The first place of the rules that holds anything decides, whether or not that is a code.
-fn referral_code(rules: &[CodeRule], about: &About<'_>) -> Option<Result<String, String>> {
-    let found = rules.iter().find_map(|rule| match rule {
-        CodeRule::Metadata(key) => about.metadata.iter().find_map(|m| m.get(key).scalar_text()),
-        CodeRule::ClientReferenceId(prefix) => {
-            let code = about.client_reference?.strip_prefix(prefix.as_str())?;
-            Some(code.to_owned()).filter(|c| !c.is_empty())
+    /// The commission base.
+    fn amount(&self, paid: &Paid, charged: Decimal, counted: Counted) -> Option<Decimal> {
+        let (base, taxed) = match self.rules.commission_base {
+            CommissionBase::Paid => (charged, true),
+            CommissionBase::ExcludingTax => (paid.untaxed?, false),
+            // Not among what Stripe's events say; configuration refuses them.
+            CommissionBase::Requested | CommissionBase::NetOfFees => return None,
+        };
+        match counted {
+            Counted::Whole => Some(base),
+            Counted::Part { gross, net } => (if taxed { gross } else { net })?.of(base, scale(paid.currency)),
+            Counted::Unknown => None,
         }
-        // Paystack's.
-        CodeRule::CustomField(_) => None,
-    });
-    found.map(|text| parse_code(&text))
+    }
+
+    /// The first code in the order of the rules, then of the objects, and since when it has been there; what is no code
+    /// gives way to the next place.
+    ///
+    /// # Errors
+    /// Something is there, but nothing that is a code.
+    fn referral_code(&self, about: &About<'_>) -> Result<Option<(String, Option<Timestamp>)>, String> {
+        let changed = self.before.get("metadata");
+        let in_metadata = |key: &str| {
+            let found = about.metadata.iter().filter_map(|place| {
+                let is_new = place.own && changed.object().is_some_and(|keys| keys.contains_key(key));
+                Some((place.data.get(key).scalar_text()?, if is_new { Some(self.created) } else { place.since }))
+            });
+            found.collect::<Vec<_>>()
+        };
+        let found = self.rules.referral_code_from.iter().flat_map(|rule| match rule {
+            CodeRule::Metadata(key) => in_metadata(key),
+            CodeRule::ClientReferenceId(prefix) => {
+                let code =
+                    about.client_reference.and_then(|(text, since)| Some((text.strip_prefix(&**prefix)?, since)));
+                let code = code.filter(|(code, _)| !code.is_empty());
+                code.map(|(code, since)| (code.to_owned(), since)).into_iter().collect()
+            }
+            // Paystack's.
+            CodeRule::CustomField(_) => Vec::new(),
+        });
+        first_code(found)
+    }
 }
 
 /// A field of `data.object` without which the event means nothing.

@@ -24,19 +24,27 @@ use crate::domain::reason::Reason;
 #[derive(Debug, Clone, Copy)]
 pub struct Stripe;
 
+/// The type of the snapshot that a thin event of this type stands for: it says how to read what the event points at.
+#[must_use]
+pub fn snapshot_type(thin: &str) -> Option<&str> {
+    payload::snapshot_type(thin)
+}
+
 /// The events that tell something no other event here tells. `invoice.payment_succeeded`, `charge.refund.updated`,
-/// `charge.dispute.updated` and `charge.dispute.funds_reinstated` are read too when they come, but repeat these. Of
-/// `payment_intent.succeeded` and `charge.succeeded` only an endpoint with `one_time = "payment_intent"` has use.
-/// `invoice.created` must never be here: a receiver that fails on it delays the merchant's own billing. Stripe's list
-/// of past events takes at most 20 types at once.
+/// `charge.dispute.updated`, `credit_note.updated` and `credit_note.voided` are read too when they come.
+/// `payment_intent.succeeded` is of use with manual capture, or with `one_time = "payment_intent"`; so is
+/// `charge.succeeded` with the latter. `invoice.created` must never be here: a receiver that fails on it delays the
+/// merchant's own billing.
 const WANTED_EVENTS: &[&str] = &[
     "charge.dispute.closed",
     "charge.dispute.created",
+    "charge.dispute.funds_reinstated",
     "charge.dispute.funds_withdrawn",
     "charge.refunded",
     "checkout.session.async_payment_failed",
     "checkout.session.async_payment_succeeded",
     "checkout.session.completed",
+    "credit_note.created",
     "customer.created",
     "customer.subscription.created",
     "customer.subscription.deleted",

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 pub(super) use self::about::About;
 pub(super) use self::checkout::{Charge, PaymentIntent, PaymentStatus, Session, SessionMode};
 pub(super) use self::invoice::{Invoice, InvoicePayment, InvoiceStatus, Tax};
-pub(super) use self::reversal::{Dispute, DisputeStatus, Refund, RefundStatus};
+pub(super) use self::reversal::{CreditNote, Dispute, DisputeStatus, OfCharge, Refund, RefundStatus};
 pub(super) use self::subscription::{Subscription, SubscriptionStatus};
 use crate::domain::event::{Identity, Mode};
 use crate::domain::json;
@@ -38,6 +38,7 @@ const RESOURCES: &[&str] = &[
     "account.external_account",
     "application_fee",
     "application_fee.refund",
+    "apps.install",
     "balance",
     "balance_settings",
     "billing.alert",
@@ -67,6 +68,7 @@ const RESOURCES: &[&str] = &[
     "entitlements.active_entitlement_summary",
     "file",
     "financial_connections.account",
+    "financial_connections.authorization",
     "identity.verification_session",
     "invoice",
     "invoice_payment",
@@ -94,6 +96,9 @@ const RESOURCES: &[&str] = &[
     "refund",
     "reporting.report_run",
     "reporting.report_type",
+    "reserve.hold",
+    "reserve.plan",
+    "reserve.release",
     "review",
     "setup_intent",
     "sigma.scheduled_query_run",
@@ -105,6 +110,7 @@ const RESOURCES: &[&str] = &[
     "tax_rate",
     "terminal.reader",
     "test_helpers.test_clock",
+    "three_d_secure.authentication",
     "topup",
     "transfer",
     "treasury.credit_reversal",
@@ -117,12 +123,30 @@ const RESOURCES: &[&str] = &[
     "treasury.received_debit",
 ];
 
+/// Thin events of these have no snapshot of their name: each says that a subscription's status or its end changed, and the
+/// subscription says to what.
+const STATUS_TOLD_THIN: &[&str] = &[
+    "customer.subscription.active",
+    "customer.subscription.cancel_at_changed",
+    "customer.subscription.incomplete",
+    "customer.subscription.incomplete_expired",
+    "customer.subscription.past_due",
+    "customer.subscription.trialing",
+    "customer.subscription.unpaid",
+];
+
+/// The type of the snapshot that a thin event of this type stands for.
+pub(super) fn snapshot_type(thin: &str) -> Option<&str> {
+    let named = thin.strip_prefix("v1.")?;
+    Some(if STATUS_TOLD_THIN.contains(&named) { "customer.subscription.updated" } else { named })
+}
+
 /// Why an event cannot be mapped.
 #[derive(Debug)]
 pub(super) struct Unmapped {
     /// The reason.
     pub(super) reason: Reason,
-    /// What is wrong, and where; never a value of the body.
+    /// What is wrong, and where; never a value of the body, but for the id of another event.
     pub(super) detail: String,
 }
 
@@ -141,6 +165,8 @@ pub(super) struct Event<'a> {
     pub(super) account: Option<String>,
     /// When it happened.
     pub(super) created: Option<Timestamp>,
+    /// What its object was before, as far as that changed.
+    pub(super) before: Json<'a>,
     /// What it carries.
     pub(super) body: Body<'a>,
 }
@@ -167,10 +193,10 @@ pub(super) enum Body<'a> {
     RefundChanged(Refund),
     /// `refund.failed`
     RefundFailed(Refund),
-    /// `charge.dispute.created`, `.updated`, `.closed`, `.funds_withdrawn`
+    /// `charge.dispute.created`, `.updated`, `.closed`, `.funds_withdrawn`, `.funds_reinstated`
     DisputeChanged(Dispute),
-    /// `charge.dispute.funds_reinstated`
-    DisputeReinstated(Dispute),
+    /// `credit_note.created`, `.updated`, `.voided`
+    CreditNote(CreditNote),
     /// `customer.subscription.created`, `.updated`, `.resumed`
     SubscriptionChanged(Box<Subscription<'a>>),
     /// `customer.subscription.paused`
@@ -199,7 +225,7 @@ impl<'a> Event<'a> {
         let event_type = json.get("type").text().ok_or_else(|| unreadable("type is missing or not a text"))?;
         let object = json.at("data.object");
         let body = if json.get("object").text() == Some(THIN) {
-            Body::read_thin(event_type, object)?
+            Body::read_thin(event_type, object, json.get("snapshot_event"))?
         } else {
             Body::read(event_type, object)
         };
@@ -211,18 +237,24 @@ impl<'a> Event<'a> {
             mode: if livemode == Some(false) { Mode::Test } else { Mode::Live },
             account: account(json),
             created: json.get("created").unix_time(),
+            before: json.at("data.previous_attributes"),
             body,
         })
     }
 }
 
 impl<'a> Body<'a> {
-    /// A thin event's body is missing; where its type says that it does not matter, nobody misses it.
-    fn read_thin(event_type: &str, object: Json<'a>) -> Result<Self, Unmapped> {
-        match event_type.strip_prefix("v1.").map(|snapshot| Self::read(snapshot, object)) {
+    /// A thin event's body is missing; where its type says that it does not matter, nobody misses it. Those of `v2.` types
+    /// are about objects that have no part in sales, or about the destination itself.
+    fn read_thin(event_type: &str, object: Json<'a>, snapshot: Json<'_>) -> Result<Self, Unmapped> {
+        if event_type.starts_with("v2.") {
+            return Ok(Self::NotRelevant);
+        }
+        match snapshot_type(event_type).map(|snapshot| Self::read(snapshot, object)) {
             Some(body @ (Self::NotRelevant | Self::Unknown)) => Ok(body),
             Some(_) | None => {
-                let detail = "it points at an object instead of carrying it (object is v2.core.event)".to_owned();
+                let twin = snapshot.id().map_or_else(String::new, |id| format!("; event {id} carries the object"));
+                let detail = format!("it points at an object instead of carrying it (object is v2.core.event){twin}");
                 Err(Unmapped { reason: Reason::ThinEvent, detail })
             }
         }
@@ -245,14 +277,17 @@ impl<'a> Body<'a> {
             "charge.dispute.created"
             | "charge.dispute.updated"
             | "charge.dispute.closed"
-            | "charge.dispute.funds_withdrawn" => Self::DisputeChanged(Dispute::read(object)),
-            "charge.dispute.funds_reinstated" => Self::DisputeReinstated(Dispute::read(object)),
+            | "charge.dispute.funds_withdrawn"
+            | "charge.dispute.funds_reinstated" => Self::DisputeChanged(Dispute::read(object)),
+            "credit_note.created" | "credit_note.updated" => Self::CreditNote(CreditNote::read(object)),
+            "credit_note.voided" => Self::CreditNote(CreditNote { is_void: true, ..CreditNote::read(object) }),
             "customer.subscription.created" | "customer.subscription.updated" | "customer.subscription.resumed" => {
                 Self::SubscriptionChanged(Box::new(Subscription::read(object)))
             }
             "customer.subscription.paused" => Self::SubscriptionPaused(Box::new(Subscription::read(object))),
             "customer.subscription.deleted" => Self::SubscriptionDeleted(Box::new(Subscription::read(object))),
-            "customer.created" | "customer.updated" => Self::Customer(Box::new(About::customer_itself(object))),
+            "customer.created" => Self::Customer(Box::new(About::customer_itself(object, true))),
+            "customer.updated" => Self::Customer(Box::new(About::customer_itself(object, false))),
             other if is_documented(other) => Self::NotRelevant,
             _ => Self::Unknown,
         }
@@ -269,19 +304,22 @@ fn is_documented(event_type: &str) -> bool {
 pub(super) fn identify(body: &[u8]) -> Identity {
     let head = json::leniently(body, |body| {
         let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body)?;
-        let wanted =
-            members.into_iter().filter(|(key, _)| matches!(key.as_str(), "id" | "type" | "account" | "context"));
+        let wanted = members
+            .into_iter()
+            .filter(|(key, _)| matches!(key.as_str(), "id" | "type" | "account" | "context" | "snapshot_event"));
         Ok(wanted.filter_map(|(key, raw)| Some((key, json::value(raw.get().as_bytes()).ok()?))).collect())
     });
     let head = Value::Object(head.unwrap_or_default());
     let json = Json::new(&head);
     let id = json.get("id").scalar_text().filter(|id| is_plain(id));
+    let event_type = json.get("type").text().filter(|t| is_plain(t)).unwrap_or("");
+    // Test events that the dashboard sends share one id, whatever their type.
     let dedup_key = match &id {
-        Some(id) => format!("{}/{id}", account(json).as_deref().unwrap_or("")),
+        Some(id) => format!("{}/{id}/{event_type}", account(json).as_deref().unwrap_or("")),
         None => format!("sha256:{}", hex::encode(Sha256::digest(body))),
     };
-    let event_type = json.get("type").text().filter(|t| is_plain(t)).unwrap_or("");
-    Identity { dedup_key, provider_event_id: id, event_type: event_type.to_owned() }
+    let snapshot_event = json.get("snapshot_event").id();
+    Identity { dedup_key, provider_event_id: id, event_type: event_type.to_owned(), snapshot_event }
 }
 
 /// The connected account of an event. `context` may name other things than an account, or a path of several.

@@ -5,6 +5,7 @@ mod envelope;
 mod invoice;
 mod properties;
 mod reversal;
+mod sold;
 mod subscription;
 
 use jiff::Timestamp;
@@ -98,16 +99,20 @@ fn matter(fact: &Fact) -> String {
     match &fact.matter {
         Matter::Customer(c) => {
             let checkout = c.checkout_of.as_ref().map_or_else(String::new, |s| format!(" checked out {s}"));
+            let captures = c.captures.as_ref().map_or_else(String::new, |i| format!(" capturing {i}"));
             let reason = c.no_payment.map_or_else(String::new, |r| format!(" {r}"));
-            format!("customer{checkout}{reason}")
+            format!("customer{checkout}{captures}{reason}")
         }
         Matter::Payment(p) => {
             let amount = p.amount.map_or_else(|| "?".to_owned(), |a| a.to_string());
             let subscription = p.subscription.as_ref().map_or_else(String::new, |s| format!(" of {s}"));
             let waits = if p.awaits_checkout { " awaiting checkout" } else { "" };
+            let invoice = if p.awaits_invoice { " awaiting its invoice" } else { "" };
+            let session = if p.needs_session { " if a session holds it" } else { "" };
+            let let_go = p.uncaptured.map_or_else(String::new, |rest| format!(" letting go of {rest}"));
             let second = if p.primary { "" } else { " as a rule by another" };
             format!(
-                "payment {}: {amount} on {} {} on {}{subscription}{waits}{second}",
+                "payment {}: {amount} on {} {} on {}{subscription}{waits}{invoice}{session}{let_go}{second}",
                 p.identity, p.charged, p.currency, p.day
             )
         }
@@ -123,7 +128,11 @@ fn matter(fact: &Fact) -> String {
             let charge = r.charge.as_ref().map_or_else(String::new, |c| format!(" of {} at {}", c.money, c.at));
             format!("{:?}{full} {}: {}{cumulative}{charge}", r.stage, r.identity, r.money)
         }
-        Matter::Link(_) => format!("link {}", fact.keys.join(" ")),
+        Matter::Link(l) => {
+            let paid = l.paid.map_or_else(String::new, |paid| format!(": {paid}"));
+            let by = l.of_charge.as_ref().map_or_else(String::new, |charge| format!(" by {charge}"));
+            format!("link {}{paid}{by}", fact.keys.join(" "))
+        }
     }
 }
 

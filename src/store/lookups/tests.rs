@@ -30,7 +30,12 @@ async fn record(store: &Store, key: &str) -> EventId {
         endpoint: "stripe".into(),
         provider: ProviderKind::Stripe,
         business: "biz_1".into(),
-        identity: Identity { dedup_key: key.into(), provider_event_id: None, event_type: "t".into() },
+        identity: Identity {
+            dedup_key: key.into(),
+            provider_event_id: None,
+            event_type: "t".into(),
+            snapshot_event: None,
+        },
         body_zstd: body::compress(key.as_bytes()).unwrap(),
         received_at: start(),
     };

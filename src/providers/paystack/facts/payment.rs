@@ -7,7 +7,7 @@ use crate::domain::endpoint::CommissionBase;
 use crate::domain::fact::{Fact, Matter, Payment};
 use crate::domain::money::{Currency, standard};
 use crate::domain::reason::Reason;
-use crate::providers::paystack::payload::{Invoice, Transaction, TransactionStatus};
+use crate::providers::paystack::payload::{Capture, Invoice, Transaction, TransactionStatus};
 
 /// `charge.success`: the event that always reports a payment.
 pub(super) fn charge(context: &Context<'_>, charge: &Transaction) -> Result<Fact, Missing> {
@@ -15,7 +15,8 @@ pub(super) fn charge(context: &Context<'_>, charge: &Transaction) -> Result<Fact
         None | Some(TransactionStatus::Success) => {}
         Some(TransactionStatus::Reversed | TransactionStatus::Other(_)) => {
             let at = charge.paid_at.or(charge.created_at).unwrap_or(context.received_at);
-            return Ok(context.customer_only(at, context.product_sold(), Reason::NotPaid));
+            let reference = charge.reference.as_deref();
+            return Ok(context.customer_only(at, reference, context.product_sold(), Reason::NotPaid));
         }
     }
     let reference = required(charge.reference.clone(), "data.reference")?;
@@ -28,7 +29,8 @@ pub(super) fn charge(context: &Context<'_>, charge: &Transaction) -> Result<Fact
         CommissionBase::ExcludingTax => None,
     };
     let currency = required(charge.currency, "data.currency")?;
-    let at = required(charge.paid_at.or(charge.created_at), "data.paid_at")?;
+    // One without any date was made when it was heard of.
+    let at = charge.paid_at.or(charge.created_at).unwrap_or(context.received_at);
     Ok(payment(context, Paid { reference, paid, base, currency, at, primary: true }))
 }
 
@@ -40,7 +42,8 @@ pub(super) fn invoice(context: &Context<'_>, invoice: &Invoice) -> Result<Fact, 
     let at = times.into_iter().flatten().next();
     if !invoice.paid {
         let at = at.unwrap_or(context.received_at);
-        return Ok(context.customer_only(at, context.product_known(), Reason::NotPaid));
+        let reference = transaction.reference.as_deref();
+        return Ok(context.customer_only(at, reference, context.product_known(), Reason::NotPaid));
     }
     let reference = required(transaction.reference.clone(), "data.transaction.reference")?;
     let paid = required(own.amount.or(transaction.amount), "data.amount")?;
@@ -58,6 +61,21 @@ pub(super) fn invoice(context: &Context<'_>, invoice: &Invoice) -> Result<Fact, 
     Ok(payment(context, Paid { reference, paid, base, currency, at, primary: false }))
 }
 
+/// `preauthorization.capture.success`: what was taken of a hold. A charge may tell of it, too.
+pub(super) fn captured(context: &Context<'_>, capture: &Capture) -> Result<Fact, Missing> {
+    let reference = required(capture.reference.clone(), "data.transaction.reference")?;
+    let paid = required(capture.amount, "data.captured_amount")?;
+    let base = match context.rules.commission_base {
+        // Nothing is asked for beside what is taken.
+        CommissionBase::Paid | CommissionBase::Requested => Some(paid),
+        CommissionBase::NetOfFees => capture.fees.and_then(|fees| paid.checked_sub(fees)),
+        CommissionBase::ExcludingTax => None,
+    };
+    let currency = required(capture.currency, "data.currency")?;
+    let at = capture.at.unwrap_or(context.received_at);
+    Ok(payment(context, Paid { reference, paid, base, currency, at, primary: false }))
+}
+
 /// A payment as the provider tells it; amounts in hundredths.
 struct Paid {
     reference: String,
@@ -72,13 +90,16 @@ fn payment(context: &Context<'_>, paid: Paid) -> Fact {
     let Paid { reference, paid, base, currency, at, primary } = paid;
     let charged = standard(paid, SCALE);
     let below = context.rules.minimum_amount.get(&currency).is_some_and(|minimum| charged < *minimum);
-    let no_payment = match base.unwrap_or(paid).min(paid) {
-        i64::MIN..0 => Some(Reason::NegativeAmount),
-        0 => Some(Reason::ZeroAmount),
-        1.. => below.then_some(Reason::BelowMinimum),
+    let no_payment = match (paid, base.unwrap_or(paid)) {
+        (..0, _) => Some(Reason::NegativeAmount),
+        (0, _) => Some(Reason::ZeroAmount),
+        (1.., ..=0) if context.rules.commission_base == CommissionBase::NetOfFees => Some(Reason::NothingAfterFees),
+        (1.., ..0) => Some(Reason::NegativeAmount),
+        (1.., 0) => Some(Reason::ZeroAmount),
+        (1.., 1..) => below.then_some(Reason::BelowMinimum),
     };
     if let Some(why) = no_payment {
-        return context.customer_only(at, context.product_sold(), why);
+        return context.customer_only(at, Some(&reference), context.product_sold(), why);
     }
     let mut keys = context.lasting_keys();
     let own = transaction_key(&reference);

@@ -47,8 +47,9 @@ pub(super) fn dispute_resolved(context: &Context<'_>, dispute: &Dispute) -> Resu
 }
 
 fn of_dispute(context: &Context<'_>, dispute: &Dispute, at: Timestamp, stage: ReversalStage) -> Result<Fact, Missing> {
-    let id = required(dispute.id.as_deref(), "data.id")?;
     let reference = required(dispute.transaction.reference.as_deref(), "data.transaction.reference")?;
+    // One that bears no id is its transaction's only one.
+    let id = dispute.id.as_deref().unwrap_or(reference);
     let part = dispute.refund_amount.filter(|amount| *amount > 0);
     let amount = required(part.or(dispute.transaction.amount), "data.refund_amount")?;
     let currency = required(dispute.currency, "data.currency")?;

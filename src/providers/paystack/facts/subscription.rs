@@ -23,16 +23,18 @@ pub(super) fn ended(context: &Context<'_>, subscription: &Subscription) -> Resul
     let heard = subscription.created_at.map_or(context.received_at, |made| made.max(context.received_at));
     let at = subscription.changed_at.unwrap_or(heard);
     let told = match &subscription.status {
-        // Nothing, or a picture taken before the change that the event tells of.
-        None | Some(SubscriptionStatus::Active | SubscriptionStatus::Attention) => Some(Status::Cancelled),
-        Some(
-            word @ (SubscriptionStatus::NonRenewing
+        Some(SubscriptionStatus::NonRenewing) => Status::Active,
+        // A picture taken before the change that the event tells of, the change itself, or a word not yet invented.
+        None
+        | Some(
+            SubscriptionStatus::Active
+            | SubscriptionStatus::Attention
             | SubscriptionStatus::Cancelled
             | SubscriptionStatus::Completed
-            | SubscriptionStatus::Other(_)),
-        ) => status_of(word),
+            | SubscriptionStatus::Other(_),
+        ) => Status::Cancelled,
     };
-    status(context, at, told, subscription.word.as_deref().unwrap_or("cancelled"))
+    status(context, at, Some(told), subscription.word.as_deref().unwrap_or("cancelled"))
 }
 
 /// `invoice.payment_failed`, whatever the subscription inside says of itself.
@@ -42,7 +44,8 @@ pub(super) fn payment_failed(context: &Context<'_>, invoice: &Invoice) -> Result
     let at = charged_at.min(context.received_at);
     if context.subscription().is_none() {
         // A request for money failed: whoever got it has no subscription that could be past due.
-        return Ok(context.customer_only(at, context.product_known(), Reason::NotPaid));
+        let reference = invoice.transaction.reference.as_deref();
+        return Ok(context.customer_only(at, reference, context.product_known(), Reason::NotPaid));
     }
     status(context, at, Some(Status::PastDue), "payment_failed")
 }
@@ -58,8 +61,10 @@ const fn status_of(word: &SubscriptionStatus) -> Option<Status> {
 }
 
 fn status(context: &Context<'_>, at: Timestamp, status: Option<Status>, word: &str) -> Result<Fact, Missing> {
+    // One that bears no code is its customer's only one.
+    let id = context.subscription().or_else(|| context.common.customer.code.clone());
     let subscription = fact::Subscription {
-        id: required(context.subscription(), "data.subscription_code")?,
+        id: required(id, "data.subscription_code")?,
         status,
         as_given: word.to_owned(),
         day: context.rules.day(at),

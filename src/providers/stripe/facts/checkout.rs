@@ -5,53 +5,87 @@ use rust_decimal::Decimal;
 use super::super::currency::amount;
 use super::super::payload::{Charge, PaymentIntent, PaymentStatus, Session, SessionMode, Tax, Unmapped};
 use super::{Paid, Reader, need, need_amount, need_currency};
-use crate::domain::fact::Reading;
+use crate::domain::endpoint::OneTime;
+use crate::domain::fact::{Customer, Reading};
 use crate::domain::money::Currency;
 use crate::domain::reason::Reason;
+use crate::domain::sold::Bill;
 
 /// `checkout.session.completed`, `.async_payment_succeeded`.
 pub(super) fn completed(reader: &Reader<'_>, session: Session<'_>) -> Result<Reading, Unmapped> {
     match session.mode {
         SessionMode::Payment if session.invoice.is_some() => {
-            Ok(reader.no_payment(session.about, reader.created, Reason::ReportedByInvoice))
+            Ok(checked_out(reader, session, Some(Reason::ReportedByInvoice)))
         }
         SessionMode::Payment => one_off(reader, session),
-        SessionMode::Subscription => Ok(reader.customer(session.about, reader.created, session.subscription, None)),
-        SessionMode::Setup | SessionMode::Other => Ok(reader.customer(session.about, reader.created, None, None)),
+        SessionMode::Subscription | SessionMode::Setup | SessionMode::Other => Ok(checked_out(reader, session, None)),
     }
 }
 
 /// `checkout.session.async_payment_failed`.
 pub(super) fn failed(reader: &Reader<'_>, session: Session<'_>) -> Reading {
+    checked_out(reader, session, Some(Reason::NotPaid))
+}
+
+/// A session that is no payment, or none yet: whom it names, and what need wait for it no longer.
+fn checked_out(reader: &Reader<'_>, session: Session<'_>, no_payment: Option<Reason>) -> Reading {
     let checkout_of = session.subscription.filter(|_| session.mode == SessionMode::Subscription);
-    reader.customer(session.about, reader.created, checkout_of, Some(Reason::NotPaid))
+    let customer = Customer { checkout_of, checkout: true, captures: None, no_payment };
+    reader.customer(session.about, reader.created, customer)
+}
+
+/// A session without an invoice whose money did not come, or not yet: it may be held for a later capture.
+fn held(reader: &Reader<'_>, session: Session<'_>) -> Reading {
+    let customer = Customer {
+        checkout_of: None,
+        checkout: true,
+        captures: session.payment_intent,
+        no_payment: Some(Reason::NotPaid),
+    };
+    reader.customer(session.about, reader.created, customer)
 }
 
 fn one_off(reader: &Reader<'_>, session: Session<'_>) -> Result<Reading, Unmapped> {
-    let status = need(session.payment_status, "payment_status", "a text")?;
-    let refusal = match (status, session.amount_total) {
-        (_, Some(0)) => Some(Reason::ZeroAmount),
-        (PaymentStatus::Paid, Some(..0)) => Some(Reason::NegativeAmount),
-        (PaymentStatus::Paid, Some(_) | None) => None,
-        (PaymentStatus::Unpaid | PaymentStatus::NoPaymentRequired | PaymentStatus::Other, _) => Some(Reason::NotPaid),
-    };
-    if let Some(reason) = refusal {
-        return Ok(reader.no_payment(session.about, reader.created, reason));
+    let status = need(session.payment_status.as_ref(), "payment_status", "a text")?;
+    match (status, session.amount_total) {
+        (_, Some(0)) => Ok(checked_out(reader, session, Some(Reason::ZeroAmount))),
+        (PaymentStatus::Paid, Some(..0)) => Ok(checked_out(reader, session, Some(Reason::NegativeAmount))),
+        (PaymentStatus::Paid, Some(_) | None) => paid(reader, session),
+        (PaymentStatus::Unpaid, _) => Ok(held(reader, session)),
+        (PaymentStatus::NoPaymentRequired | PaymentStatus::Other, _) => {
+            Ok(checked_out(reader, session, Some(Reason::NotPaid)))
+        }
     }
+}
+
+fn paid(reader: &Reader<'_>, session: Session<'_>) -> Result<Reading, Unmapped> {
     let minor = need_amount(session.amount_total, "amount_total")?;
     let currency = need_currency(session.currency)?;
     let identity = need(session.payment_intent.or(session.id), "payment_intent", "an id, and so is data.object.id")?;
-    let untaxed = match session.tax {
-        Tax::Unlisted => Some(amount(minor, currency)),
-        listed @ (Tax::Sum(_) | Tax::Unreadable) => without(minor, listed, currency),
+    let (net, untaxed) = match session.tax {
+        Tax::Unlisted => (Some(minor), Some(amount(minor, currency))),
+        Tax::Sum(tax) => (minor.checked_sub(tax), without(minor, session.tax, currency)),
+        Tax::Unreadable => (None, None),
     };
-    let at = reader.created;
-    let paid =
-        Paid { identity, at, minor, currency, untaxed, subscription: None, awaits_checkout: false, primary: true };
+    let paid = Paid {
+        identity,
+        at: reader.created,
+        minor,
+        currency,
+        untaxed,
+        bill: Bill { gross: Some(minor), net },
+        subscription: None,
+        awaits_checkout: false,
+        awaits_invoice: session.makes_invoice,
+        needs_session: false,
+        uncaptured: 0,
+        primary: true,
+    };
     Ok(reader.payment(session.about, paid))
 }
 
-/// `payment_intent.succeeded`, where the endpoint takes one-off payments by it.
+/// `payment_intent.succeeded`. Unless the endpoint takes one-off payments by it, it counts only as the capture of what a
+/// session without an invoice held: any other may be an invoice's.
 pub(super) fn intent_succeeded(reader: &Reader<'_>, intent: PaymentIntent<'_>) -> Result<Reading, Unmapped> {
     let at = reader.created;
     if intent.invoice.is_some() {
@@ -63,17 +97,35 @@ pub(super) fn intent_succeeded(reader: &Reader<'_>, intent: PaymentIntent<'_>) -
     if minor <= 0 {
         return Ok(reader.no_payment(intent.about, at, Reason::ZeroAmount));
     }
-    // A payment intent is no bill: that it lists no tax does not mean there is none.
-    let untaxed = without(minor, intent.tax, currency);
-    // With Checkout its session says more, and is always there.
-    let paid =
-        Paid { identity, at, minor, currency, untaxed, subscription: None, awaits_checkout: false, primary: false };
+    let counts_alone = match reader.rules.one_time {
+        OneTime::PaymentIntent => true,
+        OneTime::Checkout => false,
+    };
+    let paid = Paid {
+        identity,
+        at,
+        minor,
+        currency,
+        // A payment intent is no bill: that it lists no tax does not mean there is none.
+        untaxed: without(minor, intent.tax, currency),
+        bill: Bill::default(),
+        subscription: None,
+        awaits_checkout: counts_alone,
+        awaits_invoice: false,
+        needs_session: !counts_alone,
+        uncaptured: intent.amount.map_or(0, |held| held.saturating_sub(minor)),
+        // With Checkout its session says more, and is always there.
+        primary: false,
+    };
     Ok(reader.payment(intent.about, paid))
 }
 
 /// `charge.succeeded`, where the endpoint takes one-off payments by their intents: it knows an address that the intent
 /// may not.
 pub(super) fn charge_succeeded(reader: &Reader<'_>, charge: Charge<'_>) -> Reading {
+    if reader.rules.one_time == OneTime::Checkout {
+        return Reading::Ignored(Reason::OneTimeOff);
+    }
     let reason = if charge.invoice.is_some() {
         Reason::ReportedByInvoice
     } else if charge.payment_intent.is_some() {

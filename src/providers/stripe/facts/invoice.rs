@@ -2,20 +2,23 @@
 
 use rust_decimal::Decimal;
 
-use super::super::currency::{amount, scale};
+use super::super::currency::{amount, money, scale};
 use super::super::payload::{About, Invoice, InvoicePayment, InvoiceStatus, Tax, Unmapped};
 use super::{Paid, Reader, need, need_amount, need_currency};
 use crate::domain::endpoint::OutOfBand;
 use crate::domain::fact::{Link, Matter, Reading, Subscription};
 use crate::domain::money::{Currency, share};
 use crate::domain::reason::Reason;
+use crate::domain::sold::Bill;
 use crate::domain::status::Status;
 
 /// `invoice.paid`, `invoice.payment_succeeded`.
 pub(super) fn paid(reader: &Reader<'_>, invoice: Invoice<'_>) -> Result<Reading, Unmapped> {
     let identity = need(invoice.id.clone(), "id", "an id")?;
     let currency = need_currency(invoice.currency)?;
-    let amount_paid = need_amount(invoice.amount_paid, "amount_paid")?;
+    // An invoice of which only `paid` tells that it is: all that was due came.
+    let all_due = invoice.amount_due.filter(|_| invoice.paid == Some(true));
+    let amount_paid = need_amount(invoice.amount_paid.or(all_due), "amount_paid")?;
     let at = invoice.paid_at.unwrap_or(reader.created);
     if !is_settled(&invoice) {
         return Ok(reader.no_payment(invoice.about, at, Reason::NotPaid));
@@ -32,14 +35,20 @@ pub(super) fn paid(reader: &Reader<'_>, invoice: Invoice<'_>) -> Result<Reading,
         return Ok(nothing_charged(reader, invoice));
     }
     let untaxed = untaxed(&invoice, minor, currency);
+    let bill = Bill { gross: invoice.total, net: untaxed_total(&invoice) };
     let paid = Paid {
         identity,
         at,
         minor,
         currency,
         untaxed,
+        bill,
+        // No renewal: its checkout may still be on its way.
+        awaits_checkout: invoice.is_first || invoice.subscription.is_none(),
         subscription: invoice.subscription,
-        awaits_checkout: invoice.is_first,
+        awaits_invoice: false,
+        needs_session: false,
+        uncaptured: 0,
         primary: true,
     };
     Ok(reader.payment(invoice.about, paid))
@@ -82,14 +91,21 @@ fn nothing_charged(reader: &Reader<'_>, invoice: Invoice<'_>) -> Reading {
 /// What of the paid amount is not tax, standard units. What credit paid is shared out over net and tax alike.
 fn untaxed(invoice: &Invoice<'_>, minor: i64, currency: Currency) -> Option<Decimal> {
     let charged = amount(minor, currency);
-    let net = match (invoice.total_excluding_tax, invoice.tax) {
-        (Some(net), _) => net,
-        (None, Tax::Sum(tax)) => invoice.total?.checked_sub(tax)?,
-        (None, Tax::Unlisted) => return Some(charged),
-        (None, Tax::Unreadable) => return None,
-    };
-    let (net, total) = (amount(net, currency), amount(invoice.total?, currency));
+    if invoice.total_excluding_tax.is_none() && invoice.tax == Tax::Unlisted {
+        return Some(charged);
+    }
+    let (net, total) = (amount(untaxed_total(invoice)?, currency), amount(invoice.total?, currency));
     if charged == total { Some(net) } else { share(charged, net, total, scale(currency)) }
+}
+
+/// The total without tax, minor units.
+fn untaxed_total(invoice: &Invoice<'_>) -> Option<i64> {
+    match (invoice.total_excluding_tax, invoice.tax) {
+        (Some(net), _) => Some(net),
+        (None, Tax::Sum(tax)) => invoice.total?.checked_sub(tax),
+        (None, Tax::Unlisted) => invoice.total,
+        (None, Tax::Unreadable) => None,
+    }
 }
 
 /// `invoice.payment_failed`: the subscription is past due, unless it never began.
@@ -113,6 +129,8 @@ pub(super) fn failed(reader: &Reader<'_>, invoice: Invoice<'_>) -> Reading {
 /// `invoice_payment.paid`: in new versions the only event that names an invoice and its payment intent together.
 pub(super) fn linked(reader: &Reader<'_>, payment: InvoicePayment) -> Result<Reading, Unmapped> {
     need(payment.keys.first(), "invoice", "an id")?;
+    let paid = payment.amount_paid.zip(payment.currency).map(|(minor, currency)| money(minor, currency));
+    let link = Link { of_charge: payment.paid_by, paid };
     let about = About { keys: payment.keys, ..About::default() };
-    Ok(reader.fact(about, payment.paid_at.unwrap_or(reader.created), Matter::Link(Link::default())))
+    Ok(reader.fact(about, payment.paid_at.unwrap_or(reader.created), Matter::Link(link)))
 }

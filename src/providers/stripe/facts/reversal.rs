@@ -1,7 +1,9 @@
-//! Refunds and disputes.
+//! Refunds, disputes, and credit notes that are paid out elsewhere.
 
 use super::super::currency::money;
-use super::super::payload::{About, Charge, Dispute, DisputeStatus, Refund, RefundStatus, Unmapped};
+use super::super::payload::{
+    About, Charge, CreditNote, Dispute, DisputeStatus, OfCharge, Refund, RefundStatus, Unmapped,
+};
 use super::{Reader, need, need_amount, need_currency};
 use crate::domain::fact::{Matter, Reading, Reversal, ReversalStage, ReversedCharge};
 use crate::domain::money::Money;
@@ -10,10 +12,10 @@ use crate::domain::reason::Reason;
 /// `charge.refunded`: the total of all refunds of a charge so far.
 pub(super) fn charge_refunded(reader: &Reader<'_>, charge: Charge<'_>) -> Result<Reading, Unmapped> {
     let id = need(charge.id, "id", "an id")?;
-    let refunded = need_amount(charge.amount_refunded, "amount_refunded")?;
+    let given_back = need_amount(charge.given_back, "amount_refunded")?;
     let currency = need_currency(charge.currency)?;
     // Letting go of money that was only reserved is written as a refund, too.
-    if charge.only_reserved || refunded <= 0 {
+    if charge.only_reserved || given_back <= 0 {
         return Ok(Reading::Ignored(Reason::ReversalNotFinal));
     }
     let mut about = charge.about;
@@ -23,12 +25,12 @@ pub(super) fn charge_refunded(reader: &Reader<'_>, charge: Charge<'_>) -> Result
     }
     let reversal = Reversal {
         identity: format!("charge:{id}"),
-        money: money(refunded, currency),
+        money: money(given_back, currency),
         cumulative: true,
         full: charge.refunded,
         dispute: false,
         stage: ReversalStage::Final,
-        of_charge: None,
+        of_charge: charge.payment_intent.or(Some(id)),
         charge: charge.amount.map(|amount| ReversedCharge {
             money: money(amount, currency),
             at: charge.created.unwrap_or(reader.created),
@@ -56,13 +58,15 @@ fn refund_at(reader: &Reader<'_>, refund: Refund, stage: ReversalStage) -> Resul
     let identity = need(refund.id, "id", "an id")?;
     let amount = need_amount(refund.amount, "amount")?;
     let currency = need_currency(refund.currency)?;
-    Ok(single(reader, refund.keys, identity, stage, false, money(amount, currency)))
+    Ok(single(reader, refund.of, Back { identity, stage, dispute: false, money: money(amount, currency) }))
 }
 
-/// `charge.dispute.created`, `.updated`, `.closed`, `.funds_withdrawn`. The money is withdrawn while a dispute is open,
-/// and not by an inquiry.
+/// `charge.dispute.created`, `.updated`, `.closed`, `.funds_withdrawn`, `.funds_reinstated`: whatever happened, the
+/// dispute's status decides. The money is withdrawn while a dispute is open, and not by an inquiry. What came back of a
+/// lost one only lowers the amount: of a charge that was refunded in part before, that part does.
 pub(super) fn dispute(reader: &Reader<'_>, dispute: Dispute) -> Result<Reading, Unmapped> {
     let stage = match dispute.status {
+        DisputeStatus::Lost if dispute.withdrawn == Some(0) => ReversalStage::Void,
         DisputeStatus::Open | DisputeStatus::Lost | DisputeStatus::Other => ReversalStage::Final,
         DisputeStatus::Inquiry => ReversalStage::Pending,
         DisputeStatus::Won
@@ -70,32 +74,49 @@ pub(super) fn dispute(reader: &Reader<'_>, dispute: Dispute) -> Result<Reading, 
         | DisputeStatus::InquiryClosed
         | DisputeStatus::ChargeRefunded => ReversalStage::Void,
     };
-    dispute_at(reader, dispute, stage)
-}
-
-/// `charge.dispute.funds_reinstated`: the money is back.
-pub(super) fn dispute_reinstated(reader: &Reader<'_>, dispute: Dispute) -> Result<Reading, Unmapped> {
-    dispute_at(reader, dispute, ReversalStage::Void)
-}
-
-fn dispute_at(reader: &Reader<'_>, dispute: Dispute, stage: ReversalStage) -> Result<Reading, Unmapped> {
-    let identity = need(dispute.id, "id", "an id")?;
+    // The first disputes had no id; a charge has one at a time.
+    let identity = dispute.id.or_else(|| dispute.of.name().map(|charge| format!("dispute:{charge}")));
+    let identity = need(identity, "id", "an id, and so is data.object.charge")?;
     let amount = need_amount(dispute.amount, "amount")?;
     let currency = need_currency(dispute.currency)?;
-    Ok(single(reader, dispute.keys, identity, stage, true, money(amount, currency)))
+    let left = dispute.withdrawn.filter(|left| dispute.status == DisputeStatus::Lost && *left > 0);
+    let money = money(left.map_or(amount, |left| left.min(amount)), currency);
+    Ok(single(reader, dispute.of, Back { identity, stage, dispute: true, money }))
 }
 
-/// One refund or dispute by itself. It says nothing of what is left.
-fn single(
-    reader: &Reader<'_>,
-    keys: Vec<String>,
+/// `credit_note.created`, `.updated`, `.voided`. Only what was given back outside of Stripe is told by nothing else.
+pub(super) fn credit_note(reader: &Reader<'_>, note: CreditNote) -> Result<Reading, Unmapped> {
+    let Some(amount) = note.out_of_band_amount.filter(|amount| *amount > 0 && !note.before_payment) else {
+        return Ok(Reading::Ignored(Reason::CreditedOtherwise));
+    };
+    let back = Back {
+        identity: need(note.id, "id", "an id")?,
+        stage: if note.is_void { ReversalStage::Void } else { ReversalStage::Final },
+        // Like a dispute it is no part of any charge's refunds.
+        dispute: true,
+        money: money(amount, need_currency(note.currency)?),
+    };
+    Ok(taken_back(reader, vec![need(note.invoice, "invoice", "an id")?], None, back))
+}
+
+/// What goes back.
+struct Back {
     identity: String,
     stage: ReversalStage,
     dispute: bool,
     money: Money,
-) -> Reading {
+}
+
+/// One refund or dispute by itself. It says nothing of what is left.
+fn single(reader: &Reader<'_>, of: OfCharge, back: Back) -> Reading {
+    let of_charge = of.name();
+    taken_back(reader, of.keys(), of_charge, back)
+}
+
+fn taken_back(reader: &Reader<'_>, keys: Vec<String>, of_charge: Option<String>, back: Back) -> Reading {
+    let Back { identity, stage, dispute, money } = back;
     let reversal =
-        Reversal { identity, money, cumulative: false, full: false, dispute, stage, of_charge: None, charge: None };
+        Reversal { identity, money, cumulative: false, full: false, dispute, stage, of_charge, charge: None };
     let about = About { keys, ..About::default() };
     reader.fact(about, reader.created, Matter::Reversal(reversal))
 }

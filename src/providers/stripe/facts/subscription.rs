@@ -35,14 +35,17 @@ const fn status(given: &SubscriptionStatus) -> Option<Status> {
 }
 
 fn told(reader: &Reader<'_>, wire: Wire<'_>, status: Option<Status>, as_given: String) -> Result<Reading, Unmapped> {
+    let in_trial = status == Some(Status::Trialing);
+    // The first shortened forms had no id: then it is the customer's only one.
+    let id = wire.id.or_else(|| wire.about.customer.clone());
     let subscription = Subscription {
-        id: need(wire.id, "id", "an id")?,
+        id: need(id, "id", "an id, and so is data.object.customer")?,
         status,
         as_given,
         day: reader.rules.day(reader.created),
-        before: None,
-        trial_start: None,
-        trial_end: wire.trial_end.filter(|_| status == Some(Status::Trialing)),
+        before: reader.before.get("status").text().map(str::to_owned),
+        trial_start: wire.trial_start.filter(|_| in_trial),
+        trial_end: wire.trial_end.filter(|_| in_trial),
         no_call: None,
     };
     Ok(reader.fact(wire.about, reader.created, Matter::Subscription(subscription)))

@@ -1,10 +1,22 @@
 //! What every object says of whom it is about, and of what was sold.
 
-use std::cmp::Reverse;
+use jiff::Timestamp;
 
 use crate::domain::email::Email;
+use crate::domain::sold::{Hidden, Line, Sold};
 use crate::domain::text;
 use crate::providers::json::Json;
+
+/// Metadata, and since when what it holds has been there, as far as its object tells.
+#[derive(Clone, Copy)]
+pub(crate) struct Metadata<'a> {
+    /// The metadata.
+    pub(crate) data: Json<'a>,
+    /// When the object was made.
+    pub(crate) since: Option<Timestamp>,
+    /// It is that of the event's own object, of whose changes the event tells.
+    pub(crate) own: bool,
+}
 
 /// Whom an object is about, and what was sold.
 #[derive(Default)]
@@ -18,30 +30,34 @@ pub(crate) struct About<'a> {
     /// The first name that is not blank.
     pub(crate) name: Option<String>,
     /// The metadata of the object and of those inside of it, the nearest first.
-    pub(crate) metadata: Vec<Json<'a>>,
-    /// A session's `client_reference_id`.
-    pub(crate) client_reference: Option<&'a str>,
-    /// Ids of prices, products and plans, the weightiest first.
-    pub(crate) sold: Vec<String>,
+    pub(crate) metadata: Vec<Metadata<'a>>,
+    /// A session's `client_reference_id`, and when the session was made.
+    pub(crate) client_reference: Option<(&'a str, Option<Timestamp>)>,
+    /// What was sold.
+    pub(crate) sold: Sold,
 }
 
 impl<'a> About<'a> {
-    /// What an object's own `metadata` and its `customer` say, expanded or not.
+    /// What an object's own `metadata` and its `customer` say, expanded or not. A customer lives long: since when its
+    /// metadata holds something is not told by when it was made.
     pub(crate) fn read(object: Json<'a>) -> Self {
         let customer = object.get("customer");
+        let own = Metadata { data: object.get("metadata"), since: object.get("created").unix_time(), own: true };
+        let of_customer = Metadata { data: customer.get("metadata"), since: None, own: false };
         let mut about = Self {
             customer: customer.id().or_else(|| object.get("customer_account").id()),
-            metadata: vec![object.get("metadata"), customer.get("metadata")],
+            metadata: vec![own, of_customer],
             ..Self::default()
         };
         about.add_key(about.customer.clone());
         about
     }
 
-    /// A customer object.
-    pub(crate) fn customer_itself(object: Json<'a>) -> Self {
-        let mut about =
-            Self { customer: object.get("id").id(), metadata: vec![object.get("metadata")], ..Self::default() };
+    /// A customer object; one that was just made has had its metadata since then.
+    pub(crate) fn customer_itself(object: Json<'a>, is_new: bool) -> Self {
+        let since = object.get("created").unix_time().filter(|_| is_new);
+        let own = Metadata { data: object.get("metadata"), since, own: true };
+        let mut about = Self { customer: object.get("id").id(), metadata: vec![own], ..Self::default() };
         about.add_key(about.customer.clone());
         about.find_email([object.get("email")]);
         about.find_name(object);
@@ -73,24 +89,32 @@ impl<'a> About<'a> {
         self.find_name(customer);
     }
 
-    /// Notes what was sold, given each line with its weight: the heaviest first, equals as they stand.
-    pub(crate) fn set_sold(&mut self, lines: impl Iterator<Item = (i64, Json<'a>)>) {
-        let mut lines: Vec<(i64, Json<'a>)> = lines.collect();
-        lines.sort_by_key(|(weight, _)| Reverse(*weight));
-        for sold in lines.iter().flat_map(|(_, line)| sold_in(*line)) {
-            if !self.sold.contains(&sold) {
-                self.sold.push(sold);
-            }
-        }
+    /// Adds the metadata of an object inside of this one, which have been there since `since`.
+    pub(crate) fn add_metadata(&mut self, data: Json<'a>, since: Option<Timestamp>) {
+        self.metadata.push(Metadata { data, since, own: false });
+    }
+
+    /// Notes what was sold: the lines of a list, and what the list says of lines that it leaves out. `whole` is the most
+    /// that all lines weigh together.
+    pub(crate) fn set_sold(&mut self, list: Json<'a>, whole: Option<i64>, line: impl Fn(Json<'a>) -> Line) {
+        let lines: Vec<Line> = list.get("data").items().map(line).collect();
+        let seen = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.weight?));
+        let hidden = || Hidden {
+            total: list.get("total_count").integer().and_then(|count| u32::try_from(count).ok()),
+            weight: whole.zip(seen).and_then(|(whole, seen)| whole.checked_sub(seen)),
+        };
+        let hidden = (list.get("has_more").flag() == Some(true)).then(hidden);
+        self.sold = Sold { lines, hidden };
     }
 }
 
 /// The ids of one line or item: price, product, plan.
-fn sold_in(line: Json<'_>) -> impl Iterator<Item = String> {
+pub(crate) fn sold_in(line: Json<'_>) -> Vec<String> {
     let (price, details, plan) = (line.get("price"), line.at("pricing.price_details"), line.get("plan"));
     [price, details.get("price"), price.get("product"), details.get("product"), plan.get("product"), plan]
         .into_iter()
         .filter_map(Json::id)
+        .collect()
 }
 
 /// A name, in one line.

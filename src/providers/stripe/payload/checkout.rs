@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::about::About;
+use super::about::{About, sold_in};
 use super::invoice::Tax;
 use crate::domain::money::Currency;
+use crate::domain::sold::Line;
 use crate::providers::json::Json;
 
 /// A checkout session.
@@ -19,6 +20,8 @@ pub(crate) struct Session<'a> {
     pub(crate) payment_status: Option<PaymentStatus>,
     /// The invoice that reports the payment.
     pub(crate) invoice: Option<String>,
+    /// An invoice is made for it once it is paid.
+    pub(crate) makes_invoice: bool,
     /// The payment intent.
     pub(crate) payment_intent: Option<String>,
     /// The subscription it began.
@@ -69,13 +72,13 @@ impl<'a> Session<'a> {
         about.find_email([object.at("customer_details.email"), object.get("customer_email")]);
         about.find_name(object.get("customer_details"));
         about.find_in_customer(object);
-        about
-            .metadata
-            .extend(["subscription.metadata", "payment_intent.metadata", "invoice.metadata"].map(|p| object.at(p)));
-        about.client_reference = object.get("client_reference_id").text();
+        for inner in ["subscription", "payment_intent", "invoice"].map(|key| object.get(key)) {
+            about.add_metadata(inner.get("metadata"), inner.get("created").unix_time());
+        }
+        let created = object.get("created").unix_time();
+        about.client_reference = object.get("client_reference_id").text().map(|text| (text, created));
         // Never in events as Stripe sends them: only a look-up expands the line items.
-        let lines = object.at("line_items.data").items();
-        about.set_sold(lines.map(|line| (line.get("amount_total").integer().unwrap_or(i64::MIN), line)));
+        about.set_sold(object.get("line_items"), object.get("amount_subtotal").integer(), line);
         let mode = match object.get("mode").text() {
             Some("payment") => SessionMode::Payment,
             Some("subscription") => SessionMode::Subscription,
@@ -97,6 +100,7 @@ impl<'a> Session<'a> {
             mode,
             payment_status,
             invoice,
+            makes_invoice: object.at("invoice_creation.enabled").flag() == Some(true),
             payment_intent,
             subscription,
             currency: object.get("currency").text().and_then(|c| c.parse().ok()),
@@ -104,6 +108,13 @@ impl<'a> Session<'a> {
             tax: Tax::read(object.at("total_details.amount_tax")),
         }
     }
+}
+
+/// A line of a session, whose `amount_total` is after discounts and with all tax.
+fn line(line: Json<'_>) -> Line {
+    let gross = line.get("amount_total").integer();
+    let net = gross.and_then(|gross| gross.checked_sub(line.get("amount_tax").integer().unwrap_or(0)));
+    Line { ids: sold_in(line), weight: net, gross, net }
 }
 
 /// A payment intent.
@@ -116,7 +127,9 @@ pub(crate) struct PaymentIntent<'a> {
     pub(crate) invoice: Option<String>,
     /// The currency of all amounts.
     pub(crate) currency: Option<Currency>,
-    /// Minor units: what came.
+    /// Minor units: what was asked for, or held.
+    pub(crate) amount: Option<i64>,
+    /// What came.
     pub(crate) amount_received: Option<i64>,
     /// The tax within it.
     pub(crate) tax: Tax,
@@ -136,7 +149,7 @@ impl<'a> PaymentIntent<'a> {
             about.add_key(charge.id());
             about.find_email([charge.at("billing_details.email"), charge.get("receipt_email")]);
             about.find_name(charge.get("billing_details"));
-            about.metadata.push(charge.get("metadata"));
+            about.add_metadata(charge.get("metadata"), charge.get("created").unix_time());
         }
         about.find_in_customer(object);
         Self {
@@ -144,6 +157,7 @@ impl<'a> PaymentIntent<'a> {
             id: own_id,
             invoice,
             currency: object.get("currency").text().and_then(|c| c.parse().ok()),
+            amount: object.get("amount").integer(),
             amount_received: object.get("amount_received").integer(),
             tax: Tax::read(object.at("amount_details.tax.total_tax_amount")),
         }
@@ -164,8 +178,8 @@ pub(crate) struct Charge<'a> {
     pub(crate) currency: Option<Currency>,
     /// Minor units: what was taken, which may be less than what was reserved.
     pub(crate) amount: Option<i64>,
-    /// The total of all refunds so far.
-    pub(crate) amount_refunded: Option<i64>,
+    /// The total of all refunds so far, without what was reserved and never taken.
+    pub(crate) given_back: Option<i64>,
     /// Nothing is left.
     pub(crate) refunded: bool,
     /// The money was only reserved.
@@ -185,16 +199,22 @@ impl<'a> Charge<'a> {
         about.find_email([object.at("billing_details.email"), object.get("receipt_email")]);
         about.find_name(object.get("billing_details"));
         about.find_in_customer(object);
+        let reserved = object.get("amount").integer();
         let captured = object.get("amount_captured").integer().filter(|amount| *amount > 0);
+        // Letting go of the rest of what was reserved is written as a refund, too.
+        let let_go = reserved.zip(captured).map_or(0, |(reserved, taken)| reserved.saturating_sub(taken).max(0));
+        let refunded = object.get("amount_refunded").integer();
+        let is_full = object.get("refunded").flag() == Some(true) && refunded.is_some_and(|sum| sum > 0);
         Self {
             about,
             id: own_id,
             invoice,
             payment_intent,
             currency: object.get("currency").text().and_then(|c| c.parse().ok()),
-            amount: captured.or_else(|| object.get("amount").integer()),
-            amount_refunded: object.get("amount_refunded").integer(),
-            refunded: object.get("refunded").flag() == Some(true),
+            amount: captured.or(reserved),
+            // Of one that is refunded in full nothing is left, whatever the sums say.
+            given_back: captured.filter(|_| is_full).or_else(|| refunded.map(|sum| sum.saturating_sub(let_go))),
+            refunded: is_full,
             only_reserved: object.get("captured").flag() == Some(false),
             created: object.get("created").unix_time(),
         }

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::about::{About, name};
+use super::about::{About, name, sold_in};
 use crate::domain::money::Currency;
+use crate::domain::sold::Line;
 use crate::providers::json::Json;
 
 /// An invoice, before or since the versions in which a subscription became its `parent`.
@@ -164,23 +165,57 @@ impl<'a> Invoice<'a> {
         about.find_email([object.get("customer_email")]);
         about.name = name(object.get("customer_name"));
         about.find_in_customer(object);
-        let lines = || object.at("lines.data").items();
-        about.metadata.extend([
-            object.at("parent.subscription_details.metadata"),
-            object.at("subscription_details.metadata"),
-            object.at("subscription.metadata"),
-        ]);
+        let created = object.get("created").unix_time();
+        for path in ["parent.subscription_details.metadata", "subscription_details.metadata"] {
+            about.add_metadata(object.at(path), created);
+        }
+        about.add_metadata(object.at("subscription.metadata"), object.at("subscription.created").unix_time());
         // Old versions show the subscription's metadata on its lines only.
-        about.metadata.extend(lines().map(|line| line.get("metadata")));
-        about.set_sold(lines().map(|line| (line.get("amount").integer().unwrap_or(i64::MIN), line)));
+        for line in object.at("lines.data").items() {
+            about.add_metadata(line.get("metadata"), created);
+        }
+        about.set_sold(object.get("lines"), object.get("subtotal").integer(), line);
         about
     }
 }
 
+/// A line. Its `amount` is before discounts and before tax that comes on top.
+fn line(line: Json<'_>) -> Line {
+    let is_credit = |part: &Json<'_>| part.get("type").text() == Some("credit_balance_transaction");
+    let discounts = sum(line.get("discount_amounts").items());
+    let credits = sum(line.get("pretax_credit_amounts").items().filter(is_credit));
+    let new = line.get("taxes").items().next().is_some();
+    let taxes = || line.get(if new { "taxes" } else { "tax_amounts" }).items();
+    let is_inclusive = |tax: &Json<'_>| {
+        tax.get("inclusive").flag().unwrap_or_else(|| tax.get("tax_behavior").text() == Some("inclusive"))
+    };
+    let on_top = sum(taxes().filter(|tax| !is_inclusive(tax)));
+    let inside = sum(taxes().filter(is_inclusive));
+    let less = |from: Option<i64>, part: Option<i64>| from.zip(part).and_then(|(from, part)| from.checked_sub(part));
+    let weight = less(less(line.get("amount").integer(), discounts), credits);
+    Line {
+        ids: sold_in(line),
+        weight,
+        gross: weight.zip(on_top).and_then(|(weight, tax)| weight.checked_add(tax)),
+        net: less(weight, inside),
+    }
+}
+
+/// The sum of the `amount` of each; nothing when one has none that can be read.
+fn sum<'a>(mut parts: impl Iterator<Item = Json<'a>>) -> Option<i64> {
+    parts.try_fold(0_i64, |sum, part| sum.checked_add(part.get("amount").integer()?))
+}
+
 /// A payment on an invoice: what ties a payment intent to its invoice in new versions.
 pub(crate) struct InvoicePayment {
-    /// Ids of the invoice, the payment intent and the charge.
+    /// Ids of the invoice and of what paid it.
     pub(crate) keys: Vec<String>,
+    /// What paid it: the payment intent, else the charge, else a record of a payment outside of Stripe.
+    pub(crate) paid_by: Option<String>,
+    /// Minor units.
+    pub(crate) amount_paid: Option<i64>,
+    /// The currency of the amount.
+    pub(crate) currency: Option<Currency>,
     /// When it was made.
     pub(crate) paid_at: Option<Timestamp>,
 }
@@ -189,9 +224,12 @@ impl InvoicePayment {
     /// Reads what is there.
     pub(crate) fn read(object: Json<'_>) -> Self {
         let payment = object.get("payment");
-        let keys = [object.get("invoice"), payment.get("payment_intent"), payment.get("charge")];
+        let paid_by = ["payment_intent", "charge", "payment_record"].map(|key| payment.get(key).id());
         Self {
-            keys: keys.into_iter().filter_map(Json::id).collect(),
+            keys: [object.get("invoice").id()].iter().chain(&paid_by).flatten().cloned().collect(),
+            paid_by: paid_by.into_iter().flatten().next(),
+            amount_paid: object.get("amount_paid").integer(),
+            currency: object.get("currency").text().and_then(|c| c.parse().ok()),
             paid_at: object.at("status_transitions.paid_at").unix_time(),
         }
     }

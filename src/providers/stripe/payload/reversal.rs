@@ -1,4 +1,4 @@
-//! Refunds and disputes, as objects of their own. They name no customer.
+//! Refunds, disputes and credit notes, as objects of their own.
 
 use crate::domain::money::Currency;
 use crate::providers::json::Json;
@@ -7,8 +7,8 @@ use crate::providers::json::Json;
 pub(crate) struct Refund {
     /// Its id.
     pub(crate) id: Option<String>,
-    /// Ids of the charge and the payment intent.
-    pub(crate) keys: Vec<String>,
+    /// The charge, by the ids of it that are told.
+    pub(crate) of: OfCharge,
     /// Minor units.
     pub(crate) amount: Option<i64>,
     /// The currency of the amount.
@@ -30,7 +30,7 @@ pub(crate) enum RefundStatus {
     Failed,
     /// Called off.
     Canceled,
-    /// Not said, or a value not yet invented.
+    /// A value not yet invented.
     Other,
 }
 
@@ -39,16 +39,17 @@ impl Refund {
     pub(crate) fn read(object: Json<'_>) -> Self {
         Self {
             id: object.get("id").id(),
-            keys: charge_keys(object),
+            of: OfCharge::read(object),
             amount: object.get("amount").integer(),
             currency: object.get("currency").text().and_then(|c| c.parse().ok()),
             status: match object.get("status").text() {
                 Some("pending") => RefundStatus::Pending,
                 Some("requires_action") => RefundStatus::RequiresAction,
-                Some("succeeded") => RefundStatus::Succeeded,
+                // The first refunds had no status: they were done when they were told.
+                Some("succeeded") | None => RefundStatus::Succeeded,
                 Some("failed") => RefundStatus::Failed,
                 Some("canceled") => RefundStatus::Canceled,
-                Some(_) | None => RefundStatus::Other,
+                Some(_) => RefundStatus::Other,
             },
         }
     }
@@ -58,10 +59,12 @@ impl Refund {
 pub(crate) struct Dispute {
     /// Its id.
     pub(crate) id: Option<String>,
-    /// Ids of the charge and the payment intent.
-    pub(crate) keys: Vec<String>,
+    /// The charge, by the ids of it that are told.
+    pub(crate) of: OfCharge,
     /// Minor units.
     pub(crate) amount: Option<i64>,
+    /// What of it is withdrawn now, where some of it was given back and the dispute lists it in its own currency.
+    pub(crate) withdrawn: Option<i64>,
     /// The currency of the amount.
     pub(crate) currency: Option<Currency>,
     /// Where it stands.
@@ -94,8 +97,9 @@ impl Dispute {
     pub(crate) fn read(object: Json<'_>) -> Self {
         Self {
             id: object.get("id").id(),
-            keys: charge_keys(object),
+            of: OfCharge::read(object),
             amount: object.get("amount").integer(),
+            withdrawn: withdrawn(object),
             currency: object.get("currency").text().and_then(|c| c.parse().ok()),
             status: match object.get("status").text() {
                 Some("warning_closed") => DisputeStatus::InquiryClosed,
@@ -111,6 +115,72 @@ impl Dispute {
     }
 }
 
-fn charge_keys(object: Json<'_>) -> Vec<String> {
-    [object.get("charge"), object.get("payment_intent")].into_iter().filter_map(Json::id).collect()
+/// What is withdrawn now, by the movements that a dispute lists; nothing where none of them gave anything back, or where
+/// they are in another currency than the dispute.
+fn withdrawn(dispute: Json<'_>) -> Option<i64> {
+    let currency = dispute.get("currency").text()?;
+    let (mut taken, mut given_back) = (0_i64, 0_i64);
+    for movement in dispute.get("balance_transactions").items() {
+        let amount = movement.get("amount").integer()?;
+        movement.get("currency").text().filter(|c| c.eq_ignore_ascii_case(currency))?;
+        let sum = if amount < 0 { &mut taken } else { &mut given_back };
+        *sum = sum.checked_add(amount.checked_abs()?)?;
+    }
+    let taken = if taken > 0 { taken } else { dispute.get("amount").integer()? };
+    (given_back > 0).then_some(taken.saturating_sub(given_back).max(0))
+}
+
+/// The charge that a refund or a dispute is about.
+pub(crate) struct OfCharge {
+    /// Its id.
+    pub(crate) charge: Option<String>,
+    /// The payment intent it was made for.
+    pub(crate) payment_intent: Option<String>,
+}
+
+impl OfCharge {
+    fn read(object: Json<'_>) -> Self {
+        Self { charge: object.get("charge").id(), payment_intent: object.get("payment_intent").id() }
+    }
+
+    /// The one word for it that all events about it share, as far as they tell it.
+    pub(crate) fn name(&self) -> Option<String> {
+        self.payment_intent.clone().or_else(|| self.charge.clone())
+    }
+
+    /// Both ids.
+    pub(crate) fn keys(self) -> Vec<String> {
+        [self.charge, self.payment_intent].into_iter().flatten().collect()
+    }
+}
+
+/// A credit note.
+pub(crate) struct CreditNote {
+    /// Its id.
+    pub(crate) id: Option<String>,
+    /// The invoice that it lowers.
+    pub(crate) invoice: Option<String>,
+    /// Minor units: what was given back outside of Stripe. The rest lowered what was to be paid, went to the customer's
+    /// balance, or is a refund with events of its own.
+    pub(crate) out_of_band_amount: Option<i64>,
+    /// The currency of the amount.
+    pub(crate) currency: Option<Currency>,
+    /// It was issued before the invoice was paid.
+    pub(crate) before_payment: bool,
+    /// It was taken back.
+    pub(crate) is_void: bool,
+}
+
+impl CreditNote {
+    /// Reads what is there.
+    pub(crate) fn read(object: Json<'_>) -> Self {
+        Self {
+            id: object.get("id").id(),
+            invoice: object.get("invoice").id(),
+            out_of_band_amount: object.get("out_of_band_amount").integer(),
+            currency: object.get("currency").text().and_then(|c| c.parse().ok()),
+            before_payment: object.get("type").text() == Some("pre_payment"),
+            is_void: object.get("status").text() == Some("void") || object.get("voided_at").is_some(),
+        }
+    }
 }

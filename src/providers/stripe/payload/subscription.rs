@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::about::About;
+use super::about::{About, sold_in};
+use crate::domain::sold::Line;
 use crate::providers::json::Json;
 
 /// A subscription. It holds no address: the customer's id leads to it.
@@ -13,6 +14,8 @@ pub(crate) struct Subscription<'a> {
     pub(crate) id: Option<String>,
     /// Its status. A pending cancellation or a `pause_collection` does not change it.
     pub(crate) status: Option<SubscriptionStatus>,
+    /// When its free trial began.
+    pub(crate) trial_start: Option<Timestamp>,
     /// When its free trial ends, or ended.
     pub(crate) trial_end: Option<Timestamp>,
 }
@@ -79,20 +82,25 @@ impl<'a> Subscription<'a> {
         about.add_key(own_id.clone());
         about.add_key(object.get("latest_invoice").id());
         about.find_in_customer(object);
-        let items = object.at("items.data").items().map(|item| (weight(item), item));
+        about.set_sold(object.get("items"), None, item);
         // The oldest versions have one plan, beside the items.
-        about.set_sold(items.chain(std::iter::once((i64::MIN, object))));
+        let plan = Line { ids: sold_in(object), ..Line::default() };
+        if !plan.ids.is_empty() {
+            about.sold.lines.push(plan);
+        }
         Self {
             about,
             id: own_id,
             status: object.get("status").text().map(SubscriptionStatus::read),
+            trial_start: object.get("trial_start").unix_time(),
             trial_end: object.get("trial_end").unix_time(),
         }
     }
 }
 
-/// What an item costs per period, minor units.
-fn weight(item: Json<'_>) -> i64 {
+/// An item, with what it costs per period.
+fn item(item: Json<'_>) -> Line {
     let unit = item.at("price.unit_amount").integer().or_else(|| item.at("plan.amount").integer());
-    unit.unwrap_or(0).saturating_mul(item.get("quantity").integer().unwrap_or(1))
+    let quantity = item.get("quantity").integer().unwrap_or(1);
+    Line { ids: sold_in(item), weight: unit.map(|unit| unit.saturating_mul(quantity)), ..Line::default() }
 }

@@ -20,7 +20,7 @@ fn old() -> Value {
 }
 
 /// The same as versions since then write it.
-fn new() -> Value {
+pub(super) fn new() -> Value {
     json!({
         "id": "in_1", "object": "invoice", "amount_due": 2999, "amount_paid": 2999, "amount_remaining": 0,
         "billing_reason": "subscription_cycle", "currency": "usd", "customer": "cus_1", "customer_account": null,
@@ -81,9 +81,10 @@ fn ids_may_be_expanded_and_the_customer_of_the_newer_kind() {
 }
 
 #[test]
-fn the_first_invoice_awaits_its_checkout() {
+fn what_is_no_renewal_awaits_its_checkout() {
     check(&json!({"billing_reason": "subscription_create"}), &format!("{PAID} awaiting checkout"));
-    check(&json!({"billing_reason": "manual", "parent": null}), "payment in_1: 29.99 on 29.99 USD on 2026-06-14");
+    let single = "payment in_1: 29.99 on 29.99 USD on 2026-06-14 awaiting checkout";
+    check(&json!({"billing_reason": "manual", "parent": null}), single);
     check(&json!({"billing_reason": "a_new_reason"}), PAID);
 }
 
@@ -122,6 +123,9 @@ fn what_a_payment_must_have_is_asked_for_by_name() {
         "unmappable missing_field: data.object.amount_paid is missing or not an integer",
     );
     check(&json!({"amount_paid": "2999"}), PAID);
+    check(&json!({"amount_paid": null, "paid": true}), PAID);
+    let unpaid = "unmappable missing_field: data.object.amount_paid is missing or not an integer";
+    check(&json!({"amount_paid": null, "paid": false}), unpaid);
     check(&json!({"total": null, "subtotal": null, "lines": null, "customer": null, "customer_email": null}), PAID);
 }
 
@@ -252,6 +256,14 @@ fn codes_are_found_on_the_invoice_its_subscription_and_its_lines() {
         "the referral code has a ' '; letters, digits, '-', '_' and '.' are allowed",
     );
     check(json!({"metadata": null}), "-");
+    // What is no code gives way to the next place, of whatever object.
+    check(
+        json!({"metadata": {"refairn_code": "undefined"}, "subscription_details": {"metadata": {"referral_code": "ADA1"}}}),
+        "ADA1",
+    );
+    check(json!({"metadata": {"refairn_code": "n/a", "referral_code": "a b", "referralCode": "ADA1"}}), "ADA1");
+    let none = "the referral code is a word for none, such as undefined or null";
+    check(json!({"metadata": {"refairn_code": "NULL"}}), none);
 }
 
 #[test]
@@ -274,14 +286,17 @@ fn a_failed_payment_is_past_due_unless_the_subscription_never_began() {
 fn an_invoice_payment_ties_its_ids_together() {
     let check = |changes: Value, expected: &str| {
         let payment = json!({
-            "id": "inpay_1", "object": "invoice_payment", "amount_paid": 2999, "invoice": "in_1", "status": "paid",
+            "id": "inpay_1", "object": "invoice_payment", "amount_paid": 2999, "currency": "usd", "invoice": "in_1", "status": "paid",
             "payment": {"type": "payment_intent", "payment_intent": "pi_1"}, "status_transitions": {"paid_at": CREATED - 1}
         });
         assert_eq!(told(&read_with(&rules(), &event("invoice_payment.paid", &with(payment, &changes)))), expected);
     };
-    check(json!({}), "link in_1 pi_1");
-    check(json!({"payment": {"payment_intent": null, "charge": "ch_1"}}), "link in_1 ch_1");
-    check(json!({"payment": null}), "link in_1");
+    check(json!({}), "link in_1 pi_1: 29.99 USD by pi_1");
+    check(json!({"payment": {"payment_intent": null, "charge": "ch_1"}}), "link in_1 ch_1: 29.99 USD by ch_1");
+    let elsewhere = json!({"payment": {"payment_intent": null, "payment_record": "pr_1"}});
+    check(elsewhere, "link in_1 pr_1: 29.99 USD by pr_1");
+    check(json!({"payment": null}), "link in_1: 29.99 USD");
+    check(json!({"amount_paid": null}), "link in_1 pi_1 by pi_1");
     check(
         json!({"payment": null, "invoice": null}),
         "unmappable missing_field: data.object.invoice is missing or not an id",

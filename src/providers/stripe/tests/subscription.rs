@@ -71,7 +71,16 @@ fn what_a_subscription_must_have_is_asked_for_by_name() {
     check("updated", &json!({"status": null}), "unmappable missing_field: data.object.status is missing or not a text");
     check("deleted", &json!({"status": null}), "sub_1 is cancelled (canceled) on 2026-06-14 for prod_team");
     for event_type in ["created", "paused", "deleted"] {
-        check(event_type, &json!({"id": null}), "unmappable missing_field: data.object.id is missing or not an id");
+        let fact = fact(
+            &rules(),
+            &event(&format!("customer.subscription.{event_type}"), &with(subscription(), &json!({"id": null}))),
+        );
+        assert!(matches!(fact.matter, Matter::Subscription(s) if s.id == "cus_1"));
+        check(
+            event_type,
+            &json!({"id": null, "customer": null}),
+            "unmappable missing_field: data.object.id is missing or not an id, and so is data.object.customer",
+        );
     }
 }
 
@@ -105,4 +114,63 @@ fn customers_are_what_they_say() {
     );
     let nobody = told(&read_with(&rules(), &event("customer.created", &json!({"email": "jane@example.com"}))));
     assert_eq!(nobody, "unmappable missing_field: data.object.id is missing or not an id");
+}
+
+#[test]
+fn a_change_tells_what_it_replaced_and_a_trial_when_it_began() {
+    let of = |before: Value, changes: Value| {
+        let changed = event("customer.subscription.updated", &with(subscription(), &changes));
+        let fact = fact(&rules(), &with(changed, &json!({"data": {"previous_attributes": before}})));
+        let Matter::Subscription(subscription) = fact.matter else { panic!() };
+        (subscription.before, subscription.trial_start.map(Timestamp::as_second))
+    };
+    let trial = json!({"status": "trialing", "trial_start": CREATED - 9, "trial_end": CREATED + 9});
+    assert_eq!(of(json!({"status": "incomplete"}), trial.clone()), (Some("incomplete".to_owned()), Some(CREATED - 9)));
+    assert_eq!(of(json!({"quantity": 2}), with(trial, &json!({"status": "active"}))), (None, None));
+    assert_eq!(of(json!(null), json!({})), (None, None));
+}
+
+#[test]
+fn items_that_were_cut_off_decide_on_nothing() {
+    let of = |changes: Value| {
+        fact(&rules(), &event("customer.subscription.updated", &with(subscription(), &changes))).product
+    };
+    let team = || Product::Id("prod_team".to_owned());
+    // One product is all that the map can lead to, and an item of it is seen.
+    assert_eq!(of(json!({"items": {"has_more": true}})), team());
+    let seats = json!([{"quantity": 1, "price": {"id": "price_seat", "unit_amount": 500}}]);
+    let cut = of(json!({"items": {"has_more": true, "total_count": 12, "data": seats}}));
+    assert_eq!(cut, Product::Undecided { otherwise: Some("prod_1".to_owned()), seen: 1, total: Some(12) });
+}
+
+#[test]
+fn a_code_is_as_old_as_its_last_change_else_as_what_holds_it() {
+    let made = CREATED - 86_400 * 90;
+    let of = |event_type: &str, object: Value, before: Value| {
+        let with_code = with(json!({"created": made, "metadata": {"refairn_code": "ADA"}}), &object);
+        let told = with(event(event_type, &with_code), &json!({"data": {"previous_attributes": before}}));
+        let fact = fact(&rules(), &told);
+        assert_eq!(fact.code.as_deref(), Some("ADA"), "{event_type}");
+        fact.code_at.map(Timestamp::as_second)
+    };
+    let (none, added) = (json!(null), json!({"metadata": {"refairn_code": null}}));
+    let other = json!({"metadata": {"seat": "4"}, "email": "old@example.com"});
+    let customer = || json!({"id": "cus_1", "email": "jane@example.com"});
+    assert_eq!(of("customer.created", customer(), none.clone()), Some(made));
+    assert_eq!(of("customer.updated", customer(), added.clone()), Some(CREATED));
+    assert_eq!(of("customer.updated", customer(), other.clone()), None);
+    assert_eq!(of("customer.updated", customer(), none.clone()), None);
+    let updated = "customer.subscription.updated";
+    assert_eq!(of(updated, subscription(), added.clone()), Some(CREATED));
+    assert_eq!(of(updated, subscription(), other), Some(made));
+    // The code of an expanded customer is of another object than the one that changed.
+    let inside = json!({"metadata": {"refairn_code": null}, "customer": {"id": "cus_1", "created": made, "metadata": {"refairn_code": "ADA"}}});
+    assert_eq!(of(updated, with(subscription(), &inside), added), None);
+    let session = json!({"id": "cs_1", "mode": "setup", "metadata": null, "client_reference_id": "refairn_ADA"});
+    assert_eq!(of("checkout.session.completed", session, none.clone()), Some(made));
+    let invoice = json!({
+        "id": "in_1", "currency": "usd", "amount_paid": 100, "metadata": null,
+        "parent": {"subscription_details": {"metadata": {"refairn_code": "ADA"}}}
+    });
+    assert_eq!(of("invoice.paid", invoice, none), Some(made));
 }

@@ -31,12 +31,11 @@ fn a_subscription_ends_when_it_says_else_when_it_is_heard() {
         assert_eq!((when, told.status), (at(expected), status));
     }
     let (word, heard) = ("status", "2026-08-01T12:00:00Z");
-    for ended in ["complete", "completed", "cancelled", "active", "attention"] {
+    for ended in ["complete", "completed", "cancelled", "active", "attention", "hibernating"] {
         check(&[(word, json!(ended))], heard, Some(Status::Cancelled));
     }
     check(&[(word, json!(null))], heard, Some(Status::Cancelled));
     check(&[(word, json!("non-renewing"))], heard, Some(Status::Active));
-    check(&[(word, json!("hibernating"))], heard, None);
     let cancelled = ("cancelledAt", json!("2026-06-11T12:13:14Z"));
     check(&[(word, json!("cancelled")), cancelled.clone()], "2026-06-11T12:13:14Z", Some(Status::Cancelled));
     let updated = ("updatedAt", json!("2026-07-07T06:00:00Z"));
@@ -109,6 +108,13 @@ fn a_dispute_takes_back_when_it_is_accepted() {
     let whole = with(dispute(), &[("refund_amount", json!(null))]);
     assert_eq!(reversal(end, &whole).1.money.to_string(), "5000 NGN");
     assert_eq!(fact(end, &dispute()).keys, ["ref:ref_1"]);
+    assert_eq!(reversal(end, &with(dispute(), &[("id", json!(null))])).1.identity, "dispute:ref_1");
+}
+
+#[test]
+fn a_subscription_without_a_code_is_its_customers() {
+    let nameless = with(subscribed(), &[("subscription_code", json!(null)), ("plan", json!({}))]);
+    assert_eq!(subscription("subscription.create", &nameless).1.id, "CUS_ada");
 }
 
 #[test]

@@ -60,6 +60,14 @@ fn what_is_not_paid_or_too_little_leaves_the_customer() {
     check(&[("amount", json!(0))], Reason::ZeroAmount);
     check(&[("amount", json!("-500"))], Reason::NegativeAmount);
     check(&[("amount", json!(9_999))], Reason::BelowMinimum);
+    // Its refund is known by the reference.
+    let too_small = fact("charge.success", &with(charge(), &[("amount", json!(9_999))]));
+    assert_eq!(too_small.keys, ["CUS_ada", "plan:CUS_ada:PLN_pro", "plan:CUS_ada:60001", "ref:ref_1"]);
+    for fees in [500_000, 600_000] {
+        let net = Rules { commission_base: CommissionBase::NetOfFees, ..rules() };
+        let eaten_up = fact_by("charge.success", &with(charge(), &[("fees", json!(fees))]), &net);
+        assert!(matches!(eaten_up.matter, Matter::Customer(c) if c.no_payment == Some(Reason::NothingAfterFees)));
+    }
     let least = [("amount", json!(10_000)), ("status", json!(null))];
     assert_eq!(payment("charge.success", &with(charge(), &least), &rules()).charged, Decimal::ONE_HUNDRED);
 }
@@ -75,14 +83,13 @@ fn a_charge_without_what_a_payment_needs_names_the_field() {
     check("charge.success", with(charge(), &[("amount", json!("lots"))]), "data.amount");
     check("charge.success", with(charge(), &[("amount", json!(99.5))]), "data.amount");
     check("charge.success", with(charge(), &[("currency", json!(566))]), "data.currency");
-    let timeless = [("paid_at", json!(null)), ("paidAt", json!("soon")), ("created_at", json!(7))];
-    check("charge.success", with(charge(), &timeless), "data.paid_at");
     check("invoice.update", with(invoice(), &[("transaction.reference", json!(null))]), "data.transaction.reference");
     check("invoice.update", with(invoice(), &[("transaction.currency", json!(null))]), "data.transaction.currency");
     check("refund.processed", with(refund(), &[("transaction_reference", json!(null))]), "data.transaction_reference");
     check("refund.pending", with(refund(), &[("amount", json!(null))]), "data.amount");
-    check("charge.dispute.resolve", with(dispute(), &[("id", json!(null))]), "data.id");
-    let nameless = [("subscription_code", json!(null)), ("plan", json!({}))];
+    let nobodys = [("transaction.reference", json!(null))];
+    check("charge.dispute.resolve", with(dispute(), &nobodys), "data.transaction.reference");
+    let nameless = [("subscription_code", json!(null)), ("plan", json!({})), ("customer", json!(null))];
     check("subscription.create", with(subscribed(), &nameless), "data.subscription_code");
 }
 
@@ -97,6 +104,8 @@ fn the_time_of_payment_is_the_best_one_known() {
     check("charge.success", with(charge(), &[("paid_at", null()), ("paidAt", null())]), "2026-05-06T09:59:00Z");
     check("charge.success", with(charge(), &[("paid_at", json!("2026-05-01T00:30:00+01:00"))]), "2026-04-30T23:30:00Z");
     check("charge.success", with(charge(), &[("paid_at", json!("2026-05-01 00:30:00"))]), "2026-05-01T00:30:00Z");
+    let timeless = [("paid_at", null()), ("paidAt", json!("soon")), ("created_at", json!(7))];
+    check("charge.success", with(charge(), &timeless), "2026-08-01T12:00:00Z");
     check("invoice.update", invoice(), "2026-05-07T10:00:00Z");
     check("invoice.update", with(invoice(), &[("paid_at", null())]), "2026-05-04T06:00:03Z");
     let lagos = Rules { time_zone: jiff::tz::TimeZone::get("Africa/Lagos").unwrap(), ..rules() };
@@ -152,4 +161,49 @@ fn plans_have_many_shapes_and_decide_on_product_and_subscription() {
     let mut beside = with(charge(), &[("plan", json!(60_001))]);
     beside["plan_object"] = plan();
     assert_eq!(fact("charge.success", &beside).product, Product::Id("prod_pro".to_owned()));
+}
+
+fn capture() -> Value {
+    json!({"domain": "live", "currency": "ZAR", "authorization": {"account_name": null}, "customer": customer(),
+           "metadata": {"refairn_code": "AGENT1"}, "reference": "hold_1", "id": 501, "status": "captured", "amount": 80_000,
+           "captured_amount": "75000", "captured_at": "2026-06-14T23:58:44.000Z", "fees": 0, "transaction_id": "91",
+           "transaction": {"currency": "ZAR", "transaction_date": "2026-06-14T23:58:44.000Z", "status": "success",
+                           "reference": "ref_9", "domain": "live", "metadata": null, "fees": 2_600}})
+}
+
+#[test]
+fn a_captured_hold_is_a_payment_of_what_was_taken() {
+    let event = "preauthorization.capture.success";
+    let fact = fact(event, &capture());
+    assert_eq!((fact.keys.join(" ").as_str(), fact.code.as_deref()), ("CUS_ada ref:ref_9", Some("AGENT1")));
+    assert_eq!((fact.at, fact.code_at), (at("2026-06-14T23:58:44Z"), Some(at("2026-06-14T23:58:44Z"))));
+    let Matter::Payment(paid) = fact.matter else { panic!() };
+    assert_eq!((paid.identity.as_str(), paid.primary, paid.uncaptured), ("ref_9", false, None));
+    assert_eq!((paid.charged_money().to_string().as_str(), paid.day), ("750 ZAR", jiff::civil::date(2026, 6, 14)));
+    let net = Rules { commission_base: CommissionBase::NetOfFees, ..rules() };
+    assert_eq!(payment(event, &capture(), &net).amount, Some(Decimal::from(724)));
+    for others in ["reserve.success", "reserve.failed", "release.success", "capture.failed"] {
+        let told = reading(&format!("preauthorization.{others}"), &capture(), &rules());
+        assert_eq!(told, Reading::Ignored(Reason::NotRelevant), "{others}");
+    }
+}
+
+#[test]
+fn a_code_is_as_old_as_the_transaction_that_holds_it() {
+    let code_at = |data: &Value| fact("charge.success", data).code_at;
+    assert_eq!(code_at(&charge()), Some(at("2026-05-06T09:59:00Z")));
+    assert_eq!(code_at(&with(charge(), &[("created_at", json!(null))])), Some(at("2026-05-07T10:00:00Z")));
+    assert_eq!(code_at(&with(charge(), &[("metadata", json!({}))])), None);
+    let of_customer = [("metadata", json!({})), ("customer.metadata", json!({"refairn_code": "AGENT1"}))];
+    let lasting = fact("charge.success", &with(charge(), &of_customer));
+    assert_eq!((lasting.code.as_deref(), lasting.code_at), (Some("AGENT1"), None));
+}
+
+#[test]
+fn words_for_none_give_way_to_a_code() {
+    let told = |metadata: Value| fact("charge.success", &with(charge(), &[("metadata", metadata)]));
+    let good = told(json!({"refairn_code": "Undefined", "referral_code": "ADA1"}));
+    assert_eq!((good.code.as_deref(), good.code_refused), (Some("ADA1"), None));
+    let none = told(json!({"refairn_code": "null"}));
+    assert!(none.code.is_none() && none.code_refused.is_some());
 }
