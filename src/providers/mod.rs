@@ -7,11 +7,14 @@ mod error;
 mod hmac;
 mod json;
 pub mod paystack;
+mod piece;
 pub mod stripe;
 
 pub use error::SignatureError;
+pub use piece::Piece;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::domain::endpoint::{Endpoint, ProviderKind, Rules};
 use crate::domain::event::Identity;
@@ -48,6 +51,9 @@ pub trait Provider: Sync {
     /// What the event reports; total and deterministic. `received_at` dates what the provider sends without a time of
     /// its own (Paystack's ended subscriptions).
     fn read(&self, body: &[u8], rules: &Rules, received_at: Timestamp) -> Reading;
+
+    /// What a piece of JSON is, if it is this provider's: for people who have no webhook as sent at hand.
+    fn piece(&self, json: &Value) -> Option<Piece>;
 
     /// The events to tick in the provider's dashboard; empty when the provider sends all.
     fn wanted_events(&self) -> &'static [&'static str];

@@ -42,7 +42,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "lookup",
-        &["clock", "crash", "domain", "outgoing", "store", "tasks", "telemetry"],
+        &["clock", "crash", "domain", "outgoing", "providers", "store", "tasks", "telemetry"],
         "it asks the provider and records the answer; mapping reads that like any event",
     ),
     (

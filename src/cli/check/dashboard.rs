@@ -12,7 +12,7 @@ use crate::providers::provider;
 
 /// Stands for the public address as long as nobody has said it.
 const YOUR_HOST: &str = "https://YOUR-HOST";
-/// Reports one-off payments without Checkout; only for endpoints that ask for it.
+/// Reports captures of what a checkout session held, and one-off payments without Checkout where an endpoint asks for them.
 const PAYMENT_INTENT_SUCCEEDED: &str = "payment_intent.succeeded";
 
 /// What to paste, for one endpoint.
@@ -54,6 +54,9 @@ impl fmt::Display for Dashboard {
                 writeln!(f, "  events  tick exactly these {}:", events.len())?;
                 for event in events {
                     writeln!(f, "            {event}")?;
+                }
+                if !events.contains(&PAYMENT_INTENT_SUCCEEDED) {
+                    writeln!(f, "          and {PAYMENT_INTENT_SUCCEEDED} if your checkouts capture by hand")?;
                 }
                 writeln!(
                     f,

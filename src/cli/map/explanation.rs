@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::calls::{PlannedCall, planned};
+use super::paste::Pasted;
 use super::rules::Chosen;
 use super::words;
 use crate::cli::configuration::title;
@@ -34,14 +35,16 @@ pub(super) struct Explanation {
     event_type: String,
     provider_event_id: Option<String>,
     rules: String,
+    /// How what was pasted differs from a webhook as sent.
+    pasted: Vec<String>,
     /// The fact in words: what it is called, and what it is.
     #[serde(skip)]
     words: Vec<[String; 2]>,
     fact: Option<Fact>,
     state: &'static str,
     reason: Option<&'static str>,
-    explanation: Option<&'static str>,
-    cure: Option<&'static str>,
+    explanation: Option<String>,
+    cure: Option<String>,
     detail: Option<String>,
     /// What it would do beside other events.
     beside_others: Option<String>,
@@ -51,11 +54,13 @@ pub(super) struct Explanation {
 }
 
 impl Explanation {
-    /// Explains `body`, which arrives at `at`.
+    /// Explains what was pasted, as if it arrived at `at`.
     ///
     /// # Errors
     /// A call cannot be written as JSON, which does not happen.
-    pub(super) fn of(chosen: &Chosen, body: &[u8], at: Timestamp) -> anyhow::Result<Self> {
+    pub(super) fn of(chosen: &Chosen, pasted: Pasted, at: Timestamp) -> anyhow::Result<Self> {
+        let Pasted { body, notes, .. } = pasted;
+        let body = body.as_slice();
         let provider = provider(chosen.provider);
         let identity = provider.identify(body);
         let mut this = Self {
@@ -63,6 +68,7 @@ impl Explanation {
             event_type: identity.event_type,
             provider_event_id: identity.provider_event_id,
             rules: chosen.source.clone(),
+            pasted: notes,
             words: Vec::new(),
             fact: None,
             state: "",
@@ -107,8 +113,8 @@ impl Explanation {
     fn ends_as(&mut self, outcome: Outcome) {
         self.state = outcome.state.code();
         self.reason = outcome.reason.map(Reason::code);
-        self.explanation = outcome.reason.map(Reason::sentence);
-        self.cure = outcome.reason.map(Reason::cure);
+        let (sentence, cure) = outcome.reason.map(|reason| words::reason(self.provider, reason)).unzip();
+        (self.explanation, self.cure) = (sentence, cure);
         self.detail = outcome.detail;
     }
 }
@@ -172,12 +178,13 @@ impl fmt::Display for Explanation {
         let event_type = if self.event_type.is_empty() { "event of an unknown type" } else { &self.event_type };
         let id = self.provider_event_id.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
         let mut rows = vec![row("event", format!("{provider} {event_type}{id}")), row("rules", self.rules.clone())];
+        rows.extend(self.pasted.iter().map(|note| row("note", note.clone())));
         rows.extend(self.words.iter().cloned());
         let reason = self.reason.map_or_else(String::new, |reason| format!(": {reason}"));
         rows.push(row("outcome", format!("{}{reason}", self.state)));
-        rows.extend(self.explanation.map(|text| row("why", text.to_owned())));
+        rows.extend(self.explanation.clone().map(|text| row("why", text)));
         rows.extend(self.detail.clone().map(|text| row("detail", text)));
-        rows.extend(self.cure.map(|text| row("to do", text.to_owned())));
+        rows.extend(self.cure.clone().map(|text| row("to do", text)));
         rows.extend(self.beside_others.clone().map(|text| row("else", text)));
         writeln!(f, "{}", columns(rows, 0))?;
         if self.calls.is_empty() {

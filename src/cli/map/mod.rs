@@ -2,6 +2,7 @@
 
 mod calls;
 mod explanation;
+mod paste;
 mod place;
 mod rules;
 mod words;
@@ -19,7 +20,8 @@ use crate::clock::Clock;
 /// As if it were all the bridge knows: no other event, no call made before.
 /// Nothing is sent and nothing is stored. It is read by the rules of the
 /// configuration's endpoint; without a configuration by the defaults, with
-/// placeholders for your ids.
+/// placeholders for your ids. A part of an event, such as an invoice alone, is
+/// read as the event that it stands for.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Args {
@@ -45,10 +47,10 @@ pub(super) struct Args {
 /// # Errors
 /// The file cannot be read, or it is not clear by which rules. A body that means nothing is no error.
 pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
-    let chosen = Chosen::find(&args.config, args.endpoint.as_deref(), args.provider.kind())?;
-    let body = bodies::one(&args.file)?;
+    let pasted = paste::unwrap(args.provider.kind(), bodies::one(&args.file)?);
+    let chosen = Chosen::find(&args.config, args.endpoint.as_deref(), pasted.provider)?;
     let at = args.at.unwrap_or_else(|| Clock::system().now());
-    let explanation = Explanation::of(&chosen, &body, at)?;
+    let explanation = Explanation::of(&chosen, pasted, at)?;
     if args.json {
         output::json(&explanation)?;
     } else {

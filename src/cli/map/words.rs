@@ -1,7 +1,7 @@
 //! A fact in plain words.
 
 use crate::cli::configuration::title;
-use crate::domain::endpoint::CommissionBase;
+use crate::domain::endpoint::{CommissionBase, ProviderKind};
 use crate::domain::event::Mode;
 use crate::domain::fact::{Customer, Fact, Matter, Payment, Product, Reversal, ReversalStage, Subscription};
 use crate::domain::policy::{Leads, StatusUpdates};
@@ -10,17 +10,39 @@ use crate::domain::reason::Reason;
 use super::place;
 use super::rules::Chosen;
 
+/// A reason's sentence and its cure. Here nobody signed anything: what cannot be read may be no webhook at all.
+pub(super) fn reason(provider: ProviderKind, reason: Reason) -> (String, String) {
+    if reason != Reason::Unreadable {
+        return (reason.sentence().to_owned(), reason.cure().to_owned());
+    }
+    let name = title(provider);
+    let members = match provider {
+        ProviderKind::Stripe => "id, object, type and data",
+        ProviderKind::Paystack => "event and data",
+    };
+    (
+        format!("This is no event as {name} sends it, nor a part of one that can be told."),
+        format!("Paste the whole body of one webhook: a JSON object with {members}."),
+    )
+}
+
 /// What is reported.
 pub(super) fn what(chosen: &Chosen, fact: &Fact) -> String {
     match &fact.matter {
         Matter::Customer(customer) => customer_words(customer),
+        Matter::Payment(Payment { subscription: None, needs_session: true, .. }) => {
+            "a payment, if a checkout session without an invoice held the money for it".to_owned()
+        }
+        Matter::Payment(Payment { subscription: None, awaits_invoice: true, .. }) => {
+            "a payment, which its own invoice reports if one comes within an hour".to_owned()
+        }
         Matter::Payment(Payment { subscription: None, .. }) => "a payment".to_owned(),
         Matter::Payment(Payment { subscription: Some(id), awaits_checkout: true, .. }) => {
             format!("the first payment of subscription {id}")
         }
         Matter::Payment(Payment { subscription: Some(id), .. }) => format!("a payment of subscription {id}"),
         Matter::Subscription(subscription) => subscription_words(chosen, subscription),
-        Matter::Reversal(reversal) => reversal_words(reversal),
+        Matter::Reversal(reversal) => reversal_words(chosen.provider, reversal),
         Matter::Link(_) => "nothing but that its ids belong together".to_owned(),
     }
 }
@@ -47,8 +69,13 @@ fn subscription_words(chosen: &Chosen, subscription: &Subscription) -> String {
     }
 }
 
-fn reversal_words(reversal: &Reversal) -> String {
-    let kind = if reversal.dispute { "a dispute over" } else { "a refund of" };
+fn reversal_words(provider: ProviderKind, reversal: &Reversal) -> String {
+    let kind = match (reversal.dispute, &reversal.of_charge, provider) {
+        (false, _, _) => "a refund of",
+        // Stripe's disputes name their charge.
+        (true, None, ProviderKind::Stripe) => "a credit note for",
+        (true, _, _) => "a dispute over",
+    };
     let sum = if reversal.cumulative { ", all refunds of the payment so far together" } else { "" };
     let full = if reversal.full { "; nothing of the payment is left" } else { "" };
     let stage = match reversal.stage {
@@ -81,6 +108,12 @@ pub(super) fn amount(payment: &Payment, base: CommissionBase) -> String {
         None => format!("{charged} was paid, but the event does not tell commission_base = {code:?}"),
         Some(amount) if base == CommissionBase::Paid && amount == payment.charged => {
             format!("{charged}: {how} (commission_base = {code:?})")
+        }
+        Some(amount) if base == CommissionBase::Paid => {
+            format!(
+                "{} {currency}: what was paid for items in products, of {charged} (commission_base = {code:?})",
+                amount.normalize()
+            )
         }
         Some(amount) => {
             format!(
@@ -118,7 +151,7 @@ pub(super) fn product(chosen: &Chosen, fact: &Fact, body: &[u8]) -> String {
         Product::Unmapped => format!("none. {}", Reason::ProductUnmapped.sentence()),
         Product::Undecided { seen, total, .. } => {
             let of = total.map_or_else(String::new, |total| format!(" of {total}"));
-            format!("not decided: {seen}{of} lines are seen, and none of them is in products")
+            format!("not decided: only {seen}{of} lines are seen, and the others may change it")
         }
         Product::NoTestProduct => format!("none. {}", Reason::TestModeOff.sentence()),
     }

@@ -4,12 +4,14 @@ mod envelope;
 mod facts;
 mod metadata;
 mod payload;
+mod piece;
 pub mod signature;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Provider, SignatureError};
+use super::{Piece, Provider, SignatureError};
 use crate::domain::endpoint::{Endpoint, Rules};
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
@@ -54,6 +56,10 @@ impl Provider for Paystack {
 
     fn read(&self, body: &[u8], rules: &Rules, received_at: Timestamp) -> Reading {
         facts::read(body, rules, received_at)
+    }
+
+    fn piece(&self, json: &Value) -> Option<Piece> {
+        piece::piece(json)
     }
 
     /// Nothing can be ticked: Paystack sends every event to the one webhook URL of the account.

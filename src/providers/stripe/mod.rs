@@ -5,6 +5,7 @@
 mod currency;
 mod facts;
 mod payload;
+mod piece;
 pub mod signature;
 
 #[cfg(test)]
@@ -13,7 +14,7 @@ mod tests;
 use jiff::Timestamp;
 
 use self::payload::{Event, Unmapped};
-use super::{Provider, SignatureError};
+use super::{Piece, Provider, SignatureError};
 use crate::domain::endpoint::{Endpoint, Rules};
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
@@ -92,6 +93,10 @@ impl Provider for Stripe {
             .map_err(|error| Unmapped { reason: Reason::Unreadable, detail: format!("the body is not JSON: {error}") })
             .and_then(|value| facts::reading(Event::read(&value)?, rules, received_at));
         reading.unwrap_or_else(|unmapped| Reading::Unmappable(unmapped.reason, unmapped.detail))
+    }
+
+    fn piece(&self, json: &Value) -> Option<Piece> {
+        piece::piece(json)
     }
 
     fn wanted_events(&self) -> &'static [&'static str] {
