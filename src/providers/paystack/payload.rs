@@ -104,6 +104,8 @@ pub(super) struct Transaction {
     pub(super) currency: Option<Currency>,
     pub(super) paid_at: Option<Timestamp>,
     pub(super) created_at: Option<Timestamp>,
+    /// It bears no date, not even one that cannot be read.
+    pub(super) is_dateless: bool,
 }
 
 impl Transaction {
@@ -117,6 +119,7 @@ impl Transaction {
             currency: currency(json),
             paid_at: first_time(json, &["paid_at", "paidAt"]),
             created_at: created_at(json),
+            is_dateless: !["paid_at", "paidAt", "created_at", "createdAt"].iter().any(|key| json.get(key).is_some()),
         }
     }
 }

@@ -30,7 +30,8 @@ pub(super) fn charge(context: &Context<'_>, charge: &Transaction) -> Result<Fact
     };
     let currency = required(charge.currency, "data.currency")?;
     // One without any date was made when it was heard of.
-    let at = charge.paid_at.or(charge.created_at).unwrap_or(context.received_at);
+    let heard = Some(context.received_at).filter(|_| charge.is_dateless);
+    let at = required(charge.paid_at.or(charge.created_at).or(heard), "data.paid_at")?;
     Ok(payment(context, Paid { reference, paid, base, currency, at, primary: true }))
 }
 
