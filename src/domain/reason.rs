@@ -133,7 +133,7 @@ reasons! {
         "The refund or dispute belongs to a payment that has not been seen.",
         "It goes on by itself when the payment is seen; nothing was sent for it.";
     WaitingForReferralCode => "waiting_for_referral_code",
-        "A subscription's first payment waits a moment for the checkout session that may carry the referral code.",
+        "A payment that is no renewal waits a moment for the checkout session that may carry the referral code.",
         "Nothing to do: it goes out when the session is here, or when first_payment_wait_s is over.";
     WaitingForInvoice => "waiting_for_invoice",
         "A checkout session of Stripe's was paid whose invoice is made afterwards; the invoice's own event reports the payment.",
