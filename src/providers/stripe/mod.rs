@@ -12,6 +12,7 @@ pub mod signature;
 mod tests;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use self::payload::{Event, Unmapped};
 use super::{Piece, Provider, SignatureError};
