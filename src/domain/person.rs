@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::delivery::Delivery;
+use super::delivery::{Delivery, Subject};
 use super::event::{EventId, Outcome};
 use super::fact::Fact;
 
@@ -57,6 +57,9 @@ pub struct Plan {
     pub deliveries: Vec<Delivery>,
     /// What each event of the person came to.
     pub outcomes: Vec<(EventId, Outcome)>,
+    /// Payments heard of late that wait for a code which their checkout session may have: what the provider says of the
+    /// session, when it is asked, ends their wait.
+    pub sessions_wanted: Vec<Subject>,
 }
 
 impl Plan {
@@ -64,7 +67,7 @@ impl Plan {
     /// then payments in the order in which they were made, then whatever is dated later. Nothing when nothing is open.
     #[must_use]
     pub fn head(&self) -> Option<&Delivery> {
-        use super::delivery::{DeliveryState, Subject};
+        use super::delivery::DeliveryState;
         let referred_at = |d: &Delivery| matches!(d.subject, Subject::Lead(_)).then_some(d.at);
         let referred_at = self.deliveries.iter().filter(|d| d.state.is_open()).find_map(referred_at);
         let before = |d: &Delivery| referred_at.is_some_and(|at| at.duration_since(d.at) > CODE_AFTER_PAYMENT_MAX);

@@ -46,7 +46,7 @@ pub fn plan(person: &Person, policy: &Policy, now: Timestamp) -> Plan {
     statuses::plan(&mut draft, &payments, &subscriptions);
     draft.withdraw_what_nobody_asks_for(&payments);
     let outcomes = outcomes::of(&draft, &payments);
-    Plan { deliveries: draft.deliveries, outcomes }
+    Plan { deliveries: draft.deliveries, outcomes, sessions_wanted: draft.sessions_wanted }
 }
 
 /// A plan in the making.
@@ -57,6 +57,8 @@ struct Draft<'a> {
     deliveries: Vec<Delivery>,
     /// Where each subject's delivery is: a customer may have thousands.
     places: HashMap<Subject, usize>,
+    /// See [`Plan::sessions_wanted`].
+    sessions_wanted: Vec<Subject>,
 }
 
 /// What a delivery is to be, while nothing of it has been sent.
@@ -75,7 +77,7 @@ impl<'a> Draft<'a> {
     fn new(person: &'a Person, policy: &'a Policy, now: Timestamp) -> Self {
         let deliveries = person.deliveries.clone();
         let places = deliveries.iter().enumerate().map(|(place, d)| (d.subject.clone(), place)).collect();
-        Self { person, policy, now, deliveries, places }
+        Self { person, policy, now, deliveries, places, sessions_wanted: Vec::new() }
     }
 
     /// The person's own facts in one mode, in the order of events.

@@ -81,7 +81,10 @@ pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Su
                 let turn = turn(draft, sales, sale, common, released, &mut days);
                 let status = subscriptions.with_payment(sale, &told);
                 let wanted = wanted(draft, sale, product, email, turn, status);
-                draft.put(Wanted { subject, ..wanted });
+                draft.put(Wanted { subject: subject.clone(), ..wanted });
+                if was_heard_late(sale) && draft.find(&subject).is_some_and(waits_for_a_code) {
+                    draft.sessions_wanted.push(subject);
+                }
             }
         }
     }
@@ -244,14 +247,26 @@ fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common) -> Option<(T
         return None;
     }
     let heard = sale.first_received_at();
-    let late = heard.duration_since(sale.paid_at());
-    let wait = if late > HEARD_LATE {
-        let as_late = Duration::try_from(late).unwrap_or_default();
+    let wait = if was_heard_late(sale) {
+        let as_late = Duration::try_from(lateness(sale)).unwrap_or_default();
         as_late.min(draft.policy.late_payment_wait_max).max(draft.policy.first_payment_wait)
     } else {
         draft.policy.first_payment_wait
     };
     Some((draft.end_of_wait(&sale.subject, heard, wait), Reason::WaitingForReferralCode))
+}
+
+/// How long after a payment was made the first event of it came in.
+fn lateness(sale: &Sale<'_>) -> SignedDuration {
+    sale.first_received_at().duration_since(sale.paid_at())
+}
+
+fn was_heard_late(sale: &Sale<'_>) -> bool {
+    lateness(sale) > HEARD_LATE
+}
+
+fn waits_for_a_code(delivery: &Delivery) -> bool {
+    delivery.state == DeliveryState::Queued && delivery.reason == Some(Reason::WaitingForReferralCode)
 }
 
 /// A checkout session that names the sale's subscription, invoice or intent: it has brought what it can.

@@ -80,7 +80,9 @@ impl<'a> Sale<'a> {
         others.sort_unstable();
         let subject = |identity: &str| Subject::Payment { scope: scope.to_owned(), identity: identity.to_owned() };
         let (product, seen) = knowledge.product(best, payment);
-        let trouble = knowledge.trouble(&reports, best, &ties).or_else(|| product.is_none().then(|| no_product(best)));
+        let trouble = knowledge
+            .trouble(&reports, best, &ties)
+            .or_else(|| product.is_none().then(|| knowledge.no_product(best, &ties)));
         Some(Self {
             subject: subject(&payment.identity),
             aliases: others.into_iter().map(subject).collect(),
@@ -143,14 +145,6 @@ const fn payment(fact: &Fact) -> Option<&Payment> {
     match &fact.matter {
         Matter::Payment(payment) => Some(payment),
         Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
-    }
-}
-
-const fn no_product(best: &KnownFact) -> Reason {
-    match best.fact.product {
-        Product::NoTestProduct => Reason::TestModeOff,
-        Product::Undecided { .. } => Reason::LinesNotSeen,
-        Product::Unmapped | Product::Unnamed | Product::Id(_) => Reason::ProductUnmapped,
     }
 }
 
@@ -235,6 +229,8 @@ struct Knowledge<'a> {
     paid: HashMap<(&'a str, &'a str), (Timestamp, &'a str)>,
     /// Intents of sessions whose money was held first.
     captures: HashSet<(&'a str, &'a str)>,
+    /// Ids of sales whose lines were all seen, and brought nothing for what is sold in the program.
+    nothing_sold: HashSet<(&'a str, &'a str)>,
     /// Reports that an endpoint of that place refuses, by one of their ids.
     refused: HashMap<(&'a str, &'a str), (u32, Reason)>,
     /// Modes in which something is known of the person.
@@ -247,6 +243,7 @@ impl<'a> Knowledge<'a> {
             items: HashMap::new(),
             paid: HashMap::new(),
             captures: HashSet::new(),
+            nothing_sold: HashSet::new(),
             refused: HashMap::new(),
             live: person.facts.iter().any(|f| !f.kin && f.fact.mode == Mode::Live),
         };
@@ -268,6 +265,10 @@ impl<'a> Knowledge<'a> {
                 Matter::Customer(customer) => {
                     if let Some(intent) = customer.captures.as_deref() {
                         all.captures.insert((scope, intent));
+                    }
+                    if customer.no_payment == Some(Reason::NothingInProducts) {
+                        let own = fact.keys.iter().filter(|key| Some(*key) != fact.customer.as_ref());
+                        all.nothing_sold.extend(own.map(|key| (scope, key.as_str())));
                     }
                     if customer.no_payment == Some(Reason::BelowMinimum) && fact.product.id().is_some() {
                         let refusal = (fact.rank, Reason::BelowMinimum);
@@ -296,6 +297,18 @@ impl<'a> Knowledge<'a> {
                     None => (otherwise.as_deref(), Some((*seen, *total))),
                 }
             }
+        }
+    }
+
+    /// Why a sale has no product.
+    fn no_product(&self, best: &KnownFact, ties: &HashSet<&str>) -> Reason {
+        let brought_nothing = || ties.iter().any(|tie| self.nothing_sold.contains(&(best.scope.as_str(), *tie)));
+        match best.fact.product {
+            Product::NoTestProduct => Reason::TestModeOff,
+            // Another report of it shows all lines.
+            Product::Undecided { .. } if brought_nothing() => Reason::NothingInProducts,
+            Product::Undecided { .. } => Reason::LinesNotSeen,
+            Product::Unmapped | Product::Unnamed | Product::Id(_) => Reason::ProductUnmapped,
         }
     }
 

@@ -56,6 +56,7 @@ pub(super) fn answer(
         Err(ReplyError::TooLong) => {
             return Err(Miss::Nothing("the provider's answer is too long to be read".to_owned()));
         }
+        Err(ReplyError::TooMany(what)) => return Err(Miss::Nothing(what)),
         Err(ReplyError::Failed(message)) => return Err(Miss::TryLater { retry_after: None, message }),
     };
     let message = || message(status, &body, private);
@@ -69,6 +70,10 @@ pub(super) fn answer(
         }
         // One connected account that the key does not reach says nothing of the others.
         403 if !question.headers.is_empty() => Err(Miss::Nothing(message())),
+        // A restricted key that was made for less still reads customers and objects.
+        403 if matches!(question.wanted, Wanted::StripeInvoice(_) | Wanted::StripeSession(_)) => {
+            Err(Miss::Nothing(message()))
+        }
         401 | 403 => Err(Miss::Refused(message())),
         404 | 410 => Err(Miss::Nothing(format!("the provider does not know it ({status})"))),
         0..=199 | 408 | 409 | 423..=425 | 429 | 500.. => Err(Miss::TryLater { retry_after, message: message() }),
@@ -82,7 +87,10 @@ fn found(body: &[u8], question: &Question, origin: Origin<'_>) -> Option<Result<
     let body = mended.as_deref().unwrap_or(body);
     match &question.wanted {
         Wanted::StripeCustomer(pointer) => found_at_stripe(body, pointer, stripe::lacks_address, origin),
-        Wanted::StripeObject(pointer) => found_at_stripe(body, pointer, |_| None, origin),
+        Wanted::StripeObject(pointer) | Wanted::StripeInvoice(pointer) => {
+            found_at_stripe(body, pointer, |_| None, origin)
+        }
+        Wanted::StripeSession(checkout) => stripe::checked_out(body, checkout, origin).map(Ok),
         Wanted::PaystackCustomer { code, mode } => {
             let customer = paystack::read(body, code)?;
             if let Some(lacking) = customer.lacks_address() {

@@ -28,11 +28,20 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
 }
 
+impl Reply {
+    /// Whether it has what was asked for, by its status.
+    pub(super) const fn is_success(&self) -> bool {
+        matches!(self.status, 200..=299)
+    }
+}
+
 /// Why there is no reply.
 #[derive(Debug)]
 pub(super) enum ReplyError {
     /// It is longer than anything we asked for.
     TooLong,
+    /// It has more parts than are asked for; which.
+    TooMany(String),
     /// It did not come, or broke off; what happened.
     Failed(String),
 }

@@ -1,15 +1,18 @@
-//! Looking up what events do not say: the address of a customer that no event has named, and what a thin event points at.
+//! Looking up what events do not say: the address of a customer that no event has named, what a thin event points at, the
+//! lines that an invoice's event leaves out, and the checkout session of a payment that was heard of late.
 //!
 //! The answer is recorded as an event of our own and then read like any other, so nobody else has to know of look-ups;
 //! its body says that it is one. Events whose endpoint has no API key are left as they are.
 //!
 //! * `question`: what to ask for an event, and what the answer must be; `stripe` and `paystack` know the details.
+//! * `lines`: an invoice with all of its lines, page by page.
 //! * `client`: the HTTP client. `answer`: what a reply means. `policy`: what follows, and when to ask again.
 //! * `gate`: how much an endpoint is asked at once, and when not at all.
 
 mod answer;
 mod client;
 mod gate;
+mod lines;
 mod paystack;
 mod policy;
 mod question;
@@ -41,14 +44,14 @@ use answer::{Found, Miss, answer};
 use client::Client;
 use gate::{Ended, Gate};
 use policy::decide;
-use question::question;
+use question::{Wanted, question};
 
 /// Look-ups under way at once, over all endpoints: far below what the providers allow.
 const CONCURRENCY: usize = 4;
-/// Longest a look-up takes, from connecting to the last byte.
+/// Longest a question takes, from connecting to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a look-up that was taken is nobody else's: far longer than one can take.
-const LEASE: Duration = Duration::from_secs(60);
+/// How long a look-up that was taken is nobody else's: longer than the questions of one can take.
+const LEASE: Duration = Duration::from_secs(180);
 /// How long the worker rests when the store fails.
 const STORE_REST: Duration = Duration::from_secs(1);
 
@@ -202,7 +205,14 @@ impl Worker {
             Ok(question) => question,
             Err(note) => return (Ok(LookupEnd::Open { due_at: None, counted: true, note }), Ended::Idle),
         };
-        let reply = self.client.get(&endpoint.api_base_url, &question, api_key).await;
+        let api = &endpoint.api_base_url;
+        let reply = match &question.wanted {
+            Wanted::StripeInvoice(_) => lines::whole(&self.client, api, &question, api_key, self.body_bytes_max).await,
+            Wanted::StripeCustomer(_)
+            | Wanted::StripeObject(_)
+            | Wanted::StripeSession(_)
+            | Wanted::PaystackCustomer { .. } => self.client.get(api, &question, api_key).await,
+        };
         let now = self.clock.now();
         let answer = answer(reply, &question, lookup.event, now, &Redactor::of(api_key)).and_then(|found| {
             let too_long = found.body.len() > self.body_bytes_max;

@@ -29,6 +29,10 @@ pub(super) enum Wanted {
     StripeCustomer(Pointer),
     /// What a thin event of Stripe's points at.
     StripeObject(Pointer),
+    /// An invoice of Stripe's with all of its lines.
+    StripeInvoice(Pointer),
+    /// The checkout session of a payment at Stripe, or that there is none.
+    StripeSession(Checkout),
     /// A customer of Paystack's, with an address.
     PaystackCustomer {
         /// Its code.
@@ -53,6 +57,18 @@ pub(super) struct Pointer {
     pub(super) account: Option<String>,
     /// Whose it is, in the words of the newer API.
     pub(super) context: Option<String>,
+}
+
+/// The payment whose checkout session is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Checkout {
+    /// What the event of the answer says beside the session. It happened when the payment was made: a look-up dates
+    /// neither a payment nor a code.
+    pub(super) pointer: Pointer,
+    /// Which field of its session names it, and as what.
+    pub(super) named_in: (&'static str, String),
+    /// The list is that of all sessions of the customer, so that those of other payments are among them.
+    pub(super) among_others: bool,
 }
 
 /// Which look-up a recorded answer comes from; it stands in its body.
@@ -92,7 +108,11 @@ pub(super) fn question(provider: ProviderKind, lack: &Lack, body_bytes_max: usiz
             let body = body_zstd.as_deref().and_then(|b| body::decompress(b, body_bytes_max));
             stripe::object(&body.ok_or("its stored body is missing or damaged")?)
         }
+        (ProviderKind::Stripe, Lack::Lines(sought)) => stripe::invoice(sought),
+        (ProviderKind::Stripe, Lack::Session(sought)) => stripe::session(sought),
         (ProviderKind::Paystack, Lack::Object { .. }) => Err("paystack has no thin events".to_owned()),
+        (ProviderKind::Paystack, Lack::Lines(_)) => Err("paystack has no lists of lines".to_owned()),
+        (ProviderKind::Paystack, Lack::Session(_)) => Err("paystack has no checkout sessions".to_owned()),
     }
 }
 
@@ -106,7 +126,7 @@ fn named(customer: Option<&str>) -> Result<&str, String> {
 /// It cannot be one.
 pub(super) fn segment(id: &str) -> Result<String, String> {
     if id.is_empty() || id.len() > TEXT_BYTES_MAX || id.bytes().all(|b| b == b'.') {
-        return Err("its customer's id cannot be asked for".to_owned());
+        return Err("its id cannot be asked for".to_owned());
     }
     let mut segment = String::with_capacity(id.len());
     for byte in id.bytes() {

@@ -1,15 +1,17 @@
-//! Stripe: customers by id, and the objects that thin events point at.
+//! Stripe: customers by id, the objects that thin events point at, invoices with all lines, and checkout sessions.
 
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-use super::question::{Origin, Pointer, Question, Wanted, is_plain, segment};
+use super::answer::Found;
+use super::question::{Checkout, Origin, Pointer, Question, Wanted, is_plain, segment};
 use crate::domain::email::Email;
 use crate::domain::event::Mode;
 use crate::domain::json;
-use crate::providers::stripe::snapshot_type;
+use crate::providers::stripe::{NO_SESSION, snapshot_type};
+use crate::store::Sought;
 
 /// Says whose object it is, when it is a connected account's.
 const ACCOUNT_HEADER: &str = "Stripe-Account";
@@ -18,6 +20,11 @@ const CONTEXT_HEADER: &str = "Stripe-Context";
 
 /// Newer accounts' customers may be accounts themselves, and have no address under `/v1/customers`.
 const NEWER_CUSTOMER: &str = "acct_";
+
+/// A payment intent's id begins with it.
+const INTENT: &str = "pi_";
+/// The longest list that Stripe answers with.
+pub(super) const LIST_MAX: usize = 100;
 
 /// Asks for a customer. What comes is a change of the customer as of now.
 ///
@@ -66,6 +73,84 @@ pub(super) fn object(body: &[u8]) -> Result<Question, String> {
     };
     let headers = headers(&pointer)?;
     Ok(Question { path: path.to_owned(), headers, wanted: Wanted::StripeObject(pointer) })
+}
+
+/// Asks for an invoice with all of its lines.
+///
+/// # Errors
+/// Why it cannot be asked for.
+pub(super) fn invoice(sought: &Sought) -> Result<Question, String> {
+    let pointer = of_payment(sought, &sought.identity, "invoice.paid");
+    let (path, headers) = (format!("/v1/invoices/{}", segment(&sought.identity)?), headers(&pointer)?);
+    Ok(Question { path, headers, wanted: Wanted::StripeInvoice(pointer) })
+}
+
+/// Asks for the checkout session of a payment: by its subscription, else by its payment intent, else among those of its
+/// customer, by its invoice.
+///
+/// # Errors
+/// Why it cannot be asked for.
+pub(super) fn session(sought: &Sought) -> Result<Question, String> {
+    let intent = || sought.ties.iter().find(|tie| tie.starts_with(INTENT));
+    let (filter, field, id) = if let Some(subscription) = &sought.subscription {
+        (format!("subscription={}&limit=1", segment(subscription)?), "subscription", subscription)
+    } else if let Some(intent) = intent() {
+        (format!("payment_intent={}&limit=1", segment(intent)?), "payment_intent", intent)
+    } else if let Some(customer) = sought.customer.as_ref().filter(|id| !id.starts_with(NEWER_CUSTOMER)) {
+        (format!("customer={}&limit={LIST_MAX}", segment(customer)?), "invoice", &sought.identity)
+    } else {
+        return Err("it names nothing by which its checkout session could be looked up".to_owned());
+    };
+    let checkout = Checkout {
+        pointer: of_payment(sought, id, "checkout.session.completed"),
+        named_in: (field, id.clone()),
+        among_others: filter.starts_with("customer="),
+    };
+    let (path, headers) = (format!("/v1/checkout/sessions?{filter}"), headers(&checkout.pointer)?);
+    Ok(Question { path, headers, wanted: Wanted::StripeSession(checkout) })
+}
+
+fn of_payment(sought: &Sought, id: &str, event_type: &str) -> Pointer {
+    Pointer {
+        id: id.to_owned(),
+        event_type: event_type.to_owned(),
+        created: Some(sought.at),
+        livemode: Some(sought.mode == Mode::Live),
+        account: sought.account.clone(),
+        context: None,
+    }
+}
+
+/// A list as Stripe answers with it.
+#[derive(Deserialize)]
+struct List<'a> {
+    #[serde(borrow)]
+    data: Vec<&'a RawValue>,
+}
+
+/// The event to be made of a list of checkout sessions: the session that is wanted, or that there is none.
+pub(super) fn checked_out(body: &[u8], checkout: &Checkout, lookup: Origin<'_>) -> Option<Found> {
+    let Checkout { pointer, named_in: (field, wanted), among_others } = checkout;
+    let List { data } = serde_json::from_slice(body).ok()?;
+    for raw in &data {
+        let session: Value = serde_json::from_str(raw.get()).ok()?;
+        let id = |key: &str| {
+            let named = session.get(key)?;
+            named.as_str().or_else(|| named.get("id")?.as_str())
+        };
+        if id(field) == Some(wanted) {
+            let pointer = Pointer { id: id("id").filter(|id| is_plain(id))?.to_owned(), ..pointer.clone() };
+            let body = event(&pointer, raw, lookup).ok()?;
+            return Some(Found { event_type: pointer.event_type, body });
+        }
+    }
+    if !data.is_empty() && !among_others {
+        return None;
+    }
+    let none = serde_json::value::to_raw_value(&json!({"object": "checkout.session", *field: wanted})).ok()?;
+    let pointer = Pointer { event_type: NO_SESSION.to_owned(), ..pointer.clone() };
+    let body = event(&pointer, &none, lookup).ok()?;
+    Some(Found { event_type: pointer.event_type, body })
 }
 
 fn headers(pointer: &Pointer) -> Result<Vec<(&'static str, String)>, String> {
@@ -143,7 +228,6 @@ pub(super) fn event(pointer: &Pointer, object: &RawValue, lookup: Origin<'_>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn thin(changes: &[(&str, Value)]) -> Value {
         let mut event = json!({"id": "evt_1", "object": "v2.core.event", "type": "v1.invoice.paid", "livemode": true,

@@ -1,17 +1,20 @@
 //! Look-ups: which events lack what their provider could be asked for, who is asking, and what came of it.
 //!
 //! The rows come and go with the events' states, by triggers of the schema. Events that lack the same thing are one
-//! question: asking for it takes them all, and its end is written to them all.
+//! question: asking for it takes them all, and its end is written to them all. The row of a payment that waits for its
+//! checkout session comes with the plan that says so, for no column tells it; a trigger takes it away.
 
 use jiff::Timestamp;
 
 use super::people::put_outcome;
-use super::rows::{micros, time_option};
+use super::rows::{micros, reason, time_option};
 use super::sql::{Db, Lock, Row, Work, first, values};
 use super::{Store, StoreError};
 use crate::clock::after;
+use crate::domain::delivery::Subject;
 use crate::domain::event::{EventId, EventState, Mode, Outcome};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, Matter, Payment};
+use crate::domain::person::Plan;
 use crate::domain::reason::Reason;
 
 /// Something to be asked for.
@@ -46,6 +49,29 @@ pub enum Lack {
         /// The raw body, zstd-compressed.
         body_zstd: Option<Vec<u8>>,
     },
+    /// The lines of its invoice that it leaves out: the payment it reports.
+    Lines(Sought),
+    /// The checkout session of the payment it reports.
+    Session(Sought),
+}
+
+/// A payment, as far as its provider is asked for more of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sought {
+    /// The payment's identity.
+    pub identity: String,
+    /// The subscription that it pays for.
+    pub subscription: Option<String>,
+    /// Ids that no other payment has.
+    pub ties: Vec<String>,
+    /// The provider's id of the customer.
+    pub customer: Option<String>,
+    /// The connected account.
+    pub account: Option<String>,
+    /// Real money or not.
+    pub mode: Mode,
+    /// When it was made.
+    pub at: Timestamp,
 }
 
 /// How asking ended.
@@ -144,12 +170,19 @@ impl Work for End {
         let Self { lookup, end, now } = self;
         match (end, &lookup.lack) {
             (LookupEnd::Recorded(answer), Lack::Object { .. }) => looked_up(db, lookup.event, *answer).await,
-            (LookupEnd::Recorded(answer), Lack::Customer { .. }) => {
+            (LookupEnd::Recorded(answer), Lack::Customer { .. } | Lack::Lines(_) | Lack::Session(_)) => {
                 // Its events go on when the answer is read, and with that these rows are gone.
                 let note = format!("the answer was recorded as {answer}");
                 write_down(db, &lookup.thing, Some(after(*now, READING_WAIT)), *now, true, &note).await
             }
-            (LookupEnd::Open { due_at, counted, note }, _) => {
+            (LookupEnd::Open { due_at, counted, note }, Lack::Session(_)) => {
+                // Its event has come to what it can: it is the call that waits.
+                write_down(db, &lookup.thing, *due_at, *now, *counted, note).await
+            }
+            (
+                LookupEnd::Open { due_at, counted, note },
+                Lack::Customer { .. } | Lack::Object { .. } | Lack::Lines(_),
+            ) => {
                 write_down(db, &lookup.thing, *due_at, *now, *counted, note).await?;
                 let sql = "UPDATE events SET detail = ?2 WHERE id IN (SELECT event_id FROM lookups WHERE thing = ?1)";
                 db.execute(sql, values![&lookup.thing, note]).await?;
@@ -165,9 +198,9 @@ async fn take<D: Db>(
     now: Timestamp,
     deadline: Timestamp,
 ) -> Result<Option<Lookup>, StoreError> {
-    let sql = "SELECT l.event_id, l.endpoint, l.thing, l.attempts, f.data, b.body FROM lookups l \
+    let sql = "SELECT l.event_id, l.endpoint, l.thing, l.attempts, e.reason, f.data, b.body FROM lookups l \
          JOIN events e ON e.id = l.event_id LEFT JOIN facts f ON f.event_id = l.event_id \
-         LEFT JOIN bodies b ON b.event_id = l.event_id AND e.state = 'unmappable' \
+         LEFT JOIN bodies b ON b.event_id = l.event_id AND e.reason = 'thin_event' \
          WHERE l.endpoint = ?1 AND l.due_at <= ?2 ORDER BY l.due_at LIMIT 1";
     let Some(mut row) = first(db, sql, values![endpoint, micros(now)]).await? else { return Ok(None) };
     let lookup = lookup(&mut row)?;
@@ -179,14 +212,39 @@ async fn take<D: Db>(
 fn lookup(row: &mut Row) -> Result<Lookup, StoreError> {
     let (event, endpoint, thing, attempts) = (EventId(row.int()?), row.text()?, row.text()?, row.int()?);
     let attempts = u32::try_from(attempts).map_err(|_| StoreError::Data("attempts are out of range".to_owned()))?;
-    let lack = match row.text_option()? {
-        Some(fact) => {
-            let Fact { customer, account, mode, .. } = serde_json::from_str(&fact)?;
-            Lack::Customer { id: customer, account, mode }
-        }
+    let reason = reason(row.text_option()?)?;
+    let fact: Option<Fact> = row.text_option()?.map(|fact| serde_json::from_str(&fact)).transpose()?;
+    let lack = match fact.map(|fact| lack(fact, reason)) {
+        Some(lack) => lack,
         None => Lack::Object { body_zstd: row.bytes_option()? },
     };
     Ok(Lookup { event, endpoint, thing, attempt: attempts.saturating_add(1), lack })
+}
+
+/// What an event lacks that reports something, and came to `reason`.
+fn lack(fact: Fact, reason: Option<Reason>) -> Lack {
+    let Fact { customer, account, mode, at, matter, .. } = fact;
+    match matter {
+        Matter::Payment(Payment { identity, subscription, ties, .. }) if reason != Some(Reason::CustomerUnknown) => {
+            let sought = Sought { identity, subscription, ties, customer, account, mode, at };
+            if reason == Some(Reason::LinesNotSeen) { Lack::Lines(sought) } else { Lack::Session(sought) }
+        }
+        Matter::Payment(_) | Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => {
+            Lack::Customer { id: customer, account, mode }
+        }
+    }
+}
+
+/// Asks for the checkout sessions that a plan waits for. One that is asked for already is not asked for anew.
+pub(super) async fn want_sessions<D: Db>(db: &D, plan: &Plan) -> Result<(), StoreError> {
+    for payment in plan.deliveries.iter().filter(|d| plan.sessions_wanted.contains(&d.subject)) {
+        let Subject::Payment { scope, identity } = &payment.subject else { continue };
+        let sql = "INSERT INTO lookups (event_id, endpoint, thing, attempts, due_at, waits_from) \
+             SELECT id, endpoint, ?2, 0, ?3, ?3 FROM events WHERE id = ?1 ON CONFLICT DO NOTHING";
+        let thing = format!("session {scope} {identity}");
+        db.execute(sql, values![payment.event.0, thing, micros(payment.waits_from)]).await?;
+    }
+    Ok(())
 }
 
 /// Ends an event whose object was fetched, unless it has been read otherwise meanwhile.

@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 pub use crowds::{Crowd, FACTS_SOFT_MAX};
 pub use error::{ServerTrouble, StoreError};
 pub use facts::{Inbox, Mapped};
-pub use lookups::{Lack, Lookup, LookupEnd};
+pub use lookups::{Lack, Lookup, LookupEnd, Sought};
 pub use operate::{Action, ActionError, Pruned};
 pub use queue::{AttemptRecord, Leased, Settlement};
 pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 
+use super::lookups::want_sessions;
 use super::placing::addresses;
 use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time};
 use super::sql::{Db, Value, values};
@@ -101,7 +102,7 @@ pub(super) fn plan_or_hold(planner: &dyn Planner, person: &Person, now: Timestam
             unsent.detail = None;
             unsent.attention = true;
         }
-        Plan { deliveries, outcomes: Vec::new() }
+        Plan { deliveries, outcomes: Vec::new(), sessions_wanted: Vec::new() }
     })
 }
 
@@ -118,6 +119,7 @@ pub(super) async fn write<D: Db>(db: &D, person: &Person, mut plan: Plan) -> Res
     // An event that is to be read anew stays in the inbox until it has been.
     try_join_all(changed.map(|(event, outcome)| put_outcome_if(db, *event, outcome, "AND state <> 'received'")))
         .await?;
+    want_sessions(db, &plan).await?;
     let key = &person.key;
     match plan.head() {
         None => {
@@ -148,9 +150,11 @@ struct Noted {
 
 impl Noted {
     fn says(&self, outcome: &Outcome) -> bool {
+        // The look-up of lines that were left out knows more of why they are not there than the ledger does.
+        let detail_stays = outcome.reason == Some(Reason::LinesNotSeen);
         self.state == outcome.state.code()
             && self.reason.as_deref() == outcome.reason.map(Reason::code)
-            && self.detail == outcome.detail
+            && (detail_stays || self.detail == outcome.detail)
     }
 }
 

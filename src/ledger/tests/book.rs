@@ -150,7 +150,8 @@ impl Book {
         let mut told = vec![];
         for _ in 0..100 {
             self.plan();
-            let current = Plan { deliveries: self.person.deliveries.clone(), outcomes: vec![] };
+            let current =
+                Plan { deliveries: self.person.deliveries.clone(), outcomes: vec![], sessions_wanted: vec![] };
             let Some(id) = current.head().filter(|h| h.due_at <= self.now).and_then(|h| h.id) else { return told };
             let lead_known =
                 self.person.deliveries.iter().any(|d| d.subject == Subject::Lead(Mode::Live) && d.state.is_told());

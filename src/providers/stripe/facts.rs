@@ -37,6 +37,7 @@ pub(super) fn reading(event: Event<'_>, rules: &Rules, received_at: Timestamp) -
         Body::InvoicePaymentPaid(payment) => invoice::linked(&reader, payment),
         Body::SessionCompleted(session) => checkout::completed(&reader, *session),
         Body::SessionFailed(session) => Ok(checkout::failed(&reader, *session)),
+        Body::NoSession(session) => Ok(checkout::none(&reader, *session)),
         Body::PaymentIntentSucceeded(intent) => checkout::intent_succeeded(&reader, *intent),
         Body::ChargeSucceeded(charge) => Ok(checkout::charge_succeeded(&reader, *charge)),
         Body::ChargeRefunded(charge) => reversal::charge_refunded(&reader, *charge),

@@ -26,6 +26,9 @@ use crate::domain::reason::Reason;
 #[derive(Debug, Clone, Copy)]
 pub struct Stripe;
 
+/// The type of an event of our own: Stripe was asked for the checkout session of what it names, and has none.
+pub const NO_SESSION: &str = "checkout.session.none";
+
 /// The type of the snapshot that a thin event of this type stands for: it says how to read what the event points at.
 #[must_use]
 pub fn snapshot_type(thin: &str) -> Option<&str> {

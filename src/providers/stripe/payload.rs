@@ -183,6 +183,8 @@ pub(super) enum Body<'a> {
     SessionCompleted(Box<Session<'a>>),
     /// `checkout.session.async_payment_failed`
     SessionFailed(Box<Session<'a>>),
+    /// `checkout.session.none`
+    NoSession(Box<Session<'a>>),
     /// `payment_intent.succeeded`
     PaymentIntentSucceeded(Box<PaymentIntent<'a>>),
     /// `charge.succeeded`
@@ -269,6 +271,7 @@ impl<'a> Body<'a> {
                 Self::SessionCompleted(Box::new(Session::read(object)))
             }
             "checkout.session.async_payment_failed" => Self::SessionFailed(Box::new(Session::read(object))),
+            NO_SESSION => Self::NoSession(Box::new(Session::read(object))),
             "payment_intent.succeeded" => Self::PaymentIntentSucceeded(Box::new(PaymentIntent::read(object))),
             "charge.succeeded" => Self::ChargeSucceeded(Box::new(Charge::read(object))),
             "charge.refunded" => Self::ChargeRefunded(Box::new(Charge::read(object))),

@@ -6,7 +6,7 @@ use super::super::currency::amount;
 use super::super::payload::{Charge, PaymentIntent, PaymentStatus, Session, SessionMode, Tax, Unmapped};
 use super::{Paid, Reader, need, need_amount, need_currency};
 use crate::domain::endpoint::OneTime;
-use crate::domain::fact::{Customer, Reading};
+use crate::domain::fact::{Customer, Matter, Reading};
 use crate::domain::money::Currency;
 use crate::domain::reason::Reason;
 use crate::domain::sold::Bill;
@@ -25,6 +25,12 @@ pub(super) fn completed(reader: &Reader<'_>, session: Session<'_>) -> Result<Rea
 /// `checkout.session.async_payment_failed`.
 pub(super) fn failed(reader: &Reader<'_>, session: Session<'_>) -> Reading {
     checked_out(reader, session, Some(Reason::NotPaid))
+}
+
+/// Stripe has no session of what is named here: it need wait no longer.
+pub(super) fn none(reader: &Reader<'_>, session: Session<'_>) -> Reading {
+    let customer = Customer { checkout_of: session.subscription, checkout: true, ..Customer::default() };
+    reader.fact(session.about, reader.created, Matter::Customer(customer))
 }
 
 /// A session that is no payment, or none yet: whom it names, and what need wait for it no longer.
