@@ -3,166 +3,42 @@
 #![allow(clippy::expect_used, clippy::panic, unreachable_pub, missing_docs, reason = "a test ends where it fails")]
 #![allow(clippy::disallowed_methods, reason = "a test waits for nothing but its own outcome")]
 
-mod support;
+/// Runs each of these tests with its data in SQLite, and in PostgreSQL.
+macro_rules! on_both {
+    ($($name:ident)*) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::kit::Data::Sqlite).await;
+            })*
+        }
 
-use std::net::TcpListener;
-use std::sync::Arc;
-use std::time::Duration;
-
-use jiff::Timestamp;
-use refairn_bridge::app::App;
-use refairn_bridge::clock::{Clock, after};
-use refairn_bridge::config::{Sources, load};
-use refairn_bridge::domain::endpoint::ProviderKind;
-use refairn_bridge::domain::secret::Secret;
-use refairn_bridge::providers::provider;
-use refairn_bridge::sandbox::{self, Book, Business, Program, Sandbox};
-use refairn_bridge::store::body;
-use refairn_bridge::store::views::{EventFilter, EventView};
-use serde_json::{Value, json};
-
-use support::provider::{Asked, PROVIDER_KEY, Provider, Says, error};
-use support::{API_KEY, BODY_BYTES_MAX, BUSINESS};
-
-const SECRET: &str = "a-secret-of-the-tests";
-/// Real time after which a test gives up on what should happen at once.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A bridge, its provider and its Refairn.
-struct Bridge {
-    app: App,
-    clock: Clock,
-    provider: Provider,
-    sandbox: Sandbox,
-    http: reqwest::Client,
-    _folder: tempfile::TempDir,
-}
-
-fn start_time() -> Timestamp {
-    "2026-11-20T12:00:00Z".parse().expect("a time")
-}
-
-impl Bridge {
-    /// Starts everything; `keys` are added to the Stripe endpoint.
-    async fn start(keys: &str) -> Self {
-        let folder = support::place::scratch();
-        let clock = Clock::manual(start_time());
-        let provider = Provider::start().await;
-        let business = Business::new(BUSINESS, API_KEY).product("prod_1", Program::recurring(20.into(), 14));
-        let sandbox = Sandbox::new(Book::new().with(business));
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let refairn = listener.local_addr().expect("an address");
-        let today = clock.clone();
-        let today: sandbox::Today = Arc::new(move || today.now().to_zoned(jiff::tz::TimeZone::UTC).date());
-        tokio::spawn(sandbox::start(listener, sandbox.clone(), today, 1).expect("a sandbox"));
-        let api = format!("api_base_url = \"http://{}\"\n", provider.addr);
-        let toml = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[storage]\nurl = \"sqlite://bridge.db\"\n\
-             [refairn]\nbase_url = \"http://{refairn}\"\nbusiness_id = \"{BUSINESS}\"\napi_key = \"{API_KEY}\"\n\
-             product_id = \"prod_1\"\n\
-             [[endpoints]]\nprovider = \"stripe\"\nsecrets = [\"{SECRET}\"]\n{api}{keys}\n\
-             [[endpoints]]\nprovider = \"paystack\"\nsecrets = [\"{SECRET}\"]\n{api}api_key = \"{PROVIDER_KEY}\"\n"
-        );
-        std::fs::write(folder.path().join("bridge.toml"), toml).expect("written");
-        let sources = Sources {
-            config_file: Some(folder.path().join("bridge.toml")),
-            environment: Default::default(),
-            working_dir: Some(folder.path().to_owned()),
-        };
-        let config = load(sources).unwrap_or_else(|mistakes| panic!("{mistakes}"));
-        let app =
-            App::start(&config, Secret::parse("an-admin-token").expect("a secret"), &clock).await.expect("a bridge");
-        Self { app, clock, provider, sandbox, http: reqwest::Client::new(), _folder: folder }
-    }
-
-    async fn with_key() -> Self {
-        Self::start(&format!("api_key = \"{PROVIDER_KEY}\"")).await
-    }
-
-    /// Sends a webhook as the provider would; it has to be taken.
-    async fn post(&self, kind: ProviderKind, event: &Value) {
-        let body = event.to_string();
-        let signature = provider(kind).sign(SECRET, body.as_bytes(), self.clock.now());
-        let url = format!("http://{}/webhooks/{kind}", self.app.addr());
-        let request = self.http.post(url).header(provider(kind).signature_header(), signature).body(body);
-        let response = request.send().await.expect("an answer");
-        assert_eq!(response.status().as_u16(), 200);
-    }
-
-    async fn stripe(&self, event: &Value) {
-        self.post(ProviderKind::Stripe, event).await;
-    }
-
-    /// The events of a type, the oldest first.
-    async fn events(&self, event_type: &str) -> Vec<EventView> {
-        let filter = EventFilter { event_type: Some(event_type.into()), limit: 500, ..EventFilter::default() };
-        let mut events = self.app.store().events(filter).await.expect("readable");
-        events.reverse();
-        events
-    }
-
-    /// Waits until the first event of a type is in a state, with a reason if one is given, and a detail that holds a text.
-    async fn until(&self, event_type: &str, state: &str, reason: Option<&str>, detail: &str) {
-        let there = async || {
-            self.events(event_type).await.first().is_some_and(|e| {
-                let detail_fits = detail.is_empty() || e.detail.as_deref().is_some_and(|d| d.contains(detail));
-                e.state.code() == state && e.reason.map(|r| r.code()) == reason && detail_fits
-            })
-        };
-        eventually(there, async || format!("{:?}", self.events(event_type).await)).await;
-    }
-
-    async fn until_asked(&self, path: &str, times: usize) {
-        eventually(async || self.provider.times(path) >= times, async || format!("{:?}", self.provider.asked())).await;
-    }
-
-    /// Waits until Refairn was called so often; gives the bodies of the calls.
-    async fn calls(&self, count: usize) -> Vec<Value> {
-        eventually(async || self.sandbox.calls().len() >= count, async || format!("{:?}", self.sandbox.calls())).await;
-        self.sandbox.calls().iter().map(|c| serde_json::from_str(&c.body).expect("json")).collect()
-    }
-
-    /// Lets time pass.
-    fn wait(&self, seconds: u64) {
-        self.clock.set(after(self.clock.now(), Duration::from_secs(seconds)));
-    }
-
-    /// Gives the bridge time to do what it must not do.
-    async fn idle(&self) {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
-}
-
-async fn eventually(there: impl AsyncFn() -> bool, seen: impl AsyncFn() -> String) {
-    let waiting = async {
-        while !there().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::kit::Data::Postgres).await;
+            })*
         }
     };
-    if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
-        panic!("it does not come; there is {}", seen().await);
-    }
 }
 
-fn event(id: &str, event_type: &str, object: Value) -> Value {
-    let created = start_time().as_second();
-    json!({"id": id, "object": "event", "type": event_type, "created": created, "livemode": true, "data": {"object": object}})
-}
+#[path = "lookups/kit.rs"]
+mod kit;
+#[path = "lookups/lines.rs"]
+mod lines;
+#[path = "lookups/sessions.rs"]
+mod sessions;
+mod support;
 
-fn invoice(id: &str, customer: &str, email: Option<&str>) -> Value {
-    json!({"id": id, "object": "invoice", "customer": customer, "customer_email": email, "currency": "usd",
-        "amount_paid": 2999, "amount_due": 2999, "total": 2999, "subtotal": 2999, "status": "paid",
-        "subscription": format!("sub_of_{customer}"), "status_transitions": {"paid_at": start_time().as_second()}})
-}
+use std::time::Duration;
 
-fn customer(id: &str, email: Option<&str>) -> Value {
-    json!({"id": id, "object": "customer", "email": email, "name": "Jane Roe", "metadata": {}})
-}
+use refairn_bridge::domain::endpoint::ProviderKind;
+use refairn_bridge::store::body;
+use serde_json::{Value, json};
 
-fn thin(id: &str, event_type: &str, kind: &str, object: &str, url: &str) -> Value {
-    json!({"id": id, "object": "v2.core.event", "type": event_type, "created": "2026-11-19T10:00:00.123Z", "livemode": true,
-        "context": null, "related_object": {"id": object, "type": kind, "url": url}})
-}
+use kit::{Bridge, customer, event, eventually, invoice, thin};
+use support::BODY_BYTES_MAX;
+use support::provider::{Asked, Says, error};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_of_an_unknown_customer_becomes_a_call_after_the_look_up() {

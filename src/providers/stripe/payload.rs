@@ -22,6 +22,7 @@ pub(super) use self::checkout::{Charge, PaymentIntent, PaymentStatus, Session, S
 pub(super) use self::invoice::{Invoice, InvoicePayment, InvoiceStatus, Tax};
 pub(super) use self::reversal::{CreditNote, Dispute, DisputeStatus, OfCharge, Refund, RefundStatus};
 pub(super) use self::subscription::{Subscription, SubscriptionStatus};
+use super::NO_SESSION;
 use crate::domain::event::{Identity, Mode};
 use crate::domain::json;
 use crate::domain::reason::Reason;
