@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{Bridge, Data, customer, event, eventually, invoice, start_time, thin};
+use crate::kit::{Bridge, Data, customer, event, eventually, invoice, thin};
 use crate::support::provider::{Asked, PROVIDER_KEY, Says, error};
 
 on_both! {
@@ -174,6 +174,7 @@ async fn a_status_that_only_thin_events_tell_reaches_refairn() {
         let subscription = json!({"id": "sub_of_cus_1", "object": "subscription", "customer": "cus_1", "status": word});
         bridge.provider.says("/v1/subscriptions/sub_of_cus_1", [Says::Object(subscription)]);
         let event_type = format!("v1.customer.subscription.{word}");
+        bridge.wait(3600);
         let mut thin = thin(
             &format!("evt_thin{n}"),
             &event_type,
@@ -187,10 +188,9 @@ async fn a_status_that_only_thin_events_tell_reaches_refairn() {
         let there = async || bridge.events("customer.subscription.updated").await.len() == n + 1;
         eventually(there, async || format!("{:?}", bridge.events("customer.subscription.updated").await)).await;
         bridge.idle().await;
-        bridge.wait(86_400 * 3 / 2);
+        bridge.wait(86_400 * 5 / 2);
         let calls = bridge.calls(n + 2).await;
         assert_eq!((&calls[n + 1]["subscriptionStatus"], &calls[n + 1]["amount"]), (&json!(told), &json!(0)));
     }
-    assert!(start_time() < bridge.now());
     bridge.app.stop().await;
 }

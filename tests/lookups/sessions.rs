@@ -142,8 +142,9 @@ async fn a_payment_without_a_subscription_is_found_by_its_intent_or_its_customer
     let mut by_hand = invoice("in_2", "cus_2", Some("john@example.org"));
     by_hand["subscription"] = Value::Null;
     by_hand["status_transitions"]["paid_at"] = json!(before(20).as_second());
-    let others =
-        [session(&[("invoice", "in_1")], None), session(&[("invoice", "in_2"), ("mode", "payment")], Some("ADA10"))];
+    let mut own = session(&[("invoice", "in_2"), ("customer", "cus_2"), ("mode", "payment")], Some("ADA10"));
+    own["customer_details"]["email"] = json!("john@example.org");
+    let others = [session(&[("invoice", "in_1")], None), own];
     bridge.provider.says("/v1/checkout/sessions?customer=cus_2&limit=100", [list(&others)]);
     let mut told = late("invoice.paid", by_hand);
     told["id"] = json!("evt_2");
