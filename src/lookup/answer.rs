@@ -138,8 +138,12 @@ fn message(status: u16, body: &[u8], private: &Redactor) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::domain::event::Mode;
+    use crate::providers::stripe::NO_SESSION;
+    use crate::store::Sought;
 
     fn key() -> Redactor {
         Redactor::default().and("a-key/of+the tests")
@@ -214,6 +218,40 @@ mod tests {
         for body in [r#"{"id":"cus_1","deleted":true}"#, r#"{"id":"cus_1","email":null}"#] {
             assert!(matches!(reply(200, None, body), Err(Miss::Nothing(_))), "{body}");
         }
+    }
+
+    #[test]
+    fn a_session_dates_neither_its_payment_nor_its_code() {
+        let sought = Sought {
+            identity: "in_1".to_owned(),
+            subscription: Some("sub_1".to_owned()),
+            ties: Vec::new(),
+            customer: None,
+            account: None,
+            mode: Mode::Live,
+            at: now() - jiff::SignedDuration::from_mins(20),
+        };
+        let question = stripe::session(&sought).unwrap();
+        let ask = |list: &str| {
+            let reply = Reply { status: 200, retry_after: None, body: list.as_bytes().to_vec() };
+            answer(Ok(reply), &question, EventId(3), now(), &key())
+        };
+        let told = |list: &str| {
+            let Found { event_type, body } = ask(list).unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!((&body["created"], &body["livemode"]), (&json!(1_781_437_200), &json!(true)));
+            (event_type, body["data"]["object"].clone())
+        };
+        let session = json!({"id": "cs_1", "subscription": {"id": "sub_1"}, "created": 1});
+        let list = json!({"data": [session], "has_more": true}).to_string();
+        assert_eq!(told(&list), ("checkout.session.completed".to_owned(), session));
+        let none = json!({"object": "checkout.session", "subscription": "sub_1"});
+        assert_eq!(told(r#"{"data":[]}"#), (NO_SESSION.to_owned(), none));
+        for wrong in ["[]", "{}", r#"{"data":[{"id":"cs_1","subscription":"sub_2"}]}"#, r#"{"data":[7]}"#] {
+            assert!(matches!(ask(wrong), Err(Miss::TryLater { .. })), "{wrong}");
+        }
+        let refused = Reply { status: 403, retry_after: None, body: Vec::new() };
+        assert!(matches!(answer(Ok(refused), &question, EventId(3), now(), &key()), Err(Miss::Nothing(_))));
     }
 
     #[test]

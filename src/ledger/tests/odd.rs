@@ -25,8 +25,12 @@ fn a_payment_heard_late_waits_as_long_as_it_was_late() {
         book.heard(heard);
         book.plan();
         assert_eq!(book.delivery("in_1").due_at, at(due), "{heard}");
+        // What waits longer than any payment does is asked for.
+        let late = at(heard) > at("2026-01-10T12:05:00Z");
+        assert_eq!(book.plan().sessions_wanted.len(), usize::from(late), "{heard}");
         book.policy.first_payment_wait = std::time::Duration::ZERO;
         book.plan();
+        assert!(book.plan().sessions_wanted.is_empty());
         assert_eq!(book.deliver(), ["30 active 2026-01-10"], "nothing waits where that is switched off");
     }
 }

@@ -160,6 +160,15 @@ fn lines_that_were_not_seen_are_decided_by_the_subscription_else_by_a_person() {
     book.payment("2026-01-10T11:00:00Z", "in_1", 970);
     book.person.facts[0].fact.product = undecided(Some("prod_1"));
     assert_eq!(book.deliver(), ["970 active 2026-01-10"]);
+
+    // A report with all lines says that what is sold in the program brought nothing.
+    let mut book = Book::new("2026-01-10T12:00:00Z");
+    book.payment("2026-01-10T11:00:00Z", "in_1", 970);
+    book.person.facts[0].fact.product = undecided(None);
+    let nothing = Customer { no_payment: Some(Reason::NothingInProducts), ..Customer::default() };
+    book.fact("2026-01-10T11:00:00Z", Matter::Customer(nothing)).keys = vec!["in_1".into()];
+    assert_eq!(book.deliver(), [""; 0]);
+    assert_eq!(book.outcome(1), (EventState::Ignored, Some(Reason::NothingInProducts)));
 }
 
 /// An invoice of 300 with these charges.

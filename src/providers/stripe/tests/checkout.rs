@@ -1,6 +1,7 @@
 //! Checkout sessions, payment intents, charges.
 
 use super::*;
+use crate::domain::fact::Customer;
 
 fn session() -> Value {
     json!({
@@ -40,6 +41,20 @@ const PAID: &str = "payment pi_1: 58.31 on 58.31 EUR on 2026-06-14";
 const PAID_BY_INTENT_ALONE: &str =
     "payment pi_1: 58.31 on 58.31 EUR on 2026-06-14 awaiting checkout as a rule by another";
 const CAPTURED: &str = "payment pi_1: 58.31 on 58.31 EUR on 2026-06-14 if a session holds it as a rule by another";
+
+#[test]
+fn that_there_is_no_session_ends_the_wait_of_what_it_was_asked_for() {
+    for (field, expected) in
+        [("subscription", "customer checked out id_1"), ("payment_intent", "customer"), ("invoice", "customer")]
+    {
+        let none = event(super::super::NO_SESSION, &json!({"object": "checkout.session", field: "id_1"}));
+        let fact = fact(&rules(), &none);
+        assert_eq!(matter(&fact), expected);
+        assert_eq!(fact.keys, ["id_1"]);
+        assert!(matches!(fact.matter, Matter::Customer(Customer { checkout: true, no_payment: None, .. })), "{fact:?}");
+        assert_eq!(who(&fact), "-, -, -, -");
+    }
+}
 
 #[test]
 fn a_paid_session_is_a_payment() {
