@@ -5,6 +5,7 @@ use crate::domain::delivery::Subject;
 
 in_both! {
     calls_of_the_schema_before_are_numbered_as_its_times_tell_and_go_on
+    lines_that_were_not_seen_by_the_schema_before_are_looked_up
 }
 
 const BEFORE: [[&str; 2]; 2] = [
@@ -107,4 +108,20 @@ async fn calls_of_the_schema_before_are_numbered_as_its_times_tell_and_go_on(pla
     for leased in &leased {
         assert!(store.settle(leased, attempt(), Settlement::Delivered(Receipt::default()), now()).await.unwrap());
     }
+}
+
+async fn lines_that_were_not_seen_by_the_schema_before_are_looked_up(place: Place) {
+    let at = now().as_microsecond();
+    let event = |key: &str, state: &str, reason: &str| {
+        format!(
+            "INSERT INTO events (endpoint, provider, business, dedup_key, type, state, reason, received_at) \
+             VALUES ('stripe', 'stripe', 'biz_1', '{key}', 'invoice.paid', '{state}', '{reason}', {at})"
+        )
+    };
+    let rows = [event("evt_1", "unmappable", "lines_not_seen"), event("evt_2", "ignored", "lines_not_seen")];
+    left_before(&place, &rows);
+    let store = place.open().await;
+    let taken = store.take_lookups("stripe", 10, now(), LEASE).await.unwrap();
+    let taken: Vec<_> = taken.iter().map(|l| (l.event, l.thing.as_str(), l.attempt)).collect();
+    assert_eq!(taken, [(EventId(1), "event 1", 1)]);
 }
