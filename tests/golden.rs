@@ -12,16 +12,19 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use refairn_bridge::domain::delivery::DeliveryState;
+use refairn_bridge::clock::after;
+use refairn_bridge::domain::delivery::{Delivery, DeliveryState};
 use refairn_bridge::domain::endpoint::ProviderKind;
+use refairn_bridge::domain::event::EventState;
 use refairn_bridge::domain::reason::Reason;
 use serde_json::{Value, json};
 
-use support::case::Case;
+use support::case::{Case, Step};
 use support::place::{Place, Server};
 use support::postgres::Database;
-use support::{World, endpoint, fixtures};
+use support::{Weather, World, endpoint, fixtures};
 
 /// Days after the last event in which everything must have come to rest.
 const DAYS: u64 = 5;
@@ -100,8 +103,9 @@ fn same(expected: &Value, came: &Value) -> Result<(), String> {
     Err(lines.chain(more).collect::<Vec<_>>().join("\n"))
 }
 
+/// The calls that reached Refairn.
 fn calls_of(world: &World) -> Vec<Value> {
-    world.calls.iter().map(|c| json!({ "kind": c.kind, "body": c.body })).collect()
+    world.calls.iter().filter(|c| c.status.is_some()).map(|c| json!({ "kind": c.kind, "body": c.body })).collect()
 }
 
 /// What came of one body.
@@ -145,63 +149,103 @@ fn every_payload_means_what_it_is_expected_to() {
     assert!(wrong.is_empty(), "{} of {} cases differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
 
-/// Every order of `0..n`.
-fn orders(n: usize) -> Vec<Vec<usize>> {
-    if n == 0 {
-        return vec![vec![]];
-    }
-    let shorter = orders(n - 1);
+/// Every order of some numbers.
+fn orders(of: &[usize]) -> Vec<Vec<usize>> {
+    let Some((last, shorter)) = of.split_last() else { return vec![vec![]] };
     let insert = |order: &Vec<usize>, at: usize| {
         let mut order = order.clone();
-        order.insert(at, n - 1);
+        order.insert(at, *last);
         order
     };
-    shorter.iter().flat_map(|order| (0..n).map(move |at| insert(order, at))).collect()
+    orders(shorter).iter().flat_map(|order| (0..of.len()).map(move |at| insert(order, at))).collect()
 }
 
-/// What came of one order: the calls by customer, what needs attention, and how many calls were withdrawn.
-async fn run_sequence(place: Place, case: &Case, provider: ProviderKind, bodies: &[Vec<u8>]) -> Value {
-    let endpoints = vec![endpoint(provider, case.rules())];
-    let mut world = World::new(place, endpoints, case.policy(), case.received_at());
-    for body in bodies {
-        world.record(provider, body).await;
-        world.map_all().await;
-        assert!(world.record(provider, body).await.duplicate, "a repetition was not recognised");
+/// Every order in which the steps' bodies may come, step by step.
+fn orders_of(steps: &[Step]) -> Vec<Vec<Vec<usize>>> {
+    let Some((last, before)) = steps.split_last() else { return vec![vec![]] };
+    let own = if last.in_order { vec![last.bodies.clone()] } else { orders(&last.bodies) };
+    let with = |before: &Vec<Vec<usize>>, own: &Vec<usize>| [before.clone(), vec![own.clone()]].concat();
+    orders_of(before).iter().flat_map(|before| own.iter().map(move |own| with(before, own))).collect()
+}
+
+/// A sequence: its settings and bodies.
+struct Sequence {
+    case: Case,
+    provider: ProviderKind,
+    bodies: Vec<Vec<u8>>,
+}
+
+impl Sequence {
+    fn read(folder: &Path) -> Self {
+        let files = std::fs::read_dir(folder).expect("a folder").map(|e| e.expect("an entry").path());
+        let is_body = |p: &PathBuf| p.extension().is_some_and(|e| e == "json") && !p.ends_with("expected.json");
+        let mut files: Vec<PathBuf> = files.filter(is_body).collect();
+        files.sort();
+        assert!(files.len() >= 2, "a sequence has several bodies");
+        let bodies = files.iter().map(|f| std::fs::read(f).expect("a body")).collect();
+        Self { case: Case::read(folder), provider: provider_of(folder), bodies }
     }
-    world.run_days(DAYS).await;
-    world.assert_explained().await;
+
+    /// What came of one order: the calls by customer, what needs attention and why, how many calls were withdrawn, and
+    /// which events wait or could not be read.
+    async fn run(&self, place: Place, steps: &[Step], order: &[Vec<usize>]) -> Value {
+        let endpoints = vec![endpoint(self.provider, self.case.rules())];
+        let mut world = World::new(place, endpoints, self.case.policy(), self.case.received_at());
+        for (step, numbers) in steps.iter().zip(order) {
+            for number in numbers {
+                let body = &self.bodies[number - 1];
+                world.record(self.provider, body).await;
+                world.map_all().await;
+                assert!(world.record(self.provider, body).await.duplicate, "a repetition was not recognised");
+            }
+            let weather = if step.refairn_down { Weather::Refused(503) } else { Weather::Fine };
+            let next = after(world.clock.now(), Duration::from_secs(step.then_s));
+            // What comes together is there before anything is sent.
+            world.run_until_in(next, &mut |_, _| weather).await;
+        }
+        world.run_days(DAYS).await;
+        world.assert_explained().await;
+        result(&world).await
+    }
+}
+
+async fn result(world: &World) -> Value {
     let mut by_email: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for call in calls_of(&world) {
+    for call in calls_of(world) {
         let email = call["body"]["customerEmail"].as_str().expect("an e-mail").to_lowercase();
         by_email.entry(email).or_default().push(call);
     }
     let deliveries = world.deliveries().await;
-    let attention = deliveries.iter().filter(|d| d.attention);
-    let mut attention: Vec<&str> = attention.map(|d| d.reason.map_or("none", Reason::code)).collect();
+    let mut attention: Vec<String> = deliveries.iter().filter(|d| d.attention).map(explained).collect();
     attention.sort_unstable();
-    let cancelled = deliveries.iter().filter(|d| d.state == DeliveryState::Cancelled).count();
-    json!({ "calls": by_email.into_values().flatten().collect::<Vec<_>>(), "attention": attention, "cancelled": cancelled })
+    // A test's call is there to be withdrawn only if it came before its customer was known from live mode.
+    let cancelled = deliveries.iter().filter(|d| d.state == DeliveryState::Cancelled);
+    let cancelled = cancelled.filter(|d| d.reason != Some(Reason::TestOfALiveCustomer)).count();
+    let is_open = |state| matches!(state, EventState::Waiting | EventState::Unmappable);
+    let open = world.events().await.into_iter().filter(|e| is_open(e.state));
+    let mut open: Vec<String> =
+        open.map(|e| format!("{}: {}", e.event_type, e.reason.map_or("none", Reason::code))).collect();
+    open.sort_unstable();
+    let calls: Vec<Value> = by_email.into_values().flatten().collect();
+    json!({ "calls": calls, "attention": attention, "cancelled": cancelled, "open": open })
+}
+
+/// Why a call needs attention. A commission's id depends on the order of calls.
+fn explained(delivery: &Delivery) -> String {
+    let commission = delivery.receipt.as_ref().and_then(|receipt| receipt.commission_id.as_deref());
+    let detail = delivery.detail.as_deref().map_or_else(String::new, |detail| format!(": {detail}"));
+    let detail = commission.map_or(detail.clone(), |id| detail.replace(id, "…"));
+    format!("{}{detail}", delivery.reason.map_or("none", Reason::code))
 }
 
 async fn check_sequence(folder: &Path, server: &Arc<Server>) -> Result<(), String> {
-    let case = Case::read(folder);
-    let files = std::fs::read_dir(folder).expect("a folder").map(|e| e.expect("an entry").path());
-    let is_body = |p: &PathBuf| p.extension().is_some_and(|e| e == "json") && !p.ends_with("expected.json");
-    let mut files: Vec<PathBuf> = files.filter(is_body).collect();
-    files.sort();
-    assert!(files.len() >= 2, "a sequence has several bodies");
-    let bodies: Vec<Vec<u8>> = files.iter().map(|f| std::fs::read(f).expect("a body")).collect();
-    let provider = provider_of(folder);
-    let names = |order: &[usize]| {
-        let names = order.iter().map(|i| files[*i].file_stem().expect("a name").to_string_lossy());
-        names.collect::<Vec<_>>().join(", ")
-    };
-    let orders = orders(bodies.len());
+    let sequence = Sequence::read(folder);
+    let steps = sequence.case.steps(sequence.bodies.len());
+    let orders = orders_of(&steps);
     let on_server_every = orders.len().div_ceil(ORDERS_ON_SERVER);
     let mut first: Option<Value> = None;
     for (n, order) in orders.iter().enumerate() {
-        let ordered: Vec<Vec<u8>> = order.iter().map(|i| bodies[*i].clone()).collect();
-        let came = run_sequence(Place::file(), &case, provider, &ordered).await;
+        let came = sequence.run(Place::file(), &steps, order).await;
         if first.is_none() {
             settle(folder, &came)?;
         }
@@ -209,12 +253,12 @@ async fn check_sequence(folder: &Path, server: &Arc<Server>) -> Result<(), Strin
         if *expected != came {
             let show = |v: &Value| serde_json::to_string_pretty(v).expect("json");
             let (expected, came) = (show(expected), show(&came));
-            return Err(format!("  in the order {}:\n{came}\n  but in the first order:\n{expected}", names(order)));
+            return Err(format!("  in the order {order:?}:\n{came}\n  but in the first order:\n{expected}"));
         }
         if n % on_server_every == 0 {
-            let on_server = run_sequence(Place::emptied(server).await, &case, provider, &ordered).await;
+            let on_server = sequence.run(Place::emptied(server).await, &steps, order).await;
             same(&came, &on_server)
-                .map_err(|difference| format!("  on PostgreSQL in the order {}:\n{difference}", names(order)))?;
+                .map_err(|difference| format!("  on PostgreSQL in the order {order:?}:\n{difference}"))?;
         }
     }
     Ok(())

@@ -21,6 +21,31 @@ pub struct Case {
     endpoint: EndpointSettings,
     #[serde(default)]
     delivery: DeliverySettings,
+    /// What comes first, and what comes later; all at once where nothing is said.
+    #[serde(default)]
+    steps: Vec<Step>,
+}
+
+/// Bodies of a sequence that come together.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Their numbers, as their files' names begin.
+    pub bodies: Vec<usize>,
+    /// Their order is the case; they come in every order where it is not.
+    #[serde(default)]
+    pub in_order: bool,
+    /// Refairn answers every call with a 503, until the next step.
+    #[serde(default)]
+    pub refairn_down: bool,
+    /// How long it is until the next step.
+    #[serde(default = "two_hours")]
+    pub then_s: u64,
+}
+
+/// Longer than anything waits for what may be on its way.
+const fn two_hours() -> u64 {
+    7200
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -55,6 +80,12 @@ impl Case {
     /// After every event of the corpus, unless the case says otherwise.
     pub fn received_at(&self) -> Timestamp {
         self.received_at.unwrap_or_else(|| "2026-11-20T12:00:00Z".parse().expect("a time"))
+    }
+
+    /// The steps of a sequence of so many bodies.
+    pub fn steps(&self, bodies: usize) -> Vec<Step> {
+        let all = || Step { bodies: (1..=bodies).collect(), in_order: false, refairn_down: false, then_s: two_hours() };
+        if self.steps.is_empty() { vec![all()] } else { self.steps.clone() }
     }
 
     pub fn policy(&self) -> Policy {
