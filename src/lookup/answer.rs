@@ -226,7 +226,7 @@ mod tests {
             identity: "in_1".to_owned(),
             subscription: Some("sub_1".to_owned()),
             ties: Vec::new(),
-            customer: None,
+            customer: Some("cus_1".to_owned()),
             account: None,
             mode: Mode::Live,
             at: now() - jiff::SignedDuration::from_mins(20),
@@ -245,7 +245,7 @@ mod tests {
         let session = json!({"id": "cs_1", "subscription": {"id": "sub_1"}, "created": 1});
         let list = json!({"data": [session], "has_more": true}).to_string();
         assert_eq!(told(&list), ("checkout.session.completed".to_owned(), session));
-        let none = json!({"object": "checkout.session", "subscription": "sub_1"});
+        let none = json!({"object": "checkout.session", "customer": "cus_1", "subscription": "sub_1"});
         assert_eq!(told(r#"{"data":[]}"#), (NO_SESSION.to_owned(), none));
         for wrong in ["[]", "{}", r#"{"data":[{"id":"cs_1","subscription":"sub_2"}]}"#, r#"{"data":[7]}"#] {
             assert!(matches!(ask(wrong), Err(Miss::TryLater { .. })), "{wrong}");

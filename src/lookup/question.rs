@@ -67,6 +67,8 @@ pub(super) struct Checkout {
     pub(super) pointer: Pointer,
     /// Which field of its session names it, and as what.
     pub(super) named_in: (&'static str, String),
+    /// The provider's id of the customer.
+    pub(super) customer: Option<String>,
     /// The list is that of all sessions of the customer, so that those of other payments are among them.
     pub(super) among_others: bool,
 }

@@ -104,6 +104,7 @@ pub(super) fn session(sought: &Sought) -> Result<Question, String> {
     let checkout = Checkout {
         pointer: of_payment(sought, id, "checkout.session.completed"),
         named_in: (field, id.clone()),
+        customer: sought.customer.clone(),
         among_others: filter.starts_with("customer="),
     };
     let (path, headers) = (format!("/v1/checkout/sessions?{filter}"), headers(&checkout.pointer)?);
@@ -130,7 +131,7 @@ struct List<'a> {
 
 /// The event to be made of a list of checkout sessions: the session that is wanted, or that there is none.
 pub(super) fn checked_out(body: &[u8], checkout: &Checkout, lookup: Origin<'_>) -> Option<Found> {
-    let Checkout { pointer, named_in: (field, wanted), among_others } = checkout;
+    let Checkout { pointer, named_in: (field, wanted), customer, among_others } = checkout;
     let List { data } = serde_json::from_slice(body).ok()?;
     for raw in &data {
         let session: Value = serde_json::from_str(raw.get()).ok()?;
@@ -147,7 +148,8 @@ pub(super) fn checked_out(body: &[u8], checkout: &Checkout, lookup: Origin<'_>) 
     if !data.is_empty() && !among_others {
         return None;
     }
-    let none = serde_json::value::to_raw_value(&json!({"object": "checkout.session", *field: wanted})).ok()?;
+    let none = json!({"object": "checkout.session", "customer": customer, *field: wanted});
+    let none = serde_json::value::to_raw_value(&none).ok()?;
     let pointer = Pointer { event_type: NO_SESSION.to_owned(), ..pointer.clone() };
     let body = event(&pointer, &none, lookup).ok()?;
     Some(Found { event_type: pointer.event_type, body })

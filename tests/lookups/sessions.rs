@@ -129,15 +129,17 @@ async fn a_payment_without_a_subscription_is_found_by_its_intent_or_its_customer
     let bridge = Bridge::start_on(data, &keys).await;
     let mut one_off = session(&[("payment_intent", "pi_1"), ("mode", "payment")], Some("ADA10"));
     (one_off["amount_total"], one_off["currency"]) = (json!(4000), json!("usd"));
-    // It was made the day before, and paid after midnight: the payment's own day counts.
-    one_off["created"] = json!(before(13 * 60).as_second());
+    // Made on one day, paid on the next, asked for on a third: the payment's own day counts.
+    one_off["created"] = json!(before(37 * 60).as_second());
     bridge.provider.says("/v1/checkout/sessions?payment_intent=pi_1&limit=1", [list(&[one_off])]);
     let intent = json!({"id": "pi_1", "object": "payment_intent", "customer": "cus_1", "amount_received": 4000,
         "receipt_email": "jane@example.com", "currency": "usd", "amount": 4000});
-    bridge.stripe(&late("payment_intent.succeeded", intent)).await;
+    let mut told = late("payment_intent.succeeded", intent);
+    told["created"] = json!(before(13 * 60).as_second());
+    bridge.stripe(&told).await;
     let calls = bridge.calls(2).await;
     assert_eq!(calls[0]["referralCode"], json!("ADA10"));
-    assert_eq!((&calls[1]["amount"], &calls[1]["paymentDate"]), (&json!(40), &json!("2026-11-20")));
+    assert_eq!((&calls[1]["amount"], &calls[1]["paymentDate"]), (&json!(40), &json!("2026-11-19")));
     // An invoice that names neither subscription nor intent is named by one of its customer's sessions.
     let mut by_hand = invoice("in_2", "cus_2", Some("john@example.org"));
     by_hand["subscription"] = Value::Null;
