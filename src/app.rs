@@ -254,6 +254,9 @@ fn look_after(
         upkeep::end_waits(store.clone(), clock.clone(), lease, jumps.clone(), wake, pulse, stop())
     });
     tasks.spawn_vital("unread", |pulse| upkeep::look_for_unread(store.clone(), clock.clone(), pulse, stop()));
+    tasks.spawn_vital("overdue", |pulse| {
+        upkeep::look_for_overdue(store.clone(), clock.clone(), jumps.clone(), pulse, stop())
+    });
     let retention = Duration::from_secs(u64::from(config.storage.retention_days) * 86_400);
     tasks.spawn_vital("prune", |pulse| upkeep::prune(store.clone(), clock.clone(), retention, jumps, pulse, stop()));
 }

@@ -44,6 +44,7 @@ mod bridge {
     mod connections;
     mod corpus;
     mod fairness;
+    mod fates;
     mod faults;
     mod floods;
     mod limits;

@@ -100,6 +100,38 @@ fn an_operator_sees_why_a_payment_is_held_and_lets_it_go() {
 }
 
 #[test]
+fn an_operator_sees_why_a_payment_credited_nobody() {
+    let house = House::open();
+    house.send("stripe/invoice.paid/renewal-clover/body.json");
+    let listed = house.until(&["deliveries", "list", "--fate", "credited_nobody"], "credited_nobody");
+    assert!(listed.lines().all(|line| line.chars().count() <= 80), "{listed}");
+    let id = listed.split_whitespace().next().unwrap().to_owned();
+    let shown = house.run(&["deliveries", "show", &id]).succeeds().stdout;
+    let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("Nobody is credited: no referral code is known for this customer."), "{shown}");
+    assert!(words.contains("In events to endpoint stripe it is looked for in metadata.refairn_code,"), "{shown}");
+    assert!(words.contains("provider's id in_"), "{shown}");
+    house.bridge.ends_well_on("TERM");
+}
+
+#[test]
+fn events_that_need_attention_are_listed_by_reason_and_endpoint() {
+    let house = House::open();
+    let thin = "stripe/v1.invoice.paid/thin/body.json";
+    house.send(thin);
+    house.until(&["events", "list", "--state", "unmappable"], "thin_event");
+    let groups = house.run(&["events", "list", "--attention"]).succeeds().stdout;
+    let words = groups.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.starts_with("thin_event stripe 1 A thin event: it only points at an object"), "{groups}");
+    let events = house.run(&["events", "list", "--attention", "--endpoint", "stripe"]).succeeds().stdout;
+    assert!(events.starts_with("evt_1") && events.contains("unmappable: thin_event"), "{events}");
+    let json = house.run(&["events", "list", "--attention", "--json"]).succeeds().stdout;
+    let page: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(page["events"][0]["needs_attention"], true, "{json}");
+    house.bridge.ends_well_on("TERM");
+}
+
+#[test]
 fn what_cannot_be_asked_says_why() {
     let house = House::open();
     let check = |args: &[&str], code: i32, sign: &str| {

@@ -26,6 +26,15 @@ impl Config {
         let no_proxy = |name: &&str| format!("{name}: it is not the address of an HTTP proxy, so it does not count");
         warnings.extend(self.proxies.ignored().iter().map(no_proxy));
         warnings.extend(self.endpoints.iter().flat_map(of_endpoint));
+        warnings.extend(self.endpoints.iter().enumerate().flat_map(|(n, one)| {
+            self.endpoints.iter().skip(n + 1).filter(|other| may_be_one_account(one, other)).map(|other| {
+                format!(
+                    "endpoints {} and {}: they share a secret, so they seem to hear one account, and each payment would \
+                     count once for each; write the same account = \"NAME\" on both",
+                    one.name, other.name
+                )
+            })
+        }));
         warnings
     }
 }
@@ -43,6 +52,16 @@ impl Config {
         };
         calls.chain(lookups).filter_map(sentence).collect()
     }
+}
+
+/// Two endpoints of one business take the ids of one account for those of two. A secret of Paystack's is its account's.
+fn may_be_one_account(one: &Endpoint, other: &Endpoint) -> bool {
+    let shared = || one.secrets.iter().any(|s| other.secrets.iter().any(|o| o.expose() == s.expose()));
+    one.provider == ProviderKind::Paystack
+        && other.provider == ProviderKind::Paystack
+        && one.business == other.business
+        && one.realm() != other.realm()
+        && shared()
 }
 
 fn of_endpoint(endpoint: &Endpoint) -> Vec<String> {

@@ -162,6 +162,12 @@ impl Fate {
             Self::CreditUnknown => "credit_unknown",
         }
     }
+
+    /// Reads a code.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|f| f.code() == code)
+    }
 }
 
 /// What Refairn answered to a call that succeeded; amounts as it wrote them.

@@ -208,6 +208,18 @@ pub enum CodeRule {
     ClientReferenceId(String),
 }
 
+impl fmt::Display for CodeRule {
+    /// As the configuration writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Metadata(key) => write!(f, "metadata.{key}"),
+            Self::CustomField(name) => write!(f, "custom_fields.{name}"),
+            Self::ClientReferenceId(prefix) if prefix.is_empty() => f.write_str("client_reference_id"),
+            Self::ClientReferenceId(prefix) => write!(f, "client_reference_id:{prefix}"),
+        }
+    }
+}
+
 impl CodeRule {
     /// Reads `metadata.KEY`, `custom_fields.NAME` or `client_reference_id[:PREFIX]`.
     ///

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Rooms;
-use super::json::{DeliveryDetailJson, DeliveryJson, EventDetailJson, EventJson};
+use super::json::{DeliveryDetailJson, DeliveryJson, EventDetailJson, EventJson, Showing};
 use super::problem::Problem;
-use crate::domain::delivery::{DeliveryId, DeliveryState, Kind};
+use crate::domain::delivery::{DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::event::{EventId, EventState};
+use crate::domain::reason::Reason;
 use crate::store::Action;
 use crate::store::views::{DeliveryFilter, EventFilter, PAGE_ITEMS_MAX};
 
@@ -31,12 +32,21 @@ struct DeliveryPage {
     next: Option<String>,
 }
 
+/// How many events of an endpoint need attention for one reason.
+#[derive(Serialize)]
+struct EventsToSee {
+    endpoint: String,
+    reason: Reason,
+    events: i64,
+}
+
 #[derive(Deserialize)]
 pub(super) struct EventQuery {
     state: Option<String>,
     #[serde(rename = "type")]
     event_type: Option<String>,
     endpoint: Option<String>,
+    attention: Option<String>,
     limit: Option<String>,
     after: Option<String>,
 }
@@ -46,6 +56,7 @@ pub(super) struct DeliveryQuery {
     state: Option<String>,
     email: Option<String>,
     kind: Option<String>,
+    fate: Option<String>,
     attention: Option<String>,
     limit: Option<String>,
     after: Option<String>,
@@ -59,6 +70,7 @@ pub(super) async fn events(rooms: web::Data<Rooms>, query: web::Query<EventQuery
         state: parse(query.state.as_deref(), "state", EventState::parse)?,
         event_type: query.event_type,
         endpoint: query.endpoint,
+        attention: attention(query.attention.as_deref())?,
         limit,
         after: parse(query.after.as_deref(), "after", |t| number(t, "evt_"))?,
     };
@@ -85,7 +97,7 @@ pub(super) async fn remap(rooms: web::Data<Rooms>, path: web::Path<String>) -> R
 async fn event_answer(rooms: &Rooms, id: EventId) -> Result<HttpResponse, Problem> {
     let detail = rooms.store.event(id).await?;
     let detail = detail.ok_or_else(|| Problem::unknown_item(format!("there is no event {id}")))?;
-    Ok(HttpResponse::Ok().json(EventDetailJson::new(detail, rooms.body_bytes_max, rooms.event_id)))
+    Ok(HttpResponse::Ok().json(EventDetailJson::new(detail, showing(rooms))))
 }
 
 /// `GET /api/v1/deliveries`
@@ -97,16 +109,17 @@ pub(super) async fn deliveries(
     let limit = limit(query.limit.as_deref())?;
     let filter = DeliveryFilter {
         state: parse(query.state.as_deref(), "state", DeliveryState::parse)?,
-        attention: parse(query.attention.as_deref(), "attention", |t| t.parse().ok())?.unwrap_or(false),
+        attention: attention(query.attention.as_deref())?,
         email: query.email,
         kind: parse(query.kind.as_deref(), "kind", Kind::parse)?,
+        fate: parse(query.fate.as_deref(), "fate", Fate::parse)?,
         limit,
         after: parse(query.after.as_deref(), "after", |t| number(t, "dlv_"))?,
     };
     let found = rooms.store.deliveries(filter).await?;
     let last = found.last().and_then(|d| d.delivery.id).map(|id| id.to_string());
     let next = last.filter(|_| page_is_full(found.len(), limit));
-    let deliveries = found.into_iter().map(|d| DeliveryJson::new(d, rooms.event_id)).collect();
+    let deliveries = found.into_iter().map(|d| DeliveryJson::new(d, showing(&rooms))).collect();
     Ok(HttpResponse::Ok().json(DeliveryPage { deliveries, next }))
 }
 
@@ -133,23 +146,38 @@ pub(super) async fn act(rooms: web::Data<Rooms>, path: web::Path<(String, String
 async fn delivery_answer(rooms: &Rooms, id: DeliveryId) -> Result<HttpResponse, Problem> {
     let found = rooms.store.delivery(id).await?;
     let (view, attempts) = found.ok_or_else(|| Problem::unknown_item(format!("there is no delivery {id}")))?;
-    Ok(HttpResponse::Ok().json(DeliveryDetailJson::new(view, attempts, rooms.event_id)))
+    Ok(HttpResponse::Ok().json(DeliveryDetailJson::new(view, attempts, showing(rooms))))
 }
 
 /// `GET /api/v1/stats`
 pub(super) async fn stats(rooms: web::Data<Rooms>) -> Result<HttpResponse, Problem> {
     let stats = rooms.store.stats().await?;
+    let attention = stats.attention();
     let events: BTreeMap<_, _> = stats.events.into_iter().collect();
     let deliveries: BTreeMap<_, _> = stats.deliveries.into_iter().collect();
+    let fates: BTreeMap<_, _> = stats.fates.into_iter().map(|(fate, n)| (fate.code(), n)).collect();
+    let to_see = stats.events_to_see.into_iter();
+    let to_see = to_see.map(|(endpoint, reason, n)| EventsToSee { endpoint, reason, events: n });
     Ok(HttpResponse::Ok().json(json!({
         "events": events,
         "deliveries": deliveries,
-        "needs_attention": stats.attention,
+        "payments": fates,
+        "needs_attention": attention.values().sum::<i64>(),
+        "attention": attention,
+        "events_that_need_attention": to_see.collect::<Vec<_>>(),
         "oldest_queued": stats.oldest_due,
         "routes": stats.routes,
         "refused_requests": rooms.intake.refusals().list(),
         "unnamed_proxy": rooms.unnamed_proxy.address(),
     })))
+}
+
+fn showing(rooms: &Rooms) -> Showing<'_> {
+    Showing { event_id: rooms.event_id, body_bytes_max: rooms.body_bytes_max, endpoints: rooms.endpoints.as_slice() }
+}
+
+fn attention(text: Option<&str>) -> Result<bool, Problem> {
+    Ok(parse(text, "attention", |t| t.parse().ok())?.unwrap_or(false))
 }
 
 /// A parameter that may be absent, but not wrong.

@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::domain::delivery::Receipt;
+use super::credit::{self, LookedIn};
+use crate::domain::delivery::{Fate, Receipt, Subject};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::fact::Fact;
 use crate::domain::reason::Reason;
 use crate::store::body;
@@ -22,6 +24,7 @@ pub(crate) struct EventJson {
     state: &'static str,
     reason: Option<&'static str>,
     explanation: Option<String>,
+    needs_attention: bool,
     received_at: String,
 }
 
@@ -42,6 +45,38 @@ pub(crate) struct DeliveryJson {
     /// The exact body for Refairn.
     request: Option<Box<RawValue>>,
     response: Option<Receipt>,
+    #[serde(flatten)]
+    payment: PaymentJson,
+}
+
+/// What is known of a delivery's payment, and what became of it; nothing but the mode of other calls.
+#[derive(Serialize)]
+struct PaymentJson {
+    mode: &'static str,
+    /// The payment's identity at the provider: an invoice, a payment intent, a session or a reference.
+    provider_id: Option<String>,
+    paid_at: Option<String>,
+    fate: Option<&'static str>,
+    fate_explanation: Option<String>,
+    /// The referral code with which the customer was reported, or is to be.
+    code: Option<String>,
+    agent_id: Option<String>,
+    commission_id: Option<String>,
+    /// As Refairn wrote it.
+    commission_amount: Option<String>,
+    hold_until: Option<String>,
+    looked_in: Option<Vec<LookedIn>>,
+}
+
+/// What of the configuration decides how things are shown.
+#[derive(Clone, Copy)]
+pub(crate) struct Showing<'a> {
+    /// Whether calls carry `eventId`.
+    pub(crate) event_id: bool,
+    /// Longest body, bytes.
+    pub(crate) body_bytes_max: usize,
+    /// The endpoints as they are configured.
+    pub(crate) endpoints: &'a [Endpoint],
 }
 
 /// A delivery with its history.
@@ -83,16 +118,43 @@ impl From<EventView> for EventJson {
             state: e.state.code(),
             reason: e.reason.map(Reason::code),
             explanation: explain(e.reason, e.detail.as_deref()),
+            needs_attention: e.attention,
             received_at: e.received_at.to_string(),
         }
     }
 }
 
+impl PaymentJson {
+    fn of(view: &DeliveryView, endpoints: &[Endpoint]) -> Self {
+        let d = &view.delivery;
+        let payment = match &d.subject {
+            Subject::Payment { identity, .. } => Some(identity),
+            Subject::Lead(_) | Subject::Status(_) => None,
+        };
+        let receipt = d.receipt.as_ref().filter(|_| payment.is_some()).cloned().unwrap_or_default();
+        let looked_in = credit::looked_in(view, endpoints);
+        Self {
+            mode: d.mode.code(),
+            provider_id: payment.cloned(),
+            paid_at: payment.map(|_| d.at.to_string()),
+            fate: d.fate().map(Fate::code),
+            fate_explanation: credit::words(view, looked_in.as_deref()),
+            code: payment.and(view.code.clone()),
+            agent_id: receipt.agent_id,
+            commission_id: receipt.commission_id,
+            commission_amount: receipt.commission_amount,
+            hold_until: receipt.hold_until,
+            looked_in,
+        }
+    }
+}
+
 impl DeliveryJson {
-    pub(crate) fn new(view: DeliveryView, event_id: bool) -> Self {
+    pub(crate) fn new(view: DeliveryView, showing: Showing<'_>) -> Self {
+        let payment = PaymentJson::of(&view, showing.endpoints);
         let d = view.delivery;
         let event = d.event.to_string();
-        let body = d.call.body(&view.business, event_id.then_some(event.as_str())).ok();
+        let body = d.call.body(&view.business, showing.event_id.then_some(event.as_str())).ok();
         Self {
             id: d.id.map(|id| id.to_string()).unwrap_or_default(),
             kind: d.call.kind().code(),
@@ -106,20 +168,21 @@ impl DeliveryJson {
             due_at: d.due_at.to_string(),
             request: body.and_then(|b| RawValue::from_string(b).ok()),
             response: d.receipt,
+            payment,
             event_id: event,
         }
     }
 }
 
 impl DeliveryDetailJson {
-    pub(crate) fn new(view: DeliveryView, attempt_log: Vec<AttemptView>, event_id: bool) -> Self {
-        Self { delivery: DeliveryJson::new(view, event_id), attempt_log }
+    pub(crate) fn new(view: DeliveryView, attempt_log: Vec<AttemptView>, showing: Showing<'_>) -> Self {
+        Self { delivery: DeliveryJson::new(view, showing), attempt_log }
     }
 }
 
 impl EventDetailJson {
-    pub(crate) fn new(detail: EventDetail, body_bytes_max: usize, event_id: bool) -> Self {
-        let raw = detail.body_zstd.as_deref().and_then(|b| body::decompress(b, body_bytes_max));
+    pub(crate) fn new(detail: EventDetail, showing: Showing<'_>) -> Self {
+        let raw = detail.body_zstd.as_deref().and_then(|b| body::decompress(b, showing.body_bytes_max));
         let shown = match raw {
             None => Value::Null,
             // A body that is no JSON is shown as the text it is.
@@ -129,7 +192,7 @@ impl EventDetailJson {
             event: detail.event.into(),
             body: shown,
             facts: detail.fact.and_then(|f| serde_json::from_str(&f).ok()).into_iter().collect(),
-            deliveries: detail.deliveries.into_iter().map(|d| DeliveryJson::new(d, event_id)).collect(),
+            deliveries: detail.deliveries.into_iter().map(|d| DeliveryJson::new(d, showing)).collect(),
         }
     }
 }

@@ -4,6 +4,7 @@ mod admin;
 mod api;
 mod body;
 mod connection;
+mod credit;
 mod health;
 mod json;
 mod places;

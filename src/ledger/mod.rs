@@ -12,6 +12,7 @@
 //! * `sales`: which reports are about one payment;
 //! * `reversals`, `charges`: what was taken back, joined to its payment and weighed charge by charge;
 //! * `statuses`: changes of status, on days that no payment needs;
+//! * `waiting`: what lacks its customer or its payment, and for how long;
 //! * `outcomes`: what each event came to, in one word.
 
 mod charges;
@@ -22,6 +23,7 @@ mod payments;
 mod reversals;
 mod sales;
 mod statuses;
+mod waiting;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -34,6 +36,8 @@ use crate::domain::event::{EventId, Mode};
 use crate::domain::person::{KnownFact, Person, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::reason::Reason;
+
+pub use waiting::{WAIT_MAX, is_too_long, without_customer, without_customer_at_last};
 
 /// What is to be done for `person`, as things stand at `now`.
 #[must_use]

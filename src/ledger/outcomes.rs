@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::sales::Sale;
-use super::{Draft, is_told};
+use super::{Draft, is_told, is_too_long};
 use crate::domain::delivery::{Delivery, DeliveryState, Subject};
 use crate::domain::event::{EventId, Mode, Outcome};
 use crate::domain::fact::{Customer, Matter, Product, Reversal, ReversalStage, Subscription};
@@ -29,11 +29,15 @@ struct Index<'a> {
     taken_back: HashMap<EventId, &'a Sale<'a>>,
     /// Modes in which Refairn has a payment.
     paid: HashSet<Mode>,
+    /// Refairn has a payment, or may have.
+    may_have_one: bool,
 }
 
 impl<'a> Index<'a> {
     fn of(draft: &Draft<'a>, sales: &'a [Sale<'a>]) -> Self {
         let paid = |d: &&Delivery| matches!(d.subject, Subject::Payment { .. }) && d.state.is_told();
+        let may_be_a_payment =
+            |d: &Delivery| matches!(d.subject, Subject::Payment { .. }) && (d.may_be_told() || d.outcome_unknown);
         let mut taken_back = HashMap::new();
         for sale in sales {
             for event in &sale.taken_back.events {
@@ -55,6 +59,7 @@ impl<'a> Index<'a> {
             reported: sales.iter().flat_map(|s| s.reports.iter().map(move |f| (f.event, s))).collect(),
             taken_back,
             paid: draft.deliveries.iter().filter(paid).map(|d| d.mode).collect(),
+            may_have_one: draft.deliveries.iter().any(may_be_a_payment),
         }
     }
 }
@@ -68,7 +73,7 @@ fn one(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact) -> Outcome {
         Matter::Customer(customer) => of_customer(draft, known, customer),
         Matter::Payment(_) => of_payment(index, known),
         Matter::Subscription(subscription) => of_subscription(draft, index, known, subscription),
-        Matter::Reversal(reversal) => of_reversal(index, known, reversal),
+        Matter::Reversal(reversal) => of_reversal(draft, index, known, reversal),
         Matter::Link(_) => Outcome::ignored(Reason::LinkNoted),
     };
     outcome.detail = known.fact.code_refused.clone();
@@ -89,7 +94,7 @@ const fn ends_there(reason: Reason) -> bool {
 }
 
 /// Why nothing goes out for this product, if so.
-const fn product_trouble(product: &Product) -> Option<Reason> {
+pub(super) const fn product_trouble(product: &Product) -> Option<Reason> {
     match product {
         Product::Id(_) | Product::Unnamed | Product::Undecided { .. } => None,
         Product::Unmapped => Some(Reason::ProductUnmapped),
@@ -150,14 +155,20 @@ fn of_subscription(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact, subs
     Outcome::ignored(reason)
 }
 
-fn of_reversal(index: &Index<'_>, known: &KnownFact, reversal: &Reversal) -> Outcome {
+fn of_reversal(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact, reversal: &Reversal) -> Outcome {
     let joined = index.taken_back.get(&known.event);
     match (reversal.stage, joined) {
         (ReversalStage::Pending | ReversalStage::Void, _) => Outcome::ignored(Reason::ReversalNotFinal),
         (ReversalStage::Final, None) => {
             let key = |key| (known.scope.as_str(), key);
             let seen = known.fact.keys.iter().find_map(|k| index.not_told.get(&key(k.as_str())));
-            seen.map_or(Outcome::waiting(Reason::PaymentUnknown), |reason| Outcome::ignored(*reason))
+            match seen {
+                Some(reason) => Outcome::ignored(*reason),
+                None if is_too_long(known.received_at, draft.now) && !index.may_have_one => {
+                    Outcome::ignored(Reason::NothingTold)
+                }
+                None => Outcome::waiting(Reason::PaymentUnknown),
+            }
         }
         (ReversalStage::Final, Some(sale)) => sale.trouble.map_or(Outcome::MAPPED, Outcome::ignored),
     }

@@ -5,13 +5,15 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sql::values;
-use super::{Store, StoreError};
+use super::{KIN_MAX, Store, StoreError};
 use crate::domain::event::EventId;
 use crate::domain::person::{Person, PersonKey};
 
 /// Events about one customer beyond which somebody should look: years of a subscription, and hundredths of a second of
 /// work for each further one.
 pub const FACTS_SOFT_MAX: usize = 1000;
+/// Ids of customers that are named as carrying no code.
+const SCATTERED_SHOWN_MAX: u32 = 5;
 /// Customers that are remembered as told; of more than that nobody wants to hear.
 const TOLD_MAX: usize = 1000;
 
@@ -22,6 +24,15 @@ pub struct Crowd {
     pub event: EventId,
     /// How many there are.
     pub facts: usize,
+}
+
+/// A provider's customer under more addresses than a code goes between ([`KIN_MAX`]), of whom a code or a checkout is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scattered {
+    /// The provider's id.
+    pub customer: String,
+    /// How many addresses there are.
+    pub addresses: i64,
 }
 
 /// The crowds that this process has met.
@@ -69,5 +80,18 @@ impl Store {
         let event = EventId(row.int()?);
         let crowd = Crowd { event, facts: usize::try_from(row.int()?).unwrap_or(usize::MAX) };
         Ok(Some((row.int()?, crowd)))
+    }
+
+    /// Customers of the providers' that carry no referral code from one address to another; a few, those with most
+    /// addresses first.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn scattered(&self) -> Result<Vec<Scattered>, StoreError> {
+        let sql = "SELECT customer, COUNT(DISTINCT email_key) AS n FROM facts \
+             WHERE customer IS NOT NULL AND email_key IS NOT NULL GROUP BY scope, customer \
+             HAVING COUNT(DISTINCT email_key) > ?1 AND MAX(has_code) = 1 ORDER BY n DESC, customer LIMIT ?2";
+        let rows = self.query(sql.to_owned(), values![KIN_MAX, SCATTERED_SHOWN_MAX]).await?;
+        rows.into_iter().map(|mut row| Ok(Scattered { customer: row.text()?, addresses: row.int()? })).collect()
     }
 }

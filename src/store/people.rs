@@ -176,7 +176,13 @@ pub(super) async fn put_outcome<D: Db>(db: &D, event: EventId, outcome: &Outcome
     put_outcome_if(db, event, outcome, "").await
 }
 
-async fn put_outcome_if<D: Db>(db: &D, event: EventId, outcome: &Outcome, condition: &str) -> Result<(), StoreError> {
+/// The same, where a condition on the event's row holds as well.
+pub(super) async fn put_outcome_if<D: Db>(
+    db: &D,
+    event: EventId,
+    outcome: &Outcome,
+    condition: &str,
+) -> Result<(), StoreError> {
     let sql = format!(
         "UPDATE events SET state = ?2, reason = ?3, detail = ?4 WHERE id = ?1 \
          AND (state IS DISTINCT FROM ?2 OR reason IS DISTINCT FROM ?3 OR detail IS DISTINCT FROM ?4) {condition}"

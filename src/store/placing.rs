@@ -7,16 +7,16 @@ use super::people::put_outcome;
 use super::rows::micros;
 use super::sql::{Db, Lock, first, values};
 use super::uniting::unite;
-use crate::domain::event::{EventId, Outcome};
+use crate::domain::event::EventId;
 use crate::domain::fact::{Fact, Matter};
 use crate::domain::person::PersonKey;
-use crate::domain::reason::Reason;
+use crate::ledger::without_customer;
 
 /// Ids of one fact that are kept; real events have fewer than ten.
 const KEYS_MAX: usize = 32;
 /// Addresses between which a provider's customer carries a code. One with more is no person: a shop that sells to all
 /// walk-in customers under one.
-const KIN_MAX: u32 = 5;
+pub const KIN_MAX: u32 = 5;
 
 /// A fact that is to be given to a customer.
 pub(super) struct Placing {
@@ -40,7 +40,7 @@ pub(super) async fn place<D: Db>(db: &D, first: Placing, people: &mut BTreeSet<P
         }
         let Some(email_key) = whose(db, &placing, &keys).await? else {
             wait(db, placing.event, &placing.scope, &keys).await?;
-            put_outcome(db, placing.event, &waiting_outcome(&placing.fact)).await?;
+            put_outcome(db, placing.event, &without_customer(&placing.fact)).await?;
             continue;
         };
         let before = before(db, placing.event).await?;
@@ -225,23 +225,6 @@ async fn wait<D: Db>(db: &D, event: EventId, scope: &str, keys: &[String]) -> Re
         db.execute(sql, values![scope, key, event.0]).await?;
     }
     Ok(())
-}
-
-fn waiting_outcome(fact: &Fact) -> Outcome {
-    use crate::domain::fact::ReversalStage;
-    match &fact.matter {
-        Matter::Reversal(r) => match r.stage {
-            ReversalStage::Final => Outcome::waiting(Reason::PaymentUnknown),
-            ReversalStage::Pending | ReversalStage::Void => Outcome::ignored(Reason::ReversalNotFinal),
-        },
-        Matter::Link(_) => Outcome::ignored(Reason::LinkNoted),
-        // A hold's capture counts only where a session named it.
-        Matter::Payment(p) if p.needs_session => Outcome::ignored(Reason::OneTimeOff),
-        Matter::Subscription(s) if s.status.is_none() => Outcome::ignored(s.no_call.unwrap_or(Reason::StatusUnknown)),
-        // Nobody misses it: it is kept, and counts when its customer becomes known.
-        Matter::Customer(c) if fact.code.is_none() => Outcome::ignored(c.no_payment.unwrap_or(Reason::NoReferralCode)),
-        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) => Outcome::waiting(Reason::CustomerUnknown),
-    }
 }
 
 /// Notes whose the fact's ids are, and gives the facts that were waiting for one of them.

@@ -132,7 +132,7 @@ impl Dialect {
         match self {
             Self::Sqlite => "UPDATE counts SET n = n WHERE what = 'attention'",
             // Replicas that ask at the same time do not wait for each other: it adds nothing to a sum.
-            Self::Postgres => "INSERT INTO count_changes (what, state, n) VALUES ('attention', 'deliveries', 0)",
+            Self::Postgres => "INSERT INTO count_changes (what, state, n) VALUES ('attention', '', 0)",
         }
     }
 

@@ -1,13 +1,17 @@
-//! Read-only answers for people: the API, the command line, gauges. Pages are bounded; nothing here counts a table.
+//! What came in and what goes out, for people: the API and the command line. Pages are bounded.
+
+use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::rows::{DELIVERY_COLUMNS, delivery, reason, time, time_option};
+use super::rows::{DELIVERY_COLUMNS, delivery, reason, time};
 use super::sql::{Row, Value, values};
 use super::{Store, StoreError};
-use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState, Kind};
+use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState};
+use crate::domain::fact::{Fact, Matter};
+use crate::domain::person::PersonKey;
 use crate::domain::reason::Reason;
 use jiff::Timestamp;
 
@@ -15,6 +19,8 @@ use jiff::Timestamp;
 pub const PAGE_ITEMS_MAX: u32 = 500;
 /// Most deliveries shown with one event.
 const DELIVERIES_OF_EVENT_MAX: u32 = 100;
+/// Most events shown in which a customer's referral code was looked for.
+const SEARCHED_MAX: u32 = 5;
 
 /// Which events to list; everything that is given must fit.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +31,8 @@ pub struct EventFilter {
     pub event_type: Option<String>,
     /// To this endpoint.
     pub endpoint: Option<String>,
+    /// Needing attention.
+    pub attention: bool,
     /// At most so many; [`PAGE_ITEMS_MAX`] in any case.
     pub limit: u32,
     /// Older than this one: the `next` of the page before.
@@ -42,6 +50,8 @@ pub struct DeliveryFilter {
     pub email: Option<String>,
     /// Of this kind.
     pub kind: Option<Kind>,
+    /// Of payments that Refairn has: what became of them.
+    pub fate: Option<Fate>,
     /// At most so many; [`PAGE_ITEMS_MAX`] in any case.
     pub limit: u32,
     /// Older than this one: the `next` of the page before.
@@ -69,6 +79,8 @@ pub struct EventView {
     pub detail: Option<String>,
     /// When it arrived.
     pub received_at: Timestamp,
+    /// Someone should look at it: it could not be read, or has waited too long.
+    pub attention: bool,
 }
 
 /// An event with all that belongs to it.
@@ -91,6 +103,27 @@ pub struct DeliveryView {
     pub business: String,
     /// The delivery.
     pub delivery: Delivery,
+    /// The endpoint of the event that led to it.
+    pub endpoint: String,
+    /// The referral code with which the customer was reported, or is to be.
+    pub code: Option<String>,
+    /// Of a payment that credited nobody: the customer's events that might have brought a code.
+    pub searched: Vec<Searched>,
+}
+
+/// An event in which a referral code was looked for.
+#[derive(Debug, Clone)]
+pub struct Searched {
+    /// Its number.
+    pub event: EventId,
+    /// The endpoint it came to.
+    pub endpoint: String,
+    /// The provider's type.
+    pub event_type: String,
+    /// The code that it brought.
+    pub code: Option<String>,
+    /// Why a code that it held is not used.
+    pub refused: Option<String>,
 }
 
 /// One attempt as people see it.
@@ -110,41 +143,8 @@ pub struct AttemptView {
     pub response: Option<String>,
 }
 
-/// A route as people see it.
-#[derive(Debug, Clone, Serialize)]
-pub struct RouteView {
-    /// Refairn's business.
-    pub business: String,
-    /// Refairn's product.
-    pub product: String,
-    /// `open` or `paused`.
-    pub state: &'static str,
-    /// Since when it is paused.
-    pub paused_since: Option<Timestamp>,
-    /// When the next probe goes out.
-    pub probe_at: Option<Timestamp>,
-    /// Why it is paused.
-    pub detail: Option<String>,
-}
-
-/// The state of everything in a few numbers.
-#[derive(Debug, Clone, Default)]
-pub struct Stats {
-    /// Events by state.
-    pub events: Vec<(String, i64)>,
-    /// Deliveries by state.
-    pub deliveries: Vec<(String, i64)>,
-    /// Deliveries that need attention, and events that could not be read.
-    pub attention: i64,
-    /// Since when the call that is due longest has been due.
-    pub oldest_due: Option<Timestamp>,
-    /// When the event that waits longest to be read arrived.
-    pub oldest_unread: Option<Timestamp>,
-    /// Every route that was ever used.
-    pub routes: Vec<RouteView>,
-}
-
-const EVENT_COLUMNS: &str = "id, endpoint, provider, provider_event_id, type, state, reason, detail, received_at";
+const EVENT_COLUMNS: &str =
+    "id, endpoint, provider, provider_event_id, type, state, reason, detail, received_at, attention";
 
 fn event(row: &mut Row) -> Result<EventView, StoreError> {
     let (id, endpoint, provider) = (EventId(row.int()?), row.text()?, row.text()?);
@@ -159,8 +159,15 @@ fn event(row: &mut Row) -> Result<EventView, StoreError> {
         reason: reason(row.text_option()?)?,
         detail: row.text_option()?,
         received_at: time(row.int()?)?,
+        attention: row.flag()?,
     })
 }
+
+/// Of a row `deliveries`: its endpoint, and the call by which its customer is reported, if it stands.
+const DELIVERY_VIEW_COLUMNS: &str = "business, \
+     (SELECT e.endpoint FROM events e WHERE e.id = deliveries.event_id) AS endpoint, \
+     (SELECT l.call FROM deliveries l WHERE l.business = deliveries.business \
+     AND l.subject_key = 'lead ' || deliveries.mode || ' ' || deliveries.email_key AND l.state <> 'cancelled') AS lead";
 
 /// Conditions that are joined by AND, with their values.
 #[derive(Default)]
@@ -198,6 +205,7 @@ impl Store {
             .and("state =", filter.state.map(EventState::code))
             .and("type =", filter.event_type)
             .and("endpoint =", filter.endpoint)
+            .and("attention =", filter.attention.then_some(true))
             .and("id <", filter.after);
         let (clause, limit) = (conditions.clause(), filter.limit.clamp(1, PAGE_ITEMS_MAX));
         let sql = format!("SELECT {EVENT_COLUMNS} FROM events {clause} ORDER BY id DESC LIMIT {limit}");
@@ -218,11 +226,11 @@ impl Store {
         // A payment that several events report has one call; each of them shows it.
         let about = fact.as_ref().map(|(scope, data)| payment_subject(scope, data)).transpose()?.flatten();
         let sql = format!(
-            "SELECT business, {DELIVERY_COLUMNS} FROM deliveries WHERE event_id = ?1 \
+            "SELECT {DELIVERY_VIEW_COLUMNS}, {DELIVERY_COLUMNS} FROM deliveries WHERE event_id = ?1 \
              OR (business = (SELECT business FROM events WHERE id = ?1) AND subject_key = ?2) \
              ORDER BY id LIMIT {DELIVERIES_OF_EVENT_MAX}"
         );
-        let deliveries = self.rows(sql, values![id.0, about], delivery_view).await?;
+        let deliveries = self.deliveries_seen(sql, values![id.0, about]).await?;
         Ok(Some(EventDetail { event, body_zstd, fact: fact.map(|(_, data)| data), deliveries }))
     }
 
@@ -246,11 +254,13 @@ impl Store {
             .and("attention =", filter.attention.then_some(true))
             .and("email_key =", filter.email.map(|text| Email::parse(&text).map_or(text, |email| email.key())))
             .and("kind =", filter.kind.map(Kind::code))
+            .and("fate =", filter.fate.map(Fate::code))
             .and("id <", filter.after);
         let (clause, limit) = (conditions.clause(), filter.limit.clamp(1, PAGE_ITEMS_MAX));
-        let sql =
-            format!("SELECT business, {DELIVERY_COLUMNS} FROM deliveries {clause} ORDER BY id DESC LIMIT {limit}");
-        self.rows(sql, conditions.values, delivery_view).await
+        let sql = format!(
+            "SELECT {DELIVERY_VIEW_COLUMNS}, {DELIVERY_COLUMNS} FROM deliveries {clause} ORDER BY id DESC LIMIT {limit}"
+        );
+        self.deliveries_seen(sql, conditions.values).await
     }
 
     /// One delivery with every attempt.
@@ -258,8 +268,8 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<(DeliveryView, Vec<AttemptView>)>, StoreError> {
-        let sql = format!("SELECT business, {DELIVERY_COLUMNS} FROM deliveries WHERE id = ?1");
-        let Some(view) = self.rows(sql, values![id.0], delivery_view).await?.pop() else { return Ok(None) };
+        let sql = format!("SELECT {DELIVERY_VIEW_COLUMNS}, {DELIVERY_COLUMNS} FROM deliveries WHERE id = ?1");
+        let Some(view) = self.deliveries_seen(sql, values![id.0]).await?.pop() else { return Ok(None) };
         let sql = "SELECT n, at, took_ms, status, outcome, response FROM attempts WHERE delivery_id = ?1 ORDER BY n";
         Ok(Some((view, self.rows(sql.to_owned(), values![id.0], attempt).await?)))
     }
@@ -273,41 +283,34 @@ impl Store {
         Ok(self.rows(sql, values![], Row::int).await?.pop().map(EventId))
     }
 
-    /// The state of everything in a few numbers.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn stats(&self) -> Result<Stats, StoreError> {
-        // One statement sees one moment: all numbers of an answer fit together.
-        let sql = "SELECT 'count' AS part, what, state, n, CAST(NULL AS BIGINT) AS probe_at, CAST(NULL AS TEXT) AS detail \
-             FROM counts UNION ALL \
-             SELECT 'oldest', '', '', MIN(due_at), (SELECT received_at FROM events WHERE state = 'received' \
-             ORDER BY id LIMIT 1), NULL FROM queue WHERE leased = 0 UNION ALL \
-             SELECT 'route', business, product, paused_since, probe_at, detail FROM routes ORDER BY 1, 2, 3";
-        let (mut counts, mut oldest, mut routes) = (Vec::new(), (None, None), Vec::new());
-        for mut row in self.query(sql.to_owned(), values![]).await? {
-            match row.text()?.as_str() {
-                "count" => counts.push((row.text()?, row.text()?, row.int()?)),
-                "oldest" => {
-                    let _no_names = (row.text()?, row.text()?);
-                    oldest = (row.int_option()?, row.int_option()?);
-                }
-                _ => routes.push(route(&mut row)?),
+    /// Deliveries, and where a code was looked for of those that credited nobody.
+    async fn deliveries_seen(&self, sql: String, values: Vec<Value>) -> Result<Vec<DeliveryView>, StoreError> {
+        let mut views = self.rows(sql, values, delivery_view).await?;
+        let mut searched: HashMap<PersonKey, Vec<Searched>> = HashMap::new();
+        for view in views.iter_mut().filter(|v| v.delivery.fate() == Some(Fate::CreditedNobody)) {
+            let key = PersonKey { business: view.business.clone(), email_key: view.delivery.call.email().key() };
+            if !searched.contains_key(&key) {
+                searched.insert(key.clone(), self.searched(&key).await?);
             }
+            view.searched = searched.get(&key).cloned().unwrap_or_default();
         }
-        let of = |what: &str| {
-            counts.iter().filter(|(w, ..)| w == what).map(|(_, state, n)| (state.clone(), *n)).collect::<Vec<_>>()
-        };
-        let unread =
-            counts.iter().filter(|(what, state, _)| what == "events" && state == EventState::Unmappable.code());
-        Ok(Stats {
-            attention: of("attention").iter().map(|(_, n)| n).sum::<i64>() + unread.map(|(_, _, n)| n).sum::<i64>(),
-            events: of("events"),
-            deliveries: of("deliveries"),
-            oldest_due: time_option(oldest.0)?,
-            oldest_unread: time_option(oldest.1)?,
-            routes,
+        Ok(views)
+    }
+
+    /// The first events of a customer that brought a code, or held one that is not used, or were the customer's checkout.
+    async fn searched(&self, key: &PersonKey) -> Result<Vec<Searched>, StoreError> {
+        // In the JSON of a fact a text that quotes this key has a backslash before the quotation mark.
+        let sql = format!(
+            "SELECT e.id, e.endpoint, e.type, f.data FROM facts f JOIN events e ON e.id = f.event_id \
+             WHERE f.business = ?1 AND f.email_key = ?2 AND (f.has_code = 1 OR f.data LIKE '%\"code_refused\":%') \
+             ORDER BY e.id LIMIT {SEARCHED_MAX}"
+        );
+        self.rows(sql, values![&key.business, &key.email_key], |row| {
+            let (event, endpoint, event_type) = (EventId(row.int()?), row.text()?, row.text()?);
+            let fact: Fact = serde_json::from_str(&row.text()?)?;
+            Ok(Searched { event, endpoint, event_type, code: fact.code, refused: fact.code_refused })
         })
+        .await
     }
 
     async fn rows<T>(
@@ -321,7 +324,13 @@ impl Store {
 }
 
 fn delivery_view(row: &mut Row) -> Result<DeliveryView, StoreError> {
-    Ok(DeliveryView { business: row.text()?, delivery: delivery(row)? })
+    let (business, endpoint, lead) = (row.text()?, row.text_option()?, row.text_option()?);
+    let code = match lead.map(|lead| serde_json::from_str(&lead)).transpose()? {
+        Some(Call::CustomerCreated { code, .. }) => code,
+        Some(Call::PaymentSucceeded { .. }) | None => None,
+    };
+    let endpoint = endpoint.unwrap_or_default();
+    Ok(DeliveryView { business, endpoint, code, searched: Vec::new(), delivery: delivery(row)? })
 }
 
 fn attempt(row: &mut Row) -> Result<AttemptView, StoreError> {
@@ -336,21 +345,8 @@ fn attempt(row: &mut Row) -> Result<AttemptView, StoreError> {
     })
 }
 
-fn route(row: &mut Row) -> Result<RouteView, StoreError> {
-    let (business, product, paused_since) = (row.text()?, row.text()?, time_option(row.int_option()?)?);
-    Ok(RouteView {
-        business,
-        product,
-        state: if paused_since.is_some() { "paused" } else { "open" },
-        paused_since,
-        probe_at: time_option(row.int_option()?)?,
-        detail: row.text_option()?,
-    })
-}
-
 fn payment_subject(scope: &str, data: &str) -> Result<Option<String>, StoreError> {
     use crate::domain::delivery::Subject;
-    use crate::domain::fact::{Fact, Matter};
     let fact: Fact = serde_json::from_str(data)?;
     Ok(match fact.matter {
         Matter::Payment(p) => Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity }.key("")),

@@ -7,7 +7,8 @@ use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use crate::store::views::Stats;
+use crate::domain::reason::Reason;
+use crate::store::stats::Stats;
 
 /// The process's metrics.
 pub(super) struct Metrics {
@@ -31,6 +32,7 @@ pub(super) struct Metrics {
 struct Stored {
     events: IntGaugeVec,
     deliveries: IntGaugeVec,
+    payments: IntGaugeVec,
     attention: IntGaugeVec,
     routes_paused: IntGaugeVec,
     oldest_unread: Gauge,
@@ -154,11 +156,17 @@ impl Stored {
         Self {
             events: gauge(registry, "refairn_bridge_events", "Events by state.", &["state"]),
             deliveries: gauge(registry, "refairn_bridge_deliveries", "Deliveries by state.", &["state"]),
+            payments: gauge(
+                registry,
+                "refairn_bridge_payments",
+                "Payments that Refairn has, by what became of them: credited, credited_nobody, credit_unknown.",
+                &["fate"],
+            ),
             attention: gauge(
                 registry,
                 "refairn_bridge_attention",
-                "Deliveries that need attention, and events that could not be read.",
-                &[],
+                "Deliveries that need attention, and events that could not be read or have waited too long, by reason.",
+                &["reason"],
             ),
             routes_paused: gauge(registry, "refairn_bridge_routes_paused", "Routes that are paused.", &[]),
             oldest_unread: seconds(
@@ -180,8 +188,15 @@ pub fn render(stats: &Stats, now: Timestamp) -> String {
     for (state, n) in &stats.deliveries {
         stored.deliveries.with_label_values(&[state]).set(*n);
     }
+    for (fate, n) in &stats.fates {
+        stored.payments.with_label_values(&[fate.code()]).set(*n);
+    }
+    let attention = stats.attention();
+    // A reason that is gone says so: what is alerted on must not vanish.
+    for reason in Reason::ALL.iter().filter(|reason| reason.is_to_be_seen() || attention.contains_key(reason)) {
+        stored.attention.with_label_values(&[reason.code()]).set(attention.get(reason).copied().unwrap_or(0));
+    }
     let none: [&str; 0] = [];
-    stored.attention.with_label_values(&none).set(stats.attention);
     let paused = stats.routes.iter().filter(|r| r.paused_since.is_some()).count();
     stored.routes_paused.with_label_values(&none).set(i64::try_from(paused).unwrap_or(i64::MAX));
     let unread_for = stats.oldest_unread.map_or(0.0, |at| now.duration_since(at).as_secs_f64());

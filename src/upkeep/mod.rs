@@ -1,7 +1,8 @@
 //! What is done beside the one path: the clock is kept right and watched, waits are ended that a clock told in error,
-//! what is not read is told of, old bodies are removed.
+//! what is not read or waits too long is told of, old bodies are removed.
 
 mod bodies;
+mod overdue;
 mod timekeeper;
 mod unread;
 mod waits;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use bodies::prune;
+pub use overdue::look_for_overdue;
 pub use timekeeper::keep_time;
 pub use unread::look_for_unread;
 pub use waits::end_waits;
@@ -40,5 +42,5 @@ impl Jumps {
     }
 }
 
-/// How often waits and unread events are looked for.
+/// How often waits, and events that are unread or overdue, are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(60);

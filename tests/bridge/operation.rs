@@ -55,7 +55,7 @@ async fn metrics_tell_what_came_in_and_what_went_out() {
     ] {
         assert!(value(&text, line).is_some_and(|v| v > 0.0), "{line}: {text}");
     }
-    for line in ["refairn_bridge_attention ", "refairn_bridge_routes_paused "] {
+    for line in ["refairn_bridge_attention{reason=\"reversed\"} ", "refairn_bridge_routes_paused "] {
         assert!(value(&text, line).is_some(), "{line}: {text}");
     }
     assert!(!text.contains('@'), "{text}");

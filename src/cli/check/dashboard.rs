@@ -24,6 +24,9 @@ pub(super) struct Dashboard {
     url: String,
     /// The events to tick; none when the provider sends all.
     events: Vec<&'static str>,
+    /// The event to tick besides where checkouts hold the money, and it is captured by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    for_manual_capture: Option<&'static str>,
 }
 
 impl Dashboard {
@@ -31,21 +34,25 @@ impl Dashboard {
     pub(super) fn of(config: &Config, endpoint: &Endpoint, public_url: Option<&Url>) -> Self {
         let base = public_url.map_or(YOUR_HOST, Url::as_str).trim_end_matches('/');
         let mut events = provider(endpoint.provider).wanted_events().to_vec();
-        if endpoint.provider == ProviderKind::Stripe && endpoint.rules.one_time == OneTime::PaymentIntent {
-            events.push(PAYMENT_INTENT_SUCCEEDED);
+        let mut for_manual_capture = None;
+        match (endpoint.provider, endpoint.rules.one_time) {
+            (ProviderKind::Stripe, OneTime::PaymentIntent) => events.push(PAYMENT_INTENT_SUCCEEDED),
+            (ProviderKind::Stripe, OneTime::Checkout) => for_manual_capture = Some(PAYMENT_INTENT_SUCCEEDED),
+            (ProviderKind::Paystack, OneTime::Checkout | OneTime::PaymentIntent) => {}
         }
         Self {
             endpoint: endpoint.name.clone(),
             provider: endpoint.provider,
             url: format!("{base}{}", webhook_path(config, endpoint)),
             events,
+            for_manual_capture,
         }
     }
 }
 
 impl fmt::Display for Dashboard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, provider, url, events } = self;
+        let Self { endpoint, provider, url, events, for_manual_capture } = self;
         writeln!(f, "Endpoint {endpoint}: paste into {}'s dashboard", title(*provider))?;
         match provider {
             ProviderKind::Stripe => {
@@ -55,8 +62,8 @@ impl fmt::Display for Dashboard {
                 for event in events {
                     writeln!(f, "            {event}")?;
                 }
-                if !events.contains(&PAYMENT_INTENT_SUCCEEDED) {
-                    writeln!(f, "          and {PAYMENT_INTENT_SUCCEEDED} if your checkouts capture by hand")?;
+                if let Some(event) = for_manual_capture {
+                    writeln!(f, "          and {event} if your checkouts hold money that is captured by hand")?;
                 }
                 writeln!(
                     f,

@@ -16,7 +16,7 @@ use crate::domain::delivery::scope;
 use crate::domain::email::Email;
 use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::{EventId, Outcome};
-use crate::domain::fact::{Fact, Matter, Reading, ReversalStage};
+use crate::domain::fact::{Fact, Matter, Reading};
 use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::reason::Reason;
 use crate::ledger;
@@ -101,7 +101,7 @@ impl Explanation {
             let outcome = plan.outcomes.into_iter().find(|(event, _)| *event == EVENT).map(|(_, outcome)| outcome);
             self.ends_as(outcome.context("the ledger says nothing about the event")?);
         } else {
-            self.ends_as(without_address(fact));
+            self.ends_as(ledger::without_customer(fact));
             let placeholder = Email::parse(PLACEHOLDER).context("the placeholder is no address")?;
             let known = Fact { email: Some(placeholder.clone()), ..fact.clone() };
             let plan = plan(chosen, &known, &placeholder, at);
@@ -133,20 +133,6 @@ fn plan(chosen: &Chosen, fact: &Fact, email: &Email, at: Timestamp) -> Plan {
     ledger::plan(&person, &chosen.policy, at)
 }
 
-/// What becomes of a fact that does not say whose it is, as long as no other event does: what the store says of one.
-fn without_address(fact: &Fact) -> Outcome {
-    match &fact.matter {
-        Matter::Reversal(reversal) => match reversal.stage {
-            ReversalStage::Final => Outcome::waiting(Reason::PaymentUnknown),
-            ReversalStage::Pending | ReversalStage::Void => Outcome::ignored(Reason::ReversalNotFinal),
-        },
-        Matter::Link(_) => Outcome::ignored(Reason::LinkNoted),
-        Matter::Subscription(s) if s.status.is_none() => Outcome::ignored(s.no_call.unwrap_or(Reason::StatusUnknown)),
-        Matter::Customer(c) if fact.code.is_none() => Outcome::ignored(c.no_payment.unwrap_or(Reason::NoReferralCode)),
-        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) => Outcome::waiting(Reason::CustomerUnknown),
-    }
-}
-
 fn fact_words(chosen: &Chosen, fact: &Fact, body: &[u8]) -> Vec<[String; 2]> {
     let mut rows = vec![("what", words::what(chosen, fact)), ("whose", words::whose(fact))];
     if let Matter::Payment(payment) = &fact.matter {
@@ -157,6 +143,7 @@ fn fact_words(chosen: &Chosen, fact: &Fact, body: &[u8]) -> Vec<[String; 2]> {
         Matter::Customer(_) | Matter::Payment(_) => {
             rows.push(("product", words::product(chosen, fact, body)));
             rows.push(("code", words::code(chosen, fact, body)));
+            rows.extend(words::credit(chosen, fact).map(|credit| ("credit", credit)));
         }
         Matter::Subscription(_) => rows.push(("product", words::product(chosen, fact, body))),
         Matter::Reversal(_) | Matter::Link(_) => {}

@@ -25,16 +25,6 @@ pub(super) fn rule<'r>(kind: ProviderKind, body: &[u8], rules: &'r Rules, fact: 
     })
 }
 
-/// A rule as the configuration writes it.
-pub(super) fn name(rule: &CodeRule) -> String {
-    match rule {
-        CodeRule::Metadata(key) => format!("metadata.{key}"),
-        CodeRule::CustomField(name) => format!("custom_fields.{name}"),
-        CodeRule::ClientReferenceId(prefix) if prefix.is_empty() => "client_reference_id".to_owned(),
-        CodeRule::ClientReferenceId(prefix) => format!("client_reference_id:{prefix}"),
-    }
-}
-
 /// The path of `code` in the body, as far as it can be told; `rule` says what to look for. The outermost place wins, as
 /// it does when a body is read.
 pub(super) fn path(body: &[u8], rule: &CodeRule, code: &str) -> Option<String> {

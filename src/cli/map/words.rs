@@ -165,7 +165,7 @@ fn mentions(body: &[u8], id: &str) -> bool {
 /// The referral code, and where it was found, or where it was looked for.
 pub(super) fn code(chosen: &Chosen, fact: &Fact, body: &[u8]) -> String {
     let rule = place::rule(chosen.provider, body, &chosen.rules, fact);
-    let place = rule.map_or_else(|| "an unknown place".to_owned(), place::name);
+    let place = rule.map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
     match (&fact.code, &fact.code_refused) {
         (Some(code), _) => {
             let path = rule.and_then(|rule| place::path(body, rule, code));
@@ -173,10 +173,30 @@ pub(super) fn code(chosen: &Chosen, fact: &Fact, body: &[u8]) -> String {
         }
         (None, Some(why)) => format!("none: what {place} holds is not used, because {why}"),
         (None, None) => {
-            let rules: Vec<String> = chosen.rules.referral_code_from.iter().map(place::name).collect();
+            let rules: Vec<String> = chosen.rules.referral_code_from.iter().map(ToString::to_string).collect();
             format!("none in {}", rules.join(", "))
         }
     }
+}
+
+/// Whether an agent is credited, and why.
+pub(super) fn credit(chosen: &Chosen, fact: &Fact) -> Option<String> {
+    let Matter::Payment(payment) = &fact.matter else { return None };
+    let later = "unless another event of the customer brings a code before this payment goes out";
+    Some(match (&fact.code, chosen.policy.leads) {
+        (_, Leads::Off) => {
+            "whomever Refairn knows for the customer, because leads = \"off\" tells it no codes".to_owned()
+        }
+        (Some(code), _) => {
+            format!("the agent of {code}, because it goes out first; nobody if Refairn does not know it")
+        }
+        (None, _) if payment.awaits_checkout => format!("nobody, because it brings no referral code, {later}"),
+        (None, _) => {
+            format!(
+                "whom Refairn knows from before, because it brings no referral code; nobody if there is none, {later}"
+            )
+        }
+    })
 }
 
 /// What it would do beside other events, where that differs from what it does alone.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Api, Bridge, chosen, given, items, read_on, state, text, when};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
+use crate::domain::reason::Reason;
 
 /// Look at the calls to Refairn, and decide about those that need attention
 ///
@@ -41,6 +42,9 @@ struct Filter {
     /// payment-succeeded or customer-created
     #[arg(long)]
     kind: Option<String>,
+    /// credited, credited_nobody or credit_unknown: what became of a payment that Refairn has
+    #[arg(long)]
+    fate: Option<String>,
     /// Only what needs attention
     #[arg(long)]
     attention: bool,
@@ -80,7 +84,8 @@ struct Decide {
 
 impl Filter {
     fn given(&self) -> Vec<(&str, &str)> {
-        let mut filters = given(&[("state", &self.state), ("email", &self.email), ("kind", &self.kind)]);
+        let mut filters =
+            given(&[("state", &self.state), ("email", &self.email), ("kind", &self.kind), ("fate", &self.fate)]);
         filters.extend(self.attention.then_some(("attention", "true")));
         filters
     }
@@ -111,7 +116,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         output::json(&page)?;
         return Ok(Verdict::Fine);
     }
-    let rows = items(&page, "deliveries").iter().map(|d| [text(d, "id"), what(d), text(d, "email"), state(d)]);
+    let rows = items(&page, "deliveries").iter().map(|d| [text(d, "id"), what(d), text(d, "email"), became(d)]);
     output::data(&output::columns(rows, 0))?;
     read_on(&page);
     Ok(Verdict::Fine)
@@ -126,6 +131,26 @@ fn what(delivery: &Value) -> String {
     }
 }
 
+/// What became of it in a few characters: a payment's fate says more than its state.
+fn became(delivery: &Value) -> String {
+    let (fate, reason) = (text(delivery, "fate"), text(delivery, "reason"));
+    if fate.is_empty() {
+        state(delivery)
+    } else if reason.is_empty() || reason == Reason::AlreadyAtRefairn.code() {
+        fate
+    } else {
+        format!("{fate}: {reason}")
+    }
+}
+
+/// The commission in a few characters.
+fn commission(delivery: &Value) -> String {
+    let part =
+        |key: &str, before: &str| Some(text(delivery, key)).filter(|t| !t.is_empty()).map(|t| format!("{before}{t}"));
+    let parts = [part("commission_id", ""), part("commission_amount", "of "), part("hold_until", "on hold until ")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
 async fn show(args: Show) -> anyhow::Result<Verdict> {
     let delivery = Api::new(&args.bridge)?.ask(false, &["deliveries", &args.id], &[]).await?;
     if args.bridge.json {
@@ -138,6 +163,13 @@ async fn show(args: Show) -> anyhow::Result<Verdict> {
         ["because of".to_owned(), text(&delivery, "event_id")],
         ["state".to_owned(), state(&delivery)],
         ["which means".to_owned(), text(&delivery, "explanation")],
+        ["fate".to_owned(), text(&delivery, "fate")],
+        ["which means".to_owned(), text(&delivery, "fate_explanation")],
+        ["commission".to_owned(), commission(&delivery)],
+        ["code".to_owned(), text(&delivery, "code")],
+        ["provider's id".to_owned(), text(&delivery, "provider_id")],
+        ["paid".to_owned(), when(&delivery, "paid_at")],
+        ["mode".to_owned(), text(&delivery, "mode")],
         ["due".to_owned(), when(&delivery, "due_at")],
         ["request".to_owned(), json("request")],
         ["response".to_owned(), json("response")],

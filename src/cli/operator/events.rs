@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Api, Bridge, chosen, given, items, read_on, state, text, when};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
+use crate::domain::reason::Reason;
 
 /// Look at the events of a running bridge
 ///
@@ -37,6 +38,9 @@ struct Filter {
     /// The endpoint's name
     #[arg(long)]
     endpoint: Option<String>,
+    /// Only what needs attention: it could not be read, or has waited too long
+    #[arg(long)]
+    attention: bool,
 }
 
 #[derive(clap::Args)]
@@ -73,7 +77,9 @@ struct Remap {
 
 impl Filter {
     fn given(&self) -> Vec<(&str, &str)> {
-        given(&[("state", &self.state), ("type", &self.event_type), ("endpoint", &self.endpoint)])
+        let mut filters = given(&[("state", &self.state), ("type", &self.event_type), ("endpoint", &self.endpoint)]);
+        filters.extend(self.attention.then_some(("attention", "true")));
+        filters
     }
 }
 
@@ -95,7 +101,12 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
     let mut query = args.filter.given();
     query.push(("limit", &args.limit));
     query.extend(args.after.as_deref().map(|after| ("after", after)));
-    let page = Api::new(&args.bridge)?.ask(false, &["events"], &query).await?;
+    let api = Api::new(&args.bridge)?;
+    let all_that_needs_attention = args.filter.given() == [("attention", "true")] && args.after.is_none();
+    if all_that_needs_attention && !args.bridge.json {
+        return list_by_reason(&api).await;
+    }
+    let page = api.ask(false, &["events"], &query).await?;
     if args.bridge.json {
         output::json(&page)?;
         return Ok(Verdict::Fine);
@@ -104,6 +115,23 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         items(&page, "events").iter().map(|e| [text(e, "id"), when(e, "received_at"), text(e, "type"), state(e)]);
     output::data(&output::columns(rows, 0))?;
     read_on(&page);
+    Ok(Verdict::Fine)
+}
+
+/// What needs attention, a line for each reason and endpoint: thousands of events may lack one thing.
+async fn list_by_reason(api: &Api) -> anyhow::Result<Verdict> {
+    let stats = api.ask(false, &["stats"], &[]).await?;
+    let to_see = items(&stats, "events_that_need_attention");
+    let rows = to_see.iter().map(|group| {
+        let events = group.get("events").and_then(Value::as_i64).unwrap_or_default();
+        let reason = text(group, "reason").parse::<Reason>();
+        let words = reason.map_or_else(|_| String::new(), |r| format!("{} {}", r.sentence(), r.cure()));
+        [text(group, "reason"), text(group, "endpoint"), events.to_string(), words]
+    });
+    output::data(&output::columns(rows, 0))?;
+    if !to_see.is_empty() {
+        output::talk("name one to see its events: --attention --endpoint NAME");
+    }
     Ok(Verdict::Fine)
 }
 

@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0002_lookups.sql"),
     include_str!("../../../migrations/postgres/0003_order.sql"),
     include_str!("../../../migrations/postgres/0004_waits.sql"),
+    include_str!("../../../migrations/postgres/0006_attention.sql"),
     include_str!("../../../migrations/postgres/0007_more_lookups.sql"),
 ];
 

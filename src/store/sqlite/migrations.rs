@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0002_lookups.sql"),
     include_str!("../../../migrations/sqlite/0003_order.sql"),
     include_str!("../../../migrations/sqlite/0004_waits.sql"),
+    include_str!("../../../migrations/sqlite/0006_attention.sql"),
     include_str!("../../../migrations/sqlite/0007_more_lookups.sql"),
 ];
 

@@ -4,6 +4,7 @@ use super::*;
 
 in_both! {
     a_customer_with_too_many_events_is_told_once
+    a_customer_under_too_many_addresses_to_carry_a_code_is_named
 }
 
 async fn add(store: &Store, from: usize, count: usize, email: &str) {
@@ -37,4 +38,21 @@ async fn a_customer_with_too_many_events_is_told_once(place: Place) {
     let store = place.open().await;
     add(&store, FACTS_SOFT_MAX + 2, 1, "till@example.com").await;
     assert_eq!(store.new_crowds().len(), 1);
+}
+
+async fn a_customer_under_too_many_addresses_to_carry_a_code_is_named(place: Place) {
+    let store = place.open().await;
+    for (customer, code, addresses) in
+        [("cus_shop", Some("ADA10"), 7), ("cus_jane", Some("ADA10"), 5), ("cus_till", None, 9)]
+    {
+        for n in 0..addresses {
+            let id = store.record(event(&format!("{customer} {n}"))).await.unwrap().id;
+            let email = format!("{n}@{customer}.example.com");
+            let of = fact(Some(&email), Matter::Customer(Customer::default()));
+            let code = code.filter(|_| n == 0).map(str::to_owned);
+            post(&store, id, Fact { customer: Some(customer.into()), code, ..of }).await;
+        }
+    }
+    let shop = Scattered { customer: "cus_shop".into(), addresses: 7 };
+    assert_eq!(store.scattered().await.unwrap(), [shop]);
 }

@@ -99,7 +99,7 @@ async fn a_customer_over_whom_the_planner_panics_waits_for_a_person_and_others_g
     let made = deliveries(&store).await;
     assert_eq!((made[0].state, made[2].state), (DeliveryState::Delivered, DeliveryState::Delivered));
     assert!(is_held(&made[1]), "{made:?}");
-    assert_eq!(store.stats().await.unwrap().attention, 1);
+    assert_eq!(store.stats().await.unwrap().attention(), [(Reason::InternalError, 1)].into());
     assert_eq!(store.lease(now(), LEASE, 10).await.unwrap().len(), 0);
     // An operator's word does not make it go out while the defect is there.
     store.act(made[1].id.unwrap(), Action::Retry, now()).await.unwrap();

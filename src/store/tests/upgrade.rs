@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::delivery::Subject;
 
 in_both! {
+    what_needs_attention_and_what_became_of_payments_is_counted_of_the_schema_before_too
     calls_of_the_schema_before_are_numbered_as_its_times_tell_and_go_on
     lines_that_were_not_seen_by_the_schema_before_are_looked_up
 }
@@ -124,4 +125,36 @@ async fn lines_that_were_not_seen_by_the_schema_before_are_looked_up(place: Plac
     let taken = store.take_lookups("stripe", 10, now(), LEASE).await.unwrap();
     let taken: Vec<_> = taken.iter().map(|l| (l.event, l.thing.as_str(), l.attempt)).collect();
     assert_eq!(taken, [(EventId(1), "event 1", 1)]);
+}
+
+async fn what_needs_attention_and_what_became_of_payments_is_counted_of_the_schema_before_too(place: Place) {
+    let at = now().as_microsecond();
+    let event = |n: i64, state: &str, reason: &str| {
+        format!(
+            "INSERT INTO events (endpoint, provider, business, dedup_key, type, state, reason, received_at) \
+             VALUES ('stripe', 'stripe', 'biz_1', '{n}', 'invoice.paid', '{state}', '{reason}', {at})"
+        )
+    };
+    let agent = "UPDATE deliveries SET receipt = '{\"agentId\":\"agent_1\"}' WHERE event_id = 1";
+    let held = "UPDATE deliveries SET attention = 1, reason = 'same_day_payment' WHERE event_id = 4";
+    left_before(
+        &place,
+        &[
+            event(1, "mapped", ""),
+            event(2, "unmappable", "missing_field"),
+            event(3, "waiting", "customer_unknown"),
+            call(1, "p1@example.com", "delivered", 0, Some(1), Some(2)),
+            call(2, "p2@example.com", "delivered", 0, Some(1), Some(2)),
+            call(3, "p3@example.com", "duplicate", 1, Some(1), Some(2)),
+            call(4, "p4@example.com", "held", 0, None, None),
+            agent.to_owned(),
+            held.to_owned(),
+        ]
+        .map(|sql| sql.replace("'mapped', ''", "'mapped', NULL")),
+    );
+    let stats = place.open().await.stats().await.unwrap();
+    assert_eq!(stats.attention(), [(Reason::MissingField, 1), (Reason::SameDayPayment, 1)].into());
+    assert_eq!(stats.events_to_see, [("stripe".to_owned(), Reason::MissingField, 1)]);
+    let each_once: Vec<_> = crate::domain::delivery::Fate::ALL.iter().map(|fate| (*fate, 1)).collect();
+    assert_eq!(stats.fates, each_once);
 }

@@ -1,0 +1,111 @@
+//! What became of a payment that Refairn has, and why: for whom it is credited, and where a referral code was looked for.
+
+use serde::Serialize;
+
+use crate::domain::delivery::{Delivery, Fate};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::reason::Reason;
+use crate::store::views::{DeliveryView, Searched};
+
+/// Where a referral code was looked for: one of the endpoints that the customer's events came to.
+#[derive(Debug, Serialize)]
+pub(super) struct LookedIn {
+    endpoint: String,
+    /// The endpoint's `referral_code_from` as it is now, in this order; nothing when it is no longer configured.
+    rules: Vec<String>,
+    found: Vec<Found>,
+}
+
+/// What one event had for a referral code.
+#[derive(Debug, Serialize)]
+struct Found {
+    event_id: String,
+    #[serde(rename = "type")]
+    event_type: String,
+    code: Option<String>,
+    /// Why what was there is not used.
+    refused: Option<String>,
+}
+
+/// Where a code was looked for, of a payment that credited nobody.
+pub(super) fn looked_in(view: &DeliveryView, endpoints: &[Endpoint]) -> Option<Vec<LookedIn>> {
+    if view.delivery.fate() != Some(Fate::CreditedNobody) {
+        return None;
+    }
+    let mut names = vec![view.endpoint.as_str()];
+    for searched in &view.searched {
+        if !names.contains(&searched.endpoint.as_str()) {
+            names.push(&searched.endpoint);
+        }
+    }
+    let at = |name: &str| {
+        let rules = endpoints.iter().find(|e| e.name == name).map(|e| e.rules.referral_code_from.as_slice());
+        let found = view.searched.iter().filter(|searched| searched.endpoint == name);
+        LookedIn {
+            endpoint: name.to_owned(),
+            rules: rules.unwrap_or_default().iter().map(ToString::to_string).collect(),
+            found: found.map(Found::of).collect(),
+        }
+    };
+    Some(names.into_iter().map(at).collect())
+}
+
+impl Found {
+    fn of(searched: &Searched) -> Self {
+        let Searched { event, event_type, code, refused, .. } = searched;
+        let (event_id, event_type) = (event.to_string(), event_type.clone());
+        Self { event_id, event_type, code: code.clone(), refused: refused.clone() }
+    }
+
+    fn words(&self) -> String {
+        let Self { event_id, event_type, code, refused } = self;
+        match (code, refused) {
+            (Some(code), _) => format!(" {event_id} ({event_type}) brought the code {code}."),
+            (None, Some(why)) => format!(" What {event_id} ({event_type}) holds is not used: {why}."),
+            (None, None) => format!(" {event_id} ({event_type}) holds none."),
+        }
+    }
+}
+
+/// A payment's fate in plain words.
+pub(super) fn words(view: &DeliveryView, looked_in: Option<&[LookedIn]>) -> Option<String> {
+    let delivery = &view.delivery;
+    Some(match delivery.fate()? {
+        Fate::Credited => credited(delivery),
+        Fate::CreditedNobody => nobody(delivery, view.code.as_deref(), looked_in.unwrap_or_default()),
+        Fate::CreditUnknown => {
+            "Refairn had this payment already, and did not say whom it credits: look for the customer \
+             in Refairn's dashboard."
+                .to_owned()
+        }
+    })
+}
+
+fn credited(delivery: &Delivery) -> String {
+    let receipt = delivery.receipt.clone().unwrap_or_default();
+    let agent = receipt.agent_id.unwrap_or_default();
+    let amount = receipt.commission_amount.map_or_else(String::new, |amount| format!(" of {amount}"));
+    let commission = receipt.commission_id.map_or_else(String::new, |id| format!(", with commission {id}{amount}"));
+    let hold = receipt.hold_until.map_or_else(String::new, |day| format!(", on hold until {day}"));
+    format!("Agent {agent} is credited{commission}{hold}.")
+}
+
+fn nobody(delivery: &Delivery, code: Option<&str>, looked_in: &[LookedIn]) -> String {
+    match code {
+        Some(code) if delivery.reason == Some(Reason::ReferralCodeLate) => {
+            format!("Nobody is credited: the referral code {code} came after Refairn had been told of the payment.")
+        }
+        Some(code) => format!(
+            "Nobody is credited, although the customer's referral code {code} is known: Refairn has no agent for it, or \
+             its program credits nobody for this payment. See the delivery of the customer's own call."
+        ),
+        None => {
+            let places = looked_in.iter().map(|LookedIn { endpoint, rules, found }| {
+                let found: String = found.iter().map(Found::words).collect();
+                let rules = if rules.is_empty() { "its rules of then".to_owned() } else { rules.join(", ") };
+                format!(" In events to endpoint {endpoint} it is looked for in {rules}.{found}")
+            });
+            format!("Nobody is credited: no referral code is known for this customer.{}", places.collect::<String>())
+        }
+    }
+}

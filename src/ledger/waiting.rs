@@ -1,0 +1,52 @@
+//! What an event comes to that lacks its customer, or its payment, and when that has been so for too long.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::outcomes::product_trouble;
+use crate::clock::{after, is_ahead};
+use crate::domain::event::Outcome;
+use crate::domain::fact::{Fact, Matter, ReversalStage};
+use crate::domain::reason::Reason;
+
+/// What has waited for so long may never get what it lacks: a person has to look where money is at stake.
+pub const WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Whether what waits since `begin` has waited too long. A wait that would only begin later than now was told by a clock
+/// that was ahead: then nobody knows how long it was, and it is over.
+#[must_use]
+pub fn is_too_long(begin: Timestamp, now: Timestamp) -> bool {
+    after(begin, WAIT_MAX) <= now || is_ahead(begin, now)
+}
+
+/// What an event comes to as long as nobody knows whose it is. Whatever that is, it counts when its customer is known.
+#[must_use]
+pub fn without_customer(fact: &Fact) -> Outcome {
+    let customer_unknown = Outcome::waiting(Reason::CustomerUnknown);
+    match &fact.matter {
+        Matter::Reversal(reversal) => match reversal.stage {
+            ReversalStage::Final => Outcome::waiting(Reason::PaymentUnknown),
+            ReversalStage::Pending | ReversalStage::Void => Outcome::ignored(Reason::ReversalNotFinal),
+        },
+        Matter::Link(_) => Outcome::ignored(Reason::LinkNoted),
+        // A hold's capture counts only where a session named it.
+        Matter::Payment(p) if p.needs_session => Outcome::ignored(Reason::OneTimeOff),
+        Matter::Payment(_) => product_trouble(&fact.product).map_or(customer_unknown, Outcome::ignored),
+        Matter::Subscription(s) if s.status.is_none() => Outcome::ignored(s.no_call.unwrap_or(Reason::StatusUnknown)),
+        // Nobody misses it.
+        Matter::Customer(c) if fact.code.is_none() => Outcome::ignored(c.no_payment.unwrap_or(Reason::NoReferralCode)),
+        Matter::Customer(_) | Matter::Subscription(_) => customer_unknown,
+    }
+}
+
+/// What such an event ends as when it has waited too long; nothing where a person has to see it.
+#[must_use]
+pub fn without_customer_at_last(fact: &Fact) -> Option<Outcome> {
+    match &fact.matter {
+        Matter::Payment(_) | Matter::Reversal(_) => None,
+        Matter::Subscription(_) => Some(Outcome::ignored(Reason::NoPaymentYet)),
+        // Its payment, if one comes, lacks the address as well, and says so.
+        Matter::Customer(_) | Matter::Link(_) => Some(Outcome::ignored(Reason::CustomerNoted)),
+    }
+}

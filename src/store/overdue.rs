@@ -1,0 +1,85 @@
+//! Events that have waited too long for what they lack: where money is at stake a person has to look, the others end.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::people::{Defect, put_outcome_if, replan};
+use super::rows::{micros, time};
+use super::sql::{Db, Lock, Work, first, values};
+use super::{Planner, Store, StoreError};
+use crate::clock::{SLACK, after};
+use crate::domain::event::EventId;
+use crate::domain::fact::Fact;
+use crate::domain::person::PersonKey;
+use crate::ledger::{WAIT_MAX, is_too_long, without_customer_at_last};
+
+/// Events that are looked at before others have their turn with the store.
+pub const OVERDUE_EVENTS_MAX: u32 = 200;
+
+impl Store {
+    /// Looks at events that have waited too long by now, [`OVERDUE_EVENTS_MAX`] at the most: each of them ends, or needs
+    /// attention from now on. Gives how many did. Those whose customer somebody else is at work on keep for the next time.
+    ///
+    /// # Errors
+    /// Some events may have been seen to.
+    pub async fn see_to_the_overdue(&self, now: Timestamp) -> Result<u32, StoreError> {
+        let latest_begin = now.checked_sub(WAIT_MAX).unwrap_or(Timestamp::MIN);
+        // Found off the writer, by an index that holds nothing but events that wait and nobody was told of.
+        let sql = format!(
+            "SELECT id FROM events WHERE state = 'waiting' AND attention = 0 AND (received_at <= ?1 OR received_at > ?2) \
+             ORDER BY received_at LIMIT {OVERDUE_EVENTS_MAX}"
+        );
+        let bounds = values![micros(latest_begin), micros(after(now, SLACK))];
+        let mut seen_to = 0;
+        for mut row in self.query(sql, bounds).await? {
+            let event = EventId(row.int()?);
+            // One at a time: whoever holds several events for one write takes them in an order of its own.
+            let overdue = Overdue { event, planner: self.planner.clone(), now };
+            seen_to += u32::from(self.write(overdue).await?);
+        }
+        Ok(seen_to)
+    }
+}
+
+struct Overdue {
+    event: EventId,
+    planner: Arc<dyn Planner>,
+    now: Timestamp,
+}
+
+impl Work for Overdue {
+    /// Whether it ended or needs attention.
+    type Answer = bool;
+
+    async fn run<D: Db>(&self, db: &D) -> Result<bool, StoreError> {
+        let sql = "SELECT e.received_at, f.business, f.email_key, f.data FROM events e JOIN facts f ON f.event_id = e.id \
+             WHERE e.id = ?1 AND e.state = 'waiting'";
+        let Some(mut row) = first(db, sql, values![self.event.0]).await? else { return Ok(false) };
+        // It may have been read anew since it was found.
+        if !is_too_long(time(row.int()?)?, self.now) {
+            return Ok(false);
+        }
+        let (business, email_key, data) = (row.text()?, row.text_option()?, row.text()?);
+        match email_key {
+            Some(email_key) => {
+                let key = PersonKey { business, email_key };
+                if !db.try_lock(Lock::Person(&key)).await? {
+                    return Ok(false);
+                }
+                replan(db, self.planner.as_ref(), &key, self.now, Defect::Hold).await?;
+            }
+            None => {
+                let fact: Fact = serde_json::from_str(&data)?;
+                if let Some(outcome) = without_customer_at_last(&fact) {
+                    // Nothing to end where a replica has found its customer meanwhile.
+                    put_outcome_if(db, self.event, &outcome, "AND state = 'waiting'").await?;
+                }
+            }
+        }
+        // What still waits is what a person has to see.
+        let sql = "UPDATE events SET attention = 1 WHERE id = ?1 AND state = 'waiting' AND attention = 0";
+        db.execute(sql, values![self.event.0]).await?;
+        Ok(true)
+    }
+}

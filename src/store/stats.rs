@@ -1,0 +1,126 @@
+//! The state of everything in a few numbers, for the API and the gauges: nothing here counts a table.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::rows::time_option;
+use super::sql::{Row, values};
+use super::{Store, StoreError};
+use crate::domain::delivery::Fate;
+use crate::domain::reason::Reason;
+
+/// A route as people see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct RouteView {
+    /// Refairn's business.
+    pub business: String,
+    /// Refairn's product.
+    pub product: String,
+    /// `open` or `paused`.
+    pub state: &'static str,
+    /// Since when it is paused.
+    pub paused_since: Option<Timestamp>,
+    /// When the next probe goes out.
+    pub probe_at: Option<Timestamp>,
+    /// Why it is paused.
+    pub detail: Option<String>,
+}
+
+/// The state of everything in a few numbers.
+#[derive(Debug, Clone, Default)]
+pub struct Stats {
+    /// Events by state.
+    pub events: Vec<(String, i64)>,
+    /// Deliveries by state.
+    pub deliveries: Vec<(String, i64)>,
+    /// Payments that Refairn has, by what became of them.
+    pub fates: Vec<(Fate, i64)>,
+    /// Calls that need attention, by reason.
+    pub calls_to_see: Vec<(Reason, i64)>,
+    /// Events that need attention, by endpoint and reason: they could not be read, or have waited too long.
+    pub events_to_see: Vec<(String, Reason, i64)>,
+    /// Since when the call that is due longest has been due.
+    pub oldest_due: Option<Timestamp>,
+    /// When the event that waits longest to be read arrived.
+    pub oldest_unread: Option<Timestamp>,
+    /// Every route that was ever used.
+    pub routes: Vec<RouteView>,
+}
+
+impl Stats {
+    /// What needs attention, by reason.
+    #[must_use]
+    pub fn attention(&self) -> BTreeMap<Reason, i64> {
+        let calls = self.calls_to_see.iter().copied();
+        let events = self.events_to_see.iter().map(|(_, reason, n)| (*reason, *n));
+        let mut attention = BTreeMap::new();
+        for (reason, n) in calls.chain(events) {
+            *attention.entry(reason).or_default() += n;
+        }
+        attention
+    }
+}
+
+impl Store {
+    /// The state of everything in a few numbers.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn stats(&self) -> Result<Stats, StoreError> {
+        // One statement sees one moment: all numbers of an answer fit together.
+        let sql = "SELECT 'count' AS part, what, state, n, CAST(NULL AS BIGINT) AS probe_at, CAST(NULL AS TEXT) AS detail \
+             FROM counts UNION ALL \
+             SELECT 'oldest', '', '', MIN(due_at), (SELECT received_at FROM events WHERE state = 'received' \
+             ORDER BY id LIMIT 1), NULL FROM queue WHERE leased = 0 UNION ALL \
+             SELECT 'route', business, product, paused_since, probe_at, detail FROM routes ORDER BY 1, 2, 3";
+        let (mut counts, mut oldest, mut routes) = (Vec::new(), (None, None), Vec::new());
+        for mut row in self.query(sql.to_owned(), values![]).await? {
+            match row.text()?.as_str() {
+                "count" => counts.push((row.text()?, row.text()?, row.int()?)),
+                "oldest" => {
+                    let _no_names = (row.text()?, row.text()?);
+                    oldest = (row.int_option()?, row.int_option()?);
+                }
+                _ => routes.push(route(&mut row)?),
+            }
+        }
+        let of = |what: &str| {
+            counts.iter().filter(|(w, ..)| w == what).map(|(_, state, n)| (state.clone(), *n)).collect::<Vec<_>>()
+        };
+        let fate = |fate: &Fate| counts.iter().find(|(what, code, _)| what == "fates" && code == fate.code());
+        let fates = Fate::ALL.iter().map(|f| (*f, fate(f).map_or(0, |(.., n)| *n)));
+        Ok(Stats {
+            fates: fates.collect(),
+            calls_to_see: to_see(&counts, "attention").map(|(_, reason, n)| (reason, n)).collect(),
+            events_to_see: to_see(&counts, "attention ").collect(),
+            events: of("events"),
+            deliveries: of("deliveries"),
+            oldest_due: time_option(oldest.0)?,
+            oldest_unread: time_option(oldest.1)?,
+            routes,
+        })
+    }
+}
+
+/// Counts of the kind `what`, or of each kind that is `what` and an endpoint's name: the name, the reason and how many,
+/// without those that are back at nothing.
+fn to_see(counts: &[(String, String, i64)], what: &'static str) -> impl Iterator<Item = (String, Reason, i64)> {
+    counts.iter().filter(|(.., n)| *n != 0).filter_map(move |(kind, reason, n)| {
+        let endpoint = kind.strip_prefix(what).filter(|rest| rest.is_empty() != what.ends_with(' '))?;
+        Some((endpoint.to_owned(), reason.parse().ok()?, *n))
+    })
+}
+
+fn route(row: &mut Row) -> Result<RouteView, StoreError> {
+    let (business, product, paused_since) = (row.text()?, row.text()?, time_option(row.int_option()?)?);
+    Ok(RouteView {
+        business,
+        product,
+        state: if paused_since.is_some() { "paused" } else { "open" },
+        paused_since,
+        probe_at: time_option(row.int_option()?)?,
+        detail: row.text_option()?,
+    })
+}
