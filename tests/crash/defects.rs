@@ -104,8 +104,15 @@ async fn task_ends_the_process(order: String, says: String, database: Option<&Da
 }
 
 /// Tasks, and how often each begins a step before it fails.
-const TASKS: &[(&str, u32)] =
-    &[("mapper", 4), ("dispatcher", 9), ("store-writer", 9), ("look-ups", 2), ("waits", 1), ("prune", 1)];
+const TASKS: &[(&str, u32)] = &[
+    ("mapper", 4),
+    ("dispatcher", 9),
+    ("store-writer", 9),
+    ("look-ups", 2),
+    ("waits", 1),
+    ("overdue", 1),
+    ("prune", 1),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_panics_ends_the_process_and_nothing_is_lost() {

@@ -179,23 +179,26 @@ pub(super) fn code(chosen: &Chosen, fact: &Fact, body: &[u8]) -> String {
     }
 }
 
-/// Whether an agent is credited, and why.
+/// Who would be credited, and why.
 pub(super) fn credit(chosen: &Chosen, fact: &Fact) -> Option<String> {
     let Matter::Payment(payment) = &fact.matter else { return None };
-    let later = "unless another event of the customer brings a code before this payment goes out";
-    Some(match (&fact.code, chosen.policy.leads) {
-        (_, Leads::Off) => {
-            "whomever Refairn knows for the customer, because leads = \"off\" tells it no codes".to_owned()
+    if payment.needs_session || matches!(fact.product, Product::Unmapped | Product::NoTestProduct) {
+        return None;
+    }
+    let known_before =
+        |why: &str| format!("the agent whom Refairn knows for this customer, because {why}; nobody, if it knows none");
+    Some(match &fact.code {
+        _ if chosen.policy.leads == Leads::Off => known_before("leads = \"off\" tells it no codes"),
+        Some(code) => format!(
+            "the agent with the code {code}, because the customer is reported with it first; nobody, if Refairn knows no \
+             such agent"
+        ),
+        None if payment.awaits_checkout => {
+            "nobody, because the event brings no referral code, unless another event of the \
+             customer brings one before this payment goes out"
+                .to_owned()
         }
-        (Some(code), _) => {
-            format!("the agent of {code}, because it goes out first; nobody if Refairn does not know it")
-        }
-        (None, _) if payment.awaits_checkout => format!("nobody, because it brings no referral code, {later}"),
-        (None, _) => {
-            format!(
-                "whom Refairn knows from before, because it brings no referral code; nobody if there is none, {later}"
-            )
-        }
+        None => known_before("the event brings no referral code"),
     })
 }
 
