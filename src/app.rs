@@ -92,6 +92,7 @@ impl App {
         let store = open_store(config).await?;
         events::store_opened(store.home());
         let clock = &store.clock(machine_clock).await?;
+        bring_up_to_date(&store, config, clock).await?;
         let client =
             Client::new(&config.refairn.base_url, config.refairn.timeout, &config.proxies, machine_clock.clone())?;
         let lookups = lookup::Worker::new(
@@ -193,6 +194,25 @@ impl App {
         self.store.close().await;
         crash::here(Point::Stopping);
     }
+}
+
+/// What a start owes to what is stored: before any event is read, and before any call goes out.
+async fn bring_up_to_date(store: &Store, config: &Config, clock: &Clock) -> Result<(), StoreError> {
+    for endpoint in store.rescope(&config.endpoints).await? {
+        events::rescoped(&endpoint);
+    }
+    let mut planned = 0;
+    loop {
+        let more = store.plan_anew(clock.now()).await?;
+        if more == 0 {
+            break;
+        }
+        planned += more;
+    }
+    if planned > 0 {
+        events::planned_anew(planned);
+    }
+    store.probe_routes(clock.now()).await
 }
 
 fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {

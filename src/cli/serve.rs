@@ -199,6 +199,10 @@ pub(super) fn store_hint(error: &StoreError, place: &str) -> String {
             )
         }
         StoreError::NewerSchema { .. } => "run the newer version, or set DATABASE_URL to another place".to_owned(),
+        StoreError::NoCopy { copy, needed_mib, .. } => format!(
+            "make {needed_mib} MiB of room beside {place}, for its copy {copy}, and start again; the version before goes on \
+             with the database as it is"
+        ),
         StoreError::UnfinishedCopy => {
             format!("run the same migrate-store again, which goes on where it stopped, or empty {place}")
         }

@@ -166,6 +166,7 @@ impl From<StoreError> for Problem {
             | StoreError::OtherSchema { .. }
             | StoreError::NewerSchema { .. }
             | StoreError::UnfinishedCopy
+            | StoreError::NoCopy { .. }
             | StoreError::Data(_) => "storage_unavailable",
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Storage unavailable", detail)

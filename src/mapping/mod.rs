@@ -14,7 +14,7 @@ use crate::crash::{self, Point};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::fact::Reading;
 use crate::domain::reason::Reason;
-use crate::providers::provider;
+use crate::providers::{READING, provider};
 use crate::store::{Inbox, Mapped, Store, StoreError, body};
 use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
@@ -138,7 +138,12 @@ impl Mapper {
             Reading::Unmappable(Reason::InternalError, "the bridge failed over reading it".to_owned())
         });
         let endpoint = self.endpoints.get(&event.endpoint);
+        let thin = matches!(reading, Reading::Unmappable(Reason::ThinEvent, _));
+        let body = event.body_zstd.as_deref().filter(|_| thin).and_then(|b| body::decompress(b, self.body_bytes_max));
         Mapped {
+            // One that was recorded by a version before has it in its body only.
+            reader: READING,
+            snapshot_event: body.and_then(|body| provider(event.provider).identify(&body).snapshot_event),
             id: event.id,
             business: endpoint.map_or(event.business, |e| e.business.clone()),
             realm: endpoint.map_or_else(String::new, Endpoint::realm),

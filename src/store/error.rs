@@ -54,6 +54,16 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+    /// Before its schema is raised it is to be copied, and that failed. Nothing was changed.
+    #[error("the database is to be brought up to date, and could not be copied to {copy} before: {why}; nothing was changed")]
+    NoCopy {
+        /// Where the copy was to be.
+        copy: String,
+        /// Space that it needs, MiB.
+        needed_mib: u64,
+        /// What stood in the way.
+        why: String,
+    },
     /// It is being filled with another database's data, and does not hold all of it.
     #[error("the database holds a part of another one: migrate-store was not finished")]
     UnfinishedCopy,

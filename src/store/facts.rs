@@ -11,7 +11,7 @@ use super::people::{Defect, load, planned, put_outcome, write};
 use super::placing::{Placing, keys, place, speaks_for_kin};
 use super::rows::{micros, time, unknown};
 use super::sql::{Db, Dialect, Lock, Row, Work, first, values};
-use super::{Backend, Planner, Store, StoreError};
+use super::{Backend, Planner, Store, StoreError, thin};
 use crate::crash::{self, Point};
 use crate::domain::delivery::scope;
 use crate::domain::endpoint::ProviderKind;
@@ -22,7 +22,7 @@ use crate::domain::reason::Reason;
 
 /// Events in one transaction of PostgreSQL: each takes a lock for each of its ids, and the server's table of locks is
 /// bounded.
-const POSTGRES_EVENTS_MAX: u32 = 32;
+pub(super) const POSTGRES_EVENTS_MAX: u32 = 32;
 
 /// An event that waits to be read.
 #[derive(Debug)]
@@ -56,6 +56,10 @@ pub struct Mapped {
     pub received_at: Timestamp,
     /// What it reports.
     pub reading: Reading,
+    /// The number of the reading that read it; see [`crate::providers::READING`].
+    pub reader: u32,
+    /// The provider's id of the event that carries what this one only points at.
+    pub snapshot_event: Option<String>,
 }
 
 /// The columns of an inbox row, in the order in which [`inbox`] reads them.
@@ -176,9 +180,19 @@ async fn lock_ids<D: Db>(db: &D, events: &[&Mapped]) -> Result<(), StoreError> {
     db.lock(&locks).await
 }
 
-async fn post<D: Db>(db: &D, event: &Mapped, people: &mut BTreeSet<PersonKey>) -> Result<(), StoreError> {
+pub(super) async fn post<D: Db>(
+    db: &D,
+    event: &Mapped,
+    people: &mut BTreeSet<PersonKey>,
+) -> Result<(), StoreError> {
     forget(db, event.id, people).await?;
+    let sql = "UPDATE events SET reading = ?2, snapshot_event = COALESCE(snapshot_event, ?3) WHERE id = ?1";
+    db.execute(sql, values![event.id.0, event.reader, event.snapshot_event.as_ref()]).await?;
+    thin::clear(db, event.id).await?;
     match &event.reading {
+        Reading::Unmappable(Reason::ThinEvent, _) if thin::is_told_by_another(db, event.id).await? => {
+            put_outcome(db, event.id, &Outcome::ignored(Reason::AlreadyReported)).await
+        }
         Reading::Ignored(reason) => put_outcome(db, event.id, &Outcome::ignored(*reason)).await,
         Reading::Unmappable(reason, detail) => {
             put_outcome(db, event.id, &Outcome::unmappable(*reason, detail.clone())).await

@@ -19,7 +19,7 @@ impl Store {
     }
 }
 
-/// The values of a new event's row: the parameters `?1` to `?7`.
+/// The values of a new event's row: the parameters `?1` to `?8`.
 pub(super) fn row_of(event: &NewEvent) -> Vec<Value> {
     let identity = &event.identity;
     values![
@@ -30,6 +30,7 @@ pub(super) fn row_of(event: &NewEvent) -> Vec<Value> {
         identity.provider_event_id.as_ref(),
         &identity.event_type,
         micros(event.received_at),
+        identity.snapshot_event.as_ref(),
     ]
 }
 
@@ -44,7 +45,7 @@ impl Work for Record {
     async fn run<D: Db>(&self, db: &D) -> Result<Recorded, StoreError> {
         let Self(event) = self;
         let sql = "INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, type, state, \
-             received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7) \
+             received_at, snapshot_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7, ?8) \
              ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id";
         if let Some(mut row) = first(db, sql, row_of(event)).await? {
             let id = row.int()?;

@@ -39,6 +39,9 @@ pub(super) trait Db: Sync {
     /// Runs a statement; gives how many rows it changed.
     fn execute(&self, sql: &str, values: Vec<Value>) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
+    /// Runs statements without parameters and rows.
+    fn run_all(&self, sql: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Waits until nobody else is at work on these, and keeps them until the write has ended.
     fn lock(&self, locks: &[Lock<'_>]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -160,6 +163,30 @@ impl Dialect {
             Self::Postgres => Some(format!(
                 "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), (SELECT MAX({column}) FROM {table}))"
             )),
+        }
+    }
+
+    /// Moves what stands under the scopes in the table `moves` to their targets.
+    pub(super) const fn rescope(self) -> &'static str {
+        match self {
+            Self::Sqlite => super::sqlite::RESCOPE,
+            Self::Postgres => super::postgres::RESCOPE,
+        }
+    }
+
+    /// The scope of a payment's delivery `d`.
+    pub(super) const fn scope_of_payment(self) -> &'static str {
+        match self {
+            Self::Sqlite => "d.subject ->> '$.payment.scope'",
+            Self::Postgres => "CAST(d.subject AS JSON) #>> '{payment,scope}'",
+        }
+    }
+
+    /// Makes a SELECT wait for whoever is writing its rows of this table.
+    pub(super) fn take_rows(self, table: &str) -> String {
+        match self {
+            Self::Sqlite => String::new(),
+            Self::Postgres => format!("FOR UPDATE OF {table}"),
         }
     }
 

@@ -91,6 +91,8 @@ async fn post(store: &Store, id: EventId, fact: Fact) {
         endpoint: "stripe".into(),
         business: "biz_1".into(),
         realm: "stripe".into(),
+        snapshot_event: None,
+        reader: 2,
         received_at: now(),
         reading: Reading::Fact(Box::new(fact)),
     };

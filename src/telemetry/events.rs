@@ -171,6 +171,16 @@ pub fn store_opened(home: &Home) {
     }
 }
 
+/// An endpoint belongs to another account than before, by the configuration: what is stored of it was moved there.
+pub fn rescoped(endpoint: &str) {
+    tracing::info!(endpoint, "endpoint {endpoint}: what is stored of it now belongs to the account that `account` names");
+}
+
+/// An update changed the rules: what was still to be sent was worked out anew.
+pub fn planned_anew(customers: usize) {
+    tracing::info!(customers, "the calls of {customers} customers were worked out anew after an update");
+}
+
 /// A read or write of the store failed.
 pub fn store_failed(operation: &'static str, error: &StoreError) {
     METRICS.store_failures.with_label_values(&[operation]).inc();

@@ -48,6 +48,8 @@ async fn post(store: &Store, id: EventId, reading: Reading) {
         endpoint: "stripe".into(),
         business: "biz_1".into(),
         realm: "stripe".into(),
+        snapshot_event: None,
+        reader: 2,
         received_at: start(),
         reading,
     };

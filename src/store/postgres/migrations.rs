@@ -4,6 +4,7 @@ use super::error::no_schema;
 use super::server::{Connection, enter};
 use super::session::Session;
 use crate::crash::{self, Point};
+use crate::store::realms::NO_TIME_LIMIT;
 use crate::store::sql::{Db, first, values};
 use crate::store::{Home, StoreError};
 
@@ -12,9 +13,16 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0002_lookups.sql"),
     include_str!("../../../migrations/postgres/0003_order.sql"),
     include_str!("../../../migrations/postgres/0004_waits.sql"),
+    concat!(
+        include_str!("../../../migrations/postgres/0005_scopes.sql"),
+        include_str!("../../../migrations/postgres/rescope.sql")
+    ),
     include_str!("../../../migrations/postgres/0006_attention.sql"),
     include_str!("../../../migrations/postgres/0007_more_lookups.sql"),
 ];
+
+/// Moves what stands under one scope to another.
+pub(super) const RESCOPE: &str = include_str!("../../../migrations/postgres/rescope.sql");
 
 /// The lock that a replica holds while it looks at the schema; any number that nothing else uses.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7230513498176001)";
@@ -41,6 +49,7 @@ pub(super) async fn is_there(connection: &mut Connection) -> Result<bool, StoreE
 /// in.
 pub(super) async fn run(connection: &mut Connection) -> Result<Found, StoreError> {
     let session = connection.transaction().await?;
+    session.run(NO_TIME_LIMIT).await?;
     session.run(LOCK).await?;
     let found = find(&session).await?;
     session.run(&enter(&found.schema)).await?;

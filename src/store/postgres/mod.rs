@@ -36,6 +36,8 @@ use crate::domain::database::ServerUrl;
 use crate::domain::event::{EventId, NewEvent, Recorded};
 use crate::tasks::Tasks;
 pub(super) use error::is_key_too_long;
+/// Moves what stands under one scope to another.
+pub(super) const RESCOPE: &str = migrations::RESCOPE;
 use error::{silent, unanswered};
 use pool::Pool;
 use server::{Connection, Server, enter};
@@ -44,7 +46,10 @@ use server::{Connection, Server, enter};
 const COPY_CONNECTIONS_MAX: usize = 2;
 /// How long the server may take to let us in, and to take our set-up.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
-/// How long anything may take, from the first word to the last: a server that hangs is a server that is gone.
+/// How long it may take to bring the schema up to date, or to move what stands under a scope: a large store is written
+/// nearly whole.
+const MIGRATION_WAIT_MAX: Duration = Duration::from_secs(3600);
+/// How long anything else may take, from the first word to the last: a server that hangs is a server that is gone.
 const OPERATION_WAIT_MAX: Duration = Duration::from_secs(20);
 /// How often a write that met another in a deadlock is run again.
 const RUNS_MAX: u32 = 8;
@@ -67,35 +72,26 @@ pub(super) struct Postgres {
 impl Postgres {
     /// Connects to a store that is whole, to work with it, over so many connections and one that listens.
     pub(super) async fn connect(url: &ServerUrl, connections_max: usize) -> Result<Self, StoreError> {
-        bounded(async {
-            let (server, pair) = Self::reach(url).await?;
-            entry::keeps_every_text(&pair[0]).await?;
-            Self::open(server, pair, connections_max).await?.whole().await
-        })
-        .await
+        let (server, pair) = bounded(Self::reach_to_write(url)).await?;
+        Self::open(server, pair, connections_max).await?.whole().await
     }
 
     /// Connects to a store to copy another one into it: it may hold a part of that already.
     pub(super) async fn connect_target(url: &ServerUrl) -> Result<Self, StoreError> {
-        bounded(async {
-            let (server, pair) = Self::reach(url).await?;
-            entry::keeps_every_text(&pair[0]).await?;
-            Self::open(server, pair, COPY_CONNECTIONS_MAX).await
-        })
-        .await
+        let (server, pair) = bounded(Self::reach_to_write(url)).await?;
+        Self::open(server, pair, COPY_CONNECTIONS_MAX).await
     }
 
     /// Connects to a store to copy it. None is made if there is none. Whatever its encoding, all that it holds can be
     /// read.
     pub(super) async fn connect_source(url: &ServerUrl) -> Result<Option<Self>, StoreError> {
-        bounded(async {
+        let found = bounded(async {
             let (server, mut pair) = Self::reach(url).await?;
-            if !migrations::is_there(&mut pair[0]).await? {
-                return Ok(None);
-            }
-            Self::open(server, pair, COPY_CONNECTIONS_MAX).await?.whole().await.map(Some)
-        })
-        .await
+            let is_there = migrations::is_there(&mut pair[0]).await?;
+            Ok(is_there.then_some((server, pair)))
+        });
+        let Some((server, pair)) = found.await? else { return Ok(None) };
+        Self::open(server, pair, COPY_CONNECTIONS_MAX).await?.whole().await.map(Some)
     }
 
     /// The first connections, each of them a session.
@@ -105,13 +101,20 @@ impl Postgres {
         Ok((server, pair))
     }
 
+    /// The same, to a database that can hold every text.
+    async fn reach_to_write(url: &ServerUrl) -> Result<(Server, [Connection; 2]), StoreError> {
+        let (server, pair) = Self::reach(url).await?;
+        entry::keeps_every_text(&pair[0]).await?;
+        Ok((server, pair))
+    }
+
     /// The store, with its schema up to date. All connections work in the schema where it was found.
     async fn open(
         server: Server,
         [mut first, second]: [Connection; 2],
         connections_max: usize,
     ) -> Result<Self, StoreError> {
-        let found = migrations::run(&mut first).await?;
+        let found = within(MIGRATION_WAIT_MAX, migrations::run(&mut first)).await?;
         second.run(&enter(&found.schema)).await?;
         let server = server.in_schema(&found.schema);
         let pool = Pool::new(server.clone(), connections_max, vec![first, second]);
@@ -155,7 +158,7 @@ impl Postgres {
 
     /// Runs something that talks to the server in a task of its own, for so long and no longer. It goes on when nobody
     /// waits for it any more.
-    async fn apart<T, F>(&self, talk: F) -> Result<T, StoreError>
+    async fn apart<T, F>(&self, longest: Duration, talk: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
@@ -165,7 +168,7 @@ impl Postgres {
         self.tasks.spawn(async move {
             // Panicking, it drops its transaction, which ends it, and gives back its connection.
             let talk = AssertUnwindSafe(talk).catch_unwind().map(|done| done.unwrap_or(Err(StoreError::Panicked)));
-            let outcome = tokio::time::timeout(OPERATION_WAIT_MAX, talk).await.unwrap_or_else(|_| {
+            let outcome = tokio::time::timeout(longest, talk).await.unwrap_or_else(|_| {
                 // The other end may be a server that was replaced and never said so.
                 pool.doubt();
                 Err(silent())
@@ -190,11 +193,20 @@ impl Postgres {
             lent.give_back();
             outcome
         };
-        self.apart(talk).await
+        self.apart(OPERATION_WAIT_MAX, talk).await
     }
 
     /// Writes, all or nothing.
     pub(super) async fn write<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
+        self.write_within(OPERATION_WAIT_MAX, work).await
+    }
+
+    /// Writes what may be nearly all that there is.
+    pub(super) async fn write_long<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
+        self.write_within(MIGRATION_WAIT_MAX, work).await
+    }
+
+    async fn write_within<W: Work>(&self, longest: Duration, work: W) -> Result<W::Answer, StoreError> {
         let work = Arc::new(work);
         let mut run = 1;
         loop {
@@ -206,7 +218,7 @@ impl Postgres {
                 lent.give_back();
                 outcome
             };
-            match self.apart(talk).await {
+            match self.apart(longest, talk).await {
                 Err(StoreError::Locked(_)) if run < RUNS_MAX => {
                     let rest = Duration::from_millis(u64::from(run * chance_permille() / 20));
                     tokio::time::sleep(rest).await;
@@ -220,9 +232,9 @@ impl Postgres {
     /// Records an event in one statement, which is a transaction: one way there and back.
     pub(super) async fn record(&self, event: &NewEvent) -> Result<Recorded, StoreError> {
         let sql = "WITH recorded AS (INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, \
-             type, state, received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7) \
+             type, state, received_at, snapshot_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7, ?8) \
              ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id), \
-             kept AS (INSERT INTO bodies (event_id, body) SELECT id, ?8 FROM recorded) SELECT id FROM recorded";
+             kept AS (INSERT INTO bodies (event_id, body) SELECT id, ?9 FROM recorded) SELECT id FROM recorded";
         let mut row = row_of(event);
         row.push(Value::from(&event.body_zstd));
         let keep = Told::default();
@@ -266,9 +278,13 @@ impl Postgres {
     }
 }
 
-/// For so long and no longer.
+/// For so long as anything may take, and no longer.
 async fn bounded<T>(opening: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(OPERATION_WAIT_MAX, opening).await.unwrap_or_else(|_| Err(silent()))
+    within(OPERATION_WAIT_MAX, opening).await
+}
+
+async fn within<T>(longest: Duration, talk: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(longest, talk).await.unwrap_or_else(|_| Err(silent()))
 }
 
 async fn write_once<W: Work>(connection: &mut Connection, work: &W, commit: &Told) -> Result<W::Answer, StoreError> {

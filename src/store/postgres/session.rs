@@ -44,6 +44,10 @@ impl Db for Session<'_> {
         self.transaction.execute(&statement, &parameters(&values)).await.map_err(|e| told(&e))
     }
 
+    async fn run_all(&self, sql: &str) -> Result<(), StoreError> {
+        self.run(sql).await
+    }
+
     async fn lock(&self, locks: &[Lock<'_>]) -> Result<(), StoreError> {
         if locks.is_empty() {
             return Ok(());

@@ -61,7 +61,7 @@ impl Sqlite {
         let lock = lock(path)?;
         make_or_find(path)?;
         let mut connection = writer::open(path)?;
-        let is_new = migrations::run(&mut connection)?;
+        let is_new = migrations::run_at(&mut connection, path)?;
         prepare(&connection)?;
         let writer = Writer::start(connection, path)?;
         let home = Home { place: path.display().to_string(), is_new, others: Vec::new() };
@@ -173,6 +173,9 @@ pub(super) fn tables() -> Result<Vec<(String, Vec<Column>)>, StoreError> {
     Ok(tables)
 }
 
+/// Moves what stands under one scope to another.
+pub(super) const RESCOPE: &str = migrations::RESCOPE;
+
 /// How many migrations the schema of this version has.
 pub(super) fn schema_version() -> i64 {
     migrations::known()
@@ -239,6 +242,10 @@ impl Db for Sql {
     async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
         let changed = self.connection().prepare_cached(sql)?.execute(rusqlite::params_from_iter(values.iter()))?;
         Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+    }
+
+    async fn run_all(&self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.connection().execute_batch(sql)?)
     }
 
     async fn lock(&self, _: &[Lock<'_>]) -> Result<(), StoreError> {

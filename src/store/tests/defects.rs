@@ -135,6 +135,8 @@ async fn an_event_over_which_the_planner_panics_can_be_set_aside_and_read_anew(p
         endpoint: "stripe".into(),
         business: "biz_1".into(),
         realm: "stripe".into(),
+        snapshot_event: None,
+        reader: 2,
         received_at: now(),
         reading,
     };

@@ -123,6 +123,8 @@ async fn facts_that_wait_for_each_other_always_meet() {
         endpoint: "stripe".into(),
         business: "biz_1".into(),
         realm: "stripe".into(),
+        snapshot_event: None,
+        reader: 2,
         received_at: now(),
         reading: Reading::Fact(Box::new(fact)),
     };

@@ -1,0 +1,160 @@
+-- Moves all that stands under the scopes in `moves` (scope, endpoint, business, target) to their targets. Part of
+-- 0005_scopes.sql; and run whenever the configuration puts an endpoint into another realm.
+
+UPDATE facts SET scope = m.target FROM moves m, events e
+WHERE e.id = facts.event_id AND m.scope = facts.scope AND m.endpoint = e.endpoint AND m.business = facts.business;
+
+UPDATE lookups SET thing = 'customer ' || f.scope || ' ' || f.customer FROM facts f
+WHERE f.event_id = lookups.event_id AND f.customer IS NOT NULL AND substr(lookups.thing, 1, 9) = 'customer '
+    AND f.scope IN (SELECT target FROM moves);
+
+UPDATE waiting SET scope = f.scope FROM facts f WHERE f.event_id = waiting.event_id AND waiting.scope <> f.scope;
+
+-- What comes together in one target: the scopes that move there, and what is there already.
+CREATE TABLE sources (
+    scope  TEXT NOT NULL,
+    target TEXT NOT NULL,
+    PRIMARY KEY (scope, target)
+);
+
+INSERT INTO sources (scope, target) SELECT DISTINCT scope, target FROM moves;
+INSERT INTO sources (scope, target)
+SELECT DISTINCT m.target, m.target FROM moves m
+WHERE EXISTS (SELECT 1 FROM known k WHERE k.scope = m.target) ON CONFLICT DO NOTHING;
+
+-- Payments that stand under several addresses there.
+CREATE TABLE torn (
+    scope     TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    email_key TEXT NOT NULL,
+    PRIMARY KEY (scope, key, email_key)
+);
+
+INSERT INTO torn (scope, key, email_key)
+SELECT DISTINCT s.target, k.key, k.email_key FROM known k JOIN sources s ON s.scope = k.scope
+WHERE substr(k.key, 1, 8) = 'payment '
+    AND s.target IN (SELECT target FROM sources GROUP BY target HAVING COUNT(*) > 1);
+DELETE FROM torn WHERE (SELECT COUNT(*) FROM torn t WHERE t.scope = torn.scope AND t.key = torn.key) = 1;
+
+-- Of two addresses the newest counts; for a payment the first that was told.
+CREATE TABLE moved_known (
+    scope     TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    email_key TEXT NOT NULL,
+    at        BIGINT NOT NULL,
+    PRIMARY KEY (scope, key)
+);
+
+INSERT INTO moved_known (scope, key, email_key, at)
+SELECT scope, key, email_key, at FROM (
+    SELECT scope, key, email_key, at, ROW_NUMBER() OVER (PARTITION BY scope, key ORDER BY
+        CASE WHEN substr(key, 1, 8) IN ('payment ', 'receipt ') THEN at END,
+        CASE WHEN substr(key, 1, 8) NOT IN ('payment ', 'receipt ') THEN at END DESC, email_key) AS n
+    FROM (
+        SELECT m.target AS scope, k.key, k.email_key, k.at
+        FROM known k JOIN (SELECT DISTINCT scope, target FROM moves) m ON m.scope = k.scope
+        UNION ALL
+        SELECT k.scope, k.key, k.email_key, k.at FROM known k
+        WHERE k.scope NOT IN
+            (SELECT m.scope FROM moves m WHERE NOT EXISTS (SELECT 1 FROM facts f WHERE f.scope = m.scope))
+    ) every_one
+) ranked WHERE n = 1;
+
+DROP TABLE known;
+ALTER TABLE moved_known RENAME TO known;
+ALTER INDEX moved_known_pkey RENAME TO known_pkey;
+
+-- One payment, one call: the one that was sent, or the one that is to be.
+CREATE TABLE moved_calls (
+    id       BIGINT PRIMARY KEY,
+    business TEXT NOT NULL,
+    scope    TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    n        BIGINT NOT NULL
+);
+
+INSERT INTO moved_calls (id, business, scope, identity, n)
+SELECT id, business, scope, identity, ROW_NUMBER() OVER (PARTITION BY business, scope, identity ORDER BY CASE
+    WHEN state = 'delivered' THEN 0 WHEN state = 'duplicate' THEN 1
+    WHEN state = 'sending' OR outcome_unknown = 1 AND state IN ('queued', 'held') THEN 2
+    WHEN state = 'queued' THEN 3 WHEN state = 'held' THEN 4 WHEN state = 'rejected' THEN 5
+    WHEN state = 'discarded' THEN 6 WHEN state = 'cancelled' THEN 7 ELSE 8 END, id)
+FROM (
+    SELECT d.id, d.business, m.target AS scope, CAST(d.subject AS JSON) #>> '{payment,identity}' AS identity, d.state, d.outcome_unknown
+    FROM deliveries d JOIN events e ON e.id = d.event_id
+    JOIN moves m ON m.scope = CAST(d.subject AS JSON) #>> '{payment,scope}' AND m.endpoint = e.endpoint AND m.business = d.business
+    WHERE substr(d.subject_key, 1, 8) = 'payment '
+    UNION ALL
+    SELECT d.id, d.business, m.target, CAST(d.subject AS JSON) #>> '{payment,identity}', d.state, d.outcome_unknown
+    FROM deliveries d JOIN (SELECT DISTINCT business, target FROM moves) m
+    ON m.target = CAST(d.subject AS JSON) #>> '{payment,scope}' AND m.business = d.business
+    WHERE substr(d.subject_key, 1, 8) = 'payment '
+) every_one;
+
+-- The others keep a subject that nothing else has. One that was told stays told; of one that may be on its way, nobody
+-- knows.
+UPDATE deliveries SET
+    subject_key = 'payment ' || o.scope || '/dlv_' || o.id || ' ' || o.identity,
+    subject = CAST(json_build_object('payment', json_build_object('scope', o.scope || '/dlv_' || o.id, 'identity', o.identity)) AS TEXT),
+    state = CASE
+        WHEN state IN ('delivered', 'duplicate') OR state = 'rejected' AND outcome_unknown = 1 THEN state
+        WHEN state = 'sending' OR outcome_unknown = 1 AND state IN ('queued', 'held') THEN 'held'
+        ELSE 'superseded' END,
+    reason = CASE
+        WHEN state IN ('delivered', 'duplicate') THEN 'told_twice'
+        WHEN state = 'rejected' AND outcome_unknown = 1 THEN reason
+        WHEN state = 'sending' OR outcome_unknown = 1 AND state IN ('queued', 'held') THEN 'may_be_reported_already'
+        ELSE 'already_reported' END,
+    detail = CASE WHEN state = 'rejected' AND outcome_unknown = 1 THEN detail
+        ELSE 'two endpoints of one account reported the payment; the other call is dlv_' || w.id END,
+    attention = CASE
+        WHEN state IN ('delivered', 'duplicate', 'sending', 'rejected') AND (state <> 'rejected' OR outcome_unknown = 1)
+            OR outcome_unknown = 1 AND state IN ('queued', 'held') THEN 1
+        ELSE 0 END,
+    acknowledged = 0,
+    outcome_unknown = CASE WHEN state = 'sending' THEN 1 ELSE outcome_unknown END
+FROM moved_calls o JOIN moved_calls w
+    ON w.business = o.business AND w.scope = o.scope AND w.identity = o.identity AND w.n = 1
+WHERE o.id = deliveries.id AND o.n > 1;
+
+UPDATE deliveries SET
+    subject_key = 'payment ' || m.scope || ' ' || m.identity,
+    subject = CAST(json_build_object('payment', json_build_object('scope', m.scope, 'identity', m.identity)) AS TEXT)
+FROM moved_calls m
+WHERE m.id = deliveries.id AND m.n = 1 AND deliveries.subject_key <> 'payment ' || m.scope || ' ' || m.identity;
+
+DELETE FROM queue WHERE delivery_id IN (SELECT id FROM moved_calls WHERE n > 1);
+
+-- One payment, one customer: whose call it is, else who was told first.
+UPDATE known SET email_key = d.email_key
+FROM torn t JOIN (SELECT DISTINCT target, business FROM moves) b ON b.target = t.scope
+JOIN deliveries d ON d.business = b.business AND d.subject_key = 'payment ' || t.scope || ' ' || substr(t.key, 9)
+WHERE known.scope = t.scope AND known.key = t.key;
+
+UPDATE facts SET email_key = k.email_key
+FROM torn t JOIN (SELECT DISTINCT target, business FROM moves) b ON b.target = t.scope
+JOIN known k ON k.scope = t.scope AND k.key = t.key
+WHERE facts.business = b.business AND facts.email_key = t.email_key AND t.email_key <> k.email_key
+    AND facts.scope = t.scope AND CAST(facts.data AS JSON) #>> '{matter,kind}' = 'payment'
+    AND 'payment ' || (CAST(facts.data AS JSON) #>> '{matter,identity}') = t.key;
+
+INSERT INTO replans (business, email_key)
+SELECT business, email_key FROM queue
+UNION SELECT business, email_key FROM deliveries WHERE state IN ('queued', 'held', 'sending')
+UNION SELECT d.business, d.email_key FROM deliveries d JOIN moved_calls o ON o.id = d.id
+    JOIN moved_calls r ON r.business = o.business AND r.scope = o.scope AND r.identity = o.identity AND r.n = 2
+UNION SELECT b.business, t.email_key
+    FROM torn t JOIN (SELECT DISTINCT target, business FROM moves) b ON b.target = t.scope
+ON CONFLICT DO NOTHING;
+
+-- What waited in one scope for what is known in another is read anew.
+UPDATE events SET state = 'received', reason = NULL, detail = NULL WHERE id IN (
+    SELECT w.event_id FROM waiting w JOIN known k ON k.scope = w.scope AND k.key = w.key
+    JOIN bodies b ON b.event_id = w.event_id
+    WHERE w.scope IN (SELECT target FROM sources GROUP BY target HAVING COUNT(*) > 1)
+);
+
+DROP TABLE moved_calls;
+DROP TABLE torn;
+DROP TABLE sources;
+DROP TABLE moves;
