@@ -32,9 +32,10 @@ CREATE TABLE torn (
 
 INSERT INTO torn (scope, key, email_key)
 SELECT DISTINCT s.target, k.key, k.email_key FROM known k JOIN sources s ON s.scope = k.scope
-WHERE substr(k.key, 1, 8) = 'payment '
-    AND s.target IN (SELECT target FROM sources GROUP BY target HAVING COUNT(*) > 1);
-DELETE FROM torn WHERE (SELECT COUNT(*) FROM torn t WHERE t.scope = torn.scope AND t.key = torn.key) = 1;
+WHERE substr(k.key, 1, 8) = 'payment ' AND EXISTS (
+    SELECT 1 FROM sources o JOIN known b ON b.scope = o.scope AND b.key = k.key
+    WHERE o.target = s.target AND o.scope <> s.scope AND b.email_key <> k.email_key
+);
 
 -- Of two addresses the newest counts; for a payment the first that was told.
 CREATE TABLE moved_known (
@@ -46,19 +47,18 @@ CREATE TABLE moved_known (
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO moved_known (scope, key, email_key, at)
-SELECT scope, key, email_key, at FROM (
-    SELECT scope, key, email_key, at, ROW_NUMBER() OVER (PARTITION BY scope, key ORDER BY
-        CASE WHEN substr(key, 1, 8) IN ('payment ', 'receipt ') THEN at END,
-        CASE WHEN substr(key, 1, 8) NOT IN ('payment ', 'receipt ') THEN at END DESC, email_key) AS n
-    FROM (
-        SELECT m.target AS scope, k.key, k.email_key, k.at
-        FROM known k JOIN (SELECT DISTINCT scope, target FROM moves) m ON m.scope = k.scope
-        UNION ALL
-        SELECT k.scope, k.key, k.email_key, k.at FROM known k
-        WHERE k.scope NOT IN
-            (SELECT m.scope FROM moves m WHERE NOT EXISTS (SELECT 1 FROM facts f WHERE f.scope = m.scope))
-    ) every_one
-) ranked WHERE n = 1;
+SELECT s.target, k.key, k.email_key, k.at FROM known k JOIN sources s ON s.scope = k.scope
+WHERE NOT EXISTS (
+    SELECT 1 FROM sources o JOIN known b ON b.scope = o.scope AND b.key = k.key
+    WHERE o.target = s.target AND o.scope <> s.scope AND (b.at = k.at AND b.scope < k.scope OR CASE
+        WHEN substr(k.key, 1, 8) IN ('payment ', 'receipt ') THEN b.at < k.at ELSE b.at > k.at END)
+);
+
+-- What was not to be moved; and what others who stay in the scope know.
+INSERT INTO moved_known (scope, key, email_key, at)
+SELECT k.scope, k.key, k.email_key, k.at FROM known k
+WHERE k.scope NOT IN (SELECT scope FROM sources) OR k.scope NOT IN (SELECT target FROM sources)
+    AND k.scope IN (SELECT m.scope FROM moves m WHERE EXISTS (SELECT 1 FROM facts f WHERE f.scope = m.scope));
 
 DROP TABLE known;
 ALTER TABLE moved_known RENAME TO known;
@@ -69,15 +69,12 @@ CREATE TABLE moved_calls (
     business TEXT NOT NULL,
     scope    TEXT NOT NULL,
     identity TEXT NOT NULL,
-    n        INTEGER NOT NULL
+    n        INTEGER NOT NULL,
+    chosen   INTEGER NOT NULL
 ) STRICT;
 
-INSERT INTO moved_calls (id, business, scope, identity, n)
-SELECT id, business, scope, identity, ROW_NUMBER() OVER (PARTITION BY business, scope, identity ORDER BY CASE
-    WHEN state = 'delivered' THEN 0 WHEN state = 'duplicate' THEN 1
-    WHEN state = 'sending' OR outcome_unknown = 1 AND state IN ('queued', 'held') THEN 2
-    WHEN state = 'queued' THEN 3 WHEN state = 'held' THEN 4 WHEN state = 'rejected' THEN 5
-    WHEN state = 'discarded' THEN 6 WHEN state = 'cancelled' THEN 7 ELSE 8 END, id)
+INSERT INTO moved_calls (id, business, scope, identity, n, chosen)
+SELECT id, business, scope, identity, ROW_NUMBER() OVER rivals, FIRST_VALUE(id) OVER rivals
 FROM (
     SELECT d.id, d.business, m.target AS scope, d.subject ->> '$.payment.identity' AS identity, d.state, d.outcome_unknown
     FROM deliveries d JOIN events e ON e.id = d.event_id
@@ -88,7 +85,12 @@ FROM (
     FROM deliveries d JOIN (SELECT DISTINCT business, target FROM moves) m
     ON m.target = d.subject ->> '$.payment.scope' AND m.business = d.business
     WHERE substr(d.subject_key, 1, 8) = 'payment '
-) every_one;
+) every_one
+WINDOW rivals AS (PARTITION BY business, scope, identity ORDER BY CASE
+    WHEN state = 'delivered' THEN 0 WHEN state = 'duplicate' THEN 1
+    WHEN state = 'sending' OR outcome_unknown = 1 AND state IN ('queued', 'held') THEN 2
+    WHEN state = 'queued' THEN 3 WHEN state = 'held' THEN 4 WHEN state = 'rejected' THEN 5
+    WHEN state = 'discarded' THEN 6 WHEN state = 'cancelled' THEN 7 ELSE 8 END, id);
 
 -- The others keep a subject that nothing else has. One that was told stays told; of one that may be on its way, nobody
 -- knows.
@@ -105,15 +107,14 @@ UPDATE deliveries SET
         WHEN state = 'sending' OR outcome_unknown = 1 AND state IN ('queued', 'held') THEN 'may_be_reported_already'
         ELSE 'already_reported' END,
     detail = CASE WHEN state = 'rejected' AND outcome_unknown = 1 THEN detail
-        ELSE 'two endpoints of one account reported the payment; the other call is dlv_' || w.id END,
+        ELSE 'two endpoints of one account reported the payment; the other call is dlv_' || o.chosen END,
     attention = CASE
         WHEN state IN ('delivered', 'duplicate', 'sending', 'rejected') AND (state <> 'rejected' OR outcome_unknown = 1)
             OR outcome_unknown = 1 AND state IN ('queued', 'held') THEN 1
         ELSE 0 END,
     acknowledged = 0,
     outcome_unknown = CASE WHEN state = 'sending' THEN 1 ELSE outcome_unknown END
-FROM moved_calls o JOIN moved_calls w
-    ON w.business = o.business AND w.scope = o.scope AND w.identity = o.identity AND w.n = 1
+FROM moved_calls o
 WHERE o.id = deliveries.id AND o.n > 1;
 
 UPDATE deliveries SET
@@ -130,18 +131,19 @@ FROM torn t JOIN (SELECT DISTINCT target, business FROM moves) b ON b.target = t
 JOIN deliveries d ON d.business = b.business AND d.subject_key = 'payment ' || t.scope || ' ' || substr(t.key, 9)
 WHERE known.scope = t.scope AND known.key = t.key;
 
-UPDATE facts SET email_key = k.email_key
-FROM torn t JOIN (SELECT DISTINCT target, business FROM moves) b ON b.target = t.scope
-JOIN known k ON k.scope = t.scope AND k.key = t.key
-WHERE facts.business = b.business AND facts.email_key = t.email_key AND t.email_key <> k.email_key
-    AND facts.scope = t.scope AND facts.data ->> '$.matter.kind' = 'payment'
-    AND 'payment ' || (facts.data ->> '$.matter.identity') = t.key;
+UPDATE facts SET email_key = (
+    SELECT k.email_key FROM known k
+    WHERE k.scope = facts.scope AND k.key = 'payment ' || (facts.data ->> '$.matter.identity')
+) WHERE event_id IN (
+    SELECT f.event_id FROM torn t CROSS JOIN (SELECT DISTINCT target, business FROM moves) b CROSS JOIN facts f
+    WHERE b.target = t.scope AND f.business = b.business AND f.email_key = t.email_key AND f.scope = t.scope
+        AND f.data ->> '$.matter.kind' = 'payment' AND 'payment ' || (f.data ->> '$.matter.identity') = t.key
+);
 
 INSERT INTO replans (business, email_key)
 SELECT business, email_key FROM queue
 UNION SELECT business, email_key FROM deliveries WHERE state IN ('queued', 'held', 'sending')
-UNION SELECT d.business, d.email_key FROM deliveries d JOIN moved_calls o ON o.id = d.id
-    JOIN moved_calls r ON r.business = o.business AND r.scope = o.scope AND r.identity = o.identity AND r.n = 2
+UNION SELECT d.business, d.email_key FROM moved_calls o JOIN deliveries d ON d.id IN (o.id, o.chosen) WHERE o.n > 1
 UNION SELECT b.business, t.email_key
     FROM torn t JOIN (SELECT DISTINCT target, business FROM moves) b ON b.target = t.scope
 ON CONFLICT DO NOTHING;

@@ -4,6 +4,7 @@ mod attention;
 mod copying;
 mod crowds;
 mod defects;
+mod earlier;
 mod files;
 mod order;
 mod places;
