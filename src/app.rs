@@ -19,7 +19,7 @@ use crate::domain::secret::Secret;
 use crate::http::{self, BodyMemory, Guesses, Readiness, Shared, Side, UnnamedProxy};
 use crate::intake::Intake;
 use crate::lookup;
-use crate::mapping::Mapper;
+use crate::mapping::{Mapper, Reader};
 use crate::refairn::{Client, ClientError};
 use crate::store::{Planner, Settlement, Store, StoreError};
 use crate::tasks::{TURN_MAX, Tasks};
@@ -108,6 +108,7 @@ impl App {
             endpoints: config.endpoints.clone(),
             intake: Intake::new(store.clone(), inbox.clone(), config.server.failed_signatures_per_minute),
             store: store.clone(),
+            reader: Reader::new(&config.endpoints, config.server.body_max_bytes),
             clock: clock.clone(),
             machine_clock: machine_clock.clone(),
             admin_token,

@@ -132,6 +132,34 @@ fn events_that_need_attention_are_listed_by_reason_and_endpoint() {
 }
 
 #[test]
+fn what_an_update_reads_otherwise_is_shown_first() {
+    let house = House::open();
+    house.send("stripe/sequence/first-sale");
+    house.until(&["deliveries", "list", "--state", "delivered"], "payment-succeeded");
+    let read_by = |reading: u32| {
+        // As a version with another reading would have left it.
+        let db = rusqlite::Connection::open(house.dir.path().join("data/refairn-bridge.db")).unwrap();
+        db.busy_timeout(WAIT_MAX).unwrap();
+        let sql =
+            "UPDATE events SET reading = ?1, state = 'ignored', reason = 'unknown_type' WHERE type = 'invoice.paid'";
+        assert_eq!(db.execute(sql, [reading]).unwrap(), 1);
+        db.execute("DELETE FROM facts WHERE event_id IN (SELECT id FROM events WHERE type = 'invoice.paid')", [])
+            .unwrap();
+    };
+    let none = house.run(&["events", "remap", "--changed"]).succeeds();
+    assert!(none.stderr.contains("of 0 events"), "{}", none.stderr);
+    read_by(1);
+    let shown = house.run(&["events", "remap", "--changed", "--dry-run"]).succeeds();
+    assert!(shown.stdout.contains("ignored: unknown_type") && shown.stdout.contains("->"), "{}", shown.stdout);
+    assert!(shown.stderr.contains("1 are read otherwise today"), "{}", shown.stderr);
+    assert_eq!(house.run(&["events", "remap", "--changed"]).code, Some(1), "not without --yes");
+    house.run(&["events", "list", "--state", "ignored"]).succeeds().stdout.find("unknown_type").unwrap();
+    house.run(&["events", "remap", "--changed", "--yes"]).succeeds();
+    house.until(&["events", "remap", "--changed", "--json"], "\"events\":[]");
+    house.bridge.ends_well_on("TERM");
+}
+
+#[test]
 fn what_cannot_be_asked_says_why() {
     let house = House::open();
     let check = |args: &[&str], code: i32, sign: &str| {

@@ -1,5 +1,8 @@
 -- Order by counters, patience by waits, as in SQLite's 0003_order.sql. A replica of an older version leases and settles
 -- nothing on this schema.
+-- Nearly all rows change here and in 0005_scopes.sql, which makes these anew.
+DROP INDEX deliveries_by_person, deliveries_by_event, deliveries_by_state, deliveries_by_attention, deliveries_by_email;
+
 ALTER TABLE deliveries ADD COLUMN last_seq BIGINT;
 ALTER TABLE deliveries ADD COLUMN taken_seq BIGINT;
 ALTER TABLE deliveries ADD COLUMN waited BIGINT NOT NULL DEFAULT 0;

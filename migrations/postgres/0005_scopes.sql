@@ -2,6 +2,11 @@
 -- REALM/BUSINESS/ACCOUNT/MODE, so that two endpoints of one account hear of one sale. What follows this file,
 -- rescope.sql, moves all that stands under a scope.
 
+-- Nearly all rows change: what finds them is made anew afterwards, and sorted in memory.
+SET LOCAL work_mem = '128MB';
+SET LOCAL maintenance_work_mem = '256MB';
+DROP INDEX events_by_provider_id, events_by_state, facts_by_person, facts_with_code;
+
 -- The number of the reading by which an event was read; and for an event that only points at something, the provider's id
 -- of the event that carries it.
 ALTER TABLE events ADD COLUMN reading BIGINT NOT NULL DEFAULT 1;
@@ -54,4 +59,8 @@ FROM moves m, events e
 WHERE e.id = facts.event_id AND m.scope = facts.scope AND m.endpoint = e.endpoint AND m.business = facts.business;
 
 CREATE INDEX facts_of_customer ON facts (scope, customer, email_key);
+CREATE INDEX facts_by_person ON facts (business, email_key);
+CREATE INDEX facts_with_code ON facts (scope, customer) WHERE has_code = 1;
+CREATE INDEX events_by_provider_id ON events (provider_event_id);
+CREATE INDEX events_by_state ON events (state, id);
 

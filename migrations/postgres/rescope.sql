@@ -38,21 +38,11 @@ WHERE substr(k.key, 1, 8) = 'payment ' AND EXISTS (
 );
 
 -- Of two addresses the newest counts; for a payment the first that was told.
-CREATE TABLE moved_known (
-    scope     TEXT NOT NULL,
-    key       TEXT NOT NULL,
-    email_key TEXT NOT NULL,
-    at        BIGINT NOT NULL,
-    PRIMARY KEY (scope, key)
-);
-
-INSERT INTO moved_known (scope, key, email_key, at)
-SELECT s.target, k.key, k.email_key, k.at FROM known k JOIN sources s ON s.scope = k.scope
-WHERE NOT EXISTS (
-    SELECT 1 FROM sources o JOIN known b ON b.scope = o.scope AND b.key = k.key
-    WHERE o.target = s.target AND o.scope <> s.scope AND (b.at = k.at AND b.scope < k.scope OR CASE
-        WHEN substr(k.key, 1, 8) IN ('payment ', 'receipt ') THEN b.at < k.at ELSE b.at > k.at END)
-);
+CREATE TABLE moved_known AS
+SELECT DISTINCT ON (s.target, k.key) s.target AS scope, k.key, k.email_key, k.at
+FROM known k JOIN sources s ON s.scope = k.scope
+ORDER BY s.target, k.key, CASE WHEN substr(k.key, 1, 8) IN ('payment ', 'receipt ') THEN k.at END,
+    CASE WHEN substr(k.key, 1, 8) NOT IN ('payment ', 'receipt ') THEN k.at END DESC, k.scope;
 
 -- What was not to be moved; and what others who stay in the scope know.
 INSERT INTO moved_known (scope, key, email_key, at)
@@ -62,7 +52,9 @@ WHERE k.scope NOT IN (SELECT scope FROM sources) OR k.scope NOT IN (SELECT targe
 
 DROP TABLE known;
 ALTER TABLE moved_known RENAME TO known;
-ALTER INDEX moved_known_pkey RENAME TO known_pkey;
+ALTER TABLE known ALTER scope SET NOT NULL, ALTER key SET NOT NULL, ALTER email_key SET NOT NULL, ALTER at SET NOT NULL,
+    ADD PRIMARY KEY (scope, key);
+ANALYZE known;
 
 -- One payment, one call: the one that was sent, or the one that is to be.
 CREATE TABLE moved_calls (
@@ -75,17 +67,19 @@ CREATE TABLE moved_calls (
 );
 
 INSERT INTO moved_calls (id, business, scope, identity, n, chosen)
+WITH calls AS MATERIALIZED (
+    SELECT d.id, d.business, d.event_id, d.state, d.outcome_unknown, CAST(d.subject AS JSON) #>> '{payment,scope}' AS scope,
+        CAST(d.subject AS JSON) #>> '{payment,identity}' AS identity
+    FROM deliveries d WHERE substr(d.subject_key, 1, 8) = 'payment '
+)
 SELECT id, business, scope, identity, ROW_NUMBER() OVER rivals, FIRST_VALUE(id) OVER rivals
 FROM (
-    SELECT d.id, d.business, m.target AS scope, CAST(d.subject AS JSON) #>> '{payment,identity}' AS identity, d.state, d.outcome_unknown
-    FROM deliveries d JOIN events e ON e.id = d.event_id
-    JOIN moves m ON m.scope = CAST(d.subject AS JSON) #>> '{payment,scope}' AND m.endpoint = e.endpoint AND m.business = d.business
-    WHERE substr(d.subject_key, 1, 8) = 'payment '
+    SELECT c.id, c.business, m.target AS scope, c.identity, c.state, c.outcome_unknown
+    FROM calls c JOIN events e ON e.id = c.event_id
+    JOIN moves m ON m.scope = c.scope AND m.endpoint = e.endpoint AND m.business = c.business
     UNION ALL
-    SELECT d.id, d.business, m.target, CAST(d.subject AS JSON) #>> '{payment,identity}', d.state, d.outcome_unknown
-    FROM deliveries d JOIN (SELECT DISTINCT business, target FROM moves) m
-    ON m.target = CAST(d.subject AS JSON) #>> '{payment,scope}' AND m.business = d.business
-    WHERE substr(d.subject_key, 1, 8) = 'payment '
+    SELECT c.id, c.business, c.scope, c.identity, c.state, c.outcome_unknown
+    FROM calls c JOIN (SELECT DISTINCT business, target FROM moves) m ON m.target = c.scope AND m.business = c.business
 ) every_one
 WINDOW rivals AS (PARTITION BY business, scope, identity ORDER BY CASE
     WHEN state = 'delivered' THEN 0 WHEN state = 'duplicate' THEN 1

@@ -74,17 +74,19 @@ CREATE TABLE moved_calls (
 ) STRICT;
 
 INSERT INTO moved_calls (id, business, scope, identity, n, chosen)
+WITH calls AS MATERIALIZED (
+    SELECT d.id, d.business, d.event_id, d.state, d.outcome_unknown, d.subject ->> '$.payment.scope' AS scope,
+        d.subject ->> '$.payment.identity' AS identity
+    FROM deliveries d WHERE substr(d.subject_key, 1, 8) = 'payment '
+)
 SELECT id, business, scope, identity, ROW_NUMBER() OVER rivals, FIRST_VALUE(id) OVER rivals
 FROM (
-    SELECT d.id, d.business, m.target AS scope, d.subject ->> '$.payment.identity' AS identity, d.state, d.outcome_unknown
-    FROM deliveries d JOIN events e ON e.id = d.event_id
-    JOIN moves m ON m.scope = d.subject ->> '$.payment.scope' AND m.endpoint = e.endpoint AND m.business = d.business
-    WHERE substr(d.subject_key, 1, 8) = 'payment '
+    SELECT c.id, c.business, m.target AS scope, c.identity, c.state, c.outcome_unknown
+    FROM calls c JOIN events e ON e.id = c.event_id
+    JOIN moves m ON m.scope = c.scope AND m.endpoint = e.endpoint AND m.business = c.business
     UNION ALL
-    SELECT d.id, d.business, m.target, d.subject ->> '$.payment.identity', d.state, d.outcome_unknown
-    FROM deliveries d JOIN (SELECT DISTINCT business, target FROM moves) m
-    ON m.target = d.subject ->> '$.payment.scope' AND m.business = d.business
-    WHERE substr(d.subject_key, 1, 8) = 'payment '
+    SELECT c.id, c.business, c.scope, c.identity, c.state, c.outcome_unknown
+    FROM calls c JOIN (SELECT DISTINCT business, target FROM moves) m ON m.target = c.scope AND m.business = c.business
 ) every_one
 WINDOW rivals AS (PARTITION BY business, scope, identity ORDER BY CASE
     WHEN state = 'delivered' THEN 0 WHEN state = 'duplicate' THEN 1

@@ -181,7 +181,7 @@ fn attention(text: Option<&str>) -> Result<bool, Problem> {
 }
 
 /// A parameter that may be absent, but not wrong.
-fn parse<T>(text: Option<&str>, name: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+pub(super) fn parse<T>(text: Option<&str>, name: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
     let Some(text) = text.filter(|t| !t.is_empty()) else { return Ok(None) };
     let wrong = || Problem::bad_parameter(format!("{name} has a value that is not known"));
     read(text).map(Some).ok_or_else(wrong)
@@ -198,7 +198,7 @@ fn page_is_full(items: usize, limit: u32) -> bool {
 }
 
 /// A number of ours, with or without its prefix.
-fn number(text: &str, prefix: &str) -> Option<i64> {
+pub(super) fn number(text: &str, prefix: &str) -> Option<i64> {
     text.strip_prefix(prefix).unwrap_or(text).parse().ok().filter(|n| *n > 0)
 }
 

@@ -3,6 +3,7 @@
 mod admin;
 mod api;
 mod body;
+mod changed;
 mod connection;
 mod credit;
 mod health;
@@ -29,6 +30,7 @@ use crate::config::Network;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::secret::Secret;
 use crate::intake::Intake;
+use crate::mapping::Reader;
 use crate::store::Store;
 use crate::tasks::Tasks;
 pub use admin::Guesses;
@@ -46,6 +48,8 @@ pub struct Shared {
     pub intake: Intake,
     /// Where answers come from.
     pub store: Store,
+    /// How events are read today.
+    pub reader: Reader,
     /// The time that the store goes by.
     pub clock: Clock,
     /// The time by which signatures are checked: providers sign by the true time, which a database's need not be.
@@ -109,6 +113,7 @@ fn routes(side: Side, config: &mut web::ServiceConfig) {
             web::scope("/api/v1")
                 .wrap(from_fn(admin::guard))
                 .service(get("/events", api::events))
+                .service(get("/events/changed", changed::changed))
                 .service(get("/events/{id}", api::event))
                 .service(post("/events/{id}/remap", api::remap))
                 .service(get("/deliveries", api::deliveries))

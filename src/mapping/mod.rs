@@ -1,21 +1,22 @@
 //! Mapping: recorded events → facts → the ledger, in the order of recording, at our own pace. A mapper's bug can
 //! delay an event, never lose it: mend it, and map the event anew.
 
-use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod reader;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub use reader::Reader;
+
 use crate::clock::Clock;
 use crate::crash::{self, Point};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::fact::Reading;
 use crate::domain::reason::Reason;
-use crate::providers::{READING, provider};
-use crate::store::{Inbox, Mapped, Store, StoreError, body};
+use crate::store::{Mapped, Store, StoreError};
 use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
 
@@ -28,8 +29,7 @@ const STORE_REST: Duration = Duration::from_secs(1);
 pub struct Mapper {
     store: Store,
     clock: Clock,
-    endpoints: BTreeMap<String, Endpoint>,
-    body_bytes_max: usize,
+    reader: Reader,
     /// Notified when an event is recorded.
     inbox: Arc<Notify>,
     /// Notified when there may be something to send.
@@ -49,8 +49,8 @@ impl Mapper {
         inbox: Arc<Notify>,
         outbox: Arc<Notify>,
     ) -> Self {
-        let endpoints = endpoints.iter().map(|e| (e.name.clone(), e.clone())).collect();
-        Self { store, clock, endpoints, body_bytes_max, inbox, outbox, lookups: None }
+        let reader = Reader::new(endpoints, body_bytes_max);
+        Self { store, clock, reader, inbox, outbox, lookups: None }
     }
 
     /// The same, which also notifies `lookups` when something may be to be looked up.
@@ -90,7 +90,7 @@ impl Mapper {
         let batch = self.store.inbox(BATCH_EVENTS_MAX).await?;
         let count = batch.len();
         if count > 0 {
-            let mapped: Vec<Mapped> = batch.into_iter().map(|event| self.map(event)).collect();
+            let mapped: Vec<Mapped> = batch.into_iter().map(|event| self.reader.map(event)).collect();
             for event in &mapped {
                 events::mapped(event);
             }
@@ -130,39 +130,5 @@ impl Mapper {
             }
         }
         Ok(())
-    }
-
-    fn map(&self, event: Inbox) -> Mapped {
-        // A defect that one event brings out is no reason for the others to wait.
-        let reading = catch_unwind(AssertUnwindSafe(|| self.read(&event))).unwrap_or_else(|_| {
-            Reading::Unmappable(Reason::InternalError, "the bridge failed over reading it".to_owned())
-        });
-        let endpoint = self.endpoints.get(&event.endpoint);
-        let thin = matches!(reading, Reading::Unmappable(Reason::ThinEvent, _));
-        let body = event.body_zstd.as_deref().filter(|_| thin).and_then(|b| body::decompress(b, self.body_bytes_max));
-        Mapped {
-            // One that was recorded by a version before has it in its body only.
-            reader: READING,
-            snapshot_event: body.and_then(|body| provider(event.provider).identify(&body).snapshot_event),
-            id: event.id,
-            business: endpoint.map_or(event.business, |e| e.business.clone()),
-            realm: endpoint.map_or_else(String::new, Endpoint::realm),
-            endpoint: event.endpoint,
-            received_at: event.received_at,
-            reading,
-        }
-    }
-
-    fn read(&self, event: &Inbox) -> Reading {
-        crash::here(Point::Reading);
-        let Some(endpoint) = self.endpoints.get(&event.endpoint) else {
-            let detail =
-                format!("endpoint {:?} is not in the configuration any more: add it and remap", event.endpoint);
-            return Reading::Unmappable(Reason::Unreadable, detail);
-        };
-        let Some(body) = event.body_zstd.as_deref().and_then(|b| body::decompress(b, self.body_bytes_max)) else {
-            return Reading::Unmappable(Reason::Unreadable, "the stored body is missing or damaged".to_owned());
-        };
-        provider(event.provider).read(&body, &endpoint.rules, event.received_at)
     }
 }

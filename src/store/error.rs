@@ -55,7 +55,9 @@ pub enum StoreError {
         known: i64,
     },
     /// Before its schema is raised it is to be copied, and that failed. Nothing was changed.
-    #[error("the database is to be brought up to date, and could not be copied to {copy} before: {why}; nothing was changed")]
+    #[error(
+        "the database is to be brought up to date, and could not be copied to {copy} before: {why}; nothing was changed"
+    )]
     NoCopy {
         /// Where the copy was to be.
         copy: String,

@@ -180,11 +180,7 @@ async fn lock_ids<D: Db>(db: &D, events: &[&Mapped]) -> Result<(), StoreError> {
     db.lock(&locks).await
 }
 
-pub(super) async fn post<D: Db>(
-    db: &D,
-    event: &Mapped,
-    people: &mut BTreeSet<PersonKey>,
-) -> Result<(), StoreError> {
+pub(super) async fn post<D: Db>(db: &D, event: &Mapped, people: &mut BTreeSet<PersonKey>) -> Result<(), StoreError> {
     forget(db, event.id, people).await?;
     let sql = "UPDATE events SET reading = ?2, snapshot_event = COALESCE(snapshot_event, ?3) WHERE id = ?1";
     db.execute(sql, values![event.id.0, event.reader, event.snapshot_event.as_ref()]).await?;

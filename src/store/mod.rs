@@ -20,6 +20,7 @@ mod people;
 mod placing;
 mod postgres;
 mod queue;
+mod readings;
 mod realms;
 mod rows;
 mod set_back;
@@ -46,6 +47,7 @@ pub use operate::{Action, ActionError, Pruned};
 pub use overdue::OVERDUE_EVENTS_MAX;
 pub use placing::KIN_MAX;
 pub use queue::{AttemptRecord, Leased, Settlement};
+pub use readings::{CallNews, Changed, Preview};
 pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 
 use crate::domain::database::ServerUrl;

@@ -159,10 +159,12 @@ impl Dialect {
     pub(super) fn go_on_after_the_last(self, table: &str, column: &str) -> Option<String> {
         match self {
             Self::Sqlite => None,
-            // Neither a column without a sequence nor a table without rows gives anything to set.
-            Self::Postgres => Some(format!(
-                "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), (SELECT MAX({column}) FROM {table}))"
-            )),
+            // Only an `id` is counted by the database. A table without rows gives nothing to set.
+            Self::Postgres => (column == "id").then(|| {
+                format!(
+                    "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), (SELECT MAX({column}) FROM {table}))"
+                )
+            }),
         }
     }
 

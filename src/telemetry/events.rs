@@ -173,7 +173,10 @@ pub fn store_opened(home: &Home) {
 
 /// An endpoint belongs to another account than before, by the configuration: what is stored of it was moved there.
 pub fn rescoped(endpoint: &str) {
-    tracing::info!(endpoint, "endpoint {endpoint}: what is stored of it now belongs to the account that `account` names");
+    tracing::info!(
+        endpoint,
+        "endpoint {endpoint}: what is stored of it now belongs to the account that `account` names"
+    );
 }
 
 /// An update changed the rules: what was still to be sent was worked out anew.

@@ -52,7 +52,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "http",
-        &["clock", "config", "domain", "intake", "providers", "store", "tasks", "telemetry"],
+        &["clock", "config", "domain", "intake", "mapping", "providers", "store", "tasks", "telemetry"],
         "it answers requests; ask the store, which wakes whoever acts",
     ),
     (

@@ -1,5 +1,7 @@
 //! `events`: what came in, what it meant, and reading it anew.
 
+mod changed;
+
 use serde_json::Value;
 
 use super::{Api, Bridge, chosen, given, items, read_on, state, text, when};
@@ -66,13 +68,22 @@ struct Show {
 }
 
 #[derive(clap::Args)]
-struct Remap {
+pub(super) struct Remap {
     #[command(flatten)]
     bridge: Bridge,
     #[command(flatten)]
     filter: Filter,
     /// evt_17, or the provider's id; several, or a filter instead
     ids: Vec<String>,
+    /// All that this version reads otherwise than the one that read it: shows them, and what would follow
+    #[arg(long, conflicts_with_all = ["ids", "state", "event_type", "endpoint"])]
+    changed: bool,
+    /// With --changed: show, and change nothing
+    #[arg(long, requires = "changed", conflicts_with = "yes")]
+    dry_run: bool,
+    /// With --changed: read them anew
+    #[arg(long, requires = "changed")]
+    yes: bool,
 }
 
 impl Filter {
@@ -183,6 +194,9 @@ fn fact(fact: &Value) -> String {
 
 async fn remap(args: Remap) -> anyhow::Result<Verdict> {
     let api = Api::new(&args.bridge)?;
+    if args.changed {
+        return changed::remap(&api, &args).await;
+    }
     let ids = chosen(&api, "events", args.ids, &args.filter.given()).await?;
     let refused = api.act_on_all("events", &ids, "remap").await?;
     Ok(if refused == 0 { Verdict::Fine } else { Verdict::NotFine })

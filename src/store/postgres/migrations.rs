@@ -15,7 +15,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0004_waits.sql"),
     concat!(
         include_str!("../../../migrations/postgres/0005_scopes.sql"),
-        include_str!("../../../migrations/postgres/rescope.sql")
+        include_str!("../../../migrations/postgres/rescope.sql"),
+        include_str!("../../../migrations/postgres/0005_indexes.sql")
     ),
     include_str!("../../../migrations/postgres/0006_attention.sql"),
     include_str!("../../../migrations/postgres/0007_more_lookups.sql"),

@@ -16,7 +16,16 @@ async fn add(store: &Store, from: usize, count: usize, email: &str) {
             ..fact(Some(email), Matter::Link(crate::domain::fact::Link::default()))
         }));
         let (endpoint, business) = ("stripe".to_owned(), "biz_1".to_owned());
-        events.push(Mapped { id, endpoint, business, realm: "stripe".into(), snapshot_event: None, reader: 2, received_at: now(), reading });
+        events.push(Mapped {
+            id,
+            endpoint,
+            business,
+            realm: "stripe".into(),
+            snapshot_event: None,
+            reader: 2,
+            received_at: now(),
+            reading,
+        });
     }
     store.post(events, now()).await.unwrap();
 }

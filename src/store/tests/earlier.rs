@@ -11,6 +11,7 @@ in_both! {
     an_account_that_is_named_later_makes_two_endpoints_one
     a_paused_route_is_probed_once_after_each_start
     an_event_that_points_at_another_ends_when_that_is_recorded
+    what_todays_reading_would_change_is_shown_and_not_written
 }
 
 const LEFT: [&str; 2] = [
@@ -273,6 +274,40 @@ async fn an_event_that_points_at_another_ends_when_that_is_recorded(place: Place
     assert_eq!(state_of(&store, first).await, told);
     assert_eq!(state_of(&store, elsewhere).await, lacks, "another endpoint's");
     assert_eq!(store.next_lookup(vec!["stripe".into()]).await.unwrap(), None, "nothing is asked for");
+}
+
+async fn what_todays_reading_would_change_is_shown_and_not_written(place: Place) {
+    let store = place.open().await;
+    let mapped = |id, reading, reader| Mapped {
+        id,
+        endpoint: "stripe".into(),
+        business: "biz_1".into(),
+        realm: "stripe".into(),
+        received_at: now(),
+        reading,
+        reader,
+        snapshot_event: None,
+    };
+    let sold = |n: i64| Reading::Fact(Box::new(payment(&format!("in_{n}"), Some("jane@example.com"), "2026-01-10")));
+    let (a, b) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
+    store.post(vec![mapped(a, Reading::Ignored(Reason::UnknownType), 1), mapped(b, sold(2), 1)], now()).await.unwrap();
+    assert_eq!(deliver(&store, now()).await.len(), 1);
+    let old = store.read_before(2, EventId(0)).await.unwrap();
+    assert_eq!(old.iter().map(|e| e.id).collect::<Vec<_>>(), [a, b]);
+    let before = deliveries(&store).await;
+    let preview = store.preview(vec![mapped(a, sold(1), 2), mapped(b, sold(2), 2)], now()).await.unwrap();
+    let unread = (EventState::Ignored, Some(Reason::UnknownType));
+    let then = (EventState::Mapped, None);
+    assert_eq!(preview.events, [Changed { id: a, now: unread, then }], "the other is read as it was");
+    assert_eq!(preview.calls.len(), 1);
+    let call = &preview.calls[0].delivery;
+    assert_eq!((call.id, call.state, call.reason), (None, DeliveryState::Held, Some(Reason::SameDayPayment)));
+    assert_eq!((state_of(&store, a).await, deliveries(&store).await), (unread, before), "nothing was written");
+    assert_eq!(store.read_before(2, EventId(0)).await.unwrap().len(), 2);
+    store.remap(a).await.unwrap();
+    store.post(vec![mapped(a, sold(1), 2)], now()).await.unwrap();
+    let old = store.read_before(2, EventId(0)).await.unwrap();
+    assert_eq!(old.iter().map(|e| e.id).collect::<Vec<_>>(), [b]);
 }
 
 #[tokio::test]
