@@ -155,7 +155,7 @@ fn what_an_update_reads_otherwise_is_shown_first() {
     assert_eq!(house.run(&["events", "remap", "--changed"]).code, Some(1), "not without --yes");
     house.run(&["events", "list", "--state", "ignored"]).succeeds().stdout.find("unknown_type").unwrap();
     house.run(&["events", "remap", "--changed", "--yes"]).succeeds();
-    house.until(&["events", "remap", "--changed", "--json"], "\"events\":[]");
+    house.until(&["events", "remap", "--changed", "--json"], "\"events\": []");
     house.bridge.ends_well_on("TERM");
 }
 

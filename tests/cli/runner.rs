@@ -33,6 +33,10 @@ impl Dir {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
+    pub fn path(&self) -> &std::path::Path {
+        self.0.path()
+    }
+
     pub fn write(&self, name: &str, text: &str) {
         let path = self.0.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
