@@ -37,7 +37,7 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
 pub(super) fn first_code(person: &Person, mode: Mode) -> Option<&KnownFact> {
     let with_code = person.facts.iter().filter(|f| f.fact.mode == mode && f.fact.code.is_some());
     // Of two at the same time the order of arrival must not decide.
-    with_code.min_by_key(|f| (f.fact.at, f.fact.code.clone(), f.event))
+    with_code.min_by_key(|f| (f.fact.at, f.fact.code.clone(), f.fact.code_at, f.event))
 }
 
 /// Whether something went wrong with a call that Refairn has.

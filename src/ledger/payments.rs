@@ -101,7 +101,7 @@ fn settle_on_one(draft: &mut Draft<'_>, sale: &Sale<'_>) -> Subject {
     let kept = subjects().find(sent).unwrap_or(&sale.subject).clone();
     for other in subjects().filter(|s| **s != kept) {
         let Some(delivery) = draft.find_mut(other) else { continue };
-        if delivery.is_unsent() {
+        if delivery.is_unsent() || delivery.state == DeliveryState::Cancelled {
             delivery.state = DeliveryState::Superseded;
             delivery.reason = Some(Reason::AlreadyReported);
             delivery.attention = false;

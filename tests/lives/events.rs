@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::life::{Act, Fate, Life, Paid, Payer, Price, What, Why};
+use crate::life::{Act, Charges, Fate, Life, Paid, Payer, Price, What, Why};
 use crate::{paystack, stripe};
 
 /// One webhook, however often it comes.
@@ -83,10 +83,10 @@ pub(crate) fn rfc3339(at: i64) -> String {
 }
 
 /// What was refunded of a bill up to and including this act.
-pub(crate) fn refunded_so_far(life: &Life, act: &Act, of: &str) -> i64 {
+pub(crate) fn refunded_so_far(life: &Life, act: &Act, of: &str, of_charge: usize) -> i64 {
     let earlier = life.acts.iter().filter(|a| a.payer == act.payer && (a.at, a.n) <= (act.at, act.n));
     let minors = earlier.filter_map(|a| match &a.what {
-        What::Refund { bill, minor, .. } if bill == of => Some(*minor),
+        What::Refund { bill, minor, charge, foreign: false, .. } if bill == of && *charge == of_charge => Some(*minor),
         _ => None,
     });
     minors.sum()
@@ -94,7 +94,11 @@ pub(crate) fn refunded_so_far(life: &Life, act: &Act, of: &str) -> i64 {
 
 /// When the money of a payment came.
 pub(crate) fn paid_at(act: &Act, paid: &Paid) -> i64 {
-    if paid.why == Why::Delayed { act.at + 2 * crate::life::DAY + 977 } else { act.at }
+    match (paid.why, paid.charges) {
+        (Why::Delayed, _) => act.at + 2 * crate::life::DAY + 977,
+        (_, Charges::Hold) => act.at + crate::life::DAY,
+        _ => act.at,
+    }
 }
 
 /// One line that says what an act is.
@@ -105,21 +109,33 @@ pub(crate) fn describe(life: &Life, act: &Act) -> String {
     let email = act.email.map_or_else(|| "no e-mail".to_owned(), |spelling| format!("{spelling:?} e-mail"));
     let code = act.code.map_or_else(String::new, |(code, place)| format!(", code {code} ({place:?})"));
     let what = match &act.what {
-        What::SignUp { created } => format!("signs up ({})", if *created { "created" } else { "updated" }),
+        What::SignUp { created, referred } => {
+            format!(
+                "signs up ({}{})",
+                if *created { "created" } else { "updated" },
+                if *referred { ", referred" } else { "" }
+            )
+        }
         What::Checkout { sub, bill, .. } => format!("checks out {sub}, {bill}"),
         What::Paid(p) => {
             let sub = p.sub.as_deref().unwrap_or("no subscription");
             let again = if p.twice { ", told twice" } else { "" };
             let link = if p.linked { ", linked" } else { "" };
-            format!("pays {} {} for {} ({:?}, {:?}, {sub}{again}{link})", p.minor, p.currency, p.bill, p.why, p.price)
+            format!(
+                "pays {} {} for {} ({:?}, {:?}, {sub}{again}{link}, {:?})",
+                p.minor, p.currency, p.bill, p.why, p.price, p.charges
+            )
         }
         What::Free { bill, sub, covered, .. } => format!("pays nothing for {bill} of {sub}, covered: {covered}"),
         What::Declined { bill, sub, first, .. } => {
             format!("fails to pay {bill} of {sub}{}", if *first { ", the first" } else { "" })
         }
         What::Stands { sub, word, price, .. } => format!("{sub} is {word:?} ({price:?})"),
-        What::Refund { bill, id, minor, fate } => format!("refund {id} of {minor} for {bill}: {fate:?}"),
-        What::Dispute { bill, id, fate } => format!("dispute {id} of {bill}: {fate:?}"),
+        What::Refund { bill, id, minor, fate, charge, foreign } => {
+            let money = if *foreign { ", in another currency" } else { "" };
+            format!("refund {id} of {minor} for {bill}, charge {charge}: {fate:?}{money}")
+        }
+        What::Dispute { bill, id, fate, charge } => format!("dispute {id} of {bill}, charge {charge}: {fate:?}"),
     };
     format!("{} #{:<2} {who}: {what} [{email}{code}]", rfc3339(act.at), act.n)
 }

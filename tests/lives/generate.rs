@@ -1,5 +1,7 @@
 //! Makes a life from its number.
 
+#[path = "purchases.rs"]
+mod purchases;
 #[path = "takebacks.rs"]
 mod takebacks;
 
@@ -9,7 +11,9 @@ use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::Mode;
 
 use crate::chance::Chance;
-use crate::life::{Act, BEGIN, DAY, Fate, HOUR, LIFE_MAX, Life, Paid, Payer, Place, Price, Spelling, What, Why, Word};
+use crate::life::{
+    Act, BEGIN, Charges, DAY, HOUR, LIFE_MAX, Life, Paid, Payer, Place, Price, Spelling, What, Why, Word,
+};
 
 /// The agents' codes, all of them known to Refairn.
 const CODES: &[&str] = &["ADA10", "BAYO-15", "chidi_20", "x.9", "48213"];
@@ -113,7 +117,12 @@ impl Author {
         let stripe = self.chance.percent(62);
         let provider = if stripe { ProviderKind::Stripe } else { ProviderKind::Paystack };
         let account = (stripe && self.chance.percent(15)).then_some("acct_1Market");
-        let mode = if self.chance.percent(12) { Mode::Test } else { Mode::Live };
+        let first = self.life.payers.first().map(|payer| payer.mode);
+        let mode = match first.filter(|_| !self.chance.percent(10)) {
+            Some(mode) => mode,
+            None if self.chance.percent(12) => Mode::Test,
+            None => Mode::Live,
+        };
         let new_shape = self.chance.percent(50);
         let guest = stripe && self.chance.percent(8);
         self.life.payers.push(Payer { provider, account, mode, customer: None, new_shape });
@@ -136,39 +145,6 @@ impl Author {
         self.chance.pick(&[10_000, 29_000, 29_990, 100_000, 450_000, odd.max(10_000)])
     }
 
-    fn one_offs(&mut self, payer: usize, mut at: i64) {
-        let (minor, currency) = (self.minor(), self.currency(payer));
-        for _ in 0..self.chance.pick(&[1, 1, 1, 2, 3]) {
-            let stripe = self.life.payers[payer].is_stripe();
-            let roll = self.chance.below(10);
-            let why = match (stripe, roll) {
-                (true, 0..2) => Why::Delayed,
-                (false, 0..2) => Why::CardCheck,
-                _ => Why::OneOff,
-            };
-            let bill = self.id(payer, if stripe { "pi" } else { "ref" });
-            let checks = why == Why::CardCheck;
-            let (minor, currency) = if checks { (5_000, "NGN") } else { (minor, currency) };
-            let paid = Paid {
-                bill: bill.clone(),
-                sub: None,
-                minor,
-                currency,
-                price: Price::Basic,
-                why,
-                twice: false,
-                linked: false,
-            };
-            let code = self.coded(payer, 50);
-            self.act(payer, at, What::Paid(paid)).code = code;
-            if checks {
-                let id = self.id(payer, "re");
-                self.act(payer, at + 20, What::Refund { bill, id, minor, fate: Fate::Done });
-            }
-            at += 60 + self.chance.span(12 * DAY);
-        }
-    }
-
     fn stripe_subscription(&mut self, payer: usize, at: i64) {
         let (id, price) = (self.id(payer, "sub"), self.chance.pick(&[Price::Basic, Price::Basic, Price::Plus]));
         let (minor, currency) = (self.minor(), self.currency(payer));
@@ -177,7 +153,7 @@ impl Author {
         if self.chance.percent(50) {
             let code = self.coded(payer, 15).map(|(code, _)| (code, Place::Metadata));
             let created = self.chance.percent(85);
-            self.act(payer, sub.at, What::SignUp { created }).code = code;
+            self.act(payer, sub.at, What::SignUp { created, referred: false }).code = code;
             sub.at += 1 + self.chance.span(2 * DAY);
         }
         let bill = self.id(payer, "in");
@@ -188,6 +164,12 @@ impl Author {
         }
         if self.begin(&mut sub, bill) {
             self.periods(&mut sub);
+        }
+        if self.code.is_none() && self.chance.percent(20) {
+            // An agent comes by after some payments, and before others.
+            let at = sub.at - self.chance.span(20 * DAY).min(sub.at - BEGIN - DAY);
+            let code = (self.chance.pick(CODES), Place::Metadata);
+            self.act(payer, at, What::SignUp { created: false, referred: true }).code = Some(code);
         }
     }
 
@@ -332,7 +314,15 @@ impl Author {
     fn pay(&mut self, sub: &Sub, bill: String, why: Why) {
         let (twice, linked) = (self.chance.percent(40), self.chance.percent(60));
         let Sub { minor, currency, price, .. } = *sub;
-        let paid = Paid { bill, sub: Some(sub.id.clone()), minor, currency, price, why, twice, linked };
+        let payer = &self.life.payers[sub.payer];
+        // Only since the new shape an invoice has several charges.
+        let charges = match (payer.is_stripe() && payer.new_shape, self.chance.below(12)) {
+            (true, 0) => Charges::Parts,
+            (true, 1) => Charges::Twice,
+            _ => Charges::One,
+        };
+        let linked = linked || charges != Charges::One;
+        let paid = Paid { bill, sub: Some(sub.id.clone()), minor, currency, price, why, twice, linked, charges };
         self.act(sub.payer, sub.at, What::Paid(paid)).code = None;
         self.with_code(sub);
     }
@@ -351,40 +341,5 @@ impl Author {
     fn with_code(&mut self, sub: &Sub) {
         let code = self.code.filter(|_| sub.coded).map(|code| (code, Place::Metadata));
         self.life.acts.last_mut().expect("an act").code = code;
-    }
-
-    fn paystack_subscription(&mut self, payer: usize, at: i64) {
-        let (id, price) = (self.id(payer, "SUB"), self.chance.pick(&[Price::Basic, Price::Basic, Price::Plus]));
-        let (minor, currency) = (self.minor(), self.currency(payer));
-        let mut sub = Sub { payer, id, price, minor, currency, coded: false, at };
-        let bill = self.id(payer, "ref");
-        self.pay(&sub, bill, Why::First);
-        self.life.acts.last_mut().expect("an act").code = self.coded(payer, 80);
-        sub.at += self.chance.between(1, 4);
-        self.stands(&sub, Word::Active, None);
-        let period = self.chance.pick(&[2 * HOUR, DAY, 7 * DAY, 7 * DAY, 14 * DAY]);
-        for _ in 0..self.chance.pick(&[0, 0, 1, 1, 2, 3]) {
-            sub.at += period;
-            if sub.at > BEGIN + LIFE_MAX - 12 * DAY {
-                break;
-            }
-            let bill = self.id(payer, "ref");
-            if self.chance.percent(20) {
-                self.declined(&sub, bill.clone(), false);
-                sub.at += 60 + self.chance.span(3 * DAY);
-                if !self.chance.percent(70) {
-                    return;
-                }
-            }
-            self.pay(&sub, bill, Why::Renewal);
-        }
-        if self.chance.percent(50) {
-            sub.at += 60 + self.chance.span(5 * DAY);
-            self.stands(&sub, Word::Ending, None);
-            sub.at += 60 + self.chance.span(5 * DAY);
-            if self.chance.percent(80) {
-                self.stands(&sub, Word::Ended, None);
-            }
-        }
     }
 }

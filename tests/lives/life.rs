@@ -4,6 +4,8 @@
 use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::Mode;
 
+use crate::support::BUSINESS;
+
 /// When the first world begins, in seconds since 1970: 2026-03-01T00:00:00Z.
 pub(crate) const BEGIN: i64 = 1_772_323_200;
 pub(crate) const HOUR: i64 = 3600;
@@ -79,6 +81,8 @@ pub(crate) enum What {
     /// Stripe's `customer.created`, `.updated`.
     SignUp {
         created: bool,
+        /// The code came just now: the customer was referred late.
+        referred: bool,
     },
     /// The checkout session that begins a subscription.
     Checkout {
@@ -116,12 +120,17 @@ pub(crate) enum What {
         id: String,
         minor: i64,
         fate: Fate,
+        /// Which of the payment's charges it is of.
+        charge: usize,
+        /// It is told in another currency than the payment.
+        foreign: bool,
     },
     /// The bank takes it all back, or tries to.
     Dispute {
         bill: String,
         id: String,
         fate: Fate,
+        charge: usize,
     },
 }
 
@@ -139,6 +148,52 @@ pub(crate) struct Paid {
     pub(crate) twice: bool,
     /// Told which payment intent paid it (Stripe, new shape), or announced by an invoice (Paystack).
     pub(crate) linked: bool,
+    pub(crate) charges: Charges,
+}
+
+/// How the money of a payment came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Charges {
+    One,
+    /// An invoice that was paid in two parts.
+    Parts,
+    /// An invoice that was paid twice by mistake.
+    Twice,
+    /// By a checkout that lets an invoice be made afterwards, which reports the payment, too.
+    Receipt,
+    /// More was held than was taken.
+    Hold,
+}
+
+impl Paid {
+    /// What each charge brought.
+    pub(crate) fn charged(&self) -> Vec<i64> {
+        match self.charges {
+            Charges::One | Charges::Receipt | Charges::Hold => vec![self.minor],
+            Charges::Parts => vec![self.minor / 3, self.minor - self.minor / 3],
+            Charges::Twice => vec![self.minor, self.minor],
+        }
+    }
+
+    /// What a charge's payment intent is called.
+    pub(crate) fn intent(&self, charge: usize) -> String {
+        let bill = &self.bill;
+        match (self.sub.is_some(), charge) {
+            (true, 0) => format!("pi_{bill}"),
+            (true, charge) => format!("pi_{bill}x{charge}"),
+            (false, _) => bill.clone(),
+        }
+    }
+
+    /// What of a hold was never taken.
+    pub(crate) fn never_taken(&self) -> i64 {
+        if self.charges == Charges::Hold { self.minor / 2 } else { 0 }
+    }
+
+    /// The invoice that is made after the checkout.
+    pub(crate) fn receipt(&self) -> Option<String> {
+        (self.charges == Charges::Receipt).then(|| format!("in_{}", self.bill))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,12 +239,15 @@ pub(crate) enum Fate {
     DoneThenFailed,
     /// Nobody knows yet, but the money is withdrawn (a dispute), or not (a refund).
     Open,
+    /// A dispute that was lost, of which the bank gave a tenth back.
+    Reinstated,
 }
 
 impl Payer {
     /// The realm of its ids, as the bridge writes it.
     pub(crate) fn scope(&self) -> String {
-        format!("{}/{}/{}", self.provider.code(), self.account.unwrap_or(""), self.mode.code())
+        let realm = if self.is_stripe() { "stripe" } else { "paystack:paystack" };
+        format!("{realm}/{BUSINESS}/{}/{}", self.account.unwrap_or(""), self.mode.code())
     }
 
     pub(crate) fn is_stripe(&self) -> bool {
@@ -220,6 +278,11 @@ impl Life {
             What::Paid(paid) if paid.bill == bill && self.payer(act).scope() == scope => Some((act, paid)),
             _ => None,
         })
+    }
+
+    /// Whether something is known of the person from live mode, so that nothing of the test mode is told.
+    pub(crate) fn is_live(&self) -> bool {
+        self.acts.iter().any(|act| self.payer(act).mode == Mode::Live)
     }
 
     /// Whether an act is about a card check.

@@ -12,9 +12,12 @@ use rust_decimal::Decimal;
 
 use crate::drive::Seen;
 use crate::events::{Event, NAME, TYPED_NAME};
-use crate::life::Life;
+use crate::life::{DAY, Life};
 use crate::support::{MadeCall, Moment, Weather};
-use crate::truth::{self, Payment, Truth};
+use crate::truth::{self, Code, Payment, Truth};
+
+/// How long a status waits after its day: a payment of the last second of a day is heard a while later.
+const AFTER_ITS_DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(3);
 
 /// Everything that is wrong with what came of a life.
 pub(crate) fn complaints(life: &Life, events: &[Event], seen: &Seen, policy: &Policy) -> Vec<String> {
@@ -69,7 +72,12 @@ impl Judge<'_> {
 
     fn delivery_of(&self, payment: &Payment) -> Option<&Delivery> {
         self.seen.deliveries.iter().find(|d| match &d.subject {
-            Subject::Payment { scope, identity } => *scope == payment.scope && *identity == payment.bill,
+            Subject::Payment { scope, identity } => {
+                let own = *identity == payment.bill || payment.receipt.as_ref() == Some(identity);
+                // The other of two ids under which it was to be told.
+                let said = d.state == DeliveryState::Superseded && d.reason == Some(Reason::AlreadyReported);
+                *scope == payment.scope && own && !said
+            }
             Subject::Lead(_) | Subject::Status(_) => false,
         })
     }
@@ -112,6 +120,9 @@ impl Judge<'_> {
         for mode in [Mode::Live, Mode::Test] {
             let code = self.truth.codes.iter().any(|c| c.mode == mode && c.known.is_some());
             let lead = self.seen.deliveries.iter().find(|d| d.subject == Subject::Lead(mode));
+            if mode == Mode::Test && self.life.is_live() {
+                continue;
+            }
             if code && !lead.is_some_and(|d| d.state.is_told()) {
                 self.complain(format!("a code was known, but the {} customer was not told: {lead:?}", mode.code()));
             }
@@ -120,7 +131,12 @@ impl Judge<'_> {
 
     fn payment(&mut self, payment: &Payment) {
         let what = format!("payment {} {}", payment.scope, payment.bill);
-        let Some(delivery) = self.delivery_of(payment).cloned() else {
+        let found = self.delivery_of(payment).filter(|d| d.reason != Some(Reason::TestOfALiveCustomer)).cloned();
+        let Some(delivery) = found else {
+            // It may have been told before anything of the customer's came from live mode.
+            if payment.mode == Mode::Test && self.life.is_live() {
+                return;
+            }
             if payment.known.is_some() {
                 self.complain(format!("{what} was lost"));
             }
@@ -136,6 +152,10 @@ impl Judge<'_> {
                 let justified = match delivery.reason {
                     Some(Reason::SameDayPayment) => holder == Some(false),
                     Some(Reason::DayTakenByStatus) => holder == Some(true),
+                    // It may have got through before it was taken back.
+                    Some(Reason::ReversedOutcomeUnknown) => payment.all_taken_back(),
+                    Some(Reason::ReversedInAnotherCurrency) => payment.foreign.is_some(),
+                    Some(Reason::PaidBeforeReferral) => self.codes(payment).any(|code| !owes(code, payment)),
                     _ => false,
                 };
                 if !justified {
@@ -185,10 +205,14 @@ impl Judge<'_> {
         let sent = first.at;
         self.credited(payment, delivery, commission.is_some(), sent, what);
         self.waited(payment, first, what);
-        let taken = format!("{} of ", payment.taken_back.normalize());
-        let marked = delivery.reason == Some(Reason::Reversed) && delivery.attention;
+        let own = (!payment.taken_back.is_zero()).then(|| payment.taken_back.normalize().to_string());
+        let foreign = payment.foreign.map(|amount| format!("{} GBP", amount.normalize()));
+        let went_back: Vec<String> = own.into_iter().chain(foreign).collect();
+        let taken = format!("{} of ", went_back.join(" and "));
+        let nobodys = delivery.reason == Some(Reason::ReversedNobodyCredited) && commission.is_none();
+        let marked = delivery.reason == Some(Reason::Reversed) && delivery.attention || nobodys;
         let exactly = delivery.detail.as_ref().is_some_and(|d| d.starts_with(&taken));
-        if payment.taken_back.is_zero() == marked || (marked && !exactly) {
+        if went_back.is_empty() == marked || (marked && !exactly) {
             self.complain(format!(
                 "{what}: {} was taken back, it says {:?} {:?}",
                 payment.taken_back, delivery.reason, delivery.detail
@@ -200,11 +224,25 @@ impl Judge<'_> {
         }
     }
 
+    fn codes(&self, payment: &Payment) -> impl Iterator<Item = &Code> {
+        self.truth.codes.iter().filter(|c| c.mode == payment.mode)
+    }
+
     fn credited(&mut self, payment: &Payment, delivery: &Delivery, credited: bool, sent: Timestamp, what: &str) {
-        let codes = || self.truth.codes.iter().filter(|c| c.mode == payment.mode);
-        let in_time = codes().any(|c| c.known.is_some_and(|known| known <= sent));
-        let ever = codes().any(|c| c.known.is_some());
-        let says_so = matches!(delivery.reason, Some(Reason::ReferralCodeLate | Reason::Reversed));
+        // The first code counts. An agent who came by a day after the payment has no part in it.
+        let first = |codes: &mut dyn Iterator<Item = &Code>| {
+            codes.min_by_key(|c| (c.at, c.code)).is_some_and(|code| owes(code, payment))
+        };
+        // Nothing of the test mode is told since the customer was known from live mode, nor that a code came late.
+        if payment.mode == Mode::Test && self.life.is_live() {
+            return;
+        }
+        let in_time = first(&mut self.codes(payment).filter(|c| c.known.is_some_and(|known| known <= sent)));
+        let ever = first(&mut self.codes(payment).filter(|c| c.known.is_some()));
+        let says_so = matches!(
+            delivery.reason,
+            Some(Reason::ReferralCodeLate | Reason::Reversed | Reason::ReversedNobodyCredited)
+        );
         if in_time && !credited {
             self.complain(format!("{what} credited nobody, although the code was known in time"));
         } else if ever && !credited && !says_so {
@@ -234,9 +272,12 @@ impl Judge<'_> {
     /// No payment call that the life does not contain, and no day for two.
     fn nothing_else(&mut self) {
         let real = self.seen.held.iter().filter(|(p, _)| !p.amount.is_zero()).count();
-        let told =
-            self.truth.payments.iter().filter(|p| self.delivery_of(p).is_some_and(|d| d.state.is_told())).count();
-        if real != told {
+        let of = |wanted: &dyn Fn(&Delivery) -> bool| {
+            self.truth.payments.iter().filter(|p| self.delivery_of(p).is_some_and(wanted)).count()
+        };
+        let told = of(&|d| d.state.is_told());
+        let perhaps = of(&|d| d.reason == Some(Reason::ReversedOutcomeUnknown));
+        if real < told || real > told + perhaps {
             self.complain(format!("Refairn has {real} payments, {told} were told"));
         }
         let calls = self.payment_calls();
@@ -263,13 +304,14 @@ impl Judge<'_> {
                 .expect("a day")
                 .to_zoned(self.policy.time_zone.clone())
                 .expect("a time")
-                .timestamp();
-            // A call that is tried again after the clock was set back was due by the clock that began it.
-            if call.when.by_clock.max(call.when.at) < over {
-                self.complain(format!("a status before its day was over: {} at {:?}", call.body, call.when));
-            }
+                .timestamp()
+                + AFTER_ITS_DAY;
             // Once it may be at Refairn it cannot be taken back.
             let again = calls.iter().take(i).any(|c| c.perhaps && c.body == call.body);
+            // One that is tried again after the clock was set back was due by the clock that began it.
+            if !again && call.when.by_clock.max(call.when.at) < over {
+                self.complain(format!("a status before its day was over: {} at {:?}", call.body, call.when));
+            }
             let known = |p: &&Payment| {
                 !again && p.day == call.day && p.known.is_some_and(|known| known < call.when.at) && !p.in_question
             };
@@ -285,7 +327,8 @@ impl Judge<'_> {
 
     /// In the end Refairn knows what every subscription is.
     fn last_words(&mut self) {
-        for ((mode, product), word) in &self.truth.last {
+        let told = |mode: &str| mode == Mode::Live.code() || !self.life.is_live();
+        for ((mode, product), word) in self.truth.last.iter().filter(|((mode, _), _)| told(mode)) {
             let own = || self.truth.payments.iter().filter(|p| p.mode.code() == *mode && p.product == *product);
             let all_told = own()
                 .all(|p| self.delivery_of(p).is_some_and(|d| d.state.is_told() || d.state == DeliveryState::Cancelled));
@@ -300,6 +343,11 @@ impl Judge<'_> {
             }
         }
     }
+}
+
+/// Whether the agent of a code had a part in a payment. Where its events hardly tell, it may be.
+fn owes(code: &Code, payment: &Payment) -> bool {
+    code.since.is_none_or(|since| since - payment.at <= DAY)
 }
 
 fn told(call: &MadeCall) -> Told {

@@ -10,8 +10,8 @@ pub(crate) fn write(out: &mut Out<'_>) {
         What::Paid(paid) => paid_charge(out, &paid),
         What::Declined { bill, sub, minor, price, .. } => declined(out, &bill, &sub, minor, price),
         What::Stands { sub, word, price, .. } => stands(out, &sub, word, price),
-        What::Refund { bill, id, minor, fate } => refund(out, &bill, &id, minor, fate),
-        What::Dispute { bill, id, fate } => dispute(out, &bill, &id, fate),
+        What::Refund { bill, id, minor, fate, .. } => refund(out, &bill, &id, minor, fate),
+        What::Dispute { bill, id, fate, .. } => dispute(out, &bill, &id, fate),
         // Paystack has none of these.
         What::SignUp { .. } | What::Checkout { .. } | What::Free { .. } => {}
     }
@@ -126,7 +126,7 @@ fn refund(out: &mut Out<'_>, bill: &str, id: &str, minor: i64, fate: Fate) {
     match fate {
         Fate::Done | Fate::SlowlyDone => send(out, "refund.processed", later, refund("processed"), Tells::NOTHING),
         Fate::Failed | Fate::DoneThenFailed => send(out, "refund.failed", later, refund("failed"), Tells::NOTHING),
-        Fate::Open => {}
+        Fate::Open | Fate::Reinstated => {}
     }
 }
 
@@ -148,6 +148,6 @@ fn dispute(out: &mut Out<'_>, bill: &str, id: &str, fate: Fate) {
         Fate::Failed | Fate::DoneThenFailed => {
             send(out, "charge.dispute.resolve", at + 2 * DAY, dispute(Some("declined")), Tells::NOTHING)
         }
-        Fate::Open => {}
+        Fate::Open | Fate::Reinstated => {}
     }
 }

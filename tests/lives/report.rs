@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use refairn_bridge::domain::delivery::{Delivery, DeliveryState};
+use refairn_bridge::domain::reason::Reason;
+
 use crate::drive::{Batch, Seen, Way};
 use crate::events::{Event, describe};
 use crate::life::Life;
@@ -38,7 +41,13 @@ fn told(seen: &Seen) -> Vec<String> {
     let mut marks: Vec<String> = seen
         .deliveries
         .iter()
-        .map(|d| format!("{:?} of {} {:?}: {:?} {:?}", d.state, d.call.product(), d.call.day(), d.reason, d.detail))
+        .filter(|d| !never_asked_for(d))
+        .map(|d| {
+            // The number of a commission depends on who else is there.
+            let commission = d.receipt.as_ref().and_then(|r| r.commission_id.as_deref()).unwrap_or("commission");
+            let detail = d.detail.as_ref().map(|detail| detail.replace(commission, "…"));
+            format!("{:?} of {} {:?}: {:?} {detail:?}", d.state, d.call.product(), d.call.day(), d.reason)
+        })
         .collect();
     marks.sort();
     let earned = seen.held.iter().map(|(p, c)| {
@@ -46,6 +55,13 @@ fn told(seen: &Seen) -> Vec<String> {
         format!("on {} {} earned {earned:?}", p.payment_date, p.amount)
     });
     calls.chain(marks).chain(earned).collect()
+}
+
+/// A call that was to be made only as long as something else was not known: another id of the same payment, or that the
+/// customer of a test is a live one.
+fn never_asked_for(delivery: &Delivery) -> bool {
+    matches!(delivery.reason, Some(Reason::TestOfALiveCustomer))
+        || (delivery.state == DeliveryState::Superseded && delivery.reason == Some(Reason::AlreadyReported))
 }
 
 /// Runs one life in a world of its own.

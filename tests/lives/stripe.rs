@@ -3,12 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::events::{NAME, Out, TYPED_NAME, Tells, paid_at, price_id, refunded_so_far};
-use crate::life::{DAY, Fate, Paid, Place, Price, What, Why, Word};
+use crate::life::{Charges, DAY, Fate, Paid, Place, Price, What, Why, Word};
 use refairn_bridge::domain::event::Mode;
+
+/// No payment is in this currency.
+pub(crate) const FOREIGN: &str = "gbp";
 
 pub(crate) fn write(out: &mut Out<'_>) {
     match out.act.what.clone() {
-        What::SignUp { created } => sign_up(out, created),
+        What::SignUp { created, referred } => sign_up(out, created, referred),
         What::Checkout { session, sub, bill } => {
             let ids = json!({ "id": session, "mode": "subscription", "subscription": sub, "invoice": bill, "payment_intent": null, "payment_status": "paid", "amount_total": 100 });
             let object = checkout(out, ids, "usd");
@@ -37,12 +40,18 @@ pub(crate) fn write(out: &mut Out<'_>) {
             send(out, "invoice.payment_failed", out.act.at, object, Tells::ALL);
         }
         What::Stands { sub, word, price, trial_end } => stands(out, &sub, word, price, trial_end),
-        What::Refund { bill, id, minor, fate } => refund(out, &bill, &id, minor, fate),
-        What::Dispute { bill, id, fate } => dispute(out, &bill, &id, fate),
+        What::Refund { bill, id, minor, foreign: true, .. } => refund_elsewhere(out, &bill, &id, minor),
+        What::Refund { bill, id, minor, fate, charge, .. } => refund(out, &Back { bill, id, charge }, minor, fate),
+        What::Dispute { bill, id, fate, charge } => dispute(out, &Back { bill, id, charge }, fate),
     }
 }
 
 fn send(out: &mut Out<'_>, kind: &'static str, at: i64, object: Value, tells: Tells) {
+    send_changed(out, kind, at, object, None, tells);
+}
+
+/// Sends an event that says what its object was before.
+fn send_changed(out: &mut Out<'_>, kind: &'static str, at: i64, object: Value, before: Option<Value>, tells: Tells) {
     let payer = out.payer();
     let mut event = json!({
         "id": format!("evt_{}x{}x{}", out.life.number, out.act.n, out.part()),
@@ -58,6 +67,9 @@ fn send(out: &mut Out<'_>, kind: &'static str, at: i64, object: Value, tells: Te
     if let Some(account) = payer.account {
         event["account"] = json!(account);
     }
+    if let Some(before) = before {
+        event["data"]["previous_attributes"] = before;
+    }
     out.send(kind, at, &event, tells);
 }
 
@@ -66,7 +78,13 @@ fn metadata(out: &Out<'_>) -> Value {
     match out.act.code {
         Some((code, Place::Metadata)) => json!({ "plan": "x", "refairn_code": code }),
         Some((code, Place::OtherKey)) => json!({ "referralCode": code }),
-        Some((_, Place::ClientReference | Place::CustomField | Place::TextMetadata)) | None => json!({}),
+        // Words that say that there is no code.
+        Some((_, Place::ClientReference)) => json!({ "refairn_code": "undefined" }),
+        None if out.act.n % 3 == 0 => {
+            let word = ["null", "N/A", "undefined"][out.act.n as usize / 3 % 3];
+            json!({ "refairn_code": word })
+        }
+        Some((_, Place::CustomField | Place::TextMetadata)) | None => json!({}),
     }
 }
 
@@ -74,13 +92,14 @@ fn name(out: &Out<'_>) -> Option<&'static str> {
     out.act.email.map(|_| NAME)
 }
 
-fn sign_up(out: &mut Out<'_>, created: bool) {
+fn sign_up(out: &mut Out<'_>, created: bool, referred: bool) {
     let customer = json!({
         "id": out.payer().customer, "object": "customer", "email": out.life.spelled(out.act), "name": name(out),
         "metadata": metadata(out), "created": out.act.at, "currency": null, "livemode": true,
     });
     let kind = if created { "customer.created" } else { "customer.updated" };
-    send(out, kind, out.act.at, customer, Tells::ALL);
+    let before = referred.then(|| json!({ "metadata": { "refairn_code": null } }));
+    send_changed(out, kind, out.act.at, customer, before, Tells::ALL);
 }
 
 fn checkout(out: &Out<'_>, ids: Value, currency: &str) -> Value {
@@ -106,18 +125,57 @@ fn one_off(out: &mut Out<'_>, paid: &Paid) {
         "subscription": null, "payment_status": status, "amount_total": paid.minor })
     };
     let at = paid_at(out.act, paid);
-    if paid.why == Why::Delayed {
+    if paid.why == Why::Delayed || paid.charges == Charges::Hold {
         let object = checkout(out, session("unpaid"), paid.currency);
         send(out, "checkout.session.completed", out.act.at, object, Tells::ALL);
-        let object = checkout(out, session("paid"), paid.currency);
-        send(out, "checkout.session.async_payment_succeeded", at, object, Tells::ALL);
+        if paid.why == Why::Delayed {
+            let object = checkout(out, session("paid"), paid.currency);
+            send(out, "checkout.session.async_payment_succeeded", at, object, Tells::ALL);
+        }
     } else {
-        let object = checkout(out, session("paid"), paid.currency);
+        let mut object = checkout(out, session("paid"), paid.currency);
+        object["invoice_creation"] = json!({ "enabled": paid.charges == Charges::Receipt });
         send(out, "checkout.session.completed", at, object, Tells::ALL);
     }
-    let intent = json!({ "id": paid.bill, "object": "payment_intent", "amount_received": paid.minor, "currency": paid.currency,
-        "customer": out.payer().customer, "latest_charge": format!("ch_{}", paid.bill), "metadata": {} });
+    let intent = json!({ "id": paid.bill, "object": "payment_intent", "amount": paid.minor + paid.never_taken(),
+        "amount_received": paid.minor, "currency": paid.currency, "customer": out.payer().customer,
+        "latest_charge": format!("ch_{}", paid.bill), "metadata": {} });
     send(out, "payment_intent.succeeded", at, intent, Tells::NOTHING);
+    if let Some(id) = paid.receipt() {
+        receipt(out, paid, &id);
+    }
+    if paid.charges == Charges::Hold && out.act.n % 2 == 0 {
+        let charge = charge(out, paid, at, 0, 0);
+        send(out, "charge.refunded", at, charge, Tells::NOTHING);
+    }
+}
+
+/// The invoice that a checkout lets be made for its payment, and what ties the two.
+fn receipt(out: &mut Out<'_>, paid: &Paid, id: &str) {
+    let mut object = json!({
+        "id": id, "object": "invoice", "amount_due": paid.minor, "amount_paid": paid.minor, "amount_remaining": 0, "total": paid.minor,
+        "subtotal": paid.minor, "currency": paid.currency, "billing_reason": "manual", "starting_balance": 0,
+        "customer": out.payer().customer, "customer_email": out.life.spelled(out.act), "customer_name": name(out), "metadata": {},
+        "status": "paid", "status_transitions": { "paid_at": out.act.at }, "total_excluding_tax": paid.minor, "created": out.act.at + 1,
+        "lines": { "object": "list", "data": [{ "id": format!("il_{id}"), "object": "line_item", "amount": paid.minor,
+            "currency": paid.currency, "metadata": {} }] },
+    });
+    let new_shape = out.payer().new_shape;
+    if !new_shape {
+        object["payment_intent"] = json!(paid.bill);
+        object["paid"] = json!(true);
+    }
+    send(out, "invoice.paid", out.act.at + 2, object, Tells::EMAIL);
+    if new_shape {
+        link(out, id, &paid.bill, paid.minor, paid.currency);
+    }
+}
+
+fn link(out: &mut Out<'_>, invoice: &str, intent: &str, minor: i64, currency: &str) {
+    let object = json!({ "id": format!("inpay_{intent}"), "object": "invoice_payment", "invoice": invoice, "status": "paid",
+        "amount_paid": minor, "currency": currency, "payment": { "type": "payment_intent", "payment_intent": intent },
+        "status_transitions": { "paid_at": out.act.at } });
+    send(out, "invoice_payment.paid", out.act.at, object, Tells::NOTHING);
 }
 
 /// An invoice of a subscription.
@@ -152,10 +210,9 @@ fn paid_invoice(out: &mut Out<'_>, paid: &Paid) {
         send(out, "invoice.payment_succeeded", out.act.at + late, object, Tells::ALL);
     }
     if out.payer().new_shape && paid.linked {
-        let object = json!({ "id": format!("inpay_{}", paid.bill), "object": "invoice_payment", "invoice": paid.bill, "status": "paid",
-            "payment": { "type": "payment_intent", "payment_intent": format!("pi_{}", paid.bill) },
-            "status_transitions": { "paid_at": out.act.at } });
-        send(out, "invoice_payment.paid", out.act.at, object, Tells::NOTHING);
+        for (n, minor) in paid.charged().into_iter().enumerate() {
+            link(out, &paid.bill, &paid.intent(n), minor, paid.currency);
+        }
     }
 }
 
@@ -209,26 +266,40 @@ fn stands(out: &mut Out<'_>, sub: &str, word: Word, price: Price, trial_end: Opt
     send(out, kind, out.act.at, object, Tells::CODE);
 }
 
-fn refund(out: &mut Out<'_>, bill: &str, id: &str, minor: i64, fate: Fate) {
-    let (paid_act, paid) = out.life.paid(out.act.payer, bill).expect("a payment");
-    let intent = if paid.sub.is_some() { format!("pi_{bill}") } else { bill.to_owned() };
-    let currency = paid.currency;
-    let so_far = refunded_so_far(out.life, out.act, bill);
-    let refund = |status: &str| {
-        json!({ "id": id, "object": "refund", "amount": minor, "currency": currency, "charge": format!("ch_{bill}"),
-        "payment_intent": intent, "status": status })
-    };
+/// A refund or dispute, and of what.
+struct Back {
+    bill: String,
+    id: String,
+    charge: usize,
+}
+
+/// A payment's charge, of which so much was refunded.
+fn charge(out: &Out<'_>, paid: &Paid, paid_at: i64, n: usize, refunded: i64) -> Value {
+    let (minor, intent, never_taken) = (paid.charged()[n], paid.intent(n), paid.never_taken());
     let mut charge = json!({
-        "id": format!("ch_{bill}"), "object": "charge", "amount": paid.minor, "amount_captured": paid.minor, "amount_refunded": so_far,
-        "refunded": so_far >= paid.minor, "captured": true, "currency": currency, "customer": out.payer().customer,
-        "payment_intent": intent, "created": paid_at(paid_act, paid) - 2, "billing_details": { "email": null, "name": null },
+        "id": format!("ch_{intent}"), "object": "charge", "amount": minor + never_taken, "amount_captured": minor,
+        "amount_refunded": refunded + never_taken, "refunded": refunded >= minor, "captured": true, "currency": paid.currency,
+        "customer": out.payer().customer, "payment_intent": intent, "created": paid_at - 2,
+        "billing_details": { "email": null, "name": null },
     });
     if !out.payer().new_shape && paid.sub.is_some() {
-        charge["invoice"] = json!(bill);
+        charge["invoice"] = json!(paid.bill);
     }
+    charge
+}
+
+fn refund(out: &mut Out<'_>, of: &Back, minor: i64, fate: Fate) {
+    let (paid_act, paid) = out.life.paid(out.act.payer, &of.bill).expect("a payment");
+    let (intent, currency) = (paid.intent(of.charge), paid.currency);
+    let so_far = refunded_so_far(out.life, out.act, &of.bill, of.charge);
+    let refund = |status: &str| {
+        json!({ "id": of.id, "object": "refund", "amount": minor, "currency": currency, "charge": format!("ch_{intent}"),
+        "payment_intent": intent, "status": status })
+    };
+    let charge = charge(out, paid, paid_at(paid_act, paid), of.charge, so_far);
     let (begin, later) = (out.act.at, out.act.at + 2 * DAY);
     let (first, charged, last) = match fate {
-        Fate::Done => ("succeeded", true, None),
+        Fate::Done | Fate::Reinstated => ("succeeded", true, None),
         Fate::SlowlyDone => ("pending", true, Some(("refund.updated", "succeeded"))),
         Fate::Failed => ("pending", out.act.n % 2 == 0, Some(("refund.failed", "failed"))),
         Fate::DoneThenFailed => ("succeeded", true, Some(("refund.failed", "failed"))),
@@ -243,23 +314,38 @@ fn refund(out: &mut Out<'_>, bill: &str, id: &str, minor: i64, fate: Fate) {
     }
 }
 
-fn dispute(out: &mut Out<'_>, bill: &str, id: &str, fate: Fate) {
+/// A refund that is told in another currency than the payment.
+fn refund_elsewhere(out: &mut Out<'_>, bill: &str, id: &str, minor: i64) {
     let (_, paid) = out.life.paid(out.act.payer, bill).expect("a payment");
-    let intent = if paid.sub.is_some() { format!("pi_{bill}") } else { bill.to_owned() };
-    let (minor, currency) = (paid.minor, paid.currency);
+    let intent = paid.intent(0);
+    let refund = json!({ "id": id, "object": "refund", "amount": minor, "currency": FOREIGN, "charge": format!("ch_{intent}"),
+        "payment_intent": intent, "status": "succeeded" });
+    send(out, "refund.created", out.act.at, refund, Tells::NOTHING);
+}
+
+fn dispute(out: &mut Out<'_>, of: &Back, fate: Fate) {
+    let (_, paid) = out.life.paid(out.act.payer, &of.bill).expect("a payment");
+    let (minor, intent, currency) = (paid.charged()[of.charge], paid.intent(of.charge), paid.currency);
     let dispute = |status: &str| {
-        json!({ "id": id, "object": "dispute", "amount": minor, "currency": currency, "charge": format!("ch_{bill}"),
+        json!({ "id": of.id, "object": "dispute", "amount": minor, "currency": currency, "charge": format!("ch_{intent}"),
         "payment_intent": intent, "status": status })
     };
     let inquiry = fate == Fate::Failed && out.act.n % 2 == 0;
     let (opened, closed) = match (fate, inquiry) {
         (_, true) => ("warning_needs_response", Some("warning_closed")),
         (Fate::Failed, false) => ("needs_response", Some("won")),
-        (Fate::Done, false) => ("needs_response", Some("lost")),
+        (Fate::Done | Fate::Reinstated, false) => ("needs_response", Some("lost")),
         (Fate::Open | Fate::SlowlyDone | Fate::DoneThenFailed, false) => ("needs_response", None),
     };
-    send(out, "charge.dispute.created", out.act.at, dispute(opened), Tells::NOTHING);
+    let at = out.act.at;
+    send(out, "charge.dispute.created", at, dispute(opened), Tells::NOTHING);
     if let Some(status) = closed {
-        send(out, "charge.dispute.closed", out.act.at + 3 * DAY, dispute(status), Tells::NOTHING);
+        send(out, "charge.dispute.closed", at + 3 * DAY, dispute(status), Tells::NOTHING);
+    }
+    if fate == Fate::Reinstated {
+        let mut lost = dispute("lost");
+        lost["balance_transactions"] =
+            json!([{ "amount": -minor, "currency": currency }, { "amount": minor / 10, "currency": currency }]);
+        send(out, "charge.dispute.funds_reinstated", at + 3 * DAY + 60, lost, Tells::NOTHING);
     }
 }

@@ -1,6 +1,9 @@
 //! What must come of a life at Refairn, worked out from the acts alone: which payments there were, what of them was
 //! taken back, and what the customer's subscriptions are in the end. It shares no code with the bridge.
 
+#[path = "standing.rs"]
+mod standing;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -10,8 +13,7 @@ use refairn_bridge::domain::event::Mode;
 use rust_decimal::Decimal;
 
 use crate::events::{Event, paid_at, takes_back};
-use crate::life::{Act, Fate, Life, Paid, Payer, Price, What, Why, Word};
-use crate::paystack::says_when;
+use crate::life::{Act, Charges, Fate, Life, Paid, Payer, Price, What, Why};
 use crate::support::Moment;
 
 /// When an event is first there.
@@ -30,8 +32,12 @@ pub(crate) struct Payment {
     pub(crate) product: &'static str,
     pub(crate) amount: Decimal,
     pub(crate) currency: String,
+    /// The invoice that may report it in the place of its checkout.
+    pub(crate) receipt: Option<String>,
     /// What was taken back in the end.
     pub(crate) taken_back: Decimal,
+    /// What else was, in another currency.
+    pub(crate) foreign: Option<Decimal>,
     /// All of it was to be taken back for a while.
     pub(crate) in_question: bool,
     /// A subscription's first invoice: its checkout session may still come.
@@ -51,6 +57,10 @@ pub(crate) struct Payment {
 pub(crate) struct Code {
     pub(crate) mode: Mode,
     pub(crate) code: &'static str,
+    /// Since when the event's object is what it is, by the provider.
+    pub(crate) at: i64,
+    /// The object was made with it at the latest then, and so was the code; nothing where that is not told.
+    pub(crate) since: Option<i64>,
     /// The event came.
     pub(crate) heard: Timestamp,
     /// It came, and whose it is was known at the latest.
@@ -78,10 +88,11 @@ impl Payment {
 pub(crate) fn of(life: &Life, events: &[Event], arrivals: &Arrivals, zone: &TimeZone) -> Truth {
     let knowing = Knowing { life, events, arrivals };
     let payments = payments(&knowing, zone);
-    let last = last_words(&knowing, &payments);
+    let last = standing::last_words(&knowing, &payments);
     let codes = events.iter().filter_map(|e| {
         let mode = life.payers[e.payer].mode;
-        Some(Code { mode, code: e.code?, heard: knowing.arrival(e), known: knowing.known(e) })
+        let since = (!e.kind.starts_with("checkout.")).then_some(e.at);
+        Some(Code { mode, code: e.code?, at: e.at, since, heard: knowing.arrival(e), known: knowing.known(e) })
     });
     let nobodys = events.iter().filter(|e| knowing.known(e).is_none()).map(|e| (e.act, e.part)).collect();
     Truth { codes: codes.collect(), last, payments, nobodys }
@@ -144,7 +155,9 @@ fn payments(knowing: &Knowing<'_>, zone: &TimeZone) -> Vec<Payment> {
         if paid.why == Why::CardCheck {
             continue;
         }
-        let reports: Vec<&Event> = knowing.of_act(act).filter(reports).filter(|e| e.at >= paid_at(act, paid)).collect();
+        let captured = |e: &&Event| paid.charges == Charges::Hold && e.kind == "payment_intent.succeeded";
+        let reports = knowing.of_act(act).filter(|e| reports(e) || captured(e)).filter(|e| e.at >= paid_at(act, paid));
+        let reports: Vec<&Event> = reports.collect();
         let (taken_back, reversals_known) = taken_back(knowing, act, paid);
         let amount = |minor| standard(minor, paid.currency, payer);
         let at = paid_at(act, paid);
@@ -159,7 +172,9 @@ fn payments(knowing: &Knowing<'_>, zone: &TimeZone) -> Vec<Payment> {
             product: product(payer, paid.price),
             amount: amount(paid.minor),
             currency: paid.currency.to_uppercase(),
+            receipt: paid.receipt(),
             taken_back: amount(taken_back),
+            foreign: foreign(life, act, paid).map(|minor| Decimal::new(minor, 2)),
             in_question: in_question(life, act, paid),
             first_invoice: payer.is_stripe() && paid.sub.is_some() && paid.why == Why::First,
             heard: reports.iter().map(|e| knowing.arrival_by_clock(e)).min().expect("a report"),
@@ -187,16 +202,22 @@ fn taken_back(knowing: &Knowing<'_>, act: &Act, paid: &Paid) -> (i64, Option<Tim
     let (mut minor, mut heard) = (0, Some(Timestamp::MIN));
     for other in life.acts.iter().filter(|a| a.payer == act.payer) {
         let own = match &other.what {
-            What::Refund { bill, minor, fate, .. } if *bill == paid.bill => {
+            What::Refund { bill, minor, fate, foreign: false, .. } if *bill == paid.bill => {
                 if takes_back(*fate) {
                     *minor
                 } else {
                     0
                 }
             }
-            What::Dispute { bill, fate, .. } if *bill == paid.bill => {
-                // Stripe withdraws the money while a dispute is open.
-                if takes_back(*fate) || (stripe && *fate == Fate::Open) { paid.minor } else { 0 }
+            What::Dispute { bill, fate, charge, .. } if *bill == paid.bill => {
+                let charged = paid.charged()[*charge];
+                match fate {
+                    Fate::Reinstated => charged - charged / 10,
+                    // Stripe withdraws the money while a dispute is open.
+                    Fate::Open if stripe => charged,
+                    fate if takes_back(*fate) => charged,
+                    _ => 0,
+                }
             }
             _ => continue,
         };
@@ -206,7 +227,17 @@ fn taken_back(knowing: &Knowing<'_>, act: &Act, paid: &Paid) -> (i64, Option<Tim
     }
     // In the new shape, what ties a charge to its invoice is an event of its own.
     let link = knowing.of_act(act).map(|e| knowing.arrival(e)).max();
-    (minor, heard.zip(link).map(|(heard, link)| heard.max(link)))
+    // What was paid twice goes back first, and nobody misses it.
+    let surplus = paid.charged().iter().sum::<i64>() - paid.minor;
+    ((minor - surplus).max(0), heard.zip(link).map(|(heard, link)| heard.max(link)))
+}
+
+/// What was given back in another currency, in hundredths.
+fn foreign(life: &Life, act: &Act, paid: &Paid) -> Option<i64> {
+    life.acts.iter().filter(|a| a.payer == act.payer).find_map(|a| match &a.what {
+        What::Refund { bill, minor, foreign: true, .. } if *bill == paid.bill => Some(*minor),
+        _ => None,
+    })
 }
 
 fn in_question(life: &Life, act: &Act, paid: &Paid) -> bool {
@@ -233,157 +264,5 @@ fn product(payer: &Payer, price: Price) -> &'static str {
         (Mode::Test, _) => "prod_test",
         (Mode::Live, Price::Basic) => "prod_1",
         (Mode::Live, Price::Plus) => "prod_2",
-    }
-}
-
-/// A subscription while its acts are read.
-struct Standing {
-    status: Option<&'static str>,
-    /// Since when.
-    at: i64,
-    trial_end: i64,
-    price: Price,
-    /// That of its last payment counts.
-    price_paid: bool,
-    payer: usize,
-    /// A payment that was all taken back was the last word: whether the subscription goes on is for the provider to say.
-    doubtful: bool,
-    /// It was another product's before: what becomes of that one, nobody says.
-    left: Option<Price>,
-}
-
-/// The status of every product in the end.
-fn last_words(knowing: &Knowing<'_>, payments: &[Payment]) -> BTreeMap<(&'static str, &'static str), &'static str> {
-    let life = knowing.life;
-    let mut subs: BTreeMap<(String, String), Standing> = BTreeMap::new();
-    let mut acts: Vec<(i64, &Act)> = life.acts.iter().map(|a| (heard_at(knowing, a), a)).collect();
-    acts.sort_by_key(|(at, act)| (*at, act.n));
-    for (at, act) in acts {
-        let Some(sub) = act.what.subscription() else { continue };
-        let key = (life.payer(act).scope(), sub.to_owned());
-        let standing = subs.entry(key).or_insert(Standing {
-            status: None,
-            at,
-            trial_end: 0,
-            price: Price::Basic,
-            price_paid: false,
-            payer: act.payer,
-            doubtful: false,
-            left: None,
-        });
-        step(standing, act, at, payments, life.payer(act).is_stripe());
-    }
-    let mut last: BTreeMap<(&'static str, &'static str), Vec<(i64, &'static str)>> = BTreeMap::new();
-    let mut open = Vec::new();
-    for act in life.acts.iter().filter(|act| is_misdated(knowing, act)) {
-        let standing = act.what.subscription().and_then(|sub| subs.get(&(life.payer(act).scope(), sub.to_owned())));
-        open.extend(standing.map(|s| (life.payer(act).mode.code(), product(life.payer(act), s.price))));
-    }
-    for standing in subs.values() {
-        let payer = &life.payers[standing.payer];
-        let key = (payer.mode.code(), product(payer, standing.price));
-        open.extend(standing.left.map(|price| (payer.mode.code(), product(payer, price))));
-        open.extend(standing.doubtful.then_some(key));
-        open.extend(in_anothers_place(life, standing).then_some(key));
-        if let Some(status) = standing.status {
-            last.entry(key).or_default().push((standing.at, status));
-        }
-    }
-    last.retain(|key, _| !open.contains(key));
-    last.into_iter()
-        .filter_map(|((mode, product), subs)| {
-            let one_off = payments.iter().filter(|p| p.sub.is_none() && p.mode.code() == mode && p.product == product);
-            let one_off = one_off.filter(|p| !p.all_taken_back()).map(|p| p.at).max();
-            let changed = subs.iter().map(|(at, _)| *at).max();
-            let word = if one_off >= changed { "active" } else { strongest(&subs)? };
-            Some(((mode, product), word))
-        })
-        .collect()
-}
-
-/// Paystack's charges name the plan and not the subscription: another one's looks as if it made up for a failed one.
-fn in_anothers_place(life: &Life, standing: &Standing) -> bool {
-    let payer = &life.payers[standing.payer];
-    let paid = |a: &Act| matches!(&a.what, What::Paid(p) if p.price == standing.price && p.sub.is_some());
-    let alike =
-        |a: &&Act| paid(a) && life.payer(a).customer == payer.customer && life.payer(a).scope() == payer.scope();
-    !payer.is_stripe()
-        && standing.status == Some("past_due")
-        && life.acts.iter().filter(alike).any(|a| a.at >= standing.at)
-}
-
-fn strongest(subs: &[(i64, &'static str)]) -> Option<&'static str> {
-    let order = ["cancelled", "past_due", "trialing", "active"];
-    subs.iter().map(|(_, status)| *status).max_by_key(|s| order.iter().position(|o| o == s))
-}
-
-/// Some of Paystack's events do not say when.
-fn is_undated(life: &Life, act: &Act) -> bool {
-    let ended = matches!(act.what, What::Stands { word: Word::Ended, .. });
-    !life.payer(act).is_stripe() && ended && !says_when(act.n)
-}
-
-/// It does not say when, or only that it cannot be later than it came, and it came while the bridge's clock was wrong: what
-/// came of it then, nobody can tell.
-fn is_misdated(knowing: &Knowing<'_>, act: &Act) -> bool {
-    let mut arrivals = knowing.of_act(act).map(|e| knowing.arrival_by_clock(e));
-    let failed = !knowing.life.payer(act).is_stripe() && matches!(act.what, What::Declined { .. });
-    (is_undated(knowing.life, act) || failed) && arrivals.any(|when| !when.ahead().is_zero())
-}
-
-/// When an act counts: if it does not say so, when it comes, by the bridge's clock.
-fn heard_at(knowing: &Knowing<'_>, act: &Act) -> i64 {
-    if is_undated(knowing.life, act) {
-        return knowing.of_act(act).map(|e| knowing.arrival_by_clock(e).by_clock.as_second()).max().unwrap_or(act.at);
-    }
-    match &act.what {
-        What::Paid(paid) => paid_at(act, paid),
-        _ => act.at,
-    }
-}
-
-fn step(standing: &mut Standing, act: &Act, at: i64, payments: &[Payment], stripe: bool) {
-    let ended = standing.status == Some("cancelled");
-    let next = match &act.what {
-        What::Paid(paid) => {
-            let gone = payments.iter().any(|p| p.act == act.n && p.all_taken_back());
-            standing.doubtful = gone;
-            if standing.price_paid && standing.price != paid.price {
-                standing.left = Some(standing.price);
-            }
-            (standing.price, standing.price_paid) = (paid.price, true);
-            let trial = standing.status == Some("trialing") && standing.trial_end > at;
-            Some(if ended {
-                "cancelled"
-            } else if trial {
-                "trialing"
-            } else {
-                "active"
-            })
-        }
-        What::Free { covered, .. } => covered.then_some("active"),
-        What::Declined { first, .. } => (!first).then_some("past_due"),
-        What::Stands { word, trial_end, price, .. } => {
-            standing.trial_end = trial_end.unwrap_or(standing.trial_end);
-            if !standing.price_paid {
-                standing.price = *price;
-            }
-            match word {
-                Word::Incomplete => None,
-                // Paystack says that it will not renew, not since when, nor whether what was owed is paid.
-                Word::Ending if !stripe => None,
-                Word::Trialing => Some("trialing"),
-                Word::Active | Word::Resumed | Word::Ending => Some("active"),
-                Word::PastDue | Word::Unpaid | Word::Paused => Some("past_due"),
-                Word::Ended | Word::IncompleteExpired => Some("cancelled"),
-            }
-        }
-        What::SignUp { .. } | What::Checkout { .. } | What::Refund { .. } | What::Dispute { .. } => None,
-    };
-    if let Some(next) = next.filter(|_| !ended) {
-        if !matches!(act.what, What::Paid(_)) {
-            standing.doubtful = false;
-        }
-        (standing.status, standing.at) = (Some(next), at);
     }
 }
