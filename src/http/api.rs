@@ -172,7 +172,7 @@ pub(super) async fn stats(rooms: web::Data<Rooms>) -> Result<HttpResponse, Probl
     })))
 }
 
-fn showing(rooms: &Rooms) -> Showing<'_> {
+pub(super) fn showing(rooms: &Rooms) -> Showing<'_> {
     Showing { event_id: rooms.event_id, body_bytes_max: rooms.body_bytes_max, endpoints: rooms.endpoints.as_slice() }
 }
 

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::Rooms;
-use super::api::{number, parse};
+use super::api::{number, parse, showing};
 use super::json::DeliveryJson;
 use super::problem::Problem;
 use crate::domain::event::{EventId, EventState};
@@ -58,7 +58,7 @@ pub(super) async fn changed(rooms: web::Data<Rooms>, query: web::Query<Query>) -
     let preview = rooms.store.preview(mapped, rooms.clock.now()).await?;
     let events = preview.events.into_iter();
     let events = events.map(|e| EventJson { id: e.id.to_string(), now: e.now.into(), then: e.then.into() }).collect();
-    let view = |call: crate::store::CallNews| DeliveryView { business: call.key.business, delivery: call.delivery };
-    let calls = preview.calls.into_iter().map(|call| DeliveryJson::new(view(call), rooms.event_id)).collect();
+    let views = preview.calls.into_iter().map(|call| DeliveryView::planned(call.key.business, call.delivery));
+    let calls = views.map(|view| DeliveryJson::new(view, showing(&rooms))).collect();
     Ok(HttpResponse::Ok().json(Page { looked_at, events, calls, next }))
 }

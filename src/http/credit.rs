@@ -32,7 +32,7 @@ pub(super) fn looked_in(view: &DeliveryView, endpoints: &[Endpoint]) -> Option<V
     if view.delivery.fate() != Some(Fate::CreditedNobody) {
         return None;
     }
-    let mut names = vec![view.endpoint.as_str()];
+    let mut names: Vec<&str> = Some(view.endpoint.as_str()).filter(|name| !name.is_empty()).into_iter().collect();
     for searched in &view.searched {
         if !names.contains(&searched.endpoint.as_str()) {
             names.push(&searched.endpoint);

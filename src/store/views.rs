@@ -103,12 +103,20 @@ pub struct DeliveryView {
     pub business: String,
     /// The delivery.
     pub delivery: Delivery,
-    /// The endpoint of the event that led to it.
+    /// The endpoint of the event that led to it; empty when that is not known.
     pub endpoint: String,
     /// The referral code with which the customer was reported, or is to be.
     pub code: Option<String>,
     /// Of a payment that credited nobody: the customer's events that might have brought a code.
     pub searched: Vec<Searched>,
+}
+
+impl DeliveryView {
+    /// A call that is planned and not stored: what is known of the customer beside it is not looked for.
+    #[must_use]
+    pub const fn planned(business: String, delivery: Delivery) -> Self {
+        Self { business, delivery, endpoint: String::new(), code: None, searched: Vec::new() }
+    }
 }
 
 /// An event in which a referral code was looked for.

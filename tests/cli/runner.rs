@@ -38,7 +38,7 @@ impl Dir {
     }
 
     pub fn write(&self, name: &str, text: &str) {
-        let path = self.0.path().join(name);
+        let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         // A configuration with secrets in it is its owner's alone.
@@ -47,7 +47,7 @@ impl Dir {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_refairn-bridge"));
-        command.args(args).current_dir(self.0.path()).env_clear().stdin(Stdio::null());
+        command.args(args).current_dir(self.path()).env_clear().stdin(Stdio::null());
         command
     }
 
