@@ -97,8 +97,12 @@ async fn mapped_anew_the_corpus_comes_to_the_same_calls() {
         }
         assert_eq!(before, after);
     }
-    for (before, after) in events.iter().zip(world.all("events", "").await) {
-        assert_eq!(*before, after, "{}", names[before["id"].as_str().expect("an id")]);
+    for (mut before, mut after) in events.into_iter().zip(world.all("events", "").await) {
+        // What still waits is told of anew at the next look, within a minute.
+        for event in [&mut before, &mut after].into_iter().filter(|event| event["state"] == "waiting") {
+            event["needs_attention"].take();
+        }
+        assert_eq!(before, after, "{}", names[before["id"].as_str().expect("an id")]);
     }
     world.end().await;
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use refairn_bridge::domain::reason::{Reason, Stand};
 use serde_json::Value;
 
 use super::log;
@@ -35,6 +36,15 @@ pub fn event_is_explained(event: &Value) {
         assert!(event["reason"].is_string(), "no reason: {event}");
         assert!(event["explanation"].as_str().is_some_and(|e| e.len() > 20), "no explanation: {event}");
     }
+    stands_where_it_may(event, [Stand::Event, Stand::EventToSee]);
+}
+
+/// A reason stands on nothing but what its sentence is true of, and is to be seen only where it says so.
+fn stands_where_it_may(item: &Value, [quiet, to_see]: [Stand; 2]) {
+    let Some(reason) = item["reason"].as_str() else { return };
+    let stands = reason.parse::<Reason>().expect("a reason of the list").stands_on();
+    let may = stands.contains(&to_see) || (stands.contains(&quiet) && item["needs_attention"] == false);
+    assert!(may, "{reason} stands where it may not: {item}");
 }
 
 pub fn delivery_is_explained(delivery: &Value, may_be_open: bool) {
@@ -48,6 +58,7 @@ pub fn delivery_is_explained(delivery: &Value, may_be_open: bool) {
     if delivery["needs_attention"] == true {
         assert!(delivery["reason"].is_string(), "no reason: {delivery}");
     }
+    stands_where_it_may(delivery, [Stand::Delivery, Stand::DeliveryToSee]);
 }
 
 /// Every call that reached the sandbox is one of our deliveries, word for word.
