@@ -135,7 +135,7 @@ fn events_that_need_attention_are_listed_by_reason_and_endpoint() {
 fn what_an_update_reads_otherwise_is_shown_first() {
     let house = House::open();
     house.send("stripe/sequence/first-sale");
-    house.until(&["deliveries", "list", "--state", "delivered"], "payment-succeeded");
+    house.until(&["deliveries", "list", "--state", "delivered"], "49 USD");
     let read_by = |reading: u32| {
         // As a version with another reading would have left it.
         let db = rusqlite::Connection::open(house.dir.path().join("data/refairn-bridge.db")).unwrap();
