@@ -15,15 +15,15 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0004_waits.sql"),
     concat!(
         include_str!("../../../migrations/postgres/0005_scopes.sql"),
-        include_str!("../../../migrations/postgres/rescope.sql"),
-        include_str!("../../../migrations/postgres/0005_indexes.sql")
+        include_str!("rescope.sql"),
+        include_str!("indexes.sql")
     ),
     include_str!("../../../migrations/postgres/0006_attention.sql"),
     include_str!("../../../migrations/postgres/0007_more_lookups.sql"),
 ];
 
 /// Moves what stands under one scope to another.
-pub(super) const RESCOPE: &str = include_str!("../../../migrations/postgres/rescope.sql");
+pub(super) const RESCOPE: &str = include_str!("rescope.sql");
 
 /// The lock that a replica holds while it looks at the schema; any number that nothing else uses.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7230513498176001)";

@@ -13,16 +13,13 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0002_lookups.sql"),
     include_str!("../../../migrations/sqlite/0003_order.sql"),
     include_str!("../../../migrations/sqlite/0004_waits.sql"),
-    concat!(
-        include_str!("../../../migrations/sqlite/0005_scopes.sql"),
-        include_str!("../../../migrations/sqlite/rescope.sql")
-    ),
+    concat!(include_str!("../../../migrations/sqlite/0005_scopes.sql"), include_str!("rescope.sql")),
     include_str!("../../../migrations/sqlite/0006_attention.sql"),
     include_str!("../../../migrations/sqlite/0007_more_lookups.sql"),
 ];
 
 /// Moves what stands under one scope to another.
-pub(super) const RESCOPE: &str = include_str!("../../../migrations/sqlite/rescope.sql");
+pub(super) const RESCOPE: &str = include_str!("rescope.sql");
 
 /// How many migrations there are.
 pub(super) fn known() -> i64 {
