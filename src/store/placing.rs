@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, VecDeque};
 use super::StoreError;
 use super::people::put_outcome;
 use super::rows::micros;
-use super::sql::{Db, Lock, first, values};
+use super::sql::{Db, Lock, Row, first, values};
 use super::uniting::unite;
+use crate::domain::delivery::Subject;
 use crate::domain::event::EventId;
 use crate::domain::fact::{Fact, Matter};
 use crate::domain::person::PersonKey;
@@ -159,7 +160,7 @@ pub(super) async fn known<D: Db>(db: &D, scope: &str, key: &str) -> Result<Optio
     row.map(|mut row| row.text()).transpose()
 }
 
-/// Whose a fact is: a payment's first address stays; then its own; then what its ids tell.
+/// Whose a fact is: a payment's first address stays, and whom a call was made for; then its own; then what its ids tell.
 async fn whose<D: Db>(db: &D, placing: &Placing, keys: &[String]) -> Result<Option<String>, StoreError> {
     let fact = &placing.fact;
     if let Matter::Payment(payment) = &fact.matter {
@@ -173,6 +174,11 @@ async fn whose<D: Db>(db: &D, placing: &Placing, keys: &[String]) -> Result<Opti
                 return Ok(Some(email_key));
             }
         }
+    }
+    if let Matter::Subscription(_) = fact.matter
+        && let Some(email_key) = told_for(db, placing).await?
+    {
+        return Ok(Some(email_key));
     }
     let own = fact.email.as_ref().map(crate::domain::email::Email::key);
     let (first, rest) = keys.split_at(usize::from(fact.customer.is_some()).min(keys.len()));
@@ -193,6 +199,15 @@ async fn whose<D: Db>(db: &D, placing: &Placing, keys: &[String]) -> Result<Opti
         }
     }
     Ok(own)
+}
+
+/// For whom a change of status has a call already. One that is read anew stays with it: its subscription may have been
+/// paid under another address since.
+async fn told_for<D: Db>(db: &D, placing: &Placing) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT email_key FROM deliveries WHERE business = ?1 AND subject_key = ?2";
+    let subject = Subject::Status(placing.event).key("");
+    let mut row = first(db, sql, values![&placing.business, subject]).await?;
+    row.as_mut().map(Row::text).transpose()
 }
 
 /// Whether a reversal's customer was found through its payment.

@@ -127,8 +127,8 @@ async fn a_status_waits_for_its_day_whatever_the_clock_was_set_to(new: fn() -> S
         reason(&world, &email, "waiting_for_day_end").await;
         world.clock.set(noon);
         world.pass(2 * MINUTE);
-        world.drive(Duration::from_secs(11 * 3600)).await;
-        assert_eq!(statuses(&world).len(), 0, "the day is not over");
+        world.drive(Duration::from_secs(14 * 3600)).await;
+        assert_eq!(statuses(&world).len(), 0, "three hours after the day are not over");
         world.pass(HOUR);
         until("the status is told", async || (statuses(&world).len() == 1).then_some(())).await;
         world.idle().await;
@@ -144,15 +144,15 @@ async fn a_status_waits_for_its_day_in_todays_time_zone(new: fn() -> Setup) {
     world.idle().await;
     world.stripe(&cancelled(&sale, world.ago(60))).await;
     reason(&world, &email, "waiting_for_day_end").await;
-    // In Kathmandu the day ends at 18:15, in New York at 04:00.
-    assert_eq!(world.idle().await.map(|due| due.to_string()).as_deref(), Some("2026-06-15T18:15:00Z"));
+    // In Kathmandu the day ends at 18:15, in New York at 04:00; a status waits three hours more.
+    assert_eq!(world.idle().await.map(|due| due.to_string()).as_deref(), Some("2026-06-15T21:15:00Z"));
     let zone = jiff::tz::TimeZone::get("America/New_York").expect("a zone");
     world.config.policy.time_zone = zone.clone();
     world.config.endpoints.iter_mut().for_each(|endpoint| endpoint.rules.time_zone = zone.clone());
     world.restart().await;
-    world.drive(10 * HOUR).await;
-    assert_eq!(statuses(&world).len(), 0, "the day is not over in New York");
-    world.drive(7 * HOUR).await;
+    world.drive(18 * HOUR).await;
+    assert_eq!(statuses(&world).len(), 0, "the day of New York was over two hours ago");
+    world.drive(2 * HOUR).await;
     let told = statuses(&world);
     assert_eq!((told.len(), &told[0]["paymentDate"]), (1, &json!("2026-06-15")));
     world.end().await;
