@@ -48,8 +48,8 @@ struct HeldPayment {
 impl Verdict {
     /// Looks at everything; so many events were sent beside the load.
     pub(crate) async fn of(fleet: &Fleet, load: &Load, fresh: usize) -> Self {
-        let events = fleet.all("events").await;
-        let deliveries = fleet.all("deliveries").await;
+        let events = fleet.all("events", "").await;
+        let deliveries = fleet.all("deliveries", "").await;
         let mut verdict = Self { events: events.len(), calls: calls_made(&fleet.sandbox), ..Self::default() };
         verdict.every_answer_was_kept(&events, load, fresh);
         verdict.every_delivery_has_ended(&deliveries);
@@ -111,7 +111,7 @@ impl Verdict {
     fn every_delivery_has_ended(&mut self, deliveries: &[Value]) {
         for delivery in deliveries {
             let state = delivery["state"].as_str().unwrap_or_default();
-            let open = ["queued", "sending"].contains(&state);
+            let open = ["queued", "sending"].contains(&state) && !is_for_later(delivery);
             if open || (state != "delivered" && !delivery["reason"].is_string()) {
                 self.unexplained.push(delivery.to_string());
             }
@@ -181,7 +181,7 @@ impl Verdict {
             match (there, paid.taken_back) {
                 (0, false) => self.lost.push(format!("{what}: {delivery:?}")),
                 (0, true) if delivery.is_some_and(|d| d["reason"] == "reversed_before_sending") => {}
-                (1, true) if delivery.is_some_and(|d| d["reason"] == "reversed" && d["needs_attention"] == true) => {}
+                (1, true) if delivery.is_some_and(is_marked_as_reversed) => {}
                 (0 | 1, true) => self.unexplained.push(format!("{what}: taken back: {delivery:?}")),
                 (1, false) => {}
                 (_, _) => self.doubled.push(what),
@@ -262,4 +262,17 @@ fn held(sandbox: &Sandbox) -> BTreeMap<String, Held> {
 /// Whether a payment of this customer reached Refairn.
 pub(crate) fn has_paid(sandbox: &Sandbox, email: &str) -> bool {
     sandbox.look(|book| book.payments().iter().any(|p| p.customer_email == email))
+}
+
+/// Refairn was told before the payment was taken back: somebody has to see to it where an agent was credited.
+fn is_marked_as_reversed(delivery: &Value) -> bool {
+    let credited = delivery["response"]["commissionAmount"].as_str().is_some_and(|amount| amount != "0");
+    let reason = if credited { "reversed" } else { "reversed_nobody_credited" };
+    delivery["reason"] == reason && delivery["needs_attention"] == credited
+}
+
+/// A status waits for the end of the day on which it was heard, and a session's payment up to an hour for its invoice.
+pub(crate) fn is_for_later(delivery: &Value) -> bool {
+    let waits = ["waiting_for_day_end", "waiting_for_invoice"].iter().any(|reason| delivery["reason"] == *reason);
+    delivery["state"] == "queued" && waits
 }

@@ -14,7 +14,7 @@ use crate::fleet::{Fleet, get};
 use crate::kit::process::post;
 use crate::kit::samples::Sale;
 use crate::load::Providers;
-use crate::oracle::{Verdict, has_paid};
+use crate::oracle::{Verdict, has_paid, is_for_later};
 use crate::weather;
 
 /// How long a replica lives before it is killed, milliseconds.
@@ -192,8 +192,12 @@ impl Run {
     pub(crate) async fn judge(&mut self, name: &str) {
         until("everything has ended", REST_WAIT_MAX, async || {
             let Some(stats) = self.fleet.try_get("/api/v1/stats").await else { return false };
-            let open = [&stats["events"]["received"], &stats["deliveries"]["queued"], &stats["deliveries"]["sending"]];
-            open.iter().all(|n| n.as_i64().unwrap_or(0) == 0)
+            let open = [&stats["events"]["received"], &stats["deliveries"]["sending"]];
+            if open.iter().any(|n| n.as_i64().unwrap_or(0) > 0) {
+                return false;
+            }
+            let queued = self.fleet.all("deliveries", "state=queued").await;
+            queued.iter().all(is_for_later)
         })
         .await;
         let verdict = {
