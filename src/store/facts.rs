@@ -181,7 +181,7 @@ async fn lock_ids<D: Db>(db: &D, events: &[&Mapped]) -> Result<(), StoreError> {
 }
 
 pub(super) async fn post<D: Db>(db: &D, event: &Mapped, people: &mut BTreeSet<PersonKey>) -> Result<(), StoreError> {
-    forget(db, event.id, people).await?;
+    let before = forget(db, event.id, people).await?;
     let sql = "UPDATE events SET reading = ?2, snapshot_event = COALESCE(snapshot_event, ?3) WHERE id = ?1";
     db.execute(sql, values![event.id.0, event.reader, event.snapshot_event.as_ref()]).await?;
     thin::clear(db, event.id).await?;
@@ -210,19 +210,19 @@ pub(super) async fn post<D: Db>(db: &D, event: &Mapped, people: &mut BTreeSet<Pe
                 data
             ];
             db.execute(sql, row).await?;
-            let placing = Placing { event: event.id, business: event.business.clone(), scope, fact: (**fact).clone() };
+            let (business, fact) = (event.business.clone(), (**fact).clone());
+            let placing = Placing { event: event.id, business, scope, fact, before };
             place(db, placing, people).await
         }
     }
 }
 
-/// Removes what an earlier reading of the event left behind.
-async fn forget<D: Db>(db: &D, event: EventId, people: &mut BTreeSet<PersonKey>) -> Result<(), StoreError> {
+/// Removes what an earlier reading of the event left behind; whose it was by that reading.
+async fn forget<D: Db>(db: &D, event: EventId, people: &mut BTreeSet<PersonKey>) -> Result<Option<String>, StoreError> {
     let sql = "DELETE FROM facts WHERE event_id = ?1 RETURNING business, email_key";
-    if let Some(mut row) = first(db, sql, values![event.0]).await? {
-        let (business, email_key) = (row.text()?, row.text_option()?);
-        people.extend(email_key.map(|email_key| PersonKey { business, email_key }));
-        db.execute("DELETE FROM waiting WHERE event_id = ?1", values![event.0]).await?;
-    }
-    Ok(())
+    let Some(mut row) = first(db, sql, values![event.0]).await? else { return Ok(None) };
+    let (business, before) = (row.text()?, row.text_option()?);
+    people.extend(before.clone().map(|email_key| PersonKey { business, email_key }));
+    db.execute("DELETE FROM waiting WHERE event_id = ?1", values![event.0]).await?;
+    Ok(before)
 }

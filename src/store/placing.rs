@@ -25,6 +25,8 @@ pub(super) struct Placing {
     pub(super) business: String,
     pub(super) scope: String,
     pub(super) fact: Fact,
+    /// Whose the event was by an earlier reading.
+    pub(super) before: Option<String>,
 }
 
 /// Gives a fact to its customer, and then every fact that was waiting for one of its ids to theirs.
@@ -175,10 +177,15 @@ async fn whose<D: Db>(db: &D, placing: &Placing, keys: &[String]) -> Result<Opti
             }
         }
     }
-    if let Matter::Subscription(_) = fact.matter
-        && let Some(email_key) = told_for(db, placing).await?
-    {
-        return Ok(Some(email_key));
+    if let Matter::Subscription(_) = fact.matter {
+        // Read anew, it stays whose it was: its subscription may have been paid under another address since.
+        let stays = match &placing.before {
+            Some(email_key) => Some(email_key.clone()),
+            None => told_for(db, placing).await?,
+        };
+        if stays.is_some() {
+            return Ok(stays);
+        }
     }
     let own = fact.email.as_ref().map(crate::domain::email::Email::key);
     let (first, rest) = keys.split_at(usize::from(fact.customer.is_some()).min(keys.len()));
@@ -201,8 +208,7 @@ async fn whose<D: Db>(db: &D, placing: &Placing, keys: &[String]) -> Result<Opti
     Ok(own)
 }
 
-/// For whom a change of status has a call already. One that is read anew stays with it: its subscription may have been
-/// paid under another address since.
+/// For whom a change of status has a call already, by a reading that has been forgotten since.
 async fn told_for<D: Db>(db: &D, placing: &Placing) -> Result<Option<String>, StoreError> {
     let sql = "SELECT email_key FROM deliveries WHERE business = ?1 AND subject_key = ?2";
     let subject = Subject::Status(placing.event).key("");
@@ -262,7 +268,7 @@ async fn tell<D: Db>(db: &D, placing: &Placing, keys: &[String], email_key: &str
             if woken.iter().all(|p| p.event != event) {
                 let (business, data) = (row.text()?, row.text()?);
                 let fact = serde_json::from_str(&data)?;
-                woken.push(Placing { event, business, scope: placing.scope.clone(), fact });
+                woken.push(Placing { event, business, scope: placing.scope.clone(), fact, before: None });
             }
         }
     }

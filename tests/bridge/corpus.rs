@@ -90,7 +90,8 @@ async fn mapped_anew_the_corpus_comes_to_the_same_calls() {
         assert_eq!(world.act(&format!("/api/v1/events/{id}/remap")).await.status, 200);
     }
     world.drive(Duration::from_secs(DAYS * 86_400)).await;
-    assert_eq!(world.sandbox.calls().len(), calls);
+    let new: Vec<String> = world.sandbox.calls().into_iter().skip(calls).map(|call| call.body).collect();
+    assert_eq!(new, Vec::<String>::new());
     for (mut before, mut after) in deliveries.into_iter().zip(world.all("deliveries", "").await) {
         // What is not to be sent is due at no time.
         for delivery in [&mut before, &mut after] {

@@ -229,7 +229,8 @@ impl Fleet {
         let mut items = Vec::new();
         let mut after = String::new();
         loop {
-            let page = self.try_get(&format!("/api/v1/{list}?limit=500&after={after}&{filter}")).await.expect("an answer");
+            let page =
+                self.try_get(&format!("/api/v1/{list}?limit=500&after={after}&{filter}")).await.expect("an answer");
             items.extend(page[list].as_array().expect("a list").clone());
             match page["next"].as_str() {
                 Some(next) => after = next.to_owned(),

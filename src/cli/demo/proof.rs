@@ -77,7 +77,7 @@ pub(super) fn judge(story: &Story, evidence: &Evidence<'_>) -> Proof {
         let what = if twin { "was told twice" } else { "was told, but nobody reported it" };
         proof.differences.push(format!("{} {currency} of {customer_email} {what}", amount.normalize()));
     }
-    proof.differences.extend(story.standings.iter().filter_map(|s| wrong_standing(s, evidence.payments)));
+    proof.differences.extend(story.standings.iter().filter_map(|s| wrong_standing(s, evidence)));
     proof.differences.extend(loose_ends(evidence));
     proof
 }
@@ -130,11 +130,19 @@ fn wrong_commission(sale: &Sale, payment: &Payment, commissions: &[Commission]) 
     })
 }
 
-/// What Refairn wrongly believes of a subscription, if it does.
-fn wrong_standing(standing: &Standing, payments: &[Payment]) -> Option<String> {
+/// What Refairn wrongly believes of a subscription, and is not going to be told once the day is over.
+fn wrong_standing(standing: &Standing, evidence: &Evidence<'_>) -> Option<String> {
     let Standing { person, product, status } = standing;
     let own = |p: &&Payment| p.customer_email.eq_ignore_ascii_case(person.email) && p.product_id == product.id;
-    let told = payments.iter().rev().find(own).map_or("nothing", |p| p.subscription_status.as_str());
+    let queued = evidence.deliveries.iter().rev().filter(|d| d.delivery.state == DeliveryState::Queued);
+    let waits = queued.map(|d| &d.delivery.call).find_map(|call| match call {
+        Call::PaymentSucceeded { email, product: of, status, .. } => {
+            (email.key() == person.email.to_ascii_lowercase() && of == product.id).then_some(status)
+        }
+        Call::CustomerCreated { .. } => None,
+    });
+    let last = evidence.payments.iter().rev().find(own).map(|p| p.subscription_status.as_str());
+    let told = waits.map(|status| status.code()).or(last).unwrap_or("nothing");
     (told != status.code()).then(|| format!("{} was told as {told}, and is {}", person.email, status.code()))
 }
 

@@ -219,14 +219,13 @@ fn failed_cards(pen: &mut Pen) {
 }
 
 fn cancellations(pen: &mut Pen) {
-    pen.step("Two subscriptions end, one of them today");
+    pen.step("Two subscriptions end, and that is heard today");
     let at = pen.calendar.ago(1 + MONTH, 17, 17);
     subscribes(pen, NORA, at, cash(4900, "usd", "49"), Some(CodeIn::Session));
     let at = pen.calendar.ago(2, 21, 30);
     let body = pen.stripe.subscription("customer.subscription.deleted", NORA, at, Subscription::of("canceled"));
     pen.stripe(body);
     pen.stands(NORA, DEMO, Status::Cancelled);
-    // Paystack does not say when, so it was when we heard of it.
     let (made_at, price) = (pen.calendar.ago(15, 10, 26), cash(500_000, "ngn", "5000"));
     let body = pen.paystack.subscription("subscription.disable", AMARA, made_at, "cancelled", price);
     pen.paystack(body);
