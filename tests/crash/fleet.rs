@@ -97,8 +97,6 @@ impl Fleet {
             ("REFAIRN_TEST_PRODUCT_ID", "prod_test".to_owned()),
             ("STRIPE_WEBHOOK_SECRET", STRIPE_SECRET.to_owned()),
             ("PAYSTACK_SECRET_KEY", PAYSTACK_SECRET.to_owned()),
-            // The payments of the corpus are years old: each would wait for an hour.
-            ("REFAIRN_BRIDGE__DELIVERY__LATE_PAYMENT_WAIT_MAX_S", "0".to_owned()),
         ]);
         all.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let replicas = (0..size).map(|_| Replica { addr: lasting_addr(), child: None }).collect();

@@ -128,11 +128,15 @@ impl Verdict {
             }
         });
         for d in deliveries.iter().filter(|d| d["kind"] == "payment-succeeded") {
-            if d["state"] == "delivered" || d["state"] == "duplicate" {
+            let known = d["state"] == "delivered" || d["state"] == "duplicate";
+            if known || nobody_knows_of_it(d) {
                 let r = &d["request"];
                 let amount: Decimal = r["amount"].to_string().parse().expect("an amount");
                 let day = r["paymentDate"].as_str().unwrap_or_default();
-                *there.entry(format!("{} {day} {}", lower(&r["customerEmail"]), amount.normalize())).or_default() -= 1;
+                let payment = format!("{} {day} {}", lower(&r["customerEmail"]), amount.normalize());
+                if known || there.contains_key(&payment) {
+                    *there.entry(payment).or_default() -= 1;
+                }
             }
         }
         for (payment, n) in there {
@@ -182,6 +186,7 @@ impl Verdict {
                 (0, false) => self.lost.push(format!("{what}: {delivery:?}")),
                 (0, true) if delivery.is_some_and(|d| d["reason"] == "reversed_before_sending") => {}
                 (1, true) if delivery.is_some_and(is_marked_as_reversed) => {}
+                (0 | 1, true) if delivery.is_some_and(nobody_knows_of_it) => {}
                 (0 | 1, true) => self.unexplained.push(format!("{what}: taken back: {delivery:?}")),
                 (1, false) => {}
                 (_, _) => self.doubled.push(what),
@@ -266,13 +271,21 @@ pub(crate) fn has_paid(sandbox: &Sandbox, email: &str) -> bool {
 
 /// Refairn was told before the payment was taken back: somebody has to see to it where an agent was credited.
 fn is_marked_as_reversed(delivery: &Value) -> bool {
-    let credited = delivery["response"]["commissionAmount"].as_str().is_some_and(|amount| amount != "0");
-    let reason = if credited { "reversed" } else { "reversed_nobody_credited" };
-    delivery["reason"] == reason && delivery["needs_attention"] == credited
+    let credited_nobody = delivery["response"]["commissionAmount"] == "0";
+    let reason = if credited_nobody { "reversed_nobody_credited" } else { "reversed" };
+    delivery["reason"] == reason && delivery["needs_attention"] == !credited_nobody
 }
 
-/// A status waits for the end of the day on which it was heard, and a session's payment up to an hour for its invoice.
+/// It was taken back while nobody knew whether Refairn had it: a person looks there.
+fn nobody_knows_of_it(delivery: &Value) -> bool {
+    delivery["state"] == "held"
+        && delivery["reason"] == "reversed_outcome_unknown"
+        && delivery["needs_attention"] == true
+}
+
+/// A status waits for the end of the day on which it was heard, a session's payment up to an hour for its invoice, and
+/// payments of the corpus for sessions that the corpus does not have; of the stories each sale has to arrive.
 pub(crate) fn is_for_later(delivery: &Value) -> bool {
-    let waits = ["waiting_for_day_end", "waiting_for_invoice"].iter().any(|reason| delivery["reason"] == *reason);
-    delivery["state"] == "queued" && waits
+    let reasons = ["waiting_for_day_end", "waiting_for_invoice", "waiting_for_referral_code"];
+    delivery["state"] == "queued" && reasons.iter().any(|reason| delivery["reason"] == *reason)
 }

@@ -8,6 +8,7 @@ use rand::{Rng, SeedableRng};
 use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use refairn_bridge::tasks::Tasks;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::fleet::{Fleet, get};
@@ -190,16 +191,15 @@ impl Run {
 
     /// Waits until nothing is to be read or sent any more, and judges.
     pub(crate) async fn judge(&mut self, name: &str) {
-        until("everything has ended", REST_WAIT_MAX, async || {
-            let Some(stats) = self.fleet.try_get("/api/v1/stats").await else { return false };
-            let open = [&stats["events"]["received"], &stats["deliveries"]["sending"]];
-            if open.iter().any(|n| n.as_i64().unwrap_or(0) > 0) {
-                return false;
+        let give_up = Instant::now() + REST_WAIT_MAX;
+        loop {
+            let open = self.open().await;
+            if open.as_ref().is_some_and(Vec::is_empty) {
+                break;
             }
-            let queued = self.fleet.all("deliveries", "state=queued").await;
-            queued.iter().all(is_for_later)
-        })
-        .await;
+            assert!(Instant::now() < give_up, "never came to rest: {open:?}");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
         let verdict = {
             let load = self.providers.load();
             Verdict::of(&self.fleet, &load, self.fresh).await
@@ -207,6 +207,17 @@ impl Run {
         let (posts, took) = (self.providers.load().posts, self.began.elapsed());
         println!("{name}: {} kills in {took:.0?}, {posts} posts, {}", self.kills, verdict.figures());
         verdict.must_be_clean();
+    }
+
+    /// What is to be read or sent yet; nothing when there is no answer.
+    async fn open(&self) -> Option<Vec<Value>> {
+        let stats = self.fleet.try_get("/api/v1/stats").await?;
+        let unread = stats["events"]["received"].as_i64().unwrap_or(0);
+        let mut open = self.fleet.all("deliveries", "state=queued").await;
+        open.retain(|delivery| !is_for_later(delivery));
+        open.extend(self.fleet.all("deliveries", "state=sending").await);
+        open.extend((unread > 0).then(|| Value::from(format!("{unread} events to be read"))));
+        Some(open)
     }
 
     /// A customer who was never heard of buys something, and Refairn is told: how long that takes.
