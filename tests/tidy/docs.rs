@@ -118,19 +118,18 @@ fn anchors(text: &str) -> impl Iterator<Item = String> {
 /// Underscores from which on a name in backticks is taken for a test's, or for something else that code has.
 const UNDERSCORES_OF_A_TEST: usize = 3;
 
-/// Tests named as proof that are not in the code.
+/// Tests named as proof, and functions named by their type or room (`Store::record`), that are not in the code.
 pub(crate) fn dead_names(path: &str, text: &str, sources: &[Source]) -> Vec<Breach> {
     let mut found = Vec::new();
     for (number, line) in prose(text) {
-        for name in quoted(line) {
+        for quote in quoted(line).filter(|quote| !OF_OTHERS.contains(quote)) {
+            let (of, name) = quote.rsplit_once("::").map_or((None, quote), |(of, name)| (Some(of), name));
             let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-            if is_name
-                && name.matches('_').count() >= UNDERSCORES_OF_A_TEST
-                && !OF_OTHERS.contains(&name)
-                && !sources.iter().any(|source| has_word(&source.text, name))
-            {
-                let what = format!("`{name}` is not in the code");
-                found.push(Breach::new(path, number, what, "name the test as it is called now"));
+            let is_path = of.is_some_and(|of| of.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c)));
+            let is_of_code = is_path || of.is_none() && name.matches('_').count() >= UNDERSCORES_OF_A_TEST;
+            if is_name && is_of_code && !sources.iter().any(|source| has_word(&source.text, name)) {
+                let what = format!("`{quote}` is not in the code");
+                found.push(Breach::new(path, number, what, "name the test, or the function, as it is called now"));
             }
         }
     }
@@ -164,8 +163,8 @@ pub(crate) fn contents(documents: &BTreeMap<String, String>) -> Vec<Breach> {
 #[test]
 fn a_name_that_no_code_has_is_found() {
     let sources = [Source::read("tests/a.rs", "fn it_is_all_there() {}\nfn and_it_is_no_more_than_that() {}\n".into())];
-    let text = "`it_is_all_there`\n`it_is_not_there`, `a_key`\n`it_is_no_more`\n";
-    on_lines(&dead_names("README.md", text, &sources), &[2, 3]);
+    let text = "`it_is_all_there`\n`it_is_not_there`, `a_key`\n`it_is_no_more`\n`A::it_is_all_there`\n`a::B::gone`, `a::GONE`\n";
+    on_lines(&dead_names("README.md", text, &sources), &[2, 3, 5]);
 }
 
 #[test]
