@@ -313,10 +313,10 @@ mod tests {
         }
     }
 
-    /// The table of what needs attention in the README: the codes of its first column.
-    fn told_in_the_readme() -> Vec<&'static str> {
-        let readme = include_str!("../../README.md");
-        let (_, section) = readme.split_once("## What needs your attention").unwrap();
+    /// The table of what needs attention in the documents: the codes of its first column.
+    fn told_in_the_documents() -> Vec<&'static str> {
+        let document = include_str!("../../docs/attention.md");
+        let (_, section) = document.split_once("## The reasons").unwrap();
         let (section, _) = section.split_once("\n## ").unwrap();
         let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
         rows.flat_map(|row| row.split(" | ").next().unwrap().split('`').step_by(2))
@@ -325,8 +325,8 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_that_somebody_has_to_see_is_in_the_readme_and_no_other() {
-        let mut told = told_in_the_readme();
+    fn every_reason_that_somebody_has_to_see_is_in_the_documents_and_no_other() {
+        let mut told = told_in_the_documents();
         let mut to_be_seen: Vec<&str> = Reason::ALL.iter().filter(|r| r.is_to_be_seen()).map(|r| r.code()).collect();
         told.sort_unstable();
         to_be_seen.sort_unstable();

@@ -13,7 +13,9 @@ mod shape;
 mod source;
 mod tree;
 mod wording;
+mod words;
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use breach::{Breach, none};
@@ -121,17 +123,55 @@ fn no_text_names_a_machine_a_person_or_a_key() {
     in_every_text(wording::foreign);
 }
 
-fn documents() -> impl Iterator<Item = (String, String)> {
-    tree::texts().into_iter().filter(|(path, _)| path.ends_with(".md") && !path.contains('/'))
+/// Every document, by its path.
+fn documents() -> BTreeMap<String, String> {
+    tree::texts().into_iter().filter(|(path, _)| path.ends_with(".md")).collect()
+}
+
+/// Documents for whoever sets up, runs or tries the bridge: what they quote, a user meets.
+fn is_for_users(path: &str) -> bool {
+    path == "README.md" || path == "SECURITY.md" || path == "CHANGELOG.md" || path.starts_with("docs/")
 }
 
 #[test]
 fn documents_name_files_that_exist() {
     let paths = tree::paths();
-    none(documents().flat_map(|(path, text)| docs::dead_paths(&path, &text, &paths)).collect());
+    none(documents().iter().flat_map(|(path, text)| docs::dead_paths(path, text, &paths)).collect());
+}
+
+#[test]
+fn links_of_documents_lead_somewhere() {
+    let (paths, all) = (tree::paths(), documents());
+    none(all.iter().flat_map(|(path, text)| docs::dead_links(path, text, &paths, &all)).collect());
 }
 
 #[test]
 fn documents_name_tests_that_exist() {
-    none(documents().flat_map(|(path, text)| docs::dead_names(&path, &text, sources())).collect());
+    none(documents().iter().flat_map(|(path, text)| docs::dead_names(path, text, sources())).collect());
+}
+
+#[test]
+fn documents_name_settings_reasons_and_states_that_exist() {
+    let configuration = tree::texts().into_iter().filter(|(path, _)| path.starts_with("config/")).map(|(_, text)| text);
+    let words = words::Words::read(sources(), &configuration.collect::<Vec<_>>());
+    let documents = documents().into_iter().filter(|(path, _)| is_for_users(path));
+    none(documents.flat_map(|(path, text)| words::unknown(&path, &text, &words)).collect());
+}
+
+#[test]
+fn the_diagrams_show_the_states_of_the_code() {
+    let (path, event, delivery) = ("docs/states.md", "src/domain/event.rs", "src/domain/delivery.rs");
+    let text = text_of(path);
+    none(words::diagram(path, &text, 1, &text_of(event), "EventState"));
+    none(words::diagram(path, &text, 2, &text_of(delivery), "DeliveryState"));
+}
+
+#[test]
+fn readme_is_a_front_page() {
+    none(docs::front_page("README.md", &text_of("README.md")));
+}
+
+#[test]
+fn every_page_is_in_the_table_of_contents() {
+    none(docs::contents(&documents()));
 }
