@@ -23,7 +23,7 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
                 flag(lead, finding);
                 continue;
             }
-            if !lead.is_unsent() {
+            if !lead.is_unsent() && !came_back(lead) {
                 continue;
             }
         }
@@ -31,6 +31,12 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
             draft.put(wanted);
         }
     }
+}
+
+/// A call that was cancelled because no event asked for it, before one did again.
+fn came_back(lead: &Delivery) -> bool {
+    let withdrawn = matches!(lead.reason, Some(Reason::Remapped | Reason::TestOfALiveCustomer));
+    lead.state == DeliveryState::Cancelled && withdrawn
 }
 
 /// The fact that brought the first code a person was sent with: attribution is first touch.

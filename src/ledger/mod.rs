@@ -125,6 +125,8 @@ impl<'a> Draft<'a> {
         delivery.attention = wanted.state == DeliveryState::Held;
         delivery.detail = if wanted.state == delivery.state { delivery.detail.take() } else { None };
         delivery.state = wanted.state;
+        // The event that first asked for it may report something else by now.
+        delivery.event = wanted.event;
         delivery.call = wanted.call;
         delivery.at = wanted.at;
     }

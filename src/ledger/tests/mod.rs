@@ -335,3 +335,21 @@ fn a_fact_that_is_gone_after_a_new_reading_takes_its_unsent_call_with_it() {
     book.person.facts.push(fact);
     assert_eq!(book.pass(1).deliver(), ["30 active 2026-01-10"]);
 }
+
+#[test]
+fn a_customers_call_outlives_the_event_that_first_asked_for_it() {
+    let mut book = Book::new("2026-01-10T12:00:05Z");
+    book.code("2026-01-10T12:00:00Z", "ADA10");
+    book.code("2026-01-10T12:00:01Z", "ADA10");
+    book.plan();
+    let second = book.person.facts.remove(1);
+    // The first one is read anew as something without a code.
+    let first = std::mem::replace(&mut book.person.facts[0], second);
+    book.plan();
+    assert_eq!(book.person.deliveries[0].state, DeliveryState::Queued);
+    let second = book.person.facts.remove(0);
+    book.plan();
+    assert_eq!(book.person.deliveries[0].reason, Some(Reason::Remapped));
+    book.person.facts.extend([first, second]);
+    assert_eq!(book.pass(1).deliver(), ["lead ADA10"]);
+}
