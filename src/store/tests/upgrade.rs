@@ -199,7 +199,8 @@ fn schema_and_rows(place: &Place) -> (Vec<String>, Vec<String>) {
             (schema, rows.collect())
         }
         Place::Server(database) => {
-            let is_row = |line: &String| line.starts_with("INSERT INTO ") || line.starts_with("SELECT pg_catalog.setval");
+            let is_row =
+                |line: &String| line.starts_with("INSERT INTO ") || line.starts_with("SELECT pg_catalog.setval");
             // A dump is fenced by a word that is made up each time.
             let lines = database.dump().lines().filter(|l| !l.starts_with('\\')).map(str::to_owned).collect::<Vec<_>>();
             let (mut rows, schema): (Vec<_>, Vec<_>) = lines.into_iter().partition(is_row);
