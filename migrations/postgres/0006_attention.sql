@@ -1,11 +1,4 @@
 -- What became of a payment, and which events need attention, as in SQLite's.
-ALTER TABLE deliveries ADD COLUMN fate TEXT GENERATED ALWAYS AS (CASE
-    WHEN subject_key NOT LIKE 'payment %' THEN NULL
-    WHEN state = 'duplicate' THEN 'credit_unknown'
-    WHEN state = 'delivered' AND receipt LIKE '%"agentId":"%' THEN 'credited'
-    WHEN state = 'delivered' THEN 'credited_nobody'
-END) STORED;
-
 CREATE INDEX deliveries_by_fate ON deliveries (fate, id) WHERE fate IS NOT NULL;
 
 ALTER TABLE events ADD COLUMN attention BIGINT NOT NULL DEFAULT 0;

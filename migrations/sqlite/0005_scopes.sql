@@ -47,11 +47,6 @@ FROM (
 ) s JOIN realms r ON r.endpoint = s.endpoint
 WHERE substr(s.scope, 1, length(s.endpoint) + 1) = s.endpoint || '/';
 
--- Before its index is there; rescope.sql then finds none that is left. And a session speaks for all addresses of its
--- customer, with a code or without one.
-UPDATE facts SET scope = m.target, has_code = CASE WHEN data LIKE '%"checkout_of":%' THEN 1 ELSE has_code END
-FROM moves m, events e
-WHERE e.id = facts.event_id AND m.scope = facts.scope AND m.endpoint = e.endpoint AND m.business = facts.business;
-
-CREATE INDEX facts_of_customer ON facts (scope, customer, email_key);
+-- A session speaks for all addresses of its customer, with a code or without one.
+UPDATE facts SET has_code = 1 WHERE has_code = 0 AND instr(data, '"checkout_of":') > 0;
 

@@ -13,11 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0002_lookups.sql"),
     include_str!("../../../migrations/postgres/0003_order.sql"),
     include_str!("../../../migrations/postgres/0004_waits.sql"),
-    concat!(
-        include_str!("../../../migrations/postgres/0005_scopes.sql"),
-        include_str!("rescope.sql"),
-        include_str!("indexes.sql")
-    ),
+    concat!(include_str!("../../../migrations/postgres/0005_scopes.sql"), include_str!("rescope.sql")),
     include_str!("../../../migrations/postgres/0006_attention.sql"),
     include_str!("../../../migrations/postgres/0007_more_lookups.sql"),
 ];

@@ -10,17 +10,34 @@ WHERE f.event_id = lookups.event_id AND f.customer IS NOT NULL AND substr(lookup
 
 UPDATE waiting SET scope = f.scope FROM facts f WHERE f.event_id = waiting.event_id AND waiting.scope <> f.scope;
 
--- What comes together in one target: the scopes that move there, and what is there already.
+-- What comes together in one target: the scopes that move there, and what is there already; and how much each knows.
 CREATE TABLE sources (
     scope  TEXT NOT NULL,
     target TEXT NOT NULL,
+    n      BIGINT NOT NULL,
     PRIMARY KEY (scope, target)
 );
 
-INSERT INTO sources (scope, target) SELECT DISTINCT scope, target FROM moves;
-INSERT INTO sources (scope, target)
-SELECT DISTINCT m.target, m.target FROM moves m
-WHERE EXISTS (SELECT 1 FROM known k WHERE k.scope = m.target) ON CONFLICT DO NOTHING;
+INSERT INTO sources (scope, target, n)
+SELECT s.scope, s.target, (SELECT COUNT(*) FROM known k WHERE k.scope = s.scope)
+FROM (
+    SELECT scope, target FROM moves
+    UNION SELECT target, target FROM moves m WHERE EXISTS (SELECT 1 FROM known k WHERE k.scope = m.target)
+) s;
+ANALYZE sources;
+
+-- What several of them know.
+CREATE TABLE shared (
+    scope TEXT NOT NULL,
+    key   TEXT NOT NULL,
+    PRIMARY KEY (scope, key)
+);
+
+INSERT INTO shared (scope, key)
+SELECT DISTINCT s.target, k.key
+FROM sources s JOIN sources o ON o.target = s.target AND (s.n < o.n OR s.n = o.n AND s.scope < o.scope)
+JOIN known k ON k.scope = s.scope JOIN known b ON b.scope = o.scope AND b.key = k.key;
+ANALYZE shared;
 
 -- Payments that stand under several addresses there.
 CREATE TABLE torn (
@@ -31,17 +48,22 @@ CREATE TABLE torn (
 );
 
 INSERT INTO torn (scope, key, email_key)
-SELECT DISTINCT s.target, k.key, k.email_key FROM known k JOIN sources s ON s.scope = k.scope
-WHERE substr(k.key, 1, 8) = 'payment ' AND EXISTS (
-    SELECT 1 FROM sources o JOIN known b ON b.scope = o.scope AND b.key = k.key
-    WHERE o.target = s.target AND o.scope <> s.scope AND b.email_key <> k.email_key
+SELECT DISTINCT h.scope, h.key, k.email_key
+FROM shared h JOIN sources s ON s.target = h.scope JOIN known k ON k.scope = s.scope AND k.key = h.key
+WHERE substr(h.key, 1, 8) = 'payment ' AND EXISTS (
+    SELECT 1 FROM sources o JOIN known b ON b.scope = o.scope AND b.key = h.key
+    WHERE o.target = h.scope AND b.email_key <> k.email_key
 );
 
 -- Of two addresses the newest counts; for a payment the first that was told.
 CREATE TABLE moved_known AS
-SELECT DISTINCT ON (s.target, k.key) s.target AS scope, k.key, k.email_key, k.at
-FROM known k JOIN sources s ON s.scope = k.scope
-ORDER BY s.target, k.key, CASE WHEN substr(k.key, 1, 8) IN ('payment ', 'receipt ') THEN k.at END,
+SELECT s.target AS scope, k.key, k.email_key, k.at FROM known k JOIN sources s ON s.scope = k.scope
+WHERE NOT EXISTS (SELECT 1 FROM shared h WHERE h.scope = s.target AND h.key = k.key);
+
+INSERT INTO moved_known (scope, key, email_key, at)
+SELECT DISTINCT ON (h.scope, h.key) h.scope, h.key, k.email_key, k.at
+FROM shared h JOIN sources s ON s.target = h.scope JOIN known k ON k.scope = s.scope AND k.key = h.key
+ORDER BY h.scope, h.key, CASE WHEN substr(k.key, 1, 8) IN ('payment ', 'receipt ') THEN k.at END,
     CASE WHEN substr(k.key, 1, 8) NOT IN ('payment ', 'receipt ') THEN k.at END DESC, k.scope;
 
 -- What was not to be moved; and what others who stay in the scope know.
@@ -67,19 +89,19 @@ CREATE TABLE moved_calls (
 );
 
 INSERT INTO moved_calls (id, business, scope, identity, n, chosen)
-WITH calls AS MATERIALIZED (
-    SELECT d.id, d.business, d.event_id, d.state, d.outcome_unknown, CAST(d.subject AS JSON) #>> '{payment,scope}' AS scope,
-        CAST(d.subject AS JSON) #>> '{payment,identity}' AS identity
-    FROM deliveries d WHERE substr(d.subject_key, 1, 8) = 'payment '
+WITH moving AS MATERIALIZED (
+    SELECT d.id, d.business, m.target AS scope, CAST(d.subject AS JSON) #>> '{payment,identity}' AS identity, d.state, d.outcome_unknown
+    FROM deliveries d JOIN events e ON e.id = d.event_id
+    JOIN moves m ON m.scope = CAST(d.subject AS JSON) #>> '{payment,scope}' AND m.endpoint = e.endpoint AND m.business = d.business
+    WHERE substr(d.subject_key, 1, 8) = 'payment '
 )
 SELECT id, business, scope, identity, ROW_NUMBER() OVER rivals, FIRST_VALUE(id) OVER rivals
 FROM (
-    SELECT c.id, c.business, m.target AS scope, c.identity, c.state, c.outcome_unknown
-    FROM calls c JOIN events e ON e.id = c.event_id
-    JOIN moves m ON m.scope = c.scope AND m.endpoint = e.endpoint AND m.business = c.business
+    SELECT id, business, scope, identity, state, outcome_unknown FROM moving
     UNION ALL
-    SELECT c.id, c.business, c.scope, c.identity, c.state, c.outcome_unknown
-    FROM calls c JOIN (SELECT DISTINCT business, target FROM moves) m ON m.target = c.scope AND m.business = c.business
+    SELECT d.id, m.business, m.scope, m.identity, d.state, d.outcome_unknown
+    FROM (SELECT DISTINCT business, scope, identity FROM moving) m
+    JOIN deliveries d ON d.business = m.business AND d.subject_key = 'payment ' || m.scope || ' ' || m.identity
 ) every_one
 WINDOW rivals AS (PARTITION BY business, scope, identity ORDER BY CASE
     WHEN state = 'delivered' THEN 0 WHEN state = 'duplicate' THEN 1
@@ -152,5 +174,6 @@ UPDATE events SET state = 'received', reason = NULL, detail = NULL WHERE id IN (
 
 DROP TABLE moved_calls;
 DROP TABLE torn;
+DROP TABLE shared;
 DROP TABLE sources;
 DROP TABLE moves;

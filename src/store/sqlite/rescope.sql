@@ -10,17 +10,32 @@ WHERE f.event_id = lookups.event_id AND f.customer IS NOT NULL AND substr(lookup
 
 UPDATE waiting SET scope = f.scope FROM facts f WHERE f.event_id = waiting.event_id AND waiting.scope <> f.scope;
 
--- What comes together in one target: the scopes that move there, and what is there already.
+-- What comes together in one target: the scopes that move there, and what is there already; and how much each knows.
 CREATE TABLE sources (
     scope  TEXT NOT NULL,
     target TEXT NOT NULL,
+    n      INTEGER NOT NULL,
     PRIMARY KEY (scope, target)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO sources (scope, target) SELECT DISTINCT scope, target FROM moves;
-INSERT INTO sources (scope, target)
-SELECT DISTINCT m.target, m.target FROM moves m
-WHERE EXISTS (SELECT 1 FROM known k WHERE k.scope = m.target) ON CONFLICT DO NOTHING;
+INSERT INTO sources (scope, target, n)
+SELECT s.scope, s.target, (SELECT COUNT(*) FROM known k WHERE k.scope = s.scope)
+FROM (
+    SELECT scope, target FROM moves
+    UNION SELECT target, target FROM moves m WHERE EXISTS (SELECT 1 FROM known k WHERE k.scope = m.target)
+) s;
+
+-- What several of them know.
+CREATE TABLE shared (
+    scope TEXT NOT NULL,
+    key   TEXT NOT NULL,
+    PRIMARY KEY (scope, key)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO shared (scope, key)
+SELECT DISTINCT s.target, k.key
+FROM sources s CROSS JOIN sources o ON o.target = s.target AND (s.n < o.n OR s.n = o.n AND s.scope < o.scope)
+CROSS JOIN known k ON k.scope = s.scope CROSS JOIN known b ON b.scope = o.scope AND b.key = k.key;
 
 -- Payments that stand under several addresses there.
 CREATE TABLE torn (
@@ -31,10 +46,11 @@ CREATE TABLE torn (
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO torn (scope, key, email_key)
-SELECT DISTINCT s.target, k.key, k.email_key FROM known k JOIN sources s ON s.scope = k.scope
-WHERE substr(k.key, 1, 8) = 'payment ' AND EXISTS (
-    SELECT 1 FROM sources o JOIN known b ON b.scope = o.scope AND b.key = k.key
-    WHERE o.target = s.target AND o.scope <> s.scope AND b.email_key <> k.email_key
+SELECT DISTINCT h.scope, h.key, k.email_key
+FROM shared h JOIN sources s ON s.target = h.scope JOIN known k ON k.scope = s.scope AND k.key = h.key
+WHERE substr(h.key, 1, 8) = 'payment ' AND EXISTS (
+    SELECT 1 FROM sources o JOIN known b ON b.scope = o.scope AND b.key = h.key
+    WHERE o.target = h.scope AND b.email_key <> k.email_key
 );
 
 -- Of two addresses the newest counts; for a payment the first that was told.
@@ -47,10 +63,15 @@ CREATE TABLE moved_known (
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO moved_known (scope, key, email_key, at)
-SELECT s.target, k.key, k.email_key, k.at FROM known k JOIN sources s ON s.scope = k.scope
+SELECT s.target, k.key, k.email_key, k.at FROM sources s CROSS JOIN known k ON k.scope = s.scope
+WHERE NOT EXISTS (SELECT 1 FROM shared h WHERE h.scope = s.target AND h.key = k.key);
+
+INSERT INTO moved_known (scope, key, email_key, at)
+SELECT h.scope, h.key, k.email_key, k.at
+FROM shared h JOIN sources s ON s.target = h.scope JOIN known k ON k.scope = s.scope AND k.key = h.key
 WHERE NOT EXISTS (
-    SELECT 1 FROM sources o JOIN known b ON b.scope = o.scope AND b.key = k.key
-    WHERE o.target = s.target AND o.scope <> s.scope AND (b.at = k.at AND b.scope < k.scope OR CASE
+    SELECT 1 FROM sources o JOIN known b ON b.scope = o.scope AND b.key = h.key
+    WHERE o.target = h.scope AND o.scope <> s.scope AND (b.at = k.at AND b.scope < k.scope OR CASE
         WHEN substr(k.key, 1, 8) IN ('payment ', 'receipt ') THEN b.at < k.at ELSE b.at > k.at END)
 );
 
@@ -74,19 +95,19 @@ CREATE TABLE moved_calls (
 ) STRICT;
 
 INSERT INTO moved_calls (id, business, scope, identity, n, chosen)
-WITH calls AS MATERIALIZED (
-    SELECT d.id, d.business, d.event_id, d.state, d.outcome_unknown, d.subject ->> '$.payment.scope' AS scope,
-        d.subject ->> '$.payment.identity' AS identity
-    FROM deliveries d WHERE substr(d.subject_key, 1, 8) = 'payment '
+WITH moving AS MATERIALIZED (
+    SELECT d.id, d.business, m.target AS scope, d.subject ->> '$.payment.identity' AS identity, d.state, d.outcome_unknown
+    FROM deliveries d JOIN events e ON e.id = d.event_id
+    JOIN moves m ON m.scope = d.subject ->> '$.payment.scope' AND m.endpoint = e.endpoint AND m.business = d.business
+    WHERE substr(d.subject_key, 1, 8) = 'payment '
 )
 SELECT id, business, scope, identity, ROW_NUMBER() OVER rivals, FIRST_VALUE(id) OVER rivals
 FROM (
-    SELECT c.id, c.business, m.target AS scope, c.identity, c.state, c.outcome_unknown
-    FROM calls c JOIN events e ON e.id = c.event_id
-    JOIN moves m ON m.scope = c.scope AND m.endpoint = e.endpoint AND m.business = c.business
+    SELECT id, business, scope, identity, state, outcome_unknown FROM moving
     UNION ALL
-    SELECT c.id, c.business, c.scope, c.identity, c.state, c.outcome_unknown
-    FROM calls c JOIN (SELECT DISTINCT business, target FROM moves) m ON m.target = c.scope AND m.business = c.business
+    SELECT d.id, m.business, m.scope, m.identity, d.state, d.outcome_unknown
+    FROM (SELECT DISTINCT business, scope, identity FROM moving) m
+    JOIN deliveries d ON d.business = m.business AND d.subject_key = 'payment ' || m.scope || ' ' || m.identity
 ) every_one
 WINDOW rivals AS (PARTITION BY business, scope, identity ORDER BY CASE
     WHEN state = 'delivered' THEN 0 WHEN state = 'duplicate' THEN 1
@@ -159,5 +180,6 @@ UPDATE events SET state = 'received', reason = NULL, detail = NULL WHERE id IN (
 
 DROP TABLE moved_calls;
 DROP TABLE torn;
+DROP TABLE shared;
 DROP TABLE sources;
 DROP TABLE moves;

@@ -47,7 +47,7 @@ fn endpoint(name: &str, provider: ProviderKind, account: Option<&str>) -> Endpoi
     }
 }
 
-fn left_by_0_1_0(place: &Place) {
+pub(super) fn left_by_0_1_0(place: &Place) {
     match place {
         Place::File(folder) => {
             let db = rusqlite::Connection::open(folder.path().join("bridge.db")).unwrap();

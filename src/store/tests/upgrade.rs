@@ -7,6 +7,7 @@ in_both! {
     what_needs_attention_and_what_became_of_payments_is_counted_of_the_schema_before_too
     calls_of_the_schema_before_are_numbered_as_its_times_tell_and_go_on
     lines_that_were_not_seen_by_the_schema_before_are_looked_up
+    stores_of_every_released_schema_end_alike_and_as_a_new_one_begins
 }
 
 const BEFORE: [[&str; 2]; 2] = [
@@ -18,6 +19,21 @@ const BEFORE: [[&str; 2]; 2] = [
         include_str!("../../../migrations/postgres/0001_initial.sql"),
         include_str!("../../../migrations/postgres/0002_lookups.sql"),
     ],
+];
+
+/// What raised a store of 0.1.0 to the schema of four migrations, as it was released. PostgreSQL's 0003_order.sql leaves
+/// since then to 0005_scopes.sql what that can do with less.
+const RELEASED: [&str; 2] = [
+    concat!(
+        include_str!("../../../migrations/sqlite/0003_order.sql"),
+        include_str!("../../../migrations/sqlite/0004_waits.sql"),
+        "PRAGMA user_version = 4;"
+    ),
+    concat!(
+        include_str!("../../../tests/fixtures/stores/0003_order.postgres.sql"),
+        include_str!("../../../migrations/postgres/0004_waits.sql"),
+        "UPDATE schema_version SET version = 4;"
+    ),
 ];
 
 /// Makes a database as the version before left it, with these rows.
@@ -157,4 +173,63 @@ async fn what_needs_attention_and_what_became_of_payments_is_counted_of_the_sche
     assert_eq!(stats.events_to_see, [("stripe".to_owned(), Reason::MissingField, 1)]);
     let each_once: Vec<_> = crate::domain::delivery::Fate::ALL.iter().map(|fate| (*fate, 1)).collect();
     assert_eq!(stats.fates, each_once);
+}
+
+/// What a database is made of, and what is in it, each line for itself.
+fn schema_and_rows(place: &Place) -> (Vec<String>, Vec<String>) {
+    match place {
+        Place::File(folder) => {
+            let db = rusqlite::Connection::open(folder.path().join("bridge.db")).unwrap();
+            let lines = |sql: &str| -> Vec<String> {
+                let mut rows = db.prepare(sql).unwrap();
+                let columns = rows.column_count();
+                let line = |row: &rusqlite::Row<'_>| {
+                    let values = (0..columns).map(|n| row.get::<_, rusqlite::types::Value>(n).unwrap());
+                    Ok(format!("{:?}", values.collect::<Vec<_>>()))
+                };
+                rows.query_map([], line).unwrap().map(Result::unwrap).collect()
+            };
+            let schema = lines("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name");
+            let mut names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
+            let names = names.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
+            let rows = names.flat_map(|name| {
+                let rows = lines(&format!("SELECT * FROM \"{name}\""));
+                rows.into_iter().map(move |row| format!("{name} {row}")).collect::<Vec<_>>()
+            });
+            (schema, rows.collect())
+        }
+        Place::Server(database) => {
+            let is_row =
+                |line: &String| line.starts_with("INSERT INTO ") || line.starts_with("SELECT pg_catalog.setval");
+            // A dump is fenced by a word that is made up each time.
+            let lines = database.dump().lines().filter(|l| !l.starts_with('\\')).map(str::to_owned).collect::<Vec<_>>();
+            let (mut rows, schema): (Vec<_>, Vec<_>) = lines.into_iter().partition(is_row);
+            rows.sort_unstable();
+            (schema.into_iter().filter(|line| !line.is_empty()).collect(), rows)
+        }
+    }
+}
+
+async fn stores_of_every_released_schema_end_alike_and_as_a_new_one_begins(place: Place) {
+    let new = || match &place {
+        Place::File(_) => Place::file(),
+        Place::Server(_) => Place::server(),
+    };
+    let (of_two, of_four) = (new(), new());
+    earlier::left_by_0_1_0(&of_two);
+    earlier::left_by_0_1_0(&of_four);
+    match &of_four {
+        Place::File(folder) => {
+            let db = rusqlite::Connection::open(folder.path().join("bridge.db")).unwrap();
+            db.execute_batch(RELEASED[0]).unwrap();
+        }
+        Place::Server(database) => database.run(RELEASED[1]),
+    }
+    for store in [&place, &of_two, &of_four] {
+        store.open().await.close().await;
+    }
+    let [(begun, _), (two, rows_of_two), (four, rows_of_four)] = [&place, &of_two, &of_four].map(schema_and_rows);
+    assert!(rows_of_two.len() > 100, "{rows_of_two:?}");
+    assert_eq!((two, rows_of_two), (four.clone(), rows_of_four));
+    assert_eq!(four, begun);
 }
