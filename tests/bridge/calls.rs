@@ -225,11 +225,12 @@ async fn a_refund_cancels_what_was_not_sent_and_flags_what_was() {
     world.fault(r#"{"status":503}"#);
     world.paystack(&charge("ref2", &bola, 500_000, "", world.ago(60))).await;
     world.idle().await;
-    // Refairn may have the first attempt: the call cannot be cancelled in silence any more.
+    // Refairn may have the first attempt: the call cannot be cancelled in silence any more, nor sent again.
     world.paystack(&refund("ref2", 500_000)).await;
     world.drive(Duration::from_secs(10)).await;
     let unsure = world.deliveries_to(&bola).await.remove(0);
-    assert_eq!((&unsure["reason"], &unsure["needs_attention"]), (&json!("reversed"), &json!(true)), "{unsure}");
+    let found = (&unsure["state"], &unsure["reason"], &unsure["needs_attention"]);
+    assert_eq!(found, (&json!("held"), &json!("reversed_outcome_unknown"), &json!(true)), "{unsure}");
     world.paystack(&refund("ref3", 500_000)).await;
     world.paystack(&charge("ref3", &world.email("chidi"), 500_000, "", world.ago(60))).await;
     world.idle().await;
