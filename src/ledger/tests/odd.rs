@@ -67,7 +67,7 @@ fn a_customer_who_is_referred_long_after_paying_owes_nobody_for_the_past() {
 }
 
 #[test]
-fn of_codes_of_one_second_the_order_of_arrival_does_not_decide() {
+fn of_two_codes_the_order_of_arrival_does_not_decide() {
     let told = |codes: [(&str, Option<&str>); 2]| {
         let mut book = Book::new("2026-01-10T12:00:00Z");
         for (code, code_at) in codes {
@@ -78,6 +78,18 @@ fn of_codes_of_one_second_the_order_of_arrival_does_not_decide() {
         let lead = &book.person.deliveries[0];
         (lead.call.clone(), lead.at)
     };
+    // Nor of codes of different times.
+    for (first, second) in [("ADA10", "BOLA5"), ("BOLA5", "ADA10")] {
+        let mut book = Book::new("2026-01-10T12:00:00Z");
+        for (code, when, heard) in [
+            (first, "2026-01-10T11:00:01Z", "2026-01-10T11:00:05Z"),
+            (second, "2026-01-10T11:00:02Z", "2026-01-10T11:00:03Z"),
+        ] {
+            book.code(when, code);
+            book.heard(heard);
+        }
+        assert_eq!(book.deliver(), [format!("lead {first}")]);
+    }
     let (early, late) = (Some("2026-01-10T09:00:00Z"), Some("2026-01-10T10:00:00Z"));
     for [a, b] in [
         [("ADA10", None), ("BOLA5", None)],
