@@ -218,9 +218,11 @@ async fn result(world: &World) -> Value {
     let deliveries = world.deliveries().await;
     let mut attention: Vec<String> = deliveries.iter().filter(|d| d.attention).map(explained).collect();
     attention.sort_unstable();
-    // A test's call is there to be withdrawn only if it came before its customer was known from live mode.
+    // A test's call is there to be withdrawn only if it came before its customer was known from live mode; and a
+    // customer's, if it came before what gave the payment to another address.
     let cancelled = deliveries.iter().filter(|d| d.state == DeliveryState::Cancelled);
-    let cancelled = cancelled.filter(|d| d.reason != Some(Reason::TestOfALiveCustomer)).count();
+    let by_chance = [Some(Reason::TestOfALiveCustomer), Some(Reason::Remapped)];
+    let cancelled = cancelled.filter(|d| !by_chance.contains(&d.reason)).count();
     let is_open = |state| matches!(state, EventState::Waiting | EventState::Unmappable);
     let open = world.events().await.into_iter().filter(|e| is_open(e.state));
     let mut open: Vec<String> =

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::delivery::{Delivery, DeliveryState, Subject};
+use crate::domain::delivery::{Delivery, Subject};
 use crate::domain::person::Person;
 use crate::domain::reason::Reason;
 use crate::refairn::Answer;
@@ -53,21 +53,21 @@ fn wait(attempts: u32, asked: Option<Duration>, patience: &Patience, chance_perm
 }
 
 /// What Refairn's 409 means: our own earlier attempt got through, or somebody else recorded it - unless another
-/// payment of ours holds the day, and this one was taken for its repetition.
+/// call of ours holds the day, or may hold it, and this one was taken for its repetition.
 #[must_use]
 pub fn conflict(person: &Person, delivery: &Delivery) -> Settlement {
     let Some(day) = delivery.call.day() else { return Settlement::Duplicate };
-    let other_holds_day = person.deliveries.iter().any(|d| {
-        d.id != delivery.id
-            && d.call.day() == Some(day)
-            && matches!(d.state, DeliveryState::Delivered | DeliveryState::Duplicate)
-    });
-    match (&delivery.subject, other_holds_day) {
-        (Subject::Payment { .. }, true) => {
+    let others = || person.deliveries.iter().filter(|d| d.id != delivery.id && d.call.day() == Some(day));
+    match &delivery.subject {
+        Subject::Payment { .. } if others().any(|d| d.state.is_told()) => {
             let detail = format!("another call for {day} was recorded before");
             Settlement::Rejected(Reason::DaySlotTaken, detail)
         }
-        (Subject::Payment { .. } | Subject::Status(_) | Subject::Lead(_), _) => Settlement::Duplicate,
+        Subject::Payment { .. } if others().any(Delivery::may_be_told) => {
+            let detail = format!("another call for {day} may be what Refairn has: nobody knows how its attempt ended");
+            Settlement::Rejected(Reason::DaySlotTaken, detail)
+        }
+        Subject::Payment { .. } | Subject::Status(_) | Subject::Lead(_) => Settlement::Duplicate,
     }
 }
 
@@ -76,7 +76,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::domain::delivery::{Call, DeliveryId};
+    use crate::domain::delivery::{Call, DeliveryId, DeliveryState};
     use crate::domain::email::Email;
     use crate::domain::event::{EventId, Mode};
     use crate::domain::person::PersonKey;
@@ -106,13 +106,15 @@ mod tests {
         }
     }
 
+    fn payment(identity: &str) -> Subject {
+        Subject::Payment { scope: "stripe//live".into(), identity: identity.into() }
+    }
+
     /// A customer with the call of a payment whose earlier attempt ended unheard, and perhaps with another one.
-    fn person(other: Option<(Subject, DeliveryState)>) -> Person {
-        let payment = |identity: &str| Subject::Payment { scope: "stripe//live".into(), identity: identity.into() };
-        let told = other.map(|(subject, state)| delivery(2, subject, state));
-        let asked = delivery(1, payment("in_1"), DeliveryState::Sending);
+    fn person(other: Option<Delivery>) -> Person {
+        let asked = Delivery { outcome_unknown: true, ..delivery(1, payment("in_1"), DeliveryState::Sending) };
         let key = PersonKey { business: "biz_1".into(), email_key: "jane@example.com".into() };
-        Person { key, facts: vec![], deliveries: [asked].into_iter().chain(told).collect() }
+        Person { key, facts: vec![], deliveries: [asked].into_iter().chain(other).collect() }
     }
 
     fn delivery(id: i64, subject: Subject, state: DeliveryState) -> Delivery {
@@ -144,7 +146,7 @@ mod tests {
             taken_seq: Some(1),
             last_seq: Some(2),
             waited: Duration::ZERO,
-            outcome_unknown: true,
+            outcome_unknown: false,
             settled_at: None,
             receipt: None,
             created_at: at,
@@ -154,13 +156,13 @@ mod tests {
     #[test]
     fn rule_7_a_conflict_is_our_own_earlier_attempt_unless_another_call_holds_the_day() {
         let check = |other: Option<(Subject, DeliveryState)>, taken: bool| {
-            let person = person(other.clone());
+            let person = person(other.clone().map(|(subject, state)| delivery(2, subject, state)));
             let settled = conflict(&person, &person.deliveries[0]);
             let refused = matches!(settled, Settlement::Rejected(Reason::DaySlotTaken, _));
             assert_eq!(refused, taken, "{other:?} {settled:?}");
             assert!(taken || settled == Settlement::Duplicate, "{settled:?}");
         };
-        let payment = || Subject::Payment { scope: "stripe//live".into(), identity: "in_2".into() };
+        let payment = || payment("in_2");
         check(None, false);
         check(Some((payment(), DeliveryState::Delivered)), true);
         check(Some((payment(), DeliveryState::Duplicate)), true);
@@ -168,8 +170,32 @@ mod tests {
         check(Some((payment(), DeliveryState::Queued)), false);
         check(Some((payment(), DeliveryState::Held)), false);
         // A customer, or a status that nobody pays for, loses nothing by it.
-        let mut person = person(Some((payment(), DeliveryState::Delivered)));
+        let mut person = person(Some(delivery(2, payment(), DeliveryState::Delivered)));
         person.deliveries[0].subject = Subject::Status(EventId(1));
         assert_eq!(conflict(&person, &person.deliveries[0]), Settlement::Duplicate);
+    }
+
+    #[test]
+    fn rule_7_a_call_of_unknown_outcome_may_hold_the_day_whatever_became_of_it() {
+        let cases = [
+            (DeliveryState::Queued, Reason::Retrying),
+            (DeliveryState::Held, Reason::ReversedOutcomeUnknown),
+            (DeliveryState::Rejected, Reason::GivenUp),
+            (DeliveryState::Discarded, Reason::DiscardedByOperator),
+        ];
+        for ((state, reason), unknown) in cases.into_iter().flat_map(|case| [(case, true), (case, false)]) {
+            let other = delivery(2, payment("in_2"), state);
+            let mut person = person(Some(Delivery { reason: Some(reason), outcome_unknown: unknown, ..other }));
+            for own_unknown in [true, false] {
+                person.deliveries[0].outcome_unknown = own_unknown;
+                let settled = conflict(&person, &person.deliveries[0]);
+                let taken = matches!(settled, Settlement::Rejected(Reason::DaySlotTaken, _));
+                assert_eq!(taken, unknown, "{state:?} {own_unknown} {settled:?}");
+            }
+            // The other one's call, in its turn, is as much in doubt.
+            person.deliveries[0].outcome_unknown = true;
+            let settled = conflict(&person, &person.deliveries[1]);
+            assert!(matches!(settled, Settlement::Rejected(Reason::DaySlotTaken, _)), "{settled:?}");
+        }
     }
 }

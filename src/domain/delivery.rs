@@ -221,7 +221,7 @@ pub struct Delivery {
     pub detail: Option<String>,
     /// Someone should look at it.
     pub attention: bool,
-    /// An operator has let it go: it may be dated on the next free day.
+    /// An operator has let it go: on the next free day if its own is taken, and as it is if Refairn may have it.
     pub released: bool,
     /// An operator has seen what needed attention.
     pub acknowledged: bool,
@@ -257,13 +257,22 @@ pub type Seq = i64;
 impl Delivery {
     /// A lease is taken to make this attempt.
     pub fn begin_attempt(&mut self, seq: Seq, now: Timestamp) {
-        // Found on its way, it was leased before and never settled: Refairn may have it.
-        self.outcome_unknown |= self.state == DeliveryState::Sending;
+        if self.state == DeliveryState::Sending {
+            // It was leased before and never settled.
+            self.lose_sight();
+        }
         self.state = DeliveryState::Sending;
         self.attempts = self.attempts.saturating_add(1);
         self.first_attempt_at = self.first_attempt_at.or(Some(now));
         self.taken_seq = self.taken_seq.or(Some(seq));
         self.last_seq = Some(seq);
+    }
+
+    /// Nobody knows whether Refairn has it. From now on its body stays as it is; a person's word of before, that let it go,
+    /// was about something else.
+    pub const fn lose_sight(&mut self) {
+        self.released &= self.outcome_unknown;
+        self.outcome_unknown = true;
     }
 
     /// The attempt was never made. Its number stays taken: a number is never given twice.
@@ -288,10 +297,10 @@ impl Delivery {
         matches!(self.reason, Some(Reason::WaitingForDayEnd | Reason::WaitingForFreeDay))
     }
 
-    /// It has left the house, or may have: Refairn has it, or nobody knows.
+    /// It has left the house, or may have: Refairn has it, or nobody knows, whatever became of it since.
     #[must_use]
     pub const fn may_be_told(&self) -> bool {
-        self.state.is_told() || (self.state.is_open() && !self.is_unsent())
+        self.state.is_told() || matches!(self.state, DeliveryState::Sending) || self.outcome_unknown
     }
 
     /// What became of a payment; nothing of other calls, and of payments that Refairn does not have.

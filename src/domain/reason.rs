@@ -207,7 +207,7 @@ reasons! {
         "Compare the two at the provider; release the payment if it is to be sent, or discard it.";
     ReversedOutcomeUnknown => "reversed_outcome_unknown", [DeliveryToSee],
         "The payment was taken back while nobody knows whether Refairn has it: the last attempt ended without an answer.",
-        "Look in Refairn for a commission of this customer and day, and reverse it. Release the call to send it again as it is, or discard it.";
+        "Look in Refairn for a commission of this customer and day, and reverse it; then discard the call. Or release it: it is sent again as it is, with the same date.";
     MayBeReportedAlready => "may_be_reported_already", [DeliveryToSee],
         "Refairn was told of a payment of this customer, amount and currency within a day, and nothing says whether this is another one.",
         "Compare the two at the provider. If it is another payment, release it; if not, discard it.";
@@ -215,8 +215,8 @@ reasons! {
         "The payment was made more than a day before the customer was referred, and Refairn knows the agent already: sent now, it would credit the agent for it.",
         "Release it if the agent is to be credited all the same, or discard it.";
     ToldTwice => "told_twice", [DeliveryToSee],
-        "Refairn was told of this payment twice, under two ids of the provider's: that both are one payment became known afterwards.",
-        "Reverse one of the two commissions in Refairn's dashboard before its hold date, then discard this warning.";
+        "Refairn was told of this payment twice, or may have been, under two ids of the provider's: that both are one payment became known afterwards.",
+        "Look in Refairn's dashboard for two commissions of it, and reverse one before its hold date; then discard this.";
     Reversed => "reversed", [DeliveryToSee],
         "Money of this payment went back, by a refund or a dispute, after Refairn was told of it.",
         "Reverse the commission in Refairn's dashboard before its hold date, or its part that went back; then discard this warning.";
@@ -224,7 +224,7 @@ reasons! {
         "The payment was taken back before Refairn was told of it, so no call was made.",
         "Nothing to do.";
     ReversedNobodyCredited => "reversed_nobody_credited", [Delivery],
-        "The payment was refunded or lost in a dispute. Nobody was credited for it, so there is no commission to reverse.",
+        "Money of this payment went back, by a refund or a dispute. Nobody was credited for it, so there is no commission to reverse.",
         "Nothing to do.";
     ReferralCodeLate => "referral_code_late", [DeliveryToSee],
         "The referral code came after this call had been sent, so it credited nobody.",
@@ -236,8 +236,8 @@ reasons! {
         "Refairn refused the call.",
         "Read Refairn's message, mend the cause, then retry.";
     DaySlotTaken => "day_slot_taken", [DeliveryToSee],
-        "Refairn holds another payment of this customer on this day, and took this one for its repetition.",
-        "Release it to send it dated on the next free day, or discard it.";
+        "Refairn holds a payment of this customer on this day, and took this one for its repetition.",
+        "Release it to send it dated on the next free day, or discard it. If the detail says that nobody knows which payment Refairn has, look there first.";
     GivenUp => "given_up", [DeliveryToSee],
         "Refairn could not be told within give_up_after_h.",
         "See why under attempts, then retry.";
@@ -248,7 +248,7 @@ reasons! {
         "Another call says it too.",
         "Nothing to do.";
     Remapped => "remapped", [Delivery],
-        "The event was mapped anew and no longer asks for this call.",
+        "The event was mapped anew, or its payment turned out to be another address's, and it no longer asks for this call.",
         "Nothing to do.";
     DiscardedByOperator => "discarded_by_operator", [Delivery],
         "An operator decided that this is not to be sent.",

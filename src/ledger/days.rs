@@ -27,9 +27,7 @@ impl Days {
     pub(super) fn of_sent(deliveries: &[Delivery]) -> Self {
         let mut days = Self::default();
         for delivery in deliveries {
-            // Of a call that may have got through, whatever became of it, the day may be taken.
-            let taken = delivery.may_be_told() || delivery.outcome_unknown;
-            if let (true, Some(day)) = (taken, delivery.call.day()) {
+            if let (true, Some(day)) = (delivery.may_be_told(), delivery.call.day()) {
                 days.take(day, Holder::of(&delivery.subject));
             }
         }

@@ -76,6 +76,7 @@ fn wanted(draft: &Draft<'_>, mode: Mode, code: Option<&KnownFact>) -> Option<Wan
         call: Call::CustomerCreated { product, email, name, code: source.fact.code.clone() },
         state: DeliveryState::Queued,
         reason: (due_at > draft.now).then_some(Reason::WaitingForReferralCode),
+        detail: None,
         due_at,
     })
 }

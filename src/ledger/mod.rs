@@ -74,6 +74,7 @@ struct Wanted {
     call: Call,
     state: DeliveryState,
     reason: Option<Reason>,
+    detail: Option<String>,
     due_at: Timestamp,
 }
 
@@ -121,9 +122,11 @@ impl<'a> Draft<'a> {
         if !keep {
             delivery.wait_until(wanted.due_at, now);
         }
-        delivery.reason = if backing_off && keep { delivery.reason } else { wanted.reason };
+        if !(backing_off && keep) {
+            delivery.reason = wanted.reason;
+            delivery.detail = wanted.detail;
+        }
         delivery.attention = wanted.state == DeliveryState::Held;
-        delivery.detail = if wanted.state == delivery.state { delivery.detail.take() } else { None };
         delivery.state = wanted.state;
         // The event that first asked for it may report something else by now.
         delivery.event = wanted.event;
@@ -166,7 +169,7 @@ impl Wanted {
             attention: self.state == DeliveryState::Held,
             state: self.state,
             reason: self.reason,
-            detail: None,
+            detail: self.detail,
             released: false,
             acknowledged: false,
             due_at: self.due_at,

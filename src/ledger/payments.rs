@@ -12,6 +12,7 @@ use crate::domain::delivery::{Call, Delivery, DeliveryState, Fate, Subject};
 use crate::domain::email::Email;
 use crate::domain::event::Mode;
 use crate::domain::fact::{Customer, Matter};
+use crate::domain::money::Money;
 use crate::domain::person::CODE_AFTER_PAYMENT_MAX;
 use crate::domain::policy::SameDayPayments;
 use crate::domain::reason::Reason;
@@ -55,7 +56,7 @@ impl Common {
 
     /// Refairn knows the customer's agent, or may know it.
     fn lead_may_be_told(&self) -> bool {
-        self.lead.as_ref().is_some_and(|lead| lead.state.is_told() || !lead.is_unsent() && lead.state.is_open())
+        self.lead.as_ref().is_some_and(Delivery::may_be_told)
     }
 }
 
@@ -90,30 +91,48 @@ pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Su
     }
 }
 
-/// The subject under which a sale is told: the one under which it was, if it was; what else was queued for it says the
-/// same, and goes.
+/// The subject under which a sale is told: the one under which it was, or may have been, if so; what else was to be told
+/// of it says the same, and goes.
 fn settle_on_one(draft: &mut Draft<'_>, sale: &Sale<'_>) -> Subject {
     let subjects = || std::iter::once(&sale.subject).chain(&sale.aliases);
     if sale.aliases.is_empty() {
         return sale.subject.clone();
     }
-    let sent = |s: &&Subject| draft.find(s).is_some_and(|d| d.state.is_told() || d.may_be_told() || d.outcome_unknown);
-    let kept = subjects().find(sent).unwrap_or(&sale.subject).clone();
+    let is = |what: fn(&Delivery) -> bool| subjects().find(|s| draft.find(s).is_some_and(what));
+    let told = is(|d| d.state.is_told());
+    let kept = told.or_else(|| is(Delivery::may_be_told)).unwrap_or(&sale.subject).clone();
+    let kept_credits = draft.find(&kept).and_then(Delivery::fate);
+    let paid = sale.payment.charged_money();
     for other in subjects().filter(|s| **s != kept) {
         let Some(delivery) = draft.find_mut(other) else { continue };
-        if delivery.is_unsent() || delivery.state == DeliveryState::Cancelled {
+        if delivery.state.is_told() {
+            // Where one of the two credited nobody, there is one commission.
+            let twice = ![kept_credits, delivery.fate()].contains(&Some(Fate::CreditedNobody));
+            let finding = (Reason::ToldTwice, format!("the same payment of {paid} was told under another id, too"));
+            flag(delivery, twice.then_some(finding));
+        } else if delivery.may_be_told() {
+            hold_a_second_telling(delivery, &paid);
+        } else if delivery.state != DeliveryState::Discarded {
             delivery.state = DeliveryState::Superseded;
             delivery.reason = Some(Reason::AlreadyReported);
+            delivery.detail = None;
             delivery.attention = false;
-        } else if delivery.state.is_told() {
-            let paid = sale.payment.charged_money();
-            flag(
-                delivery,
-                Some((Reason::ToldTwice, format!("the same payment of {paid} was told under another id, too"))),
-            );
         }
     }
     kept
+}
+
+/// What may have been told under another id is not sent again by itself: it would be a second commission.
+fn hold_a_second_telling(delivery: &mut Delivery, paid: &Money) {
+    let waits = matches!(delivery.state, DeliveryState::Queued | DeliveryState::Rejected);
+    if waits && !delivery.released {
+        delivery.state = DeliveryState::Held;
+        delivery.reason = Some(Reason::ToldTwice);
+        let detail =
+            format!("the same payment of {paid} goes out under another id; how an attempt at this ended nobody knows");
+        delivery.detail = Some(detail);
+        delivery.attention = true;
+    }
 }
 
 /// A payment that was wholly taken back after an attempt of which nobody knows how it ended is not sent again by itself.
@@ -149,9 +168,12 @@ fn wanted(draft: &Draft<'_>, sale: &Sale<'_>, product: &str, email: &Email, turn
         status,
         day: turn.day,
     };
-    let (state, reason, due_at) = (turn.state, turn.reason, turn.due_at);
+    let Turn { state, reason, due_at, .. } = turn;
+    let foreign = reason == Some(Reason::ReversedInAnotherCurrency);
+    let detail = foreign
+        .then(|| format!("{} was taken back of a payment of {}", taken_back(sale), sale.payment.charged_money()));
     let (event, subject) = (sale.event(), sale.subject.clone());
-    Wanted { event, subject, mode: sale.mode, at: sale.paid_at(), call, state, reason, due_at }
+    Wanted { event, subject, mode: sale.mode, at: sale.paid_at(), call, state, reason, detail, due_at }
 }
 
 /// Whether and when a payment may go out, and on which day it is dated.
@@ -172,7 +194,7 @@ fn hold(draft: &Draft<'_>, sales: &[Sale<'_>], sale: &Sale<'_>, common: &Common,
     }
     let told = |s: &Sale<'_>| {
         let subjects = || std::iter::once(&s.subject).chain(&s.aliases);
-        subjects().any(|subject| draft.find(subject).is_some_and(|d| d.may_be_told() || d.outcome_unknown))
+        subjects().any(|subject| draft.find(subject).is_some_and(Delivery::may_be_told))
     };
     if !sale.taken_back.foreign.is_empty() {
         Some(Reason::ReversedInAnotherCurrency)
@@ -193,7 +215,7 @@ fn turn(
     released: bool,
     days: &mut Days,
 ) -> Turn {
-    let (now, day) = (draft.now, sale.payment.day);
+    let (now, day) = (draft.now, sale.day());
     let not_sent = |state, reason| Turn { state, reason: Some(reason), due_at: now, day };
     if sale.taken_back.full {
         return not_sent(DeliveryState::Cancelled, Reason::ReversedBeforeSending);
@@ -285,11 +307,11 @@ fn is_session_of(matter: &Matter, keys: &[String], sale: &Sale<'_>) -> bool {
 fn look_back(delivery: &mut Delivery, sale: &Sale<'_>, common: &Common) {
     if sale.taken_back.is_some() && delivery.fate() == Some(Fate::CreditedNobody) {
         // There is no commission that anybody could take back.
-        note(delivery, Reason::ReversedNobodyCredited, taken_back(sale, delivery));
+        note(delivery, Reason::ReversedNobodyCredited, told_and_taken_back(sale, delivery));
         return;
     }
     let finding = if sale.taken_back.is_some() {
-        Some((Reason::Reversed, taken_back(sale, delivery)))
+        Some((Reason::Reversed, told_and_taken_back(sale, delivery)))
     } else {
         let late = common.lead.as_ref().is_some_and(|lead| credited_nobody(delivery, lead));
         let late = late && !common.was_before_the_code(sale.paid_at());
@@ -298,19 +320,35 @@ fn look_back(delivery: &mut Delivery, sale: &Sale<'_>, common: &Common) {
     flag(delivery, finding);
 }
 
-/// How much went back, of what, and which commission that is about.
-fn taken_back(sale: &Sale<'_>, delivery: &Delivery) -> String {
-    let receipt = delivery.receipt.as_ref();
-    let commission = receipt.and_then(|r| r.commission_id.as_ref());
-    let commission = commission.map_or_else(|| "its commission".to_owned(), |id| format!("commission {id}"));
-    let hold = receipt.and_then(|r| r.hold_until.as_ref());
-    let hold = hold.map_or_else(String::new, |day| format!(", on hold until {day}"));
+/// How much went back, each amount in its own currency.
+fn taken_back(sale: &Sale<'_>) -> String {
     let own = Some(sale.taken_back.amount.normalize().to_string()).filter(|_| !sale.taken_back.amount.is_zero());
     let foreign = sale.taken_back.foreign.iter().map(ToString::to_string);
-    let taken: Vec<String> = own.into_iter().chain(foreign).collect();
+    own.into_iter().chain(foreign).collect::<Vec<_>>().join(" and ")
+}
+
+/// How much went back, of what, and which commission that is about.
+fn told_and_taken_back(sale: &Sale<'_>, delivery: &Delivery) -> String {
     let told = delivery.call.amount().filter(|told| *told != sale.payment.charged);
     let told = told.map_or_else(String::new, |told| format!(", of which Refairn was told {}", told.normalize()));
-    format!("{} of {}{told} was taken back; {commission}{hold}", taken.join(" and "), sale.payment.charged_money())
+    let (taken, paid) = (taken_back(sale), sale.payment.charged_money());
+    format!("{taken} of {paid}{told} was taken back{}", commission(delivery))
+}
+
+/// Which commission a payment earned, as far as Refairn said so.
+fn commission(delivery: &Delivery) -> String {
+    let receipt = delivery.receipt.as_ref();
+    match delivery.fate() {
+        Some(Fate::CreditedNobody) | None => String::new(),
+        Some(Fate::CreditUnknown) => "; which commission that is, Refairn's dashboard shows".to_owned(),
+        Some(Fate::Credited) => {
+            let id = receipt.and_then(|r| r.commission_id.as_ref());
+            let id = id.map_or_else(|| "its commission".to_owned(), |id| format!("commission {id}"));
+            let hold = receipt.and_then(|r| r.hold_until.as_ref());
+            let hold = hold.map_or_else(String::new, |day| format!(", on hold until {day}"));
+            format!("; {id}{hold}")
+        }
+    }
 }
 
 /// The customer's own call, with a code, came after the payment: too late for an agent to be credited.

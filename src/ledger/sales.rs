@@ -102,6 +102,12 @@ impl<'a> Sale<'a> {
         self.best.fact.at
     }
 
+    /// The day on which it was paid: a session knows it, and its invoice is marked as paid afterwards, perhaps on the next.
+    pub(super) fn day(&self) -> jiff::civil::Date {
+        let of_session = self.payments().filter(|p| p.awaits_invoice).map(|p| p.day).min();
+        of_session.unwrap_or(self.payment.day)
+    }
+
     /// The Refairn product, if the sale concerns Refairn at all.
     pub(super) fn product(&self) -> Option<&str> {
         self.product.as_deref().filter(|_| self.trouble.is_none())
@@ -288,6 +294,10 @@ impl<'a> Knowledge<'a> {
         match &best.fact.product {
             Product::Id(id) => (Some(id), None),
             Product::Unnamed | Product::Unmapped | Product::NoTestProduct => (None, None),
+            // Whatever the product is, lines that were not seen decide on the amount.
+            Product::Undecided { otherwise: None, seen, total } if payment.amount.is_none() => {
+                (None, Some((*seen, *total)))
+            }
             Product::Undecided { otherwise, seen, total } => {
                 let of = payment.subscription.as_deref().map(|id| (best.scope.as_str(), id));
                 let items = || of.and_then(|of| self.items.get(&of)).copied();

@@ -187,9 +187,7 @@ fn standing<'a>(
         let recovered = past_due.then(|| kept().filter(|s| recovers(s, report)).max_by_key(|s| s.paid_at())).flatten();
         let paid = recovered.into_iter().chain(subscription.last_kept()).max_by_key(|s| s.paid_at());
         match paid {
-            Some(s) if s.paid_at() >= report.known.fact.at => {
-                (subscriptions.at_payment(s), s.paid_at(), s.payment.day, None)
-            }
+            Some(s) if s.paid_at() >= report.known.fact.at => (subscriptions.at_payment(s), s.paid_at(), s.day(), None),
             Some(_) | None => (report.status, report.known.fact.at, report.subscription.day, Some(report.known.event)),
         }
     });
@@ -290,6 +288,7 @@ fn wanted<'a>(
         },
         state: DeliveryState::Queued,
         reason: (due_at > draft.now).then_some(Reason::WaitingForDayEnd),
+        detail: None,
         due_at: due_at.max(draft.now),
     })
 }
@@ -319,7 +318,7 @@ fn free_day(draft: &Draft<'_>, sales: &[Sale<'_>], own: &Subject, day: jiff::civ
         days.take(day, Holder::Payment);
     }
     for sale in sales.iter().filter(|s| s.product().is_some() && !s.taken_back.full) {
-        days.take(sale.payment.day, Holder::Payment);
+        days.take(sale.day(), Holder::Payment);
     }
     days.first_free(day)
 }

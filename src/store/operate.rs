@@ -34,7 +34,7 @@ pub struct Pruned {
 pub enum Action {
     /// Send it again, or now.
     Retry,
-    /// Let a held payment go: it is dated on the next free day.
+    /// Let a held payment go: on the next free day if its own is taken, and as it is if Refairn may have it.
     Release,
     /// Do not send it; of one that was sent: its warning was seen.
     Discard,
@@ -199,7 +199,11 @@ fn decide(delivery: &mut Delivery, action: Action, now: Timestamp) -> Result<(),
             delivery.wait_until(now, now);
         }
         (Action::Release, Held | Rejected) => {
-            if delivery.outcome_unknown {
+            if delivery.reason == Some(Reason::DaySlotTaken) {
+                // Whoever releases it has seen which payment of that day Refairn has.
+                delivery.outcome_unknown = false;
+                delivery.taken_seq = None;
+            } else if state == Rejected && delivery.outcome_unknown {
                 return Err("Refairn may have it already: retry it, a 409 does no harm".to_owned());
             }
             delivery.state = Queued;

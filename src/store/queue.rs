@@ -345,16 +345,22 @@ fn settled(mut delivery: Delivery, settlement: Settlement, now: Timestamp) -> De
             delivery.reason = Some(reason);
             delivery.detail = Some(detail);
             delivery.attention = true;
-            // Refairn's word is final: it does not have it. When it is we who failed, nobody knows.
-            let unknown = reason == Reason::GivenUp && delivery.outcome_unknown;
-            delivery.outcome_unknown = unknown || reason == Reason::InternalError;
+            if reason == Reason::InternalError {
+                // It is we who failed.
+                delivery.lose_sight();
+            } else {
+                // That Refairn has something of that day does not say what; any other word of its is final.
+                delivery.outcome_unknown &= matches!(reason, Reason::GivenUp | Reason::DaySlotTaken);
+            }
             delivery.settled_at = Some(now);
         }
         Settlement::Retry { wait, outcome_unknown, detail } => {
             delivery.state = DeliveryState::Queued;
             delivery.reason = Some(Reason::Retrying);
             delivery.detail = Some(detail);
-            delivery.outcome_unknown |= outcome_unknown;
+            if outcome_unknown {
+                delivery.lose_sight();
+            }
             delivery.wait_until(after(now, wait), now);
             delivery.waited = delivery.waited.saturating_add(wait);
         }

@@ -9,8 +9,8 @@ use crate::domain::delivery::Subject;
 use crate::domain::fact::{Fact, Matter};
 use crate::domain::person::PersonKey;
 
-/// Gives all reports of the sale that a fact is about to one customer: to whom a call was made already, else whom the
-/// invoice names, else whom the session names. Whose calls that changes goes into `people`.
+/// Gives all that is known of the sale that a fact is about to one customer: to whom a call was made already, else whom
+/// the invoice names, else whom the session names. Whose calls that changes goes into `people`.
 pub(super) async fn unite<D: Db>(
     db: &D,
     placing: &Placing,
@@ -31,42 +31,56 @@ pub(super) async fn unite<D: Db>(
     let all: Vec<PersonKey> = addresses.iter().map(person).collect();
     // Nobody may begin a call of theirs meanwhile.
     db.lock(&all.iter().map(Lock::Person).collect::<Vec<_>>()).await?;
-    let mut reports = Vec::new();
+    let mut facts = Vec::new();
     for person in &all {
-        reports.push(reports_of(db, placing, person).await?);
+        facts.push(facts_of(db, placing, person).await?);
     }
+    let ties = ties(placing, &facts);
     let mut told = None;
-    for (person, reports) in all.iter().zip(&reports) {
-        for (_, fact) in reports {
+    for (person, facts) in all.iter().zip(&facts) {
+        for (_, fact) in facts.iter().filter(|(_, fact)| is_about(fact, &ties)) {
             if told.is_none() && has_left(db, person, &placing.scope, fact).await? {
                 told = Some(person);
             }
         }
     }
     let Some(target) = told.or_else(|| all.first()) else { return Ok(()) };
-    for (person, reports) in all.iter().zip(&reports).filter(|(person, _)| *person != target) {
-        for (event, fact) in reports {
+    for (person, facts) in all.iter().zip(&facts).filter(|(person, _)| *person != target) {
+        for (event, fact) in facts.iter().filter(|(_, fact)| is_about(fact, &ties)) {
             give(db, &placing.scope, *event, fact, person, target).await?;
         }
         people.insert(person.clone());
+    }
+    for key in &ties {
+        know(db, &placing.scope, key, target).await?;
     }
     people.insert(target.clone());
     Ok(())
 }
 
-/// A customer's reports of the sale.
-async fn reports_of<D: Db>(db: &D, placing: &Placing, person: &PersonKey) -> Result<Vec<(i64, Fact)>, StoreError> {
+/// A customer's facts of the scope.
+async fn facts_of<D: Db>(db: &D, placing: &Placing, person: &PersonKey) -> Result<Vec<(i64, Fact)>, StoreError> {
     let sql =
         "SELECT event_id, data FROM facts WHERE business = ?1 AND email_key = ?2 AND scope = ?3 ORDER BY event_id";
-    let ties: BTreeSet<&str> = own_keys(&placing.fact).collect();
-    let mut reports = Vec::new();
-    for mut row in db.query(sql, values![&person.business, &person.email_key, &placing.scope]).await? {
-        let (event, fact): (i64, Fact) = (row.int()?, serde_json::from_str(&row.text()?)?);
-        if matches!(fact.matter, Matter::Payment(_)) && own_keys(&fact).any(|key| ties.contains(key)) {
-            reports.push((event, fact));
-        }
+    let rows = db.query(sql, values![&person.business, &person.email_key, &placing.scope]).await?;
+    rows.into_iter().map(|mut row| Ok((row.int()?, serde_json::from_str(&row.text()?)?))).collect()
+}
+
+/// Every id of the sale that the fact or one of these reports knows.
+fn ties<'a>(placing: &'a Placing, facts: &'a [Vec<(i64, Fact)>]) -> BTreeSet<&'a str> {
+    let own: BTreeSet<&str> = own_keys(&placing.fact).collect();
+    let all = facts.iter().flatten().map(|(_, fact)| fact);
+    let reports = all.filter(|fact| own_keys(fact).any(|key| own.contains(key)));
+    own.iter().copied().chain(reports.flat_map(own_keys)).collect()
+}
+
+/// Whether a fact reports the sale that has these ids, ties them, or took it back.
+fn is_about(fact: &Fact, ties: &BTreeSet<&str>) -> bool {
+    match &fact.matter {
+        Matter::Payment(_) | Matter::Link(_) => own_keys(fact).any(|key| ties.contains(key)),
+        Matter::Reversal(_) => fact.keys.iter().any(|key| ties.contains(key.as_str())),
+        Matter::Customer(_) | Matter::Subscription(_) => false,
     }
-    Ok(reports)
 }
 
 fn subject_key(scope: &str, fact: &Fact) -> Option<String> {
@@ -84,7 +98,8 @@ async fn has_left<D: Db>(db: &D, person: &PersonKey, scope: &str, fact: &Fact) -
     Ok(first(db, sql, of).await?.is_some())
 }
 
-/// Gives a report, and the call that was to be made for it, to another customer.
+/// Gives a fact, and the call that was made or is to be made for it, to another customer. What is on its way stays with
+/// whoever has it.
 async fn give<D: Db>(
     db: &D,
     scope: &str,
@@ -95,14 +110,17 @@ async fn give<D: Db>(
 ) -> Result<(), StoreError> {
     db.execute("UPDATE facts SET email_key = ?2 WHERE event_id = ?1", values![event, &to.email_key]).await?;
     let sql = "UPDATE deliveries SET email_key = ?4 WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
-         AND state NOT IN ('sending', 'delivered', 'duplicate') AND outcome_unknown = 0";
+         AND state <> 'sending'";
     let of = values![&from.business, &from.email_key, subject_key(scope, fact), &to.email_key];
     db.execute(sql, of).await?;
-    for key in own_keys(fact) {
-        for name in [payment_key(key), receipt_key(key)] {
-            let sql = "UPDATE known SET email_key = ?3 WHERE scope = ?1 AND key = ?2";
-            db.execute(sql, values![scope, name, &to.email_key]).await?;
-        }
+    Ok(())
+}
+
+/// What comes later of the sale is this customer's, too.
+async fn know<D: Db>(db: &D, scope: &str, key: &str, person: &PersonKey) -> Result<(), StoreError> {
+    for name in [key.to_owned(), payment_key(key), receipt_key(key)] {
+        let sql = "UPDATE known SET email_key = ?3 WHERE scope = ?1 AND key = ?2";
+        db.execute(sql, values![scope, name, &person.email_key]).await?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use refairn_bridge::domain::policy::SameDayPayments;
 use serde_json::{Value, json};
 
-use super::kit::samples::Sale;
+use super::kit::samples::{Sale, charge, refund};
 use super::kit::until;
 use super::kit::world::{Setup, World};
 
@@ -233,5 +233,89 @@ async fn a_payment_moves_by_itself_where_that_is_wished() {
     let days: Vec<_> = world.deliveries_to(&email).await.iter().map(|d| d["request"]["paymentDate"].clone()).collect();
     assert_eq!(days, ["2026-06-15", "2026-06-16", "2026-06-17"]);
     assert_eq!(world.sandbox.look(|book| book.payments().len()), 3);
+    world.end().await;
+}
+
+in_both! {
+    what_went_back_after_an_attempt_that_nobody_knows_of_is_a_persons_to_decide
+    of_two_calls_for_a_day_that_nobody_knows_of_neither_is_taken_for_the_other
+}
+
+/// A payment whose attempt ends unheard and which is then refunded; gives its call.
+async fn taken_back_unheard(world: &World, name: &str, drop: &str) -> Value {
+    let email = world.email(name);
+    world.fault(&json!({ "drop": drop, "email": email }).to_string());
+    world.paystack(&charge(name, &email, 500_000, "", world.ago(60))).await;
+    world.idle().await;
+    world.paystack(&refund(name, 500_000)).await;
+    world.drive(Duration::from_secs(600)).await;
+    let held = world.deliveries_to(&email).await.remove(0);
+    let found = (&held["state"], &held["reason"], &held["needs_attention"], &held["attempts"]);
+    assert_eq!(found, (&json!("held"), &json!("reversed_outcome_unknown"), &json!(true), &json!(1)), "{held}");
+    held
+}
+
+/// Another payment of that customer and day.
+async fn pay_again(world: &World, name: &str) -> Value {
+    let email = world.email(name);
+    world.paystack(&charge(&format!("{name}-again"), &email, 700_000, "", world.ago(60))).await;
+    world.drive(Duration::from_secs(60)).await;
+    world.deliveries_to(&email).await.remove(1)
+}
+
+async fn what_went_back_after_an_attempt_that_nobody_knows_of_is_a_persons_to_decide(new: fn() -> Setup) {
+    let mut world = new().key("delivery", "same_day_payments", "send").start().await;
+    // Released, it goes out as it was: Refairn had it, or has it now.
+    for (name, drop, state, reason) in
+        [("ada", "after", "duplicate", "reversed"), ("bola", "before", "delivered", "reversed_nobody_credited")]
+    {
+        let held = taken_back_unheard(&world, name, drop).await;
+        not_now(&world, &held, &["retry"]).await;
+        let released = act(&world, &held, "release").await;
+        assert_eq!((&released["state"], &released["request"]), (&json!("queued"), &held["request"]), "{released}");
+        world.drive(Duration::from_secs(60)).await;
+        let told = world.detail(&held).await;
+        assert_eq!((&told["state"], &told["reason"]), (&json!(state), &json!(reason)), "{told}");
+        assert_eq!(told["request"], held["request"]);
+    }
+    // Discarded, its day stays taken: nobody knows of what.
+    let held = taken_back_unheard(&world, "chidi", "after").await;
+    assert_eq!(act(&world, &held, "discard").await["state"], "discarded");
+    let again = pay_again(&world, "chidi").await;
+    let found = (&again["state"], &again["reason"], &again["needs_attention"]);
+    assert_eq!(found, (&json!("rejected"), &json!("day_slot_taken"), &json!(true)), "{again}");
+    act(&world, &again, "release").await;
+    world.drive(Duration::from_secs(86_400)).await;
+    let again = world.detail(&again).await;
+    assert_eq!((&again["state"], &again["request"]["paymentDate"]), (&json!("delivered"), &json!("2026-06-16")));
+    world.leave.redated = 1;
+    world.end().await;
+}
+
+async fn of_two_calls_for_a_day_that_nobody_knows_of_neither_is_taken_for_the_other(new: fn() -> Setup) {
+    let world = new().key("delivery", "same_day_payments", "send").start().await;
+    let first = taken_back_unheard(&world, "ada", "before").await;
+    // The second gets through, and its answer is lost.
+    world.fault(&json!({ "drop": "after", "email": world.email("ada") }).to_string());
+    let second = pay_again(&world, "ada").await;
+    act(&world, &first, "release").await;
+    world.drive(Duration::from_secs(60)).await;
+    for call in [&first, &second] {
+        let call = world.detail(call).await;
+        let found = (&call["state"], &call["reason"], &call["needs_attention"]);
+        assert_eq!(found, (&json!("rejected"), &json!("day_slot_taken"), &json!(true)), "{call}");
+        assert!(call["explanation"].as_str().expect("an explanation").contains("nobody knows"), "{call}");
+    }
+    // Whoever looks in Refairn finds the second.
+    act(&world, &second, "discard").await;
+    act(&world, &first, "release").await;
+    world.drive(Duration::from_secs(86_400)).await;
+    let first = world.detail(&first).await;
+    assert_eq!(
+        (&first["state"], &first["reason"]),
+        (&json!("cancelled"), &json!("reversed_before_sending")),
+        "{first}"
+    );
+    assert_eq!(world.sandbox.look(|book| book.payments().len()), 1);
     world.end().await;
 }

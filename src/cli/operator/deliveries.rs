@@ -25,7 +25,7 @@ enum Command {
     Show(Show),
     /// Send again what was rejected or discarded, or send now what waits
     Retry(Decide),
-    /// Let a held payment go, dated on the next free day
+    /// Let a held payment go, dated on the next free day if its own is taken
     Release(Decide),
     /// Do not send it; of one that was sent: note that its warning was seen
     Discard(Decide),

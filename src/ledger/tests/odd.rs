@@ -67,6 +67,41 @@ fn a_customer_who_is_referred_long_after_paying_owes_nobody_for_the_past() {
 }
 
 #[test]
+fn of_two_codes_the_order_of_arrival_does_not_decide() {
+    let told = |codes: [(&str, Option<&str>); 2]| {
+        let mut book = Book::new("2026-01-10T12:00:00Z");
+        for (code, code_at) in codes {
+            book.code("2026-01-10T11:00:00Z", code);
+            book.person.facts.last_mut().unwrap().fact.code_at = code_at.map(at);
+        }
+        book.plan();
+        let lead = &book.person.deliveries[0];
+        (lead.call.clone(), lead.at)
+    };
+    // Nor of codes of different times.
+    for (first, second) in [("ADA10", "BOLA5"), ("BOLA5", "ADA10")] {
+        let mut book = Book::new("2026-01-10T12:00:00Z");
+        for (code, when, heard) in [
+            (first, "2026-01-10T11:00:01Z", "2026-01-10T11:00:05Z"),
+            (second, "2026-01-10T11:00:02Z", "2026-01-10T11:00:03Z"),
+        ] {
+            book.code(when, code);
+            book.heard(heard);
+        }
+        assert_eq!(book.deliver(), [format!("lead {first}")]);
+    }
+    let (early, late) = (Some("2026-01-10T09:00:00Z"), Some("2026-01-10T10:00:00Z"));
+    for [a, b] in [
+        [("ADA10", None), ("BOLA5", None)],
+        [("ADA10", late), ("BOLA5", early)],
+        [("ADA10", early), ("ADA10", late)],
+        [("ADA10", None), ("ADA10", late)],
+    ] {
+        assert_eq!(told([a, b]), told([b, a]), "{a:?} {b:?}");
+    }
+}
+
+#[test]
 fn a_payment_from_before_the_code_goes_before_the_customer_or_is_held() {
     let mut book = Book::new("2026-02-10T12:00:00Z");
     book.payment("2026-01-10T12:00:00Z", "in_1", 30);
@@ -177,6 +212,40 @@ fn what_went_back_of_a_payment_that_credited_nobody_asks_nobody() {
     book.plan();
     let told = book.delivery("in_1");
     assert_eq!((told.reason, told.attention), (Some(Reason::ReversedNobodyCredited), false));
+    assert_eq!(told.detail.as_deref(), Some("10 of 30 USD was taken back"), "there is no commission to speak of");
+}
+
+#[test]
+fn what_went_back_of_a_payment_that_refairn_had_already_names_no_commission() {
+    let mut book = Book::new("2026-01-10T12:00:00Z");
+    book.payment("2026-01-10T11:00:00Z", "in_1", 30);
+    book.plan();
+    book.person.deliveries[0].state = DeliveryState::Duplicate;
+    book.reversal("2026-01-12T12:00:00Z", "in_1", 30, ReversalStage::Final);
+    book.plan();
+    let told = book.delivery("in_1");
+    assert_eq!((told.reason, told.attention), (Some(Reason::Reversed), true));
+    let detail = "30 of 30 USD was taken back; which commission that is, Refairn's dashboard shows";
+    assert_eq!(told.detail.as_deref(), Some(detail));
+}
+
+/// A person let the payment go on another day; then an attempt ended unheard, and then the money went back.
+#[test]
+fn a_persons_word_of_before_does_not_send_again_what_went_back_since() {
+    let mut book = Book::new("2026-01-12T12:00:00Z");
+    book.payment("2026-01-10T11:00:00Z", "in_1", 30);
+    book.payment("2026-01-10T11:30:00Z", "in_2", 40);
+    assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
+    let held = book.person.deliveries.iter_mut().find(|d| d.state == DeliveryState::Held).unwrap();
+    (held.state, held.released) = (DeliveryState::Queued, true);
+    book.plan();
+    let tried = book.person.deliveries.iter_mut().find(|d| d.state == DeliveryState::Queued).unwrap();
+    tried.begin_attempt(2, book.now);
+    (tried.state, tried.reason) = (DeliveryState::Queued, Some(Reason::Retrying));
+    tried.lose_sight();
+    book.reversal("2026-01-12T11:30:00Z", "in_2", 40, ReversalStage::Final);
+    assert_eq!(book.deliver(), [""; 0]);
+    assert_eq!(book.delivery("in_2").reason, Some(Reason::ReversedOutcomeUnknown));
 }
 
 #[test]

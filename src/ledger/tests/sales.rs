@@ -75,6 +75,22 @@ fn a_session_waits_an_hour_for_its_invoice_and_is_the_payment_then() {
 }
 
 #[test]
+fn a_session_says_the_day_though_its_invoice_is_paid_on_the_next() {
+    let early = "2026-01-10T23:59:50Z";
+    for invoice_first in [false, true] {
+        let mut book = Book::new("2026-01-11T00:00:20Z");
+        if invoice_first {
+            receipt(&mut book, "2026-01-11T00:00:10Z", 49, Some("pi_1"));
+        }
+        session(&mut book, early, 49);
+        if !invoice_first {
+            receipt(&mut book, "2026-01-11T00:00:10Z", 49, Some("pi_1"));
+        }
+        assert_eq!(book.deliver(), ["49 active 2026-01-10"]);
+    }
+}
+
+#[test]
 fn another_amount_or_day_is_another_sale() {
     for (when, amount) in [("2026-01-10T23:00:00Z", 48), ("2026-01-11T11:00:01Z", 49)] {
         let mut book = Book::new("2026-01-10T12:00:01Z");
@@ -98,6 +114,47 @@ fn a_sale_that_was_told_under_two_ids_is_shown_when_they_are_tied() {
     book.plan();
     let told: Vec<_> = ["pi_1", "in_1"].iter().map(|id| book.delivery(id).reason).collect();
     assert!(told.contains(&Some(Reason::ToldTwice)) && told.contains(&None), "{told:?}");
+}
+
+#[test]
+fn a_sale_that_was_told_under_two_ids_and_credited_nobody_asks_nobody() {
+    let mut book = Book::new("2026-01-12T12:00:00Z");
+    session(&mut book, "2026-01-10T11:00:00Z", 49);
+    receipt(&mut book, "2026-01-11T11:00:02Z", 49, None);
+    assert_eq!(book.deliver().len(), 2);
+    book.link("2026-01-11T00:00:31Z", &["in_1", "pi_1"], Some(49));
+    book.plan();
+    assert!(book.person.deliveries.iter().all(|d| !d.attention), "{:?}", book.person.deliveries);
+}
+
+/// What was told of a sale under one id, when a link ties another to it whose call is in one of these states.
+fn tied_to_a_told_one(state: DeliveryState, reason: Reason, unknown: bool) -> (DeliveryState, Option<Reason>, bool) {
+    let mut book = Book::new("2026-01-12T12:00:00Z");
+    session(&mut book, "2026-01-10T11:00:00Z", 49);
+    assert_eq!(book.deliver().len(), 1);
+    receipt(&mut book, "2026-01-11T11:00:02Z", 49, None);
+    book.plan();
+    let other = book.person.deliveries.iter_mut().find(|d| !d.state.is_told()).unwrap();
+    (other.state, other.reason, other.attention, other.outcome_unknown) = (state, Some(reason), true, unknown);
+    book.link("2026-01-11T00:00:31Z", &["in_1", "pi_1"], Some(49));
+    assert_eq!(book.pass(48).deliver(), [""; 0], "{state:?}");
+    let other = book.delivery("in_1");
+    (other.state, other.reason, other.attention)
+}
+
+#[test]
+fn what_a_told_sale_says_already_goes_whatever_became_of_it() {
+    let gone = (DeliveryState::Superseded, Some(Reason::AlreadyReported), false);
+    assert_eq!(tied_to_a_told_one(DeliveryState::Cancelled, Reason::ReversedBeforeSending, false), gone);
+    assert_eq!(tied_to_a_told_one(DeliveryState::Held, Reason::SameDayPayment, false), gone);
+    assert_eq!(tied_to_a_told_one(DeliveryState::Rejected, Reason::DaySlotTaken, false), gone);
+}
+
+#[test]
+fn what_may_have_been_told_of_a_told_sale_is_not_sent_again_by_itself() {
+    let held = (DeliveryState::Held, Some(Reason::ToldTwice), true);
+    assert_eq!(tied_to_a_told_one(DeliveryState::Queued, Reason::Retrying, true), held);
+    assert_eq!(tied_to_a_told_one(DeliveryState::Rejected, Reason::GivenUp, true), held);
 }
 
 #[test]
@@ -155,6 +212,15 @@ fn lines_that_were_not_seen_are_decided_by_the_subscription_else_by_a_person() {
     book.person.facts[1].fact.product = Product::Id("prod_team".into());
     assert_eq!(book.deliver(), ["970 active 2026-01-10"]);
     assert_eq!(book.person.deliveries[0].call.product(), "prod_team");
+
+    // Where lines decide on the amount, too, to know the product is not enough.
+    let mut book = Book::new("2026-01-10T12:00:00Z");
+    book.payment("2026-01-10T11:00:00Z", "in_1", 970).amount = None;
+    book.person.facts[0].fact.product = undecided(None);
+    book.status("2026-01-10T10:00:00Z", crate::domain::status::Status::Active);
+    book.person.facts[1].fact.product = Product::Id("prod_team".into());
+    assert_eq!(book.deliver(), [""; 0]);
+    assert_eq!(book.outcome(1), (EventState::Unmappable, Some(Reason::LinesNotSeen)));
 
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.payment("2026-01-10T11:00:00Z", "in_1", 970);
@@ -227,6 +293,8 @@ fn amounts_of_two_currencies_are_never_compared() {
     assert_eq!(book.deliver(), ["lead ADA10"]);
     let held = book.delivery("in_1");
     assert_eq!((held.state, held.reason), (DeliveryState::Held, Some(Reason::ReversedInAnotherCurrency)));
+    let detail = "1500 JPY was taken back of a payment of 300 USD";
+    assert_eq!(held.detail.as_deref(), Some(detail));
 
     let mut book = invoice_of_charges(&[]);
     assert_eq!(book.deliver().len(), 2);

@@ -5,6 +5,7 @@ use super::*;
 in_both! {
     a_customer_with_too_many_events_is_told_once
     a_customer_under_too_many_addresses_to_carry_a_code_is_named
+    a_code_goes_to_the_other_addresses_of_a_customer_who_has_not_too_many
 }
 
 async fn add(store: &Store, from: usize, count: usize, email: &str) {
@@ -64,4 +65,22 @@ async fn a_customer_under_too_many_addresses_to_carry_a_code_is_named(place: Pla
     }
     let shop = Scattered { customer: "cus_shop".into(), addresses: 7 };
     assert_eq!(store.scattered().await.unwrap(), [shop]);
+}
+
+async fn a_code_goes_to_the_other_addresses_of_a_customer_who_has_not_too_many(place: Place) {
+    let store = place.open().await;
+    for (customer, addresses, told) in [("cus_jane", KIN_MAX, KIN_MAX), ("cus_shop", KIN_MAX + 1, 1)] {
+        for n in 0..addresses {
+            let id = store.record(event(&format!("{customer} {n}"))).await.unwrap().id;
+            let email = format!("{n}@{customer}.example.com");
+            let of = fact(Some(&email), Matter::Customer(Customer::default()));
+            post(&store, id, Fact { customer: Some(customer.into()), ..of }).await;
+        }
+        let id = store.record(event(&format!("{customer} code"))).await.unwrap().id;
+        let of = fact(Some(&format!("0@{customer}.example.com")), Matter::Customer(Customer::default()));
+        post(&store, id, Fact { customer: Some(customer.into()), code: Some("ADA10".into()), ..of }).await;
+        let of_customer = |d: &Delivery| d.call.email().key().contains(customer);
+        let leads = deliveries(&store).await.iter().filter(|d| of_customer(d)).count();
+        assert_eq!(leads, told as usize, "{customer}");
+    }
 }

@@ -180,6 +180,8 @@ async fn a_pause_of_its_route_takes_no_patience_of_a_call(place: Place) {
         let probe = lease(&store, at).await;
         assert!(store.settle(&probe, attempt(), Settlement::PauseRoute("no key".into()), at).await.unwrap());
     }
+    let waited: Duration = deliveries(&store).await.iter().map(|d| d.waited).sum();
+    assert_eq!(waited, Duration::from_secs(1), "the one that failed by itself");
     // The key is mended, and Refairn is busy once more.
     at = after(at, Duration::from_secs(3600));
     let probe = lease(&store, at).await;
