@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 
 use super::days::{Days, Holder, end_of, start_of};
 use super::sales::Sale;
-use super::{Draft, Wanted, is_told};
+use super::{Draft, Wanted, is_told, was_withdrawn};
 use crate::clock::after;
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
 use crate::domain::event::{EventId, Mode};
@@ -215,7 +215,7 @@ pub(super) fn plan<'a>(draft: &mut Draft<'_>, sales: &'a [Sale<'a>], subscriptio
             let wanted = wanted(draft, sales, subscriptions, mode, product);
             let subject = wanted.as_ref().map(|w| w.subject.clone());
             supersede_others(draft, mode, product, subject.as_ref());
-            let sent = |d: &Delivery| !d.is_unsent() && d.state != DeliveryState::Superseded;
+            let sent = |d: &Delivery| !d.is_unsent() && d.state != DeliveryState::Superseded && !was_withdrawn(d);
             if let Some(wanted) = wanted.filter(|w| !draft.find(&w.subject).is_some_and(sent)) {
                 draft.put(wanted);
             }
