@@ -230,8 +230,8 @@ async fn whose<D: Db>(db: &D, placing: &Placing, keys: &[String]) -> Result<Opti
         found.extend(known_since(db, &placing.scope, key).await?);
     }
     // The surest of its ids, and of equals the first.
-    let by_ids = found.into_iter().map(|(email_key, since)| (email_key, since.min(INFERRED))).rev();
-    let by_ids = by_ids.max_by_key(|(_, since)| *since);
+    let by_ids = found.into_iter().rev().max_by_key(|(_, since)| (*since).min(INFERRED + 1));
+    let by_ids = by_ids.map(|(email_key, since)| (email_key, since.min(INFERRED)));
     let mut by_customer = None;
     if let Some(customer) = first.first() {
         by_customer = known(db, &placing.scope, customer).await?.map(|email_key| (email_key, GUESSED));

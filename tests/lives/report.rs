@@ -38,7 +38,10 @@ pub(crate) const WAYS: [Way; 3] = [Way::InOrder, Way::Shuffled, Way::AsItGoes];
 
 /// All that came of a life and must not depend on the order: calls, what needs attention, commissions.
 fn told(life: &Life, seen: &Seen) -> Vec<String> {
-    let calls = seen.calls.iter().map(|c| format!("{} {}", c.kind, c.body));
+    // Of two addresses nobody goes before the other.
+    let mut calls: Vec<_> = seen.calls.iter().collect();
+    calls.sort_by_key(|c| &c.key);
+    let calls = calls.into_iter().map(|c| format!("{} {}", c.kind, c.body));
     let mut marks: Vec<String> = seen
         .deliveries
         .iter()
@@ -57,6 +60,8 @@ fn told(life: &Life, seen: &Seen) -> Vec<String> {
         let earned = c.as_ref().map(|c| format!("{} for {}", c.amount, c.agent_id));
         format!("on {} {} earned {earned:?}", p.payment_date, p.amount)
     });
+    let mut earned: Vec<String> = earned.collect();
+    earned.sort();
     calls.chain(marks).chain(earned).collect()
 }
 
