@@ -210,8 +210,12 @@ fn recovers(sale: &Sale<'_>, report: &Report<'_>) -> bool {
 
 pub(super) fn plan<'a>(draft: &mut Draft<'_>, sales: &'a [Sale<'a>], subscriptions: &Subscriptions<'a>) {
     for mode in [Mode::Live, Mode::Test].into_iter().filter(|mode| is_told(draft.person, *mode)) {
-        let products: BTreeSet<&str> = subscriptions.reports(mode).map(|(.., product)| product).collect();
-        for product in products {
+        // A product that a subscription has left may have a change in the queue, which nobody asks for any more.
+        let queued = |d: &&Delivery| d.mode == mode && matches!(d.subject, Subject::Status(_)) && d.is_unsent();
+        let left = draft.deliveries.iter().filter(queued).map(|d| d.call.product().to_owned());
+        let current = subscriptions.reports(mode).map(|(.., product)| product.to_owned());
+        let products: BTreeSet<String> = current.chain(left).collect();
+        for product in &products {
             let wanted = wanted(draft, sales, subscriptions, mode, product);
             let subject = wanted.as_ref().map(|w| w.subject.clone());
             supersede_others(draft, mode, product, subject.as_ref());

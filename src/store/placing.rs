@@ -133,11 +133,12 @@ pub(super) fn receipt_key(id: &str) -> String {
 }
 
 /// Whether a fact counts for the other addresses of its provider's customer: it has a code, or is the session that they
-/// may be waiting for.
+/// may be waiting for, or tells what was subscribed, for which another of them paid.
 pub(super) const fn speaks_for_kin(fact: &Fact) -> bool {
     match &fact.matter {
         Matter::Customer(c) => fact.code.is_some() || c.checkout || c.checkout_of.is_some(),
-        Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => fact.code.is_some(),
+        Matter::Subscription(_) => fact.code.is_some() || fact.product.id().is_some(),
+        Matter::Payment(_) | Matter::Reversal(_) | Matter::Link(_) => fact.code.is_some(),
     }
 }
 

@@ -233,7 +233,7 @@ impl Author {
         if self.chance.percent(30) {
             self.fee(sub, bill, late);
         } else {
-            let free = What::Free { bill, sub: sub.id.clone(), covered: false, first: true };
+            let free = What::Free { bill, sub: sub.id.clone(), price: sub.price, covered: false, first: true };
             self.act(sub.payer, sub.at + late, free);
         }
         if self.is_one(sub) && self.chance.percent(15) {
@@ -280,7 +280,11 @@ impl Author {
                     self.pay(sub, bill, Why::Upgrade);
                 }
                 6 => {
-                    self.act(sub.payer, sub.at, What::Free { bill, sub: sub.id.clone(), covered: true, first: false });
+                    self.act(
+                        sub.payer,
+                        sub.at,
+                        What::Free { bill, sub: sub.id.clone(), price: sub.price, covered: true, first: false },
+                    );
                 }
                 roll => {
                     self.pay(sub, bill, Why::Renewal);
@@ -358,7 +362,8 @@ impl Author {
             (true, 1) => Charges::Twice,
             _ => Charges::One,
         };
-        let linked = linked || charges != Charges::One;
+        // Of several addresses nothing but the link tells which one a refund is about.
+        let linked = linked || charges != Charges::One || !self.is_one(sub);
         let (sub, lines) = (Some(sub.id.clone()), Lines::Own);
         Paid { bill, sub, minor, currency, price, why, twice, linked, charges, lines }
     }

@@ -84,6 +84,7 @@ pub(crate) enum What {
     Free {
         bill: String,
         sub: String,
+        price: Price,
         covered: bool,
         first: bool,
     },

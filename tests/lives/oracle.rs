@@ -78,6 +78,8 @@ struct Told {
     taken: bool,
     /// It may have.
     perhaps: bool,
+    /// The bridge was told what became of it.
+    heard: bool,
     body: String,
 }
 
@@ -357,7 +359,7 @@ impl Judge<'_> {
             if let Some(payment) = self.truth.payments.iter().find(known) {
                 self.complain(format!("a status took the day of {}: {}", payment.bill, call.body));
             }
-            let last = before().next_back().map(|c| (c.status.as_str(), &c.body));
+            let last = before().next_back().filter(|c| c.heard).map(|c| (c.status.as_str(), &c.body));
             if !again && last.is_some_and(|(status, body)| status == call.status && *body != call.body) {
                 self.complain(format!("a status that Refairn knew: {}", call.body));
             }
@@ -420,6 +422,7 @@ fn told(call: &MadeCall) -> Told {
         status: text("subscriptionStatus"),
         taken,
         perhaps,
+        heard: call.weather == Weather::Fine,
         body: call.body.to_string(),
     }
 }

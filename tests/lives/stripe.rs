@@ -20,7 +20,7 @@ pub(crate) fn write(out: &mut Out<'_>) {
         }
         What::Paid(paid) if paid.sub.is_some() => paid_invoice(out, &paid),
         What::Paid(paid) => one_off(out, &paid),
-        What::Free { bill, sub, covered, first } => {
+        What::Free { bill, sub, price, covered, first } => {
             let subtotal = if covered { 2_900 } else { 0 };
             let bill = Bill {
                 id: &bill,
@@ -28,7 +28,7 @@ pub(crate) fn write(out: &mut Out<'_>) {
                 minor: 0,
                 subtotal,
                 currency: "usd",
-                lines: vec![Line::own(Price::Basic, subtotal)],
+                lines: vec![Line::own(price, subtotal)],
                 first,
                 paid: true,
             };
