@@ -340,6 +340,8 @@ fn word_on(fact: &Fact, key: &str, email_key: &str, surely: i64) -> (String, i64
         Matter::Customer(_) | Matter::Subscription(_) => of_customer,
         Matter::Reversal(_) | Matter::Link(_) => false,
     };
+    // What a reversal infers of its ids it would find again as if another had said so.
+    let surely = if matches!(fact.matter, Matter::Reversal(_)) { GUESSED } else { surely };
     match own.filter(|_| says_so) {
         Some(own) if of_customer => (own, micros(fact.at)),
         Some(_) => (email_key.to_owned(), micros(fact.at)),
