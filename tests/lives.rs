@@ -30,8 +30,12 @@ mod events;
 mod generate;
 #[path = "lives/life.rs"]
 mod life;
+#[path = "lives/lines.rs"]
+mod lines;
 #[path = "lives/oracle.rs"]
 mod oracle;
+#[path = "lives/payer.rs"]
+mod payer;
 #[path = "lives/paystack.rs"]
 mod paystack;
 #[path = "lives/report.rs"]
@@ -113,6 +117,9 @@ fn every_life_comes_to_the_same_whatever_the_order_and_the_weather() {
     });
     let failed = failed.into_inner().expect("unpoisoned");
     println!("{} lives in {:.1?}, {} of them failed", ran.into_inner(), began.elapsed(), failed.len());
+    for (life, wrong) in &failed {
+        println!("life {}: {}", life.number, wrong.join("\n  "));
+    }
     let told: Vec<String> = failed.iter().take(TOLD_MAX).map(|(life, wrong)| tell(life, wrong)).collect();
     assert!(failed.is_empty(), "{} lives failed:\n{}", failed.len(), told.join("\n"));
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Draft, Wanted, flag, is_told};
+use super::{Draft, Wanted, flag, is_told, was_withdrawn};
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
 use crate::domain::email::Email;
 use crate::domain::event::Mode;
@@ -23,7 +23,7 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
                 flag(lead, finding);
                 continue;
             }
-            if !lead.is_unsent() && !came_back(lead) {
+            if !lead.is_unsent() && !was_withdrawn(lead) {
                 continue;
             }
         }
@@ -33,17 +33,11 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
     }
 }
 
-/// A call that was cancelled because no event asked for it, before one did again.
-fn came_back(lead: &Delivery) -> bool {
-    let withdrawn = matches!(lead.reason, Some(Reason::Remapped | Reason::TestOfALiveCustomer));
-    lead.state == DeliveryState::Cancelled && withdrawn
-}
-
 /// The fact that brought the first code a person was sent with: attribution is first touch.
 pub(super) fn first_code(person: &Person, mode: Mode) -> Option<&KnownFact> {
     let with_code = person.facts.iter().filter(|f| f.fact.mode == mode && f.fact.code.is_some());
     // Of two at the same time the order of arrival must not decide.
-    with_code.min_by_key(|f| (f.fact.at, f.fact.code.clone(), f.fact.code_at, f.event))
+    with_code.min_by_key(|f| (f.fact.at, f.fact.code.clone(), f.fact.code_at, f.fact.rank, f.event))
 }
 
 /// Whether something went wrong with a call that Refairn has.
@@ -89,10 +83,11 @@ fn end_of_wait(draft: &Draft<'_>, mode: Mode) -> Option<Timestamp> {
 
 /// The product of the first payment, else that of the fact that brought the code, else any that is known.
 fn product(draft: &Draft<'_>, mode: Mode, source: &KnownFact) -> Option<String> {
-    let paid = draft.facts(mode).filter(|f| matches!(f.fact.matter, Matter::Payment(_)));
-    let first_paid = paid.filter(|f| matches!(f.fact.product, Product::Id(_))).min_by_key(|f| (f.fact.at, f.event));
-    let any =
-        draft.facts(mode).filter(|f| matches!(f.fact.product, Product::Id(_))).min_by_key(|f| (f.fact.at, f.event));
+    // Of several endpoints the one that stands first decides.
+    let order = |f: &&KnownFact| (f.fact.at, f.fact.rank, f.event);
+    let known = || draft.facts(mode).filter(|f| matches!(f.fact.product, Product::Id(_)));
+    let first_paid = known().filter(|f| matches!(f.fact.matter, Matter::Payment(_))).min_by_key(order);
+    let any = known().min_by_key(order);
     [first_paid, Some(source), any].into_iter().flatten().find_map(|f| f.fact.product.id()).map(str::to_owned)
 }
 

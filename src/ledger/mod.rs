@@ -115,12 +115,13 @@ impl<'a> Draft<'a> {
             self.deliveries.push(wanted.into_delivery(now));
             return;
         };
-        // A call in backoff keeps its turn, and a due one its place.
+        // A call in backoff keeps its turn, and a due one its place, unless it is to wait for something now.
         let backing_off = delivery.state == DeliveryState::Queued && delivery.attempts > 0;
-        let still_due = delivery.state == DeliveryState::Queued && delivery.due_at <= now && wanted.due_at <= now;
-        let keep = wanted.state == DeliveryState::Queued && (backing_off || still_due);
+        let still_due = delivery.state == DeliveryState::Queued && delivery.due_at <= now;
+        let keep = wanted.state == DeliveryState::Queued && wanted.due_at <= now && (backing_off || still_due);
         if !keep {
-            delivery.wait_until(wanted.due_at, now);
+            let turn = if backing_off { delivery.due_at } else { wanted.due_at };
+            delivery.wait_until(wanted.due_at.max(turn), now);
         }
         if !(backing_off && keep) {
             delivery.reason = wanted.reason;
@@ -205,6 +206,12 @@ fn note(delivery: &mut Delivery, reason: Reason, detail: String) {
     delivery.attention = false;
     delivery.reason = Some(reason);
     delivery.detail = Some(detail);
+}
+
+/// A call that was cancelled because no fact asked for it any more: if one does again, it is made.
+fn was_withdrawn(delivery: &Delivery) -> bool {
+    let withdrawn = matches!(delivery.reason, Some(Reason::Remapped | Reason::TestOfALiveCustomer));
+    delivery.state == DeliveryState::Cancelled && withdrawn
 }
 
 /// Test events of a customer who is known from live mode are told to nobody: Refairn knows people by address alone.

@@ -52,6 +52,15 @@ impl<'a> Index<'a> {
                 not_told.extend(own.map(|key| ((known.scope.as_str(), key.as_str()), *reason)));
             }
         }
+        // What paid an invoice may be told by a link alone.
+        for known in draft.person.facts.iter().filter(|f| matches!(f.fact.matter, Matter::Link(_))) {
+            let keys = || known.fact.keys.iter().map(|key| (known.scope.as_str(), key.as_str()));
+            if let Some(reason) = keys().find_map(|key| not_told.get(&key)).copied() {
+                keys().for_each(|key| {
+                    not_told.entry(key).or_insert(reason);
+                });
+            }
+        }
         Self {
             not_told,
             called: draft.deliveries.iter().filter(|d| !told_by_another(d)).map(|d| d.event).collect(),
@@ -88,7 +97,12 @@ fn told_by_another(delivery: &Delivery) -> bool {
 const fn ends_there(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::BelowMinimum | Reason::OutOfBand | Reason::ZeroAmount | Reason::NegativeAmount | Reason::OneTimeOff
+        Reason::BelowMinimum
+            | Reason::OutOfBand
+            | Reason::ZeroAmount
+            | Reason::NegativeAmount
+            | Reason::OneTimeOff
+            | Reason::NothingInProducts
     )
 }
 

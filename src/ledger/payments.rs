@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::days::{Days, Holder, start_of};
 use super::sales::Sale;
 use super::statuses::{Subscriptions, Told};
-use super::{Draft, Wanted, flag, leads, note};
+use super::{Draft, Wanted, flag, leads, note, was_withdrawn};
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Fate, Subject};
 use crate::domain::email::Email;
 use crate::domain::event::Mode;
@@ -151,11 +151,12 @@ fn hold_what_was_taken_back(delivery: &mut Delivery, sale: &Sale<'_>) {
     }
 }
 
-/// A call that was cancelled because its payment was taken back, when that turned out not to last.
+/// A call that was cancelled because its payment was taken back, when that turned out not to last; or that gave way to
+/// another id of its payment, when the first one is the better after all.
 fn came_back(delivery: &Delivery, sale: &Sale<'_>) -> bool {
-    let cancelled = delivery.state == DeliveryState::Cancelled;
     let undone = delivery.reason == Some(Reason::ReversedBeforeSending) && !sale.taken_back.full;
-    cancelled && (undone || delivery.reason == Some(Reason::Remapped))
+    let gave_way = delivery.state == DeliveryState::Superseded && delivery.reason == Some(Reason::AlreadyReported);
+    was_withdrawn(delivery) || gave_way || delivery.state == DeliveryState::Cancelled && undone
 }
 
 fn wanted(draft: &Draft<'_>, sale: &Sale<'_>, product: &str, email: &Email, turn: Turn, status: Status) -> Wanted {

@@ -97,7 +97,9 @@ impl<'a> Reversals<'a> {
         keys.insert(&payment.identity);
         self.follow_links(scope, &mut keys);
         let customers: BTreeSet<&str> = reports.iter().filter_map(|f| f.fact.customer.as_deref()).collect();
-        for (known, reversal) in self.all.iter().filter(|(f, _)| f.scope == scope) {
+        // Where a link tells whose charge it is, likeness says nothing.
+        let linked = |f: &KnownFact| payment_keys(&f.fact).any(|key| self.links.contains_key(&(scope, key)));
+        for (known, reversal) in self.all.iter().filter(|(f, _)| f.scope == scope && !linked(f)) {
             // What is joined by likeness brings the charge's own ids, by which its refunds are joined in turn.
             if looks_like(self.person, scope, known, reversal, payment, paid_at, &customers) {
                 keys.extend(payment_keys(&known.fact));
@@ -151,6 +153,10 @@ fn looks_like(
             let alike = other.fact.customer.as_deref() == Some(customer) && p.charged_money() == charge.money;
             let nearer = alike && distance(other.fact.at).is_some_and(|d| d < own);
             same || !(named || nearer)
+        }
+        // Nor does it where the charge's invoice was seen and is no payment.
+        Matter::Customer(customer) if customer.no_payment.is_some() => {
+            !payment_keys(&known.fact).any(|key| payment_keys(&other.fact).any(|own| own == key))
         }
         Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => true,
     })

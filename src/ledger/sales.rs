@@ -230,8 +230,9 @@ impl<'a> Joins<'a> {
 
 /// What other facts say about sales.
 struct Knowledge<'a> {
-    /// Products of subscriptions, by scope and id: what their items say, and what their payments did.
-    items: HashMap<(&'a str, &'a str), &'a str>,
+    /// Products of subscriptions, by scope and id: what their items say, when and to which endpoint, and what their
+    /// payments did.
+    items: HashMap<(&'a str, &'a str), Vec<(u32, Timestamp, &'a str)>>,
     paid: HashMap<(&'a str, &'a str), (Timestamp, &'a str)>,
     /// Intents of sessions whose money was held first.
     captures: HashSet<(&'a str, &'a str)>,
@@ -258,7 +259,7 @@ impl<'a> Knowledge<'a> {
             match &fact.matter {
                 Matter::Subscription(s) => {
                     if let Some(product) = fact.product.id() {
-                        all.items.insert((scope, &s.id), product);
+                        all.items.entry((scope, &s.id)).or_default().push((fact.rank, fact.at, product));
                     }
                 }
                 Matter::Payment(p) => {
@@ -300,7 +301,7 @@ impl<'a> Knowledge<'a> {
             }
             Product::Undecided { otherwise, seen, total } => {
                 let of = payment.subscription.as_deref().map(|id| (best.scope.as_str(), id));
-                let items = || of.and_then(|of| self.items.get(&of)).copied();
+                let items = || of.and_then(|of| self.items.get(&of)).and_then(|all| items_at(all, &best.fact));
                 let paid = || of.and_then(|of| self.paid.get(&of)).map(|(_, product)| *product);
                 match items().or_else(paid) {
                     Some(product) => (Some(product), None),
@@ -336,6 +337,15 @@ impl<'a> Knowledge<'a> {
         let refused = ties.iter().filter_map(|tie| self.refused.get(&(scope, *tie)));
         refused.min_by_key(|(rank, _)| *rank).filter(|(rank, _)| *rank < best.fact.rank).map(|(_, reason)| *reason)
     }
+}
+
+/// The product of a subscription's items when it was paid for: as the report's own endpoint has it, else as the first
+/// one does; what they were then, else what they became.
+fn items_at<'a>(items: &[(u32, Timestamp, &'a str)], paid: &Fact) -> Option<&'a str> {
+    let (rank, ..) = *items.iter().min_by_key(|(rank, ..)| (*rank != paid.rank, *rank))?;
+    let own = || items.iter().filter(|(of, ..)| *of == rank).map(|(_, at, product)| (*at, *product));
+    let then = own().filter(|(at, _)| *at <= paid.at).max();
+    then.or_else(|| own().min()).map(|(_, product)| product)
 }
 
 /// Links by which a sale's charges are told.

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 
 use super::days::{Days, Holder, end_of, start_of};
 use super::sales::Sale;
-use super::{Draft, Wanted, is_told};
+use super::{Draft, Wanted, is_told, was_withdrawn};
 use crate::clock::after;
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
 use crate::domain::event::{EventId, Mode};
@@ -208,12 +208,16 @@ fn recovers(sale: &Sale<'_>, report: &Report<'_>) -> bool {
 
 pub(super) fn plan<'a>(draft: &mut Draft<'_>, sales: &'a [Sale<'a>], subscriptions: &Subscriptions<'a>) {
     for mode in [Mode::Live, Mode::Test].into_iter().filter(|mode| is_told(draft.person, *mode)) {
-        let products: BTreeSet<&str> = subscriptions.reports(mode).map(|(.., product)| product).collect();
-        for product in products {
+        // A product that a subscription has left may have a change in the queue, which nobody asks for any more.
+        let queued = |d: &&Delivery| d.mode == mode && matches!(d.subject, Subject::Status(_)) && d.is_unsent();
+        let left = draft.deliveries.iter().filter(queued).map(|d| d.call.product().to_owned());
+        let current = subscriptions.reports(mode).map(|(.., product)| product.to_owned());
+        let products: BTreeSet<String> = current.chain(left).collect();
+        for product in &products {
             let wanted = wanted(draft, sales, subscriptions, mode, product);
             let subject = wanted.as_ref().map(|w| w.subject.clone());
             supersede_others(draft, mode, product, subject.as_ref());
-            let sent = |d: &Delivery| !d.is_unsent() && d.state != DeliveryState::Superseded;
+            let sent = |d: &Delivery| !d.is_unsent() && d.state != DeliveryState::Superseded && !was_withdrawn(d);
             if let Some(wanted) = wanted.filter(|w| !draft.find(&w.subject).is_some_and(sent)) {
                 draft.put(wanted);
             }

@@ -7,8 +7,9 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::crowds::Crowds;
+use super::kin::speaks_for_kin;
 use super::people::{Defect, load, planned, put_outcome, write};
-use super::placing::{Placing, keys, place, speaks_for_kin};
+use super::placing::{Placing, keys, place};
 use super::rows::{micros, time, unknown};
 use super::sql::{Db, Dialect, Lock, Row, Work, first, values};
 use super::{Backend, Planner, Store, StoreError, thin};

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 
+use super::kin::addresses;
 use super::lookups::want_sessions;
-use super::placing::addresses;
 use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time};
 use super::sql::{Db, Value, values};
 use super::{Planner, StoreError};

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::StoreError;
-use super::placing::{Placing, known, own_keys, payment_key, receipt_key};
+use super::placing::{Placing, first_address, own_keys, payment_key, receipt_key};
 use super::sql::{Db, Lock, first, values};
 use crate::domain::delivery::Subject;
+use crate::domain::event::EventId;
 use crate::domain::fact::{Fact, Matter};
 use crate::domain::person::PersonKey;
 
@@ -20,7 +21,7 @@ pub(super) async fn unite<D: Db>(
     // Invoices before sessions.
     for name in [payment_key, receipt_key] {
         for key in own_keys(&placing.fact) {
-            let whose = known(db, &placing.scope, &name(key)).await?;
+            let whose = first_address(db, placing, &name(key)).await?;
             addresses.extend(whose.filter(|address| !addresses.contains(address)));
         }
     }
@@ -38,8 +39,8 @@ pub(super) async fn unite<D: Db>(
     let ties = ties(placing, &facts);
     let mut told = None;
     for (person, facts) in all.iter().zip(&facts) {
-        for (_, fact) in facts.iter().filter(|(_, fact)| is_about(fact, &ties)) {
-            if told.is_none() && has_left(db, person, &placing.scope, fact).await? {
+        for (event, fact) in facts.iter().filter(|(_, fact)| is_about(fact, &ties)) {
+            if told.is_none() && has_left(db, person, &placing.scope, *event, fact).await? {
                 told = Some(person);
             }
         }
@@ -83,18 +84,25 @@ fn is_about(fact: &Fact, ties: &BTreeSet<&str>) -> bool {
     }
 }
 
-fn subject_key(scope: &str, fact: &Fact) -> Option<String> {
+fn subject_key(scope: &str, event: i64, fact: &Fact) -> Option<String> {
     match &fact.matter {
         Matter::Payment(p) => Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity.clone() }.key("")),
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
+        Matter::Subscription(_) => Some(Subject::Status(EventId(event)).key("")),
+        Matter::Customer(_) | Matter::Reversal(_) | Matter::Link(_) => None,
     }
 }
 
 /// Whether a call about it has left the house, or may have.
-async fn has_left<D: Db>(db: &D, person: &PersonKey, scope: &str, fact: &Fact) -> Result<bool, StoreError> {
+pub(super) async fn has_left<D: Db>(
+    db: &D,
+    person: &PersonKey,
+    scope: &str,
+    event: i64,
+    fact: &Fact,
+) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM deliveries WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
          AND (state IN ('sending', 'delivered', 'duplicate') OR outcome_unknown = 1)";
-    let of = values![&person.business, &person.email_key, subject_key(scope, fact)];
+    let of = values![&person.business, &person.email_key, subject_key(scope, event, fact)];
     Ok(first(db, sql, of).await?.is_some())
 }
 
@@ -111,7 +119,7 @@ async fn give<D: Db>(
     db.execute("UPDATE facts SET email_key = ?2 WHERE event_id = ?1", values![event, &to.email_key]).await?;
     let sql = "UPDATE deliveries SET email_key = ?4 WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
          AND state <> 'sending'";
-    let of = values![&from.business, &from.email_key, subject_key(scope, fact), &to.email_key];
+    let of = values![&from.business, &from.email_key, subject_key(scope, event, fact), &to.email_key];
     db.execute(sql, of).await?;
     Ok(())
 }
@@ -122,5 +130,21 @@ async fn know<D: Db>(db: &D, scope: &str, key: &str, person: &PersonKey) -> Resu
         let sql = "UPDATE known SET email_key = ?3 WHERE scope = ?1 AND key = ?2";
         db.execute(sql, values![scope, name, &person.email_key]).await?;
     }
+    Ok(())
+}
+
+/// Gives the call that was to be made for a report to another customer, unless it has left, or may have.
+pub(super) async fn give_call<D: Db>(
+    db: &D,
+    scope: &str,
+    event: i64,
+    fact: &Fact,
+    from: &PersonKey,
+    to: &PersonKey,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE deliveries SET email_key = ?4 WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
+         AND state NOT IN ('sending', 'delivered', 'duplicate') AND outcome_unknown = 0";
+    let of = values![&from.business, &from.email_key, subject_key(scope, event, fact), &to.email_key];
+    db.execute(sql, of).await?;
     Ok(())
 }

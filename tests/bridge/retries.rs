@@ -192,7 +192,8 @@ async fn a_clock_that_is_set_back_by_hours_keeps_nobody_waiting_for_them_and_sen
     for n in 0..4 {
         world.stripe(&Sale::new(&format!("s{n}"), &world.email(&format!("c{n}")), world.ago(60)).event()).await;
     }
-    world.idle().await;
+    // Refairn may count as down before the fourth is read.
+    world.drive(Duration::ZERO).await;
     world.set_back(5 * HOUR);
     let mut minutes = 0;
     until("all are told", async || {

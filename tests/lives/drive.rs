@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use refairn_bridge::domain::delivery::Delivery;
-use refairn_bridge::domain::endpoint::ProviderKind;
+use refairn_bridge::domain::endpoint::{self as configured, ProviderKind, Unmapped};
 use refairn_bridge::domain::event::EventId;
 use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::sandbox::{Commission, Payment};
@@ -15,8 +15,8 @@ use refairn_bridge::store::Leased;
 use refairn_bridge::store::views::EventView;
 
 use crate::chance::{Chance, digest};
-use crate::events::{self, Event};
-use crate::life::{BEGIN, DAY, LIFE_MAX, Life};
+use crate::events::{self, Event, price_id};
+use crate::life::{BEGIN, DAY, Endpoint, HOUR, LIFE_MAX, Life, Price};
 use crate::support::place::Place;
 use crate::support::{MadeCall, Weather, World, default_rules, endpoint};
 use crate::truth::Arrivals;
@@ -38,6 +38,8 @@ const AHEAD: [SignedDuration; 8] = [
     SignedDuration::from_hours(72),
     SignedDuration::from_hours(-72),
 ];
+/// Moments after an outage at which events come.
+const OUTAGE_TICKS: i64 = 12;
 /// Days after that in which everything comes to rest.
 const REST: u64 = 14;
 
@@ -62,6 +64,19 @@ pub(crate) struct Seen {
     pub(crate) held: Vec<(Payment, Option<Commission>)>,
     pub(crate) outcomes: Vec<((u64, u64), EventView)>,
     pub(crate) wrong: Vec<String>,
+}
+
+impl Seen {
+    /// What of it is about one address.
+    pub(crate) fn of(&self, email: &str) -> Self {
+        Self {
+            arrivals: self.arrivals.clone(),
+            calls: self.calls.iter().filter(|c| c.key.email_key == email).cloned().collect(),
+            deliveries: self.deliveries.iter().filter(|d| d.call.email().key() == email).cloned().collect(),
+            held: self.held.iter().filter(|(p, _)| p.customer_email.to_lowercase() == email).cloned().collect(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Lives with their events, and the number of the world they share.
@@ -97,12 +112,22 @@ impl Batch {
 
     fn open(&self, at: Timestamp) -> World {
         let policy = self.policy();
-        let mut rules = default_rules();
-        rules.products = ["price_plus", "PLN_plus"].map(|id| (id.to_owned(), "prod_2".to_owned())).into();
-        rules.minimum_amount = [("NGN".parse().expect("a currency"), 100.into())].into();
-        rules.time_zone = policy.time_zone.clone();
-        let endpoints = [ProviderKind::Stripe, ProviderKind::Paystack].map(|p| endpoint(p, rules.clone()));
-        World::new(Place::file(), endpoints.into(), policy, at)
+        let endpoints = (0..).zip(Endpoint::ALL).map(|(rank, known)| {
+            let mut rules = default_rules();
+            rules.rank = rank;
+            rules.product_id = Some(known.product(Price::Basic).to_owned());
+            let stripe = known.provider() == ProviderKind::Stripe;
+            let mapped = |price| (price_id(price, stripe).to_owned(), known.product(price).to_owned());
+            rules.products = [mapped(Price::Plus)].into();
+            if known == Endpoint::Program {
+                rules.products.extend([mapped(Price::Basic)]);
+                rules.unmapped = Unmapped::Ignore;
+            }
+            rules.minimum_amount = [("NGN".parse().expect("a currency"), 100.into())].into();
+            rules.time_zone = policy.time_zone.clone();
+            configured::Endpoint { name: known.name().into(), ..endpoint(known.provider(), rules) }
+        });
+        World::new(Place::file(), endpoints.collect(), policy.clone(), at)
     }
 
     fn all(&self) -> impl Iterator<Item = Arrival> {
@@ -110,6 +135,14 @@ impl Batch {
             (0..events.len()).map(move |event| Arrival { life, event, again: 0 })
         };
         self.lives.iter().enumerate().flat_map(each).collect::<Vec<_>>().into_iter()
+    }
+
+    /// Every address, and whose it is.
+    fn addresses(&self) -> impl Iterator<Item = (usize, String)> {
+        let each = |(n, (life, _)): (usize, &(Life, _))| {
+            (0..life.addresses()).map(|address| (n, life.address(address))).collect::<Vec<_>>()
+        };
+        self.lives.iter().enumerate().flat_map(each)
     }
 
     fn event(&self, arrival: Arrival) -> &Event {
@@ -131,6 +164,27 @@ impl Batch {
         all
     }
 
+    /// Whether a life's events meet nobody for a while.
+    pub(crate) fn lives_through_outage(&self, number: u64) -> bool {
+        Chance::of(&[number, 10]).percent(20)
+    }
+
+    /// When an event comes that met nobody at first: each is sent again at times of its own, further and further apart.
+    pub(crate) fn outage(&self, arrival: Arrival) -> Option<i64> {
+        let (begin, end) = outage(self.world);
+        let at = self.event(arrival).at;
+        if !self.lives_through_outage(self.lives[arrival.life].0.number) || !(begin..end).contains(&at) {
+            return None;
+        }
+        let mut chance = self.roll(arrival, 11);
+        let (mut tries, mut wait) = (at, 60);
+        while tries < end {
+            tries += wait + chance.between(0, wait);
+            wait = (wait * 3).min(8 * HOUR);
+        }
+        Some(tries)
+    }
+
     /// What chance has in store for an arrival: it follows from the life, and not from who else is there.
     fn roll(&self, arrival: Arrival, purpose: u64) -> Chance {
         let event = self.event(arrival);
@@ -140,9 +194,9 @@ impl Batch {
 
 /// One coming of one event.
 #[derive(Debug, Clone, Copy)]
-struct Arrival {
-    life: usize,
-    event: usize,
+pub(crate) struct Arrival {
+    pub(crate) life: usize,
+    pub(crate) event: usize,
     /// From 0: a repetition.
     again: u64,
 }
@@ -171,8 +225,8 @@ impl Run<'_> {
     async fn receive(&mut self, arrivals: Vec<Arrival>) {
         for chunk in arrivals.chunks(CHUNK) {
             let batch = self.batch;
-            let bodies: Vec<(ProviderKind, String)> = chunk.iter().map(|a| sent(batch, *a)).collect();
-            let recorded = self.world.record_all(bodies.iter().map(|(p, b)| (*p, b.as_bytes()))).await;
+            let bodies: Vec<(&str, String)> = chunk.iter().map(|a| sent(batch, *a)).collect();
+            let recorded = self.world.record_all(bodies.iter().map(|(name, b)| (*name, b.as_bytes()))).await;
             for (arrival, recorded) in chunk.iter().zip(recorded) {
                 let (event, seen) = (batch.event(*arrival), &mut self.seen[arrival.life]);
                 let key = (event.act, event.part);
@@ -194,7 +248,8 @@ impl Run<'_> {
         for arrival in self.batch.all() {
             self.plan(arrival, &ticks, &mut schedule);
         }
-        let numbers: BTreeMap<&str, u64> = self.batch.lives.iter().map(|(l, _)| (l.email.as_str(), l.number)).collect();
+        let numbers: BTreeMap<String, u64> =
+            self.batch.addresses().map(|(life, email)| (email, self.batch.lives[life].0.number)).collect();
         for (tick, mut arrivals) in ticks.iter().zip(schedule) {
             let locked_out = tick.locked_out;
             let mut weather =
@@ -225,8 +280,10 @@ impl Run<'_> {
         let number = self.batch.lives[arrival.life].0.number;
         let mut chance = self.batch.roll(arrival, 4);
         let last = ticks.len() - 1;
-        let first = ticks.iter().position(|t| t.at >= self.batch.event(arrival).at).unwrap_or(last);
+        let sent = self.batch.outage(arrival).unwrap_or(self.batch.event(arrival).at);
+        let first = ticks.iter().position(|t| t.at >= sent).unwrap_or(last);
         let late = match Chance::of(&[number, 5]).below(10) {
+            _ if self.batch.lives_through_outage(number) => 0,
             0..4 => chance.below(2),
             4..7 => chance.below(16),
             7..9 if chance.percent(15) => chance.below(70),
@@ -242,8 +299,7 @@ impl Run<'_> {
     }
 
     async fn gather(mut self) -> Vec<Seen> {
-        let lives: BTreeMap<String, usize> =
-            self.batch.lives.iter().enumerate().map(|(i, (l, _))| (l.email.clone(), i)).collect();
+        let lives: BTreeMap<String, usize> = self.batch.addresses().map(|(life, email)| (email, life)).collect();
         for call in std::mem::take(&mut self.world.calls) {
             self.seen[lives[&call.key.email_key]].calls.push(call);
         }
@@ -270,17 +326,23 @@ impl Run<'_> {
 }
 
 /// A body as it is sent; Stripe's differ from one time to the next.
-fn sent(batch: &Batch, arrival: Arrival) -> (ProviderKind, String) {
+fn sent(batch: &Batch, arrival: Arrival) -> (&'static str, String) {
     let event = batch.event(arrival);
-    let provider = batch.lives[arrival.life].0.payers[event.payer].provider;
     let webhooks = format!("\"pending_webhooks\":{}", 2 + arrival.again);
     let body =
         if arrival.again > 0 { event.body.replace("\"pending_webhooks\":1", &webhooks) } else { event.body.clone() };
-    (provider, body)
+    (event.endpoint.name(), body)
 }
 
 fn second(at: i64) -> Timestamp {
     Timestamp::from_second(at).expect("a time")
+}
+
+/// From when to when nobody listens to some of a world's events.
+fn outage(world: u64) -> (i64, i64) {
+    let mut chance = Chance::of(&[world, 12]);
+    let begin = BEGIN + chance.between(2, 20) * DAY;
+    (begin, begin + 600 + chance.span(3 * DAY))
 }
 
 /// The moments of a world: some a second apart, some days.
@@ -298,6 +360,14 @@ fn ticks(world: u64) -> Vec<Tick> {
             ahead = clocks.pick(&AHEAD);
         }
         ticks.push(Tick { at, asleep: chance.percent(20), restart: chance.percent(8), locked_out, ahead });
+    }
+    // After an outage it is told of event by event.
+    let (_, end) = outage(world);
+    for late in 0..OUTAGE_TICKS {
+        let at = end + 60 * late * late;
+        let place = ticks.partition_point(|t| t.at < at);
+        let ahead = place.checked_sub(1).map_or(SignedDuration::ZERO, |before| ticks[before].ahead);
+        ticks.insert(place, Tick { at, asleep: false, restart: false, locked_out: false, ahead });
     }
     ticks
 }

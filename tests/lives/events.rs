@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::life::{Act, Charges, Fate, Life, Paid, Payer, Price, What, Why};
+use crate::life::{Act, Charges, Endpoint, Fate, Life, Paid, Payer, Price, What, Why};
 use crate::{paystack, stripe};
 
 /// One webhook, however often it comes.
@@ -12,6 +12,7 @@ pub(crate) struct Event {
     pub(crate) act: u64,
     pub(crate) part: u64,
     pub(crate) payer: usize,
+    pub(crate) endpoint: Endpoint,
     /// When the provider first sends it, in seconds since 1970.
     pub(crate) at: i64,
     pub(crate) kind: &'static str,
@@ -50,12 +51,15 @@ impl Out<'_> {
         self.events.iter().filter(|e| e.act == self.act.n).count() as u64
     }
 
-    /// Adds an event. It tells address and code if it is of a kind that can.
+    /// Adds an event, for each endpoint that hears of it. It tells address and code if it is of a kind that can.
     pub(crate) fn send(&mut self, kind: &'static str, at: i64, body: &Value, can_tell: Tells) {
         let tells_email = can_tell.email && self.act.email.is_some();
         let code = self.act.code.map(|(code, _)| code).filter(|_| can_tell.code);
         let (act, part, payer) = (self.act.n, self.part(), self.act.payer);
-        self.events.push(Event { act, part, payer, at, kind, body: body.to_string(), tells_email, code });
+        for (n, endpoint) in (0..).zip(self.payer().endpoints.iter().copied()) {
+            let body = body.to_string();
+            self.events.push(Event { act, part: part + n, payer, endpoint, at, kind, body, tells_email, code });
+        }
     }
 }
 
@@ -104,9 +108,9 @@ pub(crate) fn paid_at(act: &Act, paid: &Paid) -> i64 {
 /// One line that says what an act is.
 pub(crate) fn describe(life: &Life, act: &Act) -> String {
     let payer = life.payer(act);
-    let who =
-        format!("{}{}", payer.scope(), payer.customer.as_ref().map_or_else(|| " guest".into(), |c| format!(" {c}")));
-    let email = act.email.map_or_else(|| "no e-mail".to_owned(), |spelling| format!("{spelling:?} e-mail"));
+    let who = format!("{} {} {:?}", payer.scope(), payer.customer.as_deref().unwrap_or("guest"), payer.endpoints);
+    let email =
+        act.email.map_or_else(|| "no e-mail".to_owned(), |spelling| format!("{spelling:?} e-mail {}", act.address));
     let code = act.code.map_or_else(String::new, |(code, place)| format!(", code {code} ({place:?})"));
     let what = match &act.what {
         What::SignUp { created, referred } => {
@@ -122,8 +126,8 @@ pub(crate) fn describe(life: &Life, act: &Act) -> String {
             let again = if p.twice { ", told twice" } else { "" };
             let link = if p.linked { ", linked" } else { "" };
             format!(
-                "pays {} {} for {} ({:?}, {:?}, {sub}{again}{link}, {:?})",
-                p.minor, p.currency, p.bill, p.why, p.price, p.charges
+                "pays {} {} for {} ({:?}, {:?}, {sub}{again}{link}, {:?}, {:?})",
+                p.minor, p.currency, p.bill, p.why, p.price, p.charges, p.lines
             )
         }
         What::Free { bill, sub, covered, .. } => format!("pays nothing for {bill} of {sub}, covered: {covered}"),

@@ -1,5 +1,7 @@
 //! Makes a life from its number.
 
+#[path = "oddities.rs"]
+mod oddities;
 #[path = "purchases.rs"]
 mod purchases;
 #[path = "takebacks.rs"]
@@ -12,7 +14,8 @@ use refairn_bridge::domain::event::Mode;
 
 use crate::chance::Chance;
 use crate::life::{
-    Act, BEGIN, Charges, DAY, HOUR, LIFE_MAX, Life, Paid, Payer, Place, Price, Spelling, What, Why, Word,
+    Act, Addresses, BEGIN, Charges, DAY, HOUR, LIFE_MAX, Life, Lines, Paid, Payer, Place, Price, Spelling, What, Why,
+    Word,
 };
 
 /// The agents' codes, all of them known to Refairn.
@@ -59,9 +62,12 @@ struct Sub {
 
 impl Author {
     fn act(&mut self, payer: usize, at: i64, what: What) -> &mut Act {
-        let (n, guest) = (self.life.acts.len() as u64, self.life.payers[payer].customer.is_none());
-        let email = (guest || self.chance.percent(85)).then(|| self.spelling());
-        self.life.acts.push(Act { n, at, payer, email, code: None, what });
+        let Payer { customer, addresses, .. } = &self.life.payers[payer];
+        // A guest has nothing else, and of several addresses each says which it is.
+        let must = customer.is_none() || *addresses != Addresses::One;
+        let (n, address) = (self.life.acts.len() as u64, self.address(payer, &what));
+        let email = (must || self.chance.percent(85)).then(|| self.spelling());
+        self.life.acts.push(Act { n, at, payer, address, email, code: None, what });
         self.life.acts.last_mut().expect("the act")
     }
 
@@ -102,6 +108,8 @@ impl Author {
         let payer = self.payer();
         let at = BEGIN + DAY + self.chance.between(0, 20 * DAY);
         match (self.life.payers[payer].is_stripe(), self.chance.below(10)) {
+            _ if matches!(self.life.payers[payer].addresses, Addresses::Shared(_)) => self.one_offs(payer, at),
+            (true, _) if self.life.payers[payer].addresses != Addresses::One => self.stripe_subscription(payer, at),
             (true, 0..7) if self.life.payers[payer].customer.is_some() => self.stripe_subscription(payer, at),
             (true, _) => self.one_offs(payer, at),
             (false, 0..6) => self.paystack_subscription(payer, at),
@@ -111,7 +119,8 @@ impl Author {
 
     fn payer(&mut self) -> usize {
         let old = self.life.payers.len();
-        if old > 0 && self.chance.percent(35) {
+        let again = self.life.payers.last().is_some_and(|p| p.addresses == Addresses::One);
+        if again && self.chance.percent(35) {
             return old - 1;
         }
         let stripe = self.chance.percent(62);
@@ -125,7 +134,18 @@ impl Author {
         };
         let new_shape = self.chance.percent(50);
         let guest = stripe && self.chance.percent(8);
-        self.life.payers.push(Payer { provider, account, mode, customer: None, new_shape });
+        let addresses = if guest { Addresses::One } else { self.addresses(stripe) };
+        let endpoints = self.endpoints(stripe, addresses);
+        self.life.payers.push(Payer {
+            provider,
+            account,
+            mode,
+            endpoints,
+            customer: None,
+            addresses,
+            address: 0,
+            new_shape,
+        });
         if !guest {
             self.life.payers[old].customer = Some(self.id(old, if stripe { "cus" } else { "CUS" }));
         }
@@ -160,7 +180,8 @@ impl Author {
         if self.chance.percent(70) {
             let checkout = What::Checkout { session: self.id(payer, "cs"), sub: sub.id.clone(), bill: bill.clone() };
             let (code, late) = (self.coded(payer, 80), self.chance.between(0, 4));
-            self.act(payer, sub.at + late, checkout).code = code;
+            let another = usize::from(self.life.payers[payer].addresses == Addresses::Differs);
+            self.at_address(payer, another, |author| author.act(payer, sub.at + late, checkout).code = code);
         }
         if self.begin(&mut sub, bill) {
             self.periods(&mut sub);
@@ -181,7 +202,7 @@ impl Author {
             5..7 => {
                 self.stands(sub, Word::Incomplete, None);
                 self.declined(sub, bill.clone(), true);
-                if self.chance.percent(30) {
+                if self.is_one(sub) && self.chance.percent(30) {
                     sub.at += 23 * HOUR;
                     self.stands(sub, Word::IncompleteExpired, None);
                     return false;
@@ -208,14 +229,19 @@ impl Author {
     fn trial(&mut self, sub: &mut Sub, bill: String) -> bool {
         let end = sub.at + self.chance.between(1, 9) * DAY;
         self.stands(sub, Word::Trialing, Some(end));
-        let free = What::Free { bill, sub: sub.id.clone(), covered: false, first: true };
         let late = self.chance.between(0, 2);
-        self.act(sub.payer, sub.at + late, free);
-        if self.chance.percent(15) {
+        if self.chance.percent(30) {
+            self.fee(sub, bill, late);
+        } else {
+            let free = What::Free { bill, sub: sub.id.clone(), price: sub.price, covered: false, first: true };
+            self.act(sub.payer, sub.at + late, free);
+        }
+        if self.is_one(sub) && self.chance.percent(15) {
             sub.at = self.chance.between(sub.at + 60, end - 60);
             self.stands(sub, Word::Ended, None);
             return false;
         }
+        self.perhaps_moves(sub.payer, end - HOUR);
         sub.at = end;
         if self.chance.percent(8) {
             self.stands(sub, Word::Paused, None);
@@ -238,6 +264,7 @@ impl Author {
                 break;
             }
             sub.at = next;
+            self.perhaps_moves(sub.payer, sub.at - 60);
             let bill = self.id(sub.payer, "in");
             match self.chance.below(20) {
                 0..4 => {
@@ -253,7 +280,11 @@ impl Author {
                     self.pay(sub, bill, Why::Upgrade);
                 }
                 6 => {
-                    self.act(sub.payer, sub.at, What::Free { bill, sub: sub.id.clone(), covered: true, first: false });
+                    self.act(
+                        sub.payer,
+                        sub.at,
+                        What::Free { bill, sub: sub.id.clone(), price: sub.price, covered: true, first: false },
+                    );
                 }
                 roll => {
                     self.pay(sub, bill, Why::Renewal);
@@ -312,6 +343,16 @@ impl Author {
     }
 
     fn pay(&mut self, sub: &Sub, bill: String, why: Why) {
+        let mut paid = self.paid(sub, bill, why);
+        paid.lines = self.lines(sub.payer);
+        if paid.lines == Lines::Outside {
+            paid.price = Price::Basic;
+        }
+        self.act(sub.payer, sub.at, What::Paid(paid));
+        self.with_code(sub);
+    }
+
+    fn paid(&mut self, sub: &Sub, bill: String, why: Why) -> Paid {
         let (twice, linked) = (self.chance.percent(40), self.chance.percent(60));
         let Sub { minor, currency, price, .. } = *sub;
         let payer = &self.life.payers[sub.payer];
@@ -321,10 +362,10 @@ impl Author {
             (true, 1) => Charges::Twice,
             _ => Charges::One,
         };
-        let linked = linked || charges != Charges::One;
-        let paid = Paid { bill, sub: Some(sub.id.clone()), minor, currency, price, why, twice, linked, charges };
-        self.act(sub.payer, sub.at, What::Paid(paid)).code = None;
-        self.with_code(sub);
+        // Of several addresses nothing but the link tells which one a refund is about.
+        let linked = linked || charges != Charges::One || !self.is_one(sub);
+        let (sub, lines) = (Some(sub.id.clone()), Lines::Own);
+        Paid { bill, sub, minor, currency, price, why, twice, linked, charges, lines }
     }
 
     fn stands(&mut self, sub: &Sub, word: Word, trial_end: Option<i64>) {

@@ -1,10 +1,9 @@
 //! A customer's life in the provider's terms: who pays, and what happens when. It says nothing of what must come of it
 //! at Refairn; `truth` works that out.
 
-use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::Mode;
 
-use crate::support::BUSINESS;
+pub(crate) use crate::payer::{Addresses, Endpoint, Payer};
 
 /// When the first world begins, in seconds since 1970: 2026-03-01T00:00:00Z.
 pub(crate) const BEGIN: i64 = 1_772_323_200;
@@ -13,27 +12,15 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 /// No life lasts longer.
 pub(crate) const LIFE_MAX: i64 = 50 * DAY;
 
-/// One person with one address, however it is spelled.
+/// One person, mostly with one address, however it is spelled.
 #[derive(Debug, Clone)]
 pub(crate) struct Life {
     pub(crate) number: u64,
-    /// The address in lower case.
+    /// The first address, in lower case.
     pub(crate) email: String,
     pub(crate) payers: Vec<Payer>,
     /// By time.
     pub(crate) acts: Vec<Act>,
-}
-
-/// The person as one customer of one account of a provider.
-#[derive(Debug, Clone)]
-pub(crate) struct Payer {
-    pub(crate) provider: ProviderKind,
-    pub(crate) account: Option<&'static str>,
-    pub(crate) mode: Mode,
-    /// Nothing for guests.
-    pub(crate) customer: Option<String>,
-    /// Objects as Stripe writes them since 2025-03-31.
-    pub(crate) new_shape: bool,
 }
 
 /// Something that happens, and which every one of its events reports.
@@ -44,6 +31,8 @@ pub(crate) struct Act {
     /// Seconds since 1970.
     pub(crate) at: i64,
     pub(crate) payer: usize,
+    /// Which of the life's addresses it is about.
+    pub(crate) address: usize,
     /// How its events spell the address, if they have one.
     pub(crate) email: Option<Spelling>,
     /// The referral code, and where its events have it.
@@ -95,6 +84,7 @@ pub(crate) enum What {
     Free {
         bill: String,
         sub: String,
+        price: Price,
         covered: bool,
         first: bool,
     },
@@ -149,6 +139,21 @@ pub(crate) struct Paid {
     /// Told which payment intent paid it (Stripe, new shape), or announced by an invoice (Paystack).
     pub(crate) linked: bool,
     pub(crate) charges: Charges,
+    pub(crate) lines: Lines,
+}
+
+/// What an invoice is about, beside what was subscribed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lines {
+    Own,
+    /// What begins a trial costs something, and the subscription nothing yet.
+    Fee,
+    /// Something outside of the program, too.
+    Beside,
+    /// Only that.
+    Outside,
+    /// Nobody sees the line of the subscription: the list was cut before it.
+    Cut,
 }
 
 /// How the money of a payment came.
@@ -172,6 +177,15 @@ impl Paid {
             Charges::One | Charges::Receipt | Charges::Hold => vec![self.minor],
             Charges::Parts => vec![self.minor / 3, self.minor - self.minor / 3],
             Charges::Twice => vec![self.minor, self.minor],
+        }
+    }
+
+    /// What of it is for the subscription.
+    pub(crate) const fn own_part(&self) -> i64 {
+        match self.lines {
+            Lines::Own | Lines::Cut => self.minor,
+            Lines::Beside => self.minor * 2 / 300 * 100,
+            Lines::Fee | Lines::Outside => 0,
         }
     }
 
@@ -243,26 +257,33 @@ pub(crate) enum Fate {
     Reinstated,
 }
 
-impl Payer {
-    /// The realm of its ids, as the bridge writes it.
-    pub(crate) fn scope(&self) -> String {
-        let realm = if self.is_stripe() { "stripe" } else { "paystack:paystack" };
-        format!("{realm}/{BUSINESS}/{}/{}", self.account.unwrap_or(""), self.mode.code())
-    }
-
-    pub(crate) fn is_stripe(&self) -> bool {
-        self.provider == ProviderKind::Stripe
-    }
-}
-
 impl Life {
     pub(crate) fn payer(&self, act: &Act) -> &Payer {
         &self.payers[act.payer]
     }
 
+    /// An address in lower case.
+    pub(crate) fn address(&self, n: usize) -> String {
+        if n == 0 { self.email.clone() } else { self.email.replace('@', &format!(".{n}@")) }
+    }
+
+    /// Whether an address is one of a customer's.
+    pub(crate) fn comes_with(&self, payer: usize, address: usize) -> bool {
+        let same = |a: &Act| {
+            let (own, other) = (&self.payers[payer], self.payer(a));
+            a.payer == payer || own.customer.is_some() && own.customer == other.customer && own.scope() == other.scope()
+        };
+        self.acts.iter().any(|a| a.address == address && same(a))
+    }
+
+    /// How many there are.
+    pub(crate) fn addresses(&self) -> usize {
+        1 + self.acts.iter().map(|act| act.address).max().unwrap_or(0)
+    }
+
     /// The address as an act's events have it.
     pub(crate) fn spelled(&self, act: &Act) -> Option<String> {
-        let plain = &self.email;
+        let plain = &self.address(act.address);
         Some(match act.email? {
             Spelling::Lower => plain.clone(),
             Spelling::Mixed => plain.replace("ada", "Ada").replace("example", "Example"),
@@ -280,9 +301,9 @@ impl Life {
         })
     }
 
-    /// Whether something is known of the person from live mode, so that nothing of the test mode is told.
-    pub(crate) fn is_live(&self) -> bool {
-        self.acts.iter().any(|act| self.payer(act).mode == Mode::Live)
+    /// Whether something is known of an address from live mode, so that nothing of the test mode is told.
+    pub(crate) fn is_live(&self, address: usize) -> bool {
+        self.acts.iter().any(|act| act.address == address && self.payer(act).mode == Mode::Live)
     }
 
     /// Whether an act is about a card check.

@@ -1,6 +1,8 @@
 //! What must hold of every life, whatever the weather: judged by the truth of the life, the calls that were made and
 //! what Refairn holds in the end.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use refairn_bridge::domain::delivery::{Delivery, DeliveryState, Subject};
@@ -14,31 +16,54 @@ use crate::drive::Seen;
 use crate::events::{Event, NAME, TYPED_NAME};
 use crate::life::{DAY, Life};
 use crate::support::{MadeCall, Moment, Weather};
-use crate::truth::{self, Code, Payment, Truth};
+use crate::truth::{self, Code, Payment, Terms, Truth};
 
 /// How long a status waits after its day: a payment of the last second of a day is heard a while later.
 const AFTER_ITS_DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(3);
 
 /// Everything that is wrong with what came of a life.
 pub(crate) fn complaints(life: &Life, events: &[Event], seen: &Seen, policy: &Policy) -> Vec<String> {
-    let truth = truth::of(life, events, &seen.arrivals, &policy.time_zone);
-    let mut judge = Judge { life, seen, truth: &truth, policy, complaints: seen.wrong.clone() };
-    judge.events();
-    judge.lead();
-    for payment in &truth.payments {
-        judge.payment(payment);
+    let mut all = seen.wrong.clone();
+    for address in 0..life.addresses() {
+        let truth = truth::of(life, address, events, &seen.arrivals, &policy.time_zone);
+        let own = seen.of(&life.address(address));
+        let mut judge =
+            Judge { life, address, seen: &own, truth: &truth, policy, elsewhere: vec![], complaints: vec![] };
+        if address == 0 {
+            judge.events(seen);
+        }
+        judge.elsewhere = seen
+            .calls
+            .iter()
+            .filter(|c| c.kind == "payment-succeeded" && c.key.email_key != life.address(address))
+            .map(told)
+            .collect();
+        judge.lead();
+        for payment in &truth.payments {
+            judge.payment(payment);
+        }
+        judge.nothing_else();
+        judge.changes_of_status();
+        judge.last_words();
+        all.extend(judge.complaints);
     }
-    judge.nothing_else();
-    judge.changes_of_status();
-    judge.last_words();
-    judge.complaints
+    all
 }
+
+/// How long a subscription's first payment waits for its checkout session; longer when it was heard later than this: as
+/// long as it was late, up to an hour.
+const FIRST_WAIT: Duration = Duration::from_secs(15);
+const HEARD_LATE: Duration = Duration::from_secs(300);
+const LATE_WAIT_MAX: Duration = Duration::from_secs(3600);
 
 struct Judge<'a> {
     life: &'a Life,
+    address: usize,
     seen: &'a Seen,
     truth: &'a Truth,
     policy: &'a Policy,
+    /// Payment calls for other addresses of this life.
+    elsewhere: Vec<Told>,
     complaints: Vec<String>,
 }
 
@@ -53,12 +78,18 @@ struct Told {
     taken: bool,
     /// It may have.
     perhaps: bool,
+    /// The bridge was told what became of it.
+    heard: bool,
     body: String,
 }
 
 impl Judge<'_> {
     fn complain(&mut self, what: String) {
         self.complaints.push(what);
+    }
+
+    fn is_live(&self) -> bool {
+        self.life.is_live(self.address)
     }
 
     fn payment_calls(&self) -> Vec<Told> {
@@ -83,15 +114,18 @@ impl Judge<'_> {
     }
 
     /// Every event ends in one state, with a reason, and nothing waits for what will never come.
-    fn events(&mut self) {
-        for ((act, part), view) in &self.seen.outcomes {
+    fn events(&mut self, all: &Seen) {
+        for ((act, part), view) in &all.outcomes {
             // A refund waits for a payment that counts, and a card check is none.
             let nobody = self.truth.nobodys.contains(&(*act, *part)) || self.life.is_card_check(*act);
             let fine = match view.state {
                 EventState::Mapped => true,
                 EventState::Ignored => view.reason.is_some(),
                 EventState::Waiting => nobody && view.reason.is_some(),
-                EventState::Received | EventState::Unmappable => false,
+                EventState::Unmappable => {
+                    self.truth.unseen.contains(act) && view.attention && view.reason == Some(Reason::LinesNotSeen)
+                }
+                EventState::Received => false,
             };
             if !fine {
                 self.complain(format!(
@@ -101,7 +135,7 @@ impl Judge<'_> {
             }
         }
         let open: Vec<String> =
-            self.seen.deliveries.iter().filter(|d| d.state.is_open()).map(|d| format!("{d:?} is still open")).collect();
+            all.deliveries.iter().filter(|d| d.state.is_open()).map(|d| format!("{d:?} is still open")).collect();
         self.complaints.extend(open);
     }
 
@@ -110,7 +144,8 @@ impl Judge<'_> {
         for call in self.seen.calls.iter().filter(|c| c.kind == "customer-created") {
             let (name, code) = (&call.body["customerName"], call.body["referralCode"].as_str());
             let known = self.truth.codes.iter().any(|c| Some(c.code) == code && c.heard <= call.when.at);
-            let local = self.life.email.split('@').next().unwrap_or_default();
+            let address = self.life.address(self.address);
+            let local = address.split('@').next().unwrap_or_default();
             let named = [NAME, TYPED_NAME].contains(&name.as_str().unwrap_or_default())
                 || name.as_str().is_some_and(|n| n.to_lowercase() == local);
             if !known || !named {
@@ -120,7 +155,7 @@ impl Judge<'_> {
         for mode in [Mode::Live, Mode::Test] {
             let code = self.truth.codes.iter().any(|c| c.mode == mode && c.known.is_some());
             let lead = self.seen.deliveries.iter().find(|d| d.subject == Subject::Lead(mode));
-            if mode == Mode::Test && self.life.is_live() {
+            if mode == Mode::Test && self.is_live() {
                 continue;
             }
             if code && !lead.is_some_and(|d| d.state.is_told()) {
@@ -134,7 +169,7 @@ impl Judge<'_> {
         let found = self.delivery_of(payment).filter(|d| d.reason != Some(Reason::TestOfALiveCustomer)).cloned();
         let Some(delivery) = found else {
             // It may have been told before anything of the customer's came from live mode.
-            if payment.mode == Mode::Test && self.life.is_live() {
+            if payment.mode == Mode::Test && self.is_live() {
                 return;
             }
             if payment.known.is_some() {
@@ -183,26 +218,23 @@ impl Judge<'_> {
         let Some((held, commission)) = self.held_on(payment.day).cloned() else {
             return self.complain(format!("{what} is said to be told, but Refairn has nothing on {}", payment.day));
         };
-        let exact = held.amount == payment.amount
-            && held.currency == payment.currency
-            && held.product_id == payment.product
-            && held.customer_email.to_lowercase() == self.life.email;
-        if !exact || delivery.call.day() != Some(payment.day) {
-            self.complain(format!(
-                "{what} should be {} {} for {} on {}, is {held:?} {} {} {}",
-                payment.amount,
-                payment.currency,
-                payment.product,
-                payment.day,
-                held.amount,
-                held.currency,
-                held.product_id
-            ));
-        }
         let Some(first) = self.seen.calls.iter().find(|call| call.delivery == delivery.id).map(|call| call.when) else {
             return self.complain(format!("{what} is said to be told, but no call was made"));
         };
         let sent = first.at;
+        let exact = held.currency == payment.currency && told_as(payment, &held, sent);
+        if !exact || delivery.call.day() != Some(payment.day) {
+            let Payment { terms, currency, day, .. } = payment;
+            self.complain(format!("{what} should be {terms:?} in {currency} on {day}, is {held:?}, sent {sent}"));
+        }
+        // A trial that has begun goes on, whatever it cost to begin it.
+        let said = |c: &MadeCall| c.when.at < sent && c.body["amount"] == 0;
+        if payment.trial_known.is_some_and(|known| known < sent)
+            && held.subscription_status != "trialing"
+            && !self.seen.calls.iter().any(said)
+        {
+            self.complain(format!("{what} is of a trial, and told as {}", held.subscription_status));
+        }
         self.credited(payment, delivery, commission.is_some(), sent, what);
         self.waited(payment, first, what);
         let own = (!payment.taken_back.is_zero()).then(|| payment.taken_back.normalize().to_string());
@@ -234,7 +266,7 @@ impl Judge<'_> {
             codes.min_by_key(|c| (c.at, c.code)).is_some_and(|code| owes(code, payment))
         };
         // Nothing of the test mode is told since the customer was known from live mode, nor that a code came late.
-        if payment.mode == Mode::Test && self.life.is_live() {
+        if payment.mode == Mode::Test && self.is_live() {
             return;
         }
         let in_time = first(&mut self.codes(payment).filter(|c| c.known.is_some_and(|known| known <= sent)));
@@ -259,7 +291,11 @@ impl Judge<'_> {
 
     /// A first invoice waits for its checkout session a while, unless there is nothing to wait for.
     fn waited(&mut self, payment: &Payment, sent: Moment, what: &str) {
-        let wait = payment.heard.at + self.policy.first_payment_wait;
+        // After an outage each event comes at a time of its own.
+        let late = payment.heard.by_clock.duration_since(Timestamp::from_second(payment.at).expect("a time"));
+        let late = Duration::try_from(late).unwrap_or_default();
+        let wait = if late > HEARD_LATE { late.clamp(FIRST_WAIT, LATE_WAIT_MAX) } else { FIRST_WAIT };
+        let wait = payment.heard.at + wait;
         let code = self.truth.codes.iter().any(|c| c.heard <= sent.at);
         let session = payment.session.is_some_and(|at| at <= sent.at);
         // A clock that jumps ends a wait.
@@ -309,6 +345,11 @@ impl Judge<'_> {
             // Once it may be at Refairn it cannot be taken back.
             let again = calls.iter().take(i).any(|c| c.perhaps && c.body == call.body);
             // One that is tried again after the clock was set back was due by the clock that began it.
+            let heard_on = |when: Moment| when.by_clock.to_zoned(self.policy.time_zone.clone()).date();
+            let heard = |(word, when): &(&str, Moment)| *word == call.status && heard_on(*when) <= call.day;
+            if !self.truth.words.iter().any(heard) {
+                self.complain(format!("a status dated before the day on which it was heard: {}", call.body));
+            }
             if !again && call.when.by_clock.max(call.when.at) < over {
                 self.complain(format!("a status before its day was over: {} at {:?}", call.body, call.when));
             }
@@ -318,7 +359,7 @@ impl Judge<'_> {
             if let Some(payment) = self.truth.payments.iter().find(known) {
                 self.complain(format!("a status took the day of {}: {}", payment.bill, call.body));
             }
-            let last = before().next_back().map(|c| (c.status.as_str(), &c.body));
+            let last = before().next_back().filter(|c| c.heard).map(|c| (c.status.as_str(), &c.body));
             if !again && last.is_some_and(|(status, body)| status == call.status && *body != call.body) {
                 self.complain(format!("a status that Refairn knew: {}", call.body));
             }
@@ -327,9 +368,19 @@ impl Judge<'_> {
 
     /// In the end Refairn knows what every subscription is.
     fn last_words(&mut self) {
-        let told = |mode: &str| mode == Mode::Live.code() || !self.life.is_live();
-        for ((mode, product), word) in self.truth.last.iter().filter(|((mode, _), _)| told(mode)) {
-            let own = || self.truth.payments.iter().filter(|p| p.mode.code() == *mode && p.product == *product);
+        let live = self.is_live();
+        let told = |mode: &str| mode == Mode::Live.code() || !live;
+        // What an endpoint that stands behind another had told first stays as it is.
+        let elsewhere = |p: &Payment| self.delivery_of(p).is_some_and(|d| d.call.product() != p.product());
+        if self.truth.payments.iter().any(elsewhere) {
+            return;
+        }
+        // What was told where a subscription had been is told once.
+        let told_there = |product: &str| self.elsewhere.iter().any(|c| c.amount.is_zero() && c.product == product);
+        for ((mode, product), word) in
+            self.truth.last.iter().filter(|((mode, product), _)| told(mode) && !told_there(product))
+        {
+            let own = || self.truth.payments.iter().filter(|p| p.mode.code() == *mode && p.product() == *product);
             let all_told = own()
                 .all(|p| self.delivery_of(p).is_some_and(|d| d.state.is_told() || d.state == DeliveryState::Cancelled));
             let last = self
@@ -343,6 +394,14 @@ impl Judge<'_> {
             }
         }
     }
+}
+
+/// Whether a payment is told as the first endpoint would have it, as far as that was known.
+fn told_as(payment: &Payment, held: &sandbox::Payment, sent: Timestamp) -> bool {
+    let same = |terms: &&Terms| held.amount == terms.amount && held.product_id == terms.product;
+    let best = &payment.terms[0];
+    let known = best.known.is_some_and(|known| known < sent);
+    same(&best) || !known && payment.terms.iter().any(|terms| same(&terms))
 }
 
 /// Whether the agent of a code had a part in a payment. Where its events hardly tell, it may be.
@@ -363,6 +422,7 @@ fn told(call: &MadeCall) -> Told {
         status: text("subscriptionStatus"),
         taken,
         perhaps,
+        heard: call.weather == Weather::Fine,
         body: call.body.to_string(),
     }
 }

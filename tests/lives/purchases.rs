@@ -1,12 +1,14 @@
 //! What is bought once, and what is bought through Paystack.
 
 use super::{Author, Sub};
-use crate::life::{BEGIN, Charges, DAY, Fate, HOUR, LIFE_MAX, Paid, Price, What, Why, Word};
+use crate::life::{BEGIN, Charges, DAY, Fate, HOUR, LIFE_MAX, Lines, Paid, Price, What, Why, Word};
 
 impl Author {
     pub(super) fn one_offs(&mut self, payer: usize, mut at: i64) {
         let (minor, currency) = (self.minor(), self.currency(payer));
-        for _ in 0..self.chance.pick(&[1, 1, 1, 2, 3]) {
+        let people = self.people(payer);
+        for _ in 0..self.chance.pick(&[1, 1, 1, 2, 3]).max(people) {
+            self.next_of_many(payer);
             let stripe = self.life.payers[payer].is_stripe();
             let roll = self.chance.below(10);
             let why = match (stripe, roll) {
@@ -33,6 +35,7 @@ impl Author {
                 twice: false,
                 linked: false,
                 charges,
+                lines: Lines::Own,
             };
             let code = self.coded(payer, 50);
             self.act(payer, at, What::Paid(paid)).code = code;
@@ -41,7 +44,7 @@ impl Author {
                 let what = What::Refund { bill, id, minor, fate: Fate::Done, charge: 0, foreign: false };
                 self.act(payer, at + 20, what);
             }
-            at += 60 + self.chance.span(12 * DAY);
+            at += 60 + self.chance.span(if people > 3 { 2 * DAY } else { 12 * DAY });
         }
     }
 

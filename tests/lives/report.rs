@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use refairn_bridge::domain::delivery::{Delivery, DeliveryState};
+use refairn_bridge::domain::event::Mode;
 use refairn_bridge::domain::reason::Reason;
 
 use crate::drive::{Batch, Seen, Way};
@@ -18,7 +19,7 @@ pub(crate) fn verdicts(life: &Life, events: &[Event], batch: &Batch, runs: [&See
     for (way, seen) in WAYS.iter().zip(runs) {
         all.extend(oracle::complaints(life, events, seen, &policy).into_iter().map(|what| format!("{way:?}: {what}")));
     }
-    let (ordered, shuffled) = (told(runs[0]), told(runs[1]));
+    let (ordered, shuffled) = (told(life, runs[0]), told(life, runs[1]));
     if ordered != shuffled {
         let without = |all: &[String], other: &[String]| {
             all.iter().filter(|x| !other.contains(x)).map(|x| format!("\n      {x}")).collect::<String>()
@@ -36,17 +37,22 @@ pub(crate) fn verdicts(life: &Life, events: &[Event], batch: &Batch, runs: [&See
 pub(crate) const WAYS: [Way; 3] = [Way::InOrder, Way::Shuffled, Way::AsItGoes];
 
 /// All that came of a life and must not depend on the order: calls, what needs attention, commissions.
-fn told(seen: &Seen) -> Vec<String> {
-    let calls = seen.calls.iter().map(|c| format!("{} {}", c.kind, c.body));
+fn told(life: &Life, seen: &Seen) -> Vec<String> {
+    // Of two addresses nobody goes before the other.
+    let mut calls: Vec<_> = seen.calls.iter().collect();
+    calls.sort_by_key(|c| &c.key);
+    let calls = calls.into_iter().map(|c| format!("{} {}", c.kind, c.body));
     let mut marks: Vec<String> = seen
         .deliveries
         .iter()
-        .filter(|d| !never_asked_for(d))
+        .filter(|d| !never_asked_for(life, d))
         .map(|d| {
             // The number of a commission depends on who else is there.
             let commission = d.receipt.as_ref().and_then(|r| r.commission_id.as_deref()).unwrap_or("commission");
             let detail = d.detail.as_ref().map(|detail| detail.replace(commission, "…"));
-            format!("{:?} of {} {:?}: {:?} {detail:?}", d.state, d.call.product(), d.call.day(), d.reason)
+            // A call that was cancelled says what was known by then.
+            let product = if d.state == DeliveryState::Cancelled { "it" } else { d.call.product() };
+            format!("{:?} of {product} {:?}: {:?} {detail:?}", d.state, d.call.day(), d.reason)
         })
         .collect();
     marks.sort();
@@ -54,13 +60,19 @@ fn told(seen: &Seen) -> Vec<String> {
         let earned = c.as_ref().map(|c| format!("{} for {}", c.amount, c.agent_id));
         format!("on {} {} earned {earned:?}", p.payment_date, p.amount)
     });
+    let mut earned: Vec<String> = earned.collect();
+    earned.sort();
     calls.chain(marks).chain(earned).collect()
 }
 
 /// A call that was to be made only as long as something else was not known: another id of the same payment, or that the
 /// customer of a test is a live one.
-fn never_asked_for(delivery: &Delivery) -> bool {
-    matches!(delivery.reason, Some(Reason::TestOfALiveCustomer))
+fn never_asked_for(life: &Life, delivery: &Delivery) -> bool {
+    let email = delivery.call.email().key();
+    let live = (0..life.addresses()).any(|address| life.address(address) == email && life.is_live(address));
+    let cancelled = delivery.state == DeliveryState::Cancelled;
+    (live && delivery.mode == Mode::Test && cancelled)
+        || (cancelled && delivery.reason == Some(Reason::Remapped))
         || (delivery.state == DeliveryState::Superseded && delivery.reason == Some(Reason::AlreadyReported))
 }
 

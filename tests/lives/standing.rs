@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Knowing, Payment, product};
+use super::terms::product;
+use super::{Knowing, Payment};
 use crate::events::paid_at;
-use crate::life::{Act, Life, Price, What, Word};
+use crate::life::{Act, Endpoint, Life, Lines, Payer, Price, What, Word};
 use crate::paystack::says_when;
+use crate::support::Moment;
 
 /// A subscription while its acts are read.
 struct Standing {
@@ -34,6 +36,9 @@ pub(super) fn last_words(
     acts.sort_by_key(|(at, act)| (*at, act.n));
     for (at, act) in acts {
         let Some(sub) = act.what.subscription() else { continue };
+        if home(life, act) != knowing.address || matches!(act.what, What::Paid(_)) && act.address != knowing.address {
+            continue;
+        }
         // Nobody ever learns whose it is.
         if knowing.of_act(act).all(|e| knowing.known(e).is_none()) {
             continue;
@@ -49,18 +54,21 @@ pub(super) fn last_words(
             doubtful: false,
             left: None,
         });
-        step(standing, act, at, payments, life.payer(act).is_stripe());
+        step(standing, act, at, payments, life.payer(act));
     }
     let mut last: BTreeMap<(&'static str, &'static str), Vec<(i64, &'static str)>> = BTreeMap::new();
     let mut open = Vec::new();
     for act in life.acts.iter().filter(|act| is_misdated(knowing, act)) {
         let standing = act.what.subscription().and_then(|sub| subs.get(&(life.payer(act).scope(), sub.to_owned())));
-        open.extend(standing.map(|s| (life.payer(act).mode.code(), product(life.payer(act), s.price))));
+        open.extend(standing.map(|s| (life.payer(act).mode.code(), own_product(life.payer(act), s.price))));
     }
+    // What becomes of a subscription that moved on is told where it went.
+    let moved = |p: &&Payment| p.sub.as_ref().is_some_and(|sub| !subs.contains_key(&(p.scope.clone(), sub.clone())));
+    open.extend(payments.iter().filter(moved).map(|p| (p.mode.code(), p.product())));
     for standing in subs.values() {
         let payer = &life.payers[standing.payer];
-        let key = (payer.mode.code(), product(payer, standing.price));
-        open.extend(standing.left.map(|price| (payer.mode.code(), product(payer, price))));
+        let key = (payer.mode.code(), own_product(payer, standing.price));
+        open.extend(standing.left.map(|price| (payer.mode.code(), own_product(payer, price))));
         open.extend(standing.doubtful.then_some(key));
         open.extend(in_anothers_place(life, standing).then_some(key));
         if let Some(status) = standing.status {
@@ -70,13 +78,50 @@ pub(super) fn last_words(
     last.retain(|key, _| !open.contains(key));
     last.into_iter()
         .filter_map(|((mode, product), subs)| {
-            let one_off = payments.iter().filter(|p| p.sub.is_none() && p.mode.code() == mode && p.product == product);
+            let one_off =
+                payments.iter().filter(|p| p.sub.is_none() && p.mode.code() == mode && p.product() == product);
             let one_off = one_off.filter(|p| !p.all_taken_back()).map(|p| p.at).max();
             let changed = subs.iter().map(|(at, _)| *at).max();
             let word = if one_off >= changed { "active" } else { strongest(&subs)? };
             Some(((mode, product), word))
         })
         .collect()
+}
+
+/// At whose address a subscription's changes are told: where it was paid last.
+pub(super) fn home(life: &Life, act: &Act) -> usize {
+    let of = |a: &&Act| {
+        let paid = matches!(&a.what, What::Paid(paid) if paid.sub.as_deref() == act.what.subscription());
+        paid && life.payer(a).scope() == life.payer(act).scope()
+    };
+    let last = life.acts.iter().filter(of).max_by_key(|a| (a.at, a.n));
+    last.map_or(act.address, |a| a.address)
+}
+
+/// What the first endpoint calls it.
+fn own_product(payer: &Payer, price: Price) -> &'static str {
+    product(payer, payer.endpoints[0], price)
+}
+
+/// Every word on a subscription, whosever and of whichever product, and when it came.
+pub(super) fn words(knowing: &Knowing<'_>) -> Vec<(&'static str, Moment)> {
+    let said = knowing.life.acts.iter().flat_map(|act| {
+        let statuses: &[&str] = match &act.what {
+            What::Paid(_) => &["active", "trialing"],
+            What::Free { .. } => &["active"],
+            What::Declined { .. } => &["past_due"],
+            What::Stands { word, .. } => match word {
+                Word::Incomplete => &[],
+                Word::Trialing => &["trialing"],
+                Word::Active | Word::Resumed | Word::Ending => &["active"],
+                Word::PastDue | Word::Unpaid | Word::Paused => &["past_due"],
+                Word::Ended | Word::IncompleteExpired => &["cancelled"],
+            },
+            What::SignUp { .. } | What::Checkout { .. } | What::Refund { .. } | What::Dispute { .. } => &[],
+        };
+        knowing.of_act(act).flat_map(move |e| statuses.iter().map(move |s| (*s, e)))
+    });
+    said.map(|(status, event)| (status, knowing.arrival_by_clock(event))).collect()
 }
 
 /// Paystack's charges name the plan and not the subscription: another one's looks as if it made up for a failed one.
@@ -120,16 +165,22 @@ fn heard_at(knowing: &Knowing<'_>, act: &Act) -> i64 {
     }
 }
 
-fn step(standing: &mut Standing, act: &Act, at: i64, payments: &[Payment], stripe: bool) {
+fn step(standing: &mut Standing, act: &Act, at: i64, payments: &[Payment], payer: &Payer) {
     let ended = standing.status == Some("cancelled");
     let next = match &act.what {
         What::Paid(paid) => {
-            let gone = payments.iter().any(|p| p.act == act.n && p.all_taken_back());
-            standing.doubtful = gone;
-            if standing.price_paid && standing.price != paid.price {
-                standing.left = Some(standing.price);
+            let outside = payer.endpoints == [Endpoint::Program] && paid.lines != Lines::Own;
+            // Nothing was paid for the subscription.
+            if outside && paid.lines == Lines::Fee {
+                return;
             }
-            (standing.price, standing.price_paid) = (paid.price, true);
+            standing.doubtful = payments.iter().any(|p| p.act == act.n && p.all_taken_back());
+            if !outside || paid.lines != Lines::Outside {
+                if standing.price_paid && standing.price != paid.price {
+                    standing.left = Some(standing.price);
+                }
+                (standing.price, standing.price_paid) = (paid.price, true);
+            }
             let trial = standing.status == Some("trialing") && standing.trial_end > at;
             Some(if ended {
                 "cancelled"
@@ -149,7 +200,7 @@ fn step(standing: &mut Standing, act: &Act, at: i64, payments: &[Payment], strip
             match word {
                 Word::Incomplete => None,
                 // Paystack says that it will not renew, not since when, nor whether what was owed is paid.
-                Word::Ending if !stripe => None,
+                Word::Ending if !payer.is_stripe() => None,
                 Word::Trialing => Some("trialing"),
                 Word::Active | Word::Resumed | Word::Ending => Some("active"),
                 Word::PastDue | Word::Unpaid | Word::Paused => Some("past_due"),

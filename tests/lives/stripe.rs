@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::events::{NAME, Out, TYPED_NAME, Tells, paid_at, price_id, refunded_so_far};
-use crate::life::{Charges, DAY, Fate, Paid, Place, Price, What, Why, Word};
+use crate::life::{Charges, DAY, Fate, Lines, Paid, Place, Price, What, Why, Word};
+use crate::lines::{self, Line};
 use refairn_bridge::domain::event::Mode;
 
 /// No payment is in this currency.
@@ -19,7 +20,7 @@ pub(crate) fn write(out: &mut Out<'_>) {
         }
         What::Paid(paid) if paid.sub.is_some() => paid_invoice(out, &paid),
         What::Paid(paid) => one_off(out, &paid),
-        What::Free { bill, sub, covered, first } => {
+        What::Free { bill, sub, price, covered, first } => {
             let subtotal = if covered { 2_900 } else { 0 };
             let bill = Bill {
                 id: &bill,
@@ -27,7 +28,7 @@ pub(crate) fn write(out: &mut Out<'_>) {
                 minor: 0,
                 subtotal,
                 currency: "usd",
-                price: Price::Basic,
+                lines: vec![Line::own(price, subtotal)],
                 first,
                 paid: true,
             };
@@ -35,7 +36,8 @@ pub(crate) fn write(out: &mut Out<'_>) {
             send(out, "invoice.paid", out.act.at, object, Tells::ALL);
         }
         What::Declined { bill, sub, minor, currency, price, first } => {
-            let bill = Bill { id: &bill, sub: &sub, minor, subtotal: minor, currency, price, first, paid: false };
+            let lines = vec![Line::own(price, minor)];
+            let bill = Bill { id: &bill, sub: &sub, minor, subtotal: minor, currency, lines, first, paid: false };
             let object = invoice(out, &bill);
             send(out, "invoice.payment_failed", out.act.at, object, Tells::ALL);
         }
@@ -185,7 +187,7 @@ struct Bill<'a> {
     minor: i64,
     subtotal: i64,
     currency: &'a str,
-    price: Price,
+    lines: Vec<Line>,
     first: bool,
     paid: bool,
 }
@@ -197,9 +199,9 @@ fn paid_invoice(out: &mut Out<'_>, paid: &Paid) {
         id: &paid.bill,
         sub,
         minor: paid.minor,
-        subtotal: paid.minor,
+        subtotal: paid.minor + if paid.lines == Lines::Beside { paid.own_part() } else { 0 },
         currency: paid.currency,
-        price: paid.price,
+        lines: lines::of(paid),
         first,
         paid: true,
     };
@@ -217,10 +219,9 @@ fn paid_invoice(out: &mut Out<'_>, paid: &Paid) {
 }
 
 fn invoice(out: &Out<'_>, bill: &Bill<'_>) -> Value {
-    let (payer, price) = (out.payer(), price_id(bill.price, true));
+    let payer = out.payer();
     let paid_minor = if bill.paid { bill.minor } else { 0 };
     let reason = if bill.first { "subscription_create" } else { "subscription_cycle" };
-    let mut line = json!({ "id": format!("il_{}", bill.id), "object": "line_item", "amount": bill.subtotal, "currency": bill.currency, "metadata": {} });
     let mut object = json!({
         "id": bill.id, "object": "invoice", "amount_due": bill.minor, "amount_paid": paid_minor, "amount_remaining": bill.minor - paid_minor,
         "total": bill.minor, "subtotal": bill.subtotal, "currency": bill.currency, "billing_reason": reason, "starting_balance": 0,
@@ -230,18 +231,15 @@ fn invoice(out: &Out<'_>, bill: &Bill<'_>) -> Value {
     });
     let details = json!({ "metadata": metadata(out), "subscription": bill.sub });
     if payer.new_shape {
-        line["pricing"] = json!({ "price_details": { "price": price, "product": "prod_x" } });
-        line["parent"] = json!({ "subscription_item_details": { "subscription": bill.sub } });
         object["parent"] = json!({ "type": "subscription_details", "subscription_details": details });
     } else {
-        line["price"] = json!({ "id": price, "product": "prod_x" });
         object["subscription"] = json!(bill.sub);
         object["subscription_details"] = json!({ "metadata": metadata(out) });
         object["paid"] = json!(bill.paid);
         object["payment_intent"] = json!(format!("pi_{}", bill.id));
         object["charge"] = json!((bill.paid && bill.minor > 0).then(|| format!("ch_{}", bill.id)));
     }
-    object["lines"] = json!({ "object": "list", "data": [line] });
+    object["lines"] = lines::list(&bill.lines, payer, bill.id, bill.sub, bill.currency);
     object
 }
 

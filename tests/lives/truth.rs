@@ -3,6 +3,8 @@
 
 #[path = "standing.rs"]
 mod standing;
+#[path = "terms.rs"]
+mod terms;
 
 use std::collections::BTreeMap;
 
@@ -13,8 +15,13 @@ use refairn_bridge::domain::event::Mode;
 use rust_decimal::Decimal;
 
 use crate::events::{Event, paid_at, takes_back};
-use crate::life::{Act, Charges, Fate, Life, Paid, Payer, Price, What, Why};
+use crate::life::{Act, Endpoint, Fate, Life, Lines, Paid, What, Why, Word};
 use crate::support::Moment;
+pub(crate) use terms::Terms;
+use terms::{reporting, standard};
+
+/// Addresses of one customer between which a code is carried.
+const KIN_MAX: usize = 5;
 
 /// When an event is first there.
 pub(crate) type Arrivals = BTreeMap<(u64, u64), Moment>;
@@ -29,8 +36,10 @@ pub(crate) struct Payment {
     pub(crate) sub: Option<String>,
     pub(crate) at: i64,
     pub(crate) day: Date,
-    pub(crate) product: &'static str,
-    pub(crate) amount: Decimal,
+    /// What it is told as, the better first.
+    pub(crate) terms: Vec<Terms>,
+    /// What was paid.
+    pub(crate) charged: Decimal,
     pub(crate) currency: String,
     /// The invoice that may report it in the place of its checkout.
     pub(crate) receipt: Option<String>,
@@ -42,6 +51,8 @@ pub(crate) struct Payment {
     pub(crate) in_question: bool,
     /// A subscription's first invoice: its checkout session may still come.
     pub(crate) first_invoice: bool,
+    /// It was known that it was paid while a trial began; nothing for others.
+    pub(crate) trial_known: Option<Timestamp>,
     /// Its first event came.
     pub(crate) heard: Moment,
     /// It came, and the customer's address, too; nothing when no event ever tells it.
@@ -77,29 +88,48 @@ pub(crate) struct Truth {
     pub(crate) last: BTreeMap<(&'static str, &'static str), &'static str>,
     /// Events of which nobody ever learns whose they are.
     pub(crate) nobodys: Vec<(u64, u64)>,
+    /// Payments of which nobody ever sees what was sold.
+    pub(crate) unseen: Vec<u64>,
+    /// What subscriptions were said to be, and when that was heard.
+    pub(crate) words: Vec<(&'static str, Moment)>,
 }
 
 impl Payment {
     pub(crate) fn all_taken_back(&self) -> bool {
-        self.taken_back >= self.amount
+        self.taken_back >= self.charged
+    }
+
+    /// The product, once all is known.
+    pub(crate) fn product(&self) -> &'static str {
+        self.terms[0].product
     }
 }
 
-pub(crate) fn of(life: &Life, events: &[Event], arrivals: &Arrivals, zone: &TimeZone) -> Truth {
-    let knowing = Knowing { life, events, arrivals };
+/// What is true of one address of a life.
+pub(crate) fn of(life: &Life, address: usize, events: &[Event], arrivals: &Arrivals, zone: &TimeZone) -> Truth {
+    let knowing = Knowing { life, address, events, arrivals };
     let payments = payments(&knowing, zone);
     let last = standing::last_words(&knowing, &payments);
-    let codes = events.iter().filter_map(|e| {
+    let codes = events.iter().filter(|e| life.comes_with(e.payer, address)).filter_map(|e| {
         let mode = life.payers[e.payer].mode;
         let since = (!e.kind.starts_with("checkout.")).then_some(e.at);
-        Some(Code { mode, code: e.code?, at: e.at, since, heard: knowing.arrival(e), known: knowing.known(e) })
+        let known = knowing.carried(e);
+        Some(Code { mode, code: e.code?, at: e.at, since, heard: knowing.arrival(e), known })
     });
     let nobodys = events.iter().filter(|e| knowing.known(e).is_none()).map(|e| (e.act, e.part)).collect();
-    Truth { codes: codes.collect(), last, payments, nobodys }
+    let unseen =
+        life.acts.iter().filter(|a| life.payer(a).endpoints == [Endpoint::Program]).filter(|a| match &a.what {
+            What::Paid(paid) => paid.lines == Lines::Cut,
+            _ => false,
+        });
+    let unseen = unseen.map(|a| a.n).collect();
+    let words = standing::words(&knowing);
+    Truth { codes: codes.collect(), last, payments, nobodys, unseen, words }
 }
 
 struct Knowing<'a> {
     life: &'a Life,
+    address: usize,
     events: &'a [Event],
     arrivals: &'a Arrivals,
 }
@@ -128,13 +158,32 @@ impl Knowing<'_> {
         self.events.iter().filter(same).map(|e| self.arrival(e)).min().map(|told| told.max(own))
     }
 
+    /// The latest at which the code of an event counts for the address; nothing where it need not.
+    fn carried(&self, event: &Event) -> Option<Timestamp> {
+        let act = self.life.acts.iter().find(|a| a.n == event.act).expect("an act");
+        let known = self.known(event)?;
+        if event.tells_email && act.address == self.address {
+            return Some(known);
+        }
+        // Whoever shares a customer with too many is no kin of theirs.
+        let addresses = (0..self.life.addresses()).filter(|address| self.life.comes_with(event.payer, *address));
+        if addresses.count() > KIN_MAX {
+            return None;
+        }
+        let tells = |e: &&Event| {
+            let own = self.life.acts.iter().any(|a| a.n == e.act && a.address == self.address);
+            e.payer == event.payer && e.tells_email && own
+        };
+        Some(self.events.iter().filter(tells).map(|e| self.arrival(e)).min()?.max(known))
+    }
+
     fn of_act(&self, act: &Act) -> impl Iterator<Item = &Event> {
         self.events.iter().filter(move |e| e.act == act.n)
     }
 }
 
-/// The events that report a payment.
-fn reports(event: &&Event) -> bool {
+/// Whether an event is of a kind that reports a payment.
+fn reports(event: &Event) -> bool {
     matches!(
         event.kind,
         "invoice.paid"
@@ -149,15 +198,17 @@ fn reports(event: &&Event) -> bool {
 fn payments(knowing: &Knowing<'_>, zone: &TimeZone) -> Vec<Payment> {
     let life = knowing.life;
     let mut payments = Vec::new();
-    for act in &life.acts {
+    for act in life.acts.iter().filter(|a| a.address == knowing.address) {
         let What::Paid(paid) = &act.what else { continue };
         let payer = life.payer(act);
         if paid.why == Why::CardCheck {
             continue;
         }
-        let captured = |e: &&Event| paid.charges == Charges::Hold && e.kind == "payment_intent.succeeded";
-        let reports = knowing.of_act(act).filter(|e| reports(e) || captured(e)).filter(|e| e.at >= paid_at(act, paid));
-        let reports: Vec<&Event> = reports.collect();
+        let terms = terms::of(knowing, act, paid);
+        if terms.is_empty() {
+            continue;
+        }
+        let reports: Vec<&Event> = reporting(knowing, act, paid).collect();
         let (taken_back, reversals_known) = taken_back(knowing, act, paid);
         let amount = |minor| standard(minor, paid.currency, payer);
         let at = paid_at(act, paid);
@@ -169,22 +220,35 @@ fn payments(knowing: &Knowing<'_>, zone: &TimeZone) -> Vec<Payment> {
             sub: paid.sub.clone(),
             at,
             day: Timestamp::from_second(at).expect("a time").to_zoned(zone.clone()).date(),
-            product: product(payer, paid.price),
-            amount: amount(paid.minor),
+            known: reports.iter().filter_map(|e| knowing.known(e)).min(),
+            terms,
+            charged: amount(paid.minor),
             currency: paid.currency.to_uppercase(),
             receipt: paid.receipt(),
             taken_back: amount(taken_back),
             foreign: foreign(life, act, paid).map(|minor| Decimal::new(minor, 2)),
             in_question: in_question(life, act, paid),
+            trial_known: trial_known(knowing, act, paid),
             first_invoice: payer.is_stripe() && paid.sub.is_some() && paid.why == Why::First,
             heard: reports.iter().map(|e| knowing.arrival_by_clock(e)).min().expect("a report"),
-            known: reports.iter().filter_map(|e| knowing.known(e)).min(),
             reversals_known,
             session: session(knowing, act, paid),
         });
     }
     payments.sort_by_key(|p| (p.at, p.act));
     payments
+}
+
+/// When a fee was known to be one of a trial that goes on.
+fn trial_known(knowing: &Knowing<'_>, act: &Act, paid: &Paid) -> Option<Timestamp> {
+    let trial = |a: &&Act| {
+        matches!(&a.what, What::Stands { sub, word: Word::Trialing, .. } if Some(sub) == paid.sub.as_ref())
+            && a.payer == act.payer
+    };
+    // Whoever paid it may have left the subscription since.
+    let trial = |a: &&Act| trial(a) && standing::home(knowing.life, a) == knowing.address;
+    let begun = knowing.life.acts.iter().filter(trial).flat_map(|a| knowing.of_act(a));
+    begun.filter_map(|e| knowing.known(e)).min().filter(|_| paid.lines == Lines::Fee)
 }
 
 fn session(knowing: &Knowing<'_>, act: &Act, paid: &Paid) -> Option<Timestamp> {
@@ -247,22 +311,4 @@ fn in_question(life: &Life, act: &Act, paid: &Paid) -> bool {
         _ => 0,
     });
     asked.sum::<i64>() >= paid.minor
-}
-
-/// The amount in standard units. Paystack counts hundredths of everything.
-fn standard(minor: i64, currency: &str, payer: &Payer) -> Decimal {
-    let scale = match (payer.is_stripe(), currency) {
-        (true, "jpy") => 0,
-        (true, "kwd") => 3,
-        _ => 2,
-    };
-    Decimal::new(minor, scale)
-}
-
-fn product(payer: &Payer, price: Price) -> &'static str {
-    match (payer.mode, price) {
-        (Mode::Test, _) => "prod_test",
-        (Mode::Live, Price::Basic) => "prod_1",
-        (Mode::Live, Price::Plus) => "prod_2",
-    }
 }

@@ -181,22 +181,25 @@ impl World {
 
     /// Records a body as if its signature had been verified.
     pub async fn record(&self, provider_kind: ProviderKind, body: &[u8]) -> Recorded {
-        self.store.record(self.arrival(provider_kind, body)).await.expect("recorded")
+        let endpoint = self.endpoints.iter().find(|e| e.provider == provider_kind).expect("an endpoint");
+        self.store.record(self.arrival(endpoint, body)).await.expect("recorded")
     }
 
-    /// Records bodies that arrive together, in this order.
-    pub async fn record_all(&self, bodies: impl IntoIterator<Item = (ProviderKind, &[u8])>) -> Vec<Recorded> {
-        let records = bodies.into_iter().map(|(provider, body)| self.store.record(self.arrival(provider, body)));
+    /// Records bodies that arrive together, in this order, each at the endpoint of a name.
+    pub async fn record_all(&self, bodies: impl IntoIterator<Item = (&str, &[u8])>) -> Vec<Recorded> {
+        let records = bodies.into_iter().map(|(name, body)| {
+            let endpoint = self.endpoints.iter().find(|e| e.name == name).expect("an endpoint");
+            self.store.record(self.arrival(endpoint, body))
+        });
         join_all(records).await.into_iter().map(|r| r.expect("recorded")).collect()
     }
 
-    fn arrival(&self, provider_kind: ProviderKind, body: &[u8]) -> NewEvent {
-        let endpoint = self.endpoints.iter().find(|e| e.provider == provider_kind).expect("an endpoint");
+    fn arrival(&self, endpoint: &Endpoint, body: &[u8]) -> NewEvent {
         NewEvent {
             endpoint: endpoint.name.clone(),
-            provider: provider_kind,
+            provider: endpoint.provider,
             business: endpoint.business.clone(),
-            identity: provider(provider_kind).identify(body),
+            identity: provider(endpoint.provider).identify(body),
             body_zstd: self.compressor.borrow_mut().compress(body).expect("compressed"),
             received_at: self.clock.now(),
         }
