@@ -28,6 +28,8 @@ mod drive;
 mod events;
 #[path = "lives/generate.rs"]
 mod generate;
+#[path = "lives/kinds.rs"]
+mod kinds;
 #[path = "lives/life.rs"]
 mod life;
 #[path = "lives/lines.rs"]
@@ -45,6 +47,7 @@ mod stripe;
 #[path = "lives/truth.rs"]
 mod truth;
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -69,8 +72,11 @@ fn block_on<T>(task: impl Future<Output = T>) -> T {
 }
 
 /// Runs lives that share a world in all three ways; gives those of which something is wrong.
-fn failing(numbers: std::ops::Range<u64>) -> Vec<(Life, Vec<String>)> {
+fn failing(numbers: std::ops::Range<u64>, kinds: &Mutex<BTreeMap<&'static str, u64>>) -> Vec<(Life, Vec<String>)> {
     let batch = Batch::new(numbers.map(generate::life).collect());
+    for (kind, lives) in kinds::of(&batch) {
+        *kinds.lock().expect("unpoisoned").entry(kind).or_default() += lives;
+    }
     let runs = report::WAYS.map(|way| block_on(batch.run(way)));
     let judged = batch.lives.iter().enumerate().map(|(i, (life, events))| {
         (life.clone(), report::verdicts(life, events, &batch, [&runs[0][i], &runs[1][i], &runs[2][i]]))
@@ -99,6 +105,7 @@ fn every_life_comes_to_the_same_whatever_the_order_and_the_weather() {
     let next = AtomicU64::new(first / WORLD);
     let ran = AtomicU64::new(0);
     let failed = Mutex::new(Vec::new());
+    let kinds = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
             scope.spawn(|| {
@@ -108,7 +115,7 @@ fn every_life_comes_to_the_same_whatever_the_order_and_the_weather() {
                     if from >= to || failed.lock().expect("unpoisoned").len() >= TOLD_MAX {
                         break;
                     }
-                    let wrong = failing(from..to);
+                    let wrong = failing(from..to, &kinds);
                     ran.fetch_add(to - from, Ordering::Relaxed);
                     failed.lock().expect("unpoisoned").extend(wrong);
                 }
@@ -116,7 +123,12 @@ fn every_life_comes_to_the_same_whatever_the_order_and_the_weather() {
         }
     });
     let failed = failed.into_inner().expect("unpoisoned");
-    println!("{} lives in {:.1?}, {} of them failed", ran.into_inner(), began.elapsed(), failed.len());
+    let ran = ran.into_inner();
+    println!("{ran} lives in {:.1?}, {} of them failed", began.elapsed(), failed.len());
+    for (kind, lives) in kinds.into_inner().expect("unpoisoned") {
+        println!("  {lives} {kind}");
+        assert!(ran < LIVES || lives * 1000 >= ran * kinds::PER_THOUSAND_MIN, "only {lives} of {ran} lives: {kind}");
+    }
     for (life, wrong) in &failed {
         println!("life {}: {}", life.number, wrong.join("\n  "));
     }

@@ -24,6 +24,10 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
                 continue;
             }
             if !lead.is_unsent() && !was_withdrawn(lead) {
+                // Of a code that is older than was known, older payments are no longer sent before the call.
+                if lead.state.is_open() {
+                    lead.at = code_at(code);
+                }
                 continue;
             }
         }
@@ -38,6 +42,11 @@ pub(super) fn first_code(person: &Person, mode: Mode) -> Option<&KnownFact> {
     let with_code = person.facts.iter().filter(|f| f.fact.mode == mode && f.fact.code.is_some());
     // Of two at the same time the order of arrival must not decide.
     with_code.min_by_key(|f| (f.fact.at, f.fact.code.clone(), f.fact.code_at, f.fact.rank, f.event))
+}
+
+/// When a code came into being; if nobody knows, it is old enough for every payment.
+fn code_at(code: Option<&KnownFact>) -> Timestamp {
+    code.and_then(|known| known.fact.code_at).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// Whether something went wrong with a call that Refairn has.
@@ -66,7 +75,7 @@ fn wanted(draft: &Draft<'_>, mode: Mode, code: Option<&KnownFact>) -> Option<Wan
         event: source.event,
         subject: Subject::Lead(mode),
         mode,
-        at: source.fact.code_at.unwrap_or(Timestamp::UNIX_EPOCH),
+        at: code_at(Some(source)),
         call: Call::CustomerCreated { product, email, name, code: source.fact.code.clone() },
         state: DeliveryState::Queued,
         reason: (due_at > draft.now).then_some(Reason::WaitingForReferralCode),

@@ -228,11 +228,14 @@ impl<'a> Joins<'a> {
     }
 }
 
+/// What a report of a subscription says of its items: the endpoint's place, when, and the product.
+type Item<'a> = (u32, Timestamp, &'a str);
+
 /// What other facts say about sales.
 struct Knowledge<'a> {
     /// Products of subscriptions, by scope and id: what their items say, when and to which endpoint, and what their
     /// payments did.
-    items: HashMap<(&'a str, &'a str), Vec<(u32, Timestamp, &'a str)>>,
+    items: HashMap<(&'a str, &'a str), Vec<Item<'a>>>,
     paid: HashMap<(&'a str, &'a str), (Timestamp, &'a str)>,
     /// Intents of sessions whose money was held first.
     captures: HashSet<(&'a str, &'a str)>,
@@ -341,7 +344,7 @@ impl<'a> Knowledge<'a> {
 
 /// The product of a subscription's items when it was paid for: as the report's own endpoint has it, else as the first
 /// one does; what they were then, else what they became.
-fn items_at<'a>(items: &[(u32, Timestamp, &'a str)], paid: &Fact) -> Option<&'a str> {
+fn items_at<'a>(items: &[Item<'a>], paid: &Fact) -> Option<&'a str> {
     let (rank, ..) = *items.iter().min_by_key(|(rank, ..)| (*rank != paid.rank, *rank))?;
     let own = || items.iter().filter(|(of, ..)| *of == rank).map(|(_, at, product)| (*at, *product));
     let then = own().filter(|(at, _)| *at <= paid.at).max();

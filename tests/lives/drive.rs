@@ -198,7 +198,7 @@ pub(crate) struct Arrival {
     pub(crate) life: usize,
     pub(crate) event: usize,
     /// From 0: a repetition.
-    again: u64,
+    pub(crate) again: u64,
 }
 
 /// A moment at which events come.

@@ -1,9 +1,9 @@
 //! Codes, statuses and reversals that come late, early, or after something nobody knows.
 
 use super::book::{Book, at};
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery::{DeliveryState, Subject};
 use crate::domain::event::EventState;
-use crate::domain::fact::{Customer, Matter, ReversalStage};
+use crate::domain::fact::{Customer, Matter, Product, ReversalStage};
 use crate::domain::reason::Reason;
 use crate::domain::status::Status;
 
@@ -264,4 +264,55 @@ fn a_refund_of_a_payment_that_was_seen_and_ignored_ends_for_the_same_reason() {
         let event = if refund_first { 1 } else { 2 };
         assert_eq!(book.outcome(event), (EventState::Ignored, Some(Reason::BelowMinimum)));
     }
+}
+
+#[test]
+fn a_call_in_backoff_that_is_dated_anew_waits_for_its_new_day() {
+    let mut book = Book::new("2026-01-10T12:00:00Z");
+    book.payment("2026-01-10T11:00:00Z", "in_1", 30);
+    assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
+    book.status("2026-01-11T11:30:00Z", Status::Cancelled);
+    book.pass(40).plan();
+    let status = book.person.deliveries.iter_mut().find(|d| matches!(d.subject, Subject::Status(_))).unwrap();
+    (status.attempts, status.due_at) = (1, at("2026-01-12T04:00:04Z"));
+    book.status("2026-01-09T10:00:00Z", Status::Active);
+    book.heard("2026-01-12T04:00:01Z");
+    assert_eq!(book.pass(1).deliver(), [""; 0], "an older report is heard, and the call is dated on that day");
+    assert_eq!(book.pass(24).deliver(), ["0 cancelled 2026-01-12"]);
+}
+
+#[test]
+fn a_call_that_gave_way_to_another_id_is_made_when_that_one_gives_way_to_it() {
+    let mut book = Book::new("2026-01-10T12:00:00Z");
+    let report = |book: &mut Book, identity: &str, rank: u32| {
+        book.payment("2026-01-10T11:59:59Z", identity, 30).ties = vec!["pi_1".into()];
+        book.person.facts.last_mut().unwrap().fact.rank = rank;
+        book.plan();
+    };
+    report(&mut book, "pi_1", 2);
+    report(&mut book, "in_1", 1);
+    report(&mut book, "pi_1", 0);
+    assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
+}
+
+#[test]
+fn a_change_of_status_for_a_product_that_was_left_takes_no_payments_day() {
+    let mut book = Book::new("2026-01-10T12:00:00Z");
+    book.payment("2026-01-10T11:00:00Z", "in_1", 30);
+    assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
+    book.status("2026-01-11T11:30:00Z", Status::PastDue);
+    book.pass(36).plan();
+    book.payment("2026-01-11T12:30:00Z", "in_2", 50);
+    book.person.facts.last_mut().unwrap().fact.product = Product::Id("prod_2".into());
+    assert_eq!(book.pass(12).deliver(), ["50 active 2026-01-11"]);
+}
+
+#[test]
+fn a_refund_whose_invoice_a_link_tells_is_no_other_payments() {
+    let mut book = Book::new("2026-01-10T12:00:00Z");
+    book.payment("2026-01-10T11:00:00Z", "in_2", 30);
+    book.link("2026-01-09T11:00:00Z", &["in_1", "pi_1"], Some(30));
+    book.charge_refunded("2026-01-09T12:00:00Z", "pi_1", 30);
+    assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
+    assert!(!book.delivery("in_2").attention);
 }
