@@ -2,7 +2,10 @@
 //! told the same; and whatever goes wrong on the way, every payment is told once, exactly, and credited, or is held for
 //! a reason that the life itself shows.
 //!
-//! A life is known by its number. `LIVES=1000000 cargo test --release --test lives -- --nocapture` runs so many, from 0
+//! What is odd about a life is put together of independent kinds (`kinds.rs` has the list), and a whole run fails when one
+//! of them has become rare.
+//!
+//! A life is known by its number. `LIVES=100000 cargo test --release --test lives -- --nocapture` runs so many, from 0
 //! or from `LIVES_SEED` on; `LIVES_SEED=7 cargo test --test lives` runs number 7 alone. A failing life is made as small
 //! as it gets, and told event by event.
 
