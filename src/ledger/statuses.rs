@@ -162,10 +162,11 @@ struct Standing<'a> {
     reports: Vec<Report<'a>>,
     /// Nothing when the last change was a payment.
     changed_by: Option<EventId>,
+    /// A payment that belongs to none of them came after it, and said the status itself.
+    said_by: Option<&'a Sale<'a>>,
 }
 
-/// The strongest status over the subscriptions of one product, and the last change among them. Nothing when a payment
-/// came after it that belongs to none of them, for that says the status itself.
+/// The strongest status over the subscriptions of one product, and the last change among them.
 fn standing<'a>(
     subscriptions: &Subscriptions<'a>,
     sales: &'a [Sale<'a>],
@@ -195,8 +196,8 @@ fn standing<'a>(
     let status = each.iter().map(|(status, ..)| *status).max()?;
     let (_, at, day, changed_by) = *each.iter().max_by_key(|(_, at, _, event)| (*at, *event))?;
     let apart = |s: &&Sale<'a>| s.product() == Some(product) && key_of(s).is_none_or(|key| !latest.contains_key(&key));
-    let said = kept().filter(apart).any(|s| s.paid_at() >= at);
-    (!said).then_some(Standing { status, at, day, reports, changed_by })
+    let said_by = kept().filter(apart).filter(|s| s.paid_at() >= at).max_by_key(|s| s.paid_at());
+    Some(Standing { status, at, day, reports, changed_by, said_by })
 }
 
 /// Some payments do not name their subscription, but share a key with it. If a charge of it had failed, they made up for
@@ -252,7 +253,7 @@ fn wanted<'a>(
     if policy.status_updates == StatusUpdates::Off {
         return None;
     }
-    let standing = standing(subscriptions, sales, mode, product)?;
+    let standing = said_again(draft, standing(subscriptions, sales, mode, product)?)?;
     let at = standing.at;
     let carried =
         |d: &&Delivery| matches!(d.subject, Subject::Payment { .. }) && d.mode == mode && d.call.product() == product;
@@ -305,7 +306,23 @@ fn event_to_tell(draft: &Draft<'_>, standing: &Standing<'_>) -> Option<EventId> 
         return Some(event);
     }
     let unsent = |event: &EventId| draft.find(&Subject::Status(*event)).is_none_or(Delivery::is_unsent);
-    standing.reports.iter().map(|r| r.known.event).filter(unsent).max()
+    let by_payment = standing.said_by.map(|sale| sale.best.event).filter(unsent);
+    by_payment.or_else(|| standing.reports.iter().map(|r| r.known.event).filter(unsent).max())
+}
+
+/// Nothing when a payment said the status itself; but one that was taken back for a while, in which another status was
+/// told, has to be followed by its own again.
+fn said_again<'a>(draft: &Draft<'_>, standing: Standing<'a>) -> Option<Standing<'a>> {
+    let Some(sale) = standing.said_by else { return Some(standing) };
+    let mut told = std::iter::once(&sale.subject).chain(&sale.aliases).filter_map(|subject| draft.find(subject));
+    let payment = told.find(|d| d.state.is_told())?;
+    let later = |d: &&Delivery| {
+        matches!(d.subject, Subject::Status(_)) && d.mode == sale.mode && d.call.product() == payment.call.product()
+    };
+    let mut later = draft.deliveries.iter().filter(later).filter(|d| d.state.is_told() && d.at < sale.paid_at());
+    later.any(|d| d.taken_seq > payment.taken_seq).then_some(())?;
+    let status = payment.call.status()?;
+    Some(Standing { status, at: sale.paid_at(), day: sale.day(), changed_by: None, ..standing })
 }
 
 /// What Refairn was told last for this product.

@@ -316,3 +316,15 @@ fn a_refund_whose_invoice_a_link_tells_is_no_other_payments() {
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
     assert!(!book.delivery("in_2").attention);
 }
+
+#[test]
+fn a_payment_whose_refund_failed_says_its_status_again() {
+    let mut book = Book::new("2026-03-15T14:00:05Z");
+    book.status("2026-03-05T05:00:00Z", Status::Cancelled);
+    book.payment("2026-03-15T14:00:00Z", "pi_1", 100).subscription = None;
+    assert_eq!(book.deliver(), ["100 active 2026-03-15"]);
+    book.reversal("2026-03-16T23:00:00Z", "pi_1", 100, ReversalStage::Final);
+    assert_eq!(book.pass(48).deliver(), ["0 cancelled 2026-03-05"]);
+    book.person.facts.pop();
+    assert_eq!(book.pass(48).deliver(), ["0 active 2026-03-16"]);
+}
