@@ -7,7 +7,7 @@
 #![allow(clippy::expect_used, clippy::panic, unreachable_pub, missing_docs, reason = "a test ends where it fails")]
 #![allow(clippy::disallowed_methods, reason = "BLESS is asked for where it is used")]
 
-mod support;
+mod kit;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,10 +21,10 @@ use refairn_bridge::domain::event::EventState;
 use refairn_bridge::domain::reason::Reason;
 use serde_json::{Value, json};
 
-use support::case::{Case, Step};
-use support::place::{Place, Server};
-use support::postgres::Database;
-use support::{Weather, World, endpoint, fixtures};
+use kit::case::{Case, Step};
+use kit::pipeline::{Weather, World, endpoint, fixtures};
+use kit::place::{Place, Server};
+use kit::postgres::Database;
 
 /// Days after the last event in which everything must have come to rest.
 const DAYS: u64 = 5;

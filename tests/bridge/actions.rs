@@ -5,9 +5,9 @@ use std::time::Duration;
 use refairn_bridge::domain::policy::SameDayPayments;
 use serde_json::{Value, json};
 
-use super::kit::samples::{Sale, charge, refund};
-use super::kit::until;
-use super::kit::world::{Setup, World};
+use crate::kit::samples::{Sale, charge, refund};
+use crate::kit::until;
+use crate::kit::world::{Setup, World};
 
 /// Acts on a delivery; gives its new state.
 async fn act(world: &World, delivery: &Value, action: &str) -> Value {

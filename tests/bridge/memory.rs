@@ -12,10 +12,10 @@ use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
 use refairn_bridge::tasks::Tasks;
 
-use super::kit::process::{Process, post};
-use super::kit::samples::Sale;
-use super::kit::until;
-use super::kit::wire::{Line, Request};
+use crate::kit::process::{Process, post};
+use crate::kit::samples::Sale;
+use crate::kit::until;
+use crate::kit::wire::{Line, Request};
 
 /// The most it may have had, whatever came, in MiB.
 const MEMORY_MAX_MIB: u64 = 96;

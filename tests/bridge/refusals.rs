@@ -6,10 +6,10 @@ use refairn_bridge::domain::endpoint::ProviderKind::{self, Paystack, Stripe};
 use refairn_bridge::providers::provider;
 use serde_json::{Value, json};
 
-use super::kit::samples::{Sale, charge};
-use super::kit::wire::{Line, Reply, Request};
-use super::kit::world::{Setup, World};
-use super::kit::{log, until};
+use crate::kit::samples::{Sale, charge};
+use crate::kit::wire::{Line, Reply, Request};
+use crate::kit::world::{Setup, World};
+use crate::kit::{log, until};
 
 /// Fails unless the database holds nothing at all, and neither it nor the log holds `marker`.
 pub async fn nothing_is_kept(world: &World, marker: &str) {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::kit::samples::{Sale, charge, sample};
-use super::kit::until;
-use super::kit::world::{Setup, World};
+use crate::kit::samples::{Sale, charge, sample};
+use crate::kit::until;
+use crate::kit::world::{Setup, World};
 
 async fn everything(world: &World) -> (Vec<Value>, Vec<Value>) {
     (world.all("events", "").await, world.all("deliveries", "").await)

@@ -11,10 +11,10 @@ use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use refairn_bridge::tasks::Tasks;
 
-use super::kit::process::Process;
-use super::kit::samples::Sale;
-use super::kit::until;
-use super::kit::wire::{Line, Request};
+use crate::kit::process::Process;
+use crate::kit::samples::Sale;
+use crate::kit::until;
+use crate::kit::wire::{Line, Request};
 
 /// Where the provider sends from, and a stranger.
 const PROVIDER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));

@@ -7,11 +7,11 @@ use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use serde_json::Value;
 
+use crate::kit::postgres::Database;
 use crate::kit::process::Process;
 use crate::kit::samples::Sale;
 use crate::kit::until;
 use crate::kit::wire::Request;
-use crate::support::postgres::Database;
 
 /// Sales that a provider reports at most while it waits for the end of the bridge.
 const SALES_MAX: usize = 100;

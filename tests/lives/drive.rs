@@ -16,9 +16,9 @@ use refairn_bridge::store::views::EventView;
 
 use crate::chance::{Chance, digest};
 use crate::events::{self, Event};
+use crate::kit::pipeline::{MadeCall, Weather, World, default_rules, endpoint};
+use crate::kit::place::Place;
 use crate::life::{BEGIN, DAY, LIFE_MAX, Life};
-use crate::support::place::Place;
-use crate::support::{MadeCall, Weather, World, default_rules, endpoint};
 use crate::truth::Arrivals;
 
 /// Lives that share a world.

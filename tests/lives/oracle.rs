@@ -12,8 +12,8 @@ use rust_decimal::Decimal;
 
 use crate::drive::Seen;
 use crate::events::{Event, NAME, TYPED_NAME};
+use crate::kit::pipeline::{MadeCall, Moment, Weather};
 use crate::life::{DAY, Life};
-use crate::support::{MadeCall, Moment, Weather};
 use crate::truth::{self, Code, Payment, Truth};
 
 /// How long a status waits after its day: a payment of the last second of a day is heard a while later.

@@ -13,8 +13,8 @@ use refairn_bridge::domain::event::Mode;
 use rust_decimal::Decimal;
 
 use crate::events::{Event, paid_at, takes_back};
+use crate::kit::pipeline::Moment;
 use crate::life::{Act, Charges, Fate, Life, Paid, Payer, Price, What, Why};
-use crate::support::Moment;
 
 /// When an event is first there.
 pub(crate) type Arrivals = BTreeMap<(u64, u64), Moment>;

@@ -1,15 +1,6 @@
 //! A whole bridge without sockets: the real store, mapper, ledger and delivery rules, a sandbox for Refairn, and a clock
 //! driven by hand.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
-pub mod call;
-pub mod case;
-pub mod place;
-pub mod pooler;
-pub mod postgres;
-pub mod provider;
-
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,8 +25,8 @@ use refairn_bridge::store::views::{DeliveryFilter, EventDetail, EventFilter, Eve
 use refairn_bridge::store::{AttemptRecord, Leased, Settlement, Store};
 use tokio::sync::Notify;
 
-pub use call::{MadeCall, Moment, Weather};
-use place::Place;
+pub use super::call::{MadeCall, Moment, Weather};
+use super::place::Place;
 
 /// The business of every test.
 pub const BUSINESS: &str = "biz_1";

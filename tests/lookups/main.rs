@@ -9,26 +9,24 @@ macro_rules! on_both {
         mod on_sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                super::$name($crate::kit::Data::Sqlite).await;
+                super::$name($crate::bridge::Data::Sqlite).await;
             })*
         }
 
         mod on_postgres {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                super::$name($crate::kit::Data::Postgres).await;
+                super::$name($crate::bridge::Data::Postgres).await;
             })*
         }
     };
 }
 
-#[path = "lookups/kit.rs"]
+mod bridge;
+#[path = "../kit/mod.rs"]
 mod kit;
-#[path = "lookups/lines.rs"]
 mod lines;
-#[path = "lookups/sessions.rs"]
 mod sessions;
-mod support;
 
 use std::time::Duration;
 
@@ -36,9 +34,9 @@ use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::store::body;
 use serde_json::{Value, json};
 
-use kit::{Bridge, customer, event, eventually, invoice, thin};
-use support::BODY_BYTES_MAX;
-use support::provider::{Asked, Says, error};
+use bridge::{Bridge, customer, event, eventually, invoice, thin};
+use kit::pipeline::BODY_BYTES_MAX;
+use kit::provider::{Asked, Says, error};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_of_an_unknown_customer_becomes_a_call_after_the_look_up() {

@@ -11,11 +11,13 @@
     reason = "a test ends where it fails"
 )]
 
-#[path = "cli/listener.rs"]
+mod backup;
+mod demo;
+#[path = "../kit/mod.rs"]
+mod kit;
 mod listener;
-#[path = "cli/runner.rs"]
-mod runner;
-#[path = "cli/token.rs"]
+mod migrate_store;
+mod operator;
 mod token;
 
 use std::collections::BTreeMap;
@@ -24,8 +26,8 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
+use kit::command::{self, Background, Dir, fixtures, same_as_before};
 use listener::Listener;
-use runner::{Background, Dir, fixtures, same_as_before};
 
 /// Fewer fixtures than this mean that the corpus was not found.
 const CASES_MIN: usize = 60;
@@ -271,7 +273,7 @@ fn send_tells_what_was_answered() {
     let url = format!("http://{}", listener.addr);
     let mut command = dir.command(&["send", "stripe", "bodies", "--to", &url, "--json", "--rate", "50"]);
     command.env("STRIPE_WEBHOOK_SECRET_FILE", "secrets");
-    let done = runner::finish(command);
+    let done = command::finish(command);
     let json: Value = serde_json::from_str(&done.stdout).expect("JSON");
     assert_eq!((done.code, done.stderr.as_str()), (Some(1), ""));
     assert_eq!((json["requests"].as_u64(), json["answers"][0]["count"].as_u64()), (Some(2), Some(2)));
@@ -284,7 +286,7 @@ fn send_tells_what_was_answered() {
         listener::verify("stripe", "whsec_first", request);
     }
 
-    let nobody = runner::free_addr();
+    let nobody = command::free_addr();
     let url = format!("http://{nobody}");
     let done = dir.run(&["send", "stripe", "bodies/b.json", "--to", &url, "--secret", "whsec_x"]);
     assert_eq!(done.code, Some(1));
@@ -296,7 +298,7 @@ fn send_tells_what_was_answered() {
 #[test]
 fn serve_runs_until_it_is_told_to_stop() {
     let dir = Dir::new();
-    let addr = runner::free_addr();
+    let addr = command::free_addr();
     let mut config = configuration(&toml::Table::new());
     config.insert("server".to_owned(), toml::toml! { listen = "" }.into());
     config["server"]["listen"] = addr.clone().into();

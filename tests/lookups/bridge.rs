@@ -15,9 +15,10 @@ use refairn_bridge::sandbox::{self, Book, Business, Program, Sandbox};
 use refairn_bridge::store::views::{EventFilter, EventView};
 use serde_json::{Value, json};
 
-use crate::support::postgres::Database;
-use crate::support::provider::{PROVIDER_KEY, Provider};
-use crate::support::{API_KEY, BUSINESS, place};
+use crate::kit::pipeline::{API_KEY, BUSINESS};
+use crate::kit::place;
+use crate::kit::postgres::Database;
+use crate::kit::provider::{PROVIDER_KEY, Provider};
 
 const SECRET: &str = "a-secret-of-the-tests";
 /// Real time after which a test gives up on what should happen at once.

@@ -10,10 +10,10 @@ use std::process::Command;
 use futures_util::future::join_all;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 
+use crate::disk::{is_told, sale};
 use crate::kit::process::{Process, TOKEN};
 use crate::kit::until;
 use crate::kit::wire::Request;
-use crate::{is_told, sale};
 
 /// How many sales are posted while standard error is of no use: with all that is logged of them, more than a pipe holds.
 const SALES: usize = 120;

@@ -1,18 +1,6 @@
 //! `backup`, beside the running program and without it: what was answered before is in the copy, a bridge starts on the
 //! copy, and nothing that is there is written over.
 
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "tests may fail loudly, and their helpers are for this binary alone"
-)]
-#![allow(dead_code, reason = "the helpers serve more than one test binary")]
-
-#[path = "bridge/kit/mod.rs"]
-mod kit;
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,9 +12,9 @@ use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use refairn_bridge::tasks::Tasks;
 use serde_json::Value;
 
-use kit::process::{Process, post};
-use kit::samples::Sale;
-use kit::until;
+use crate::kit::process::{Process, post};
+use crate::kit::samples::Sale;
+use crate::kit::until;
 
 /// Posts under way at once.
 const POSTERS: usize = 6;

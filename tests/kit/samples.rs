@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use refairn_bridge::domain::endpoint::ProviderKind;
 use serde_json::{Value, json};
 
-use crate::support::fixtures;
+use super::pipeline::fixtures;
 
 /// A body of the corpus.
 pub fn sample(path: &str) -> Value {

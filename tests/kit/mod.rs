@@ -1,9 +1,27 @@
 //! What the black-box tests are made of: a running bridge with a sandbox for Refairn, a client that sees every byte,
 //! an upstream of raw sockets, and webhooks as the providers send them.
 
+#![allow(
+    dead_code,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "tests may fail loudly, and each test binary uses its own part"
+)]
+
+pub mod call;
+pub mod case;
 pub mod checks;
+pub mod command;
 pub mod log;
+pub mod pipeline;
+pub mod place;
+pub mod pooler;
+pub mod postgres;
 pub mod process;
+pub mod provider;
 pub mod samples;
 pub mod upstream;
 pub mod wire;

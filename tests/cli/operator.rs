@@ -1,15 +1,9 @@
 //! An operator at the command line: the real binary asks a running bridge, whose Refairn is the real sandbox.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test ends where it fails")]
-#![allow(dead_code, unreachable_pub, reason = "the runner is shared with the other tests of the command line")]
-
-#[path = "cli/runner.rs"]
-mod runner;
-
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use runner::{Background, Dir, Done, finish, fixtures, free_addr};
+use crate::kit::command::{Background, Dir, Done, finish, fixtures, free_addr};
 
 const TOKEN: &str = "a-token-that-is-long-enough-for-tests";
 const WAIT_MAX: Duration = Duration::from_secs(30);

@@ -7,12 +7,12 @@ use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use refairn_bridge::store::{ServerTrouble, StoreError};
 
+use crate::kit::command::finish;
+use crate::kit::pooler::Pooler;
+use crate::kit::postgres::Database;
 use crate::kit::process::Process;
 use crate::kit::samples::Sale;
 use crate::kit::until;
-use crate::runner::finish;
-use crate::support::pooler::Pooler;
-use crate::support::postgres::Database;
 
 /// A webhook that arrives in a burst is answered before that.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ fn sale(name: &str) -> String {
 }
 
 async fn trouble(pooler: &Pooler, database: &Database) -> ServerTrouble {
-    match crate::connect(&pooler.url(database.name())).await {
+    match crate::postgres::connect(&pooler.url(database.name())).await {
         Err(StoreError::Server(trouble, _)) => trouble,
         other => panic!("{other:?}"),
     }

@@ -1,19 +1,5 @@
 //! What a disk does to a bridge: no room for a write, a damaged page, a schema of another version. The real program.
 
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "tests may fail loudly, and their helpers are for this binary alone"
-)]
-#![allow(dead_code, reason = "the helpers serve more than one test binary")]
-
-#[path = "bridge/kit/mod.rs"]
-mod kit;
-#[path = "disk/standard_error.rs"]
-mod standard_error;
-mod support;
-
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -22,12 +8,12 @@ use std::process::Command;
 use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 
-use kit::process::Process;
-use kit::samples::Sale;
-use kit::until;
-use support::postgres::Database;
+use crate::kit::postgres::Database;
+use crate::kit::process::Process;
+use crate::kit::samples::Sale;
+use crate::kit::until;
 
-fn sale(n: usize) -> String {
+pub(crate) fn sale(n: usize) -> String {
     Sale::new(&format!("disk{n}"), &format!("disk{n}@example.com"), Clock::system().now()).event().to_string()
 }
 
@@ -49,7 +35,7 @@ fn database(process: &Process) -> std::path::PathBuf {
     process.folder.path().join("bridge.db")
 }
 
-async fn is_told(process: &Process, email: &str) {
+pub(crate) async fn is_told(process: &Process, email: &str) {
     until("it is told", async || {
         let is_there = |p: &refairn_bridge::sandbox::Payment| p.customer_email == email;
         process.sandbox.look(|book| book.payments().iter().any(is_there)).then_some(())
@@ -228,7 +214,7 @@ async fn a_newer_database_is_refused_and_a_migration_that_was_cut_off_is_made_up
         }
     }
     let db = rusqlite::Connection::open(&file).expect("made");
-    db.execute_batch(include_str!("../migrations/sqlite/0001_initial.sql")).expect("made");
+    db.execute_batch(include_str!("../../migrations/sqlite/0001_initial.sql")).expect("made");
     db.execute_batch("CREATE TABLE in_the_way (x); CREATE INDEX lookups_by_thing ON in_the_way (x)").expect("made");
     db.pragma_update(None, "user_version", 1).expect("set");
     fails(process.command(&["serve"]), &["lookups_by_thing already exists"]);

@@ -1,17 +1,5 @@
 //! `migrate-store` as people run it: from a bridge's file to a server, killed on the way, and a bridge that goes on there.
 
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "tests may fail loudly, and their helpers are for this binary alone"
-)]
-#![allow(dead_code, reason = "the helpers serve more than one test binary")]
-
-#[path = "bridge/kit/mod.rs"]
-mod kit;
-mod support;
-
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -20,10 +8,10 @@ use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use refairn_bridge::tasks::Tasks;
 use serde_json::Value;
 
-use kit::process::Process;
-use kit::samples::Sale;
-use kit::until;
-use support::postgres::Database;
+use crate::kit::postgres::Database;
+use crate::kit::process::Process;
+use crate::kit::samples::Sale;
+use crate::kit::until;
 
 /// Enough that a copy of them can be killed on its way.
 const MORE_EVENTS: i64 = 20_000;

@@ -18,27 +18,17 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a new kind of act is one that most questions are not about")]
 #![allow(clippy::print_stdout, reason = "a soak says how far it came")]
 
-mod support;
-
-#[path = "lives/chance.rs"]
 mod chance;
-#[path = "lives/drive.rs"]
 mod drive;
-#[path = "lives/events.rs"]
 mod events;
-#[path = "lives/generate.rs"]
 mod generate;
-#[path = "lives/life.rs"]
+#[path = "../kit/mod.rs"]
+mod kit;
 mod life;
-#[path = "lives/oracle.rs"]
 mod oracle;
-#[path = "lives/paystack.rs"]
 mod paystack;
-#[path = "lives/report.rs"]
 mod report;
-#[path = "lives/stripe.rs"]
 mod stripe;
-#[path = "lives/truth.rs"]
 mod truth;
 
 use std::sync::Mutex;

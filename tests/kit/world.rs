@@ -18,10 +18,10 @@ use refairn_bridge::sandbox::{self, Book, Business, Fault, Program, Sandbox};
 use refairn_bridge::tasks::Tasks;
 use serde_json::Value;
 
+use super::place::scratch;
+use super::postgres::Database;
 use super::wire::{Reply, Request};
 use super::{checks, log, until};
-use crate::support::place::scratch;
-use crate::support::postgres::Database;
 
 /// Looks in vain after which a call that is due must be waiting for the clock.
 const LOOKS_MAX: u32 = 100;

@@ -14,43 +14,29 @@
 )]
 #![allow(clippy::print_stdout, reason = "a soak says how far it came")]
 #![allow(clippy::await_holding_lock, reason = "nobody posts any more when the load is judged")]
-#![allow(dead_code, reason = "the helpers serve more than one test binary")]
 
 #[cfg(feature = "crash-points")]
-#[path = "crash/defects.rs"]
 mod defects;
-#[path = "crash/files.rs"]
 mod files;
-#[path = "crash/fleet.rs"]
 mod fleet;
-#[path = "crash/ground.rs"]
 mod ground;
-#[path = "bridge/kit/mod.rs"]
+#[path = "../kit/mod.rs"]
 mod kit;
-#[path = "crash/load.rs"]
 mod load;
-#[path = "crash/oracle.rs"]
 mod oracle;
-#[path = "crash/proxy.rs"]
 mod proxy;
-#[path = "crash/run.rs"]
 mod run;
-#[path = "crash/server.rs"]
 mod server;
-#[path = "crash/stories.rs"]
 mod stories;
-#[path = "crash/weather.rs"]
 mod weather;
-
-mod support;
 
 use std::time::Duration;
 
 use fleet::Fleet;
 use ground::Ground;
+use kit::place::scratch;
 use proxy::Way;
 use run::Run;
-use support::place::scratch;
 
 /// Kills of a run, unless `KILLS` says otherwise.
 const KILLS: usize = 18;

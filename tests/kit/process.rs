@@ -16,10 +16,10 @@ use refairn_bridge::sandbox::{self, Book, Sandbox};
 use refairn_bridge::tasks::Tasks;
 use serde_json::Value;
 
+use super::place::scratch;
 use super::until;
 use super::wire::Request;
 use super::world::business;
-use crate::support::place::scratch;
 
 pub const STRIPE_SECRET: &str = "whsec_of_the_process";
 pub const PAYSTACK_SECRET: &str = "sk_live_of_the_process";

@@ -5,9 +5,9 @@ use refairn_bridge::domain::event::{EventId, Identity, NewEvent, Recorded};
 use refairn_bridge::store::copy::{self, Place};
 use refairn_bridge::store::{ServerTrouble, Store, StoreError, body};
 
-use crate::connect;
+use crate::kit::postgres::{Database, Server};
 use crate::kit::until;
-use crate::support::postgres::{Database, Server};
+use crate::postgres::connect;
 
 /// A name that few encodings can hold.
 const NAME: &str = "€ Œ 李雷";

@@ -1,26 +1,6 @@
 //! PostgreSQL as people meet it: what `sslmode` demands is demanded of a real server, and whatever stands in the way is
 //! named with its cure.
 
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    unreachable_pub,
-    reason = "a test ends where it fails"
-)]
-
-#[allow(dead_code, reason = "it serves more than one test binary")]
-#[path = "bridge/kit/mod.rs"]
-mod kit;
-#[path = "postgres/poolers.rs"]
-mod poolers;
-#[allow(dead_code, reason = "it serves the tests of the command line, too")]
-#[path = "cli/runner.rs"]
-mod runner;
-#[path = "postgres/stores.rs"]
-mod stores;
-mod support;
-
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,14 +10,14 @@ use refairn_bridge::domain::database::ServerUrl;
 use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::store::{ServerTrouble, Store, StoreError};
 
-use runner::{Dir, finish, same_as_before};
-use support::postgres::{Server, free_port};
+use crate::kit::command::{Dir, finish, same_as_before};
+use crate::kit::postgres::{Server, free_port};
 
 /// Whether the bridge's connections to a database are encrypted.
 const ENCRYPTED: &str = "SELECT DISTINCT s.ssl FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) \
      WHERE a.datname = 'postgres' AND a.application_name = 'refairn-bridge'";
 
-async fn connect(url: &str) -> Result<Store, StoreError> {
+pub(crate) async fn connect(url: &str) -> Result<Store, StoreError> {
     Store::connect(&ServerUrl::parse(url).expect("an address"), 16, Arc::new(Ledger(Policy::default()))).await
 }
 
