@@ -22,9 +22,10 @@ use refairn_bridge::domain::reason::Reason;
 use serde_json::{Value, json};
 
 use kit::case::{Case, Step};
-use kit::pipeline::{Weather, World, endpoint, fixtures};
+use kit::pipeline::{Pipeline, Weather};
 use kit::place::{Place, Server};
 use kit::postgres::Database;
+use kit::rules::{endpoint, fixtures};
 
 /// Days after the last event in which everything must have come to rest.
 const DAYS: u64 = 5;
@@ -104,14 +105,14 @@ fn same(expected: &Value, came: &Value) -> Result<(), String> {
 }
 
 /// The calls that reached Refairn.
-fn calls_of(world: &World) -> Vec<Value> {
+fn calls_of(world: &Pipeline) -> Vec<Value> {
     world.calls.iter().filter(|c| c.status.is_some()).map(|c| json!({ "kind": c.kind, "body": c.body })).collect()
 }
 
 /// What came of one body.
 async fn run_case(place: Place, case: &Case, provider: ProviderKind, body: &[u8]) -> Value {
     let endpoints = vec![endpoint(provider, case.rules())];
-    let mut world = World::new(place, endpoints, case.policy(), case.received_at());
+    let mut world = Pipeline::new(place, endpoints, case.policy(), case.received_at());
     let recorded = world.record(provider, body).await;
     world.map_all().await;
     world.run_days(DAYS).await;
@@ -190,7 +191,7 @@ impl Sequence {
     /// which events wait or could not be read.
     async fn run(&self, place: Place, steps: &[Step], order: &[Vec<usize>]) -> Value {
         let endpoints = vec![endpoint(self.provider, self.case.rules())];
-        let mut world = World::new(place, endpoints, self.case.policy(), self.case.received_at());
+        let mut world = Pipeline::new(place, endpoints, self.case.policy(), self.case.received_at());
         for (step, numbers) in steps.iter().zip(order) {
             for number in numbers {
                 let body = &self.bodies[number - 1];
@@ -209,7 +210,7 @@ impl Sequence {
     }
 }
 
-async fn result(world: &World) -> Value {
+async fn result(world: &Pipeline) -> Value {
     let mut by_email: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for call in calls_of(world) {
         let email = call["body"]["customerEmail"].as_str().expect("an e-mail").to_lowercase();

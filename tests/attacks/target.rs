@@ -12,7 +12,8 @@ use refairn_bridge::sandbox::{Call, Kind};
 use serde_json::Value;
 
 use crate::kit::postgres::Database;
-use crate::kit::process::{API_KEY, PAYSTACK_SECRET, Process, STRIPE_SECRET, TOKEN};
+use crate::kit::process::Process;
+use crate::kit::program::{API_KEY, PAYSTACK_SECRET, STRIPE_SECRET, TOKEN};
 use crate::kit::samples::{Sale, charge};
 use crate::kit::until;
 use crate::kit::wire::{Line, Reply, Request};

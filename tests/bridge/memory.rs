@@ -12,7 +12,8 @@ use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
 use refairn_bridge::tasks::Tasks;
 
-use crate::kit::process::{Process, post};
+use crate::kit::process::Process;
+use crate::kit::program::post;
 use crate::kit::samples::Sale;
 use crate::kit::until;
 use crate::kit::wire::{Line, Request};
@@ -36,7 +37,7 @@ async fn is_served(process: &Process, id: &str) -> Duration {
 
 fn stays_small(process: &Process, what: &str) {
     // Only Linux tells.
-    let Some(peak) = process.memory_peak_mib() else { return };
+    let Some(peak) = process.memory_peak_kib().map(|kib| kib / 1024) else { return };
     eprintln!("after {what}: {peak} MiB at the most");
     assert!(peak <= MEMORY_MAX_MIB, "{what} took it to {peak} MiB");
 }

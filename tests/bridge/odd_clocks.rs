@@ -12,7 +12,8 @@ use refairn_bridge::providers::provider;
 use refairn_bridge::sandbox::Fault;
 
 use crate::kit::postgres::Database;
-use crate::kit::process::{Process, STRIPE_SECRET, TOKEN};
+use crate::kit::process::Process;
+use crate::kit::program::{STRIPE_SECRET, TOKEN};
 use crate::kit::samples::Sale;
 use crate::kit::until;
 use crate::kit::wire::Request;

@@ -7,7 +7,8 @@ use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use serde_json::json;
 
 use crate::kit::log;
-use crate::kit::process::{Process, TOKEN};
+use crate::kit::process::Process;
+use crate::kit::program::TOKEN;
 use crate::kit::samples::{Sale, charge};
 use crate::kit::wire::Request;
 use crate::kit::world::{Setup, World};

@@ -2,7 +2,6 @@
 //! copy, and nothing that is there is written over.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +11,9 @@ use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use refairn_bridge::tasks::Tasks;
 use serde_json::Value;
 
-use crate::kit::process::{Process, post};
+use crate::kit::command::{Done, finish};
+use crate::kit::process::Process;
+use crate::kit::program::post;
 use crate::kit::samples::Sale;
 use crate::kit::until;
 
@@ -23,13 +24,6 @@ const EVENTS_BEFORE: usize = 400;
 
 fn sale(n: usize) -> String {
     Sale::new(&format!("backup{n}"), &format!("backup{n}@example.com"), Clock::system().now()).event().to_string()
-}
-
-/// What a command came to: exit code, standard output, standard error.
-fn run(mut command: Command) -> (Option<i32>, String, String) {
-    let out = command.output().expect("it runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    (out.status.code(), text(out.stdout), text(out.stderr))
 }
 
 /// What was answered 2xx: the number in the sale's name, and the event's.
@@ -62,7 +56,7 @@ async fn what_was_answered_before_a_backup_began_is_in_it_and_a_bridge_starts_on
     let mut restored = Process::new(&[]);
     let copy = restored.folder.path().join("bridge.db");
     let command = process.command(&["backup", copy.to_str().expect("a path"), "--json"]);
-    let (code, stdout, stderr) = tokio::task::block_in_place(|| run(command));
+    let Done { code, stdout, stderr } = tokio::task::block_in_place(|| finish(command));
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
     let told: Value = serde_json::from_str(&stdout).expect("JSON");
     assert!(told["rows"]["events"].as_u64() >= Some(before.len().try_into().unwrap()), "{told}");
@@ -102,10 +96,10 @@ fn names(folder: &Path) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_writes_over_nothing_unasked_and_leaves_nothing_half_done() {
     let mut process = Process::new(&[]);
-    let backup = |process: &Process, args: &[&str]| run(process.command(&[&["backup"][..], args].concat()));
+    let backup = |process: &Process, args: &[&str]| finish(process.command(&[&["backup"][..], args].concat()));
     let refused = |process: &Process, args: &[&str], says: &str| {
         let before = names(process.folder.path());
-        let (code, stdout, stderr) = backup(process, args);
+        let Done { code, stdout, stderr } = backup(process, args);
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{args:?}: {stderr}");
         assert!(stderr.contains(says) && stderr.contains("hint: "), "{args:?} does not say {says:?}: {stderr}");
         assert_eq!(names(process.folder.path()), before, "{args:?}");
@@ -115,7 +109,7 @@ async fn a_backup_writes_over_nothing_unasked_and_leaves_nothing_half_done() {
     process.post(Stripe, sale(1).as_bytes()).await.expect("answered 2xx");
     let read = async || (process.get("/api/v1/stats").await["events"]["received"] == 0).then_some(());
     until("the event is read", read).await;
-    let (code, stdout, stderr) = backup(&process, &["a.db"]);
+    let Done { code, stdout, stderr } = backup(&process, &["a.db"]);
     assert_eq!((code, stdout.ends_with("1 events, 1 deliveries; checked\n")), (Some(0), true), "{stdout}{stderr}");
     #[cfg(unix)]
     {
@@ -125,7 +119,7 @@ async fn a_backup_writes_over_nothing_unasked_and_leaves_nothing_half_done() {
     }
     process.post(Stripe, sale(2).as_bytes()).await.expect("answered 2xx");
     refused(&process, &["a.db"], "is there already");
-    let (code, stdout, _) = backup(&process, &["a.db", "--force"]);
+    let Done { code, stdout, .. } = backup(&process, &["a.db", "--force"]);
     assert!(code == Some(0) && stdout.contains("2 events"), "{stdout}");
     refused(&process, &["bridge.db", "--force"], "is a database in use");
     refused(&process, &["nowhere/a.db"], "cannot write the backup");
@@ -137,7 +131,7 @@ async fn only_a_sound_database_of_the_bridge_is_backed_up() {
     let mut process = Process::new(&[]);
     let path = process.folder.path().join("bridge.db");
     let refused = |process: &Process, says: &str| {
-        let (code, stdout, stderr) = run(process.command(&["backup", "a.db"]));
+        let Done { code, stdout, stderr } = finish(process.command(&["backup", "a.db"]));
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
         assert!(stderr.contains(says) && stderr.contains("hint: "), "it does not say {says:?}: {stderr}");
         assert!(names(process.folder.path()).iter().all(|name| !name.starts_with("a.db")));
@@ -167,6 +161,6 @@ async fn only_a_sound_database_of_the_bridge_is_backed_up() {
     drop(db);
     refused(&process, "the copy is not sound");
     let postgres = Process::new(&[("DATABASE_URL", "postgres://u:hidden@127.0.0.1:1/x")]);
-    let (code, _, stderr) = run(postgres.command(&["backup", "a.db"]));
+    let Done { code, stderr, .. } = finish(postgres.command(&["backup", "a.db"]));
     assert!(code == Some(1) && stderr.contains("pg_dump") && !stderr.contains("hidden"), "{stderr}");
 }

@@ -1,7 +1,9 @@
 //! The real binary's `demo`: whoever tries the bridge for the first time sees this, and it judges itself.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
+
+use crate::kit::child::Running;
 
 /// A `demo` with a folder for temporary files of its own, so that what it leaves behind is seen.
 fn demo(folder: &tempfile::TempDir, arguments: &[&str]) -> Command {
@@ -67,22 +69,12 @@ fn as_json_it_says_the_same_to_programs() {
     assert_eq!(reasons, ["same_day_payment", "reversed"]);
 }
 
-/// Ends the process when a test fails before it has.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[cfg(unix)]
 #[test]
 fn kept_it_runs_until_it_is_interrupted() {
     let folder = tempfile::tempdir().unwrap();
-    let mut running = Running(demo(&folder, &["--keep"]).spawn().unwrap());
-    let mut talk = BufReader::new(running.0.stderr.take().unwrap()).lines();
+    let mut running = Running::start(&mut demo(&folder, &["--keep"]));
+    let mut talk = BufReader::new(running.take_stderr()).lines();
     let mut until = |text: &str| talk.by_ref().map(Result::unwrap).find(|line| line.contains(text)).unwrap();
     let bridge = until("bridge       http://").split_whitespace().last().unwrap().to_owned();
     let token = until("admin token").split_whitespace().last().unwrap().to_owned();
@@ -100,9 +92,8 @@ fn kept_it_runs_until_it_is_interrupted() {
     assert!(stats.contains("200 OK") && stats.contains(r#""needs_attention":2"#), "{stats}");
     assert!(get("/api/v1/stats", "guess").contains("401 Unauthorized"));
 
-    let pid = running.0.id().to_string();
-    assert!(Command::new("sh").args(["-c", &format!("kill -INT {pid}")]).status().unwrap().success());
-    assert_eq!(running.0.wait().unwrap().code(), Some(0));
+    running.signal("INT");
+    assert_eq!(running.ended().code(), Some(0));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
@@ -110,12 +101,11 @@ fn kept_it_runs_until_it_is_interrupted() {
 #[test]
 fn broken_off_it_says_so_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let mut running = Running(demo(&folder, &[]).spawn().unwrap());
-    let mut talk = BufReader::new(running.0.stderr.take().unwrap()).lines();
+    let mut running = Running::start(&mut demo(&folder, &[]));
+    let mut talk = BufReader::new(running.take_stderr()).lines();
     talk.by_ref().map(Result::unwrap).find(|line| line.contains("three customers subscribe")).unwrap();
-    let pid = running.0.id().to_string();
-    assert!(Command::new("sh").args(["-c", &format!("kill -INT {pid}")]).status().unwrap().success());
+    running.signal("INT");
     assert!(talk.any(|line| line.unwrap().contains("the demo was broken off")));
-    assert_eq!(running.0.wait().unwrap().code(), Some(1));
+    assert_eq!(running.ended().code(), Some(1));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

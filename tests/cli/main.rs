@@ -26,7 +26,9 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-use kit::command::{self, Background, Dir, fixtures, same_as_before};
+use kit::command::{self, Background, Dir, same_as_before};
+use kit::program::lasting_addr;
+use kit::rules::fixtures;
 use listener::Listener;
 
 /// Fewer fixtures than this mean that the corpus was not found.
@@ -286,7 +288,7 @@ fn send_tells_what_was_answered() {
         listener::verify("stripe", "whsec_first", request);
     }
 
-    let nobody = command::free_addr();
+    let nobody = lasting_addr().to_string();
     let url = format!("http://{nobody}");
     let done = dir.run(&["send", "stripe", "bodies/b.json", "--to", &url, "--secret", "whsec_x"]);
     assert_eq!(done.code, Some(1));
@@ -298,7 +300,7 @@ fn send_tells_what_was_answered() {
 #[test]
 fn serve_runs_until_it_is_told_to_stop() {
     let dir = Dir::new();
-    let addr = command::free_addr();
+    let addr = lasting_addr().to_string();
     let mut config = configuration(&toml::Table::new());
     config.insert("server".to_owned(), toml::toml! { listen = "" }.into());
     config["server"]["listen"] = addr.clone().into();

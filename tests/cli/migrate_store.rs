@@ -8,6 +8,7 @@ use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use refairn_bridge::tasks::Tasks;
 use serde_json::Value;
 
+use crate::kit::command::{Done, finish};
 use crate::kit::postgres::Database;
 use crate::kit::process::Process;
 use crate::kit::samples::Sale;
@@ -20,27 +21,12 @@ fn sale(n: usize) -> String {
     Sale::new(&format!("move{n}"), &format!("move{n}@example.com"), Clock::system().now()).event().to_string()
 }
 
-/// What a command came to: exit code, standard output, standard error.
-fn run(mut command: Command) -> (Option<i32>, String, String) {
-    let out = command.output().expect("it runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    (out.status.code(), text(out.stdout), text(out.stderr))
-}
-
 fn refused(command: Command, code: i32, says: &[&str]) {
-    let (got, stdout, stderr) = run(command);
+    let Done { code: got, stdout, stderr } = finish(command);
     assert_eq!((got, stdout.as_str()), (Some(code), ""), "{stderr}");
     for says in says {
         assert!(stderr.contains(says) && stderr.contains("hint: "), "it does not say {says:?}: {stderr}");
     }
-}
-
-async fn is_told(process: &Process, email: &str) {
-    until("it is told", async || {
-        let is_there = |p: &refairn_bridge::sandbox::Payment| p.customer_email == email;
-        process.sandbox.look(|book| book.payments().iter().any(is_there)).then_some(())
-    })
-    .await;
 }
 
 /// Old events, as if they had been received long ago and been ignored.
@@ -64,7 +50,7 @@ async fn a_bridge_moves_to_a_server_though_the_move_was_killed_on_its_way() {
 
     old.start().await;
     let (first, _) = old.post(Stripe, sale(1).as_bytes()).await.expect("answered 2xx");
-    is_told(&old, "move1@example.com").await;
+    old.is_told("move1@example.com").await;
     until("that is written down", async || {
         let told = old.get("/api/v1/deliveries?state=delivered").await;
         told["deliveries"]
@@ -97,7 +83,7 @@ async fn a_bridge_moves_to_a_server_though_the_move_was_killed_on_its_way() {
     let unfinished = ["migrate-store was not finished", "run the same migrate-store again"];
     refused(new.command(&["serve"]), 1, &unfinished);
     // Where the source is named, the target may be the configuration's.
-    let (code, stdout, stderr) = run(migrate(&new, &["--json"]));
+    let Done { code, stdout, stderr } = finish(migrate(&new, &["--json"]));
     assert_eq!(code, Some(0), "{stderr}");
     let told: Value = serde_json::from_str(&stdout).expect("JSON");
     let events = told["tables"].as_array().expect("a list").iter().find(|t| t["table"] == "events").expect("events");
@@ -110,7 +96,7 @@ async fn a_bridge_moves_to_a_server_though_the_move_was_killed_on_its_way() {
     assert_eq!(next, format!("evt_{}", MORE_EVENTS + 2), "numbers go on after the last one");
     let (again, duplicate) = new.post(Stripe, sale(1).as_bytes()).await.expect("answered 2xx");
     assert_eq!((again, duplicate), (first, true));
-    is_told(&new, "move2@example.com").await;
+    new.is_told("move2@example.com").await;
     assert_eq!(new.sandbox.look(|book| book.payments().len()), 1, "what was told before is not told again");
     refused(migrate(&old, &["--to", &url]), 1, &["a running refairn-bridge uses the target"]);
     new.kill();
@@ -124,7 +110,7 @@ fn addresses_are_two_databases_and_a_password_is_not_repeated() {
     let _inside = runtime.enter();
     let process = Process::new(&[]);
     let check = |args: &[&str], says: &str| {
-        let (code, stdout, stderr) = run(process.command(&[&["migrate-store"], args].concat()));
+        let Done { code, stdout, stderr } = finish(process.command(&[&["migrate-store"], args].concat()));
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
         assert!(stderr.contains(says) && !stderr.contains("hidden"), "it does not say {says:?}: {stderr}");
     };

@@ -3,20 +3,22 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::kit::command::{Background, Dir, Done, finish, fixtures, free_addr};
+use crate::kit::command::{Background, Dir, Done, finish};
+use crate::kit::program::lasting_addr;
+use crate::kit::rules::fixtures;
 
 const TOKEN: &str = "a-token-that-is-long-enough-for-tests";
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// A sandbox, a bridge, and the environment that both share.
-struct House {
+struct Installation {
     dir: Dir,
     variables: Vec<(&'static str, String)>,
     bridge: Background,
     _sandbox: Background,
 }
 
-impl House {
+impl Installation {
     fn open() -> Self {
         let dir = Dir::new();
         let sandbox = Background::start(dir.command(&["sandbox", "--listen", "127.0.0.1:0"]), "listening on http://");
@@ -26,7 +28,7 @@ impl House {
             ("REFAIRN_BUSINESS_ID", "biz_demo".to_owned()),
             ("REFAIRN_PRODUCT_ID", "prod_demo".to_owned()),
             ("STRIPE_WEBHOOK_SECRET", "whsec_test".to_owned()),
-            ("BRIDGE_LISTEN", free_addr()),
+            ("BRIDGE_LISTEN", lasting_addr().to_string()),
             ("BRIDGE_ADMIN_TOKEN", TOKEN.to_owned()),
         ];
         let serve = with(dir.command(&["serve"]), &variables);
@@ -66,73 +68,73 @@ fn with(mut command: Command, variables: &[(&'static str, String)]) -> Command {
 
 #[test]
 fn an_operator_sees_why_a_payment_is_held_and_lets_it_go() {
-    let house = House::open();
+    let installed = Installation::open();
     let two = "stripe/sequence/two-payments-one-day-held";
-    house.send(&format!("{two}/01-checkout-session-completed-morning.json"));
-    house.send(&format!("{two}/02-checkout-session-completed-evening.json"));
-    let listed = house.until(&["deliveries", "list", "--attention"], "same_day_payment");
+    installed.send(&format!("{two}/01-checkout-session-completed-morning.json"));
+    installed.send(&format!("{two}/02-checkout-session-completed-evening.json"));
+    let listed = installed.until(&["deliveries", "list", "--attention"], "same_day_payment");
     let id = listed.split_whitespace().next().unwrap().to_owned();
 
-    let shown = house.run(&["deliveries", "show", &id]).succeeds().stdout;
+    let shown = installed.run(&["deliveries", "show", &id]).succeeds().stdout;
     assert!(shown.contains("Release it to send it dated on the next free day"), "{shown}");
     let event = shown.lines().find_map(|l| l.strip_prefix("because of")).unwrap().trim().to_owned();
-    let shown = house.run(&["events", "show", &event]).succeeds().stdout;
+    let shown = installed.run(&["events", "show", &event]).succeeds().stdout;
     assert!(shown.contains("held: same_day_payment") && shown.contains("reports"), "{shown}");
 
-    let refused = house.run(&["deliveries", "retry", &id]);
+    let refused = installed.run(&["deliveries", "retry", &id]);
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("cannot be retried"), "{}", refused.stderr);
-    house.run(&["deliveries", "release", "--state", "held"]).succeeds();
-    house.until(&["deliveries", "list", "--state", "delivered"], &id);
-    house.run(&["events", "remap", "--type", "checkout.session.completed"]).succeeds();
-    house.until(&["events", "list", "--state", "mapped"], &event);
-    let json = house.run(&["deliveries", "list", "--json"]).succeeds().stdout;
+    installed.run(&["deliveries", "release", "--state", "held"]).succeeds();
+    installed.until(&["deliveries", "list", "--state", "delivered"], &id);
+    installed.run(&["events", "remap", "--type", "checkout.session.completed"]).succeeds();
+    installed.until(&["events", "list", "--state", "mapped"], &event);
+    let json = installed.run(&["deliveries", "list", "--json"]).succeeds().stdout;
     let page: serde_json::Value = serde_json::from_str(&json).unwrap();
     let delivered = page["deliveries"].as_array().unwrap().iter().filter(|d| d["state"] == "delivered").count();
     assert_eq!(delivered, 2, "nothing was sent again: {json}");
-    house.bridge.ends_well_on("TERM");
+    installed.bridge.ends_well_on("TERM");
 }
 
 #[test]
 fn an_operator_sees_why_a_payment_credited_nobody() {
-    let house = House::open();
-    house.send("stripe/invoice.paid/renewal-clover/body.json");
-    let listed = house.until(&["deliveries", "list", "--fate", "credited_nobody"], "credited_nobody");
+    let installed = Installation::open();
+    installed.send("stripe/invoice.paid/renewal-clover/body.json");
+    let listed = installed.until(&["deliveries", "list", "--fate", "credited_nobody"], "credited_nobody");
     assert!(listed.lines().all(|line| line.chars().count() <= 80), "{listed}");
     let id = listed.split_whitespace().next().unwrap().to_owned();
-    let shown = house.run(&["deliveries", "show", &id]).succeeds().stdout;
+    let shown = installed.run(&["deliveries", "show", &id]).succeeds().stdout;
     let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("Nobody is credited: no referral code is known for this customer."), "{shown}");
     assert!(words.contains("In events to endpoint stripe it is looked for in metadata.refairn_code,"), "{shown}");
     assert!(words.contains("provider's id in_"), "{shown}");
-    house.bridge.ends_well_on("TERM");
+    installed.bridge.ends_well_on("TERM");
 }
 
 #[test]
 fn events_that_need_attention_are_listed_by_reason_and_endpoint() {
-    let house = House::open();
+    let installed = Installation::open();
     let thin = "stripe/v1.invoice.paid/thin/body.json";
-    house.send(thin);
-    house.until(&["events", "list", "--state", "unmappable"], "thin_event");
-    let groups = house.run(&["events", "list", "--attention"]).succeeds().stdout;
+    installed.send(thin);
+    installed.until(&["events", "list", "--state", "unmappable"], "thin_event");
+    let groups = installed.run(&["events", "list", "--attention"]).succeeds().stdout;
     let words = groups.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.starts_with("thin_event stripe 1 A thin event: it only points at an object"), "{groups}");
-    let events = house.run(&["events", "list", "--attention", "--endpoint", "stripe"]).succeeds().stdout;
+    let events = installed.run(&["events", "list", "--attention", "--endpoint", "stripe"]).succeeds().stdout;
     assert!(events.starts_with("evt_1") && events.contains("unmappable: thin_event"), "{events}");
-    let json = house.run(&["events", "list", "--attention", "--json"]).succeeds().stdout;
+    let json = installed.run(&["events", "list", "--attention", "--json"]).succeeds().stdout;
     let page: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(page["events"][0]["needs_attention"], true, "{json}");
-    house.bridge.ends_well_on("TERM");
+    installed.bridge.ends_well_on("TERM");
 }
 
 #[test]
 fn what_an_update_reads_otherwise_is_shown_first() {
-    let house = House::open();
-    house.send("stripe/sequence/first-sale");
-    house.until(&["deliveries", "list", "--state", "delivered"], "49 USD");
+    let installed = Installation::open();
+    installed.send("stripe/sequence/first-sale");
+    installed.until(&["deliveries", "list", "--state", "delivered"], "49 USD");
     let read_by = |reading: u32| {
         // As a version with another reading would have left it.
-        let db = rusqlite::Connection::open(house.dir.path().join("data/refairn-bridge.db")).unwrap();
+        let db = rusqlite::Connection::open(installed.dir.path().join("data/refairn-bridge.db")).unwrap();
         db.busy_timeout(WAIT_MAX).unwrap();
         let sql =
             "UPDATE events SET reading = ?1, state = 'ignored', reason = 'unknown_type' WHERE type = 'invoice.paid'";
@@ -140,24 +142,24 @@ fn what_an_update_reads_otherwise_is_shown_first() {
         db.execute("DELETE FROM facts WHERE event_id IN (SELECT id FROM events WHERE type = 'invoice.paid')", [])
             .unwrap();
     };
-    let none = house.run(&["events", "remap", "--changed"]).succeeds();
+    let none = installed.run(&["events", "remap", "--changed"]).succeeds();
     assert!(none.stderr.contains("of 0 events"), "{}", none.stderr);
     read_by(1);
-    let shown = house.run(&["events", "remap", "--changed", "--dry-run"]).succeeds();
+    let shown = installed.run(&["events", "remap", "--changed", "--dry-run"]).succeeds();
     assert!(shown.stdout.contains("ignored: unknown_type") && shown.stdout.contains("->"), "{}", shown.stdout);
     assert!(shown.stderr.contains("1 are read otherwise today"), "{}", shown.stderr);
-    assert_eq!(house.run(&["events", "remap", "--changed"]).code, Some(1), "not without --yes");
-    house.run(&["events", "list", "--state", "ignored"]).succeeds().stdout.find("unknown_type").unwrap();
-    house.run(&["events", "remap", "--changed", "--yes"]).succeeds();
-    house.until(&["events", "remap", "--changed", "--json"], "\"events\": []");
-    house.bridge.ends_well_on("TERM");
+    assert_eq!(installed.run(&["events", "remap", "--changed"]).code, Some(1), "not without --yes");
+    installed.run(&["events", "list", "--state", "ignored"]).succeeds().stdout.find("unknown_type").unwrap();
+    installed.run(&["events", "remap", "--changed", "--yes"]).succeeds();
+    installed.until(&["events", "remap", "--changed", "--json"], "\"events\": []");
+    installed.bridge.ends_well_on("TERM");
 }
 
 #[test]
 fn what_cannot_be_asked_says_why() {
-    let house = House::open();
+    let installed = Installation::open();
     let check = |args: &[&str], code: i32, sign: &str| {
-        let done = house.run(args);
+        let done = installed.run(args);
         assert_eq!(done.code, Some(code), "{args:?}: {}", done.stderr);
         assert!(done.stderr.contains(sign), "{args:?}: {}", done.stderr);
     };
@@ -165,12 +167,13 @@ fn what_cannot_be_asked_says_why() {
     check(&["events", "list", "--state", "sunny"], 1, "state has a value that is not known");
     check(&["deliveries", "release"], 2, "give ids, or a filter");
     check(&["deliveries", "release", "dlv_1", "--state", "held"], 2, "give one of them");
-    check(&["events", "list", "--url", &format!("http://{}", free_addr())], 1, "no bridge answers");
-    let without_token: Vec<_> = house.variables.iter().filter(|(n, _)| *n != "BRIDGE_ADMIN_TOKEN").cloned().collect();
-    let done = finish(with(house.dir.command(&["events", "list"]), &without_token));
+    check(&["events", "list", "--url", &format!("http://{}", lasting_addr())], 1, "no bridge answers");
+    let without_token: Vec<_> =
+        installed.variables.iter().filter(|(n, _)| *n != "BRIDGE_ADMIN_TOKEN").cloned().collect();
+    let done = finish(with(installed.dir.command(&["events", "list"]), &without_token));
     assert!(done.code == Some(1) && done.stderr.contains("set BRIDGE_ADMIN_TOKEN"), "{}", done.stderr);
     let mut wrong_token = without_token;
     wrong_token.push(("BRIDGE_ADMIN_TOKEN", "another-token-that-is-long-enough".to_owned()));
-    let done = finish(with(house.dir.command(&["events", "list"]), &wrong_token));
+    let done = finish(with(installed.dir.command(&["events", "list"]), &wrong_token));
     assert!(done.code == Some(1) && done.stderr.contains("401 unauthorized"), "{}", done.stderr);
 }

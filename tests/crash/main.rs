@@ -26,7 +26,6 @@ mod load;
 mod oracle;
 mod proxy;
 mod run;
-mod server;
 mod stories;
 mod weather;
 

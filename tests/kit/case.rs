@@ -7,7 +7,7 @@ use refairn_bridge::domain::endpoint::{CodeRule, Rules};
 use refairn_bridge::domain::policy::Policy;
 use serde::Deserialize;
 
-use super::pipeline::default_rules;
+use super::rules::default_rules;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,11 +1,12 @@
 //! Runs the binary: in a folder of its own, with an empty environment.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
+
+use super::child::Running;
 
 /// Longest wait for a line or an end.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -65,7 +66,7 @@ pub fn finish(mut command: Command) -> Done {
 
 /// A command that runs until it is told to stop; ended with its guard.
 pub struct Background {
-    child: Child,
+    child: Running,
     lines: Receiver<String>,
     /// The lines that were read.
     seen: Vec<String>,
@@ -76,8 +77,8 @@ pub struct Background {
 impl Background {
     /// Starts it, and waits for the line on standard error that holds `sign`, directly before its address.
     pub fn start(mut command: Command, sign: &str) -> Self {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs");
-        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut child = Running::start(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+        let stderr = BufReader::new(child.take_stderr());
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         let mut background = Self { child, lines, seen: Vec::new(), addr: String::new() };
@@ -102,34 +103,15 @@ impl Background {
     /// Sends it a signal, upon which it has to end with exit code 0; gives all lines of its standard error.
     #[track_caller]
     pub fn ends_well_on(mut self, signal: &str) -> Vec<String> {
-        let sent = Command::new("sh").args(["-c", &format!("kill -s {signal} {}", self.child.id())]).status();
-        assert!(sent.expect("sh runs").success());
+        self.child.signal(signal);
         // Its standard error ends when it does.
         while let Ok(line) = self.lines.recv_timeout(WAIT_MAX) {
             self.seen.push(line);
         }
-        let status = self.child.wait().expect("it ends");
+        let status = self.child.ended();
         assert_eq!(status.code(), Some(0), "{:?}", self.seen.last());
-        std::mem::take(&mut self.seen)
+        self.seen
     }
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// An address on which nobody listens.
-pub fn free_addr() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
-/// The corpus.
-pub fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
 /// Compares a text with the one that was kept under this name.

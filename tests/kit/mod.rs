@@ -14,6 +14,7 @@
 pub mod call;
 pub mod case;
 pub mod checks;
+pub mod child;
 pub mod command;
 pub mod log;
 pub mod pipeline;
@@ -21,7 +22,10 @@ pub mod place;
 pub mod pooler;
 pub mod postgres;
 pub mod process;
+pub mod program;
 pub mod provider;
+pub mod refairn;
+pub mod rules;
 pub mod samples;
 pub mod upstream;
 pub mod wire;

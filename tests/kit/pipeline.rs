@@ -2,8 +2,6 @@
 //! driven by hand.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use refairn_bridge::clock::{Clock, after};
 use refairn_bridge::delivery::policy::{Patience, decide};
 use refairn_bridge::domain::delivery::{Delivery, DeliveryState};
-use refairn_bridge::domain::endpoint::{CodeRule, Endpoint, ProviderKind, Rules};
+use refairn_bridge::domain::endpoint::{Endpoint, ProviderKind};
 use refairn_bridge::domain::event::{EventId, NewEvent, Recorded};
 use refairn_bridge::domain::person::PersonKey;
 use refairn_bridge::domain::policy::Policy;
-use refairn_bridge::domain::secret::Secret;
 use refairn_bridge::mapping::Mapper;
 use refairn_bridge::providers::provider;
 use refairn_bridge::refairn::{Answer, classify};
@@ -27,13 +24,10 @@ use tokio::sync::Notify;
 
 pub use super::call::{MadeCall, Moment, Weather};
 use super::place::Place;
+use super::rules::{BODY_BYTES_MAX, BUSINESS};
 
-/// The business of every test.
-pub const BUSINESS: &str = "biz_1";
-/// Its key at the sandbox.
+/// The key of the business at the sandbox.
 pub const API_KEY: &str = "key_1";
-/// Longest body.
-pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// As patient as the default configuration.
 pub const PATIENCE: Patience =
     Patience { retry_max_wait: Duration::from_secs(900), give_up_after: Duration::from_secs(72 * 3600) };
@@ -43,41 +37,8 @@ const CALLS_AT_ONCE: usize = 256;
 /// How long a lease lasts.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// The rules that hold unless a test says otherwise.
-pub fn default_rules() -> Rules {
-    Rules {
-        rank: 0,
-        product_id: Some("prod_1".into()),
-        test_product_id: Some("prod_test".into()),
-        products: BTreeMap::new(),
-        unmapped: Default::default(),
-        commission_base: Default::default(),
-        minimum_amount: BTreeMap::new(),
-        one_time: Default::default(),
-        out_of_band: Default::default(),
-        referral_code_from: CodeRule::defaults(),
-        time_zone: jiff::tz::TimeZone::UTC,
-    }
-}
-
-/// An endpoint with these rules, named after its provider.
-pub fn endpoint(provider: ProviderKind, rules: Rules) -> Endpoint {
-    Endpoint {
-        name: provider.code().into(),
-        provider,
-        secrets: vec![Secret::parse("a-secret-of-the-tests").expect("a secret")],
-        signature_tolerance: Duration::from_secs(300),
-        allowed_ips: vec![],
-        business: BUSINESS.into(),
-        api_key: None,
-        account: None,
-        api_base_url: provider.api_base_url().into(),
-        rules,
-    }
-}
-
-/// The bridge and its world.
-pub struct World {
+/// The way of a webhook through the bridge, and all around it.
+pub struct Pipeline {
     place: Place,
     pub store: Store,
     /// The bridge's clock.
@@ -107,7 +68,7 @@ struct Unsettled {
     lost: bool,
 }
 
-impl World {
+impl Pipeline {
     /// Starts with the store of an empty place, at `start`.
     pub fn new(place: Place, endpoints: Vec<Endpoint>, policy: Policy, start: Timestamp) -> Self {
         let clock = Clock::manual(start);
@@ -370,9 +331,4 @@ fn attempt(at: Timestamp) -> AttemptRecord {
 fn mapper(store: &Store, clock: &Clock, endpoints: &[Endpoint]) -> Mapper {
     let notify = || Arc::new(Notify::new());
     Mapper::new(store.clone(), clock.clone(), endpoints, BODY_BYTES_MAX, notify(), notify())
-}
-
-/// The corpus.
-pub fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }

@@ -3,9 +3,10 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex};
 
@@ -44,14 +45,22 @@ if [ -n "$port" ]; then
         ssl_key_file = '$folder/server.key'" >>data/postgresql.conf
     set -- -p "$port"
 fi
-"$bin/postgres" -D "$folder/data" -k "$folder" -c "listen_addresses=${port:+localhost}" -c max_connections=400 \
-    -c fsync=off -c full_page_writes=off "$@" >>"$folder/log" 2>&1 </dev/null &
-until "$bin/psql" -q -h "$folder" ${port:+-p "$port"} -U postgres -c "" >/dev/null 2>&1; do
-    kill -0 $! || { cat "$folder/log" >&2; exit 1; }
-    sleep 0.1
+start() {
+    "$bin/postgres" -D "$folder/data" -k "$folder" -c "listen_addresses=${port:+localhost}" -c max_connections=400 \
+        -c fsync=off -c full_page_writes=off "$@" >>"$folder/log" 2>&1 </dev/null &
+    until "$bin/psql" -q -h "$folder" ${port:+-p "$port"} -U postgres -c "" >/dev/null 2>&1; do
+        kill -0 $! || { cat "$folder/log" >&2; exit 1; }
+        sleep 0.05
+    done
+    echo "$bin $folder"
+}
+start "$@"
+# Each further line asks for a restart, as after a crash: nothing is finished, and the log is read anew.
+while read -r _; do
+    kill -QUIT $!
+    wait $! || true
+    start "$@"
 done
-echo "$bin $folder"
-cat >/dev/null
 kill -INT $!
 wait
 "#;
@@ -82,7 +91,8 @@ pub(crate) struct Server {
     bin: String,
     folder: String,
     port: Option<u16>,
-    /// Ends when its input is closed.
+    /// What is asked, and what is answered. It ends when this is closed.
+    talk: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
     _process: Child,
 }
 
@@ -97,21 +107,42 @@ impl Server {
         Self::start(Some(free_port()))
     }
 
+    /// One that no network reaches.
+    pub(crate) fn own() -> Self {
+        Self::start(None)
+    }
+
     fn start(port: Option<u16>) -> Self {
         let mut command = as_other_user(RUN);
         command.arg(port.map(|port| port.to_string()).unwrap_or_default());
         let command = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("a shell");
-        let mut line = String::new();
-        let out = process.stdout.take().expect("its output");
-        BufReader::new(out).read_line(&mut line).expect("what it says");
-        match line.trim().split_once(' ') {
-            Some((bin, folder)) => Self { bin: bin.to_owned(), folder: folder.to_owned(), port, _process: process },
-            None if line.trim() == "missing" => {
+        let input = process.stdin.take().expect("its input");
+        let mut output = BufReader::new(process.stdout.take().expect("its output"));
+        let line = next_line(&mut output);
+        match line.split_once(' ') {
+            Some((bin, folder)) => {
+                let (bin, folder) = (bin.to_owned(), folder.to_owned());
+                Self { bin, folder, port, talk: Mutex::new((input, output)), _process: process }
+            }
+            None if line == "missing" => {
                 panic!("PostgreSQL is needed for the tests and is not there: install the package postgresql")
             }
             None => panic!("PostgreSQL does not start; see above"),
         }
+    }
+
+    /// Restarts it as a crash would; returns when it takes connections again.
+    pub(crate) fn crash(&self) {
+        let mut talk = self.talk.lock().expect("unpoisoned");
+        let (input, output) = &mut *talk;
+        input.write_all(b"crash\n").expect("asked");
+        assert!(next_line(output).contains(' '), "the server did not come back");
+    }
+
+    /// The socket it listens on.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.file(".s.PGSQL.5432").into()
     }
 
     fn command(&self, program: &str) -> Command {
@@ -142,6 +173,12 @@ impl Server {
         });
         run(&mut command).trim().to_owned()
     }
+}
+
+fn next_line(output: &mut BufReader<ChildStdout>) -> String {
+    let mut line = String::new();
+    output.read_line(&mut line).expect("what it says");
+    line.trim().to_owned()
 }
 
 fn run(command: &mut Command) -> String {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use refairn_bridge::domain::endpoint::ProviderKind;
 use serde_json::{Value, json};
 
-use super::pipeline::fixtures;
+use super::rules::fixtures;
 
 /// A body of the corpus.
 pub fn sample(path: &str) -> Value {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -37,7 +38,7 @@ impl Reply {
     }
 
     #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
@@ -221,6 +222,19 @@ impl Line {
             let mut buffer = [0; 4096];
             let n = self.0.read(&mut buffer).await.ok().filter(|n| *n > 0)?;
             bytes.extend_from_slice(&buffer[..n]);
+        }
+    }
+}
+
+/// Every item of a list of the API, through all its pages, the newest first; `get` asks for a path.
+pub async fn pages(list: &str, filter: &str, get: impl AsyncFn(&str) -> Value) -> Vec<Value> {
+    let (mut items, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = get(&format!("/api/v1/{list}?limit=500&after={after}&{filter}")).await;
+        items.extend(page[list].as_array().expect("a list").clone());
+        match page["next"].as_str() {
+            Some(next) => after = next.to_owned(),
+            None => return items,
         }
     }
 }

@@ -2,25 +2,23 @@
 //! secrets, key, token and e-mail domain, so that any of them can be looked for in the log.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
 use jiff::Timestamp;
 use refairn_bridge::app::App;
 use refairn_bridge::clock::{Clock, after};
 use refairn_bridge::config::{Config, Sources, load};
 use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::providers::provider;
-use refairn_bridge::sandbox::{self, Book, Business, Fault, Program, Sandbox};
-use refairn_bridge::tasks::Tasks;
+use refairn_bridge::sandbox::{Book, Business, Fault, Sandbox};
 use serde_json::Value;
 
 use super::place::scratch;
 use super::postgres::Database;
-use super::wire::{Reply, Request};
+use super::refairn::{Refairn, business};
+use super::wire::{Reply, Request, pages};
 use super::{checks, log, until};
 
 /// Looks in vain after which a call that is due must be waiting for the clock.
@@ -115,18 +113,10 @@ impl Setup {
     }
 
     pub async fn start(mut self) -> World {
-        let tasks = Tasks::new();
         let sandbox = Sandbox::new(self.book.clone());
-        let mut server = None;
-        if self.with_sandbox {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
-            let url = format!("http://{}", listener.local_addr().expect("an address"));
-            let clock = self.clock.clone();
-            let today = Arc::new(move || clock.now().to_zoned(jiff::tz::TimeZone::UTC).date());
-            let running = sandbox::start(listener, sandbox.clone(), today, 1).expect("a sandbox");
-            server = Some(running.handle());
-            tasks.spawn(async move { running.await.unwrap_or_default() });
-            self.variables.entry("REFAIRN_BASE_URL".to_owned()).or_insert(url);
+        let refairn = self.with_sandbox.then(|| Refairn::start(&sandbox, &self.clock));
+        if let Some(refairn) = &refairn {
+            self.variables.entry("REFAIRN_BASE_URL".to_owned()).or_insert_with(|| refairn.url.clone());
         }
         if let Some(text) = &self.file {
             std::fs::create_dir_all(self.folder.path().join("config")).expect("a folder");
@@ -140,26 +130,8 @@ impl Setup {
         let config = config.unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let app = start(&config, &self.clock).await;
         let (clock, folder) = (self.clock, self.folder);
-        World {
-            n: self.n,
-            clock,
-            sandbox,
-            config,
-            folder,
-            app: Some(app),
-            server,
-            tasks,
-            leave: checks::Leave::default(),
-        }
+        World { n: self.n, clock, sandbox, config, folder, app: Some(app), refairn, leave: checks::Leave::default() }
     }
-}
-
-/// A business as the sandbox knows it.
-pub fn business(id: &str, key: &str) -> Business {
-    let twenty = Program::recurring(20.into(), 14);
-    let business = Business::new(id, key).product("prod_1", twenty).product("prod_2", twenty);
-    let business = business.product("prod_test", Program::recurring(0.into(), 14));
-    business.agent("agent_ada", "Ada", "ADA10").agent("agent_bayo", "Bayo", "BAYO15")
 }
 
 async fn start(config: &Config, clock: &Clock) -> App {
@@ -177,8 +149,7 @@ pub struct World {
     /// What the checks at the end are to put up with.
     pub leave: checks::Leave,
     app: Option<App>,
-    server: Option<ServerHandle>,
-    tasks: Tasks,
+    refairn: Option<Refairn>,
 }
 
 impl World {
@@ -196,7 +167,7 @@ impl World {
 
     /// Whether the sandbox stands for Refairn.
     pub const fn has_sandbox(&self) -> bool {
-        self.server.is_some()
+        self.refairn.is_some()
     }
 
     /// An address that no other test uses.
@@ -279,16 +250,7 @@ impl World {
 
     /// Every item of a list, through all its pages, the oldest first.
     pub async fn all(&self, list: &str, filter: &str) -> Vec<Value> {
-        let mut items = Vec::new();
-        let mut after = String::new();
-        loop {
-            let page = self.get(&format!("/api/v1/{list}?limit=500&after={after}&{filter}")).await;
-            items.extend(page[list].as_array().expect("a list").clone());
-            match page["next"].as_str() {
-                Some(next) => after = next.to_owned(),
-                None => break,
-            }
-        }
+        let mut items = pages(list, filter, async |path| self.get(path).await).await;
         items.reverse();
         items
     }
@@ -364,10 +326,9 @@ impl World {
     pub async fn end(mut self) {
         checks::at_the_end(&self).await;
         self.app.take().expect("a running bridge").stop().await;
-        if let Some(server) = self.server.take() {
-            server.stop(false).await;
+        if let Some(refairn) = self.refairn.take() {
+            refairn.end().await;
         }
-        assert!(self.tasks.stop(Duration::from_secs(10)).await, "the sandbox did not stop");
     }
 }
 

@@ -16,8 +16,9 @@ use refairn_bridge::store::views::EventView;
 
 use crate::chance::{Chance, digest};
 use crate::events::{self, Event};
-use crate::kit::pipeline::{MadeCall, Weather, World, default_rules, endpoint};
+use crate::kit::pipeline::{MadeCall, Pipeline, Weather};
 use crate::kit::place::Place;
+use crate::kit::rules::{default_rules, endpoint};
 use crate::life::{BEGIN, DAY, LIFE_MAX, Life};
 use crate::truth::Arrivals;
 
@@ -95,14 +96,14 @@ impl Batch {
         run.gather().await
     }
 
-    fn open(&self, at: Timestamp) -> World {
+    fn open(&self, at: Timestamp) -> Pipeline {
         let policy = self.policy();
         let mut rules = default_rules();
         rules.products = ["price_plus", "PLN_plus"].map(|id| (id.to_owned(), "prod_2".to_owned())).into();
         rules.minimum_amount = [("NGN".parse().expect("a currency"), 100.into())].into();
         rules.time_zone = policy.time_zone.clone();
         let endpoints = [ProviderKind::Stripe, ProviderKind::Paystack].map(|p| endpoint(p, rules.clone()));
-        World::new(Place::file(), endpoints.into(), policy, at)
+        Pipeline::new(Place::file(), endpoints.into(), policy, at)
     }
 
     fn all(&self) -> impl Iterator<Item = Arrival> {
@@ -162,7 +163,7 @@ struct Tick {
 
 struct Run<'a> {
     batch: &'a Batch,
-    world: World,
+    world: Pipeline,
     ids: BTreeMap<EventId, (usize, usize)>,
     seen: Vec<Seen>,
 }

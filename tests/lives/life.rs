@@ -4,7 +4,7 @@
 use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::Mode;
 
-use crate::kit::pipeline::BUSINESS;
+use crate::kit::rules::BUSINESS;
 
 /// When the first world begins, in seconds since 1970: 2026-03-01T00:00:00Z.
 pub(crate) const BEGIN: i64 = 1_772_323_200;

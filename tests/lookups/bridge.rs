@@ -1,7 +1,5 @@
 //! A bridge on a port, its provider and its Refairn, and what Stripe sends.
 
-use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,16 +9,17 @@ use refairn_bridge::config::{Config, Sources, load};
 use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::secret::Secret;
 use refairn_bridge::providers::provider;
-use refairn_bridge::sandbox::{self, Book, Business, Program, Sandbox};
+use refairn_bridge::sandbox::Sandbox;
 use refairn_bridge::store::views::{EventFilter, EventView};
 use serde_json::{Value, json};
 
-use crate::kit::pipeline::{API_KEY, BUSINESS};
+use crate::kit::pipeline::API_KEY;
 use crate::kit::place;
 use crate::kit::postgres::Database;
 use crate::kit::provider::{PROVIDER_KEY, Provider};
+use crate::kit::refairn::{self, Refairn, business};
+use crate::kit::rules::{BUSINESS, SECRET};
 
-const SECRET: &str = "a-secret-of-the-tests";
 /// Real time after which a test gives up on what should happen at once.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -39,6 +38,7 @@ pub struct Bridge {
     clock: Clock,
     config: Config,
     http: reqwest::Client,
+    _refairn: Refairn,
     _folder: tempfile::TempDir,
 }
 
@@ -61,18 +61,13 @@ impl Bridge {
         };
         let clock = Clock::manual(start_time());
         let provider = Provider::start().await;
-        let business = Business::new(BUSINESS, API_KEY).product("prod_1", Program::recurring(20.into(), 14));
-        let business = business.agent("agent_ada", "Ada", "ADA10");
-        let sandbox = Sandbox::new(Book::new().with(business));
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let refairn = listener.local_addr().expect("an address");
-        let today = clock.clone();
-        let today: sandbox::Today = Arc::new(move || today.now().to_zoned(jiff::tz::TimeZone::UTC).date());
-        tokio::spawn(sandbox::start(listener, sandbox.clone(), today, 1).expect("a sandbox"));
+        let sandbox = refairn::sandbox(business(BUSINESS, API_KEY));
+        let refairn = Refairn::start(&sandbox, &clock);
+        let refairn_url = &refairn.url;
         let api = format!("api_base_url = \"http://{}\"\n", provider.addr);
         let toml = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n[storage]\nurl = \"{url}\"\n\
-             [refairn]\nbase_url = \"http://{refairn}\"\nbusiness_id = \"{BUSINESS}\"\napi_key = \"{API_KEY}\"\n\
+             [refairn]\nbase_url = \"{refairn_url}\"\nbusiness_id = \"{BUSINESS}\"\napi_key = \"{API_KEY}\"\n\
              product_id = \"prod_1\"\n\
              [[endpoints]]\nprovider = \"stripe\"\nsecrets = [\"{SECRET}\"]\n{api}{keys}\n\
              [[endpoints]]\nprovider = \"paystack\"\nsecrets = [\"{SECRET}\"]\n{api}api_key = \"{PROVIDER_KEY}\"\n"
@@ -85,7 +80,7 @@ impl Bridge {
         };
         let config = load(sources).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let app = Self::run(&config, &clock).await;
-        Self { app, provider, sandbox, clock, config, http: reqwest::Client::new(), _folder: folder }
+        Self { app, provider, sandbox, clock, config, http: reqwest::Client::new(), _refairn: refairn, _folder: folder }
     }
 
     async fn run(config: &Config, clock: &Clock) -> App {

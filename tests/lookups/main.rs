@@ -35,8 +35,8 @@ use refairn_bridge::store::body;
 use serde_json::{Value, json};
 
 use bridge::{Bridge, customer, event, eventually, invoice, thin};
-use kit::pipeline::BODY_BYTES_MAX;
 use kit::provider::{Asked, Says, error};
+use kit::rules::BODY_BYTES_MAX;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_of_an_unknown_customer_becomes_a_call_after_the_look_up() {

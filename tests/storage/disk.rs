@@ -8,6 +8,7 @@ use std::process::Command;
 use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 
+use crate::kit::command::finish;
 use crate::kit::postgres::Database;
 use crate::kit::process::Process;
 use crate::kit::samples::Sale;
@@ -17,14 +18,14 @@ pub(crate) fn sale(n: usize) -> String {
     Sale::new(&format!("disk{n}"), &format!("disk{n}@example.com"), Clock::system().now()).event().to_string()
 }
 
-/// What a command came to: exit code, standard output and error.
-fn run(mut command: Command) -> (Option<i32>, String) {
-    let out = command.output().expect("it runs");
-    (out.status.code(), String::from_utf8(out.stdout).unwrap() + &String::from_utf8(out.stderr).unwrap())
+/// What a command came to: its exit code, and all that it said.
+fn came_to(command: Command) -> (Option<i32>, String) {
+    let done = finish(command);
+    (done.code, done.stdout + &done.stderr)
 }
 
 fn fails(command: Command, says: &[&str]) {
-    let (code, text) = run(command);
+    let (code, text) = came_to(command);
     assert_eq!(code, Some(1), "{text}");
     for says in says {
         assert!(text.contains(says), "it does not say {says:?}: {text}");
@@ -33,14 +34,6 @@ fn fails(command: Command, says: &[&str]) {
 
 fn database(process: &Process) -> std::path::PathBuf {
     process.folder.path().join("bridge.db")
-}
-
-pub(crate) async fn is_told(process: &Process, email: &str) {
-    until("it is told", async || {
-        let is_there = |p: &refairn_bridge::sandbox::Payment| p.customer_email == email;
-        process.sandbox.look(|book| book.payments().iter().any(is_there)).then_some(())
-    })
-    .await;
 }
 
 /// Overwrites the page that an index or a table begins with.
@@ -62,9 +55,9 @@ async fn nothing_is_answered_2xx_from_a_damaged_page_and_check_says_what_to_do()
     let mut process = Process::new(&[]);
     process.start().await;
     process.post(Stripe, sale(1).as_bytes()).await.expect("answered 2xx");
-    is_told(&process, "disk1@example.com").await;
+    process.is_told("disk1@example.com").await;
     let copy = process.folder.path().join("copy.db");
-    let (code, text) = run(process.command(&["backup", "copy.db"]));
+    let (code, text) = came_to(process.command(&["backup", "copy.db"]));
     assert_eq!(code, Some(0), "{text}");
     process.kill();
     damage(&database(&process), "sqlite_autoindex_events_1");
@@ -83,7 +76,7 @@ async fn nothing_is_answered_2xx_from_a_damaged_page_and_check_says_what_to_do()
     let (_, known) = process.post(Stripe, sale(1).as_bytes()).await.expect("answered 2xx");
     assert!(known);
     process.post(Stripe, sale(2).as_bytes()).await.expect("answered 2xx");
-    is_told(&process, "disk2@example.com").await;
+    process.is_told("disk2@example.com").await;
     process.end().await;
 }
 
@@ -100,7 +93,7 @@ async fn a_disk_without_room_is_answered_503_and_once_there_is_room_it_goes_on_b
     let mut process = Process::new(&[]);
     process.start().await;
     process.post(Stripe, sale(1).as_bytes()).await.expect("answered 2xx");
-    is_told(&process, "disk1@example.com").await;
+    process.is_told("disk1@example.com").await;
     limit_files(&process, "1");
     for _ in 0..5 {
         assert_eq!(process.post(Stripe, sale(2).as_bytes()).await, None, "answered 503");
@@ -108,9 +101,9 @@ async fn a_disk_without_room_is_answered_503_and_once_there_is_room_it_goes_on_b
     limit_files(&process, "unlimited");
     let (_, known) = until("it takes webhooks again", async || process.post(Stripe, sale(2).as_bytes()).await).await;
     assert!(!known, "what was answered 503 was not recorded in part");
-    is_told(&process, "disk2@example.com").await;
+    process.is_told("disk2@example.com").await;
     assert_eq!(process.sandbox.look(|book| book.payments().len()), 2);
-    let (code, text) = run({
+    let (code, text) = came_to({
         process.kill();
         process.command(&["check"])
     });
@@ -161,7 +154,7 @@ async fn a_folder_or_file_that_may_not_be_written_is_named_with_what_to_do() {
         fails(bound(&["check"]), &says);
     };
     let opens = || {
-        let (code, text) = run(bound(&["check"]));
+        let (code, text) = came_to(bound(&["check"]));
         assert!(text.contains("opens, takes a write, and is sound"), "{code:?} {text}");
     };
     allow(folder, 0o555);
@@ -183,7 +176,7 @@ async fn a_database_that_every_user_may_read_is_warned_of_with_what_to_do() {
     process.start().await;
     process.kill();
     let file = database(&process);
-    let warned = || run(process.command(&["check"])).1.contains("other users of this machine may read it");
+    let warned = || came_to(process.command(&["check"])).1.contains("other users of this machine may read it");
     assert!(!warned(), "it was made for this user alone");
     allow(&file, 0o644);
     assert!(warned());
@@ -226,7 +219,7 @@ async fn a_newer_database_is_refused_and_a_migration_that_was_cut_off_is_made_up
     drop(db);
     process.start().await;
     process.post(Stripe, sale(1).as_bytes()).await.expect("answered 2xx");
-    is_told(&process, "disk1@example.com").await;
+    process.is_told("disk1@example.com").await;
     process.end().await;
 }
 

@@ -10,8 +10,8 @@ use std::process::Command;
 use futures_util::future::join_all;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 
-use crate::disk::{is_told, sale};
-use crate::kit::process::{Process, TOKEN};
+use crate::disk::sale;
+use crate::kit::process::Process;
 use crate::kit::until;
 use crate::kit::wire::Request;
 
@@ -49,7 +49,7 @@ async fn works_without_a_log(process: &Process) {
         process.post(Stripe, sale(n).as_bytes()).await.expect("answered 200");
     }
     for n in 0..SALES + 3 {
-        is_told(process, &format!("disk{n}@example.com")).await;
+        process.is_told(&format!("disk{n}@example.com")).await;
     }
     assert_eq!(process.sandbox.look(|book| book.payments().len()), SALES + 3);
     forged_ones_are_refused(process, 1).await;
@@ -58,10 +58,7 @@ async fn works_without_a_log(process: &Process) {
 
 /// Lines of the log that were dropped.
 async fn lines_dropped(process: &Process) -> u64 {
-    let request = Request::new("GET", "/metrics").header("Authorization", format!("Bearer {TOKEN}"));
-    let text = request.send(process.addr).await.text();
-    let line = text.lines().find(|l| l.starts_with("refairn_bridge_log_lines_dropped_total ")).expect("a metric");
-    line.rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a number")
+    process.metric("refairn_bridge_log_lines_dropped_total ").await
 }
 
 /// A bridge whose standard error goes elsewhere. Strangers are not turned away.
@@ -183,7 +180,7 @@ async fn with_database_and_log_on_one_full_disk_all_that_was_answered_200_is_tol
     until("it takes webhooks again", async || process.post(Stripe, sale(0).as_bytes()).await).await;
     taken.push(0);
     for n in &taken {
-        is_told(&process, &format!("disk{n}@example.com")).await;
+        process.is_told(&format!("disk{n}@example.com")).await;
     }
     assert_eq!(process.sandbox.look(|book| book.payments().len()), taken.len());
     assert_eq!(process.pid(), pid, "it was not restarted");
