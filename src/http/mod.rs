@@ -26,8 +26,8 @@ use futures_util::FutureExt;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::config::Network;
 use crate::domain::endpoint::Endpoint;
+use crate::domain::network::Network;
 use crate::domain::secret::Secret;
 use crate::intake::Intake;
 use crate::mapping::Reader;

@@ -141,7 +141,8 @@ impl Intake {
     ) -> Result<Visitor<'a>, IntakeError> {
         let shut_out = self.throttle.check(source, at).err();
         let visitor = Visitor { endpoint, source, is_known: self.throttle.is_good(source, at), shut_out };
-        let allowed = endpoint.allowed_ips.is_empty() || source.is_some_and(|ip| endpoint.allowed_ips.contains(&ip));
+        let allowed = endpoint.allowed_ips.is_empty()
+            || source.is_some_and(|ip| endpoint.allowed_ips.iter().any(|allowed| allowed.contains(ip)));
         if !allowed {
             self.refuse(visitor, "address_not_allowed", body_bytes, at);
             return Err(IntakeError::AddressNotAllowed);
