@@ -143,7 +143,7 @@ async fn check_case(folder: &Path, server: &Arc<Server>) -> Result<(), String> {
 #[test]
 fn every_payload_means_what_it_is_expected_to() {
     let providers = folders(&fixtures());
-    let types = providers.iter().flat_map(|p| folders(p)).filter(|t| !t.ends_with("sequence"));
+    let types = providers.iter().flat_map(|p| folders(p)).filter(|t| !t.ends_with("_sequence"));
     let cases: Vec<PathBuf> = types.flat_map(|t| folders(&t)).collect();
     assert!(cases.len() >= CASES_MIN, "only {} cases found in {}", cases.len(), fixtures().display());
     let wrong = check_all(&cases, check_case);
@@ -271,7 +271,7 @@ async fn check_sequence(folder: &Path, server: &Arc<Server>) -> Result<(), Strin
 fn every_sequence_comes_to_the_same_calls_in_every_order() {
     let sequences: Vec<PathBuf> = folders(&fixtures())
         .iter()
-        .map(|p| p.join("sequence"))
+        .map(|p| p.join("_sequence"))
         .filter(|p| p.is_dir())
         .flat_map(|p| folders(&p))
         .collect();

@@ -69,7 +69,7 @@ fn with(mut command: Command, variables: &[(&'static str, String)]) -> Command {
 #[test]
 fn an_operator_sees_why_a_payment_is_held_and_lets_it_go() {
     let installed = Installation::open();
-    let two = "stripe/sequence/two-payments-one-day-held";
+    let two = "stripe/_sequence/two-payments-one-day-held";
     installed.send(&format!("{two}/01-checkout-session-completed-morning.json"));
     installed.send(&format!("{two}/02-checkout-session-completed-evening.json"));
     let listed = installed.until(&["deliveries", "list", "--attention"], "same_day_payment");
@@ -130,7 +130,7 @@ fn events_that_need_attention_are_listed_by_reason_and_endpoint() {
 #[test]
 fn what_an_update_reads_otherwise_is_shown_first() {
     let installed = Installation::open();
-    installed.send("stripe/sequence/first-sale");
+    installed.send("stripe/_sequence/first-sale");
     installed.until(&["deliveries", "list", "--state", "delivered"], "49 USD");
     let read_by = |reading: u32| {
         // As a version with another reading would have left it.

@@ -14,6 +14,8 @@ use super::rules::default_rules;
 pub struct Case {
     /// What is special, and what must come of it.
     pub about: String,
+    /// Where the form of its bodies comes from.
+    pub origin: Origin,
     /// When its events arrive.
     #[serde(default)]
     received_at: Option<Timestamp>,
@@ -24,6 +26,18 @@ pub struct Case {
     /// What comes first, and what comes later; all at once where nothing is said.
     #[serde(default)]
     steps: Vec<Step>,
+}
+
+/// Where the form of a body comes from; the values in it are always ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The provider's documentation or SDK shows it.
+    Documented,
+    /// Programs that receive the provider's events meet it, though it is not documented.
+    RecordedShape,
+    /// We changed, or put together, what is one of the others.
+    Derived,
 }
 
 /// Bodies of a sequence that come together.

@@ -84,7 +84,7 @@ impl Sale {
 
     /// The checkout session that began the subscription, with `code`.
     pub fn checkout(&self, code: &str) -> Value {
-        let mut event = sample("stripe/sequence/first-sale/02-checkout-session-completed.json");
+        let mut event = sample("stripe/_sequence/first-sale/02-checkout-session-completed.json");
         let id = &self.id;
         event["id"] = json!(format!("evt_cs_{id}"));
         event["created"] = json!(self.paid_at.as_second());

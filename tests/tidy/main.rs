@@ -114,6 +114,11 @@ fn every_fixture_is_whole() {
 }
 
 #[test]
+fn every_fixture_says_where_its_form_comes_from() {
+    in_every_text(fixtures::origins);
+}
+
+#[test]
 fn fixtures_are_kept_byte_for_byte() {
     none(fixtures::protected(&text_of(".gitattributes")));
 }
