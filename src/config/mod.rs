@@ -54,7 +54,7 @@ pub struct Config {
     pub policy: Policy,
     /// Which proxies calls and look-ups go through.
     pub proxies: Proxies,
-    /// What is to be said of files that others reach.
+    /// Warnings about files that others reach.
     open_files: Vec<String>,
 }
 

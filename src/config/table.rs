@@ -38,7 +38,7 @@ impl Form {
         }
     }
 
-    /// Its text.
+    /// The secret that was given: as it is, or what its file holds.
     fn text(&self, r: &Reader) -> Result<String, Mistake> {
         match self {
             Self::Plain(item) => item.secret().map(|secret| secret.expose().to_owned()),

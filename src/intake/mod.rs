@@ -188,7 +188,7 @@ impl Intake {
         let recorded = self.store.record(event).await?;
         crash::here(Point::Recorded);
         if !recorded.duplicate {
-            // A repetition vouches for nobody: whoever has once seen a signed request can send it again.
+            // A repetition vouches for nobody: anybody who has once seen a signed request can send it again.
             self.throttle.passed(source, arrival.at);
             self.inbox.notify_one();
         }

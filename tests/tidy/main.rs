@@ -3,6 +3,7 @@
 //! checker that has gone blind fails too.
 
 mod breach;
+mod comments;
 mod docs;
 mod fixtures;
 mod limits;
@@ -58,6 +59,11 @@ fn every_file_says_what_it_is_for_and_is_short() {
 fn every_limit_stands_in_the_table_as_the_code_has_it() {
     let path = "docs/operating.md";
     none(limits::table(path, &text_of(path), sources()));
+}
+
+#[test]
+fn comments_are_plain() {
+    in_every_text(comments::wording);
 }
 
 #[test]
