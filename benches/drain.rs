@@ -12,9 +12,11 @@
     reason = "a measurement may end when it cannot be made, prints what it found, and reckons shares"
 )]
 
+#[path = "../tests/kit/mod.rs"]
 mod kit;
+mod measure;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -24,10 +26,9 @@ use jiff::Timestamp;
 use refairn_bridge::app::Ledger;
 use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::delivery::Receipt;
-use refairn_bridge::domain::endpoint::{CodeRule, Endpoint, ProviderKind, Rules};
+use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::NewEvent;
 use refairn_bridge::domain::policy::Policy;
-use refairn_bridge::domain::secret::Secret;
 use refairn_bridge::mapping::Mapper;
 use refairn_bridge::providers::provider;
 use refairn_bridge::store::{AttemptRecord, Settlement, Store, body};
@@ -35,6 +36,8 @@ use refairn_bridge::tasks::Tasks;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+
+use kit::rules::{BODY_BYTES_MAX, BUSINESS, default_rules, endpoint};
 
 /// Events that are recorded side by side while the store is filled.
 const FILL_AT_ONCE: usize = 256;
@@ -66,7 +69,7 @@ struct Args {
 #[tokio::main]
 async fn main() {
     let args = Args::parse();
-    let mut bridge = kit::Bridge::new();
+    let mut bridge = measure::Bridge::new();
     let store = open(&bridge);
     fill(&store, args.backlog + SETTLES).await;
     settle_alone(&store, args.concurrency).await;
@@ -74,10 +77,11 @@ async fn main() {
 
     let upstream = Upstream::start(Duration::from_millis(args.latency_ms)).await;
     let wanted = args.calls.unwrap_or(args.backlog).min(args.backlog);
-    bridge.start(&upstream.url, &[("REFAIRN_BRIDGE__DELIVERY__CONCURRENCY", args.concurrency.to_string())]);
+    bridge.set("REFAIRN_BRIDGE__DELIVERY__CONCURRENCY", &args.concurrency.to_string());
+    bridge.start(&upstream.url).await;
     let (calls, took, served, mut gaps) = upstream.watch(wanted).await;
-    let memory_kib = bridge.memory_kib();
-    bridge.stop();
+    let memory_mib = bridge.memory_mib();
+    bridge.stop().await;
     let rate = calls as f64 / took.as_secs_f64();
     println!("{calls} calls in {:.2} s: {rate:.0} calls/s with {} at once", took.as_secs_f64(), args.concurrency);
     if args.latency_ms > 0 {
@@ -87,13 +91,13 @@ async fn main() {
             println!("that is {:.1} % of {bound:.0} calls/s, the bound at {latency_ms:.2} ms", 100.0 * rate / bound);
         }
     }
-    let (middle, late) = (kit::percentile(&mut gaps, 50), kit::percentile(&mut gaps, 99));
+    let (middle, late) = (measure::percentile(&mut gaps, 50), measure::percentile(&mut gaps, 99));
     println!(
         "from an answer to the next call on its connection: p50 {}, p99 {}",
-        kit::milliseconds(middle),
-        kit::milliseconds(late)
+        measure::milliseconds(middle),
+        measure::milliseconds(late)
     );
-    println!("peak memory of the bridge: {:.1} MiB", memory_kib as f64 / 1024.0);
+    println!("peak memory of the bridge: {memory_mib:.1} MiB");
 
     let store = open(&bridge);
     let stats = store.stats().await.expect("counts");
@@ -104,47 +108,23 @@ async fn main() {
     store.close().await;
 }
 
-fn open(bridge: &kit::Bridge) -> Store {
+fn open(bridge: &measure::Bridge) -> Store {
     Store::open(&bridge.database(), Arc::new(Ledger(Policy::default()))).expect("a store")
 }
 
 /// Records so many sales, each of its own customer, and has them read and planned.
 async fn fill(store: &Store, sales: usize) {
     let clock = Clock::system();
-    let rules = Rules {
-        rank: 0,
-        product_id: Some("prod_1".into()),
-        test_product_id: None,
-        products: BTreeMap::new(),
-        unmapped: Default::default(),
-        commission_base: Default::default(),
-        minimum_amount: BTreeMap::new(),
-        one_time: Default::default(),
-        out_of_band: Default::default(),
-        referral_code_from: CodeRule::defaults(),
-        time_zone: jiff::tz::TimeZone::UTC,
-    };
-    let endpoint = Endpoint {
-        name: "stripe".into(),
-        provider: ProviderKind::Stripe,
-        secrets: vec![Secret::parse(kit::STRIPE_SECRET).expect("a secret")],
-        signature_tolerance: Duration::from_secs(300),
-        allowed_ips: vec![],
-        business: "biz_1".into(),
-        api_key: None,
-        account: None,
-        api_base_url: ProviderKind::Stripe.api_base_url().into(),
-        rules,
-    };
+    let endpoint = endpoint(ProviderKind::Stripe, default_rules());
     let started = Instant::now();
     let numbers: Vec<usize> = (0..sales).collect();
     for chunk in numbers.chunks(FILL_AT_ONCE) {
         let now = clock.now();
-        let recorded = chunk.iter().map(|n| store.record(event(&kit::sale(*n, now), now)));
+        let recorded = chunk.iter().map(|n| store.record(event(&measure::sale(*n, now), now)));
         assert!(join_all(recorded).await.iter().all(Result::is_ok));
     }
     let wake = || Arc::new(Notify::new());
-    let mapper = Mapper::new(store.clone(), clock, &[endpoint], 1 << 20, wake(), wake());
+    let mapper = Mapper::new(store.clone(), clock, &[endpoint], BODY_BYTES_MAX, wake(), wake());
     while mapper.work_once().await.expect("read") > 0 {}
     println!("{sales} sales recorded, read and planned in {:.1} s", started.elapsed().as_secs_f64());
 }
@@ -153,7 +133,7 @@ fn event(bytes: &[u8], now: Timestamp) -> NewEvent {
     NewEvent {
         endpoint: "stripe".into(),
         provider: ProviderKind::Stripe,
-        business: "biz_1".into(),
+        business: BUSINESS.into(),
         identity: provider(ProviderKind::Stripe).identify(bytes),
         body_zstd: body::compress(bytes).expect("compressed"),
         received_at: now,
@@ -185,10 +165,10 @@ async fn settle_alone(store: &Store, concurrency: usize) {
     let rate = SETTLES as f64 / started.elapsed().as_secs_f64();
     println!(
         "the store alone, {concurrency} at once: {rate:.0} calls/s; settle p50 {}, p99 {}; lease p50 {}, p99 {}",
-        kit::milliseconds(kit::percentile(&mut times, 50)),
-        kit::milliseconds(kit::percentile(&mut times, 99)),
-        kit::milliseconds(kit::percentile(&mut leases, 50)),
-        kit::milliseconds(kit::percentile(&mut leases, 99)),
+        measure::milliseconds(measure::percentile(&mut times, 50)),
+        measure::milliseconds(measure::percentile(&mut times, 99)),
+        measure::milliseconds(measure::percentile(&mut leases, 50)),
+        measure::milliseconds(measure::percentile(&mut leases, 99)),
     );
 }
 

@@ -12,7 +12,9 @@
 )]
 #![allow(dead_code, reason = "what measurements share serves each in part")]
 
+#[path = "../tests/kit/mod.rs"]
 mod kit;
+mod measure;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -45,8 +47,8 @@ struct Args {
 #[tokio::main]
 async fn main() {
     let args = Args::parse();
-    let mut bridge = kit::Bridge::new();
-    bridge.start(NOBODY, &[]);
+    let mut bridge = measure::Bridge::new();
+    bridge.start(NOBODY).await;
     let mut numbers = 0..;
     for senders in args.senders {
         // One sender waits for each answer, and needs no crowd to be measured.
@@ -62,24 +64,24 @@ async fn main() {
         println!(
             "{} webhooks from {senders} senders: {rate:.0} a second; answer p50 {}, p99 {}",
             times.len(),
-            kit::milliseconds(kit::percentile(&mut times, 50)),
-            kit::milliseconds(kit::percentile(&mut times, 99)),
+            measure::milliseconds(measure::percentile(&mut times, 50)),
+            measure::milliseconds(measure::percentile(&mut times, 99)),
         );
     }
-    println!("peak memory of the bridge: {:.1} MiB", bridge.memory_kib() as f64 / 1024.0);
-    bridge.stop();
+    println!("peak memory of the bridge: {:.1} MiB", bridge.memory_mib());
+    bridge.stop().await;
 }
 
 /// A webhook as it goes over the wire.
 fn request(n: usize) -> Vec<u8> {
     let now = Clock::system().now();
-    let (stripe, body) = (provider(ProviderKind::Stripe), kit::sale(n, now));
+    let (stripe, body) = (provider(ProviderKind::Stripe), measure::sale(n, now));
     let head = format!(
         "POST /webhooks/stripe HTTP/1.1\r\nHost: bridge.example.com\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n{}: {}\r\n\r\n",
         body.len(),
         stripe.signature_header(),
-        stripe.sign(kit::STRIPE_SECRET, &body, now),
+        stripe.sign(kit::program::STRIPE_SECRET, &body, now),
     );
     [head.into_bytes(), body].concat()
 }

@@ -3,54 +3,27 @@
 
 #![allow(missing_docs, clippy::expect_used, reason = "a benchmark may end when its corpus is broken")]
 
-use std::collections::BTreeMap;
+#[path = "../tests/kit/mod.rs"]
+mod kit;
+
 use std::hint::black_box;
-use std::path::Path;
-use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
-use refairn_bridge::domain::endpoint::{CodeRule, Endpoint, ProviderKind, Rules};
+use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::EventId;
 use refairn_bridge::domain::fact::Reading;
 use refairn_bridge::domain::person::{KnownFact, Person, PersonKey};
 use refairn_bridge::domain::policy::Policy;
-use refairn_bridge::domain::secret::Secret;
 use refairn_bridge::ledger::plan;
 use refairn_bridge::providers::{provider, verify};
 use refairn_bridge::store::body;
 
-fn endpoint(provider: ProviderKind) -> Endpoint {
-    let rules = Rules {
-        rank: 0,
-        product_id: Some("prod_1".into()),
-        test_product_id: Some("prod_test".into()),
-        products: BTreeMap::new(),
-        unmapped: Default::default(),
-        commission_base: Default::default(),
-        minimum_amount: BTreeMap::new(),
-        one_time: Default::default(),
-        out_of_band: Default::default(),
-        referral_code_from: CodeRule::defaults(),
-        time_zone: jiff::tz::TimeZone::UTC,
-    };
-    Endpoint {
-        name: provider.code().into(),
-        provider,
-        secrets: vec![Secret::parse("a-secret-of-the-benchmark").expect("a secret")],
-        signature_tolerance: Duration::from_secs(300),
-        allowed_ips: vec![],
-        business: "biz_1".into(),
-        api_key: None,
-        account: None,
-        api_base_url: provider.api_base_url().into(),
-        rules,
-    }
-}
+use kit::rules::{SECRET, default_rules, endpoint, fixtures};
 
 /// Every readable body of a provider's corpus.
 fn corpus(provider: ProviderKind) -> Vec<Vec<u8>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(provider.code());
+    let root = fixtures().join(provider.code());
     let mut folders = vec![root];
     let mut bodies = vec![];
     while let Some(folder) = folders.pop() {
@@ -69,7 +42,7 @@ fn corpus(provider: ProviderKind) -> Vec<Vec<u8>> {
 /// A customer with a payment a month, each reported twice.
 fn customer(months: i64) -> Person {
     let body = include_str!("../tests/fixtures/stripe/invoice.paid/renewal-2022-11-15/body.json");
-    let rules = endpoint(ProviderKind::Stripe).rules;
+    let rules = default_rules();
     let now = Timestamp::UNIX_EPOCH;
     let Reading::Fact(fact) = provider(ProviderKind::Stripe).read(body.as_bytes(), &rules, now) else {
         return Person {
@@ -91,12 +64,11 @@ fn customer(months: i64) -> Person {
 
 fn path(c: &mut Criterion) {
     for kind in ProviderKind::ALL {
-        let (endpoint, bodies) = (endpoint(*kind), corpus(*kind));
+        let (endpoint, bodies) = (endpoint(*kind, default_rules()), corpus(*kind));
         assert!(bodies.len() > 50, "the corpus was not found");
         let now = Timestamp::UNIX_EPOCH;
         let signer = provider(*kind);
-        let signed: Vec<(String, &Vec<u8>)> =
-            bodies.iter().map(|b| (signer.sign("a-secret-of-the-benchmark", b, now), b)).collect();
+        let signed: Vec<(String, &Vec<u8>)> = bodies.iter().map(|b| (signer.sign(SECRET, b, now), b)).collect();
         let mut group = c.benchmark_group(kind.code());
         group.throughput(Throughput::Elements(bodies.len() as u64));
         group.bench_function("verify", |b| {

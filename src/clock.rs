@@ -127,7 +127,7 @@ impl Clock {
         reading
     }
 
-    /// Moves a manual clock, and wakes whoever waits for that time. No other clock can be moved: nothing happens.
+    /// Moves a manual clock, and wakes all that wait for that time. No other clock can be moved: nothing happens.
     pub fn set(&self, to: Timestamp) {
         if let Kind::Manual(time) = &self.0 {
             time.send_modify(|reading| {

@@ -18,7 +18,7 @@ pub enum Point {
     Mapped,
     /// The facts of some events are written and their calls are not, inside the transaction.
     Posting,
-    /// What is to be told of a customer is about to be worked out, inside the transaction.
+    /// The calls of a customer are about to be worked out, inside the transaction.
     Planning,
     /// A provider is about to be asked.
     Asking,

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! An event that was answered 2xx is on disk. What it means is decided afterwards, from all that is known of its
-//! customer, by a pure function; what is to be told is sent one call at a time per customer, until Refairn has it.
+//! customer, by a pure function; its calls are sent one at a time per customer, until Refairn has it.
 
 pub mod delivery;
 pub mod http;

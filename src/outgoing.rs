@@ -63,8 +63,8 @@ pub(crate) fn with_cause(what: &str, error: &reqwest::Error) -> String {
 }
 
 /// How long an answer that came at `now` asks to wait: whole seconds, or until a date in any of HTTP's three forms
-/// (RFC 9110, 10.2.3 and 5.6.7); anything else is as good as nothing. A date is measured by the clock of whoever wrote it,
-/// which the answer's own Date shows: ours may be wrong.
+/// (RFC 9110, 10.2.3 and 5.6.7); anything else counts as no header. A date is measured by the clock of the server that
+/// wrote it, which the answer's own Date shows: ours may be wrong.
 pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let asked = text(RETRY_AFTER)?;

@@ -7,7 +7,7 @@
 #![allow(clippy::expect_used, clippy::panic, unreachable_pub, missing_docs, reason = "a test ends where it fails")]
 #![allow(clippy::disallowed_methods, reason = "BLESS is asked for where it is used")]
 
-mod support;
+mod kit;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,10 +21,11 @@ use refairn_bridge::domain::event::EventState;
 use refairn_bridge::domain::reason::Reason;
 use serde_json::{Value, json};
 
-use support::case::{Case, Step};
-use support::place::{Place, Server};
-use support::postgres::Database;
-use support::{Weather, World, endpoint, fixtures};
+use kit::case::{Case, Step};
+use kit::pipeline::{Pipeline, Weather};
+use kit::place::{Place, Server};
+use kit::postgres::Database;
+use kit::rules::{endpoint, fixtures};
 
 /// Days after the last event in which everything must have come to rest.
 const DAYS: u64 = 5;
@@ -104,14 +105,14 @@ fn same(expected: &Value, came: &Value) -> Result<(), String> {
 }
 
 /// The calls that reached Refairn.
-fn calls_of(world: &World) -> Vec<Value> {
+fn calls_of(world: &Pipeline) -> Vec<Value> {
     world.calls.iter().filter(|c| c.status.is_some()).map(|c| json!({ "kind": c.kind, "body": c.body })).collect()
 }
 
 /// What came of one body.
 async fn run_case(place: Place, case: &Case, provider: ProviderKind, body: &[u8]) -> Value {
     let endpoints = vec![endpoint(provider, case.rules())];
-    let mut world = World::new(place, endpoints, case.policy(), case.received_at());
+    let mut world = Pipeline::new(place, endpoints, case.policy(), case.received_at());
     let recorded = world.record(provider, body).await;
     world.map_all().await;
     world.run_days(DAYS).await;
@@ -142,7 +143,7 @@ async fn check_case(folder: &Path, server: &Arc<Server>) -> Result<(), String> {
 #[test]
 fn every_payload_means_what_it_is_expected_to() {
     let providers = folders(&fixtures());
-    let types = providers.iter().flat_map(|p| folders(p)).filter(|t| !t.ends_with("sequence"));
+    let types = providers.iter().flat_map(|p| folders(p)).filter(|t| !t.ends_with("_sequence"));
     let cases: Vec<PathBuf> = types.flat_map(|t| folders(&t)).collect();
     assert!(cases.len() >= CASES_MIN, "only {} cases found in {}", cases.len(), fixtures().display());
     let wrong = check_all(&cases, check_case);
@@ -190,7 +191,7 @@ impl Sequence {
     /// which events wait or could not be read.
     async fn run(&self, place: Place, steps: &[Step], order: &[Vec<usize>]) -> Value {
         let endpoints = vec![endpoint(self.provider, self.case.rules())];
-        let mut world = World::new(place, endpoints, self.case.policy(), self.case.received_at());
+        let mut world = Pipeline::new(place, endpoints, self.case.policy(), self.case.received_at());
         for (step, numbers) in steps.iter().zip(order) {
             for number in numbers {
                 let body = &self.bodies[number - 1];
@@ -209,7 +210,7 @@ impl Sequence {
     }
 }
 
-async fn result(world: &World) -> Value {
+async fn result(world: &Pipeline) -> Value {
     let mut by_email: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for call in calls_of(world) {
         let email = call["body"]["customerEmail"].as_str().expect("an e-mail").to_lowercase();
@@ -270,7 +271,7 @@ async fn check_sequence(folder: &Path, server: &Arc<Server>) -> Result<(), Strin
 fn every_sequence_comes_to_the_same_calls_in_every_order() {
     let sequences: Vec<PathBuf> = folders(&fixtures())
         .iter()
-        .map(|p| p.join("sequence"))
+        .map(|p| p.join("_sequence"))
         .filter(|p| p.is_dir())
         .flat_map(|p| folders(&p))
         .collect();

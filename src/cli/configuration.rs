@@ -72,7 +72,7 @@ pub(super) fn storage(url: &StorageUrl) -> String {
     }
 }
 
-/// What is to be said of the database's files, each as a sentence.
+/// Warnings about the database's files, each a sentence.
 pub(super) fn storage_warnings(url: &StorageUrl) -> Vec<String> {
     let StorageUrl::Sqlite(path) = url else { return Vec::new() };
     let reach = Reach::of(path);

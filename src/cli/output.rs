@@ -1,6 +1,6 @@
 //! What commands print: data on standard output, talk on standard error, and errors with what to do about them.
 //!
-//! Much of it was written by others: payers, providers, whoever answers at an address. Nothing that is printed moves the
+//! Much of it was written by others: payers, providers, servers of strangers. Nothing that is printed moves the
 //! cursor, turns the direction of writing or hides: [`write()`] shows such characters as what they are. A line end of others
 //! might forge a line of ours: [`columns`] and [`failed`] show it, too, and what is put into a line elsewhere passes
 //! through [`line()`].

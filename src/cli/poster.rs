@@ -28,7 +28,7 @@ pub(super) struct Poster {
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reply {
-    /// Its status.
+    /// The HTTP status.
     pub(super) status: u16,
     /// The beginning of its body.
     pub(super) body: Vec<u8>,
@@ -114,7 +114,7 @@ impl Poster {
         let request = if post { self.http.post(url.clone()) } else { self.http.get(url.clone()) };
         let mut reply = self.request(request.bearer_auth(token.expose())).await?;
         if !reply.is_success() {
-            // Whoever refuses it may repeat what it was sent.
+            // A server that refuses it may repeat what it was sent.
             reply.body = Redactor::of(token).text(&String::from_utf8_lossy(&reply.body)).into_bytes();
         }
         Ok(reply)

@@ -45,7 +45,7 @@ pub(super) fn raise_open_files() {}
 #[cfg(unix)]
 pub(super) fn keep_memory_private() {
     use rustix::process::{Resource, Rlimit, setrlimit};
-    // Neither can fail for a reason that anybody could mend.
+    // Neither can fail for a reason that anybody could remove.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);

@@ -127,9 +127,9 @@ async fn serve(config: &Config) -> anyhow::Result<Verdict> {
 
 /// Who gets in to the API and the metrics.
 enum Door<'a> {
-    /// Whoever knows the token of the configuration.
+    /// Everybody who knows the token of the configuration.
     Kept,
-    /// Whoever sits at this terminal, where the token of this run is shown.
+    /// The person at this terminal, where the token of this run is shown.
     Shown(&'a Secret),
     /// Nobody: what is written elsewhere than at a terminal is kept, and a token does not belong there.
     Shut,

@@ -10,10 +10,10 @@ use crate::domain::secret::Secret;
 pub(super) struct Draft {
     /// Its key in the configuration.
     pub(super) path: String,
-    /// Its id.
+    /// The id that Refairn gave it.
     pub(super) id: Result<String, Reported>,
     api_key: Result<Secret, Reported>,
-    /// Its product.
+    /// The Refairn product of its sales, where no endpoint names another.
     pub(super) product_id: Result<Option<String>, Reported>,
     /// Its product for test events.
     pub(super) test_product_id: Result<Option<String>, Reported>,

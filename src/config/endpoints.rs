@@ -1,7 +1,6 @@
 //! The webhook endpoints: those of `[[endpoints]]`, and those that a provider's variable alone makes.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -151,10 +150,7 @@ fn endpoint(item: Item, context: Context<'_>, r: &mut Reader) -> Found {
     let account = t.optional("account", r, |item| {
         item.parsed(self::name, &format!("write 1 to {NAME_CHARS_MAX} of the letters a-z, digits, - and _"))
     });
-    let allowed_ips = t.each("allowed_ips", r, |item| {
-        let address = |text: &str| text.parse::<IpAddr>().map_err(|_| format!("{text:?} is no address"));
-        item.parsed(address, "write addresses such as 192.0.2.7; ranges are not supported here")
-    });
+    let allowed_ips = t.each("allowed_ips", r, Item::network);
     let business = business(&mut t, &place, context, r);
     let of_variable = matches!(place, Place::Variable(_));
     let rules = rules::rules(&mut t, provider, business.ok(), of_variable, context.time_zone, r);

@@ -11,7 +11,6 @@ mod files;
 mod layers;
 mod load;
 mod mistake;
-mod network;
 mod raw;
 mod rules;
 mod table;
@@ -25,13 +24,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::domain::network::Network;
 use crate::domain::policy::Policy;
 use crate::domain::proxy::Proxies;
 use crate::domain::secret::Secret;
 
 pub use load::{Sources, load};
 pub use mistake::{Mistake, Mistakes};
-pub use network::Network;
 pub use urls::StorageUrl;
 
 /// A configuration without mistakes.
@@ -39,7 +38,7 @@ pub use urls::StorageUrl;
 pub struct Config {
     /// Where the bridge listens.
     pub server: Server,
-    /// Opens the dashboard, the API and the metrics. Without it one has to be made for this run: never an open door.
+    /// Opens the API and the metrics. Without it one has to be made for this run: never an open door.
     pub admin_token: Option<Secret>,
     /// Where it keeps its data.
     pub storage: Storage,
@@ -55,7 +54,7 @@ pub struct Config {
     pub policy: Policy,
     /// Which proxies calls and look-ups go through.
     pub proxies: Proxies,
-    /// What is to be said of files that others reach.
+    /// Warnings about files that others reach.
     open_files: Vec<String>,
 }
 
@@ -64,7 +63,7 @@ pub struct Config {
 pub struct Server {
     /// For webhooks, and for everything else unless `admin_listen` is set.
     pub listen: SocketAddr,
-    /// For dashboard, API and metrics alone.
+    /// For the API and the metrics alone.
     pub admin_listen: Option<SocketAddr>,
     /// Only these are believed about where a request came from.
     pub trusted_proxies: Vec<Network>,

@@ -13,6 +13,7 @@ use super::files::Files;
 use super::layers::Place;
 use super::mistake::{Mistake, Mistakes};
 use super::table::Form;
+use crate::domain::network::Network;
 use crate::domain::secret::Secret;
 use crate::private::Reach;
 
@@ -145,6 +146,11 @@ impl Item {
     /// Text that `parse` understands; its error is the cause.
     pub(super) fn parsed<T>(&self, parse: impl Fn(&str) -> Result<T, String>, cure: &str) -> Result<T, Mistake> {
         parse(&self.text()?).map_err(|cause| self.mistake(cause, cure))
+    }
+
+    /// An address, or a range of them.
+    pub(super) fn network(&self) -> Result<Network, Mistake> {
+        self.parsed(Network::parse, "write addresses such as 192.0.2.7, or ranges such as 10.0.0.0/8")
     }
 
     /// An id as Refairn or a provider gives it.

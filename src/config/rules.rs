@@ -85,7 +85,7 @@ pub(super) fn product_of_business(business: &Draft, r: &mut Reader) -> Result<()
     }
 }
 
-/// Refuses a key that means nothing to Paystack: whoever wrote it expects something of it.
+/// Refuses a key that means nothing to Paystack: the person who wrote it expects something of it.
 pub(super) fn of_stripe_only(provider: Result<ProviderKind, Reported>, item: &Item) -> Result<(), Mistake> {
     match provider {
         Ok(ProviderKind::Stripe) | Err(Reported) => Ok(()),

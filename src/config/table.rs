@@ -38,7 +38,7 @@ impl Form {
         }
     }
 
-    /// Its text.
+    /// The secret that was given: as it is, or what its file holds.
     fn text(&self, r: &Reader) -> Result<String, Mistake> {
         match self {
             Self::Plain(item) => item.secret().map(|secret| secret.expose().to_owned()),
@@ -165,7 +165,7 @@ impl Table {
     /// Ends the reading: what was not asked for is nobody's key.
     pub(super) fn close(self, r: &mut Reader) {
         for (name, item) in &self.items {
-            let near = self.asked.iter().map(|asked| (distance(asked, name), *asked)).min();
+            let near = self.asked.iter().map(|asked| (strsim::levenshtein(asked, name), *asked)).min();
             let cure = match near {
                 Some((steps, asked)) if steps <= 3 => format!("did you mean `{asked}`?"),
                 Some(_) | None if self.path.is_empty() => format!("the sections are: {}", self.asked.join(", ")),
@@ -195,39 +195,4 @@ impl Table {
 pub(super) fn all<T>(results: impl Iterator<Item = Result<T, Reported>>) -> Result<Vec<T>, Reported> {
     let results: Vec<_> = results.collect();
     results.into_iter().collect()
-}
-
-/// How many letters must change to make `a` of `b` (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let letters: Vec<char> = b.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=letters.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut before = i.saturating_add(1);
-        let mut next = vec![before];
-        for (right, above) in letters.iter().zip(row.iter().skip(1)) {
-            let changed = diagonal.saturating_add(usize::from(left != *right));
-            before = changed.min(before.saturating_add(1)).min(above.saturating_add(1));
-            diagonal = *above;
-            next.push(before);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::distance;
-
-    #[test]
-    fn distance_counts_changed_letters() {
-        let check = |a: &str, b: &str, expected: usize| assert_eq!(distance(a, b), expected, "{a} {b}");
-        check("time_zone", "time_zone", 0);
-        check("time_zone", "timezone", 1);
-        check("secrets", "secret", 1);
-        check("leads", "", 5);
-        check("", "ab", 2);
-        check("kitten", "sitting", 3);
-    }
 }

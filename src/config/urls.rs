@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use url::Url;
+
 use crate::domain::database::{ServerUrl, UrlError};
 use crate::domain::proxy::is_this_machine;
 
@@ -50,52 +52,37 @@ fn sqlite_file(path: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(path))
 }
 
-/// Reads the address calls to Refairn start with: `http` or `https`, a host, perhaps a path; slashes at the end go.
+/// Reads the address calls to Refairn or to a provider start with: `http` or `https`, a host, perhaps a path; slashes at
+/// the end go.
 ///
 /// # Errors
 /// What is wrong, without a word of the address: somebody may have written a password into it.
 pub(super) fn base_url(text: &str) -> Result<String, String> {
-    let (scheme, rest) = text.split_once("://").ok_or("it does not start with https://")?;
-    if !["http", "https"].contains(&scheme) {
-        return Err("it does not start with https://".to_owned());
-    }
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let Some(rest) = rest else { return Err("it does not start with https://".to_owned()) };
+    // What a browser would forgive is a mistake here.
     if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
         return Err("it has a space, a control character or a backslash in it".to_owned());
     }
-    if text.contains(['?', '#']) {
+    let url = Url::parse(text).ok().filter(|_| !rest.starts_with('/')).ok_or("it has no sound host name or port")?;
+    if url.query().is_some() || url.fragment().is_some() {
         return Err("it has a `?` or a `#` in it".to_owned());
     }
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if authority.contains('@') {
+    if !url.username().is_empty() || url.password().is_some() {
         return Err("it has a name or a password in front of the host".to_owned());
     }
-    host_and_port(authority)?;
-    if path.contains("api/events") {
+    if url.port() == Some(0) {
+        return Err("its port is not a number from 1 to 65535".to_owned());
+    }
+    if url.path().contains("api/events") {
         return Err("it holds the path of a call already: the bridge adds /api/events/... itself".to_owned());
     }
-    Ok(text.trim_end_matches('/').to_owned())
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// Whether calls to `base_url` cross a network in clear text.
 pub(super) fn is_clear_text(base_url: &str) -> bool {
     base_url.starts_with("http://") && !is_this_machine(base_url)
-}
-
-/// Whether `HOST[:PORT]` is sound.
-fn host_and_port(authority: &str) -> Result<(), String> {
-    let (host, port) = match authority.rsplit_once(':') {
-        // The last colon of a bare [IPv6] address is inside the brackets.
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        Some(_) | None => (authority, None),
-    };
-    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
-        return Err("its port is not a number from 1 to 65535".to_owned());
-    }
-    let sound = match host.strip_prefix('[') {
-        Some(inside) => inside.strip_suffix(']').is_some_and(|a| a.parse::<std::net::Ipv6Addr>().is_ok()),
-        None => !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')),
-    };
-    if sound { Ok(()) } else { Err("it has no sound host name".to_owned()) }
 }
 
 #[cfg(test)]
@@ -113,6 +100,8 @@ mod tests {
         check("http://127.0.0.1:9090", Some("http://127.0.0.1:9090"));
         check("http://[::1]:9090", Some("http://[::1]:9090"));
         check("http://[::1]", Some("http://[::1]"));
+        check("https://a:", Some("https://a"));
+        check("https://App.Example.com/x/../y", Some("https://app.example.com/y"));
         for bad in [
             "app.refairn.com",
             "ftp://app.refairn.com",
@@ -125,7 +114,7 @@ mod tests {
             "https://user:pass@a",
             "https://a:0",
             "https://a:65536",
-            "https://a:",
+            "https://a%20b",
             "https://a/\n",
             "https://[::1",
             "https://app.refairn.com/api/events",

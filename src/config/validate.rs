@@ -8,8 +8,7 @@ use jiff::tz::TimeZone;
 use super::businesses;
 use super::endpoints::{self, Context};
 use super::mistake::Mistake;
-use super::network::Network;
-use super::raw::{Reader, Reported};
+use super::raw::{Item, Reader, Reported};
 use super::table::Table;
 use super::urls::{self, StorageUrl};
 use super::{Config, Delivery, Refairn, Server, Storage};
@@ -71,9 +70,7 @@ fn server(mut table: Table, r: &mut Reader) -> Result<Server, Reported> {
         }
         Ok(address)
     });
-    let trusted_proxies = table.each("trusted_proxies", r, |item| {
-        item.parsed(Network::parse, "write addresses such as 10.0.0.7, or ranges such as 10.0.0.0/8")
-    });
+    let trusted_proxies = table.each("trusted_proxies", r, Item::network);
     let body_max_bytes = table.required("body_max_bytes", r, DEFAULT_LOST, |item| item.integer(&(1 << 10..=16 << 20)));
     let failed_signatures_per_minute =
         table.required("failed_signatures_per_minute", r, DEFAULT_LOST, |item| item.integer(&(0..=6000)));

@@ -1,8 +1,8 @@
 //! What is allowed but seldom meant. No sentence holds a secret.
 
-use super::network::Network;
 use super::{Config, urls};
 use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::domain::network::Network;
 use crate::domain::secret::{SECRET_CHARS_GOOD, Secret};
 
 impl Config {

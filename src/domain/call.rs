@@ -60,7 +60,7 @@ pub enum Call {
         /// Standard units.
         #[serde(with = "rust_decimal::serde::str")]
         amount: Decimal,
-        /// Its currency.
+        /// What `amount` is counted in.
         currency: Currency,
         /// The subscription after it.
         status: Status,

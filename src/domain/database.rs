@@ -11,9 +11,9 @@ use super::secret::Secret;
 pub enum Tls {
     /// Never.
     Disable,
-    /// If the server can; whoever it is.
+    /// If the server can. Nobody asks who the server is.
     Prefer,
-    /// Always, whoever the server is: nobody can listen, but somebody could stand in between.
+    /// Always, but nobody asks who the server is: nobody can listen, but somebody could stand in between.
     Require,
     /// Always, and the server's certificate comes from one of the authorities in this file.
     VerifyCa(PathBuf),
@@ -150,7 +150,7 @@ fn tls(mode: &str, roots: Option<String>) -> Result<Tls, UrlError> {
         ),
         "disable" => Ok(Tls::Disable),
         "prefer" => Ok(Tls::Prefer),
-        // As libpq does it: whoever names an authority wants it asked.
+        // As libpq does it: who names an authority wants it asked.
         "require" => Ok(file(roots).map_or(Tls::Require, Tls::VerifyCa)),
         "verify-ca" => match file(roots) {
             Some(roots) => Ok(Tls::VerifyCa(roots)),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::event::Mode;
 use super::fact::Product;
 use super::money::Currency;
+use super::network::Network;
 use super::secret::Secret;
 
 /// A payment provider.
@@ -72,7 +72,7 @@ pub struct Endpoint {
     /// How far a signature's time may be from ours, both ways (Stripe).
     pub signature_tolerance: Duration,
     /// When not empty, only these addresses may send (Paystack's second factor).
-    pub allowed_ips: Vec<IpAddr>,
+    pub allowed_ips: Vec<Network>,
     /// The Refairn business its sales belong to.
     pub business: String,
     /// The merchant's name for the provider's account, where several endpoints hear one whose ids are the merchant's own.

@@ -134,7 +134,7 @@ pub struct NewEvent {
     pub provider: ProviderKind,
     /// The Refairn business of the endpoint.
     pub business: String,
-    /// Its identity.
+    /// What tells it from every other event of its endpoint.
     pub identity: Identity,
     /// The raw body, zstd-compressed.
     pub body_zstd: Vec<u8>,

@@ -256,7 +256,7 @@ pub struct Reversal {
 pub struct ReversedCharge {
     /// What was charged, standard units.
     pub money: Money,
-    /// When.
+    /// When the customer was charged.
     pub at: Timestamp,
 }
 

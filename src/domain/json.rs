@@ -36,7 +36,7 @@ pub fn leniently<T>(json: &[u8], read: impl Fn(&[u8]) -> Result<T, serde_json::E
 }
 
 /// `json` with something readable in the place of what is not, every other byte where it was; nothing when there is
-/// nothing to mend.
+/// nothing to repair.
 #[must_use]
 pub fn mended(json: &[u8]) -> Option<Vec<u8>> {
     let mut mended = json.to_vec();

@@ -9,6 +9,7 @@ pub mod event;
 pub mod fact;
 pub mod json;
 pub mod money;
+pub mod network;
 pub mod person;
 pub mod policy;
 pub mod proxy;

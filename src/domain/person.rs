@@ -1,4 +1,4 @@
-//! All that is known of one customer of one business, and what is to be done about it: the ledger's question and answer.
+//! All that is known of one customer of one business, and which calls follow from it: the ledger's question and answer.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -39,21 +39,21 @@ pub struct KnownFact {
 /// Everything known of one customer.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// Who.
+    /// Whose facts and deliveries these are.
     pub key: PersonKey,
     /// What was reported, in the order of events.
     pub facts: Vec<KnownFact>,
-    /// What was told or is to be, in the order of making.
+    /// What was sent or will be, in the order of making.
     pub deliveries: Vec<Delivery>,
 }
 
 /// A code that came into being later than that after a payment has nothing to do with it.
 pub const CODE_AFTER_PAYMENT_MAX: SignedDuration = SignedDuration::from_hours(24);
 
-/// What is to be, after the ledger has looked at a person.
+/// The desired state, after the ledger has looked at a person.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// All deliveries of the person as they are to be; those without a number are new.
+    /// All deliveries of the person in their desired state; those without a number are new.
     pub deliveries: Vec<Delivery>,
     /// What each event of the person came to.
     pub outcomes: Vec<(EventId, Outcome)>,

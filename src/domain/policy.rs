@@ -1,4 +1,4 @@
-//! How careful the ledger is: the choices of whoever runs the bridge that decide which calls are made, and when.
+//! How careful the ledger is: choices of the merchant, which decide which calls are made, and when.
 
 use std::time::Duration;
 

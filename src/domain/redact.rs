@@ -15,7 +15,7 @@ const CUT: &str = "…";
 const DECODED_MAX: usize = 3;
 /// Parts of names that are shorter than this are also parts of other words.
 const NAME_CHARS_MIN: usize = 3;
-/// How providers' keys begin, whoever's they are.
+/// How providers' keys begin, of each provider.
 const KEYS: [&str; 5] = ["sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_"];
 /// What is taken for a part of an address or for a key, in characters.
 const PART_CHARS_MAX: usize = 320;

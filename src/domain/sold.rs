@@ -25,7 +25,7 @@ pub struct Line {
     pub ids: Vec<String>,
     /// What it weighs beside others: its price after discounts.
     pub weight: Option<i64>,
-    /// What is to be paid for it, with tax.
+    /// The price that has to be paid for it, with tax.
     pub gross: Option<i64>,
     /// The same without tax.
     pub net: Option<i64>,

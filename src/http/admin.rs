@@ -1,8 +1,8 @@
 //! The door to the API and the metrics: the admin token, compared in constant time.
 //!
 //! The right token always opens. A limit on it would protect nobody: to guess 24 random bytes is hopeless at any rate,
-//! and whoever shares an address with the operator could lock the operator out. So the wrong ones are limited: what they
-//! write, and what they are answered.
+//! and a stranger who shares an address with the operator could lock the operator out. So the wrong ones are limited:
+//! what they write, and what they are answered.
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};

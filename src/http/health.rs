@@ -16,7 +16,7 @@ use crate::telemetry::metrics;
 
 /// How long a readiness probe waits for the store.
 const PROBE_WAIT_MAX: Duration = Duration::from_secs(3);
-/// How long the answer of a probe counts: it is a write, and whoever likes may ask.
+/// How long the answer of a probe counts: it is a write, and anybody may ask.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// `GET /livez`: all that the process cannot do without goes on. It is open to all, so it closes the connection like a

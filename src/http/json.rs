@@ -58,7 +58,7 @@ struct PaymentJson {
     paid_at: Option<String>,
     fate: Option<&'static str>,
     fate_explanation: Option<String>,
-    /// The referral code with which the customer was reported, or is to be.
+    /// The referral code with which the customer was, or will be, reported.
     code: Option<String>,
     agent_id: Option<String>,
     commission_id: Option<String>,

@@ -26,8 +26,8 @@ use futures_util::FutureExt;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::config::Network;
 use crate::domain::endpoint::Endpoint;
+use crate::domain::network::Network;
 use crate::domain::secret::Secret;
 use crate::intake::Intake;
 use crate::mapping::Reader;
@@ -72,7 +72,7 @@ pub struct Shared {
     pub readiness: Readiness,
     /// What has to go on.
     pub tasks: Tasks,
-    /// Notified when events are to be read anew.
+    /// Notified when events have to be read anew.
     pub inbox: Arc<Notify>,
     /// Notified when there may be something to send.
     pub outbox: Arc<Notify>,

@@ -101,7 +101,7 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Overloaded", detail)
     }
 
-    /// We failed over the request: a defect of ours. Trouble of ours is to be tried again.
+    /// We failed over the request: a defect of ours. The sender should try again.
     pub(crate) fn internal() -> Self {
         let detail = "the bridge failed over this request; send it again later: what was recorded is recognised";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR, "Internal error", detail)
@@ -218,7 +218,7 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
-        // Whoever is refused gets no second request on its connection, and the place is free for others.
+        // A client that is refused gets no second request on its connection, and the place is free for others.
         response.force_close();
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         if let Some(seconds) = self.retry_after_s {

@@ -141,7 +141,8 @@ impl Intake {
     ) -> Result<Visitor<'a>, IntakeError> {
         let shut_out = self.throttle.check(source, at).err();
         let visitor = Visitor { endpoint, source, is_known: self.throttle.is_good(source, at), shut_out };
-        let allowed = endpoint.allowed_ips.is_empty() || source.is_some_and(|ip| endpoint.allowed_ips.contains(&ip));
+        let allowed = endpoint.allowed_ips.is_empty()
+            || source.is_some_and(|ip| endpoint.allowed_ips.iter().any(|allowed| allowed.contains(ip)));
         if !allowed {
             self.refuse(visitor, "address_not_allowed", body_bytes, at);
             return Err(IntakeError::AddressNotAllowed);
@@ -187,7 +188,7 @@ impl Intake {
         let recorded = self.store.record(event).await?;
         crash::here(Point::Recorded);
         if !recorded.duplicate {
-            // A repetition vouches for nobody: whoever has once seen a signed request can send it again.
+            // A repetition vouches for nobody: anybody who has once seen a signed request can send it again.
             self.throttle.passed(source, arrival.at);
             self.inbox.notify_one();
         }

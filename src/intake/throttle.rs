@@ -1,4 +1,4 @@
-//! How often a source may fail: whoever fails more often is dealt with before anything is read, or not at all.
+//! How often a source may fail: a source that fails more often is dealt with before anything is read, or not at all.
 //!
 //! Each source has a token bucket, kept as the time at which it will be full again (the generic cell rate algorithm):
 //! one number, and nothing that has to be refilled. Everything is in memory and bounded.

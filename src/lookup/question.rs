@@ -1,6 +1,7 @@
 //! What to ask a provider for an event that lacks something.
 
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use super::{paystack, stripe};
@@ -10,6 +11,8 @@ use crate::store::{Lack, body};
 
 /// Longest id, type or path that is taken over from an event, in bytes.
 const TEXT_BYTES_MAX: usize = 255;
+/// What stands percent-encoded in a segment of a path.
+const OUTSIDE_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 /// One request, and what its answer is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,14 +133,7 @@ pub(super) fn segment(id: &str) -> Result<String, String> {
     if id.is_empty() || id.len() > TEXT_BYTES_MAX || id.bytes().all(|b| b == b'.') {
         return Err("its id cannot be asked for".to_owned());
     }
-    let mut segment = String::with_capacity(id.len());
-    for byte in id.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => segment.push(char::from(byte)),
-            other => segment.push_str(&format!("%{other:02X}")),
-        }
-    }
-    Ok(segment)
+    Ok(utf8_percent_encode(id, OUTSIDE_SEGMENT).to_string())
 }
 
 /// Whether a text of an event can be taken over into a request or a detail as it is.

@@ -1,5 +1,5 @@
 //! Mapping: recorded events → facts → the ledger, in the order of recording, at our own pace. A mapper's bug can
-//! delay an event, never lose it: mend it, and map the event anew.
+//! delay an event, never lose it: fix the bridge, and map the event anew.
 
 mod reader;
 

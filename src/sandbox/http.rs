@@ -255,7 +255,7 @@ fn cookie_code(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A body that fails before its first byte. The server writes head and body in one go and closes the
-/// connection when a body fails, so the client gets nothing at all: `tests/faults.rs` holds it to that.
+/// connection when a body fails, so the client gets nothing at all: `src/sandbox/tests/faults.rs` holds it to that.
 struct Cut;
 
 impl MessageBody for Cut {

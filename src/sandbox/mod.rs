@@ -6,7 +6,7 @@
 //! * [`Book`]: what Refairn holds and decides, a state machine without HTTP, async or clock.
 //! * [`Business`], [`Program`], [`Agent`]: what is set up before the first call.
 //! * [`Fault`]: one kind of misbehaviour, ordered for so many calls.
-//! * [`Sandbox`]: a book, faults and a log of calls, shared between the server and whoever looks on.
+//! * [`Sandbox`]: a book, faults and a log of calls, shared between the server and its observers.
 //! * [`start`]: the HTTP server around it.
 //!
 //! The module knows nothing of the bridge, so that neither can share the other's mistakes.

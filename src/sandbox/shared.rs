@@ -1,4 +1,4 @@
-//! A book, faults and a log of calls behind one lock, shared by the server and whoever looks on.
+//! A book, faults and a log of calls behind one lock, shared by the server and its observers.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ pub(super) struct Inner {
     pub(super) log: CallLog,
 }
 
-/// What is to be done for a call.
+/// What the server does for a call.
 pub(super) enum Turn {
     /// Answer this. It is logged already.
     Reply(Reply),

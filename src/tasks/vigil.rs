@@ -17,7 +17,7 @@ const REST_MAX: Duration = Duration::from_secs(60);
 /// What ended, or goes on no longer, although the process cannot do without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
-    /// Its name.
+    /// What the log calls it.
     pub task: &'static str,
     /// What became of it.
     pub how: How,
@@ -60,7 +60,7 @@ struct State {
     steps: BTreeMap<u64, Open>,
 }
 
-/// A step under way. Its time is counted by whoever watches: while the whole process stands still, or the clock is set,
+/// A step under way. Its watcher counts its time: while the whole process stands still, or the clock is set,
 /// it does not pass.
 #[derive(Debug)]
 struct Open {
@@ -94,7 +94,7 @@ impl Pulse {
         tokio::time::sleep(crash::shortened(REST_MAX)).await;
     }
 
-    /// It does not go on. Whoever was told to stop does not say so.
+    /// It does not go on. A task that was told to stop does not say so.
     pub fn ended(&self, panicked: bool) {
         self.state().ended = Some(if panicked { How::Panicked } else { How::Ended });
     }

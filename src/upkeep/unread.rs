@@ -10,7 +10,7 @@ use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
 
 /// Looks each minute, until `stop`, whether the first event of the inbox is still the same. No clock has to be right for
-/// that: an event may have come in by a clock that was ahead, or be an old one that is to be read anew.
+/// that: an event may have come in by a clock that was ahead, or be an old one that has to be read anew.
 pub async fn look_for_unread(store: Store, clock: Clock, pulse: Pulse, stop: CancellationToken) {
     let mut before: Option<EventId> = None;
     loop {

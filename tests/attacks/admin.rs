@@ -2,7 +2,7 @@
 
 use super::target::Expected::{Refused, TurnedAway};
 use super::target::{Store, Target};
-use crate::kit::process::TOKEN;
+use crate::kit::program::TOKEN;
 use crate::kit::wire::Request;
 
 on_both! { the_api_without_its_token_and_with_odd_questions }

@@ -5,7 +5,7 @@ use refairn_bridge::domain::endpoint::ProviderKind::{self, Paystack, Stripe};
 use serde_json::{Value, json};
 
 use super::target::{Store, Target, signed};
-use crate::kit::process::TOKEN;
+use crate::kit::program::TOKEN;
 use crate::kit::samples::{Sale, charge};
 use crate::kit::wire::Request;
 

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::target::{Store, Target, secret, signature};
+use crate::kit::provider::{PROVIDER_KEY, Provider, Says};
 use crate::kit::samples::{Sale, charge};
 use crate::kit::until;
 use crate::kit::wire::Request;
-use crate::support::provider::{PROVIDER_KEY, Provider, Says};
 
 on_both! { ids_that_lead_elsewhere_and_answers_that_are_none }
 

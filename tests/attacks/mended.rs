@@ -9,7 +9,7 @@ use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
 
 use super::target::Expected::{Refused, Taken};
 use super::target::{Store, Target, signed};
-use crate::kit::process::TOKEN;
+use crate::kit::program::TOKEN;
 use crate::kit::wire::{Line, Request};
 
 on_both! {
@@ -225,7 +225,8 @@ async fn health_is_asked_with_head_and_answers_are_not_kept(store: Store) {
 
 async fn a_made_token_is_not_printed_into_a_log(store: Store) {
     let target = Target::prepared(store, &[], "");
-    let mut process = target.process.unset("BRIDGE_ADMIN_TOKEN");
+    let mut process = target.process;
+    process.unset("BRIDGE_ADMIN_TOKEN");
     process.start().await;
     let log = process.log();
     let random = log.split(|c: char| !c.is_ascii_hexdigit()).find(|word| word.len() >= 32);

@@ -6,7 +6,7 @@ use refairn_bridge::domain::endpoint::ProviderKind::{self, Paystack, Stripe};
 use serde_json::{Value, json};
 
 use super::target::{Store, Target, signed};
-use crate::kit::process::API_KEY;
+use crate::kit::program::API_KEY;
 use crate::kit::samples::{Sale, charge};
 use crate::kit::upstream::{Say, Seen, Upstream};
 

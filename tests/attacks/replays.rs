@@ -5,7 +5,7 @@ use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
 use serde_json::{Value, json};
 
 use super::target::{Store, Target, signature, signature_by, signed};
-use crate::kit::process::PAYSTACK_SECRET;
+use crate::kit::program::PAYSTACK_SECRET;
 use crate::kit::wire::Reply;
 
 on_both! { webhooks_again_and_again }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::target::Expected::{Refused, Taken};
 use super::target::{Store, Target, secret, signature, signature_by, to};
-use crate::kit::process::{PAYSTACK_SECRET, STRIPE_SECRET};
+use crate::kit::program::{PAYSTACK_SECRET, STRIPE_SECRET};
 use crate::kit::wire::Request;
 
 on_both! { signatures_that_are_none }

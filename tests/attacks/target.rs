@@ -11,11 +11,12 @@ use refairn_bridge::providers::provider;
 use refairn_bridge::sandbox::{Call, Kind};
 use serde_json::Value;
 
-use crate::kit::process::{API_KEY, PAYSTACK_SECRET, Process, STRIPE_SECRET, TOKEN};
+use crate::kit::postgres::Database;
+use crate::kit::process::Process;
+use crate::kit::program::{API_KEY, PAYSTACK_SECRET, STRIPE_SECRET, TOKEN};
 use crate::kit::samples::{Sale, charge};
 use crate::kit::until;
 use crate::kit::wire::{Line, Reply, Request};
-use crate::support::postgres::Database;
 
 /// How long a genuine sale may take from its webhook to its call, whatever was sent before it.
 const GENUINE_SALE_MAX: Duration = Duration::from_secs(2);

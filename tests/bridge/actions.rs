@@ -5,9 +5,9 @@ use std::time::Duration;
 use refairn_bridge::domain::policy::SameDayPayments;
 use serde_json::{Value, json};
 
-use super::kit::samples::{Sale, charge, refund};
-use super::kit::until;
-use super::kit::world::{Setup, World};
+use crate::kit::samples::{Sale, charge, refund};
+use crate::kit::until;
+use crate::kit::world::{Setup, World};
 
 /// Acts on a delivery; gives its new state.
 async fn act(world: &World, delivery: &Value, action: &str) -> Value {
@@ -272,7 +272,9 @@ async fn what_went_back_after_an_attempt_that_nobody_knows_of_is_a_persons_to_de
         let held = taken_back_unheard(&world, name, drop).await;
         not_now(&world, &held, &["retry"]).await;
         let released = act(&world, &held, "release").await;
-        assert_eq!((&released["state"], &released["request"]), (&json!("queued"), &held["request"]), "{released}");
+        // The call may have been made before the answer was read.
+        assert_ne!(released["state"], "held", "{released}");
+        assert_eq!(released["request"], held["request"], "{released}");
         world.drive(Duration::from_secs(60)).await;
         let told = world.detail(&held).await;
         assert_eq!((&told["state"], &told["reason"]), (&json!(state), &json!(reason)), "{told}");

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::kit::samples::Sale;
-use super::kit::upstream::{Say, Upstream};
-use super::kit::world::{Setup, World};
+use crate::kit::samples::Sale;
+use crate::kit::upstream::{Say, Upstream};
+use crate::kit::world::{Setup, World};
 
 /// Posts one sale without a code for each fault, each of its own customer.
 async fn sales(world: &World, faults: &[&str]) {

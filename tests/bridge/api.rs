@@ -6,10 +6,10 @@ use std::time::Duration;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use serde_json::{Value, json};
 
-use super::kit::log;
-use super::kit::samples::{Sale, charge};
-use super::kit::wire::{Reply, Request};
-use super::kit::world::{Setup, World};
+use crate::kit::log;
+use crate::kit::samples::{Sale, charge};
+use crate::kit::wire::{Reply, Request};
+use crate::kit::world::{Setup, World};
 
 const GETS: [&str; 6] =
     ["/api/v1/events", "/api/v1/events/1", "/api/v1/deliveries", "/api/v1/deliveries/1", "/api/v1/stats", "/metrics"];

@@ -6,10 +6,10 @@ use std::time::Duration;
 use refairn_bridge::sandbox::Kind;
 use serde_json::{Value, json};
 
-use super::kit::samples::{Sale, charge, refund};
-use super::kit::until;
-use super::kit::upstream::{Say, Upstream};
-use super::kit::world::{Setup, World};
+use crate::kit::samples::{Sale, charge, refund};
+use crate::kit::until;
+use crate::kit::upstream::{Say, Upstream};
+use crate::kit::world::{Setup, World};
 
 /// The headers of a head, without its first line; lower case.
 fn headers(head: &str) -> BTreeMap<String, String> {

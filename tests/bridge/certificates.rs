@@ -14,10 +14,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::kit::process::Process;
-use super::kit::samples::Sale;
-use super::kit::until;
-use crate::support::place::scratch;
+use crate::kit::place::scratch;
+use crate::kit::process::Process;
+use crate::kit::samples::Sale;
+use crate::kit::until;
 
 /// Makes an authority, and certificates of it: a good one, one that ran out, one of another name; and one
 /// that vouches for itself.

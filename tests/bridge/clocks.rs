@@ -10,10 +10,10 @@ use refairn_bridge::tasks::Tasks;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::kit::samples::{Sale, sample};
-use super::kit::until;
-use super::kit::upstream::{Say, Upstream};
-use super::kit::world::{Setup, World};
+use crate::kit::samples::{Sale, sample};
+use crate::kit::until;
+use crate::kit::upstream::{Say, Upstream};
+use crate::kit::world::{Setup, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
 
-use super::kit::samples::Sale;
-use super::kit::wire::{Line, Request};
-use super::kit::world::{Setup, World};
-use super::kit::{log, until};
 use super::refusals::nothing_is_kept;
+use crate::kit::samples::Sale;
+use crate::kit::wire::{Line, Request};
+use crate::kit::world::{Setup, World};
+use crate::kit::{log, until};
 
 /// A connection that was refused, or whose body was not read, is closed by then.
 const CLOSED_WITHIN: Duration = Duration::from_secs(4);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::kit::samples::corpus;
-use super::kit::world::{Setup, World};
-use super::kit::{log, until};
+use crate::kit::samples::corpus;
+use crate::kit::world::{Setup, World};
+use crate::kit::{log, until};
 
 /// Fewer bodies than this mean that the corpus was not found.
 const BODIES_MIN: usize = 300;

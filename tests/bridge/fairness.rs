@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::kit::samples::{Sale, charge};
-use super::kit::until;
-use super::kit::upstream::{Say, Upstream};
-use super::kit::world::{Setup, World};
+use crate::kit::samples::{Sale, charge};
+use crate::kit::until;
+use crate::kit::upstream::{Say, Upstream};
+use crate::kit::world::{Setup, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 const BUSY: &str = r#"{"success":false,"message":"busy"}"#;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::kit::samples::{Sale, sample};
-use super::kit::until;
-use super::kit::world::{Setup, World};
+use crate::kit::samples::{Sale, sample};
+use crate::kit::until;
+use crate::kit::world::{Setup, World};
 
 in_both! {
     a_payment_says_whom_it_credits_or_why_nobody

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::kit::samples::Sale;
-use super::kit::upstream::{Say, Upstream};
-use super::kit::world::{Setup, World};
+use crate::kit::samples::Sale;
+use crate::kit::upstream::{Say, Upstream};
+use crate::kit::world::{Setup, World};
 
 const SOON: Duration = Duration::ZERO;
 const DRIP: Duration = Duration::from_millis(20);

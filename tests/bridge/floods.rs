@@ -5,10 +5,10 @@ use std::time::Duration;
 use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
 use serde_json::{Value, json};
 
-use super::kit::log;
-use super::kit::samples::Sale;
-use super::kit::wire::{Line, Reply, Request};
-use super::kit::world::{Setup, World};
+use crate::kit::log;
+use crate::kit::samples::Sale;
+use crate::kit::wire::{Line, Reply, Request};
+use crate::kit::world::{Setup, World};
 
 const CODE: &str = "too_many_failed_signatures";
 const FROM: &str = "X-Forwarded-For";

@@ -8,9 +8,9 @@ use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use refairn_bridge::sandbox::Fault;
 
-use super::kit::process::Process;
-use super::kit::samples::Sale;
-use super::kit::until;
+use crate::kit::process::Process;
+use crate::kit::samples::Sale;
+use crate::kit::until;
 
 /// How long it is watched.
 const WATCH: Duration = Duration::from_millis(1500);

@@ -6,11 +6,11 @@ use futures_util::FutureExt;
 use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
 use serde_json::json;
 
-use super::kit::samples::{Sale, charge};
-use super::kit::wire::{Line, Reply, Request};
-use super::kit::world::{Setup, World};
-use super::kit::{log, until};
 use super::refusals::nothing_is_kept;
+use crate::kit::samples::{Sale, charge};
+use crate::kit::wire::{Line, Reply, Request};
+use crate::kit::world::{Setup, World};
+use crate::kit::{log, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_large_a_body_is_answered_413() {

@@ -12,10 +12,11 @@ use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
 use refairn_bridge::tasks::Tasks;
 
-use super::kit::process::{Process, post};
-use super::kit::samples::Sale;
-use super::kit::until;
-use super::kit::wire::{Line, Request};
+use crate::kit::process::Process;
+use crate::kit::program::post;
+use crate::kit::samples::Sale;
+use crate::kit::until;
+use crate::kit::wire::{Line, Request};
 
 /// The most it may have had, whatever came, in MiB.
 const MEMORY_MAX_MIB: u64 = 96;
@@ -36,7 +37,7 @@ async fn is_served(process: &Process, id: &str) -> Duration {
 
 fn stays_small(process: &Process, what: &str) {
     // Only Linux tells.
-    let Some(peak) = process.memory_peak_mib() else { return };
+    let Some(peak) = process.memory_peak_kib().map(|kib| kib / 1024) else { return };
     eprintln!("after {what}: {peak} MiB at the most");
     assert!(peak <= MEMORY_MAX_MIB, "{what} took it to {peak} MiB");
 }

@@ -11,11 +11,12 @@ use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use refairn_bridge::providers::provider;
 use refairn_bridge::sandbox::Fault;
 
-use super::kit::process::{Process, STRIPE_SECRET, TOKEN};
-use super::kit::samples::Sale;
-use super::kit::until;
-use super::kit::wire::Request;
-use crate::support::postgres::Database;
+use crate::kit::postgres::Database;
+use crate::kit::process::Process;
+use crate::kit::program::{STRIPE_SECRET, TOKEN};
+use crate::kit::samples::Sale;
+use crate::kit::until;
+use crate::kit::wire::Request;
 
 /// How long a first payment waits in these tests, seconds.
 const WAIT_S: u64 = 4;

@@ -6,11 +6,12 @@ use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use serde_json::json;
 
-use super::kit::log;
-use super::kit::process::{Process, TOKEN};
-use super::kit::samples::{Sale, charge};
-use super::kit::wire::Request;
-use super::kit::world::{Setup, World};
+use crate::kit::log;
+use crate::kit::process::Process;
+use crate::kit::program::TOKEN;
+use crate::kit::samples::{Sale, charge};
+use crate::kit::wire::Request;
+use crate::kit::world::{Setup, World};
 
 /// The value of a metric line; the process counts for all tests, so only names and labels of one's own can be trusted.
 fn value(metrics: &str, line: &str) -> Option<f64> {

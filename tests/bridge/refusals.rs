@@ -6,10 +6,10 @@ use refairn_bridge::domain::endpoint::ProviderKind::{self, Paystack, Stripe};
 use refairn_bridge::providers::provider;
 use serde_json::{Value, json};
 
-use super::kit::samples::{Sale, charge};
-use super::kit::wire::{Line, Reply, Request};
-use super::kit::world::{Setup, World};
-use super::kit::{log, until};
+use crate::kit::samples::{Sale, charge};
+use crate::kit::wire::{Line, Reply, Request};
+use crate::kit::world::{Setup, World};
+use crate::kit::{log, until};
 
 /// Fails unless the database holds nothing at all, and neither it nor the log holds `marker`.
 pub async fn nothing_is_kept(world: &World, marker: &str) {
@@ -200,7 +200,7 @@ async fn senders_from_elsewhere_are_refused_where_addresses_are_listed() {
         trusted_proxies = ["127.0.0.1"]
         [[endpoints]]
         provider = "paystack"
-        allowed_ips = ["52.31.139.75"]
+        allowed_ips = ["52.31.139.75", "198.51.100.0/24"]
     "#;
     let world = Setup::new().file(file).start().await;
     let marker = format!("marker-of-world-{}", world.n);
@@ -220,6 +220,7 @@ async fn senders_from_elsewhere_are_refused_where_addresses_are_listed() {
     assert_eq!(sources, ["203.0.113.9", "127.0.0.1"]);
     assert_eq!(post(&["203.0.113.9", "52.31.139.75"]).await.status, 200);
     assert_eq!(post(&["203.0.113.9, 52.31.139.75"]).await.status, 200);
+    assert_eq!(post(&["198.51.100.77"]).await.status, 200, "it is in a range of the list");
     world.idle().await;
     world.end().await;
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::kit::samples::{Sale, charge, sample};
-use super::kit::until;
-use super::kit::world::{Setup, World};
+use crate::kit::samples::{Sale, charge, sample};
+use crate::kit::until;
+use crate::kit::world::{Setup, World};
 
 async fn everything(world: &World) -> (Vec<Value>, Vec<Value>) {
     (world.all("events", "").await, world.all("deliveries", "").await)
@@ -48,7 +48,7 @@ async fn a_restart_in_the_middle_keeps_everything(new: fn() -> Setup) {
     // A repetition is recognised, and what was missing still fits.
     let again = world.signed(refairn_bridge::domain::endpoint::ProviderKind::Stripe, nameless.to_string().as_bytes());
     assert_eq!(again.send(world.addr()).await.json()["duplicate"], true);
-    let mut customer = sample("stripe/sequence/first-sale/01-customer-created.json");
+    let mut customer = sample("stripe/_sequence/first-sale/01-customer-created.json");
     customer["id"] = json!("evt_customer");
     customer["data"]["object"]["id"] = json!("cus_s4");
     customer["data"]["object"]["email"] = json!(dayo);

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use refairn_bridge::clock::after;
 use serde_json::{Value, json};
 
-use super::kit::samples::Sale;
-use super::kit::until;
-use super::kit::world::{Setup, World};
+use crate::kit::samples::Sale;
+use crate::kit::until;
+use crate::kit::world::{Setup, World};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use refairn_bridge::sandbox::{Business, Program};
 use serde_json::{Value, json};
 
-use super::kit::samples::Sale;
-use super::kit::until;
-use super::kit::world::{Setup, World, business};
+use crate::kit::refairn::business;
+use crate::kit::samples::Sale;
+use crate::kit::until;
+use crate::kit::world::{Setup, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -6,10 +6,10 @@ use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use refairn_bridge::sandbox::Fault;
 use serde_json::json;
 
-use super::kit::process::Process;
-use super::kit::samples::Sale;
-use super::kit::until;
-use super::kit::wire::Line;
+use crate::kit::process::Process;
+use crate::kit::samples::Sale;
+use crate::kit::until;
+use crate::kit::wire::Line;
 
 fn sale(id: &str) -> Vec<u8> {
     let now = refairn_bridge::clock::Clock::system().now();

@@ -11,10 +11,10 @@ use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use refairn_bridge::tasks::Tasks;
 
-use super::kit::process::Process;
-use super::kit::samples::Sale;
-use super::kit::until;
-use super::kit::wire::{Line, Request};
+use crate::kit::process::Process;
+use crate::kit::samples::Sale;
+use crate::kit::until;
+use crate::kit::wire::{Line, Request};
 
 /// Where the provider sends from, and a stranger.
 const PROVIDER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
@@ -50,14 +50,6 @@ fn long() -> Option<Duration> {
     std::env::var("STRANGERS_FLOOD_S").ok()?.parse().ok().map(Duration::from_secs)
 }
 
-async fn metric(process: &Process, name: &str) -> u64 {
-    let request =
-        Request::new("GET", "/metrics").header("Authorization", format!("Bearer {}", super::kit::process::TOKEN));
-    let text = request.send(process.addr).await.text();
-    let line = text.lines().find(|l| l.starts_with(name)).and_then(|l| l.rsplit(' ').next()?.parse().ok());
-    line.unwrap_or_default()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_senders_of_one_address_are_in_nobodys_way() {
     let (flood, answered_within) = long().map_or((FLOOD, ANSWERED_WITHIN), |long| (long, STRICTLY_WITHIN));
@@ -82,7 +74,7 @@ async fn slow_senders_of_one_address_are_in_nobodys_way() {
         answered += 1;
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let turned_away = metric(&process, "refairn_bridge_disconnected_total{reason=\"too_many_connections\"}").await;
+    let turned_away = process.metric("refairn_bridge_disconnected_total{reason=\"too_many_connections\"}").await;
     eprintln!("{answered} webhooks answered; {turned_away} connections turned away");
     assert!(turned_away > u64::from(SENDERS) / 2, "{turned_away}: a source has its share of connections, and no more");
     let minutes = usize::try_from(began.elapsed().as_secs() / 60 + 2).expect("some");
@@ -103,7 +95,7 @@ async fn what_the_server_underneath_says_of_strangers_is_not_logged() {
         assert!(line.rest().await.starts_with(b"HTTP/1.1 400 "));
     }
     until("they are counted", async || {
-        let counted = metric(&process, "refairn_bridge_disconnected_total{reason=\"malformed_request\"}").await;
+        let counted = process.metric("refairn_bridge_disconnected_total{reason=\"malformed_request\"}").await;
         (counted == 50).then_some(())
     })
     .await;

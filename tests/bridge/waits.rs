@@ -16,10 +16,10 @@ use refairn_bridge::upkeep;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::kit::samples::{Sale, sample};
-use super::kit::world::{Setup, World};
-use super::kit::{log, until};
-use crate::support::place::scratch;
+use crate::kit::place::scratch;
+use crate::kit::samples::{Sale, sample};
+use crate::kit::world::{Setup, World};
+use crate::kit::{log, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
 use serde_json::json;
 
-use super::kit::samples::{Sale, charge};
-use super::kit::wire::{Line, Request};
-use super::kit::world::{Setup, World};
+use crate::kit::samples::{Sale, charge};
+use crate::kit::wire::{Line, Request};
+use crate::kit::world::{Setup, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_is_answered_200_with_its_number() {

@@ -1,11 +1,12 @@
 //! The admin token that is made when none is set.
 
-use crate::runner::{self, Background, Dir};
+use crate::kit::command::{Background, Dir};
+use crate::kit::program::lasting_addr;
 use crate::{configuration, listener};
 
 /// A configuration without an admin token, and the address in it.
 fn without_token(dir: &Dir) -> String {
-    let addr = runner::free_addr();
+    let addr = lasting_addr().to_string();
     let mut config = configuration(&toml::Table::new());
     config.insert("server".to_owned(), toml::toml! { listen = "" }.into());
     config["server"]["listen"] = addr.clone().into();

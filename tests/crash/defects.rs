@@ -7,11 +7,11 @@ use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
 use serde_json::Value;
 
+use crate::kit::postgres::Database;
 use crate::kit::process::Process;
 use crate::kit::samples::Sale;
 use crate::kit::until;
 use crate::kit::wire::Request;
-use crate::support::postgres::Database;
 
 /// Sales that a provider reports at most while it waits for the end of the bridge.
 const SALES_MAX: usize = 100;
@@ -76,9 +76,9 @@ async fn task_ends_the_process(order: String, says: String, database: Option<&Da
     let url = database.map(Database::url);
     let variables: Vec<_> = url.as_deref().map(|url| ("DATABASE_URL", url)).into_iter().collect();
     let mut process = bridge(&variables);
-    process.spawn(&["--crash-at", &order]);
+    process.spawn("debug", &["--crash-at", &order]);
     let (mut n, mut taken) = (0, Vec::new());
-    let code = until(&format!("{order}: it ends"), async || {
+    let ended = until(&format!("{order}: it ends"), async || {
         if n < SALES_MAX {
             n += 1;
             if post(&process, n).await {
@@ -89,7 +89,7 @@ async fn task_ends_the_process(order: String, says: String, database: Option<&Da
         process.try_ended()
     })
     .await;
-    assert_eq!(code, Some(1), "{order}: {}", process.log());
+    assert_eq!(ended.code(), Some(1), "{order}: {}", process.log());
     let words = last_words(&process);
     assert!(words.contains(&says), "{order}: {words}");
     if let Some(database) = database {
@@ -148,7 +148,7 @@ async fn a_task_that_fails_ends_a_replica_too() {
 /// What does not end the process: it is told to do something at a point, and takes sales as before.
 async fn goes_on(order: &str, variables: &[(&'static str, &str)]) -> Process {
     let mut process = bridge(variables);
-    process.spawn(&["--crash-at", order]);
+    process.spawn("debug", &["--crash-at", order]);
     process.ready().await;
     for n in 0..5 {
         // Whoever is answered 503 sends it again.
@@ -181,7 +181,7 @@ async fn a_request_or_a_write_that_panics_is_made_up_for_by_the_next() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_panics_is_answered_and_its_sender_comes_again() {
     let mut process = bridge(&[]);
-    process.spawn(&["--crash-at", "verified:1:panic"]);
+    process.spawn("debug", &["--crash-at", "verified:1:panic"]);
     process.ready().await;
     let body = sale(0).to_string();
     let reply = process.signed(Stripe, body.as_bytes()).send(process.addr).await;
@@ -230,7 +230,7 @@ async fn a_call_over_which_the_bridge_panics_is_for_a_person_to_see_and_retry() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_up_over_which_the_bridge_panics_keeps_no_other_waiting() {
     let mut process = bridge(&[]);
-    process.spawn(&["--crash-at", "asking:1:panic"]);
+    process.spawn("debug", &["--crash-at", "asking:1:panic"]);
     process.ready().await;
     for n in 0..2 {
         let mut nameless = sale(n);

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::kit::postgres::Server;
 use crate::proxy::Proxy;
-use crate::server::Server;
 
 /// The store of a run.
 pub(crate) enum Ground {
@@ -21,7 +21,7 @@ impl Ground {
 
     /// A server of its own, behind a proxy.
     pub(crate) async fn postgres() -> Self {
-        let server = tokio::task::block_in_place(Server::start);
+        let server = tokio::task::block_in_place(Server::own);
         let proxy = Proxy::start(server.socket()).await;
         Self::Postgres(server, proxy)
     }
@@ -29,7 +29,7 @@ impl Ground {
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Sqlite(path) => format!("sqlite://{}", path.display()),
-            Self::Postgres(_, proxy) => Server::url_at(proxy.addr),
+            Self::Postgres(_, proxy) => format!("postgres://postgres@{}/postgres", proxy.addr),
         }
     }
 
@@ -56,7 +56,9 @@ impl Ground {
                 db.busy_timeout(std::time::Duration::from_secs(10)).expect("patient");
                 db.execute_batch(sql).expect("done");
             }
-            Self::Postgres(server, _) => server.run(sql),
+            Self::Postgres(server, _) => {
+                server.run("postgres", &[sql]);
+            }
         }
     }
 

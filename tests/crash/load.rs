@@ -11,7 +11,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use refairn_bridge::tasks::Tasks;
 
-use crate::kit::process::post;
+use crate::kit::program::post;
 use crate::kit::samples::corpus;
 use crate::stories::{self, Story, Webhook};
 

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 
-use crate::fleet::lasting_addr;
+use crate::kit::program::lasting_addr;
 
 /// Between two attempts to have the port again.
 const REST: Duration = Duration::from_millis(5);

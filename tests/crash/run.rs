@@ -11,8 +11,8 @@ use refairn_bridge::tasks::Tasks;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::fleet::{Fleet, get};
-use crate::kit::process::post;
+use crate::fleet::Fleet;
+use crate::kit::program::{get, post};
 use crate::kit::samples::Sale;
 use crate::load::Providers;
 use crate::oracle::{Verdict, has_paid, is_for_later};

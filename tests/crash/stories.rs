@@ -113,7 +113,7 @@ impl Author {
     }
 
     fn customer_created(&self) -> Value {
-        let mut event = sample("stripe/sequence/first-sale/01-customer-created.json");
+        let mut event = sample("stripe/_sequence/first-sale/01-customer-created.json");
         event["id"] = json!(format!("evt_c{}_created", self.n));
         event["created"] = json!(self.at(0).as_second() - 60);
         let customer = &mut event["data"]["object"];
@@ -127,7 +127,7 @@ impl Author {
         let code = if self.n.is_multiple_of(4) { "ADA10" } else { "BAYO15" };
         self.story.code = Some(code);
         let sale = Sale::new(&format!("c{}p0", self.n), &self.story.email, self.at(0));
-        let mut began = sample("stripe/sequence/first-sale/03-subscription-created.json");
+        let mut began = sample("stripe/_sequence/first-sale/03-subscription-created.json");
         began["id"] = json!(format!("evt_c{}_began", self.n));
         began["created"] = json!(self.at(0).as_second());
         began["data"]["object"]["id"] = json!(format!("sub_c{}p0", self.n));

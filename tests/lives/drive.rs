@@ -16,9 +16,10 @@ use refairn_bridge::store::views::EventView;
 
 use crate::chance::{Chance, digest};
 use crate::events::{self, Event, price_id};
+use crate::kit::pipeline::{MadeCall, Pipeline, Weather};
+use crate::kit::place::Place;
+use crate::kit::rules::{default_rules, endpoint};
 use crate::life::{BEGIN, DAY, Endpoint, HOUR, LIFE_MAX, Life, Price};
-use crate::support::place::Place;
-use crate::support::{MadeCall, Weather, World, default_rules, endpoint};
 use crate::truth::Arrivals;
 
 /// Lives that share a world.
@@ -110,7 +111,7 @@ impl Batch {
         run.gather().await
     }
 
-    fn open(&self, at: Timestamp) -> World {
+    fn open(&self, at: Timestamp) -> Pipeline {
         let policy = self.policy();
         let endpoints = (0..).zip(Endpoint::ALL).map(|(rank, known)| {
             let mut rules = default_rules();
@@ -127,7 +128,7 @@ impl Batch {
             rules.time_zone = policy.time_zone.clone();
             configured::Endpoint { name: known.name().into(), ..endpoint(known.provider(), rules) }
         });
-        World::new(Place::file(), endpoints.collect(), policy.clone(), at)
+        Pipeline::new(Place::file(), endpoints.collect(), policy.clone(), at)
     }
 
     fn all(&self) -> impl Iterator<Item = Arrival> {
@@ -216,7 +217,7 @@ struct Tick {
 
 struct Run<'a> {
     batch: &'a Batch,
-    world: World,
+    world: Pipeline,
     ids: BTreeMap<EventId, (usize, usize)>,
     seen: Vec<Seen>,
 }

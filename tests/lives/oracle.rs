@@ -17,8 +17,8 @@ use rust_decimal::Decimal;
 
 use crate::drive::Seen;
 use crate::events::{Event, NAME, TYPED_NAME};
+use crate::kit::pipeline::{MadeCall, Moment, Weather};
 use crate::life::{DAY, Life};
-use crate::support::{MadeCall, Moment, Weather};
 use crate::truth::{self, Code, Payment, Terms, Truth};
 
 /// Everything that is wrong with what came of a life.

@@ -3,8 +3,8 @@
 use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::Mode;
 
+use crate::kit::rules::BUSINESS;
 use crate::life::Price;
-use crate::support::BUSINESS;
 
 /// The person as one customer of one account of a provider.
 #[derive(Debug, Clone)]

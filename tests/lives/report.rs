@@ -8,9 +8,9 @@ use refairn_bridge::domain::reason::Reason;
 
 use crate::drive::{Batch, Seen, Way};
 use crate::events::{Event, describe};
+use crate::kit::pipeline::Moment;
 use crate::life::Life;
 use crate::oracle;
-use crate::support::Moment;
 
 /// What is wrong with one life, in each of the three ways; nothing when all is well.
 pub(crate) fn verdicts(life: &Life, events: &[Event], batch: &Batch, runs: [&Seen; 3]) -> Vec<String> {

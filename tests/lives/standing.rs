@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::terms::product;
 use super::{Knowing, Payment};
 use crate::events::paid_at;
+use crate::kit::pipeline::Moment;
 use crate::life::{Act, Endpoint, Life, Lines, Payer, Price, What, Word};
 use crate::paystack::says_when;
-use crate::support::Moment;
 
 /// A subscription while its acts are read.
 struct Standing {

@@ -4,7 +4,7 @@ use refairn_bridge::domain::delivery::DeliveryState;
 use refairn_bridge::domain::event::Mode;
 
 use super::Judge;
-use crate::support::Moment;
+use crate::kit::pipeline::Moment;
 use crate::truth::Payment;
 
 /// How long a status waits after its day: a payment of the last second of a day is heard a while later.

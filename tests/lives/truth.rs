@@ -15,8 +15,8 @@ use refairn_bridge::domain::event::Mode;
 use rust_decimal::Decimal;
 
 use crate::events::{Event, paid_at, takes_back};
+use crate::kit::pipeline::Moment;
 use crate::life::{Act, Endpoint, Fate, Life, Lines, Paid, What, Why, Word};
-use crate::support::Moment;
 pub(crate) use terms::Terms;
 use terms::{reporting, standard};
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{Bridge, Data, customer, event, eventually, invoice, thin};
-use crate::support::provider::{Asked, PROVIDER_KEY, Says, error};
+use crate::bridge::{Bridge, Data, customer, event, eventually, invoice, thin};
+use crate::kit::provider::{Asked, PROVIDER_KEY, Says, error};
 
 on_both! {
     the_lines_that_an_event_leaves_out_are_asked_for_page_by_page

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::kit::{Bridge, Data, event, invoice, start_time};
-use crate::support::provider::{Asked, PROVIDER_KEY, Says, error};
+use crate::bridge::{Bridge, Data, event, invoice, start_time};
+use crate::kit::provider::{Asked, PROVIDER_KEY, Says, error};
 
 on_both! {
     a_session_that_is_found_brings_its_code_and_ends_the_wait
@@ -184,7 +184,7 @@ async fn a_key_that_may_not_read_sessions_leaves_the_payment_waiting() {
     bridge.stripe(&late("invoice.paid", first_invoice(20))).await;
     bridge.until_asked(BY_SUBSCRIPTION, 1).await;
     bridge.provider.says("/v1/invoices/in_9", [Says::Object(invoice("in_9", "cus_9", Some("john@example.org")))]);
-    let thin = crate::kit::thin("evt_9", "v1.invoice.paid", "invoice", "in_9", "/v1/invoices/in_9");
+    let thin = crate::bridge::thin("evt_9", "v1.invoice.paid", "invoice", "in_9", "/v1/invoices/in_9");
     bridge.stripe(&thin).await;
     assert_eq!(bridge.calls(1).await[0]["customerEmail"], json!("john@example.org"));
     bridge.wait(60 * 21);

@@ -36,7 +36,7 @@ fn case(folder: &str, files: &[&str]) -> Vec<Breach> {
     let mut bodies: Vec<&str> =
         files.iter().copied().filter(|file| !["case.toml", "expected.json"].contains(file)).collect();
     bodies.sort_unstable();
-    if *topic == "sequence" {
+    if *topic == "_sequence" {
         let numbered =
             (1..).zip(&bodies).all(|(n, body)| body.starts_with(&format!("{n:02}-")) && body.ends_with(".json"));
         if bodies.len() < 2 || !numbered {
@@ -48,10 +48,40 @@ fn case(folder: &str, files: &[&str]) -> Vec<Breach> {
     found
 }
 
+/// Where the form of a case's bodies may come from, as the README of the fixtures explains it.
+const ORIGINS: &[&str] = &["documented", "recorded-shape", "derived"];
+
+/// Cases that do not say where the form of their bodies comes from, and origins that the README does not explain.
+pub(crate) fn origins(path: &str, text: &str) -> Vec<Breach> {
+    let says = |origin: &&&str| match path.strip_prefix(ROOT) {
+        Some("README.md") => text.contains(&format!("`{origin}`")),
+        _ => text.lines().any(|line| line == format!("origin = \"{origin}\"")),
+    };
+    let (wanted, what) = match path.strip_prefix(ROOT) {
+        Some("README.md") => (ORIGINS.len(), "an origin is not explained"),
+        Some(case) if case.ends_with("/case.toml") => (1, "no origin"),
+        Some(_) | None => return Vec::new(),
+    };
+    let instead = format!("say what the form of a body comes from: {}", ORIGINS.join(", "));
+    let found = ORIGINS.iter().filter(says).count();
+    if found == wanted { Vec::new() } else { vec![Breach::new(path, 0, what, instead)] }
+}
+
 /// Git must hand the bodies on byte for byte: a changed newline is a changed signature.
 pub(crate) fn protected(gitattributes: &str) -> Vec<Breach> {
     let kept = gitattributes.lines().any(|line| line.split_whitespace().eq(["tests/fixtures/**", "-text"]));
     if kept { Vec::new() } else { vec![Breach::new(".gitattributes", 0, "fixtures", "add `tests/fixtures/** -text`")] }
+}
+
+#[test]
+fn a_fixture_of_unknown_origin_is_found() {
+    let check = |file: &str, text: &str, lines: &[usize]| on_lines(&origins(&format!("{ROOT}{file}"), text), lines);
+    check("stripe/a/one/case.toml", "about = \"x\"\norigin = \"derived\"\n", &[]);
+    check("stripe/a/one/case.toml", "about = \"x\"\n", &[0]);
+    check("stripe/a/one/case.toml", "origin = \"somewhere\"\n", &[0]);
+    check("stripe/a/one/body.json", "{}", &[]);
+    check("README.md", "`documented`, `recorded-shape`, `derived`", &[]);
+    check("README.md", "`documented`, `derived`", &[0]);
 }
 
 #[test]
@@ -72,7 +102,7 @@ fn a_fixture_that_lacks_something_is_found() {
     check(&["stripe/a/body.json"], &[0]);
     let sequence = |bodies: &[&str], lines: &[usize]| {
         let files = bodies.iter().chain(&["case.toml", "expected.json"]);
-        let files: Vec<String> = files.map(|file| format!("stripe/sequence/one/{file}")).collect();
+        let files: Vec<String> = files.map(|file| format!("stripe/_sequence/one/{file}")).collect();
         check(&files.iter().map(String::as_str).collect::<Vec<_>>(), lines);
     };
     sequence(&["01-a.json", "02-b.json"], &[]);

@@ -3,6 +3,7 @@
 //! checker that has gone blind fails too.
 
 mod breach;
+mod comments;
 mod docs;
 mod fixtures;
 mod limits;
@@ -61,6 +62,11 @@ fn every_limit_stands_in_the_table_as_the_code_has_it() {
 }
 
 #[test]
+fn comments_are_plain() {
+    in_every_text(comments::wording);
+}
+
+#[test]
 fn nothing_is_left_undone_or_skipped() {
     in_every_source(shape::unfinished);
 }
@@ -111,6 +117,11 @@ fn what_people_run_has_no_features_of_tests() {
 #[test]
 fn every_fixture_is_whole() {
     none(fixtures::whole(&tree::paths()));
+}
+
+#[test]
+fn every_fixture_says_where_its_form_comes_from() {
+    in_every_text(fixtures::origins);
 }
 
 #[test]

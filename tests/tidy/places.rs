@@ -23,7 +23,7 @@ const RULES: &[Rule] = &[
         names: &["reqwest"],
         // Calls and look-ups share what is in `outgoing`; commands call a bridge, and have a plain client of their own.
         only_in: &["src/outgoing.rs", "src/refairn/client.rs", "src/lookup/client.rs", "src/cli/poster.rs"],
-        instead: "call refairn::client, lookup::client, or in a command cli::http: they limit every wait and every answer",
+        instead: "call refairn::client, lookup::client, or in a command cli::poster: they limit every wait and every answer",
         in_tests: false,
     },
     Rule {
@@ -34,8 +34,8 @@ const RULES: &[Rule] = &[
     },
     Rule {
         names: &["std::env"],
-        // The arguments come in at main.rs; the demo asks where temporary folders are.
-        only_in: &["src/config/load.rs", "src/main.rs", "src/cli/demo/folder.rs"],
+        // The arguments come in at main.rs.
+        only_in: &["src/config/load.rs", "src/main.rs"],
         instead: "make it a setting or an argument of the command",
         in_tests: false,
     },

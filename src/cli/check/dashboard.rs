@@ -20,7 +20,7 @@ const PAYMENT_INTENT_SUCCEEDED: &str = "payment_intent.succeeded";
 pub(super) struct Dashboard {
     endpoint: String,
     provider: ProviderKind,
-    /// Where webhooks are to be sent.
+    /// The address for webhooks.
     url: String,
     /// The events to tick; none when the provider sends all.
     events: Vec<&'static str>,

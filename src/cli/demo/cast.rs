@@ -51,7 +51,7 @@ impl Person {
         format!("{} {}", self.first, self.last)
     }
 
-    /// The code of whoever sent them.
+    /// The code of the agent who sent them.
     pub(super) fn code(&self) -> Option<&'static str> {
         self.agent.map(|agent| agent.code)
     }

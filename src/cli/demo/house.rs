@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use tempfile::TempDir;
 
 use super::calendar;
 use super::cast::{DEMO, PLUS, PRICE_PLUS, TEST};
-use super::folder::Folder;
 use crate::app::App;
 use crate::cli::output;
 use crate::clock::Clock;
@@ -59,7 +59,19 @@ pub(super) struct House {
     app: App,
     tasks: Tasks,
     // Fields are dropped in this order: the folder goes last.
-    _folder: Folder,
+    _folder: TempDir,
+}
+
+/// A new folder that nobody else can read, in the system's place for temporary files. It goes with all it holds when this
+/// is dropped.
+///
+/// # Errors
+/// The system's folder for temporary files cannot be written.
+fn folder() -> anyhow::Result<TempDir> {
+    let mut folder = tempfile::Builder::new();
+    #[cfg(unix)]
+    folder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    folder.prefix("refairn-bridge-demo-").tempdir().context("cannot make a temporary folder")
 }
 
 impl House {
@@ -68,7 +80,7 @@ impl House {
     /// # Errors
     /// There is no free port, or no place for a temporary database.
     pub(super) async fn open(clock: &Clock) -> anyhow::Result<Self> {
-        let (folder, tasks, secrets) = (Folder::make()?, Tasks::new(), Secrets::make_up()?);
+        let (folder, tasks, secrets) = (folder()?, Tasks::new(), Secrets::make_up()?);
         let sandbox = Sandbox::new(Book::new().with(Business::demo()));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
         let sandbox_addr = listener.local_addr()?;
@@ -120,7 +132,7 @@ impl House {
 }
 
 /// What `serve` would be given by its environment; no file is read.
-fn configuration(sandbox: SocketAddr, secrets: &Secrets, folder: &Folder) -> anyhow::Result<Config> {
+fn configuration(sandbox: SocketAddr, secrets: &Secrets, folder: &TempDir) -> anyhow::Result<Config> {
     let environment = [
         ("BRIDGE_LISTEN", "127.0.0.1:0".to_owned()),
         ("BRIDGE_ADMIN_TOKEN", secrets.admin_token.expose().to_owned()),
@@ -149,9 +161,18 @@ fn configuration(sandbox: SocketAddr, secrets: &Secrets, folder: &Folder) -> any
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
+    #[test]
+    fn its_folder_is_new_each_time_and_nobody_else_can_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let (one, other) = (folder().unwrap(), folder().unwrap());
+        assert_ne!(one.path(), other.path());
+        assert_eq!(std::fs::metadata(one.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
     #[test]
     fn the_configuration_has_no_mistake() {
-        let folder = Folder::make().unwrap();
+        let folder = folder().unwrap();
         let secrets = Secrets::make_up().unwrap();
         let config = configuration(([127, 0, 0, 1], 9).into(), &secrets, &folder).unwrap();
         assert_eq!(config.endpoints.len(), 2);

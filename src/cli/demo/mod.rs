@@ -6,7 +6,6 @@
 
 mod calendar;
 mod cast;
-mod folder;
 mod house;
 mod paystack;
 mod plot;

@@ -17,7 +17,7 @@ pub(super) struct Story {
     pub(super) steps: Vec<Step>,
     /// Every sale the providers report in it, however often they do.
     pub(super) sales: Vec<Sale>,
-    /// What Refairn is to believe in the end.
+    /// What Refairn should believe in the end.
     pub(super) standings: Vec<Standing>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Webhook {
     pub(super) expected: Received,
 }
 
-/// What is to become of a webhook at the door.
+/// What should become of a webhook at the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Received {
     /// It is new.
@@ -150,7 +150,7 @@ impl Pen {
         self.deed(Deed::Send(Webhook { provider, body, expected: Received::Refused }));
     }
 
-    /// A sale was paid at `at`, of which Refairn is to be told.
+    /// A sale was paid at `at`, which Refairn has to be told of.
     pub(super) fn sale(&mut self, person: &'static Person, product: &'static Product, cash: Cash, at: Timestamp) {
         self.sale_ending(person, product, cash, at, Fate::Told);
     }

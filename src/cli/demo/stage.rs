@@ -135,7 +135,7 @@ enum Span {
     ToTheEnd,
 }
 
-/// Waits until every event is read and every call made that is to be made today.
+/// Waits until every event is read and every call made that is due today.
 async fn settle(house: &House, span: Span, show: impl Fn(usize)) -> anyhow::Result<()> {
     let give_up_at = after(house.clock.now(), SETTLE_WAIT_MAX);
     loop {

@@ -156,7 +156,7 @@ fn given<'a>(filters: &[(&'a str, &'a Option<String>)]) -> Vec<(&'a str, &'a str
     filters.iter().filter_map(|(name, value)| value.as_deref().map(|value| (*name, value))).collect()
 }
 
-/// What `next` says, for whoever wants to read on.
+/// What `next` says, for a person who wants to read on.
 fn read_on(page: &Value) {
     if let Some(next) = page.get("next").and_then(Value::as_str) {
         output::talk(&format!("there is more: --after {}", output::line(next)));

@@ -132,7 +132,7 @@ fn secret(kind: ProviderKind, given: Option<&str>) -> anyhow::Result<Secret> {
     }
 }
 
-/// What is to be sent, and how.
+/// What to send, and how.
 struct Job {
     kind: ProviderKind,
     secret: Secret,

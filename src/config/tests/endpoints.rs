@@ -47,7 +47,7 @@ fn a_variable_fills_the_one_endpoint_without_secrets() {
 fn every_rule_is_read() {
     let config = Setup::least()
         .toml(&format!(
-            "{}{PAYSTACK}commission_base = \"net_of_fees\"\nallowed_ips = [\"192.0.2.1\", \"2001:db8::1\"]\n",
+            "{}{PAYSTACK}commission_base = \"net_of_fees\"\nallowed_ips = [\"192.0.2.0/24\", \"2001:db8::1\"]\n",
             concat!(
                 "[[endpoints]]\nprovider = \"stripe\"\nname = \"shop-1_a\"\nproduct_id = \"prod_own\"\n",
                 "test_product_id = \"prod_test\"\nunmapped = \"ignore\"\ncommission_base = \"excluding_tax\"\n",
@@ -117,7 +117,7 @@ fn every_key_of_an_endpoint_has_its_form() {
         "no place",
         "metadata.KEY",
     );
-    check(&stripe("allowed_ips = [\"10.0.0.0/8\"]"), "endpoints[#1].allowed_ips[#1]", "no address", "ranges");
+    check(&stripe("allowed_ips = [\"10.0.0.0/33\"]"), "endpoints[#1].allowed_ips[#1]", "neither an address", "ranges");
     check(&stripe("api_key = \"whsec_a\""), "endpoints[#1].api_key", "another kind", "restricted");
     check(
         &stripe("signature_tolerance_s = 9"),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-#[path = "../../../tests/support/postgres.rs"]
+#[path = "../../../tests/kit/postgres.rs"]
 mod postgres;
 
 pub(super) use postgres::Database;

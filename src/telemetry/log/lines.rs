@@ -23,7 +23,7 @@ pub(super) struct Lines(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Something is to be written.
+    /// There is something to write.
     filled: Condvar,
     /// All was written.
     emptied: Condvar,

@@ -1,4 +1,4 @@
-//! Where the log goes: standard error, as text at a terminal and as JSON lines elsewhere. Whoever logs neither waits nor
+//! Where the log goes: standard error, as text at a terminal and as JSON lines elsewhere. A caller neither waits nor
 //! fails, whatever becomes of standard error: a full disk, a closed pipe, a pipe that nobody reads.
 
 mod lines;

@@ -1,0 +1,83 @@
+//! What the measurements of the whole program are made of: the real program on a real disk, and numbers in order.
+
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::kit::program::Program;
+
+/// The program, and its folder on a real disk: what is measured includes its syncs.
+pub struct Bridge {
+    program: Program,
+    folder: tempfile::TempDir,
+}
+
+impl Bridge {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        Self { program: Program::new(folder.path(), "log", &[]), folder }
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("bridge.db")
+    }
+
+    /// Starts the program as people run it, and waits until it listens.
+    pub async fn start(&mut self, refairn: &str) {
+        self.program.set("REFAIRN_BASE_URL", refairn);
+        self.program.start_at("info").await;
+    }
+
+    /// The most memory it has had so far, MiB.
+    pub fn memory_mib(&self) -> f64 {
+        self.program.memory_peak_kib().expect("Linux") as f64 / 1024.0
+    }
+
+    /// Ends it as a service manager does, and waits until it has finished what was on its way.
+    pub async fn stop(&mut self) {
+        self.program.signal("TERM");
+        self.program.ended().await;
+    }
+}
+
+impl Deref for Bridge {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
+    }
+}
+
+impl DerefMut for Bridge {
+    fn deref_mut(&mut self) -> &mut Program {
+        &mut self.program
+    }
+}
+
+/// A customer's sale through Stripe, each its own.
+pub fn sale(n: usize, now: jiff::Timestamp) -> Vec<u8> {
+    let corpus = include_str!("../../tests/fixtures/stripe/invoice.paid/renewal-clover/body.json");
+    let mut event: Value = serde_json::from_str(corpus).expect("JSON");
+    event["id"] = json!(format!("evt_{n}"));
+    event["created"] = json!(now.as_second());
+    let invoice = &mut event["data"]["object"];
+    invoice["id"] = json!(format!("in_{n}"));
+    invoice["customer"] = json!(format!("cus_{n}"));
+    invoice["customer_email"] = json!(format!("customer-{n}@example.com"));
+    invoice["status_transitions"]["paid_at"] = json!(now.as_second());
+    invoice["parent"]["subscription_details"]["subscription"] = json!(format!("sub_{n}"));
+    event.to_string().into_bytes()
+}
+
+/// The time that so many per cent stay below.
+pub fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort_unstable();
+    let last = times.len().saturating_sub(1);
+    times.get((times.len() * percent / 100).min(last)).copied().unwrap_or_default()
+}
+
+pub fn milliseconds(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+}

@@ -1,0 +1,179 @@
+//! An operator at the command line: the real binary asks a running bridge, whose Refairn is the real sandbox.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::kit::command::{Background, Dir, Done, finish};
+use crate::kit::program::lasting_addr;
+use crate::kit::rules::fixtures;
+
+const TOKEN: &str = "a-token-that-is-long-enough-for-tests";
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// A sandbox, a bridge, and the environment that both share.
+struct Installation {
+    dir: Dir,
+    variables: Vec<(&'static str, String)>,
+    bridge: Background,
+    _sandbox: Background,
+}
+
+impl Installation {
+    fn open() -> Self {
+        let dir = Dir::new();
+        let sandbox = Background::start(dir.command(&["sandbox", "--listen", "127.0.0.1:0"]), "listening on http://");
+        let variables = vec![
+            ("REFAIRN_BASE_URL", format!("http://{}", sandbox.addr)),
+            ("REFAIRN_API_KEY", "sk_sandbox_demo".to_owned()),
+            ("REFAIRN_BUSINESS_ID", "biz_demo".to_owned()),
+            ("REFAIRN_PRODUCT_ID", "prod_demo".to_owned()),
+            ("STRIPE_WEBHOOK_SECRET", "whsec_test".to_owned()),
+            ("BRIDGE_LISTEN", lasting_addr().to_string()),
+            ("BRIDGE_ADMIN_TOKEN", TOKEN.to_owned()),
+        ];
+        let serve = with(dir.command(&["serve"]), &variables);
+        let bridge = Background::start(serve, "listening on http://");
+        Self { dir, variables, bridge, _sandbox: sandbox }
+    }
+
+    fn run(&self, args: &[&str]) -> Done {
+        finish(with(self.dir.command(args), &self.variables))
+    }
+
+    fn send(&self, file: &str) {
+        let path = fixtures().join(file);
+        let to = format!("http://{}", self.bridge.addr);
+        self.run(&["send", "stripe", path.to_str().unwrap(), "--to", &to]).succeeds();
+    }
+
+    /// Waits until the command's output holds `sign`.
+    #[track_caller]
+    fn until(&self, args: &[&str], sign: &str) -> String {
+        let end = Instant::now() + WAIT_MAX;
+        loop {
+            let done = self.run(args).succeeds();
+            if done.stdout.contains(sign) {
+                return done.stdout;
+            }
+            assert!(Instant::now() < end, "no {sign:?} in:\n{}", done.stdout);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn with(mut command: Command, variables: &[(&'static str, String)]) -> Command {
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+#[test]
+fn an_operator_sees_why_a_payment_is_held_and_lets_it_go() {
+    let installed = Installation::open();
+    let two = "stripe/_sequence/two-payments-one-day-held";
+    installed.send(&format!("{two}/01-checkout-session-completed-morning.json"));
+    installed.send(&format!("{two}/02-checkout-session-completed-evening.json"));
+    let listed = installed.until(&["deliveries", "list", "--attention"], "same_day_payment");
+    let id = listed.split_whitespace().next().unwrap().to_owned();
+
+    let shown = installed.run(&["deliveries", "show", &id]).succeeds().stdout;
+    assert!(shown.contains("Release it to send it dated on the next free day"), "{shown}");
+    let event = shown.lines().find_map(|l| l.strip_prefix("because of")).unwrap().trim().to_owned();
+    let shown = installed.run(&["events", "show", &event]).succeeds().stdout;
+    assert!(shown.contains("held: same_day_payment") && shown.contains("reports"), "{shown}");
+
+    let refused = installed.run(&["deliveries", "retry", &id]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("cannot be retried"), "{}", refused.stderr);
+    installed.run(&["deliveries", "release", "--state", "held"]).succeeds();
+    installed.until(&["deliveries", "list", "--state", "delivered"], &id);
+    installed.run(&["events", "remap", "--type", "checkout.session.completed"]).succeeds();
+    installed.until(&["events", "list", "--state", "mapped"], &event);
+    let json = installed.run(&["deliveries", "list", "--json"]).succeeds().stdout;
+    let page: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let delivered = page["deliveries"].as_array().unwrap().iter().filter(|d| d["state"] == "delivered").count();
+    assert_eq!(delivered, 2, "nothing was sent again: {json}");
+    installed.bridge.ends_well_on("TERM");
+}
+
+#[test]
+fn an_operator_sees_why_a_payment_credited_nobody() {
+    let installed = Installation::open();
+    installed.send("stripe/invoice.paid/renewal-clover/body.json");
+    let listed = installed.until(&["deliveries", "list", "--fate", "credited_nobody"], "credited_nobody");
+    assert!(listed.lines().all(|line| line.chars().count() <= 80), "{listed}");
+    let id = listed.split_whitespace().next().unwrap().to_owned();
+    let shown = installed.run(&["deliveries", "show", &id]).succeeds().stdout;
+    let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("Nobody is credited: no referral code is known for this customer."), "{shown}");
+    assert!(words.contains("In events to endpoint stripe it is looked for in metadata.refairn_code,"), "{shown}");
+    assert!(words.contains("provider's id in_"), "{shown}");
+    installed.bridge.ends_well_on("TERM");
+}
+
+#[test]
+fn events_that_need_attention_are_listed_by_reason_and_endpoint() {
+    let installed = Installation::open();
+    let thin = "stripe/v1.invoice.paid/thin/body.json";
+    installed.send(thin);
+    installed.until(&["events", "list", "--state", "unmappable"], "thin_event");
+    let groups = installed.run(&["events", "list", "--attention"]).succeeds().stdout;
+    let words = groups.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.starts_with("thin_event stripe 1 A thin event: it only points at an object"), "{groups}");
+    let events = installed.run(&["events", "list", "--attention", "--endpoint", "stripe"]).succeeds().stdout;
+    assert!(events.starts_with("evt_1") && events.contains("unmappable: thin_event"), "{events}");
+    let json = installed.run(&["events", "list", "--attention", "--json"]).succeeds().stdout;
+    let page: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(page["events"][0]["needs_attention"], true, "{json}");
+    installed.bridge.ends_well_on("TERM");
+}
+
+#[test]
+fn what_an_update_reads_otherwise_is_shown_first() {
+    let installed = Installation::open();
+    installed.send("stripe/_sequence/first-sale");
+    installed.until(&["deliveries", "list", "--state", "delivered"], "49 USD");
+    let read_by = |reading: u32| {
+        // As a version with another reading would have left it.
+        let db = rusqlite::Connection::open(installed.dir.path().join("data/refairn-bridge.db")).unwrap();
+        db.busy_timeout(WAIT_MAX).unwrap();
+        let sql =
+            "UPDATE events SET reading = ?1, state = 'ignored', reason = 'unknown_type' WHERE type = 'invoice.paid'";
+        assert_eq!(db.execute(sql, [reading]).unwrap(), 1);
+        db.execute("DELETE FROM facts WHERE event_id IN (SELECT id FROM events WHERE type = 'invoice.paid')", [])
+            .unwrap();
+    };
+    let none = installed.run(&["events", "remap", "--changed"]).succeeds();
+    assert!(none.stderr.contains("of 0 events"), "{}", none.stderr);
+    read_by(1);
+    let shown = installed.run(&["events", "remap", "--changed", "--dry-run"]).succeeds();
+    assert!(shown.stdout.contains("ignored: unknown_type") && shown.stdout.contains("->"), "{}", shown.stdout);
+    assert!(shown.stderr.contains("1 are read otherwise today"), "{}", shown.stderr);
+    assert_eq!(installed.run(&["events", "remap", "--changed"]).code, Some(1), "not without --yes");
+    installed.run(&["events", "list", "--state", "ignored"]).succeeds().stdout.find("unknown_type").unwrap();
+    installed.run(&["events", "remap", "--changed", "--yes"]).succeeds();
+    installed.until(&["events", "remap", "--changed", "--json"], "\"events\": []");
+    installed.bridge.ends_well_on("TERM");
+}
+
+#[test]
+fn what_cannot_be_asked_says_why() {
+    let installed = Installation::open();
+    let check = |args: &[&str], code: i32, sign: &str| {
+        let done = installed.run(args);
+        assert_eq!(done.code, Some(code), "{args:?}: {}", done.stderr);
+        assert!(done.stderr.contains(sign), "{args:?}: {}", done.stderr);
+    };
+    check(&["events", "show", "evt_999"], 1, "there is no event evt_999");
+    check(&["events", "list", "--state", "sunny"], 1, "state has a value that is not known");
+    check(&["deliveries", "release"], 2, "give ids, or a filter");
+    check(&["deliveries", "release", "dlv_1", "--state", "held"], 2, "give one of them");
+    check(&["events", "list", "--url", &format!("http://{}", lasting_addr())], 1, "no bridge answers");
+    let without_token: Vec<_> =
+        installed.variables.iter().filter(|(n, _)| *n != "BRIDGE_ADMIN_TOKEN").cloned().collect();
+    let done = finish(with(installed.dir.command(&["events", "list"]), &without_token));
+    assert!(done.code == Some(1) && done.stderr.contains("set BRIDGE_ADMIN_TOKEN"), "{}", done.stderr);
+    let mut wrong_token = without_token;
+    wrong_token.push(("BRIDGE_ADMIN_TOKEN", "another-token-that-is-long-enough".to_owned()));
+    let done = finish(with(installed.dir.command(&["events", "list"]), &wrong_token));
+    assert!(done.code == Some(1) && done.stderr.contains("401 unauthorized"), "{}", done.stderr);
+}

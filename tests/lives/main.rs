@@ -1,0 +1,127 @@
+//! Customers' lives, thousands of them: whatever the order in which a life's events come, and however often, Refairn is
+//! told the same; and whatever goes wrong on the way, every payment is told once, exactly, and credited, or is held for
+//! a reason that the life itself shows.
+//!
+//! What is odd about a life is put together of independent kinds (`kinds.rs` has the list), and a whole run fails when one
+//! of them has become rare.
+//!
+//! A life is known by its number. `LIVES=100000 cargo test --release --test lives -- --nocapture` runs so many, from 0
+//! or from `LIVES_SEED` on; `LIVES_SEED=7 cargo test --test lives` runs number 7 alone. A failing life is made as small
+//! as it gets, and told event by event.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    unreachable_pub,
+    missing_docs,
+    reason = "a test ends where it fails"
+)]
+#![allow(clippy::manual_is_multiple_of, clippy::ok_expect, reason = "they read well as they are")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a new kind of act is one that most questions are not about")]
+#![allow(clippy::print_stdout, reason = "a soak says how far it came")]
+
+mod chance;
+mod drive;
+mod events;
+mod generate;
+mod kinds;
+#[path = "../kit/mod.rs"]
+mod kit;
+mod life;
+mod lines;
+mod oracle;
+mod payer;
+mod paystack;
+mod report;
+mod stripe;
+mod truth;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use drive::{Batch, WORLD};
+use life::Life;
+
+/// Lives of a run, unless `LIVES` says otherwise.
+const LIVES: u64 = 10_000;
+/// Failing lives that are told in full.
+const TOLD_MAX: usize = 3;
+
+fn setting(name: &str) -> Option<u64> {
+    #[expect(clippy::disallowed_methods, reason = "a test's own settings")]
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect("a number"))
+}
+
+fn block_on<T>(task: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(task)
+}
+
+/// Runs lives that share a world in all three ways; gives those of which something is wrong.
+fn failing(numbers: std::ops::Range<u64>, kinds: &Mutex<BTreeMap<&'static str, u64>>) -> Vec<(Life, Vec<String>)> {
+    let batch = Batch::new(numbers.map(generate::life).collect());
+    for (kind, lives) in kinds::of(&batch) {
+        *kinds.lock().expect("unpoisoned").entry(kind).or_default() += lives;
+    }
+    let runs = report::WAYS.map(|way| block_on(batch.run(way)));
+    let judged = batch.lives.iter().enumerate().map(|(i, (life, events))| {
+        (life.clone(), report::verdicts(life, events, &batch, [&runs[0][i], &runs[1][i], &runs[2][i]]))
+    });
+    judged.filter(|(_, wrong)| !wrong.is_empty()).collect()
+}
+
+fn tell(life: &Life, wrong: &[String]) -> String {
+    let first = life.number / WORLD * WORLD;
+    let story = block_on(report::smallest(life)).unwrap_or_else(|| {
+        format!(
+            "life {} is well alone, but among those of its world (LIVES_SEED={first} LIVES={WORLD}):\n  {}\n",
+            life.number,
+            wrong.join("\n  ")
+        )
+    });
+    format!("{story}  again: LIVES_SEED={} cargo test --test lives -- --nocapture\n", life.number)
+}
+
+#[test]
+fn every_life_comes_to_the_same_whatever_the_order_and_the_weather() {
+    let began = Instant::now();
+    let seed = setting("LIVES_SEED");
+    let first = seed.unwrap_or(0);
+    let end = first + setting("LIVES").unwrap_or(if seed.is_some() { 1 } else { LIVES });
+    let next = AtomicU64::new(first / WORLD);
+    let ran = AtomicU64::new(0);
+    let failed = Mutex::new(Vec::new());
+    let kinds = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let world = next.fetch_add(1, Ordering::Relaxed);
+                    let (from, to) = ((world * WORLD).max(first), (world * WORLD + WORLD).min(end));
+                    if from >= to || failed.lock().expect("unpoisoned").len() >= TOLD_MAX {
+                        break;
+                    }
+                    let wrong = failing(from..to, &kinds);
+                    ran.fetch_add(to - from, Ordering::Relaxed);
+                    failed.lock().expect("unpoisoned").extend(wrong);
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().expect("unpoisoned");
+    let ran = ran.into_inner();
+    println!("{ran} lives in {:.1?}, {} of them failed", began.elapsed(), failed.len());
+    for (kind, lives) in kinds.into_inner().expect("unpoisoned") {
+        println!("  {lives} {kind}");
+        assert!(ran < LIVES || lives * 1000 >= ran * kinds::PER_THOUSAND_MIN, "only {lives} of {ran} lives: {kind}");
+    }
+    for (life, wrong) in &failed {
+        println!("life {}: {}", life.number, wrong.join("\n  "));
+    }
+    let told: Vec<String> = failed.iter().take(TOLD_MAX).map(|(life, wrong)| tell(life, wrong)).collect();
+    assert!(failed.is_empty(), "{} lives failed:\n{}", failed.len(), told.join("\n"));
+}
