@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::kin::MAY_HOLD_A_CODE;
 use super::sql::values;
 use super::{KIN_MAX, Store, StoreError};
 use crate::domain::event::EventId;
@@ -88,10 +89,14 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn scattered(&self) -> Result<Vec<Scattered>, StoreError> {
-        let sql = "SELECT customer, COUNT(DISTINCT email_key) AS n FROM facts \
-             WHERE customer IS NOT NULL AND email_key IS NOT NULL GROUP BY scope, customer \
-             HAVING COUNT(DISTINCT email_key) > ?1 AND MAX(has_code) = 1 ORDER BY n DESC, customer LIMIT ?2";
-        let rows = self.query(sql.to_owned(), values![KIN_MAX, SCATTERED_SHOWN_MAX]).await?;
+        let sql = format!(
+            "SELECT f.customer, COUNT(DISTINCT f.email_key) AS n FROM facts f \
+             WHERE f.customer IS NOT NULL AND f.email_key IS NOT NULL GROUP BY f.scope, f.customer \
+             HAVING COUNT(DISTINCT f.email_key) > ?1 \
+             AND MAX(CASE WHEN f.has_code = 1 AND {MAY_HOLD_A_CODE} THEN 1 ELSE 0 END) = 1 \
+             ORDER BY n DESC, f.customer LIMIT ?2"
+        );
+        let rows = self.query(sql, values![KIN_MAX, SCATTERED_SHOWN_MAX]).await?;
         rows.into_iter().map(|mut row| Ok(Scattered { customer: row.text()?, addresses: row.int()? })).collect()
     }
 }

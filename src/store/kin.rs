@@ -10,6 +10,9 @@ use crate::domain::person::PersonKey;
 /// walk-in customers under one.
 pub const KIN_MAX: u32 = 5;
 
+/// Of facts with `has_code`, those that have a code or could have brought one: a subscription has it for its product, too.
+pub(super) const MAY_HOLD_A_CODE: &str = r#"(f.data NOT LIKE '%"kind":"subscription"%' OR f.data LIKE '%"code":"%')"#;
+
 /// Whether a fact counts for the other addresses of its provider's customer: it has a code, or is the session that they
 /// may be waiting for, or tells what was subscribed, for which another of them paid.
 pub(super) const fn speaks_for_kin(fact: &Fact) -> bool {

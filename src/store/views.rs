@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::kin::MAY_HOLD_A_CODE;
 use super::rows::{DELIVERY_COLUMNS, delivery, reason, time};
 use super::sql::{Row, Value, values};
 use super::{Store, StoreError};
@@ -310,7 +311,8 @@ impl Store {
         // In the JSON of a fact a text that quotes this key has a backslash before the quotation mark.
         let sql = format!(
             "SELECT e.id, e.endpoint, e.type, f.data FROM facts f JOIN events e ON e.id = f.event_id \
-             WHERE f.business = ?1 AND f.email_key = ?2 AND (f.has_code = 1 OR f.data LIKE '%\"code_refused\":%') \
+             WHERE f.business = ?1 AND f.email_key = ?2 \
+             AND ((f.has_code = 1 AND {MAY_HOLD_A_CODE}) OR f.data LIKE '%\"code_refused\":%') \
              ORDER BY e.id LIMIT {SEARCHED_MAX}"
         );
         self.rows(sql, values![&key.business, &key.email_key], |row| {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::waits::cancelled;
 use crate::kit::samples::{Sale, sample};
 use crate::kit::until;
 use crate::kit::world::{Setup, World};
@@ -34,7 +35,10 @@ async fn a_payment_says_whom_it_credits_or_why_nobody(new: fn() -> Setup) {
     let world = new().start().await;
     let [ada, ben, eve] = ["ada", "ben", "eve"].map(|name| world.email(name));
     world.stripe(&Sale::new("s1", &ada, world.ago(60)).code("ADA10").event()).await;
-    world.stripe(&Sale::new("s2", &ben, world.ago(60)).event()).await;
+    let sale = Sale::new("s2", &ben, world.ago(60));
+    world.stripe(&sale.event()).await;
+    // A change of status is not where a code is looked for.
+    world.stripe(&cancelled(&sale, world.ago(30))).await;
     // A session with a user id where a code might have been.
     let mut session = Sale::new("s3", &eve, world.ago(60)).checkout("x");
     session["data"]["object"]["client_reference_id"] = json!("user_4711");
@@ -88,6 +92,7 @@ async fn a_payment_says_whom_it_credits_or_why_nobody(new: fn() -> Setup) {
     world.admin("GET", "/api/v1/deliveries?fate=lost").send(world.addr()).await.is_problem(400, "bad_parameter");
     let lead = world.all("deliveries", "kind=customer-created").await.remove(0);
     assert_eq!((&lead["fate"], &lead["provider_id"], &lead["looked_in"]), (&Value::Null, &Value::Null, &Value::Null));
+    world.drive(2 * DAY).await;
     world.end().await;
 }
 

@@ -34,7 +34,7 @@ in_both! {
 }
 
 /// The end of the sale's subscription.
-fn cancelled(sale: &Sale, at: Timestamp) -> Value {
+pub(super) fn cancelled(sale: &Sale, at: Timestamp) -> Value {
     let mut event = sample("stripe/customer.subscription.deleted/canceled-after-failures-clover/body.json");
     event["id"] = json!(format!("evt_end_{}", sale.id));
     event["created"] = json!(at.as_second());
