@@ -34,7 +34,7 @@ pub(super) struct Placing {
 pub(super) async fn place<D: Db>(db: &D, first: Placing, people: &mut BTreeSet<PersonKey>) -> Result<(), StoreError> {
     let first_event = first.event;
     let mut todo = VecDeque::from([first]);
-    // Every round settles one fact that was waiting, so it ends.
+    // A round settles a fact that was waiting, or one that follows an id to the address that a later event names for it.
     while let Some(placing) = todo.pop_front() {
         let keys = keys(&placing.fact);
         if placing.event != first_event {
