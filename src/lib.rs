@@ -28,7 +28,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crash;
-mod outgoing;
+mod outbound;
 mod private;
 pub mod sandbox;
 pub mod tasks;

@@ -6,6 +6,7 @@ use super::output;
 use crate::config::{self, Config, Mistakes, Sources, StorageUrl};
 use crate::domain::endpoint::{Endpoint, ProviderKind};
 use crate::private::Reach;
+use crate::providers::provider;
 
 /// Which configuration file is meant.
 #[derive(clap::Args)]
@@ -57,11 +58,8 @@ pub(super) fn webhook_path(config: &Config, endpoint: &Endpoint) -> String {
 }
 
 /// The name people know a provider by.
-pub(super) const fn title(provider: ProviderKind) -> &'static str {
-    match provider {
-        ProviderKind::Stripe => "Stripe",
-        ProviderKind::Paystack => "Paystack",
-    }
+pub(super) fn title(kind: ProviderKind) -> &'static str {
+    provider(kind).descriptor().title
 }
 
 /// The database in words; a server's address may hold a password.

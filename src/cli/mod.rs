@@ -23,6 +23,7 @@ mod serve;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::builder::PossibleValue;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::domain::endpoint::ProviderKind;
@@ -54,19 +55,13 @@ enum Command {
     Healthcheck(healthcheck::Args),
 }
 
-/// A provider as an argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ProviderArg {
-    Stripe,
-    Paystack,
-}
+impl ValueEnum for ProviderKind {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
 
-impl ProviderArg {
-    const fn kind(self) -> ProviderKind {
-        match self {
-            Self::Stripe => ProviderKind::Stripe,
-            Self::Paystack => ProviderKind::Paystack,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.code()))
     }
 }
 

@@ -285,11 +285,6 @@ pub(super) fn told(error: &anyhow::Error) -> String {
     text
 }
 
-/// The cause behind all others.
-pub(super) fn innermost(error: &anyhow::Error) -> String {
-    error.root_cause().to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use anyhow::Context;

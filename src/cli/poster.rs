@@ -2,27 +2,25 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
-
-use super::output;
-use crate::domain::proxy::is_this_machine;
+use crate::clock::Clock;
+use crate::config::Sources;
 use crate::domain::redact::Redactor;
 use crate::domain::secret::Secret;
+use crate::outbound::{Bearer, Client, Failure, Limits, Method, Request};
 
-pub(super) use reqwest::Url;
+pub(super) use crate::outbound::Url;
 
 /// Longest wait for a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Longest answer that is read, bytes: a page of the API with the longest bodies there are.
 const RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// What webhooks are sent as.
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// Idle connections are closed after this.
+const IDLE_MAX: Duration = Duration::from_secs(90);
 
 /// Sends requests to one host. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub(super) struct Poster {
-    http: reqwest::Client,
+    http: Client,
 }
 
 /// An answer.
@@ -70,24 +68,12 @@ impl Poster {
     /// # Errors
     /// The system's certificates cannot be read; they are needed for `https` only.
     pub(super) fn new(url: &Url, timeout: Duration) -> anyhow::Result<Self> {
-        // An error only says that a provider is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .timeout(timeout)
-            .connect_timeout(CONNECT_MAX.min(timeout))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("refairn-bridge/", env!("CARGO_PKG_VERSION")));
-        if url.scheme() == "http" {
-            // A container without certificates can still be asked whether it is healthy.
-            builder = builder.tls_certs_only([]);
-        }
-        if is_this_machine(url.as_str()) {
-            // A proxy of the environment leads elsewhere.
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().context("cannot set up the HTTP client")?;
-        Ok(Self { http })
+        let connect = CONNECT_MAX.min(timeout);
+        let limits = Limits { whole: timeout, connect, idle: IDLE_MAX, response_bytes: RESPONSE_BYTES_MAX };
+        let (proxies, clock) = (Sources::from_process(None).proxies(), Clock::system());
+        // A container without certificates can still be asked whether it is healthy.
+        let build = if url.scheme() == "http" { Client::in_clear_text } else { Client::new };
+        Ok(Self { http: build(limits, &proxies, clock)? })
     }
 
     /// Posts `body` byte for byte, as JSON, with one more header.
@@ -95,7 +81,9 @@ impl Poster {
     /// # Errors
     /// Nobody answered.
     pub(super) async fn post(&self, url: &Url, header: (&str, &str), body: Vec<u8>) -> Result<Reply, NoAnswer> {
-        self.request(self.http.post(url.clone()).header(CONTENT_TYPE, JSON).header(header.0, header.1).body(body)).await
+        let headers = [("content-type", "application/json"), header];
+        let url = url.as_str();
+        self.request(Request { method: Method::Post, url, bearer: None, headers: &headers, body: Some(body) }).await
     }
 
     /// Asks for `url`.
@@ -103,7 +91,7 @@ impl Poster {
     /// # Errors
     /// Nobody answered.
     pub(super) async fn get(&self, url: &Url) -> Result<Reply, NoAnswer> {
-        self.request(self.http.get(url.clone())).await
+        self.request(Request { method: Method::Get, url: url.as_str(), bearer: None, headers: &[], body: None }).await
     }
 
     /// Asks for `url`, or posts to it without a body, as the holder of `token`.
@@ -111,8 +99,11 @@ impl Poster {
     /// # Errors
     /// Nobody answered.
     pub(super) async fn ask(&self, post: bool, url: &Url, token: &Secret) -> Result<Reply, NoAnswer> {
-        let request = if post { self.http.post(url.clone()) } else { self.http.get(url.clone()) };
-        let mut reply = self.request(request.bearer_auth(token.expose())).await?;
+        let method = if post { Method::Post } else { Method::Get };
+        let bearer = Bearer::of(token)
+            .ok_or_else(|| NoAnswer("the token has characters that a header cannot carry".to_owned()))?;
+        let request = Request { method, url: url.as_str(), bearer: Some(bearer), headers: &[], body: None };
+        let mut reply = self.request(request).await?;
         if !reply.is_success() {
             // A server that refuses it may repeat what it was sent.
             reply.body = Redactor::of(token).text(&String::from_utf8_lossy(&reply.body)).into_bytes();
@@ -120,33 +111,16 @@ impl Poster {
         Ok(reply)
     }
 
-    async fn request(&self, request: reqwest::RequestBuilder) -> Result<Reply, NoAnswer> {
-        let mut response = request.send().await.map_err(no_answer)?;
-        let status = response.status().as_u16();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
-            let room = RESPONSE_BYTES_MAX.saturating_sub(body.len());
-            body.extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
-            if body.len() >= RESPONSE_BYTES_MAX {
-                break;
-            }
-        }
-        Ok(Reply { status, body })
+    async fn request(&self, request: Request<'_>) -> Result<Reply, NoAnswer> {
+        let reply = self.http.ask(request).await?;
+        Ok(Reply { status: reply.status, body: reply.body?.bytes })
     }
 }
 
-/// Why there is no answer: what happened, and the innermost cause, which is what helps.
-fn no_answer(error: reqwest::Error) -> NoAnswer {
-    let what = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "cannot connect"
-    } else {
-        "the connection broke before the answer was complete"
-    };
-    let error = anyhow::Error::new(error);
-    let cause = output::innermost(&error);
-    NoAnswer(if error.chain().nth(1).is_some() { format!("{what}: {cause}") } else { what.to_owned() })
+impl From<Failure> for NoAnswer {
+    fn from(failure: Failure) -> Self {
+        Self(failure.to_string())
+    }
 }
 
 #[cfg(test)]

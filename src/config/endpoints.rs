@@ -6,7 +6,6 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::businesses::Draft;
-use super::environment::provider_variables;
 use super::layers::Place;
 use super::mistake::Mistake;
 use super::raw::{Item, Node, Reader, Reported};
@@ -15,6 +14,7 @@ use super::table::{Table, all};
 use super::urls;
 use crate::domain::endpoint::{Endpoint, ProviderKind};
 use crate::domain::secret::Secret;
+use crate::providers::{self, Descriptor};
 
 /// How far a signature's time may be from ours unless the endpoint says otherwise.
 const SIGNATURE_TOLERANCE: Duration = Duration::from_secs(300);
@@ -52,14 +52,15 @@ pub(super) fn endpoints(
 ) -> Result<Vec<Endpoint>, Reported> {
     let mut found: Vec<Found> = items.into_iter().map(|item| endpoint(item, context, r)).collect();
     for provider in ProviderKind::ALL {
-        match variables.secrets(provider_variables(*provider), r) {
+        match variables.secrets(descriptor(*provider).variables, r) {
             Ok(None) => {}
             Ok(Some(secrets)) => give(*provider, Ok(secrets), &mut found, context, r),
             Err(Reported) => give(*provider, Err(Reported), &mut found, context, r),
         }
     }
     if found.is_empty() {
-        let cure = "set STRIPE_WEBHOOK_SECRET or PAYSTACK_SECRET_KEY, or write [[endpoints]] into the file";
+        let variables = providers::one_of(|kind| descriptor(kind).variables[0]);
+        let cure = format!("set {variables}, or write [[endpoints]] into the file");
         r.note(Mistake::new("endpoints", "there is none, so nothing could be received", cure));
         if let Some(first) = context.businesses.and_then(<[Draft]>::first) {
             let _: Result<(), Reported> = rules::product_of_business(first, r);
@@ -86,7 +87,7 @@ fn give(
     if found.iter().any(|f| f.provider.is_err()) {
         return; // Whose they are is known once every endpoint names its provider.
     }
-    let [variable, _] = provider_variables(provider);
+    let [variable, _] = descriptor(provider).variables;
     let of_provider = |f: &Found| f.provider.is_ok_and(|p| p == provider);
     if !found.iter().any(of_provider) {
         let mut made = endpoint(made_by(variable, provider), context, r);
@@ -134,7 +135,9 @@ fn endpoint(item: Item, context: Context<'_>, r: &mut Reader) -> Found {
         let (provider, secrets, endpoint) = (Err(Reported), Err(Reported), Err(Reported));
         return Found { path, place, provider, secrets, secrets_key, endpoint };
     };
-    let provider = t.required("provider", r, "write stripe or paystack", |item| item.choice::<ProviderKind>());
+    let provider = t.required("provider", r, &format!("write {}", providers::one_of(ProviderKind::code)), |item| {
+        item.choice::<ProviderKind>()
+    });
     let name = t.optional("name", r, |item| {
         item.parsed(name, &format!("write 1 to {NAME_CHARS_MAX} of the letters a-z, digits, - and _"))
     });
@@ -144,7 +147,7 @@ fn endpoint(item: Item, context: Context<'_>, r: &mut Reader) -> Found {
         item.parsed(urls::base_url, "write https:// and a host, as the provider's own https://api.stripe.com")
     });
     let tolerance_s = t.optional("signature_tolerance_s", r, |item| {
-        rules::of_stripe_only(provider, item)?;
+        rules::meant_for(provider, "signature_tolerance_s", item)?;
         item.integer(&(10..=86_400))
     });
     let account = t.optional("account", r, |item| {
@@ -168,9 +171,10 @@ fn endpoint(item: Item, context: Context<'_>, r: &mut Reader) -> Found {
             signature_tolerance: tolerance_s?.map_or(SIGNATURE_TOLERANCE, |s| Duration::from_secs(u64::from(s))),
             allowed_ips: allowed_ips?.unwrap_or_default(),
             business: business?.id.clone()?,
+            ids: descriptor(provider).ids,
             account: account?,
             api_key: api_key?,
-            api_base_url: api_base_url?.unwrap_or_else(|| provider.api_base_url().to_owned()),
+            api_base_url: api_base_url?.unwrap_or_else(|| descriptor(provider).api_base_url.to_owned()),
             rules: rules?,
         })
     };
@@ -210,7 +214,7 @@ fn complete(found: Found, r: &mut Reader) -> Result<Endpoint, Reported> {
             all(secrets.into_iter().map(|secret| sound_secret(provider, &found.secrets_key, secret, r)))
         }
         (Ok(None), Ok(provider)) => {
-            let [variable, _] = provider_variables(provider);
+            let [variable, _] = descriptor(provider).variables;
             let cure = format!("write secrets or secrets_file, or set {variable}");
             Err(r.note(Mistake::new(found.secrets_key, "it is missing: anybody could sign", cure)))
         }
@@ -218,8 +222,7 @@ fn complete(found: Found, r: &mut Reader) -> Result<Endpoint, Reported> {
     };
     let mut endpoint = found.endpoint?;
     endpoint.secrets = secrets?;
-    if endpoint.api_key.is_none() && endpoint.provider == ProviderKind::Paystack {
-        // Paystack signs with the API key itself.
+    if endpoint.api_key.is_none() && descriptor(endpoint.provider).secret.are_api_keys {
         endpoint.api_key = endpoint.secrets.first().cloned();
     }
     Ok(endpoint)
@@ -228,17 +231,9 @@ fn complete(found: Found, r: &mut Reader) -> Result<Endpoint, Reported> {
 /// Refuses what is plainly another kind of key, which would refuse every genuine request.
 fn sound_secret(provider: ProviderKind, key: &str, secret: Secret, r: &mut Reader) -> Result<Secret, Reported> {
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| secret.expose().starts_with(prefix));
-    let (wrong, cure) = match provider {
-        ProviderKind::Stripe => (
-            starts(&["sk_", "rk_", "pk_"]),
-            "copy the signing secret (whsec_...) of this endpoint from Stripe's dashboard; an API key goes into api_key",
-        ),
-        ProviderKind::Paystack => {
-            (starts(&["pk_", "whsec_"]), "copy the secret key (sk_live_... or sk_test_...) from Paystack's dashboard")
-        }
-    };
-    if wrong {
-        return Err(r.note(Mistake::new(key, "it is another kind of key: no webhook is signed with it", cure)));
+    let providers::Secrets { other_prefixes, hint, .. } = descriptor(provider).secret;
+    if starts(other_prefixes) {
+        return Err(r.note(Mistake::new(key, "it is another kind of key: no webhook is signed with it", hint)));
     }
     Ok(secret)
 }
@@ -254,6 +249,11 @@ fn sound_api_key(provider: ProviderKind, path: &str, key: Secret, r: &mut Reader
         )));
     }
     Ok(key)
+}
+
+/// What a provider is.
+fn descriptor(kind: ProviderKind) -> &'static Descriptor {
+    providers::provider(kind).descriptor()
 }
 
 /// An endpoint's name.

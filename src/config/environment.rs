@@ -8,6 +8,7 @@ use super::raw::{Item, Reader};
 use super::table::Table;
 use crate::domain::endpoint::ProviderKind;
 use crate::domain::proxy::PROXY_VARIABLES;
+use crate::providers::provider;
 
 /// What every key's variable starts with: `REFAIRN_BRIDGE__DELIVERY__TIME_ZONE` is `delivery.time_zone`.
 const PREFIX: &str = "REFAIRN_BRIDGE__";
@@ -30,18 +31,10 @@ const NAMED: &[(&str, &str, &str)] = &[
 /// Set by hosting platforms: the port they send requests to, on any address.
 const PORT: &str = "PORT";
 
-/// The variable that holds a provider's secrets, and the one that names a file with them.
-pub(super) const fn provider_variables(provider: ProviderKind) -> [&'static str; 2] {
-    match provider {
-        ProviderKind::Stripe => ["STRIPE_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET_FILE"],
-        ProviderKind::Paystack => ["PAYSTACK_SECRET_KEY", "PAYSTACK_SECRET_KEY_FILE"],
-    }
-}
-
 /// Whether the bridge reads a variable of this name. A single underscore after `REFAIRN_BRIDGE` is not ours: clusters
 /// set such names for a service called `refairn-bridge`.
 pub(super) fn is_ours(name: &str) -> bool {
-    let of_a_provider = ProviderKind::ALL.iter().any(|p| provider_variables(*p).contains(&name));
+    let of_a_provider = ProviderKind::ALL.iter().any(|kind| provider(*kind).descriptor().variables.contains(&name));
     name == PORT || of_a_provider || name.starts_with(PREFIX) || NAMED.iter().any(|(known, ..)| *known == name)
 }
 

@@ -43,6 +43,12 @@ impl Sources {
             .collect();
         Self { config_file, environment, working_dir: None }
     }
+
+    /// The proxies that the environment names.
+    #[must_use]
+    pub fn proxies(&self) -> Proxies {
+        Proxies::read(|name| self.environment.get(name).map(String::as_str))
+    }
 }
 
 impl fmt::Debug for Sources {
@@ -61,11 +67,11 @@ impl fmt::Debug for Sources {
 /// # Errors
 /// Every mistake at once. Only a file that cannot be read, or is not TOML, hides what else may be wrong.
 pub fn load(sources: Sources) -> Result<Config, Mistakes> {
+    let proxies = sources.proxies();
     let Sources { config_file, environment, working_dir } = sources;
     let mut reader = Reader::new(Files::new(working_dir));
     let config = read(config_file.as_deref(), &environment, &mut reader);
     let open_files = reader.open_files();
-    let proxies = Proxies::read(|name| environment.get(name).map(String::as_str));
     match (config, reader.mistakes()) {
         (_, Some(mistakes)) => Err(mistakes),
         (Ok(config), None) => Ok(Config { proxies, open_files, ..config }),

@@ -11,6 +11,7 @@ use super::raw::{Item, Node, Reader, Reported};
 use super::table::Table;
 use crate::domain::endpoint::{CodeRule, CommissionBase, ProviderKind, Rules, Unmapped};
 use crate::domain::money::Currency;
+use crate::providers;
 
 /// Reads the rules of an endpoint of `provider` whose sales belong to `business`.
 pub(super) fn rules(
@@ -28,8 +29,9 @@ pub(super) fn rules(
     let unmapped = t.optional("unmapped", r, |item| item.choice());
     let commission_base = t.optional("commission_base", r, |item| commission_base(provider, item));
     let minimum_amount = t.take("minimum_amount").map_or_else(|| Ok(BTreeMap::new()), |item| minimum_amount(item, r));
-    let one_time = t.optional("one_time", r, |item| of_stripe_only(provider, item).and_then(|()| item.choice()));
-    let out_of_band = t.optional("out_of_band", r, |item| of_stripe_only(provider, item).and_then(|()| item.choice()));
+    let one_time = t.optional("one_time", r, |item| meant_for(provider, "one_time", item).and_then(|()| item.choice()));
+    let out_of_band =
+        t.optional("out_of_band", r, |item| meant_for(provider, "out_of_band", item).and_then(|()| item.choice()));
     let cure = "write metadata.KEY, custom_fields.NAME or client_reference_id:PREFIX";
     let referral_code_from = t.each("referral_code_from", r, |item| {
         item.parsed(CodeRule::parse, cure)
@@ -85,29 +87,25 @@ pub(super) fn product_of_business(business: &Draft, r: &mut Reader) -> Result<()
     }
 }
 
-/// Refuses a key that means nothing to Paystack: the person who wrote it expects something of it.
-pub(super) fn of_stripe_only(provider: Result<ProviderKind, Reported>, item: &Item) -> Result<(), Mistake> {
+/// Refuses a key that means nothing to the provider: the person who wrote it expects something of it.
+pub(super) fn meant_for(provider: Result<ProviderKind, Reported>, key: &str, item: &Item) -> Result<(), Mistake> {
     match provider {
-        Ok(ProviderKind::Stripe) | Err(Reported) => Ok(()),
-        Ok(ProviderKind::Paystack) => Err(item.mistake("it means nothing to paystack", "take it away")),
+        Ok(kind) if !providers::provider(kind).descriptor().settings.contains(&key) => {
+            Err(item.mistake(format!("it means nothing to {kind}"), "take it away"))
+        }
+        Ok(_) | Err(Reported) => Ok(()),
     }
 }
 
 fn commission_base(provider: Result<ProviderKind, Reported>, item: &Item) -> Result<CommissionBase, Mistake> {
     let base = item.choice()?;
-    let unfit = match (provider, base) {
-        (Ok(ProviderKind::Stripe), CommissionBase::Requested | CommissionBase::NetOfFees) => {
-            "stripe's events do not tell it: write paid or excluding_tax"
-        }
-        (Ok(ProviderKind::Paystack), CommissionBase::ExcludingTax) => {
-            "paystack's events do not tell it: write paid, requested or net_of_fees"
-        }
-        (Ok(ProviderKind::Stripe), CommissionBase::Paid | CommissionBase::ExcludingTax)
-        | (Ok(ProviderKind::Paystack), CommissionBase::Paid | CommissionBase::Requested | CommissionBase::NetOfFees)
-        | (Err(Reported), _) => return Ok(base),
-    };
-    let (cause, cure) = unfit.split_once(": ").unwrap_or((unfit, "write paid"));
-    Err(item.mistake(cause, cure))
+    let Ok(kind) = provider else { return Ok(base) };
+    let told = providers::provider(kind).descriptor().commission_bases;
+    if !told.contains(&base) {
+        let those = providers::alternatives(told.iter().map(|base| base.code()));
+        return Err(item.mistake(format!("{kind}'s events do not tell it"), format!("write {those}")));
+    }
+    Ok(base)
 }
 
 fn products(item: Item, r: &mut Reader) -> Result<BTreeMap<String, String>, Reported> {

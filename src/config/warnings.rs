@@ -1,9 +1,10 @@
 //! What is allowed but seldom meant. No sentence holds a secret.
 
 use super::{Config, urls};
-use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::network::Network;
 use crate::domain::secret::{SECRET_CHARS_GOOD, Secret};
+use crate::providers::{Secrets, provider};
 
 impl Config {
     /// What is allowed but seldom meant, each as a sentence.
@@ -54,11 +55,11 @@ impl Config {
     }
 }
 
-/// Two endpoints of one business take the ids of one account for those of two. A secret of Paystack's is its account's.
+/// Two endpoints of one business take the ids of one account for those of two. An API key is its account's.
 fn may_be_one_account(one: &Endpoint, other: &Endpoint) -> bool {
     let shared = || one.secrets.iter().any(|s| other.secrets.iter().any(|o| o.expose() == s.expose()));
-    one.provider == ProviderKind::Paystack
-        && other.provider == ProviderKind::Paystack
+    one.provider == other.provider
+        && provider(one.provider).descriptor().secret.are_api_keys
         && one.business == other.business
         && one.realm() != other.realm()
         && shared()
@@ -67,12 +68,9 @@ fn may_be_one_account(one: &Endpoint, other: &Endpoint) -> bool {
 fn of_endpoint(endpoint: &Endpoint) -> Vec<String> {
     let Endpoint { name, rules, api_key, api_base_url, .. } = endpoint;
     let mut warnings = Vec::new();
-    let (what, prefix) = match endpoint.provider {
-        ProviderKind::Stripe => ("Stripe's signing secrets", "whsec_"),
-        ProviderKind::Paystack => ("Paystack's secret keys", "sk_"),
-    };
+    let Secrets { title, prefix, .. } = provider(endpoint.provider).descriptor().secret;
     if !endpoint.secrets.iter().all(|secret| secret.expose().starts_with(prefix)) {
-        warnings.push(format!("endpoint {name}: a secret does not begin with {prefix}, as {what} do"));
+        warnings.push(format!("endpoint {name}: a secret does not begin with {prefix}, as {title} do"));
     }
     if endpoint.secrets.iter().any(Secret::is_guessable) {
         warnings.push(format!(

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::clock::Wait;
 use crate::domain::person::PersonKey;
+use crate::outbound::{Backoff, Outage};
 
 /// Customers whose calls failed, with no answer in between, at which Refairn counts as down. Different ones: a call that
 /// Refairn cannot bear is its customer's trouble, and nobody else's.
@@ -15,27 +15,29 @@ const FAILURES_MAX: usize = 3;
 const PROBE_WAIT_FIRST: Duration = Duration::from_secs(1);
 /// The longest wait between two probes.
 const PROBE_WAIT_MAX: Duration = Duration::from_secs(30);
+/// When probes go out: Refairn's own wishes are those of the calls.
+const PROBES: Backoff = Backoff { first: PROBE_WAIT_FIRST, own_max: PROBE_WAIT_MAX, asked_max: Duration::ZERO };
 
 /// Watches how calls end.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
     failing: Vec<PersonKey>,
-    outage: Option<Outage>,
+    down: Option<Down>,
 }
 
-#[derive(Debug)]
-struct Outage {
-    wait: Duration,
-    rest: Wait,
+/// Refairn counts as down.
+#[derive(Debug, Default)]
+struct Down {
+    outage: Outage,
     probing: bool,
 }
 
 impl Breaker {
     /// A call goes out. Whether it is the probe, which [`Breaker::failed`] wants to know.
     pub(super) const fn began(&mut self) -> bool {
-        match &mut self.outage {
-            Some(outage) => {
-                outage.probing = true;
+        match &mut self.down {
+            Some(down) => {
+                down.probing = true;
                 true
             }
             None => false,
@@ -49,11 +51,10 @@ impl Breaker {
 
     /// Refairn did not answer, or asked to be left alone.
     pub(super) fn failed(&mut self, whose: &PersonKey, probe: bool, now: Timestamp) {
-        match &mut self.outage {
-            Some(outage) if probe => {
-                outage.wait = outage.wait.saturating_mul(2).min(PROBE_WAIT_MAX);
-                outage.rest = Wait::new(now, outage.wait);
-                outage.probing = false;
+        match &mut self.down {
+            Some(down) if probe => {
+                down.outage.failed(&PROBES, None, now);
+                down.probing = false;
             }
             // It began before the outage did, and tells nothing new.
             Some(_) => {}
@@ -62,8 +63,7 @@ impl Breaker {
                     self.failing.push(whose.clone());
                 }
                 if self.failing.len() >= FAILURES_MAX {
-                    let wait = PROBE_WAIT_FIRST;
-                    self.outage = Some(Outage { wait, rest: Wait::new(now, wait), probing: false });
+                    self.down.insert(Down::default()).outage.failed(&PROBES, None, now);
                 }
             }
         }
@@ -71,21 +71,21 @@ impl Breaker {
 
     /// Refairn counts as down.
     pub(super) const fn is_open(&self) -> bool {
-        self.outage.is_some()
+        self.down.is_some()
     }
 
     /// How many more calls may be on their way, of `calls_max`, while `in_flight` are. A call that hangs since before
     /// the outage does not keep the probe in.
     pub(super) fn room(&self, calls_max: usize, in_flight: usize, now: Timestamp) -> usize {
-        match &self.outage {
+        match &self.down {
             None => calls_max.saturating_sub(in_flight),
-            Some(outage) => usize::from(!outage.probing && outage.rest.is_over(now)),
+            Some(down) => usize::from(!down.probing && down.outage.rests_until(now).is_none()),
         }
     }
 
-    /// When the next probe may go out; nothing while Refairn is well, or a probe on its way.
-    pub(super) fn probe_at(&self) -> Option<Timestamp> {
-        self.outage.as_ref().filter(|outage| !outage.probing).map(|outage| outage.rest.until())
+    /// When the next probe may go out; nothing when it may now, while Refairn is well, or a probe on its way.
+    pub(super) fn probe_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.down.as_ref().filter(|down| !down.probing)?.outage.rests_until(now)
     }
 }
 
@@ -110,14 +110,18 @@ mod tests {
             assert_eq!(breaker.is_open(), n > 2);
             breaker.failed(&customer(n), false, second(0));
         }
-        assert_eq!(breaker.probe_at(), Some(second(1)));
+        assert_eq!(breaker.probe_at(second(0)), Some(second(1)));
         assert_eq!((breaker.room(16, 0, second(0)), breaker.room(16, 0, second(1))), (0, 1));
         let (mut at, mut waits) = (1, vec![]);
         for _ in 0..7 {
             assert!(breaker.began());
-            assert_eq!((breaker.room(16, 1, second(at)), breaker.probe_at()), (0, None), "one probe at a time");
+            assert_eq!(
+                (breaker.room(16, 1, second(at)), breaker.probe_at(second(at))),
+                (0, None),
+                "one probe at a time"
+            );
             breaker.failed(&customer(0), true, second(at));
-            let next = breaker.probe_at().unwrap();
+            let next = breaker.probe_at(second(at)).unwrap();
             waits.push(next.duration_since(second(at)).as_secs());
             at += next.duration_since(second(at)).unsigned_abs().as_secs();
         }
@@ -135,9 +139,9 @@ mod tests {
         assert_eq!(breaker.room(16, 5, second(1)), 1);
         assert!(breaker.began());
         breaker.failed(&customer(9), false, second(2));
-        assert_eq!(breaker.probe_at(), None, "the late failure is not the probe's");
+        assert_eq!(breaker.probe_at(second(2)), None, "the late failure is not the probe's");
         breaker.failed(&customer(0), true, second(2));
-        assert_eq!(breaker.probe_at(), Some(second(4)));
+        assert_eq!(breaker.probe_at(second(2)), Some(second(4)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::domain::delivery::{Delivery, Subject};
 use crate::domain::person::Person;
 use crate::domain::reason::Reason;
+use crate::outbound::{Backoff, with_jitter};
 use crate::refairn::Answer;
 use crate::store::Settlement;
 
@@ -12,8 +13,6 @@ use crate::store::Settlement;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Refairn may ask for a longer wait than ours, up to this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
-/// Jitter adds at most this share of a wait, per mille; it never takes away.
-const JITTER_PERMILLE_MAX: u32 = 200;
 
 /// How patient deliveries are.
 #[derive(Debug, Clone, Copy)]
@@ -45,11 +44,8 @@ pub fn decide(answer: Answer, delivery: &Delivery, patience: &Patience, chance_p
 
 /// The wait after attempt number `attempts`: 1 s, 2 s, 4 s and on, or what Refairn asks for if that is longer.
 fn wait(attempts: u32, asked: Option<Duration>, patience: &Patience, chance_permille: u32) -> Duration {
-    let doublings = attempts.saturating_sub(1).min(30);
-    let own = FIRST_WAIT.saturating_mul(1 << doublings).min(patience.retry_max_wait);
-    let wait = own.max(asked.unwrap_or_default().min(RETRY_AFTER_MAX));
-    let jitter_permille = chance_permille.min(1000) * JITTER_PERMILLE_MAX / 1000;
-    wait + wait * jitter_permille / 1000
+    let backoff = Backoff { first: FIRST_WAIT, own_max: patience.retry_max_wait, asked_max: RETRY_AFTER_MAX };
+    with_jitter(backoff.wait(attempts, asked), chance_permille)
 }
 
 /// What Refairn's 409 means: our own earlier attempt got through, or somebody else recorded it - unless another

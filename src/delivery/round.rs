@@ -91,10 +91,10 @@ impl Round {
         if self.room(now) > 0 && !self.ready.is_empty() {
             return self.pace.next();
         }
-        match self.breaker.probe_at() {
-            Some(at) if at > now => Some(at),
-            Some(_) | None if self.look || self.leasing => None,
-            Some(_) | None => self.due,
+        match self.breaker.probe_at(now) {
+            Some(at) => Some(at),
+            None if self.look || self.leasing => None,
+            None => self.due,
         }
     }
 

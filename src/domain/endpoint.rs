@@ -15,42 +15,41 @@ use super::money::Currency;
 use super::network::Network;
 use super::secret::Secret;
 
-/// A payment provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProviderKind {
-    /// Stripe.
-    Stripe,
-    /// Paystack.
-    Paystack,
+/// The list of providers: a line makes a variant, its place among all, and its code.
+macro_rules! providers {
+    ($($kind:ident = $code:literal),+ $(,)?) => {
+        /// A payment provider.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[allow(missing_docs, reason = "a provider's name says it all")]
+        pub enum ProviderKind {
+            $(#[serde(rename = $code)] $kind,)+
+        }
+
+        impl ProviderKind {
+            /// Every provider.
+            pub const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// As URLs and configuration write it.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $code,)+
+                }
+            }
+        }
+    };
+}
+
+providers! {
+    Stripe = "stripe",
+    Paystack = "paystack",
 }
 
 impl ProviderKind {
-    /// Every provider.
-    pub const ALL: &[Self] = &[Self::Stripe, Self::Paystack];
-
-    /// As URLs and configuration write it.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Stripe => "stripe",
-            Self::Paystack => "paystack",
-        }
-    }
-
     /// Reads a code.
     #[must_use]
     pub fn parse(code: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|p| p.code() == code)
-    }
-
-    /// Where its API is, unless an endpoint says otherwise.
-    #[must_use]
-    pub const fn api_base_url(self) -> &'static str {
-        match self {
-            Self::Stripe => "https://api.stripe.com",
-            Self::Paystack => "https://api.paystack.co",
-        }
     }
 }
 
@@ -75,6 +74,8 @@ pub struct Endpoint {
     pub allowed_ips: Vec<Network>,
     /// The Refairn business its sales belong to.
     pub business: String,
+    /// Within what the provider's ids are unique.
+    pub ids: IdScope,
     /// The merchant's name for the provider's account, where several endpoints hear one whose ids are the merchant's own.
     pub account: Option<String>,
     /// The provider's API key, for look-ups.
@@ -86,16 +87,24 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Within what the provider's ids are unique, beside business and mode. Stripe's are unique by themselves, so that two
-    /// endpoints of one account hear of one sale, not of two. Paystack's references are the merchant's own: two accounts
-    /// may use the same, and only the configuration knows which endpoints hear one account.
+    /// Within what the provider's ids are unique, beside business and mode. Where an account's ids are the merchant's own,
+    /// only the configuration knows which endpoints hear one account.
     #[must_use]
     pub fn realm(&self) -> String {
-        match self.provider {
-            ProviderKind::Stripe => "stripe".to_owned(),
-            ProviderKind::Paystack => format!("paystack:{}", self.account.as_deref().unwrap_or(&self.name)),
+        match self.ids {
+            IdScope::Provider => self.provider.code().to_owned(),
+            IdScope::Account => format!("{}:{}", self.provider, self.account.as_deref().unwrap_or(&self.name)),
         }
     }
+}
+
+/// Within what a provider's ids are unique.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdScope {
+    /// The provider makes them: two endpoints of one account hear of one sale, not of two.
+    Provider,
+    /// The merchant makes them: two accounts may use the same.
+    Account,
 }
 
 /// How an endpoint's events become facts.
@@ -173,6 +182,19 @@ pub enum CommissionBase {
     Requested,
     /// What was paid less the provider's fees (Paystack).
     NetOfFees,
+}
+
+impl CommissionBase {
+    /// As the configuration writes it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Paid => "paid",
+            Self::ExcludingTax => "excluding_tax",
+            Self::Requested => "requested",
+            Self::NetOfFees => "net_of_fees",
+        }
+    }
 }
 
 /// Which Stripe events report one-off payments.

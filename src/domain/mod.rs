@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod event;
 pub mod fact;
 pub mod json;
+pub mod lookup;
 pub mod money;
 pub mod network;
 pub mod person;

@@ -12,7 +12,7 @@ use super::source::sender;
 use super::{Rooms, Shared};
 use crate::domain::endpoint::{Endpoint, ProviderKind};
 use crate::intake::Arrival;
-use crate::providers::provider;
+use crate::providers::{one_of, provider, signatures};
 
 /// The answer to a webhook.
 #[derive(Serialize)]
@@ -73,7 +73,7 @@ fn named<'a>(rooms: &'a Shared, provider: &str, name: &str) -> Result<&'a Endpoi
 fn unknown_provider(provider: &str) -> String {
     match ProviderKind::parse(provider) {
         Some(provider) => format!("no endpoint is configured for {provider}"),
-        None => "the provider is stripe or paystack".to_owned(),
+        None => format!("the provider is {}", one_of(ProviderKind::code)),
     }
 }
 
@@ -84,8 +84,8 @@ async fn receive(
     mut payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let announced = announced_bytes(request).unwrap_or_default();
-    let header = provider(endpoint.provider).signature_header();
-    let signatures: Vec<_> = request.headers().get_all(header).map(HeaderValue::as_bytes).collect();
+    let values = |header| request.headers().get_all(header).map(HeaderValue::as_bytes);
+    let signatures = signatures(provider(endpoint.provider).descriptor(), values);
     let now = rooms.clock.now();
     let visitor = match rooms.intake.admit(endpoint, sender(rooms, request), &signatures, announced, now) {
         Ok(visitor) => visitor,

@@ -15,7 +15,7 @@ pub use throttle::{ShutOut, Throttle};
 use crate::crash::{self, Point};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{NewEvent, Recorded};
-use crate::providers::{SignatureError, provider, verify};
+use crate::providers::{Signature, SignatureError, provider, verify};
 use crate::store::{Store, StoreError, body};
 use crate::telemetry::events;
 use crate::telemetry::lines::Lines;
@@ -55,8 +55,8 @@ impl Visitor<'_> {
 pub struct Arrival<'a> {
     /// Who sent it, and where to.
     pub visitor: Visitor<'a>,
-    /// Every value of the provider's signature header.
-    pub signatures: Vec<&'a [u8]>,
+    /// Every value of the provider's signature headers.
+    pub signatures: Vec<Signature<'a>>,
     /// The raw body.
     pub body: &'a [u8],
     /// When it arrived, by the store's clock.
@@ -127,7 +127,7 @@ impl Intake {
     }
 
     /// Decides whether a request may come in at all, before its body is read: `source` is who sent it, as far as trusted
-    /// proxies tell; `signatures` is every value of the provider's signature header, `body_bytes` the announced length.
+    /// proxies tell; `signatures` is every value of the provider's signature headers, `body_bytes` the announced length.
     ///
     /// # Errors
     /// The address is not allowed, or the signature is not one whatever the body is.
@@ -135,7 +135,7 @@ impl Intake {
         &self,
         endpoint: &'a Endpoint,
         source: Option<IpAddr>,
-        signatures: &[&[u8]],
+        signatures: &[Signature<'_>],
         body_bytes: usize,
         at: Timestamp,
     ) -> Result<Visitor<'a>, IntakeError> {

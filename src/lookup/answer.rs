@@ -4,26 +4,24 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::client::{Reply, ReplyError};
-use super::question::{Origin, Pointer, Question, Wanted};
-use super::{paystack, stripe};
 use crate::domain::event::EventId;
 use crate::domain::json;
 use crate::domain::redact::Redactor;
-use crate::domain::text::is_invisible;
+use crate::outbound::shorten;
+use crate::providers::lookup::{Answer, Found, Origin, Question};
 
 /// What is shown of a provider's message, in characters.
 const MESSAGE_CHARS_MAX: usize = 200;
 
-/// An event to be recorded.
+/// What a reply brings.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    /// Its type.
-    pub(super) event_type: String,
-    /// Its body.
-    pub(super) body: Vec<u8>,
+pub(super) enum Brought {
+    /// All that was wanted.
+    Whole(Found),
+    /// A part; the next one is under this path.
+    Part(String),
 }
 
 /// Why a reply does not bring what was wanted.
@@ -46,34 +44,25 @@ pub(super) enum Miss {
 /// message.
 pub(super) fn answer(
     reply: Result<Reply, ReplyError>,
-    question: &Question,
+    question: &mut Question,
     event: EventId,
     now: Timestamp,
     private: &Redactor,
-) -> Result<Found, Miss> {
+) -> Result<Brought, Miss> {
     let Reply { status, retry_after, body } = match reply {
         Ok(reply) => reply,
         Err(ReplyError::TooLong) => {
             return Err(Miss::Nothing("the provider's answer is too long to be read".to_owned()));
         }
-        Err(ReplyError::TooMany(what)) => return Err(Miss::Nothing(what)),
         Err(ReplyError::Failed(message)) => return Err(Miss::TryLater { retry_after: None, message }),
     };
     let message = || message(status, &body, private);
     match status {
-        200..=299 => found(&body, question, Origin::new(question, event, now)).unwrap_or_else(|| {
-            let message = format!("the provider's answer {status} is not what was asked for");
-            Err(Miss::TryLater { retry_after: None, message })
-        }),
+        200..=299 => brought(status, &body, question, event, now),
         300..=399 => {
             Err(Miss::Refused(format!("api_base_url answers with a redirect ({status}), which is not followed")))
         }
-        // One connected account that the key does not reach says nothing of the others.
-        403 if !question.headers.is_empty() => Err(Miss::Nothing(message())),
-        // A restricted key that was made for less still reads customers and objects.
-        403 if matches!(question.wanted, Wanted::StripeInvoice(_) | Wanted::StripeSession(_)) => {
-            Err(Miss::Nothing(message()))
-        }
+        403 if !question.needs_no_more_rights => Err(Miss::Nothing(message())),
         401 | 403 => Err(Miss::Refused(message())),
         404 | 410 => Err(Miss::Nothing(format!("the provider does not know it ({status})"))),
         0..=199 | 408 | 409 | 423..=425 | 429 | 500.. => Err(Miss::TryLater { retry_after, message: message() }),
@@ -81,43 +70,19 @@ pub(super) fn answer(
     }
 }
 
-/// The event to be made of a body that was sent with success; nothing when it is not what was asked for.
-fn found(body: &[u8], question: &Question, origin: Origin<'_>) -> Option<Result<Found, Miss>> {
+/// What a body brings that was sent with success.
+fn brought(status: u16, body: &[u8], question: &mut Question, event: EventId, now: Timestamp) -> Result<Brought, Miss> {
     let mended = json::mended(body);
-    let body = mended.as_deref().unwrap_or(body);
-    match &question.wanted {
-        Wanted::StripeCustomer(pointer) => found_at_stripe(body, pointer, stripe::lacks_address, origin),
-        Wanted::StripeObject(pointer) | Wanted::StripeInvoice(pointer) => {
-            found_at_stripe(body, pointer, |_| None, origin)
-        }
-        Wanted::StripeSession(checkout) => stripe::checked_out(body, checkout, origin).map(Ok),
-        Wanted::PaystackCustomer { code, mode } => {
-            let customer = paystack::read(body, code)?;
-            if let Some(lacking) = customer.lacks_address() {
-                return Some(Err(Miss::Nothing(lacking.to_owned())));
-            }
-            let body = paystack::event(&customer, *mode, origin).ok()?;
-            Some(Ok(Found { event_type: paystack::EVENT_TYPE.to_owned(), body }))
+    let origin = Origin::new(&question.path, event, now);
+    match question.reader.read(mended.as_deref().unwrap_or(body), origin) {
+        Answer::Found(found) => Ok(Brought::Whole(found)),
+        Answer::Next(path) => Ok(Brought::Part(path)),
+        Answer::Nothing(why) => Err(Miss::Nothing(why)),
+        Answer::Unlike(said) => {
+            let message = said.unwrap_or_else(|| format!("the provider's answer {status} is not what was asked for"));
+            Err(Miss::TryLater { retry_after: None, message })
         }
     }
-}
-
-fn found_at_stripe(
-    body: &[u8],
-    pointer: &Pointer,
-    lacks: impl Fn(&Value) -> Option<&'static str>,
-    origin: Origin<'_>,
-) -> Option<Result<Found, Miss>> {
-    let raw: &RawValue = serde_json::from_slice(body).ok()?;
-    let object: Value = serde_json::from_str(raw.get()).ok()?;
-    if object.get("id").and_then(Value::as_str) != Some(&pointer.id) {
-        return None;
-    }
-    if let Some(lacking) = lacks(&object) {
-        return Some(Err(Miss::Nothing(lacking.to_owned())));
-    }
-    let body = stripe::event(pointer, raw, origin).ok()?;
-    Some(Ok(Found { event_type: pointer.event_type.clone(), body }))
 }
 
 /// The provider's own message.
@@ -127,13 +92,7 @@ fn message(status: u16, body: &[u8], private: &Redactor) -> String {
     let Some(text) = text("/error/message").or_else(|| text("/message")) else {
         return format!("the provider answered {status}");
     };
-    let text = private.text(text);
-    let printable = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c });
-    let mut short: String = printable.take(MESSAGE_CHARS_MAX).collect();
-    if text.chars().count() > MESSAGE_CHARS_MAX {
-        short.push('…');
-    }
-    format!("the provider answered {status}: {short}")
+    format!("the provider answered {status}: {}", shorten(&private.text(text), MESSAGE_CHARS_MAX))
 }
 
 #[cfg(test)]
@@ -141,9 +100,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::endpoint::ProviderKind;
     use crate::domain::event::Mode;
+    use crate::domain::lookup::Sought;
+    use crate::providers::lookup::Wanted;
+    use crate::providers::provider;
     use crate::providers::stripe::NO_SESSION;
-    use crate::store::Sought;
 
     fn key() -> Redactor {
         Redactor::default().and("a-key/of+the tests")
@@ -153,10 +115,20 @@ mod tests {
         "2026-06-14T12:00:00Z".parse().unwrap()
     }
 
+    fn customer(account: Option<&str>) -> Question {
+        let wanted = Wanted::Customer { id: "cus_1", account, mode: Mode::Test };
+        provider(ProviderKind::Stripe).ask(wanted, 1 << 20).unwrap()
+    }
+
+    fn heard(reply: Result<Reply, ReplyError>, mut question: Question) -> Result<Found, Miss> {
+        answer(reply, &mut question, EventId(3), now(), &key()).map(|brought| match brought {
+            Brought::Whole(found) => found,
+            Brought::Part(path) => panic!("there is more under {path}"),
+        })
+    }
+
     fn reply(status: u16, retry_after: Option<Duration>, body: &str) -> Result<Found, Miss> {
-        let reply = Reply { status, retry_after, body: body.as_bytes().to_vec() };
-        let question = stripe::customer("cus_1", None, Mode::Test).unwrap();
-        answer(Ok(reply), &question, EventId(3), now(), &key())
+        heard(Ok(Reply { status, retry_after, body: body.as_bytes().to_vec() }), customer(None))
     }
 
     #[test]
@@ -176,15 +148,11 @@ mod tests {
         for status in [100, 200, 204, 408, 409, 425, 429, 500, 502, 503, 504, 599, 999] {
             check(status, |a| matches!(a, Miss::TryLater { .. }));
         }
-        let question = stripe::customer("cus_1", Some("acct_1"), Mode::Live).unwrap();
         let refused = Reply { status: 403, retry_after: None, body: Vec::new() };
-        assert!(matches!(answer(Ok(refused), &question, EventId(3), now(), &key()), Err(Miss::Nothing(_))));
-        assert!(matches!(
-            answer(Err(ReplyError::TooLong), &question, EventId(3), now(), &key()),
-            Err(Miss::Nothing(_))
-        ));
+        assert!(matches!(heard(Ok(refused), customer(Some("acct_1"))), Err(Miss::Nothing(_))));
+        assert!(matches!(heard(Err(ReplyError::TooLong), customer(None)), Err(Miss::Nothing(_))));
         let broken = Err(ReplyError::Failed("no answer in time".to_owned()));
-        assert!(matches!(answer(broken, &question, EventId(3), now(), &key()), Err(Miss::TryLater { .. })));
+        assert!(matches!(heard(broken, customer(None)), Err(Miss::TryLater { .. })));
     }
 
     #[test]
@@ -231,10 +199,10 @@ mod tests {
             mode: Mode::Live,
             at: now() - jiff::SignedDuration::from_mins(20),
         };
-        let question = stripe::session(&sought).unwrap();
+        let question = || provider(ProviderKind::Stripe).ask(Wanted::Session(&sought), 1 << 20).unwrap();
         let ask = |list: &str| {
             let reply = Reply { status: 200, retry_after: None, body: list.as_bytes().to_vec() };
-            answer(Ok(reply), &question, EventId(3), now(), &key())
+            heard(Ok(reply), question())
         };
         let told = |list: &str| {
             let Found { event_type, body } = ask(list).unwrap();
@@ -251,7 +219,7 @@ mod tests {
             assert!(matches!(ask(wrong), Err(Miss::TryLater { .. })), "{wrong}");
         }
         let refused = Reply { status: 403, retry_after: None, body: Vec::new() };
-        assert!(matches!(answer(Ok(refused), &question, EventId(3), now(), &key()), Err(Miss::Nothing(_))));
+        assert!(matches!(heard(Ok(refused), question()), Err(Miss::Nothing(_))));
     }
 
     #[test]

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION};
-
-use super::question::Question;
 use crate::clock::Clock;
 use crate::domain::proxy::Proxies;
 use crate::domain::secret::Secret;
-use crate::outgoing::{self, ClientError, Limits, bearer, retry_after, with_cause};
+use crate::outbound::{self, Bearer, ClientError, Failure, FailureKind, Limits, Method, Request};
 
 /// Longest answer that is read, bytes; a large invoice has some hundred kilobytes.
 const RESPONSE_BYTES_MAX: usize = 1 << 20;
@@ -28,20 +25,11 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
 }
 
-impl Reply {
-    /// Whether it has what was asked for, by its status.
-    pub(super) const fn is_success(&self) -> bool {
-        matches!(self.status, 200..=299)
-    }
-}
-
 /// Why there is no reply.
 #[derive(Debug)]
 pub(super) enum ReplyError {
     /// It is longer than anything we asked for.
     TooLong,
-    /// It has more parts than are asked for; which.
-    TooMany(String),
     /// It did not come, or broke off; what happened.
     Failed(String),
 }
@@ -49,8 +37,7 @@ pub(super) enum ReplyError {
 /// Asks providers.
 #[derive(Debug)]
 pub(super) struct Client {
-    http: reqwest::Client,
-    clock: Clock,
+    http: outbound::Client,
 }
 
 impl Client {
@@ -59,55 +46,43 @@ impl Client {
     /// # Errors
     /// The system's certificates cannot be read.
     pub(super) fn new(timeout: Duration, proxies: &Proxies, clock: Clock) -> Result<Self, ClientError> {
-        let limits = Limits { whole: timeout, connect: CONNECT_MAX.min(timeout), idle: IDLE_MAX };
-        Ok(Self { http: outgoing::client(limits, proxies)?, clock })
+        let connect = CONNECT_MAX.min(timeout);
+        let limits = Limits { whole: timeout, connect, idle: IDLE_MAX, response_bytes: RESPONSE_BYTES_MAX };
+        Ok(Self { http: outbound::Client::new(limits, proxies, clock)? })
     }
 
-    /// Asks one question of the API at `base_url`.
-    pub(super) async fn get(&self, base_url: &str, question: &Question, api_key: &Secret) -> Result<Reply, ReplyError> {
-        let Some(bearer) = bearer(api_key) else {
+    /// Asks for what is at `url`, with these headers beside the key.
+    pub(super) async fn get(
+        &self,
+        url: &str,
+        headers: &[(&'static str, String)],
+        api_key: &Secret,
+    ) -> Result<Reply, ReplyError> {
+        let Some(bearer) = Bearer::of(api_key) else {
             return Err(ReplyError::Failed("the api_key has characters that a header cannot carry".to_owned()));
         };
-        let url = format!("{base_url}{}", question.path);
-        let mut request = self.http.get(url).header(AUTHORIZATION, bearer).header(ACCEPT, "application/json");
-        for (name, value) in &question.headers {
-            request = request.header(*name, value);
-        }
-        let mut response = request.send().await.map_err(|e| failed(&e))?;
-        let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers(), self.clock.now());
-        let body = match read_limited(&mut response).await {
-            Ok(body) => body,
+        let own = headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let headers: Vec<(&str, &str)> = std::iter::once(("accept", "application/json")).chain(own).collect();
+        let request = Request { method: Method::Get, url, bearer: Some(bearer), headers: &headers, body: None };
+        let outbound::Reply { status, retry_after, body } = self.http.ask(request).await.map_err(|e| failed(&e))?;
+        let body = match body {
+            Ok(body) if body.is_whole => body.bytes,
             // The status of a refusal tells enough.
-            Err(_) if !(200..300).contains(&status) => Vec::new(),
-            Err(error) => return Err(error),
+            Ok(_) | Err(_) if !(200..300).contains(&status) => Vec::new(),
+            Ok(_) => return Err(ReplyError::TooLong),
+            Err(failure) => return Err(failed(&failure)),
         };
         Ok(Reply { status, retry_after, body })
     }
 }
 
-/// Reads the body; one that is too long is left unread and the connection is closed.
-async fn read_limited(response: &mut reqwest::Response) -> Result<Vec<u8>, ReplyError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| failed(&e))? {
-        if body.len().saturating_add(chunk.len()) > RESPONSE_BYTES_MAX {
-            return Err(ReplyError::TooLong);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// What happened, with the innermost cause: connection refused, unknown host, bad certificate.
-fn failed(error: &reqwest::Error) -> ReplyError {
-    let message = if error.is_timeout() {
-        "the provider did not answer in time"
-    } else if error.is_connect() {
-        "cannot connect to the provider"
-    } else {
-        "the connection broke before the provider's answer was complete"
-    };
-    ReplyError::Failed(with_cause(message, error))
+/// What happened, and its cause.
+fn failed(failure: &Failure) -> ReplyError {
+    ReplyError::Failed(failure.with_cause(match failure.kind {
+        FailureKind::ConnectTimeout | FailureKind::Timeout => "the provider did not answer in time",
+        FailureKind::Unreachable => "cannot connect to the provider",
+        FailureKind::Broken => "the connection broke before the provider's answer was complete",
+    }))
 }
 
 #[cfg(test)]
@@ -116,8 +91,6 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::domain::event::Mode;
-    use crate::lookup::stripe;
 
     /// Asks a server that reads the request, writes `answer` and then says no more.
     async fn ask(answer: &'static [u8], close: bool) -> Result<Reply, ReplyError> {
@@ -134,9 +107,8 @@ mod tests {
             }
         };
         let client = Client::new(Duration::from_millis(300), &Proxies::default(), Clock::system()).unwrap();
-        let question = stripe::customer("cus_1", None, Mode::Live).unwrap();
         let key = Secret::parse("rk_test_1").unwrap();
-        let asking = client.get(&base_url, &question, &key);
+        let asking = client.get(&base_url, &[], &key);
         tokio::pin!(asking);
         tokio::select! {
             reply = &mut asking => reply,
@@ -168,9 +140,8 @@ mod tests {
     #[tokio::test]
     async fn nobody_there_is_said() {
         let client = Client::new(Duration::from_secs(5), &Proxies::default(), Clock::system()).unwrap();
-        let question = stripe::customer("cus_1", None, Mode::Live).unwrap();
         let key = Secret::parse("rk_test_1").unwrap();
         let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        check_failed(client.get(&format!("http://{unused}"), &question, &key).await, "cannot connect to the provider");
+        check_failed(client.get(&format!("http://{unused}"), &[], &key).await, "cannot connect to the provider");
     }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::answer::Miss;
-use super::policy::{REFUSED_WAIT, wait};
-use crate::clock::Wait;
+use super::policy::{FIRST_WAIT, REFUSED_WAIT, WAIT_MAX};
+use crate::outbound::{Backoff, Outage};
 
 /// The longest pause of an endpoint that fails; each thing has longer waits of its own.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// What the provider asks for holds for all questions.
+const PAUSES: Backoff = Backoff { first: FIRST_WAIT, own_max: PAUSE_MAX, asked_max: WAIT_MAX };
 
 /// How a look-up ended, for its endpoint.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,9 +51,8 @@ impl Ended {
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     in_flight: usize,
-    /// Failures since it was last answered.
-    failures: u32,
-    closed: Option<Wait>,
+    /// What failed since it was last answered.
+    outage: Outage,
     refused: bool,
 }
 
@@ -71,13 +72,13 @@ impl Gate {
         if self.opens_at(now).is_some() {
             return 0;
         }
-        let most = if self.failures > 0 { 1 } else { most };
+        let most = if self.outage.has_begun() { 1 } else { most };
         most.saturating_sub(self.in_flight)
     }
 
     /// When it opens again; nothing when it is open.
     pub(super) fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.closed.filter(|wait| !wait.is_over(now)).map(|wait| wait.until())
+        self.outage.rests_until(now)
     }
 
     /// So many look-ups have begun.
@@ -88,26 +89,15 @@ impl Gate {
     /// One has ended.
     pub(super) fn ended(&mut self, ended: &Ended, now: Timestamp) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        let pause = match ended {
-            Ended::Idle => return,
-            Ended::Answered => {
-                *self = Self { in_flight: self.in_flight, ..Self::default() };
-                return;
-            }
-            Ended::Failed(asked) => {
-                self.failures = self.failures.saturating_add(1);
-                let own = wait(self.failures, None).min(PAUSE_MAX);
-                // What the provider asks for holds for all questions.
-                own.max(wait(1, *asked))
-            }
+        match ended {
+            Ended::Idle => {}
+            Ended::Answered => *self = Self { in_flight: self.in_flight, ..Self::default() },
+            Ended::Failed(asked) => self.outage.failed(&PAUSES, *asked, now),
             Ended::Refused(_) => {
-                self.failures = self.failures.saturating_add(1);
+                self.outage.leave_alone(REFUSED_WAIT, now);
                 self.refused = true;
-                REFUSED_WAIT
             }
-        };
-        let (before, new) = (self.closed.filter(|wait| !wait.is_over(now)), Wait::new(now, pause));
-        self.closed = Some(before.filter(|wait| wait.until() > new.until()).unwrap_or(new));
+        }
     }
 }
 

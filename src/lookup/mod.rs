@@ -4,19 +4,15 @@
 //! The answer is recorded as an event of our own and then read like any other, so nobody else has to know of look-ups;
 //! its body says that it is one. Events whose endpoint has no API key are left as they are.
 //!
-//! * `question`: what to ask for an event, and what the answer must be; `stripe` and `paystack` know the details.
-//! * `lines`: an invoice with all of its lines, page by page.
+//! * `question`: what to ask for an event. What to ask a provider for that, and how its answers are read, it says itself.
 //! * `client`: the HTTP client. `answer`: what a reply means. `policy`: what follows, and when to ask again.
 //! * `gate`: how much an endpoint is asked at once, and when not at all.
 
 mod answer;
 mod client;
 mod gate;
-mod lines;
-mod paystack;
 mod policy;
 mod question;
-mod stripe;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -32,24 +28,27 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, after, chance_permille};
 use crate::crash::{self, Point};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::event::{Identity, NewEvent, Recorded};
+use crate::domain::event::{EventId, Identity, NewEvent, Recorded};
 use crate::domain::proxy::Proxies;
 use crate::domain::redact::Redactor;
 use crate::domain::secret::Secret;
-use crate::outgoing::ClientError;
+use crate::outbound::ClientError;
+use crate::providers::lookup::{Found, Question};
 use crate::store::{Lookup, LookupEnd, Store, StoreError, body};
 use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
-use answer::{Found, Miss, answer};
+use answer::{Brought, Miss, answer};
 use client::Client;
 use gate::{Ended, Gate};
 use policy::decide;
-use question::{Wanted, question};
+use question::question;
 
 /// Look-ups under way at once, over all endpoints: far below what the providers allow.
 const CONCURRENCY: usize = 4;
 /// Longest a question takes, from connecting to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests of one look-up: an answer may have parts.
+const REQUESTS_MAX: usize = 16;
 /// How long a look-up that was taken is nobody else's: longer than the questions of one can take.
 const LEASE: Duration = Duration::from_secs(180);
 /// How long the worker rests when the store fails.
@@ -205,23 +204,8 @@ impl Worker {
             Ok(question) => question,
             Err(note) => return (Ok(LookupEnd::Open { due_at: None, counted: true, note }), Ended::Idle),
         };
-        let api = &endpoint.api_base_url;
-        let reply = match &question.wanted {
-            Wanted::StripeInvoice(_) => lines::whole(&self.client, api, &question, api_key, self.body_bytes_max).await,
-            Wanted::StripeCustomer(_)
-            | Wanted::StripeObject(_)
-            | Wanted::StripeSession(_)
-            | Wanted::PaystackCustomer { .. } => self.client.get(api, &question, api_key).await,
-        };
+        let answer = self.converse(endpoint, api_key, question, lookup.event).await;
         let now = self.clock.now();
-        let answer = answer(reply, &question, lookup.event, now, &Redactor::of(api_key)).and_then(|found| {
-            let too_long = found.body.len() > self.body_bytes_max;
-            if too_long {
-                Err(Miss::Nothing("the answer is longer than body_max_bytes allows".to_owned()))
-            } else {
-                Ok(found)
-            }
-        });
         match answer {
             Ok(found) => {
                 let recorded = self.record(endpoint, lookup, found, now).await;
@@ -232,6 +216,30 @@ impl Worker {
                 (Ok(decide(miss, lookup.attempt, now, chance_permille())), ended)
             }
         }
+    }
+
+    /// Asks until all parts of the answer are there.
+    async fn converse(
+        &self,
+        endpoint: &Endpoint,
+        api_key: &Secret,
+        mut question: Question,
+        event: EventId,
+    ) -> Result<Found, Miss> {
+        let mut path = question.path.clone();
+        let private = Redactor::of(api_key);
+        for _ in 0..REQUESTS_MAX {
+            let url = format!("{}{path}", endpoint.api_base_url);
+            let reply = self.client.get(&url, &question.headers, api_key).await;
+            match answer(reply, &mut question, event, self.clock.now(), &private)? {
+                Brought::Part(next) => path = next,
+                Brought::Whole(found) if found.body.len() > self.body_bytes_max => {
+                    return Err(Miss::Nothing("the answer is longer than body_max_bytes allows".to_owned()));
+                }
+                Brought::Whole(found) => return Ok(found),
+            }
+        }
+        Err(Miss::Nothing(format!("the answer has more than {REQUESTS_MAX} parts, and no more are asked for")))
     }
 
     /// Records an answer as an event; the same thing is recorded once.

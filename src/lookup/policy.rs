@@ -6,20 +6,22 @@ use jiff::Timestamp;
 
 use super::answer::Miss;
 use crate::clock::after;
+use crate::outbound::{Backoff, with_jitter};
 use crate::store::LookupEnd;
 
 /// The first wait; each further one is twice as long.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
+pub(super) const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait that we choose ourselves, and that a provider may ask for.
-const WAIT_MAX: Duration = Duration::from_secs(3600);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// What the provider has not today it may have tomorrow.
 const NOTHING_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// A refused key is mended by a person.
 pub(super) const REFUSED_WAIT: Duration = Duration::from_secs(600);
 /// How often one thing is asked for: through an outage of a day.
 const ATTEMPTS_MAX: u32 = 40;
-/// Jitter adds at most this share of a wait, per mille; it never takes away.
-const JITTER_PERMILLE_MAX: u32 = 200;
+
+/// When one thing is asked for again.
+const BACKOFF: Backoff = Backoff { first: FIRST_WAIT, own_max: WAIT_MAX, asked_max: WAIT_MAX };
 
 /// What follows for the events that lack something when an answer did not bring it. `attempt` counts from 1;
 /// `chance_permille` is random, `0..1000`.
@@ -27,21 +29,13 @@ pub(super) fn decide(miss: Miss, attempt: u32, now: Timestamp, chance_permille: 
     let (wait, counted, note) = match miss {
         Miss::Refused(message) => (REFUSED_WAIT, false, message),
         Miss::Nothing(message) => (NOTHING_WAIT, true, message),
-        Miss::TryLater { retry_after, message } => (wait(attempt, retry_after), true, message),
+        Miss::TryLater { retry_after, message } => (BACKOFF.wait(attempt, retry_after), true, message),
     };
     if counted && attempt >= ATTEMPTS_MAX {
         let note = format!("{note}; not asked again after {attempt} attempts: remap the event to ask anew");
         return LookupEnd::Open { due_at: None, counted, note };
     }
-    let jitter_permille = chance_permille.min(1000) * JITTER_PERMILLE_MAX / 1000;
-    LookupEnd::Open { due_at: Some(after(now, wait + wait * jitter_permille / 1000)), counted, note }
-}
-
-/// The wait after attempt number `attempt`: 1 s, 2 s, 4 s and on, or what the provider asks for if that is longer.
-pub(super) fn wait(attempt: u32, asked: Option<Duration>) -> Duration {
-    let doublings = attempt.saturating_sub(1).min(30);
-    let own = FIRST_WAIT.saturating_mul(1 << doublings);
-    own.max(asked.unwrap_or_default()).min(WAIT_MAX)
+    LookupEnd::Open { due_at: Some(after(now, with_jitter(wait, chance_permille))), counted, note }
 }
 
 #[cfg(test)]

@@ -1,16 +1,24 @@
 //! The payment providers: bytes → [`Signed`] → facts. Pure: no clock, no store, no network.
 //!
-//! To add one: a folder with `signature`, `payload` and `facts`, a variant of [`ProviderKind`], and the arms that the
-//! compiler then asks for.
+//! A provider is a folder here and nothing elsewhere. To add one: its line in the list of
+//! [`domain::endpoint`](crate::domain::endpoint), its folder with an `impl Provider`, and its entry in [`provider`].
 
+mod descriptor;
 mod error;
+mod fingerprint;
+mod headers;
 mod hmac;
 mod json;
+pub mod lookup;
 pub mod paystack;
 mod piece;
 pub mod stripe;
+#[cfg(test)]
+mod toy;
 
+pub use descriptor::{Dashboard, Descriptor, Secrets, WantedEvents, alternatives, one_of};
 pub use error::SignatureError;
+pub use headers::{Signature, signatures};
 pub use piece::Piece;
 
 use jiff::Timestamp;
@@ -19,30 +27,39 @@ use serde_json::Value;
 use crate::domain::endpoint::{Endpoint, ProviderKind, Rules};
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
+use lookup::{Question, Wanted};
 
 /// The number of the reading: it is raised with every change by which any event is read otherwise than before. What was
 /// read under a smaller one is worth reading anew.
 pub const READING: u32 = 2;
 
-/// What a provider must say of itself. There are no default methods: a new provider answers every question.
+/// What a provider must say of itself. There are no default methods: a new provider answers every question, and what it
+/// forgets does not compile. What only some providers can do is a trait of its own, and a method here that gives it or
+/// nothing.
 pub trait Provider: Sync {
-    /// The header that carries the signature, in lower case.
-    fn signature_header(&self) -> &'static str;
+    /// What it is.
+    fn descriptor(&self) -> &'static Descriptor;
 
-    /// Whether `headers` (every value of the signature header, as received) could sign anything, before there is a body.
+    /// Whether `signatures` (every value of every signature header, as received) could sign anything, before there is a
+    /// body.
     ///
     /// # Errors
     /// Why the request is refused, whatever its body is.
-    fn check_form(&self, headers: &[&[u8]]) -> Result<(), SignatureError>;
+    fn check_form(&self, signatures: &[Signature<'_>]) -> Result<(), SignatureError>;
 
-    /// Whether `headers` (every value of the signature header, as received) sign `body` for this endpoint at `now`.
+    /// Whether `signatures` (every value of every signature header, as received) sign `body` for this endpoint at `now`.
     ///
     /// # Errors
     /// Why the request is refused.
-    fn verify(&self, endpoint: &Endpoint, headers: &[&[u8]], body: &[u8], now: Timestamp)
-    -> Result<(), SignatureError>;
+    fn verify(
+        &self,
+        endpoint: &Endpoint,
+        signatures: &[Signature<'_>],
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<(), SignatureError>;
 
-    /// The header value by which the provider would sign `body` at `at`.
+    /// The value of [`Descriptor::signature_header`] by which the provider would sign `body` at `at`.
     fn sign(&self, secret: &str, body: &[u8], at: Timestamp) -> String;
 
     /// What identifies the event; total: a body that cannot be read is identified by its hash.
@@ -52,11 +69,26 @@ pub trait Provider: Sync {
     /// its own (Paystack's ended subscriptions).
     fn read(&self, body: &[u8], rules: &Rules, received_at: Timestamp) -> Reading;
 
+    /// What to ask the provider's API for what is wanted, and how its answers are read. Parts of an answer that come one by
+    /// one are not put together beyond `bytes_max`.
+    ///
+    /// # Errors
+    /// Why it cannot be asked for, for people.
+    fn ask(&self, wanted: Wanted<'_>, bytes_max: usize) -> Result<Question, String>;
+
     /// What a piece of JSON is, if it is this provider's: for people who have no webhook as sent at hand.
     fn piece(&self, json: &Value) -> Option<Piece>;
 
-    /// The events to tick in the provider's dashboard; empty when the provider sends all.
-    fn wanted_events(&self) -> &'static [&'static str];
+    /// The events to tick in the provider's dashboard for an endpoint with these rules.
+    fn wanted_events(&self, rules: &Rules) -> WantedEvents;
+}
+
+impl dyn Provider {
+    /// The header that carries the signature, in lower case.
+    #[must_use]
+    pub fn signature_header(&self) -> &'static str {
+        self.descriptor().signature_header
+    }
 }
 
 /// The provider's implementation.
@@ -88,10 +120,10 @@ impl<'a> Signed<'a> {
 /// Why the request is refused.
 pub fn verify<'a>(
     endpoint: &Endpoint,
-    headers: &[&[u8]],
+    signatures: &[Signature<'_>],
     body: &'a [u8],
     now: Timestamp,
 ) -> Result<Signed<'a>, SignatureError> {
-    provider(endpoint.provider).verify(endpoint, headers, body, now)?;
+    provider(endpoint.provider).verify(endpoint, signatures, body, now)?;
     Ok(Signed { body })
 }

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-
 use super::response::{Answer, classify};
 use crate::clock::Clock;
 use crate::domain::delivery::Kind;
 use crate::domain::proxy::Proxies;
 use crate::domain::redact::Redactor;
 use crate::domain::secret::Secret;
-use crate::outgoing::{self, ClientError, Limits, bearer, retry_after, with_cause};
+use crate::outbound::{self, Bearer, ClientError, Failure, Limits, Method, Reply, Request};
 
 /// Longest answer that is read, bytes; Refairn's are a few hundred.
 const RESPONSE_BYTES_MAX: usize = 64 * 1024;
@@ -49,9 +47,8 @@ pub struct Sent {
 /// Calls Refairn. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    http: outbound::Client,
     base_url: String,
-    clock: Clock,
 }
 
 impl Client {
@@ -61,9 +58,10 @@ impl Client {
     /// The system's certificates cannot be read.
     pub fn new(base_url: &str, timeout: Duration, proxies: &Proxies, clock: Clock) -> Result<Self, ClientError> {
         // A connection takes less than the whole: one that was never made is then told from a call that was cut off.
-        let limits = Limits { whole: timeout, connect: CONNECT_MAX.min(timeout / 2), idle: IDLE_MAX };
-        let http = outgoing::client(limits, proxies)?;
-        Ok(Self { http, base_url: base_url.trim_end_matches('/').to_owned(), clock })
+        let connect = CONNECT_MAX.min(timeout / 2);
+        let limits = Limits { whole: timeout, connect, idle: IDLE_MAX, response_bytes: RESPONSE_BYTES_MAX };
+        let http = outbound::Client::new(limits, proxies, clock)?;
+        Ok(Self { http, base_url: base_url.trim_end_matches('/').to_owned() })
     }
 
     /// Whether Refairn takes this API key, found out without creating a record: it answers 400 to an empty body when
@@ -89,30 +87,33 @@ impl Client {
     /// was asked.
     pub async fn send(&self, kind: Kind, api_key: &Secret, body: String, about: Redactor) -> Sent {
         let url = format!("{}/api/events/{}", self.base_url, kind.code());
-        let Some(bearer) = bearer(api_key) else {
+        let Some(bearer) = Bearer::of(api_key) else {
             let message = "the API key has characters that a header cannot carry".to_owned();
             return Sent { answer: Answer::Misconfigured(message), status: None, excerpt: None };
         };
         let private = about.and(api_key.expose());
-        let request =
-            self.http.post(url).header(AUTHORIZATION, bearer).header(CONTENT_TYPE, "application/json").body(body);
-        let mut response = match request.send().await {
-            Ok(response) => response,
-            Err(error) => return Sent { answer: failed(&error).told(&private), status: None, excerpt: None },
+        let request = Request {
+            method: Method::Post,
+            url: &url,
+            bearer: Some(bearer),
+            headers: &[("content-type", "application/json")],
+            body: Some(body.into_bytes()),
         };
-        let status = response.status().as_u16();
-        let wait = retry_after(response.headers(), self.clock.now());
-        let body = match read_limited(&mut response).await {
-            Ok(body) => body,
+        let Reply { status, retry_after, body } = match self.http.ask(request).await {
+            Ok(reply) => reply,
+            Err(failure) => return Sent { answer: failed(&failure).told(&private), status: None, excerpt: None },
+        };
+        let body = match body {
+            Ok(body) => body.bytes,
             // A status without its body still tells what to do, but for a success, which needs its receipt.
-            Err(error) if (200..300).contains(&status) => {
-                return Sent { answer: failed(&error).told(&private), status: Some(status), excerpt: None };
+            Err(failure) if (200..300).contains(&status) => {
+                return Sent { answer: failed(&failure).told(&private), status: Some(status), excerpt: None };
             }
             Err(_) => Vec::new(),
         };
         // Cut short first, half a key might be left at the end that nobody knows for one.
         let excerpt = excerpt(private.text(&String::from_utf8_lossy(&body)));
-        Sent { answer: classify(status, wait, &body).told(&private), status: Some(status), excerpt }
+        Sent { answer: classify(status, retry_after, &body).told(&private), status: Some(status), excerpt }
     }
 }
 
@@ -122,28 +123,7 @@ fn excerpt(mut text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// Reads the body up to the limit; what is beyond is left unread and the connection is closed.
-async fn read_limited(response: &mut reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        let room = RESPONSE_BYTES_MAX.saturating_sub(body.len());
-        body.extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
-        if body.len() >= RESPONSE_BYTES_MAX {
-            break;
-        }
-    }
-    Ok(body)
-}
-
 /// A call without an answer. Only a connection that was never made proves that Refairn has nothing.
-fn failed(error: &reqwest::Error) -> Answer {
-    let outcome_unknown = !error.is_connect();
-    let what = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "cannot connect"
-    } else {
-        "the connection broke before the answer was complete"
-    };
-    Answer::TryLater { retry_after: None, outcome_unknown, message: with_cause(what, error) }
+fn failed(failure: &Failure) -> Answer {
+    Answer::TryLater { retry_after: None, outcome_unknown: failure.may_have_arrived(), message: failure.to_string() }
 }

@@ -6,4 +6,4 @@ mod response;
 pub use client::{Client, KeyProbe, Sent};
 pub use response::{Answer, classify};
 
-pub use crate::outgoing::ClientError;
+pub use crate::outbound::ClientError;

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::domain::delivery::Receipt;
 use crate::domain::json;
 use crate::domain::redact::Redactor;
-use crate::domain::text::is_invisible;
+use crate::outbound::shorten;
 
 /// What is shown of a message, in characters.
 const MESSAGE_CHARS_MAX: usize = 300;
@@ -39,8 +39,8 @@ impl Answer {
     /// Its texts as they may be kept and shown: short, and without what `private` takes out.
     #[must_use]
     pub(super) fn told(self, private: &Redactor) -> Self {
-        let text = |text: String| shorten(&private.text(&text));
-        let id = |id: Option<String>| id.map(|id| shorten(&private.id(&id)));
+        let text = |text: String| shorten(&private.text(&text), MESSAGE_CHARS_MAX);
+        let id = |id: Option<String>| id.map(|id| shorten(&private.id(&id), MESSAGE_CHARS_MAX));
         match self {
             Self::Success(receipt) => Self::Success(Receipt {
                 lead_id: id(receipt.lead_id),
@@ -118,15 +118,6 @@ fn message(status: u16, body: &[u8]) -> String {
         Some(text) => format!("Refairn answered {status}: {text}"),
         None => format!("Refairn answered {status} without a message"),
     }
-}
-
-fn shorten(text: &str) -> String {
-    let printable = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c });
-    let mut short: String = printable.take(MESSAGE_CHARS_MAX).collect();
-    if text.chars().count() > MESSAGE_CHARS_MAX {
-        short.push('…');
-    }
-    short
 }
 
 #[cfg(test)]

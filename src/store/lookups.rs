@@ -14,6 +14,7 @@ use crate::clock::after;
 use crate::domain::delivery::Subject;
 use crate::domain::event::{EventId, EventState, Mode, Outcome};
 use crate::domain::fact::{Fact, Matter, Payment};
+use crate::domain::lookup::Sought;
 use crate::domain::person::Plan;
 use crate::domain::reason::Reason;
 
@@ -53,25 +54,6 @@ pub enum Lack {
     Lines(Sought),
     /// The checkout session of the payment it reports.
     Session(Sought),
-}
-
-/// A payment, as far as its provider is asked for more of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sought {
-    /// The payment's identity.
-    pub identity: String,
-    /// The subscription that it pays for.
-    pub subscription: Option<String>,
-    /// Ids that no other payment has.
-    pub ties: Vec<String>,
-    /// The provider's id of the customer.
-    pub customer: Option<String>,
-    /// The connected account.
-    pub account: Option<String>,
-    /// Real money or not.
-    pub mode: Mode,
-    /// When it was made.
-    pub at: Timestamp,
 }
 
 /// How asking ended.

@@ -44,7 +44,7 @@ pub use crowds::{Crowd, FACTS_SOFT_MAX, Scattered};
 pub use error::{ServerTrouble, StoreError};
 pub use facts::{Inbox, Mapped};
 pub use kin::KIN_MAX;
-pub use lookups::{Lack, Lookup, LookupEnd, Sought};
+pub use lookups::{Lack, Lookup, LookupEnd};
 pub use operate::{Action, ActionError, Pruned};
 pub use overdue::OVERDUE_EVENTS_MAX;
 pub use queue::{AttemptRecord, Leased, Settlement};

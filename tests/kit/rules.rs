@@ -42,7 +42,8 @@ pub fn endpoint(provider: ProviderKind, rules: Rules) -> Endpoint {
         business: BUSINESS.into(),
         api_key: None,
         account: None,
-        api_base_url: provider.api_base_url().into(),
+        api_base_url: refairn_bridge::providers::provider(provider).descriptor().api_base_url.into(),
+        ids: refairn_bridge::providers::provider(provider).descriptor().ids,
         rules,
     }
 }

@@ -4,7 +4,8 @@ use crate::breach::{Breach, on_lines};
 use crate::source::Source;
 
 /// Rooms whose limits whoever runs the bridge may come to feel.
-const ROOMS: &[&str] = &["delivery", "http", "intake", "lookup", "mapping", "refairn", "store", "tasks", "telemetry"];
+const ROOMS: &[&str] =
+    &["delivery", "http", "intake", "lookup", "mapping", "outbound", "refairn", "store", "tasks", "telemetry"];
 
 /// Rows that say something else than the code, and limits that no row has.
 pub(crate) fn table(path: &str, text: &str, sources: &[Source]) -> Vec<Breach> {

@@ -9,6 +9,7 @@ mod fixtures;
 mod limits;
 mod manifest;
 mod places;
+mod providers;
 mod rooms;
 mod shape;
 mod source;
@@ -79,6 +80,16 @@ fn rooms_name_only_the_rooms_below_them() {
 #[test]
 fn libraries_and_the_machine_are_used_where_they_belong() {
     in_every_source(places::libraries);
+}
+
+#[test]
+fn a_provider_is_named_in_its_folder_and_in_two_lists() {
+    in_every_source(providers::strangers);
+    for (kind, folder) in [("Stripe", "stripe"), ("Paystack", "paystack")] {
+        let lines = |path: &str| providers::entries(&text_of(path), kind, folder);
+        // Its line in the list; its folder and its implementation.
+        assert_eq!((lines("src/domain/endpoint.rs"), lines("src/providers/mod.rs")), (1, 2), "{kind}");
+    }
 }
 
 #[test]

@@ -21,9 +21,8 @@ const RULES: &[Rule] = &[
     },
     Rule {
         names: &["reqwest"],
-        // Calls and look-ups share what is in `outgoing`; commands call a bridge, and have a plain client of their own.
-        only_in: &["src/outgoing.rs", "src/refairn/client.rs", "src/lookup/client.rs", "src/cli/poster.rs"],
-        instead: "call refairn::client, lookup::client, or in a command cli::poster: they limit every wait and every answer",
+        only_in: &["src/outbound/"],
+        instead: "ask by outbound::Client: it limits every wait and every answer",
         in_tests: false,
     },
     Rule {

@@ -8,7 +8,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("domain", &[], "the vocabulary stands alone; move what needs more to the room that has it"),
     ("clock", &[], "time depends on nothing"),
     ("crash", &[], "a point is a name and an end"),
-    ("outgoing", &["domain"], "it knows how to ask, and not what for"),
+    ("outbound", &["clock", "domain"], "it knows how to ask, and not what for"),
     ("private", &[], "it knows permissions, and not what files are for"),
     ("tasks", &["crash"], "it runs what it is handed"),
     ("providers", &["domain"], "bytes in, facts out: hand it what it needs as an argument"),
@@ -24,11 +24,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         &["clock", "crash", "domain", "ledger", "private", "tasks"],
         "it keeps and finds; whoever calls it tells what happened",
     ),
-    (
-        "refairn",
-        &["clock", "config", "domain", "outgoing"],
-        "it makes one call and reads the answer; delivery knows the rest",
-    ),
+    ("refairn", &["clock", "domain", "outbound"], "it makes one call and reads the answer; delivery knows the rest"),
     ("telemetry", &["clock", "config", "crash", "domain", "store"], "it is told what happened"),
     (
         "intake",
@@ -42,12 +38,12 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "lookup",
-        &["clock", "crash", "domain", "outgoing", "providers", "store", "tasks", "telemetry"],
+        &["clock", "crash", "domain", "outbound", "providers", "store", "tasks", "telemetry"],
         "it asks the provider and records the answer; mapping reads that like any event",
     ),
     (
         "delivery",
-        &["clock", "config", "crash", "domain", "refairn", "store", "tasks", "telemetry"],
+        &["clock", "crash", "domain", "outbound", "refairn", "store", "tasks", "telemetry"],
         "it sends what is queued; what to send was decided before",
     ),
     (

@@ -4,16 +4,14 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::cli::configuration::{title, webhook_path};
+use crate::cli::configuration::webhook_path;
 use crate::cli::poster::Url;
 use crate::config::Config;
-use crate::domain::endpoint::{Endpoint, OneTime, ProviderKind};
-use crate::providers::provider;
+use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::providers::{Descriptor, WantedEvents, provider};
 
 /// Stands for the public address as long as nobody has said it.
 const YOUR_HOST: &str = "https://YOUR-HOST";
-/// Reports captures of what a checkout session held, and one-off payments without Checkout where an endpoint asks for them.
-const PAYMENT_INTENT_SUCCEEDED: &str = "payment_intent.succeeded";
 
 /// What to paste, for one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,18 +31,12 @@ impl Dashboard {
     /// For `endpoint`, which providers reach through `public_url`.
     pub(super) fn of(config: &Config, endpoint: &Endpoint, public_url: Option<&Url>) -> Self {
         let base = public_url.map_or(YOUR_HOST, Url::as_str).trim_end_matches('/');
-        let mut events = provider(endpoint.provider).wanted_events().to_vec();
-        let mut for_manual_capture = None;
-        match (endpoint.provider, endpoint.rules.one_time) {
-            (ProviderKind::Stripe, OneTime::PaymentIntent) => events.push(PAYMENT_INTENT_SUCCEEDED),
-            (ProviderKind::Stripe, OneTime::Checkout) => for_manual_capture = Some(PAYMENT_INTENT_SUCCEEDED),
-            (ProviderKind::Paystack, OneTime::Checkout | OneTime::PaymentIntent) => {}
-        }
+        let WantedEvents { tick, for_manual_capture } = provider(endpoint.provider).wanted_events(&endpoint.rules);
         Self {
             endpoint: endpoint.name.clone(),
             provider: endpoint.provider,
             url: format!("{base}{}", webhook_path(config, endpoint)),
-            events,
+            events: tick,
             for_manual_capture,
         }
     }
@@ -52,31 +44,25 @@ impl Dashboard {
 
 impl fmt::Display for Dashboard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, provider, url, events, for_manual_capture } = self;
-        writeln!(f, "Endpoint {endpoint}: paste into {}'s dashboard", title(*provider))?;
-        match provider {
-            ProviderKind::Stripe => {
-                writeln!(f, "  where   Developers → Webhooks → Add destination (snapshot events, your account)")?;
-                writeln!(f, "  URL     {url}")?;
-                writeln!(f, "  events  tick exactly these {}:", events.len())?;
-                for event in events {
-                    writeln!(f, "            {event}")?;
-                }
-                if let Some(event) = for_manual_capture {
-                    writeln!(f, "          and {event} if your checkouts hold money that is captured by hand")?;
-                }
-                writeln!(
-                    f,
-                    "  secret  the signing secret (whsec_...) it shows then is what this endpoint has to verify with"
-                )
-            }
-            ProviderKind::Paystack => {
-                writeln!(f, "  where   Settings → API Keys & Webhooks")?;
-                writeln!(f, "  URL     {url}")?;
-                writeln!(f, "          as the live webhook URL, and as the test webhook URL to see test events too")?;
-                writeln!(f, "  events  nothing to tick: Paystack sends all of them")?;
-                writeln!(f, "  secret  it signs with the secret key (sk_live_..., sk_test_...) of the same page")
-            }
+        let Self { endpoint, provider: provider_kind, url, events, for_manual_capture } = self;
+        let Descriptor { title, dashboard: texts, .. } = provider(*provider_kind).descriptor();
+        writeln!(f, "Endpoint {endpoint}: paste into {title}'s dashboard")?;
+        writeln!(f, "  where   {}", texts.page)?;
+        writeln!(f, "  URL     {url}")?;
+        if let Some(note) = texts.url_note {
+            writeln!(f, "          {note}")?;
         }
+        if events.is_empty() {
+            writeln!(f, "  events  nothing to tick: {title} sends all of them")?;
+        } else {
+            writeln!(f, "  events  tick exactly these {}:", events.len())?;
+        }
+        for event in events {
+            writeln!(f, "            {event}")?;
+        }
+        if let Some(event) = for_manual_capture {
+            writeln!(f, "          and {event} if your checkouts hold money that is captured by hand")?;
+        }
+        writeln!(f, "  secret  {}", texts.secret)
     }
 }

@@ -16,10 +16,13 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Sources};
 use crate::domain::endpoint::ProviderKind;
 use crate::domain::secret::Secret;
+use crate::providers::provider;
 use crate::sandbox::{self, Book, Business, Sandbox};
 use crate::store::Store;
 use crate::tasks::Tasks;
 
+/// The shops of the story, by whom they are paid through.
+const SHOPS: [ProviderKind; 2] = [ProviderKind::Stripe, ProviderKind::Paystack];
 /// The key of the sandbox's business.
 const API_KEY: &str = "sk_sandbox_demo";
 /// How long a subscription's first payment waits for its session: less than the usual 15, for nobody wants to watch it,
@@ -30,23 +33,27 @@ const STOP_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// What only the demo and its providers know.
 pub(super) struct Secrets {
-    pub(super) stripe: Secret,
-    pub(super) paystack: Secret,
+    /// What webhooks are signed with, of each provider of the story.
+    pub(super) signing: BTreeMap<ProviderKind, Secret>,
     pub(super) admin_token: Secret,
 }
 
 impl Secrets {
     fn make_up() -> anyhow::Result<Self> {
         let secret = |start: &str| Secret::parse(format!("{start}{}", super::made_up(32)));
-        Ok(Self { stripe: secret("whsec_demo_")?, paystack: secret("sk_demo_")?, admin_token: secret("")? })
+        let signing = SHOPS.iter().map(|kind| {
+            let start = format!("{}demo_", provider(*kind).descriptor().secret.prefix);
+            Ok((*kind, secret(&start)?))
+        });
+        Ok(Self { signing: signing.collect::<anyhow::Result<_>>()?, admin_token: secret("")? })
     }
 
     /// What webhooks of this provider are signed with.
-    pub(super) const fn of(&self, provider: ProviderKind) -> &Secret {
-        match provider {
-            ProviderKind::Stripe => &self.stripe,
-            ProviderKind::Paystack => &self.paystack,
-        }
+    ///
+    /// # Errors
+    /// The story has no such shop.
+    pub(super) fn of(&self, provider: ProviderKind) -> anyhow::Result<&Secret> {
+        self.signing.get(&provider).with_context(|| format!("the demo has no shop that is paid through {provider}"))
     }
 }
 
@@ -142,13 +149,14 @@ fn configuration(sandbox: SocketAddr, secrets: &Secrets, folder: &TempDir) -> an
         ("REFAIRN_BUSINESS_ID", Business::demo().id().to_owned()),
         ("REFAIRN_PRODUCT_ID", DEMO.id.to_owned()),
         ("REFAIRN_TEST_PRODUCT_ID", TEST.id.to_owned()),
-        ("STRIPE_WEBHOOK_SECRET", secrets.stripe.expose().to_owned()),
-        ("PAYSTACK_SECRET_KEY", secrets.paystack.expose().to_owned()),
         ("REFAIRN_BRIDGE__DELIVERY__FIRST_PAYMENT_WAIT_S", FIRST_PAYMENT_WAIT_S.to_string()),
         // The payments of this story are weeks old when they are heard of, and none was delayed by an outage.
         ("REFAIRN_BRIDGE__DELIVERY__LATE_PAYMENT_WAIT_MAX_S", "0".to_owned()),
     ];
-    let environment: BTreeMap<String, String> = environment.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+    let variable = |kind: &ProviderKind| provider(*kind).descriptor().variables[0];
+    let signing = secrets.signing.iter().map(|(kind, secret)| (variable(kind), secret.expose().to_owned()));
+    let environment = environment.into_iter().chain(signing);
+    let environment: BTreeMap<String, String> = environment.map(|(k, v)| (k.to_owned(), v)).collect();
     let sources = Sources { config_file: None, environment, working_dir: Some(folder.path().to_owned()) };
     let mut config = config::load(sources).map_err(|mistakes| anyhow!("{mistakes}"))?;
     for endpoint in config.endpoints.iter_mut().filter(|e| e.provider == ProviderKind::Stripe) {

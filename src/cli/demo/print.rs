@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use super::house::House;
 use super::summary::{Item, Summary};
 use crate::domain::delivery::DeliveryState;
+use crate::providers::provider;
 
 /// Columns of a line, one less than a terminal has.
 const COLUMNS: usize = 79;
@@ -51,9 +52,12 @@ pub(super) fn hints(house: &House, summary: &Summary) -> String {
     }
     page.line("  # what Refairn holds");
     page.line(&format!("  curl -s {sandbox}/_sandbox/state"));
-    page.line("  # a webhook of your own, from a file");
-    page.line(&format!("  export STRIPE_WEBHOOK_SECRET={}", secrets.stripe.expose()));
-    page.line(&format!("  refairn-bridge send stripe FILE --to {bridge}"));
+    if let Some((kind, secret)) = secrets.signing.first_key_value() {
+        let [variable, _] = provider(*kind).descriptor().variables;
+        page.line("  # a webhook of your own, from a file");
+        page.line(&format!("  export {variable}={}", secret.expose()));
+        page.line(&format!("  refairn-bridge send {kind} FILE --to {bridge}"));
+    }
     page.0
 }
 

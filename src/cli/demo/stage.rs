@@ -94,7 +94,7 @@ fn counted(count: usize, what: &str) -> String {
 async fn send(webhook: &Webhook, house: &House, poster: &Poster, door: &mut Door) -> anyhow::Result<()> {
     let sender = provider(webhook.provider);
     let secret = match webhook.expected {
-        Received::New | Received::Repeated => house.secrets.of(webhook.provider).expose(),
+        Received::New | Received::Repeated => house.secrets.of(webhook.provider)?.expose(),
         Received::Refused => WRONG_SECRET,
     };
     let signature = sender.sign(secret, &webhook.body, house.clock.now());

@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use self::explanation::Explanation;
 use self::rules::Chosen;
 use super::configuration::ConfigFile;
-use super::{ProviderArg, Verdict, bodies, output};
+use super::{Verdict, bodies, output};
 use crate::clock::Clock;
+use crate::domain::endpoint::ProviderKind;
 
 /// Explain what a webhook's body would become: calls to Refairn, or why not
 ///
@@ -26,7 +27,7 @@ use crate::clock::Clock;
 #[command(verbatim_doc_comment)]
 pub(super) struct Args {
     /// Whose body it is
-    provider: ProviderArg,
+    provider: ProviderKind,
     /// The file that holds the body, or - for standard input
     file: String,
     #[command(flatten)]
@@ -47,7 +48,7 @@ pub(super) struct Args {
 /// # Errors
 /// The file cannot be read, or it is not clear by which rules. A body that means nothing is no error.
 pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
-    let pasted = paste::unwrap(args.provider.kind(), bodies::one(&args.file)?);
+    let pasted = paste::unwrap(args.provider, bodies::one(&args.file)?);
     let chosen = Chosen::find(&args.config, args.endpoint.as_deref(), pasted.provider)?;
     let at = args.at.unwrap_or_else(|| Clock::system().now());
     let explanation = Explanation::of(&chosen, pasted, at)?;

@@ -6,20 +6,17 @@ use crate::domain::event::Mode;
 use crate::domain::fact::{Customer, Fact, Matter, Payment, Product, Reversal, ReversalStage, Subscription};
 use crate::domain::policy::{Leads, StatusUpdates};
 use crate::domain::reason::Reason;
+use crate::providers::{Descriptor, provider};
 
 use super::place;
 use super::rules::Chosen;
 
 /// A reason's sentence and its cure. Here nobody signed anything: what cannot be read may be no webhook at all.
-pub(super) fn reason(provider: ProviderKind, reason: Reason) -> (String, String) {
+pub(super) fn reason(kind: ProviderKind, reason: Reason) -> (String, String) {
     if reason != Reason::Unreadable {
         return (reason.sentence().to_owned(), reason.cure().to_owned());
     }
-    let name = title(provider);
-    let members = match provider {
-        ProviderKind::Stripe => "id, object, type and data",
-        ProviderKind::Paystack => "event and data",
-    };
+    let Descriptor { title: name, members, .. } = provider(kind).descriptor();
     (
         format!("This is no event as {name} sends it, nor a part of one that can be told."),
         format!("Paste the whole body of one webhook: a JSON object with {members}."),
@@ -69,12 +66,11 @@ fn subscription_words(chosen: &Chosen, subscription: &Subscription) -> String {
     }
 }
 
-fn reversal_words(provider: ProviderKind, reversal: &Reversal) -> String {
-    let kind = match (reversal.dispute, &reversal.of_charge, provider) {
-        (false, _, _) => "a refund of",
-        // Stripe's disputes name their charge.
-        (true, None, ProviderKind::Stripe) => "a credit note for",
-        (true, _, _) => "a dispute over",
+fn reversal_words(of: ProviderKind, reversal: &Reversal) -> String {
+    let kind = match (reversal.dispute, &reversal.of_charge) {
+        (false, _) => "a refund of",
+        (true, None) => provider(of).descriptor().dispute_without_charge,
+        (true, Some(_)) => "a dispute over",
     };
     let sum = if reversal.cumulative { ", all refunds of the payment so far together" } else { "" };
     let full = if reversal.full { "; nothing of the payment is left" } else { "" };

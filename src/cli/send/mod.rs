@@ -9,12 +9,12 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use self::tally::Tally;
+use super::Verdict;
 use super::bar::Bar;
 use super::bodies::{self, Body};
 use super::output;
 use super::poster::{NoAnswer, Poster, Reply, Url, parse_url};
 use super::process::block_on;
-use super::{ProviderArg, Verdict};
 use crate::clock::Clock;
 use crate::config::Sources;
 use crate::domain::endpoint::ProviderKind;
@@ -28,17 +28,12 @@ const CONCURRENCY_MAX: u16 = 1024;
 
 /// Sign webhook bodies as their provider would, and post them
 ///
-/// Bodies are sent byte for byte, each signed when it is sent. Prints how often
-/// each status was answered, and how long the answers took. Exit code 1 when any
-/// answer was not 2xx.
-///
-/// Without --secret the first secret of STRIPE_WEBHOOK_SECRET or
-/// PAYSTACK_SECRET_KEY signs, or of the file that the same with _FILE names.
+/// Bodies are sent byte for byte, each signed when it is sent.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(long_about = long_about())]
 pub(super) struct Args {
     /// Who signs
-    provider: ProviderArg,
+    provider: ProviderKind,
     /// Bodies: files, folders (their *.json files but expected.json, in the order of names), or - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
@@ -65,12 +60,24 @@ pub(super) struct Args {
     json: bool,
 }
 
+fn long_about() -> String {
+    let variables: Vec<&str> = ProviderKind::ALL.iter().map(|kind| provider(*kind).descriptor().variables[0]).collect();
+    format!(
+        "Sign webhook bodies as their provider would, and post them\n\n\
+         Bodies are sent byte for byte, each signed when it is sent. Prints how often\n\
+         each status was answered, and how long the answers took. Exit code 1 when any\n\
+         answer was not 2xx.\n\n\
+         Without --secret the first secret of {} signs, or of the file that the same with _FILE names.",
+        variables.join(" or\n"),
+    )
+}
+
 /// Sends.
 ///
 /// # Errors
 /// A body or the secret is missing, or the client cannot be set up. Answers are no errors.
 pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
-    let kind = args.provider.kind();
+    let kind = args.provider;
     let secret = secret(kind, args.secret.as_deref())?;
     let bodies = bodies::read(&args.files)?;
     let requests = u64::try_from(bodies.len())?.saturating_mul(u64::from(args.repeat.get()));
@@ -106,10 +113,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
 
 /// The secret that signs: the one given, else the environment's.
 fn secret(kind: ProviderKind, given: Option<&str>) -> anyhow::Result<Secret> {
-    let variable = match kind {
-        ProviderKind::Stripe => "STRIPE_WEBHOOK_SECRET",
-        ProviderKind::Paystack => "PAYSTACK_SECRET_KEY",
-    };
+    let [variable, file_variable] = provider(kind).descriptor().variables;
     let hint = format!("give --secret, or set {variable} to the secret of the endpoint you send to");
     let parsed = |text: &str| {
         Secret::parse(text).map_err(|error| output::wrong_usage(format!("cannot sign: {error}"), hint.clone()))
@@ -118,9 +122,9 @@ fn secret(kind: ProviderKind, given: Option<&str>) -> anyhow::Result<Secret> {
         return parsed(given);
     }
     let environment = Sources::from_process(None).environment;
-    let from_file = match environment.get(&format!("{variable}_FILE")) {
+    let from_file = match environment.get(file_variable) {
         Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
-            output::wrong_usage(format!("cannot read the file that {variable}_FILE names: {error}"), hint.clone())
+            output::wrong_usage(format!("cannot read the file that {file_variable} names: {error}"), hint.clone())
         })?),
         None => None,
     };

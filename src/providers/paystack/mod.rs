@@ -2,6 +2,7 @@
 
 mod envelope;
 mod facts;
+mod lookup;
 mod metadata;
 mod payload;
 mod piece;
@@ -9,10 +10,12 @@ pub mod signature;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use super::{Piece, Provider, SignatureError};
-use crate::domain::endpoint::{Endpoint, Rules};
+use super::fingerprint::fingerprint;
+use super::headers::values_of;
+use super::lookup::{Question, Wanted};
+use super::{Dashboard, Descriptor, Piece, Provider, Secrets, Signature, SignatureError, WantedEvents};
+use crate::domain::endpoint::{CommissionBase, Endpoint, IdScope, Rules};
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
 
@@ -20,24 +23,50 @@ use crate::domain::fact::Reading;
 #[derive(Debug, Clone, Copy)]
 pub struct Paystack;
 
+const DESCRIPTOR: Descriptor = Descriptor {
+    title: "Paystack",
+    api_base_url: "https://api.paystack.co",
+    variables: ["PAYSTACK_SECRET_KEY", "PAYSTACK_SECRET_KEY_FILE"],
+    signature_header: signature::HEADER,
+    other_signature_headers: &[],
+    secret: Secrets {
+        title: "Paystack's secret keys",
+        prefix: "sk_",
+        other_prefixes: &["pk_", "whsec_"],
+        hint: "copy the secret key (sk_live_... or sk_test_...) from Paystack's dashboard",
+        are_api_keys: true,
+    },
+    // References are the merchant's own.
+    ids: IdScope::Account,
+    commission_bases: &[CommissionBase::Paid, CommissionBase::Requested, CommissionBase::NetOfFees],
+    settings: &[],
+    dashboard: Dashboard {
+        page: "Settings → API Keys & Webhooks",
+        url_note: Some("as the live webhook URL, and as the test webhook URL to see test events too"),
+        secret: "it signs with the secret key (sk_live_..., sk_test_...) of the same page",
+    },
+    members: "event and data",
+    dispute_without_charge: "a dispute over",
+};
+
 impl Provider for Paystack {
-    fn signature_header(&self) -> &'static str {
-        signature::HEADER
+    fn descriptor(&self) -> &'static Descriptor {
+        &DESCRIPTOR
+    }
+
+    fn check_form(&self, signatures: &[Signature<'_>]) -> Result<(), SignatureError> {
+        signature::check_form(&values_of(signatures, signature::HEADER))
     }
 
     /// There is no time in Paystack's signature, so `now` does not matter.
-    fn check_form(&self, headers: &[&[u8]]) -> Result<(), SignatureError> {
-        signature::check_form(headers)
-    }
-
     fn verify(
         &self,
         endpoint: &Endpoint,
-        headers: &[&[u8]],
+        signatures: &[Signature<'_>],
         body: &[u8],
         _now: Timestamp,
     ) -> Result<(), SignatureError> {
-        signature::verify(headers, body, &endpoint.secrets)
+        signature::verify(&values_of(signatures, signature::HEADER), body, &endpoint.secrets)
     }
 
     fn sign(&self, secret: &str, body: &[u8], _at: Timestamp) -> String {
@@ -58,19 +87,18 @@ impl Provider for Paystack {
         facts::read(body, rules, received_at)
     }
 
+    fn ask(&self, wanted: Wanted<'_>, _bytes_max: usize) -> Result<Question, String> {
+        lookup::ask(wanted)
+    }
+
     fn piece(&self, json: &Value) -> Option<Piece> {
         piece::piece(json)
     }
 
     /// Nothing can be ticked: Paystack sends every event to the one webhook URL of the account.
-    fn wanted_events(&self) -> &'static [&'static str] {
-        &[]
+    fn wanted_events(&self, _rules: &Rules) -> WantedEvents {
+        WantedEvents { tick: Vec::new(), for_manual_capture: None }
     }
-}
-
-/// What two deliveries of one event share.
-fn fingerprint(body: &[u8]) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(body)))
 }
 
 #[cfg(test)]

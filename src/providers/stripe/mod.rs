@@ -4,9 +4,12 @@
 
 mod currency;
 mod facts;
+mod lines;
+mod lookup;
 mod payload;
 mod piece;
 pub mod signature;
+mod snapshot;
 
 #[cfg(test)]
 mod tests;
@@ -15,8 +18,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use self::payload::{Event, Unmapped};
-use super::{Piece, Provider, SignatureError};
-use crate::domain::endpoint::{Endpoint, Rules};
+use super::headers::values_of;
+use super::lookup::{Question, Wanted};
+use super::{Dashboard, Descriptor, Piece, Provider, Secrets, Signature, SignatureError, WantedEvents};
+use crate::domain::endpoint::{CommissionBase, Endpoint, IdScope, OneTime, Rules};
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
 use crate::domain::json;
@@ -34,6 +39,35 @@ pub const NO_SESSION: &str = "checkout.session.none";
 pub fn snapshot_type(thin: &str) -> Option<&str> {
     payload::snapshot_type(thin)
 }
+
+const DESCRIPTOR: Descriptor = Descriptor {
+    title: "Stripe",
+    api_base_url: "https://api.stripe.com",
+    variables: ["STRIPE_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET_FILE"],
+    signature_header: signature::HEADER,
+    other_signature_headers: &[],
+    secret: Secrets {
+        title: "Stripe's signing secrets",
+        prefix: "whsec_",
+        other_prefixes: &["sk_", "rk_", "pk_"],
+        hint: "copy the signing secret (whsec_...) of this endpoint from Stripe's dashboard; an API key goes into api_key",
+        are_api_keys: false,
+    },
+    ids: IdScope::Provider,
+    commission_bases: &[CommissionBase::Paid, CommissionBase::ExcludingTax],
+    settings: &["signature_tolerance_s", "one_time", "out_of_band"],
+    dashboard: Dashboard {
+        page: "Developers → Webhooks → Add destination (snapshot events, your account)",
+        url_note: None,
+        secret: "the signing secret (whsec_...) it shows then is what this endpoint has to verify with",
+    },
+    members: "id, object, type and data",
+    // A dispute names its charge.
+    dispute_without_charge: "a credit note for",
+};
+
+/// Reports captures of what a checkout session held, and one-off payments without Checkout where an endpoint asks for them.
+const PAYMENT_INTENT_SUCCEEDED: &str = "payment_intent.succeeded";
 
 /// The events that tell something no other event here tells. `invoice.payment_succeeded`, `charge.refund.updated`,
 /// `charge.dispute.updated`, `credit_note.updated` and `credit_note.voided` are read too when they come.
@@ -66,22 +100,28 @@ const WANTED_EVENTS: &[&str] = &[
 ];
 
 impl Provider for Stripe {
-    fn signature_header(&self) -> &'static str {
-        signature::HEADER
+    fn descriptor(&self) -> &'static Descriptor {
+        &DESCRIPTOR
     }
 
-    fn check_form(&self, headers: &[&[u8]]) -> Result<(), SignatureError> {
-        signature::check_form(headers)
+    fn check_form(&self, signatures: &[Signature<'_>]) -> Result<(), SignatureError> {
+        signature::check_form(&values_of(signatures, signature::HEADER))
     }
 
     fn verify(
         &self,
         endpoint: &Endpoint,
-        headers: &[&[u8]],
+        signatures: &[Signature<'_>],
         body: &[u8],
         now: Timestamp,
     ) -> Result<(), SignatureError> {
-        signature::verify(headers, body, &endpoint.secrets, endpoint.signature_tolerance, now)
+        signature::verify(
+            &values_of(signatures, signature::HEADER),
+            body,
+            &endpoint.secrets,
+            endpoint.signature_tolerance,
+            now,
+        )
     }
 
     fn sign(&self, secret: &str, body: &[u8], at: Timestamp) -> String {
@@ -99,11 +139,22 @@ impl Provider for Stripe {
         reading.unwrap_or_else(|unmapped| Reading::Unmappable(unmapped.reason, unmapped.detail))
     }
 
+    fn ask(&self, wanted: Wanted<'_>, bytes_max: usize) -> Result<Question, String> {
+        lookup::ask(wanted, bytes_max)
+    }
+
     fn piece(&self, json: &Value) -> Option<Piece> {
         piece::piece(json)
     }
 
-    fn wanted_events(&self) -> &'static [&'static str] {
-        WANTED_EVENTS
+    fn wanted_events(&self, rules: &Rules) -> WantedEvents {
+        let tick = WANTED_EVENTS.to_vec();
+        match rules.one_time {
+            OneTime::Checkout => WantedEvents { tick, for_manual_capture: Some(PAYMENT_INTENT_SUCCEEDED) },
+            OneTime::PaymentIntent => WantedEvents {
+                tick: tick.into_iter().chain([PAYMENT_INTENT_SUCCEEDED]).collect(),
+                for_manual_capture: None,
+            },
+        }
     }
 }

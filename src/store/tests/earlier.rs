@@ -42,7 +42,8 @@ fn endpoint(name: &str, provider: ProviderKind, account: Option<&str>) -> Endpoi
         business: "biz_demo".into(),
         account: account.map(str::to_owned),
         api_key: None,
-        api_base_url: provider.api_base_url().into(),
+        api_base_url: crate::providers::provider(provider).descriptor().api_base_url.into(),
+        ids: crate::providers::provider(provider).descriptor().ids,
         rules,
     }
 }

@@ -5,57 +5,66 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::client::{Client, Reply, ReplyError};
-use super::question::{Question, is_plain};
-use super::stripe::LIST_MAX;
+use super::lookup::LIST_MAX;
+use super::snapshot::{Pointer, found};
 use crate::domain::json;
-use crate::domain::secret::Secret;
+use crate::providers::lookup::{Answer, Origin, Reader, is_plain};
 
 /// Pages of lines that are asked for; real invoices have some hundred lines.
-pub(super) const PAGES_MAX: usize = 10;
+const PAGES_MAX: usize = 10;
 
-/// Asks for an invoice and then for its lines, and gives the invoice with all of them. An answer that is no success ends
-/// it, and is given as it is. More than `bytes_max` of lines are not read.
-///
-/// # Errors
-/// There is no answer, or it is none, or too long.
-pub(super) async fn whole(
-    client: &Client,
-    base_url: &str,
-    question: &Question,
-    api_key: &Secret,
+/// Reads an invoice, and then its lines page by page.
+#[derive(Debug)]
+pub(super) struct Invoice {
+    /// Where the invoice is.
+    path: String,
+    pointer: Pointer,
+    /// More of lines is not read.
     bytes_max: usize,
-) -> Result<Reply, ReplyError> {
-    let invoice = client.get(base_url, question, api_key).await?;
-    if !invoice.is_success() {
-        return Ok(invoice);
-    }
-    let mut lines = Lines::default();
-    for _ in 0..PAGES_MAX {
-        let page = Question { path: lines.next_path(&question.path), ..question.clone() };
-        let reply = client.get(base_url, &page, api_key).await?;
-        if !reply.is_success() {
-            return Ok(reply);
-        }
-        let more = lines.add(&reply.body).ok_or_else(|| none_of_these("lines"))?;
-        if lines.bytes > bytes_max {
-            return Err(ReplyError::TooLong);
-        }
-        if !more {
-            let body = lines.put_into(&invoice.body).ok_or_else(|| none_of_these("invoice"))?;
-            return Ok(Reply { body, ..invoice });
-        }
-    }
-    let most = PAGES_MAX * LIST_MAX;
-    Err(ReplyError::TooMany(format!("the invoice has more than {most} lines, and no more are asked for")))
+    /// The answer with the invoice itself.
+    invoice: Option<Vec<u8>>,
+    lines: Lines,
+    pages: usize,
 }
 
-fn none_of_these(what: &str) -> ReplyError {
-    ReplyError::Failed(format!("what the provider answered about the invoice is not what was asked for ({what})"))
+impl Invoice {
+    /// The invoice under `path`, of which `pointer` says what becomes of it.
+    pub(super) fn new(path: String, pointer: Pointer, bytes_max: usize) -> Self {
+        Self { path, pointer, bytes_max, invoice: None, lines: Lines::default(), pages: 0 }
+    }
+}
+
+impl Reader for Invoice {
+    fn read(&mut self, body: &[u8], origin: Origin<'_>) -> Answer {
+        let Some(invoice) = &self.invoice else {
+            self.invoice = Some(body.to_vec());
+            return Answer::Next(self.lines.next_path(&self.path));
+        };
+        let Some(more) = self.lines.add(body) else { return none_of_these("lines") };
+        self.pages = self.pages.saturating_add(1);
+        if self.lines.bytes > self.bytes_max {
+            return Answer::Nothing("the provider's answer is too long to be read".to_owned());
+        }
+        if !more {
+            let whole = self.lines.put_into(invoice);
+            return whole
+                .map_or_else(|| none_of_these("invoice"), |body| found(&body, &self.pointer, |_| None, origin));
+        }
+        if self.pages >= PAGES_MAX {
+            let most = PAGES_MAX * LIST_MAX;
+            return Answer::Nothing(format!("the invoice has more than {most} lines, and no more are asked for"));
+        }
+        Answer::Next(self.lines.next_path(&self.path))
+    }
+}
+
+fn none_of_these(what: &str) -> Answer {
+    let said = format!("what the provider answered about the invoice is not what was asked for ({what})");
+    Answer::Unlike(Some(said))
 }
 
 /// The lines so far, each byte for byte: no number passes through a float.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Lines {
     lines: Vec<Box<RawValue>>,
     ids: HashSet<String>,

@@ -4,29 +4,60 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::question::{Origin, Question, Wanted, segment};
 use crate::domain::email::Email;
 use crate::domain::event::Mode;
 use crate::domain::json;
+use crate::providers::lookup::{Answer, Found, Origin, Question, Reader, Wanted, segment};
 
 /// How a customer's code begins. The bare number that some events give instead is not asked for.
 const CODE: &str = "CUS_";
+
+/// The question for what is wanted.
+///
+/// # Errors
+/// Why it cannot be asked for, for people.
+pub(super) fn ask(wanted: Wanted<'_>) -> Result<Question, String> {
+    match wanted {
+        Wanted::Customer { id, account: _, mode } => customer(id, mode),
+        Wanted::Object { .. } => Err("paystack has no thin events".to_owned()),
+        Wanted::Lines(_) => Err("paystack has no lists of lines".to_owned()),
+        Wanted::Session(_) => Err("paystack has no checkout sessions".to_owned()),
+    }
+}
 
 /// Asks for a customer.
 ///
 /// # Errors
 /// Why it cannot be asked for.
-pub(super) fn customer(code: &str, mode: Mode) -> Result<Question, String> {
+fn customer(code: &str, mode: Mode) -> Result<Question, String> {
     if !code.starts_with(CODE) {
         return Err("it names its customer by a number, which cannot be looked up".to_owned());
     }
-    let wanted = Wanted::PaystackCustomer { code: code.to_owned(), mode };
-    Ok(Question { path: format!("/customer/{}", segment(code)?), headers: Vec::new(), wanted })
+    let (path, reader) = (format!("/customer/{}", segment(code)?), Asked { code: code.to_owned(), mode });
+    Ok(Question { path, headers: Vec::new(), needs_no_more_rights: true, reader: Box::new(reader) })
+}
+
+/// The customer that was asked for.
+#[derive(Debug)]
+struct Asked {
+    code: String,
+    mode: Mode,
+}
+
+impl Reader for Asked {
+    fn read(&mut self, body: &[u8], origin: Origin<'_>) -> Answer {
+        let Some(customer) = read(body, &self.code) else { return Answer::Unlike(None) };
+        match (customer.lacks_address(), event(&customer, self.mode, origin)) {
+            (Some(lacking), _) => Answer::Nothing(lacking.to_owned()),
+            (None, Ok(body)) => Answer::Found(Found { event_type: EVENT_TYPE.to_owned(), body }),
+            (None, Err(_)) => Answer::Unlike(None),
+        }
+    }
 }
 
 /// What is kept of a customer: Paystack's answer also holds its cards and everything it ever paid.
 #[derive(Deserialize, Serialize)]
-pub(super) struct Customer<'a> {
+struct Customer<'a> {
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     id: Option<&'a RawValue>,
     customer_code: String,
@@ -49,14 +80,14 @@ struct Reply<'a> {
 }
 
 /// Reads an answer; nothing when it is not one of Paystack's about this customer.
-pub(super) fn read<'a>(body: &'a [u8], code: &str) -> Option<Customer<'a>> {
+fn read<'a>(body: &'a [u8], code: &str) -> Option<Customer<'a>> {
     let reply: Reply<'a> = serde_json::from_slice(body).ok()?;
     reply.data.filter(|customer| reply.status && customer.customer_code == code)
 }
 
 impl Customer<'_> {
     /// Why this customer is of no use, if so.
-    pub(super) fn lacks_address(&self) -> Option<&'static str> {
+    fn lacks_address(&self) -> Option<&'static str> {
         let email = self.email.and_then(|raw| json::value(raw.get().as_bytes()).ok());
         let email = email.as_ref().and_then(Value::as_str).and_then(Email::parse);
         email.is_none().then_some("the customer has no e-mail address at Paystack")
@@ -78,13 +109,13 @@ struct Data<'a> {
 }
 
 /// The type of the event that is recorded. Paystack itself has none about customers.
-pub(super) const EVENT_TYPE: &str = "customer.lookup";
+const EVENT_TYPE: &str = "customer.lookup";
 
 /// The event that is recorded for `customer`.
 ///
 /// # Errors
 /// Memory ran out.
-pub(super) fn event(customer: &Customer<'_>, mode: Mode, lookup: Origin<'_>) -> Result<Vec<u8>, serde_json::Error> {
+fn event(customer: &Customer<'_>, mode: Mode, lookup: Origin<'_>) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Event { event: EVENT_TYPE, data: Data { domain: mode.code(), customer }, lookup })
 }
 
@@ -103,7 +134,7 @@ mod tests {
         let customer = read(text.as_bytes(), "CUS_a").unwrap();
         assert_eq!(customer.lacks_address(), None);
         let question = super::customer("CUS_a", Mode::Test).unwrap();
-        let origin = Origin::new(&question, crate::domain::event::EventId(7), Timestamp::UNIX_EPOCH);
+        let origin = Origin::new(&question.path, crate::domain::event::EventId(7), Timestamp::UNIX_EPOCH);
         let event: Value = serde_json::from_slice(&event(&customer, Mode::Test, origin).unwrap()).unwrap();
         let expected = json!({"event": "customer.lookup",
             "data": {"domain": "test", "customer": {"id": 4_100_001, "customer_code": "CUS_a", "email": "jane@example.com",
@@ -134,5 +165,7 @@ mod tests {
         let body = br#"{"status":true,"data":{"customer_code":"CUS_a","email":""}}"#;
         assert!(read(body, "CUS_a").unwrap().lacks_address().is_some());
         assert!(customer("41000001", Mode::Live).is_err());
+        let why = ask(Wanted::Object { body: b"{}" }).unwrap_err();
+        assert!(why.contains("no thin events"), "{why}");
     }
 }

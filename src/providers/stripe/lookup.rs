@@ -1,17 +1,18 @@
 //! Stripe: customers by id, the objects that thin events point at, invoices with all lines, and checkout sessions.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::answer::Found;
-use super::question::{Checkout, Origin, Pointer, Question, Wanted, is_plain, segment};
+use super::lines::Invoice;
+use super::snapshot::{Pointer, event, found};
+use super::{NO_SESSION, snapshot_type};
 use crate::domain::email::Email;
 use crate::domain::event::Mode;
 use crate::domain::json;
-use crate::providers::stripe::{NO_SESSION, snapshot_type};
-use crate::store::Sought;
+use crate::domain::lookup::Sought;
+use crate::providers::lookup::{Answer, Found, Origin, Question, Reader, Wanted, is_plain, segment};
 
 /// Says whose object it is, when it is a connected account's.
 const ACCOUNT_HEADER: &str = "Stripe-Account";
@@ -26,11 +27,44 @@ const INTENT: &str = "pi_";
 /// The longest list that Stripe answers with.
 pub(super) const LIST_MAX: usize = 100;
 
+/// The payment whose checkout session is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Checkout {
+    /// What the event of the answer says beside the session. It happened when the payment was made: a look-up dates
+    /// neither a payment nor a code.
+    pub(super) pointer: Pointer,
+    /// Which field of its session names it, and as what.
+    pub(super) named_in: (&'static str, String),
+    /// The provider's id of the customer.
+    pub(super) customer: Option<String>,
+    /// The list is that of all sessions of the customer, so that those of other payments are among them.
+    pub(super) among_others: bool,
+}
+
+/// The question for what is wanted.
+///
+/// # Errors
+/// Why it cannot be asked for, for people.
+pub(super) fn ask(wanted: Wanted<'_>, bytes_max: usize) -> Result<Question, String> {
+    match wanted {
+        Wanted::Customer { id, account, mode } => customer(id, account, mode),
+        Wanted::Object { body } => object(body),
+        Wanted::Lines(sought) => invoice(sought, bytes_max),
+        Wanted::Session(sought) => session(sought),
+    }
+}
+
+/// A question that every key of ours may ask, but for objects of connected accounts: one account that the key does not
+/// reach says nothing of the others.
+fn question(path: String, headers: Vec<(&'static str, String)>, reader: impl Reader + 'static) -> Question {
+    Question { path, needs_no_more_rights: headers.is_empty(), headers, reader: Box::new(reader) }
+}
+
 /// Asks for a customer. What comes is a change of the customer as of now.
 ///
 /// # Errors
 /// Why it cannot be asked for.
-pub(super) fn customer(id: &str, account: Option<&str>, mode: Mode) -> Result<Question, String> {
+fn customer(id: &str, account: Option<&str>, mode: Mode) -> Result<Question, String> {
     if id.starts_with(NEWER_CUSTOMER) {
         return Err("its customer is of the newer kind (customer_account), which cannot be looked up".to_owned());
     }
@@ -43,14 +77,20 @@ pub(super) fn customer(id: &str, account: Option<&str>, mode: Mode) -> Result<Qu
         context: None,
     };
     let headers = headers(&pointer)?;
-    Ok(Question { path: format!("/v1/customers/{}", segment(id)?), headers, wanted: Wanted::StripeCustomer(pointer) })
+    Ok(question(format!("/v1/customers/{}", segment(id)?), headers, Customer(pointer)))
 }
 
 /// Asks for what a thin event points at.
 ///
 /// # Errors
 /// Why that cannot be asked for, or would be of no use.
-pub(super) fn object(body: &[u8]) -> Result<Question, String> {
+fn object(body: &[u8]) -> Result<Question, String> {
+    let (path, pointer) = pointed_at(body)?;
+    Ok(question(path, headers(&pointer)?, Object(pointer)))
+}
+
+/// Where the object is that a thin event points at, and the event that is to be made of it.
+fn pointed_at(body: &[u8]) -> Result<(String, Pointer), String> {
     let event = json::value(body).map_err(|e| format!("its body is not JSON: {e}"))?;
     let text = |path: &str| event.pointer(path).and_then(Value::as_str).map(str::trim);
     let related = |key: &str| text(&format!("/related_object/{key}")).filter(|t| is_plain(t));
@@ -71,18 +111,19 @@ pub(super) fn object(body: &[u8]) -> Result<Question, String> {
         account: text("/account").filter(|t| !t.is_empty()).map(str::to_owned),
         context: text("/context").filter(|t| !t.is_empty()).map(str::to_owned),
     };
-    let headers = headers(&pointer)?;
-    Ok(Question { path: path.to_owned(), headers, wanted: Wanted::StripeObject(pointer) })
+    Ok((path.to_owned(), pointer))
 }
 
 /// Asks for an invoice with all of its lines.
 ///
 /// # Errors
 /// Why it cannot be asked for.
-pub(super) fn invoice(sought: &Sought) -> Result<Question, String> {
+fn invoice(sought: &Sought, bytes_max: usize) -> Result<Question, String> {
     let pointer = of_payment(sought, &sought.identity, "invoice.paid");
     let (path, headers) = (format!("/v1/invoices/{}", segment(&sought.identity)?), headers(&pointer)?);
-    Ok(Question { path, headers, wanted: Wanted::StripeInvoice(pointer) })
+    let reader = Box::new(Invoice::new(path.clone(), pointer, bytes_max));
+    // A restricted key that was made for less still reads customers and objects.
+    Ok(Question { path, headers, needs_no_more_rights: false, reader })
 }
 
 /// Asks for the checkout session of a payment: by its subscription, else by its payment intent, else among those of its
@@ -90,7 +131,7 @@ pub(super) fn invoice(sought: &Sought) -> Result<Question, String> {
 ///
 /// # Errors
 /// Why it cannot be asked for.
-pub(super) fn session(sought: &Sought) -> Result<Question, String> {
+fn session(sought: &Sought) -> Result<Question, String> {
     let intent = || sought.ties.iter().find(|tie| tie.starts_with(INTENT));
     let (filter, field, id) = if let Some(subscription) = &sought.subscription {
         (format!("subscription={}&limit=1", segment(subscription)?), "subscription", subscription)
@@ -108,7 +149,7 @@ pub(super) fn session(sought: &Sought) -> Result<Question, String> {
         among_others: filter.starts_with("customer="),
     };
     let (path, headers) = (format!("/v1/checkout/sessions?{filter}"), headers(&checkout.pointer)?);
-    Ok(Question { path, headers, wanted: Wanted::StripeSession(checkout) })
+    Ok(Question { path, headers, needs_no_more_rights: false, reader: Box::new(checkout) })
 }
 
 fn of_payment(sought: &Sought, id: &str, event_type: &str) -> Pointer {
@@ -122,6 +163,32 @@ fn of_payment(sought: &Sought, id: &str, event_type: &str) -> Pointer {
     }
 }
 
+/// Reads a customer.
+#[derive(Debug)]
+struct Customer(Pointer);
+
+impl Reader for Customer {
+    fn read(&mut self, body: &[u8], origin: Origin<'_>) -> Answer {
+        found(body, &self.0, lacks_address, origin)
+    }
+}
+
+/// Reads what a thin event points at.
+#[derive(Debug)]
+struct Object(Pointer);
+
+impl Reader for Object {
+    fn read(&mut self, body: &[u8], origin: Origin<'_>) -> Answer {
+        found(body, &self.0, |_| None, origin)
+    }
+}
+
+impl Reader for Checkout {
+    fn read(&mut self, body: &[u8], origin: Origin<'_>) -> Answer {
+        checked_out(body, self, origin).map_or(Answer::Unlike(None), Answer::Found)
+    }
+}
+
 /// A list as Stripe answers with it.
 #[derive(Deserialize)]
 struct List<'a> {
@@ -130,7 +197,7 @@ struct List<'a> {
 }
 
 /// The event to be made of a list of checkout sessions: the session that is wanted, or that there is none.
-pub(super) fn checked_out(body: &[u8], checkout: &Checkout, lookup: Origin<'_>) -> Option<Found> {
+fn checked_out(body: &[u8], checkout: &Checkout, lookup: Origin<'_>) -> Option<Found> {
     let Checkout { pointer, named_in: (field, wanted), customer, among_others } = checkout;
     let List { data } = serde_json::from_slice(body).ok()?;
     for raw in &data {
@@ -170,61 +237,12 @@ fn headers(pointer: &Pointer) -> Result<Vec<(&'static str, String)>, String> {
 }
 
 /// Why this customer is of no use, if so.
-pub(super) fn lacks_address(customer: &Value) -> Option<&'static str> {
+fn lacks_address(customer: &Value) -> Option<&'static str> {
     if customer.get("deleted").and_then(Value::as_bool) == Some(true) {
         return Some("the customer was deleted at Stripe");
     }
     let email = customer.get("email").and_then(Value::as_str).and_then(Email::parse);
     email.is_none().then_some("the customer has no e-mail address at Stripe")
-}
-
-/// An event of Stripe's shape around an object that was fetched.
-#[derive(Serialize)]
-struct Event<'a> {
-    id: String,
-    object: &'static str,
-    /// The account's own, which the object does not say.
-    api_version: Option<&'a str>,
-    created: i64,
-    data: Data<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    livemode: Option<bool>,
-    pending_webhooks: u8,
-    request: Option<&'a str>,
-    #[serde(rename = "type")]
-    event_type: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    account: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    context: Option<&'a str>,
-    lookup: Origin<'a>,
-}
-
-/// The object byte for byte: no number passes through a float.
-#[derive(Serialize)]
-struct Data<'a> {
-    object: &'a RawValue,
-}
-
-/// The event that is recorded for `object`.
-///
-/// # Errors
-/// Memory ran out.
-pub(super) fn event(pointer: &Pointer, object: &RawValue, lookup: Origin<'_>) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(&Event {
-        id: format!("lookup_{}", pointer.id),
-        object: "event",
-        api_version: None,
-        created: pointer.created.unwrap_or(lookup.at()).as_second(),
-        data: Data { object },
-        livemode: pointer.livemode,
-        pending_webhooks: 0,
-        request: None,
-        event_type: &pointer.event_type,
-        account: pointer.account.as_deref(),
-        context: pointer.context.as_deref(),
-        lookup,
-    })
 }
 
 #[cfg(test)]
@@ -245,16 +263,13 @@ mod tests {
         object(thin(changes).to_string().as_bytes())
     }
 
-    fn event_type(question: &Question) -> &str {
-        let Wanted::StripeObject(pointer) = &question.wanted else { panic!("{question:?}") };
-        &pointer.event_type
-    }
-
     #[test]
     fn a_thin_event_becomes_the_snapshot_it_stands_for() {
         let check = |kind: &str, thin_type: &str, expected: Option<&str>| {
-            let found = asked(&[("/related_object/type", json!(kind)), ("/type", json!(thin_type))]);
-            assert_eq!(found.as_ref().ok().map(event_type), expected, "{kind} {thin_type}: {found:?}");
+            let body = thin(&[("/related_object/type", json!(kind)), ("/type", json!(thin_type))]).to_string();
+            let found = pointed_at(body.as_bytes());
+            let event_type = found.as_ref().ok().map(|(_, pointer)| pointer.event_type.as_str());
+            assert_eq!(event_type, expected, "{kind} {thin_type}: {found:?}");
         };
         check("invoice", "v1.invoice.paid", Some("invoice.paid"));
         check("subscription", "v1.customer.subscription.deleted", Some("customer.subscription.deleted"));

@@ -1,0 +1,94 @@
+//! The event that is recorded for an object that was looked up: it has the shape of Stripe's own.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::providers::lookup::{Answer, Found, Origin};
+
+/// An object of Stripe's, and the event that is to be made of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pointer {
+    /// The object's id.
+    pub(super) id: String,
+    /// The type of the event.
+    pub(super) event_type: String,
+    /// When it happened; nothing for now.
+    pub(super) created: Option<Timestamp>,
+    /// Real money or not, where that is known.
+    pub(super) livemode: Option<bool>,
+    /// The connected account.
+    pub(super) account: Option<String>,
+    /// Whose it is, in the words of the newer API.
+    pub(super) context: Option<String>,
+}
+
+/// The event to be made of the object in `body`, unless that `lacks` something.
+pub(super) fn found(
+    body: &[u8],
+    pointer: &Pointer,
+    lacks: impl Fn(&Value) -> Option<&'static str>,
+    origin: Origin<'_>,
+) -> Answer {
+    let read = || {
+        let raw: &RawValue = serde_json::from_slice(body).ok()?;
+        let object: Value = serde_json::from_str(raw.get()).ok()?;
+        (object.get("id").and_then(Value::as_str) == Some(&pointer.id)).then_some((raw, object))
+    };
+    let Some((raw, object)) = read() else { return Answer::Unlike(None) };
+    match (lacks(&object), event(pointer, raw, origin)) {
+        (Some(lacking), _) => Answer::Nothing(lacking.to_owned()),
+        (None, Ok(body)) => Answer::Found(Found { event_type: pointer.event_type.clone(), body }),
+        (None, Err(_)) => Answer::Unlike(None),
+    }
+}
+
+/// An event of Stripe's shape around an object that was fetched.
+#[derive(Serialize)]
+struct Event<'a> {
+    id: String,
+    object: &'static str,
+    /// The account's own, which the object does not say.
+    api_version: Option<&'a str>,
+    created: i64,
+    data: Data<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    livemode: Option<bool>,
+    pending_webhooks: u8,
+    request: Option<&'a str>,
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'a str>,
+    lookup: Origin<'a>,
+}
+
+/// The object byte for byte: no number passes through a float.
+#[derive(Serialize)]
+struct Data<'a> {
+    object: &'a RawValue,
+}
+
+/// The event that is recorded for `object`.
+///
+/// # Errors
+/// Memory ran out.
+pub(super) fn event(pointer: &Pointer, object: &RawValue, lookup: Origin<'_>) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&Event {
+        id: format!("lookup_{}", pointer.id),
+        object: "event",
+        api_version: None,
+        created: pointer.created.unwrap_or(lookup.at()).as_second(),
+        data: Data { object },
+        livemode: pointer.livemode,
+        pending_webhooks: 0,
+        request: None,
+        event_type: &pointer.event_type,
+        account: pointer.account.as_deref(),
+        context: pointer.context.as_deref(),
+        lookup,
+    })
+}

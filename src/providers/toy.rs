@@ -1,0 +1,232 @@
+//! A provider that nobody has, with what the next ones bring: a signature in one of two headers, no event id, and webhooks
+//! that only ring. It is a file and nothing elsewhere.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::fingerprint::fingerprint;
+use super::headers::values_of;
+use super::lookup::{Answer, Found, Origin, Question, Reader, Wanted, segment};
+use super::{
+    Dashboard, Descriptor, Piece, Provider, Secrets, Signature, SignatureError, WantedEvents, hmac, provider,
+    signatures,
+};
+use crate::domain::email::Email;
+use crate::domain::endpoint::{CodeRule, CommissionBase, Endpoint, IdScope, ProviderKind, Rules};
+use crate::domain::event::{EventId, Identity, Mode};
+use crate::domain::fact::{Customer, Fact, Matter, Product, Reading};
+use crate::domain::json;
+use crate::domain::reason::Reason;
+use crate::domain::secret::Secret;
+
+/// The HMAC-SHA256 of the body, in hex.
+const HEADER: &str = "toy-signature";
+/// The secret itself, as it was done before.
+const OLDER_HEADER: &str = "toy-hash";
+
+const DESCRIPTOR: Descriptor = Descriptor {
+    title: "Toy",
+    api_base_url: "https://api.toy.example",
+    variables: ["TOY_SECRET", "TOY_SECRET_FILE"],
+    signature_header: HEADER,
+    other_signature_headers: &[OLDER_HEADER],
+    secret: Secrets {
+        title: "Toy's secrets",
+        prefix: "toy_",
+        other_prefixes: &["key_"],
+        hint: "copy the secret (toy_...) from Toy's dashboard",
+        are_api_keys: false,
+    },
+    ids: IdScope::Account,
+    commission_bases: &[CommissionBase::Paid],
+    settings: &[],
+    dashboard: Dashboard { page: "Settings", url_note: None, secret: "the secret (toy_...) of the same page" },
+    members: "type and id",
+    dispute_without_charge: "a dispute over",
+};
+
+struct Toy;
+
+impl Provider for Toy {
+    fn descriptor(&self) -> &'static Descriptor {
+        &DESCRIPTOR
+    }
+
+    fn check_form(&self, signatures: &[Signature<'_>]) -> Result<(), SignatureError> {
+        match signatures {
+            [] => Err(SignatureError::Missing),
+            [_] => Ok(()),
+            [_, _, ..] => Err(SignatureError::Repeated),
+        }
+    }
+
+    fn verify(
+        &self,
+        endpoint: &Endpoint,
+        signatures: &[Signature<'_>],
+        body: &[u8],
+        _now: Timestamp,
+    ) -> Result<(), SignatureError> {
+        self.check_form(signatures)?;
+        let older = values_of(signatures, OLDER_HEADER);
+        let fits = endpoint.secrets.iter().map(|secret| secret.expose()).any(|secret| match older.as_slice() {
+            [shown] => {
+                hmac::matches_any(&[hmac::sha256(b"toy", &[shown])], &hmac::sha256(b"toy", &[secret.as_bytes()]))
+            }
+            _ => values_of(signatures, HEADER) == [self.sign(secret, body, Timestamp::UNIX_EPOCH).as_bytes()],
+        });
+        if fits { Ok(()) } else { Err(SignatureError::Mismatch) }
+    }
+
+    fn sign(&self, secret: &str, body: &[u8], _at: Timestamp) -> String {
+        hex::encode(hmac::sha256(secret.as_bytes(), &[body]))
+    }
+
+    fn identify(&self, body: &[u8]) -> Identity {
+        let event_type = json::value(body).ok().and_then(|v| Some(v.get("type")?.as_str()?.to_owned()));
+        Identity {
+            dedup_key: fingerprint(body),
+            provider_event_id: None,
+            event_type: event_type.unwrap_or_default(),
+            snapshot_event: None,
+        }
+    }
+
+    fn read(&self, body: &[u8], rules: &Rules, received_at: Timestamp) -> Reading {
+        let Ok(event) = json::value(body) else {
+            return Reading::Unmappable(Reason::Unreadable, "the body is not JSON".to_owned());
+        };
+        let Some(object) = event.get("object") else {
+            return Reading::Unmappable(Reason::ThinEvent, "the event only rings".to_owned());
+        };
+        Reading::Fact(Box::new(Fact {
+            mode: Mode::Live,
+            account: None,
+            at: received_at,
+            customer: object.get("id").and_then(Value::as_str).map(str::to_owned),
+            keys: Vec::new(),
+            email: object.get("email").and_then(Value::as_str).and_then(Email::parse),
+            name: None,
+            code: None,
+            code_at: None,
+            code_refused: None,
+            product: rules.product_id.clone().map_or(Product::Unnamed, Product::Id),
+            rank: rules.rank,
+            matter: Matter::Customer(Customer::default()),
+        }))
+    }
+
+    fn ask(&self, wanted: Wanted<'_>, _bytes_max: usize) -> Result<Question, String> {
+        let id = match wanted {
+            Wanted::Customer { id, .. } => id.to_owned(),
+            Wanted::Object { body } => {
+                let event = json::value(body).map_err(|error| error.to_string())?;
+                event.get("id").and_then(Value::as_str).ok_or("it names no object")?.to_owned()
+            }
+            Wanted::Lines(_) | Wanted::Session(_) => return Err("toy has no such thing".to_owned()),
+        };
+        let path = format!("/objects/{}", segment(&id)?);
+        Ok(Question { path, headers: Vec::new(), needs_no_more_rights: true, reader: Box::new(Asked(id)) })
+    }
+
+    fn piece(&self, json: &Value) -> Option<Piece> {
+        json.get("id").is_some().then_some(Piece::Event)
+    }
+
+    fn wanted_events(&self, _rules: &Rules) -> WantedEvents {
+        WantedEvents { tick: vec!["sale"], for_manual_capture: None }
+    }
+}
+
+/// The object that was asked for.
+#[derive(Debug)]
+struct Asked(String);
+
+impl Reader for Asked {
+    fn read(&mut self, body: &[u8], origin: Origin<'_>) -> Answer {
+        match json::value(body) {
+            Ok(object) if object.get("id").and_then(Value::as_str) == Some(&self.0) => {
+                let body = json!({"type": "sale", "object": object, "lookup": origin});
+                Answer::Found(Found { event_type: "sale".to_owned(), body: body.to_string().into_bytes() })
+            }
+            Ok(_) | Err(_) => Answer::Unlike(None),
+        }
+    }
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint {
+        name: "toy".into(),
+        provider: ProviderKind::ALL[0],
+        secrets: vec![Secret::parse("toy_secret").unwrap()],
+        signature_tolerance: std::time::Duration::from_secs(300),
+        allowed_ips: vec![],
+        business: "biz_1".into(),
+        ids: DESCRIPTOR.ids,
+        account: None,
+        api_key: None,
+        api_base_url: DESCRIPTOR.api_base_url.into(),
+        rules: Rules {
+            rank: 0,
+            product_id: Some("prod_1".into()),
+            test_product_id: None,
+            products: Default::default(),
+            unmapped: Default::default(),
+            commission_base: Default::default(),
+            minimum_amount: Default::default(),
+            one_time: Default::default(),
+            out_of_band: Default::default(),
+            referral_code_from: CodeRule::defaults(),
+            time_zone: jiff::tz::TimeZone::UTC,
+        },
+    }
+}
+
+const BELL: &[u8] = br#"{"type":"sale","id":"obj/1"}"#;
+
+#[test]
+fn a_signature_may_stand_in_one_of_two_headers() {
+    let signed = Toy.sign("toy_secret", BELL, Timestamp::UNIX_EPOCH);
+    let check = |sent: &[(&'static str, &str)], expected: Result<(), &str>| {
+        let values = |header| sent.iter().filter(move |(name, _)| *name == header).map(|(_, value)| value.as_bytes());
+        let all = signatures(&DESCRIPTOR, values);
+        let verified = Toy.verify(&endpoint(), &all, BELL, Timestamp::UNIX_EPOCH).map_err(SignatureError::code);
+        assert_eq!(verified, expected, "{sent:?}");
+    };
+    check(&[(HEADER, &signed)], Ok(()));
+    check(&[(OLDER_HEADER, "toy_secret")], Ok(()));
+    check(&[(OLDER_HEADER, &signed)], Err("signature_mismatch"));
+    check(&[(HEADER, "toy_secret")], Err("signature_mismatch"));
+    check(&[(HEADER, &signed), (OLDER_HEADER, "toy_secret")], Err("signature_repeated"));
+    check(&[("x-other", &signed)], Err("signature_missing"));
+}
+
+#[test]
+fn a_webhook_that_only_rings_is_looked_up_and_read() {
+    let identity = Toy.identify(BELL);
+    assert_eq!((identity.event_type.as_str(), identity.provider_event_id), ("sale", None));
+    let rules = endpoint().rules;
+    let bell = Toy.read(BELL, &rules, Timestamp::UNIX_EPOCH);
+    assert!(matches!(bell, Reading::Unmappable(Reason::ThinEvent, _)), "{bell:?}");
+    let mut question = Toy.ask(Wanted::Object { body: BELL }, 1 << 20).unwrap();
+    assert_eq!(question.path, "/objects/obj%2F1");
+    let origin = || Origin::new("/objects/obj%2F1", EventId(1), Timestamp::UNIX_EPOCH);
+    assert_eq!(question.reader.read(br#"{"id":"another"}"#, origin()), Answer::Unlike(None));
+    let answer = question.reader.read(br#"{"id":"obj/1","email":"jane@example.com"}"#, origin());
+    let Answer::Found(Found { body, .. }) = answer else { panic!("{answer:?}") };
+    let Reading::Fact(fact) = Toy.read(&body, &rules, Timestamp::UNIX_EPOCH) else { panic!("no fact") };
+    assert_eq!(fact.email.unwrap().as_given(), "jane@example.com");
+    assert_ne!(Toy.identify(&body).dedup_key, identity.dedup_key);
+}
+
+#[test]
+fn it_shares_nothing_with_the_others() {
+    let piece = json!({"id": "obj/1"});
+    assert_eq!(Toy.piece(&piece), Some(Piece::Event));
+    for kind in ProviderKind::ALL {
+        let of = provider(*kind);
+        assert!(of.piece(&piece).is_none() && of.signature_header() != HEADER, "{kind}");
+        assert!(!matches!(of.read(BELL, &endpoint().rules, Timestamp::UNIX_EPOCH), Reading::Fact(_)), "{kind}");
+    }
+    assert_eq!(Toy.wanted_events(&endpoint().rules).tick, ["sale"]);
+}
