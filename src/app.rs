@@ -12,7 +12,7 @@ use crate::config::{Config, StorageUrl};
 use crate::crash::{self, Point};
 use crate::delivery::policy::Patience;
 use crate::delivery::{self, Dispatcher, Settings};
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, Settlement};
 use crate::domain::person::{Person, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::secret::Secret;
@@ -21,7 +21,7 @@ use crate::intake::Intake;
 use crate::lookup;
 use crate::mapping::{Mapper, Reader};
 use crate::refairn::{Client, ClientError};
-use crate::store::{Planner, Settlement, Store, StoreError};
+use crate::store::{Planner, Store, StoreError};
 use crate::tasks::{TURN_MAX, Tasks};
 use crate::telemetry::events;
 use crate::upkeep;
@@ -56,7 +56,7 @@ impl Planner for Ledger {
     }
 
     fn conflict(&self, person: &Person, delivery: &Delivery) -> Settlement {
-        crate::delivery::policy::conflict(person, delivery)
+        crate::ledger::conflict(person, delivery)
     }
 }
 

@@ -24,9 +24,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, after, chance_permille};
 use crate::crash::{self, Point};
+use crate::domain::delivery::{AttemptRecord, Settlement, Verdict};
 use crate::domain::secret::Secret;
 use crate::refairn::{Answer, Client, Sent};
-use crate::store::{AttemptRecord, Leased, Settlement, Store};
+use crate::store::{Leased, Store};
 use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
 use policy::Patience;
@@ -212,16 +213,16 @@ impl Dispatcher {
         let took_ms = u64::try_from(now.duration_since(at).as_millis()).unwrap_or(0);
         let status = sent.as_ref().and_then(|sent| sent.status);
         let excerpt = sent.as_ref().and_then(|sent| sent.excerpt.clone());
-        let settlement = self.decide(sent, &leased);
-        events::attempted(&leased, status, took_ms, &settlement);
-        let outcome = describe(&settlement);
+        let verdict = self.decide(sent, &leased);
+        events::attempted(&leased, status, took_ms, &verdict);
+        let outcome = describe(&verdict);
         let attempt = AttemptRecord { at, took_ms, status, outcome, response: excerpt };
         // What Refairn said is worth waiting for the store, however long: there are no more of these than places. At
         // the end of the process the call stays on its way, is made again, and Refairn's 409 tells that it had it.
         let mut defects = 0;
         loop {
             let step = pulse.step(TURN_MAX);
-            match self.store.settle(&leased, attempt.clone(), settlement.clone(), now).await {
+            match self.store.settle(&leased, attempt.clone(), verdict.clone(), now).await {
                 Ok(true) => {
                     crash::here(Point::Settled);
                     break;
@@ -244,11 +245,12 @@ impl Dispatcher {
     }
 
     /// What is to become of a call; nothing of `sent` is known when we failed over it.
-    fn decide(&self, sent: Option<Sent>, leased: &Leased) -> Settlement {
+    fn decide(&self, sent: Option<Sent>, leased: &Leased) -> Verdict {
         let decide =
             |sent: Sent| policy::decide(sent.answer, &leased.delivery, &self.settings.patience, chance_permille());
         let decided = sent.and_then(|sent| catch_unwind(AssertUnwindSafe(|| decide(sent))).ok());
-        decided.unwrap_or_else(|| Settlement::failed_over("the bridge failed over the call; Refairn may have it"))
+        decided
+            .unwrap_or_else(|| Settlement::failed_over("the bridge failed over the call; Refairn may have it").into())
     }
 
     async fn send(&self, leased: &Leased) -> Sent {
@@ -273,12 +275,14 @@ pub fn lease_length(timeout: Duration) -> Duration {
 }
 
 /// What an attempt came to, for its history.
-fn describe(settlement: &Settlement) -> String {
-    match settlement {
-        Settlement::Delivered(_) => "delivered".to_owned(),
-        Settlement::Duplicate | Settlement::Conflict => "Refairn had recorded it before (409)".to_owned(),
-        Settlement::Rejected(_, detail) | Settlement::PauseRoute(detail) | Settlement::Retry { detail, .. } => {
-            detail.clone()
+fn describe(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Settled(Settlement::Delivered(_)) => "delivered".to_owned(),
+        Verdict::Settled(Settlement::Duplicate) | Verdict::Conflict => {
+            "Refairn had recorded it before (409)".to_owned()
         }
+        Verdict::Settled(
+            Settlement::Rejected(_, detail) | Settlement::PauseRoute(detail) | Settlement::Retry { detail, .. },
+        ) => detail.clone(),
     }
 }

@@ -9,10 +9,9 @@ use serde_json::json;
 use super::Rooms;
 use super::json::{DeliveryDetailJson, DeliveryJson, EventDetailJson, EventJson, Showing};
 use super::problem::Problem;
-use crate::domain::delivery::{DeliveryId, DeliveryState, Fate, Kind};
+use crate::domain::delivery::{Action, DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::event::{EventId, EventState};
 use crate::domain::reason::Reason;
-use crate::store::Action;
 use crate::store::views::{DeliveryFilter, EventFilter, PAGE_ITEMS_MAX};
 
 /// Items of a page unless the caller says otherwise.

@@ -167,7 +167,7 @@ impl DeliveryJson {
             attempts: d.attempts,
             due_at: d.due_at.to_string(),
             request: body.and_then(|b| RawValue::from_string(b).ok()),
-            response: d.receipt,
+            response: d.receipt.clone(),
             payment,
             event_id: event,
         }

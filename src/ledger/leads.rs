@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Draft, Wanted, flag, is_told, was_withdrawn};
-use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
+use super::{Draft, is_told};
+use crate::domain::delivery::{Call, Delivery, DeliveryState, DesiredDelivery, Intent, Subject};
 use crate::domain::email::Email;
 use crate::domain::event::Mode;
 use crate::domain::fact::{Matter, Product};
@@ -20,13 +20,13 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
         if let Some(lead) = draft.find_mut(&Subject::Lead(mode)) {
             if lead.state.is_told() {
                 let finding = look_back(lead, code.is_some());
-                flag(lead, finding);
+                lead.flag(finding);
                 continue;
             }
-            if !lead.is_unsent() && !was_withdrawn(lead) {
+            if !lead.is_unsent() && !lead.was_withdrawn() {
                 // Of a code that is older than was known, older payments are no longer sent before the call.
                 if lead.state.is_open() {
-                    lead.at = code_at(code);
+                    lead.reorder(code_at(code));
                 }
                 continue;
             }
@@ -62,7 +62,7 @@ fn look_back(lead: &Delivery, code_known: bool) -> Option<(Reason, String)> {
     }
 }
 
-fn wanted(draft: &Draft<'_>, mode: Mode, code: Option<&KnownFact>) -> Option<Wanted> {
+fn wanted(draft: &Draft<'_>, mode: Mode, code: Option<&KnownFact>) -> Option<DesiredDelivery> {
     let source = match draft.policy.leads {
         Leads::Off => None,
         Leads::Referred => code,
@@ -71,16 +71,14 @@ fn wanted(draft: &Draft<'_>, mode: Mode, code: Option<&KnownFact>) -> Option<Wan
     let product = product(draft, mode, source)?;
     let (email, name) = email_and_name(draft, mode)?;
     let due_at = if source.fact.code.is_some() { draft.now } else { end_of_wait(draft, mode)? };
-    Some(Wanted {
+    Some(DesiredDelivery {
         event: source.event,
         subject: Subject::Lead(mode),
         mode,
         at: code_at(Some(source)),
         call: Call::CustomerCreated { product, email, name, code: source.fact.code.clone() },
-        state: DeliveryState::Queued,
-        reason: (due_at > draft.now).then_some(Reason::WaitingForReferralCode),
+        intent: Intent::Send { due_at, waits_for: (due_at > draft.now).then_some(Reason::WaitingForReferralCode) },
         detail: None,
-        due_at,
     })
 }
 

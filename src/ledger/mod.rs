@@ -13,9 +13,11 @@
 //! * `reversals`, `charges`: what was taken back, joined to its payment and weighed charge by charge;
 //! * `statuses`: changes of status, on days that no payment needs;
 //! * `waiting`: what lacks its customer or its payment, and for how long;
-//! * `outcomes`: what each event came to, in one word.
+//! * `outcomes`: what each event came to, in one word;
+//! * `conflict`: what a 409 means.
 
 mod charges;
+mod conflict;
 mod days;
 mod leads;
 mod outcomes;
@@ -31,12 +33,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::{after, is_ahead};
-use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
+use crate::domain::delivery::{Delivery, DesiredDelivery, Subject};
 use crate::domain::event::{EventId, Mode};
 use crate::domain::person::{KnownFact, Person, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::reason::Reason;
 
+pub use conflict::conflict;
 pub use waiting::{WAIT_MAX, is_too_long, without_customer, without_customer_at_last};
 
 /// What is to be done for `person`, as things stand at `now`.
@@ -63,19 +66,6 @@ struct Draft<'a> {
     places: HashMap<Subject, usize>,
     /// See [`Plan::sessions_wanted`].
     sessions_wanted: Vec<Subject>,
-}
-
-/// What a delivery is to be, while nothing of it has been sent.
-struct Wanted {
-    event: EventId,
-    subject: Subject,
-    mode: Mode,
-    at: Timestamp,
-    call: Call,
-    state: DeliveryState,
-    reason: Option<Reason>,
-    detail: Option<String>,
-    due_at: Timestamp,
 }
 
 impl<'a> Draft<'a> {
@@ -107,32 +97,15 @@ impl<'a> Draft<'a> {
         after(begin, wait)
     }
 
-    /// Makes the delivery what it is to be. The caller has seen that it is new, or that nothing of it was sent.
-    fn put(&mut self, wanted: Wanted) {
+    /// Makes the delivery what the plan wants. One of which something was sent stays as it is.
+    fn put(&mut self, desired: DesiredDelivery) {
         let now = self.now;
-        let Some(delivery) = self.find_mut(&wanted.subject) else {
-            self.places.insert(wanted.subject.clone(), self.deliveries.len());
-            self.deliveries.push(wanted.into_delivery(now));
-            return;
-        };
-        // A call in backoff keeps its turn, and a due one its place, unless it is to wait for something now.
-        let backing_off = delivery.state == DeliveryState::Queued && delivery.attempts > 0;
-        let still_due = delivery.state == DeliveryState::Queued && delivery.due_at <= now;
-        let keep = wanted.state == DeliveryState::Queued && wanted.due_at <= now && (backing_off || still_due);
-        if !keep {
-            let turn = if backing_off { delivery.due_at } else { wanted.due_at };
-            delivery.wait_until(wanted.due_at.max(turn), now);
+        if let Some(delivery) = self.find_mut(&desired.subject) {
+            delivery.change(desired, now);
+        } else {
+            self.places.insert(desired.subject.clone(), self.deliveries.len());
+            self.deliveries.push(Delivery::plan(desired, now));
         }
-        if !(backing_off && keep) {
-            delivery.reason = wanted.reason;
-            delivery.detail = wanted.detail;
-        }
-        delivery.attention = wanted.state == DeliveryState::Held;
-        delivery.state = wanted.state;
-        // The event that first asked for it may report something else by now.
-        delivery.event = wanted.event;
-        delivery.call = wanted.call;
-        delivery.at = wanted.at;
     }
 
     /// Cancels calls that were queued for a fact which, after a new reading of its event, is no longer there.
@@ -149,69 +122,11 @@ impl<'a> Draft<'a> {
                 subject @ Subject::Payment { .. } => sold.contains(subject),
             };
             if !asked_for {
-                delivery.state = DeliveryState::Cancelled;
                 let test = delivery.mode == Mode::Test && !tests_are_told;
-                delivery.reason = Some(if test { Reason::TestOfALiveCustomer } else { Reason::Remapped });
-                delivery.attention = false;
+                delivery.cancel(if test { Reason::TestOfALiveCustomer } else { Reason::Remapped });
             }
         }
     }
-}
-
-impl Wanted {
-    fn into_delivery(self, now: Timestamp) -> Delivery {
-        Delivery {
-            id: None,
-            event: self.event,
-            subject: self.subject,
-            mode: self.mode,
-            at: self.at,
-            call: self.call,
-            attention: self.state == DeliveryState::Held,
-            state: self.state,
-            reason: self.reason,
-            detail: self.detail,
-            released: false,
-            acknowledged: false,
-            due_at: self.due_at,
-            waits_from: now,
-            attempts: 0,
-            first_attempt_at: None,
-            taken_seq: None,
-            last_seq: None,
-            waited: Duration::ZERO,
-            outcome_unknown: false,
-            settled_at: None,
-            receipt: None,
-            created_at: now,
-        }
-    }
-}
-
-/// Marks a call that Refairn has as needing attention, or no longer; an operator's word that it was seen holds until
-/// there is something new to see.
-fn flag(delivery: &mut Delivery, finding: Option<(Reason, String)>) {
-    let (reason, detail) = finding.map_or((None, None), |(r, d)| (Some(r), Some(d)));
-    let settled_as = (delivery.state == DeliveryState::Duplicate).then_some(Reason::AlreadyAtRefairn);
-    if reason.is_some() && (delivery.reason != reason || delivery.detail != detail) {
-        delivery.acknowledged = false;
-    }
-    delivery.attention = reason.is_some() && !delivery.acknowledged;
-    delivery.reason = reason.or(settled_as);
-    delivery.detail = detail;
-}
-
-/// Notes something about a call that Refairn has, which asks nobody to do anything.
-fn note(delivery: &mut Delivery, reason: Reason, detail: String) {
-    delivery.attention = false;
-    delivery.reason = Some(reason);
-    delivery.detail = Some(detail);
-}
-
-/// A call that was cancelled because no fact asked for it any more: if one does again, it is made.
-fn was_withdrawn(delivery: &Delivery) -> bool {
-    let withdrawn = matches!(delivery.reason, Some(Reason::Remapped | Reason::TestOfALiveCustomer));
-    delivery.state == DeliveryState::Cancelled && withdrawn
 }
 
 /// Test events of a customer who is known from live mode are told to nobody: Refairn knows people by address alone.

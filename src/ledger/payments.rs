@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::days::{Days, Holder, start_of};
 use super::sales::Sale;
 use super::statuses::{Subscriptions, Told};
-use super::{Draft, Wanted, flag, leads, note, was_withdrawn};
-use crate::domain::delivery::{Call, Delivery, DeliveryState, Fate, Subject};
+use super::{Draft, leads};
+use crate::domain::delivery::{Call, Delivery, DeliveryRecord, DeliveryState, DesiredDelivery, Fate, Intent, Subject};
 use crate::domain::email::Email;
 use crate::domain::event::Mode;
 use crate::domain::fact::{Customer, Matter};
@@ -56,7 +56,7 @@ impl Common {
 
     /// Refairn knows the customer's agent, or may know it.
     fn lead_may_be_told(&self) -> bool {
-        self.lead.as_ref().is_some_and(Delivery::may_be_told)
+        self.lead.as_ref().is_some_and(|d| d.may_be_told())
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Su
                 let turn = turn(draft, sales, sale, common, released, &mut days);
                 let status = subscriptions.with_payment(sale, &told);
                 let wanted = wanted(draft, sale, product, email, turn, status);
-                draft.put(Wanted { subject: subject.clone(), ..wanted });
+                draft.put(DesiredDelivery { subject: subject.clone(), ..wanted });
                 if was_heard_late(sale) && draft.find(&subject).is_some_and(waits_for_a_code) {
                     draft.sessions_wanted.push(subject);
                 }
@@ -98,10 +98,10 @@ fn settle_on_one(draft: &mut Draft<'_>, sale: &Sale<'_>) -> Subject {
     if sale.aliases.is_empty() {
         return sale.subject.clone();
     }
-    let is = |what: fn(&Delivery) -> bool| subjects().find(|s| draft.find(s).is_some_and(what));
+    let is = |what: fn(&DeliveryRecord) -> bool| subjects().find(|s| draft.find(s).is_some_and(|d| what(d)));
     let told = is(|d| d.state.is_told());
-    let kept = told.or_else(|| is(Delivery::may_be_told)).unwrap_or(&sale.subject).clone();
-    let kept_credits = draft.find(&kept).and_then(Delivery::fate);
+    let kept = told.or_else(|| is(DeliveryRecord::may_be_told)).unwrap_or(&sale.subject).clone();
+    let kept_credits = draft.find(&kept).and_then(|d| d.fate());
     let paid = sale.payment.charged_money();
     for other in subjects().filter(|s| **s != kept) {
         let Some(delivery) = draft.find_mut(other) else { continue };
@@ -109,14 +109,11 @@ fn settle_on_one(draft: &mut Draft<'_>, sale: &Sale<'_>) -> Subject {
             // Where one of the two credited nobody, there is one commission.
             let twice = ![kept_credits, delivery.fate()].contains(&Some(Fate::CreditedNobody));
             let finding = (Reason::ToldTwice, format!("the same payment of {paid} was told under another id, too"));
-            flag(delivery, twice.then_some(finding));
+            delivery.flag(twice.then_some(finding));
         } else if delivery.may_be_told() {
             hold_a_second_telling(delivery, &paid);
-        } else if delivery.state != DeliveryState::Discarded {
-            delivery.state = DeliveryState::Superseded;
-            delivery.reason = Some(Reason::AlreadyReported);
-            delivery.detail = None;
-            delivery.attention = false;
+        } else {
+            delivery.give_way();
         }
     }
     kept
@@ -126,12 +123,9 @@ fn settle_on_one(draft: &mut Draft<'_>, sale: &Sale<'_>) -> Subject {
 fn hold_a_second_telling(delivery: &mut Delivery, paid: &Money) {
     let waits = matches!(delivery.state, DeliveryState::Queued | DeliveryState::Rejected);
     if waits && !delivery.released {
-        delivery.state = DeliveryState::Held;
-        delivery.reason = Some(Reason::ToldTwice);
         let detail =
             format!("the same payment of {paid} goes out under another id; how an attempt at this ended nobody knows");
-        delivery.detail = Some(detail);
-        delivery.attention = true;
+        delivery.hold(Reason::ToldTwice, Some(detail));
     }
 }
 
@@ -139,15 +133,10 @@ fn hold_a_second_telling(delivery: &mut Delivery, paid: &Money) {
 fn hold_what_was_taken_back(delivery: &mut Delivery, sale: &Sale<'_>) {
     let held = delivery.reason == Some(Reason::ReversedOutcomeUnknown);
     if delivery.state == DeliveryState::Queued && sale.taken_back.full && !delivery.released {
-        delivery.state = DeliveryState::Held;
-        delivery.reason = Some(Reason::ReversedOutcomeUnknown);
-        delivery.detail = Some(format!("{} was taken back", sale.payment.charged_money()));
-        delivery.attention = true;
+        let detail = format!("{} was taken back", sale.payment.charged_money());
+        delivery.hold(Reason::ReversedOutcomeUnknown, Some(detail));
     } else if held && delivery.state == DeliveryState::Held && !sale.taken_back.full {
-        delivery.state = DeliveryState::Queued;
-        delivery.reason = Some(Reason::Retrying);
-        delivery.detail = None;
-        delivery.attention = false;
+        delivery.resume();
     }
 }
 
@@ -156,10 +145,17 @@ fn hold_what_was_taken_back(delivery: &mut Delivery, sale: &Sale<'_>) {
 fn came_back(delivery: &Delivery, sale: &Sale<'_>) -> bool {
     let undone = delivery.reason == Some(Reason::ReversedBeforeSending) && !sale.taken_back.full;
     let gave_way = delivery.state == DeliveryState::Superseded && delivery.reason == Some(Reason::AlreadyReported);
-    was_withdrawn(delivery) || gave_way || delivery.state == DeliveryState::Cancelled && undone
+    delivery.was_withdrawn() || gave_way || delivery.state == DeliveryState::Cancelled && undone
 }
 
-fn wanted(draft: &Draft<'_>, sale: &Sale<'_>, product: &str, email: &Email, turn: Turn, status: Status) -> Wanted {
+fn wanted(
+    draft: &Draft<'_>,
+    sale: &Sale<'_>,
+    product: &str,
+    email: &Email,
+    turn: Turn,
+    status: Status,
+) -> DesiredDelivery {
     let own = sale.best.fact.email.as_ref().filter(|e| e.key() == draft.person.key.email_key);
     let call = Call::PaymentSucceeded {
         product: product.to_owned(),
@@ -169,19 +165,16 @@ fn wanted(draft: &Draft<'_>, sale: &Sale<'_>, product: &str, email: &Email, turn
         status,
         day: turn.day,
     };
-    let Turn { state, reason, due_at, .. } = turn;
-    let foreign = reason == Some(Reason::ReversedInAnotherCurrency);
+    let foreign = turn.intent == Intent::Hold(Reason::ReversedInAnotherCurrency);
     let detail = foreign
         .then(|| format!("{} was taken back of a payment of {}", taken_back(sale), sale.payment.charged_money()));
     let (event, subject) = (sale.event(), sale.subject.clone());
-    Wanted { event, subject, mode: sale.mode, at: sale.paid_at(), call, state, reason, detail, due_at }
+    DesiredDelivery { event, subject, mode: sale.mode, at: sale.paid_at(), call, intent: turn.intent, detail }
 }
 
 /// Whether and when a payment may go out, and on which day it is dated.
 struct Turn {
-    state: DeliveryState,
-    reason: Option<Reason>,
-    due_at: Timestamp,
+    intent: Intent,
     day: jiff::civil::Date,
 }
 
@@ -195,7 +188,7 @@ fn hold(draft: &Draft<'_>, sales: &[Sale<'_>], sale: &Sale<'_>, common: &Common,
     }
     let told = |s: &Sale<'_>| {
         let subjects = || std::iter::once(&s.subject).chain(&s.aliases);
-        subjects().any(|subject| draft.find(subject).is_some_and(Delivery::may_be_told))
+        subjects().any(|subject| draft.find(subject).is_some_and(|d| d.may_be_told()))
     };
     if !sale.taken_back.foreign.is_empty() {
         Some(Reason::ReversedInAnotherCurrency)
@@ -217,35 +210,33 @@ fn turn(
     days: &mut Days,
 ) -> Turn {
     let (now, day) = (draft.now, sale.day());
-    let not_sent = |state, reason| Turn { state, reason: Some(reason), due_at: now, day };
+    let held = |reason| Turn { intent: Intent::Hold(reason), day };
     if sale.taken_back.full {
-        return not_sent(DeliveryState::Cancelled, Reason::ReversedBeforeSending);
+        return Turn { intent: Intent::Cancel(Reason::ReversedBeforeSending), day };
     }
     if let Some(reason) = hold(draft, sales, sale, common, released) {
-        return not_sent(DeliveryState::Held, reason);
+        return held(reason);
     }
     if common.lead_failed() {
         days.take(day, Holder::Payment);
-        return not_sent(DeliveryState::Held, Reason::CustomerCreatedRejected);
+        return held(Reason::CustomerCreatedRejected);
     }
     let Some(holder) = days.holder(day) else {
         days.take(day, Holder::Payment);
         let wait = end_of_wait(draft, sale, common).filter(|(end, _)| *end > now);
-        let (due_at, reason) = wait.map_or((now, None), |(end, reason)| (end, Some(reason)));
-        return Turn { state: DeliveryState::Queued, reason, due_at, day };
+        let (due_at, waits_for) = wait.map_or((now, None), |(end, reason)| (end, Some(reason)));
+        return Turn { intent: Intent::Send { due_at, waits_for }, day };
     };
     match (draft.policy.same_day_payments, holder) {
-        (SameDayPayments::Hold, Holder::Payment) if !released => not_sent(DeliveryState::Held, Reason::SameDayPayment),
-        (SameDayPayments::Hold, Holder::Status) if !released => not_sent(DeliveryState::Held, Reason::DayTakenByStatus),
-        (SameDayPayments::Send, _) if !released => {
-            Turn { state: DeliveryState::Queued, reason: None, due_at: now, day }
-        }
+        (SameDayPayments::Hold, Holder::Payment) if !released => held(Reason::SameDayPayment),
+        (SameDayPayments::Hold, Holder::Status) if !released => held(Reason::DayTakenByStatus),
+        (SameDayPayments::Send, _) if !released => Turn { intent: Intent::Send { due_at: now, waits_for: None }, day },
         (SameDayPayments::Hold | SameDayPayments::NextFreeDay | SameDayPayments::Send, _) => {
-            let Some(free) = days.first_free(day) else { return not_sent(DeliveryState::Held, Reason::SameDayPayment) };
+            let Some(free) = days.first_free(day) else { return held(Reason::SameDayPayment) };
             days.take(free, Holder::Payment);
             let due_at = start_of(free, &draft.policy.time_zone).max(now);
-            let reason = (due_at > now).then_some(Reason::WaitingForFreeDay);
-            Turn { state: DeliveryState::Queued, reason, due_at, day: free }
+            let waits_for = (due_at > now).then_some(Reason::WaitingForFreeDay);
+            Turn { intent: Intent::Send { due_at, waits_for }, day: free }
         }
     }
 }
@@ -308,7 +299,7 @@ fn is_session_of(matter: &Matter, keys: &[String], sale: &Sale<'_>) -> bool {
 fn look_back(delivery: &mut Delivery, sale: &Sale<'_>, common: &Common) {
     if sale.taken_back.is_some() && delivery.fate() == Some(Fate::CreditedNobody) {
         // There is no commission that anybody could take back.
-        note(delivery, Reason::ReversedNobodyCredited, told_and_taken_back(sale, delivery));
+        delivery.note(Reason::ReversedNobodyCredited, told_and_taken_back(sale, delivery));
         return;
     }
     let finding = if sale.taken_back.is_some() {
@@ -318,7 +309,7 @@ fn look_back(delivery: &mut Delivery, sale: &Sale<'_>, common: &Common) {
         let late = late && !common.was_before_the_code(sale.paid_at());
         late.then(|| (Reason::ReferralCodeLate, format!("{} earned nobody a commission", sale.payment.charged_money())))
     };
-    flag(delivery, finding);
+    delivery.flag(finding);
 }
 
 /// How much went back, each amount in its own currency.

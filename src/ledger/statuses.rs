@@ -9,9 +9,9 @@ use rust_decimal::Decimal;
 
 use super::days::{Days, Holder, end_of, start_of};
 use super::sales::Sale;
-use super::{Draft, Wanted, is_told, was_withdrawn};
+use super::{Draft, is_told};
 use crate::clock::after;
-use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
+use crate::domain::delivery::{Call, Delivery, DeliveryState, DesiredDelivery, Intent, Subject};
 use crate::domain::event::{EventId, Mode};
 use crate::domain::fact::{self, Matter};
 use crate::domain::person::{KnownFact, Person};
@@ -218,7 +218,7 @@ pub(super) fn plan<'a>(draft: &mut Draft<'_>, sales: &'a [Sale<'a>], subscriptio
             let wanted = wanted(draft, sales, subscriptions, mode, product);
             let subject = wanted.as_ref().map(|w| w.subject.clone());
             supersede_others(draft, mode, product, subject.as_ref());
-            let sent = |d: &Delivery| !d.is_unsent() && d.state != DeliveryState::Superseded && !was_withdrawn(d);
+            let sent = |d: &Delivery| !d.is_unsent() && d.state != DeliveryState::Superseded && !d.was_withdrawn();
             if let Some(wanted) = wanted.filter(|w| !draft.find(&w.subject).is_some_and(sent)) {
                 draft.put(wanted);
             }
@@ -235,9 +235,7 @@ fn supersede_others(draft: &mut Draft<'_>, mode: Mode, product: &str, keep: Opti
             && delivery.is_unsent()
             && Some(&delivery.subject) != keep
         {
-            delivery.state = DeliveryState::Superseded;
-            delivery.reason = Some(Reason::Superseded);
-            delivery.attention = false;
+            delivery.supersede();
         }
     }
 }
@@ -248,7 +246,7 @@ fn wanted<'a>(
     subscriptions: &Subscriptions<'a>,
     mode: Mode,
     product: &str,
-) -> Option<Wanted> {
+) -> Option<DesiredDelivery> {
     let policy = draft.policy;
     if policy.status_updates == StatusUpdates::Off {
         return None;
@@ -278,7 +276,7 @@ fn wanted<'a>(
         StatusUpdates::EndOfDay | StatusUpdates::Off => after(end_of(day, &policy.time_zone), AFTER_DAY_END),
     };
     let Call::PaymentSucceeded { email, currency, .. } = &last_paid.call else { return None };
-    Some(Wanted {
+    Some(DesiredDelivery {
         event,
         subject,
         mode,
@@ -291,10 +289,11 @@ fn wanted<'a>(
             status: standing.status,
             day,
         },
-        state: DeliveryState::Queued,
-        reason: (due_at > draft.now).then_some(Reason::WaitingForDayEnd),
+        intent: Intent::Send {
+            due_at: due_at.max(draft.now),
+            waits_for: (due_at > draft.now).then_some(Reason::WaitingForDayEnd),
+        },
         detail: None,
-        due_at: due_at.max(draft.now),
     })
 }
 
@@ -305,7 +304,7 @@ fn event_to_tell(draft: &Draft<'_>, standing: &Standing<'_>) -> Option<EventId> 
     if let Some(event) = standing.changed_by.filter(|event| !told(event)) {
         return Some(event);
     }
-    let unsent = |event: &EventId| draft.find(&Subject::Status(*event)).is_none_or(Delivery::is_unsent);
+    let unsent = |event: &EventId| draft.find(&Subject::Status(*event)).is_none_or(|d| d.is_unsent());
     let by_payment = standing.said_by.map(|sale| sale.best.event).filter(unsent);
     by_payment.or_else(|| standing.reports.iter().map(|r| r.known.event).filter(unsent).max())
 }

@@ -159,7 +159,9 @@ impl Lease {
             let Some(planned) = self.planned_anew(db, &key, DeliveryId(id)).await? else { return Ok(None) };
             delivery = planned;
         }
-        delivery.begin_attempt(seq, self.now);
+        if !delivery.lease(seq, self.now) {
+            return Ok(None);
+        }
         put_delivery(db, &key, &delivery).await?;
         let until = D::DIALECT.leased_until(self.lease);
         let sql = format!("UPDATE queue SET leased = 1, fence = ?3{until} WHERE business = ?1 AND email_key = ?2");

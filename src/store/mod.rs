@@ -45,14 +45,14 @@ pub use error::{ServerTrouble, StoreError};
 pub use facts::{Inbox, Mapped};
 pub use kin::KIN_MAX;
 pub use lookups::{Lack, Lookup, LookupEnd};
-pub use operate::{Action, ActionError, Pruned};
+pub use operate::{ActionError, Pruned};
 pub use overdue::OVERDUE_EVENTS_MAX;
-pub use queue::{AttemptRecord, Leased, Settlement};
+pub use queue::Leased;
 pub use readings::{CallNews, Changed, Preview};
 pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 
 use crate::domain::database::ServerUrl;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, Settlement};
 use crate::domain::person::{Person, Plan};
 use crate::tasks::Pulse;
 use crowds::Crowds;

@@ -1,7 +1,6 @@
 //! What an operator may do: retry, release, discard, map anew; and keeping the store small.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -9,10 +8,9 @@ use super::people::{load, plan_or_hold, write};
 use super::rows::{micros, time_option};
 use super::sql::{Db, Lock, Work, first, values};
 use super::{Planner, Store, StoreError};
-use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState};
+use crate::domain::delivery::{Action, DeliveryId};
 use crate::domain::event::EventId;
 use crate::domain::person::PersonKey;
-use crate::domain::reason::Reason;
 
 /// Bodies removed in one write.
 const PRUNE_BODIES_MAX: u32 = 1000;
@@ -27,17 +25,6 @@ pub struct Pruned {
     pub removed: u64,
     /// There may be more after this event's.
     pub next: Option<EventId>,
-}
-
-/// What an operator decides about a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Send it again, or now.
-    Retry,
-    /// Let a held payment go: on the next free day if its own is taken, and as it is if Refairn may have it.
-    Release,
-    /// Do not send it; of one that was sent: its warning was seen.
-    Discard,
 }
 
 /// Why an action was not taken.
@@ -135,7 +122,7 @@ impl Work for Act {
         let Some(delivery) = person.deliveries.iter_mut().find(|d| d.id == Some(self.id)) else {
             return Ok(Err(ActionError::NotFound));
         };
-        if let Err(reason) = decide(delivery, self.action, self.now) {
+        if let Err(reason) = delivery.act(self.action, self.now) {
             return Ok(Err(ActionError::NotNow(reason)));
         }
         let plan = plan_or_hold(self.planner.as_ref(), &person, self.now);
@@ -176,56 +163,4 @@ impl Work for Prune {
              WHERE e.id = bodies.event_id AND e.received_at < ?3 AND e.state IN ('mapped', 'ignored'))";
         db.execute(sql, values![self.after.0, self.last.0, micros(self.before)]).await
     }
-}
-
-/// Changes the delivery as the operator wishes, or says why that makes no sense.
-fn decide(delivery: &mut Delivery, action: Action, now: Timestamp) -> Result<(), String> {
-    use DeliveryState::{Delivered, Discarded, Duplicate, Held, Queued, Rejected, Sending};
-    let state = delivery.state;
-    let failed_over = state == Held && delivery.reason == Some(Reason::InternalError);
-    match (action, state) {
-        (_, Sending) => return Err("it is on its way right now; try again in a moment".to_owned()),
-        (Action::Retry, Queued | Rejected | Discarded) => {
-            delivery.state = Queued;
-            delivery.reason = None;
-            delivery.wait_until(now, now);
-            // The hours until we give up count anew.
-            delivery.waited = Duration::ZERO;
-        }
-        // Nothing but a defect of ours kept it.
-        (Action::Retry | Action::Release, Held) if failed_over => {
-            delivery.state = Queued;
-            delivery.reason = None;
-            delivery.wait_until(now, now);
-        }
-        (Action::Release, Held | Rejected) => {
-            if delivery.reason == Some(Reason::DaySlotTaken) {
-                // Whoever releases it has seen which payment of that day Refairn has.
-                delivery.outcome_unknown = false;
-                delivery.taken_seq = None;
-            } else if state == Rejected && delivery.outcome_unknown {
-                return Err("Refairn may have it already: retry it, a 409 does no harm".to_owned());
-            }
-            delivery.state = Queued;
-            delivery.reason = None;
-            delivery.released = true;
-            delivery.wait_until(now, now);
-            delivery.waited = Duration::ZERO;
-        }
-        (Action::Discard, Queued | Held | Rejected) => {
-            delivery.state = Discarded;
-            delivery.reason = Some(Reason::DiscardedByOperator);
-        }
-        (Action::Discard, Delivered | Duplicate) if delivery.attention => delivery.acknowledged = true,
-        (Action::Retry | Action::Release | Action::Discard, _) => {
-            let verb = match action {
-                Action::Retry => "retried",
-                Action::Release => "released",
-                Action::Discard => "discarded",
-            };
-            return Err(format!("a delivery that is {} cannot be {verb}", state.code()));
-        }
-    }
-    delivery.attention = false;
-    Ok(())
 }

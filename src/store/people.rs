@@ -97,10 +97,7 @@ pub(super) fn plan_or_hold(planner: &dyn Planner, person: &Person, now: Timestam
     planned.unwrap_or_else(|_| {
         let mut deliveries = person.deliveries.clone();
         for unsent in deliveries.iter_mut().filter(|d| d.state == DeliveryState::Queued && d.is_unsent()) {
-            unsent.state = DeliveryState::Held;
-            unsent.reason = Some(Reason::InternalError);
-            unsent.detail = None;
-            unsent.attention = true;
+            unsent.hold(Reason::InternalError, None);
         }
         Plan { deliveries, outcomes: Vec::new(), sessions_wanted: Vec::new() }
     })
@@ -111,7 +108,7 @@ pub(super) async fn write<D: Db>(db: &D, person: &Person, mut plan: Plan) -> Res
     let before: HashMap<Option<DeliveryId>, &Delivery> = person.deliveries.iter().map(|d| (d.id, d)).collect();
     for planned in &mut plan.deliveries {
         if before.get(&planned.id).is_none_or(|old| **old != *planned) {
-            planned.id = Some(put_delivery(db, &person.key, planned).await?);
+            planned.number(put_delivery(db, &person.key, planned).await?);
         }
     }
     let noted = noted(db, &person.key).await?;

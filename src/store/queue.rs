@@ -15,9 +15,8 @@ use super::sql::{Db, Lock, Work, first, values};
 use super::{Planner, Store, StoreError};
 use crate::clock::after;
 use crate::crash::{self, Point};
-use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState, Receipt, Seq};
+use crate::domain::delivery::{AttemptRecord, Delivery, DeliveryId, Seq, Settlement, Verdict};
 use crate::domain::person::{Person, PersonKey};
-use crate::domain::reason::Reason;
 
 /// How long a paused route rests between two probes.
 pub(super) const PROBE_EVERY: Duration = Duration::from_secs(60);
@@ -42,53 +41,6 @@ impl Leased {
 
     fn let_go(&self) {
         self.held.iter().for_each(Held::let_go);
-    }
-}
-
-/// One attempt, for the history that people read.
-#[derive(Debug, Clone)]
-pub struct AttemptRecord {
-    /// When it began.
-    pub at: Timestamp,
-    /// How long it took, milliseconds.
-    pub took_ms: u64,
-    /// The HTTP status, if an answer came.
-    pub status: Option<u16>,
-    /// What it came to, in a few words.
-    pub outcome: String,
-    /// The beginning of the answer's body.
-    pub response: Option<String>,
-}
-
-/// What is to become of a delivery after an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settlement {
-    /// Refairn has it.
-    Delivered(Receipt),
-    /// Refairn had it already.
-    Duplicate,
-    /// Refairn answered 409: what that means depends on the customer's other calls.
-    Conflict,
-    /// Someone must look at it.
-    Rejected(Reason, String),
-    /// It is to be tried again.
-    Retry {
-        /// After so long.
-        wait: Duration,
-        /// Refairn may have it: the call may not be changed any more.
-        outcome_unknown: bool,
-        /// What happened.
-        detail: String,
-    },
-    /// Our configuration is refused, not the call: nothing more goes out on this route until a probe gets through.
-    PauseRoute(String),
-}
-
-impl Settlement {
-    /// The bridge failed over the call: a defect of ours. A person has to look, and Refairn may have it.
-    #[must_use]
-    pub fn failed_over(what: &str) -> Self {
-        Self::Rejected(Reason::InternalError, what.to_owned())
     }
 }
 
@@ -121,13 +73,13 @@ impl Store {
         &self,
         leased: &Leased,
         attempt: AttemptRecord,
-        settlement: Settlement,
+        verdict: impl Into<Verdict>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let Some(id) = leased.delivery.id else { return Ok(false) };
         let Some(fence) = leased.delivery.last_seq else { return Ok(false) };
-        let (planner, key) = (self.planner.clone(), leased.key.clone());
-        let held = self.write(Settle { planner, key, id, fence, attempt, settlement, now }).await?;
+        let (planner, key, verdict) = (self.planner.clone(), leased.key.clone(), verdict.into());
+        let held = self.write(Settle { planner, key, id, fence, attempt, verdict, now }).await?;
         leased.let_go();
         Ok(held)
     }
@@ -169,7 +121,7 @@ struct Settle {
     id: DeliveryId,
     fence: Seq,
     attempt: AttemptRecord,
-    settlement: Settlement,
+    verdict: Verdict,
     now: Timestamp,
 }
 
@@ -177,33 +129,27 @@ impl Work for Settle {
     type Answer = bool;
 
     async fn run<D: Db>(&self, db: &D) -> Result<bool, StoreError> {
-        let Self { planner, key, id, fence, attempt, settlement, now } = self;
+        let Self { planner, key, id, fence, attempt, verdict, now } = self;
         db.lock(&[Lock::Person(key)]).await?;
         let (held, mut person) = try_join(holds(db, key, *id, *fence), load(db, key)).await?;
         if !held {
             self.keep_receipt(db, person).await?;
             return Ok(false);
         }
-        let Some(delivery) = person.deliveries.iter().find(|d| d.id == Some(*id)).cloned() else {
+        let Some(delivery) = person.deliveries.iter().find(|d| d.id == Some(*id)) else { return Ok(false) };
+        let settlement = match verdict {
+            Verdict::Settled(settlement) => settlement.clone(),
+            Verdict::Conflict => conflict(planner.as_ref(), &person, delivery),
+        };
+        let Some(settled) = person.deliveries.iter_mut().find(|d| d.id == Some(*id)) else { return Ok(false) };
+        if !settled.settle(settlement.clone(), *now) {
             return Ok(false);
-        };
-        let settlement = match settlement {
-            Settlement::Conflict => conflict(planner.as_ref(), &person, &delivery),
-            other @ (Settlement::Delivered(_)
-            | Settlement::Duplicate
-            | Settlement::Rejected(..)
-            | Settlement::Retry { .. }
-            | Settlement::PauseRoute(_)) => other.clone(),
-        };
-        let settled = apply(delivery, settlement.clone(), *now);
-        for slot in person.deliveries.iter_mut().filter(|d| d.id == Some(*id)) {
-            *slot = settled.clone();
         }
         let sql = "UPDATE queue SET leased = 0 WHERE business = ?1 AND email_key = ?2";
         try_join4(
             record_attempt(db, *id, attempt),
             route(db, key, settled.call.product(), &settlement, *now),
-            put_delivery(db, key, &settled),
+            put_delivery(db, key, settled),
             db.execute(sql, values![&key.business, &key.email_key]),
         )
         .await?;
@@ -218,15 +164,10 @@ impl Settle {
     /// A lost lease settles nothing; but where Refairn said that it took the call, whoever has it now hears no more than
     /// that it is known, or nothing. The receipt is kept, and with it that the call is told.
     async fn keep_receipt<D: Db>(&self, db: &D, mut person: Person) -> Result<(), StoreError> {
-        let Settlement::Delivered(receipt) = &self.settlement else { return Ok(()) };
-        let unheard = |d: &&mut Delivery| d.id == Some(self.id) && d.receipt.is_none();
-        let Some(delivery) = person.deliveries.iter_mut().find(unheard) else { return Ok(()) };
-        delivery.receipt = Some(receipt.clone());
-        delivery.taken_seq = Some(self.fence);
-        delivery.outcome_unknown = true;
-        // Under somebody's lease it is theirs to settle.
-        if delivery.state != DeliveryState::Sending {
-            *delivery = apply(delivery.clone(), self.settlement.clone(), self.now);
+        let Verdict::Settled(Settlement::Delivered(receipt)) = &self.verdict else { return Ok(()) };
+        let Some(delivery) = person.deliveries.iter_mut().find(|d| d.id == Some(self.id)) else { return Ok(()) };
+        if !delivery.keep_receipt(receipt.clone(), self.fence, self.now) {
+            return Ok(());
         }
         try_join(put_delivery(db, &self.key, delivery), record_attempt(db, self.id, &self.attempt)).await?;
         let plan = self.planner.plan(&person, self.now);
@@ -250,7 +191,7 @@ impl Work for GiveBack {
             let Some((id, fence)) = delivery.id.zip(delivery.last_seq) else { continue };
             if holds(db, key, id, fence).await? {
                 let mut delivery = delivery.clone();
-                delivery.forget_attempt();
+                delivery.give_back();
                 put_delivery(db, key, &delivery).await?;
                 let sql = "UPDATE queue SET leased = 0, due_at = ?3 WHERE business = ?1 AND email_key = ?2";
                 db.execute(sql, values![&key.business, &key.email_key, micros(delivery.due_at)]).await?;
@@ -298,7 +239,7 @@ async fn route<D: Db>(
             let probe_at = micros(after(now, PROBE_EVERY));
             db.execute(sql, values![&key.business, product, micros(now), probe_at, detail]).await?;
         }
-        Settlement::Delivered(_) | Settlement::Duplicate | Settlement::Conflict | Settlement::Rejected(..) => {
+        Settlement::Delivered(_) | Settlement::Duplicate | Settlement::Rejected(..) => {
             let sql = "UPDATE routes SET paused_since = NULL, probe_at = NULL, detail = NULL \
                  WHERE business = ?1 AND product = ?2 AND paused_since IS NOT NULL";
             db.execute(sql, values![&key.business, product]).await?;
@@ -306,70 +247,4 @@ async fn route<D: Db>(
         Settlement::Retry { .. } => {}
     }
     Ok(())
-}
-
-/// What becomes of a delivery after an attempt, and which attempt Refairn took, or may have taken.
-fn apply(mut delivery: Delivery, settlement: Settlement, now: Timestamp) -> Delivery {
-    // Of an attempt that ended under a lost lease Refairn said that it took the call: nothing else can come of it.
-    let (settlement, taken) = match delivery.receipt.take() {
-        Some(receipt) => (Settlement::Delivered(receipt), delivery.taken_seq),
-        None => (settlement, delivery.last_seq),
-    };
-    let mut settled = settled(delivery, settlement, now);
-    if settled.state == DeliveryState::Delivered {
-        settled.taken_seq = taken;
-    } else if !settled.state.is_told() && !settled.outcome_unknown {
-        settled.taken_seq = None;
-    }
-    settled
-}
-
-fn settled(mut delivery: Delivery, settlement: Settlement, now: Timestamp) -> Delivery {
-    delivery.attention = false;
-    delivery.acknowledged = false;
-    delivery.detail = None;
-    match settlement {
-        Settlement::Delivered(receipt) => {
-            delivery.state = DeliveryState::Delivered;
-            delivery.reason = None;
-            delivery.receipt = Some(receipt);
-            delivery.settled_at = Some(now);
-        }
-        Settlement::Duplicate | Settlement::Conflict => {
-            delivery.state = DeliveryState::Duplicate;
-            delivery.reason = Some(Reason::AlreadyAtRefairn);
-            delivery.settled_at = Some(now);
-        }
-        Settlement::Rejected(reason, detail) => {
-            delivery.state = DeliveryState::Rejected;
-            delivery.reason = Some(reason);
-            delivery.detail = Some(detail);
-            delivery.attention = true;
-            if reason == Reason::InternalError {
-                // It is we who failed.
-                delivery.lose_sight();
-            } else {
-                // That Refairn has something of that day does not say what; any other word of its is final.
-                delivery.outcome_unknown &= matches!(reason, Reason::GivenUp | Reason::DaySlotTaken);
-            }
-            delivery.settled_at = Some(now);
-        }
-        Settlement::Retry { wait, outcome_unknown, detail } => {
-            delivery.state = DeliveryState::Queued;
-            delivery.reason = Some(Reason::Retrying);
-            delivery.detail = Some(detail);
-            if outcome_unknown {
-                delivery.lose_sight();
-            }
-            delivery.wait_until(after(now, wait), now);
-            delivery.waited = delivery.waited.saturating_add(wait);
-        }
-        Settlement::PauseRoute(detail) => {
-            delivery.state = DeliveryState::Queued;
-            delivery.reason = Some(Reason::RoutePaused);
-            delivery.detail = Some(detail);
-            delivery.wait_until(now, now);
-        }
-    }
-    delivery
 }

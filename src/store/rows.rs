@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::StoreError;
 use super::sql::{Db, Row, values};
-use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState};
+use crate::domain::delivery::{Delivery, DeliveryId, DeliveryRecord, DeliveryState};
 use crate::domain::event::{EventId, Mode};
 use crate::domain::person::PersonKey;
 use crate::domain::reason::Reason;
@@ -59,7 +59,7 @@ pub(super) fn delivery(row: &mut Row) -> Result<Delivery, StoreError> {
     let at = time(row.int()?)?;
     let call = serde_json::from_str(&row.text()?)?;
     let state = row.text()?;
-    Ok(Delivery {
+    Ok(Delivery::restore(DeliveryRecord {
         id,
         event,
         subject,
@@ -85,7 +85,7 @@ pub(super) fn delivery(row: &mut Row) -> Result<Delivery, StoreError> {
         receipt: row.text_option()?.map(|r| serde_json::from_str(&r)).transpose()?,
         created_at: time(row.int()?)?,
         waits_from: time(row.int()?)?,
-    })
+    }))
 }
 
 /// Inserts a delivery that has no number yet, or writes all that can change of one that has. Gives its number.

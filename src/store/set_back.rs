@@ -123,7 +123,7 @@ impl EndWaits {
         let waits = |d: &&mut Delivery| d.state == DeliveryState::Queued && is_ahead(d.waits_from, now);
         let mut ended = 0;
         for delivery in person.deliveries.iter_mut().filter(waits) {
-            delivery.wait_until(now, now);
+            delivery.wait(now);
             ended += 1;
         }
         let plan = self.planner.plan(&person, now);

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use crate::domain::delivery::{Settlement, Verdict};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{EventId, Recorded};
 use crate::domain::fact::{Matter, Reading};
 use crate::domain::redact::without_addresses;
-use crate::store::{Crowd, Home, Leased, Lookup, LookupEnd, Mapped, Settlement, StoreError};
+use crate::store::{Crowd, Home, Leased, Lookup, LookupEnd, Mapped, StoreError};
 use crate::telemetry::lines::Line;
 use crate::telemetry::metrics::METRICS;
 
@@ -82,29 +83,29 @@ pub fn mapped(event: &Mapped) {
 }
 
 /// A call was made.
-pub fn attempted(leased: &Leased, status: Option<u16>, took_ms: u64, settlement: &Settlement) {
+pub fn attempted(leased: &Leased, status: Option<u16>, took_ms: u64, verdict: &Verdict) {
     let kind = leased.delivery.call.kind().code();
-    let outcome = match settlement {
-        Settlement::Delivered(_) => "delivered",
-        Settlement::Duplicate | Settlement::Conflict => "conflict",
-        Settlement::Rejected(reason, _) => reason.code(),
-        Settlement::Retry { .. } => "retry",
-        Settlement::PauseRoute(_) => "route_paused",
+    let outcome = match verdict {
+        Verdict::Settled(Settlement::Delivered(_)) => "delivered",
+        Verdict::Settled(Settlement::Duplicate) | Verdict::Conflict => "conflict",
+        Verdict::Settled(Settlement::Rejected(reason, _)) => reason.code(),
+        Verdict::Settled(Settlement::Retry { .. }) => "retry",
+        Verdict::Settled(Settlement::PauseRoute(_)) => "route_paused",
     };
     METRICS.calls.with_label_values(&[kind, outcome]).inc();
     let took = std::time::Duration::from_millis(took_ms);
     METRICS.call_seconds.observe(took.as_secs_f64());
     let delivery = leased.delivery.id.map(|id| id.to_string()).unwrap_or_default();
     let attempt = leased.delivery.attempts;
-    match settlement {
-        Settlement::Delivered(_) | Settlement::Duplicate | Settlement::Conflict => {
+    match verdict {
+        Verdict::Settled(Settlement::Delivered(_) | Settlement::Duplicate) | Verdict::Conflict => {
             tracing::info!(delivery, kind, status, took_ms, attempt, "{delivery} {kind}: {outcome}");
         }
-        Settlement::Rejected(_, detail) | Settlement::Retry { detail, .. } => {
+        Verdict::Settled(Settlement::Rejected(_, detail) | Settlement::Retry { detail, .. }) => {
             let detail = without_addresses(detail);
             tracing::warn!(delivery, kind, status, took_ms, attempt, outcome, "{delivery} {kind}: {detail}");
         }
-        Settlement::PauseRoute(detail) => {
+        Verdict::Settled(Settlement::PauseRoute(detail)) => {
             let detail = without_addresses(detail);
             let (business, product) = (&leased.key.business, leased.delivery.call.product());
             tracing::error!(delivery, kind, status, business, product, "route {business}/{product} paused: {detail}");

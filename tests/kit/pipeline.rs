@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use refairn_bridge::clock::{Clock, after};
 use refairn_bridge::delivery::policy::{Patience, decide};
-use refairn_bridge::domain::delivery::{Delivery, DeliveryState};
+use refairn_bridge::domain::delivery::{AttemptRecord, Delivery, DeliveryState, Verdict};
 use refairn_bridge::domain::endpoint::{Endpoint, ProviderKind};
 use refairn_bridge::domain::event::{EventId, NewEvent, Recorded};
 use refairn_bridge::domain::person::PersonKey;
@@ -19,7 +19,7 @@ use refairn_bridge::providers::provider;
 use refairn_bridge::refairn::{Answer, classify};
 use refairn_bridge::sandbox::{Book, Business, Program, Referral, Reply};
 use refairn_bridge::store::views::{DeliveryFilter, EventDetail, EventFilter, EventView, PAGE_ITEMS_MAX};
-use refairn_bridge::store::{AttemptRecord, Leased, Settlement, Store};
+use refairn_bridge::store::{Leased, Store};
 use tokio::sync::Notify;
 
 pub use super::call::{MadeCall, Moment, Weather};
@@ -61,7 +61,7 @@ pub struct Pipeline {
 /// A call that was made and is not settled.
 struct Unsettled {
     lease: Leased,
-    settlement: Settlement,
+    verdict: Verdict,
     /// Then whoever made it is gone.
     until: Timestamp,
     /// The bridge was started anew since: the call is whoever's that asks.
@@ -182,16 +182,16 @@ impl Pipeline {
             for lease in leased {
                 self.take_over(&lease);
                 let weather = weather(&lease, now);
-                let settlement = self.make(&lease, weather, now);
+                let verdict = self.make(&lease, weather, now);
                 if matches!(weather, Weather::Lost { .. }) {
-                    self.unsettled.push(Unsettled { lease, settlement, until: after(now, LEASE), lost: false });
+                    self.unsettled.push(Unsettled { lease, verdict, until: after(now, LEASE), lost: false });
                 } else {
-                    settles.push((lease, settlement));
+                    settles.push((lease, verdict));
                 }
             }
             let store = &self.store;
-            let settles = settles.into_iter().map(|(lease, settlement)| async move {
-                (store.settle(&lease, attempt(now), settlement, now).await.expect("settled"), lease.key)
+            let settles = settles.into_iter().map(|(lease, verdict)| async move {
+                (store.settle(&lease, attempt(now), verdict, now).await.expect("settled"), lease.key)
             });
             let lost = join_all(settles).await.into_iter().filter(|(held, _)| !held);
             self.wrong.extend(lost.map(|(_, key)| (key, "a lease was lost before its time".to_owned())));
@@ -208,7 +208,7 @@ impl Pipeline {
     }
 
     /// Makes one call, and says what is to become of it.
-    fn make(&mut self, lease: &Leased, weather: Weather, now: Timestamp) -> Settlement {
+    fn make(&mut self, lease: &Leased, weather: Weather, now: Timestamp) -> Verdict {
         let d = &lease.delivery;
         let text = d.call.body(&lease.key.business, None).expect("a body");
         let body: serde_json::Value = serde_json::from_str(&text).expect("json");
@@ -247,7 +247,7 @@ impl Pipeline {
     pub async fn settle_late(&mut self) {
         let now = self.clock.now();
         for late in std::mem::take(&mut self.unsettled) {
-            let settled = self.store.settle(&late.lease, attempt(now), late.settlement, now).await.expect("settled");
+            let settled = self.store.settle(&late.lease, attempt(now), late.verdict, now).await.expect("settled");
             if settled && late.lost {
                 self.wrong.push((late.lease.key.clone(), format!("a lost lease was settled: {:?}", late.lease)));
             }

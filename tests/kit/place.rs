@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use refairn_bridge::app::Ledger;
 use refairn_bridge::domain::database::ServerUrl;
-use refairn_bridge::domain::delivery::Delivery;
+use refairn_bridge::domain::delivery::{Delivery, Settlement};
 use refairn_bridge::domain::person::{Person, Plan};
 use refairn_bridge::domain::policy::Policy;
-use refairn_bridge::store::{Planner, Settlement, Store};
+use refairn_bridge::store::{Planner, Store};
 use refairn_bridge::tasks::Tasks;
 
 use super::postgres::Database;

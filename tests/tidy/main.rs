@@ -182,7 +182,7 @@ fn documents_name_settings_reasons_and_states_that_exist() {
 
 #[test]
 fn the_diagrams_show_the_states_of_the_code() {
-    let (path, event, delivery) = ("docs/states.md", "src/domain/event.rs", "src/domain/delivery/mod.rs");
+    let (path, event, delivery) = ("docs/states.md", "src/domain/event.rs", "src/domain/delivery/state.rs");
     let text = text_of(path);
     none(words::diagram(path, &text, 1, &text_of(event), "EventState"));
     none(words::diagram(path, &text, 2, &text_of(delivery), "DeliveryState"));

@@ -5,43 +5,23 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::after;
-use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryState, Subject};
+use crate::domain::delivery::{Call, Delivery, DeliveryRecord, DeliveryState, Subject};
 use crate::domain::email::Email;
-use crate::domain::event::{EventId, Mode};
+use crate::domain::event::Mode;
 
 const PLACES: usize = 16;
 
 fn leased(business: &str, n: i64) -> Leased {
-    let at = Timestamp::UNIX_EPOCH;
     let email = Email::parse(&format!("c{n}@example.com")).unwrap();
     let key = PersonKey { business: business.into(), email_key: email.key() };
     let call = Call::CustomerCreated { product: "prod_1".into(), email, name: "C".into(), code: None };
-    let delivery = Delivery {
-        id: Some(DeliveryId(n)),
-        event: EventId(n),
+    let record = DeliveryRecord {
         subject: Subject::Lead(Mode::Live),
-        mode: Mode::Live,
-        at,
         call,
         state: DeliveryState::Sending,
-        reason: None,
-        detail: None,
-        attention: false,
-        released: false,
-        acknowledged: false,
-        due_at: at,
-        waits_from: at,
-        attempts: 1,
-        first_attempt_at: Some(at),
-        taken_seq: Some(1),
-        last_seq: Some(1),
-        waited: Duration::ZERO,
-        outcome_unknown: false,
-        settled_at: None,
-        receipt: None,
-        created_at: at,
+        ..DeliveryRecord::sample(n)
     };
-    Leased::unguarded(key, delivery)
+    Leased::unguarded(key, Delivery::restore(record))
 }
 
 fn second(n: u64) -> Timestamp {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryState, Receipt, Subject};
+use crate::domain::delivery::{
+    Action, Call, Delivery, DeliveryId, DeliveryRecord, DeliveryState, Receipt, Settlement, Subject,
+};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState, Mode};
 use crate::domain::fact::{
@@ -140,7 +142,7 @@ impl Book {
         assert_eq!(again.deliveries, now_planned.deliveries, "a plan that is asked for twice is the same");
         self.person.deliveries.clone_from(&now_planned.deliveries);
         for (n, delivery) in (1..).zip(&mut self.person.deliveries) {
-            delivery.id = Some(DeliveryId(n));
+            delivery.number(DeliveryId(n));
         }
         now_planned
     }
@@ -158,17 +160,15 @@ impl Book {
             let now = self.now;
             let seq = self.person.deliveries.iter().filter_map(|d| d.last_seq).max().unwrap_or(0) + 1;
             let delivery = self.person.deliveries.iter_mut().find(|d| d.id == Some(id)).unwrap();
-            delivery.begin_attempt(seq, now);
-            delivery.state = DeliveryState::Delivered;
-            delivery.reason = None;
-            delivery.settled_at = Some(now);
+            delivery.lease(seq, now);
             let agent = lead_known || matches!(delivery.call, Call::CustomerCreated { code: Some(_), .. });
-            delivery.receipt = Some(Receipt {
+            let receipt = Receipt {
                 agent_id: agent.then(|| "agent_1".into()),
                 commission_id: Some("comm_1".into()),
                 hold_until: Some("2026-02-01".into()),
                 ..Receipt::default()
-            });
+            };
+            assert!(delivery.settle(Settlement::Delivered(receipt), now));
             told.push(short(delivery));
         }
         panic!("the queue does not end");
@@ -177,6 +177,29 @@ impl Book {
     pub(super) fn pass(&mut self, hours: u64) -> &mut Self {
         self.now = crate::clock::after(self.now, Duration::from_secs(hours * 3600));
         self
+    }
+
+    /// An attempt at the customer's n-th call came to that.
+    pub(super) fn settle(&mut self, n: usize, settlement: Settlement) {
+        let seq = self.person.deliveries.iter().filter_map(|d| d.last_seq).max().unwrap_or(0) + 1;
+        let delivery = &mut self.person.deliveries[n];
+        assert!(delivery.lease(seq, self.now) && delivery.settle(settlement, self.now));
+    }
+
+    /// The customer's n-th call as a test wants it.
+    pub(super) fn amend(&mut self, n: usize, change: impl FnOnce(&mut DeliveryRecord)) {
+        self.person.deliveries[n] = self.person.deliveries[n].but(change);
+    }
+
+    /// An operator lets the call go that is held.
+    pub(super) fn release_held(&mut self) {
+        let held = self.person.deliveries.iter().position(|d| d.state == DeliveryState::Held).unwrap();
+        self.act(held, Action::Release);
+    }
+
+    /// What an operator decides about the customer's n-th call.
+    pub(super) fn act(&mut self, n: usize, action: Action) {
+        self.person.deliveries[n].act(action, self.now).unwrap();
     }
 
     pub(super) fn delivery(&self, identity: &str) -> &Delivery {

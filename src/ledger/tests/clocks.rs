@@ -24,8 +24,7 @@ fn a_code_that_comes_after_the_payment_was_told_is_late_whatever_the_clock_said(
             assert_eq!(book.deliver().len(), 1);
             if lost {
                 // The answer was lost, and the repetition was known: nobody knows who was credited.
-                let told = &mut book.person.deliveries[0];
-                (told.state, told.receipt) = (DeliveryState::Duplicate, None);
+                book.amend(0, |told| (told.state, told.receipt) = (DeliveryState::Duplicate, None));
             }
             book.now = right;
             book.code("2026-01-10T11:30:00Z", "ADA10");
@@ -48,8 +47,8 @@ fn a_code_that_went_out_before_the_payment_is_not_late_whatever_the_clock_said()
         book.now = right;
         book.payment("2026-01-10T11:00:00Z", "in_1", 30);
         assert_eq!(book.deliver().len(), 1);
-        let told = book.person.deliveries.iter_mut().find(|d| d.call.day().is_some()).unwrap();
-        (told.state, told.receipt) = (DeliveryState::Duplicate, None);
+        let payment = book.person.deliveries.iter().position(|d| d.call.day().is_some()).unwrap();
+        book.amend(payment, |told| (told.state, told.receipt) = (DeliveryState::Duplicate, None));
         book.plan();
         let told = book.delivery("in_1");
         assert_eq!((told.reason, told.attention), (Some(Reason::AlreadyAtRefairn), false), "{at}");

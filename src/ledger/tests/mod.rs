@@ -5,7 +5,7 @@ mod clocks;
 mod odd;
 mod sales;
 
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery::{Action, DeliveryState, Settlement};
 use crate::domain::event::{EventState, Mode};
 use crate::domain::fact::{Customer, Matter, Product, ReversalStage};
 use crate::domain::policy::{Leads, SameDayPayments, StatusUpdates};
@@ -70,7 +70,7 @@ fn rule_2_a_payment_that_came_in_by_a_clock_that_was_ahead_waits_as_long_as_any_
     assert_eq!(book.delivery("in_1").due_at, at("2026-01-10T12:00:15Z"));
     // The clock is set back by two hours; the wait begins when that is seen, once.
     book.now = at("2026-01-10T10:00:01Z");
-    book.person.deliveries[0].wait_until(book.now, book.now);
+    book.person.deliveries[0].wait(book.now);
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.delivery("in_1").due_at, at("2026-01-10T10:00:16Z"));
     book.now = at("2026-01-10T10:00:15Z");
@@ -95,12 +95,11 @@ fn rule_2_a_payment_does_not_pass_a_rejected_customer() {
     let mut book = Book::new("2026-01-10T12:01:00Z");
     book.code("2026-01-10T12:00:00Z", "ADA10");
     book.plan();
-    book.person.deliveries[0].state = DeliveryState::Rejected;
-    book.person.deliveries[0].reason = Some(Reason::RefusedByRefairn);
+    book.settle(0, Settlement::Rejected(Reason::RefusedByRefairn, "no".into()));
     book.payment("2026-01-10T12:00:01Z", "in_1", 30);
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.delivery("in_1").reason, Some(Reason::CustomerCreatedRejected));
-    book.person.deliveries[0].state = DeliveryState::Discarded;
+    book.act(0, Action::Discard);
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
 }
 
@@ -215,8 +214,7 @@ fn rule_6_a_second_payment_of_a_day_is_held_moved_or_sent() {
     let mut held = check(SameDayPayments::Hold, &["30 active 2026-01-10"]);
     assert_eq!(held.delivery("in_2").reason, Some(Reason::SameDayPayment));
     assert!(held.delivery("in_2").attention);
-    let released = held.person.deliveries.iter_mut().find(|d| d.state == DeliveryState::Held).unwrap();
-    (released.released, released.state) = (true, DeliveryState::Queued);
+    held.release_held();
     assert_eq!(held.deliver(), ["40 active 2026-01-11"]);
     check(SameDayPayments::NextFreeDay, &["30 active 2026-01-10", "40 active 2026-01-11"]);
     check(SameDayPayments::Send, &["30 active 2026-01-10", "40 active 2026-01-10"]);
@@ -303,7 +301,7 @@ fn a_payment_that_was_told_and_then_taken_back_needs_attention_with_its_commissi
         told.detail.as_deref(),
         Some("10 of 30 USD was taken back; commission comm_1, on hold until 2026-02-01")
     );
-    book.person.deliveries[1].acknowledged = true;
+    book.act(1, Action::Discard);
     book.plan();
     assert!(!book.delivery("in_1").attention, "an operator has seen it");
     book.reversal("2026-01-13T12:00:00Z", "in_1", 20, ReversalStage::Final);

@@ -1,7 +1,9 @@
 //! Codes, statuses and reversals that come late, early, or after something nobody knows.
 
+use std::time::Duration;
+
 use super::book::{Book, at};
-use crate::domain::delivery::{DeliveryState, Subject};
+use crate::domain::delivery::{DeliveryState, Settlement, Subject};
 use crate::domain::event::EventState;
 use crate::domain::fact::{Customer, Matter, Product, ReversalStage};
 use crate::domain::reason::Reason;
@@ -111,8 +113,7 @@ fn a_payment_from_before_the_code_goes_before_the_customer_or_is_held() {
     book.payment("2026-02-01T12:00:00Z", "in_3", 30);
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.delivery("in_3").reason, Some(Reason::PaidBeforeReferral));
-    let held = book.person.deliveries.iter_mut().find(|d| d.state == DeliveryState::Held).unwrap();
-    (held.state, held.released) = (DeliveryState::Queued, true);
+    book.release_held();
     assert_eq!(book.deliver(), ["30 active 2026-02-01"]);
 }
 
@@ -165,13 +166,17 @@ fn a_trial_that_spans_the_payment_counts_though_it_is_stamped_later() {
     assert_eq!(book.pass(60).deliver(), [""; 0]);
 }
 
+/// An attempt of which nobody knows how it ended; the next one may be made at once.
+fn unheard() -> Settlement {
+    Settlement::Retry { wait: Duration::ZERO, outcome_unknown: true, detail: "no answer".into() }
+}
+
 #[test]
 fn what_went_back_after_an_attempt_that_nobody_knows_of_is_not_sent_again_by_itself() {
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.payment("2026-01-10T11:00:00Z", "in_1", 30);
     book.plan();
-    let tried = &mut book.person.deliveries[0];
-    (tried.attempts, tried.outcome_unknown, tried.reason) = (1, true, Some(Reason::Retrying));
+    book.settle(0, unheard());
     book.reversal("2026-01-10T11:30:00Z", "in_1", 30, ReversalStage::Final);
     assert_eq!(book.deliver(), [""; 0]);
     let held = book.delivery("in_1");
@@ -184,8 +189,7 @@ fn what_went_back_after_an_attempt_that_nobody_knows_of_is_not_sent_again_by_its
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.delivery("in_2").reason, Some(Reason::SameDayPayment));
     // A person's word sends the same call with the same date.
-    let released = &mut book.person.deliveries[0];
-    (released.state, released.released) = (DeliveryState::Queued, true);
+    book.release_held();
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
 }
 
@@ -195,8 +199,7 @@ fn a_call_of_unknown_outcome_keeps_its_day_whatever_became_of_it() {
         let mut book = Book::new("2026-01-10T12:00:00Z");
         book.payment("2026-01-10T11:00:00Z", "in_1", 30);
         book.plan();
-        let tried = &mut book.person.deliveries[0];
-        (tried.state, tried.attempts, tried.outcome_unknown) = (state, 1, true);
+        book.amend(0, |d| (d.state, d.attempts, d.outcome_unknown) = (state, 1, true));
         book.payment("2026-01-10T11:45:00Z", "in_2", 40);
         assert_eq!(book.deliver(), [""; 0], "{state:?}");
         assert_eq!(book.delivery("in_2").reason, Some(Reason::SameDayPayment));
@@ -220,7 +223,7 @@ fn what_went_back_of_a_payment_that_refairn_had_already_names_no_commission() {
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.payment("2026-01-10T11:00:00Z", "in_1", 30);
     book.plan();
-    book.person.deliveries[0].state = DeliveryState::Duplicate;
+    book.settle(0, Settlement::Duplicate);
     book.reversal("2026-01-12T12:00:00Z", "in_1", 30, ReversalStage::Final);
     book.plan();
     let told = book.delivery("in_1");
@@ -236,13 +239,9 @@ fn a_persons_word_of_before_does_not_send_again_what_went_back_since() {
     book.payment("2026-01-10T11:00:00Z", "in_1", 30);
     book.payment("2026-01-10T11:30:00Z", "in_2", 40);
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
-    let held = book.person.deliveries.iter_mut().find(|d| d.state == DeliveryState::Held).unwrap();
-    (held.state, held.released) = (DeliveryState::Queued, true);
+    book.release_held();
     book.plan();
-    let tried = book.person.deliveries.iter_mut().find(|d| d.state == DeliveryState::Queued).unwrap();
-    tried.begin_attempt(2, book.now);
-    (tried.state, tried.reason) = (DeliveryState::Queued, Some(Reason::Retrying));
-    tried.lose_sight();
+    book.settle(1, unheard());
     book.reversal("2026-01-12T11:30:00Z", "in_2", 40, ReversalStage::Final);
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.delivery("in_2").reason, Some(Reason::ReversedOutcomeUnknown));
@@ -273,8 +272,8 @@ fn a_call_in_backoff_that_is_dated_anew_waits_for_its_new_day() {
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
     book.status("2026-01-11T11:30:00Z", Status::Cancelled);
     book.pass(40).plan();
-    let status = book.person.deliveries.iter_mut().find(|d| matches!(d.subject, Subject::Status(_))).unwrap();
-    (status.attempts, status.due_at) = (1, at("2026-01-12T04:00:04Z"));
+    let status = book.person.deliveries.iter().position(|d| matches!(d.subject, Subject::Status(_))).unwrap();
+    book.amend(status, |d| (d.attempts, d.due_at) = (1, at("2026-01-12T04:00:04Z")));
     book.status("2026-01-09T10:00:00Z", Status::Active);
     book.heard("2026-01-12T04:00:01Z");
     assert_eq!(book.pass(1).deliver(), [""; 0], "an older report is heard, and the call is dated on that day");

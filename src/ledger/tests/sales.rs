@@ -134,8 +134,10 @@ fn tied_to_a_told_one(state: DeliveryState, reason: Reason, unknown: bool) -> (D
     assert_eq!(book.deliver().len(), 1);
     receipt(&mut book, "2026-01-11T11:00:02Z", 49, None);
     book.plan();
-    let other = book.person.deliveries.iter_mut().find(|d| !d.state.is_told()).unwrap();
-    (other.state, other.reason, other.attention, other.outcome_unknown) = (state, Some(reason), true, unknown);
+    let other = book.person.deliveries.iter().position(|d| !d.state.is_told()).unwrap();
+    book.amend(other, |d| {
+        (d.state, d.reason, d.attention, d.outcome_unknown) = (state, Some(reason), true, unknown);
+    });
     book.link("2026-01-11T00:00:31Z", &["in_1", "pi_1"], Some(49));
     assert_eq!(book.pass(48).deliver(), [""; 0], "{state:?}");
     let other = book.delivery("in_1");

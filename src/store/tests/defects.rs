@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::app::Ledger;
+use crate::domain::delivery::Verdict;
 use crate::domain::policy::Policy;
 
 in_both! {
@@ -167,7 +168,7 @@ async fn an_answer_over_which_the_planner_panics_is_for_a_person_to_see(place: P
     let (store, broken) = fragile(&place).await;
     let janes = lease_janes(&store).await;
     broken.store(true, Ordering::Relaxed);
-    assert!(store.settle(&janes, attempt(), Settlement::Conflict, now()).await.unwrap());
+    assert!(store.settle(&janes, attempt(), Verdict::Conflict, now()).await.unwrap());
     let made = deliveries(&store).await;
     let first = &made[0];
     let expected = (DeliveryState::Rejected, Some(Reason::InternalError), true, true);

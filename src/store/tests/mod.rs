@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::clock::{Clock, after};
-use crate::domain::delivery::{DeliveryId, DeliveryState, Receipt};
+use crate::domain::delivery::{Action, AttemptRecord, DeliveryId, DeliveryState, Receipt, Settlement};
 use crate::domain::email::Email;
 use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::{EventId, EventState, Identity, Mode, NewEvent};

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::delivery::policy::{Patience, decide};
+use crate::domain::delivery::Verdict;
 use crate::refairn::Answer;
 
 in_both! {
@@ -39,7 +40,7 @@ fn retry(outcome_unknown: bool) -> Settlement {
 }
 
 /// What comes of an attempt that Refairn did not answer.
-fn unanswered(leased: &Leased) -> Settlement {
+fn unanswered(leased: &Leased) -> Verdict {
     let answer = Answer::TryLater { retry_after: None, outcome_unknown: false, message: "down".into() };
     decide(answer, &leased.delivery, &PATIENCE, 0)
 }
@@ -161,7 +162,7 @@ async fn a_call_that_is_leased_ahead_and_given_back_waits_for_nothing(place: Pla
     }
     let leased = lease(&store, at).await;
     let failed = unanswered(&leased);
-    assert!(matches!(failed, Settlement::Retry { .. }), "{failed:?}");
+    assert!(matches!(failed, Verdict::Settled(Settlement::Retry { .. })), "{failed:?}");
     assert!(store.settle(&leased, attempt(), failed, at).await.unwrap());
     assert_eq!(deliveries(&store).await[0].waited, Duration::from_secs(1));
 }
@@ -188,7 +189,7 @@ async fn a_pause_of_its_route_takes_no_patience_of_a_call(place: Place) {
     assert!(store.settle(&probe, attempt(), Settlement::Delivered(Receipt::default()), at).await.unwrap());
     let other = lease(&store, at).await;
     let failed = unanswered(&other);
-    assert!(matches!(failed, Settlement::Retry { .. }), "{failed:?}");
+    assert!(matches!(failed, Verdict::Settled(Settlement::Retry { .. })), "{failed:?}");
 }
 
 async fn one_lease_of_many_routes_takes_each_customer_once(place: Place) {

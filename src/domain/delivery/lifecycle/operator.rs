@@ -1,0 +1,80 @@
+//! What an operator may do with a delivery.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::transitions::By;
+use super::{Delivery, DeliveryState};
+use crate::domain::delivery::Action;
+use crate::domain::reason::Reason;
+
+impl Delivery {
+    /// Does what the operator decided.
+    ///
+    /// # Errors
+    /// Why that makes no sense, for the operator to read; then nothing was changed.
+    pub fn act(&mut self, action: Action, now: Timestamp) -> Result<(), String> {
+        use DeliveryState::{Delivered, Discarded, Duplicate, Held, Queued, Rejected, Sending};
+        let failed_over = self.state == Held && self.reason == Some(Reason::InternalError);
+        match (action, self.state) {
+            (_, Sending) => Err("it is on its way right now; try again in a moment".to_owned()),
+            (Action::Retry, Queued | Rejected | Discarded) => {
+                self.queue_again(now);
+                // The hours until we give up count anew.
+                self.record.waited = Duration::ZERO;
+                Ok(())
+            }
+            // Nothing but a defect of ours kept it.
+            (Action::Retry | Action::Release, Held) if failed_over => {
+                self.queue_again(now);
+                Ok(())
+            }
+            (Action::Release, Held | Rejected) => self.release(now),
+            (Action::Discard, Queued | Held | Rejected) => {
+                self.stand(By::Operator, Discarded, Some(Reason::DiscardedByOperator));
+                self.record.attention = false;
+                Ok(())
+            }
+            (Action::Discard, Delivered | Duplicate) if self.attention => {
+                self.acknowledge();
+                Ok(())
+            }
+            (Action::Retry | Action::Release | Action::Discard, state) => {
+                let verb = match action {
+                    Action::Retry => "retried",
+                    Action::Release => "released",
+                    Action::Discard => "discarded",
+                };
+                Err(format!("a delivery that is {} cannot be {verb}", state.code()))
+            }
+        }
+    }
+
+    /// It goes out at `now`, if the plan that follows does not want otherwise.
+    fn queue_again(&mut self, now: Timestamp) {
+        self.stand(By::Operator, DeliveryState::Queued, None);
+        self.record.attention = false;
+        self.wait_until(now, now);
+    }
+
+    fn release(&mut self, now: Timestamp) -> Result<(), String> {
+        if self.reason == Some(Reason::DaySlotTaken) {
+            // The operator who releases it has seen which payment of that day Refairn has.
+            self.record.outcome_unknown = false;
+            self.record.taken_seq = None;
+        } else if self.state == DeliveryState::Rejected && self.outcome_unknown {
+            return Err("Refairn may have it already: retry it, a 409 does no harm".to_owned());
+        }
+        self.queue_again(now);
+        self.record.released = true;
+        self.record.waited = Duration::ZERO;
+        Ok(())
+    }
+
+    /// The warning on a call that Refairn has was seen.
+    const fn acknowledge(&mut self) {
+        self.record.acknowledged = true;
+        self.record.attention = false;
+    }
+}

@@ -1,0 +1,93 @@
+//! What Refairn's 409 means.
+
+use crate::domain::delivery::{Delivery, Settlement, Subject};
+use crate::domain::person::Person;
+use crate::domain::reason::Reason;
+
+/// What Refairn's 409 means: our own earlier attempt got through, or somebody else recorded it - unless another
+/// call of ours holds the day, or may hold it, and this one was taken for its repetition.
+#[must_use]
+pub fn conflict(person: &Person, delivery: &Delivery) -> Settlement {
+    let Some(day) = delivery.call.day() else { return Settlement::Duplicate };
+    let others = || person.deliveries.iter().filter(|d| d.id != delivery.id && d.call.day() == Some(day));
+    match &delivery.subject {
+        Subject::Payment { .. } if others().any(|d| d.state.is_told()) => {
+            let detail = format!("another call for {day} was recorded before");
+            Settlement::Rejected(Reason::DaySlotTaken, detail)
+        }
+        Subject::Payment { .. } if others().any(|d| d.may_be_told()) => {
+            let detail = format!("another call for {day} may be what Refairn has: nobody knows how its attempt ended");
+            Settlement::Rejected(Reason::DaySlotTaken, detail)
+        }
+        Subject::Payment { .. } | Subject::Status(_) | Subject::Lead(_) => Settlement::Duplicate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::delivery::{DeliveryRecord, DeliveryState};
+    use crate::domain::event::EventId;
+    use crate::domain::person::PersonKey;
+
+    fn payment(identity: &str) -> Subject {
+        Subject::Payment { scope: "stripe//live".into(), identity: identity.into() }
+    }
+
+    /// A customer with the call of a payment whose earlier attempt ended unheard, and perhaps with another one.
+    fn person(other: Option<Delivery>) -> Person {
+        let asked = delivery(1, payment("in_1"), DeliveryState::Sending).but(|d| d.outcome_unknown = true);
+        let key = PersonKey { business: "biz_1".into(), email_key: "jane@example.com".into() };
+        Person { key, facts: vec![], deliveries: [asked].into_iter().chain(other).collect() }
+    }
+
+    fn delivery(id: i64, subject: Subject, state: DeliveryState) -> Delivery {
+        Delivery::restore(DeliveryRecord { subject, state, ..DeliveryRecord::sample(id) })
+    }
+
+    #[test]
+    fn rule_7_a_conflict_is_our_own_earlier_attempt_unless_another_call_holds_the_day() {
+        let check = |other: Option<(Subject, DeliveryState)>, taken: bool| {
+            let person = person(other.clone().map(|(subject, state)| delivery(2, subject, state)));
+            let settled = conflict(&person, &person.deliveries[0]);
+            let refused = matches!(settled, Settlement::Rejected(Reason::DaySlotTaken, _));
+            assert_eq!(refused, taken, "{other:?} {settled:?}");
+            assert!(taken || settled == Settlement::Duplicate, "{settled:?}");
+        };
+        let payment = || payment("in_2");
+        check(None, false);
+        check(Some((payment(), DeliveryState::Delivered)), true);
+        check(Some((payment(), DeliveryState::Duplicate)), true);
+        check(Some((Subject::Status(EventId(9)), DeliveryState::Delivered)), true);
+        check(Some((payment(), DeliveryState::Queued)), false);
+        check(Some((payment(), DeliveryState::Held)), false);
+        // A customer, or a status that nobody pays for, loses nothing by it.
+        let mut person = person(Some(delivery(2, payment(), DeliveryState::Delivered)));
+        person.deliveries[0] = person.deliveries[0].but(|d| d.subject = Subject::Status(EventId(1)));
+        assert_eq!(conflict(&person, &person.deliveries[0]), Settlement::Duplicate);
+    }
+
+    #[test]
+    fn rule_7_a_call_of_unknown_outcome_may_hold_the_day_whatever_became_of_it() {
+        let cases = [
+            (DeliveryState::Queued, Reason::Retrying),
+            (DeliveryState::Held, Reason::ReversedOutcomeUnknown),
+            (DeliveryState::Rejected, Reason::GivenUp),
+            (DeliveryState::Discarded, Reason::DiscardedByOperator),
+        ];
+        for ((state, reason), unknown) in cases.into_iter().flat_map(|case| [(case, true), (case, false)]) {
+            let other = delivery(2, payment("in_2"), state);
+            let mut person = person(Some(other.but(|d| (d.reason, d.outcome_unknown) = (Some(reason), unknown))));
+            for own_unknown in [true, false] {
+                person.deliveries[0] = person.deliveries[0].but(|d| d.outcome_unknown = own_unknown);
+                let settled = conflict(&person, &person.deliveries[0]);
+                let taken = matches!(settled, Settlement::Rejected(Reason::DaySlotTaken, _));
+                assert_eq!(taken, unknown, "{state:?} {own_unknown} {settled:?}");
+            }
+            // The other one's call, in its turn, is as much in doubt.
+            person.deliveries[0] = person.deliveries[0].but(|d| d.outcome_unknown = true);
+            let settled = conflict(&person, &person.deliveries[1]);
+            assert!(matches!(settled, Settlement::Rejected(Reason::DaySlotTaken, _)), "{settled:?}");
+        }
+    }
+}
