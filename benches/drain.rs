@@ -23,7 +23,6 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use refairn_bridge::app::Ledger;
 use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::delivery::{AttemptRecord, Receipt, Settlement};
 use refairn_bridge::domain::endpoint::ProviderKind;
@@ -109,7 +108,7 @@ async fn main() {
 }
 
 fn open(bridge: &measure::Bridge) -> Store {
-    Store::open(&bridge.database(), Arc::new(Ledger(Policy::default()))).expect("a store")
+    Store::open(&bridge.database(), Policy::default()).expect("a store")
 }
 
 /// Records so many sales, each of its own customer, and has them read and planned.

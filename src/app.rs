@@ -12,16 +12,13 @@ use crate::config::{Config, StorageUrl};
 use crate::crash::{self, Point};
 use crate::delivery::policy::Patience;
 use crate::delivery::{self, Dispatcher, Settings};
-use crate::domain::delivery::{Delivery, Settlement};
-use crate::domain::person::{Person, Plan};
-use crate::domain::policy::Policy;
 use crate::domain::secret::Secret;
 use crate::http::{self, BodyMemory, Guesses, Readiness, Shared, Side, UnnamedProxy};
 use crate::intake::Intake;
 use crate::lookup;
 use crate::mapping::{Mapper, Reader};
 use crate::refairn::{Client, ClientError};
-use crate::store::{Planner, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::tasks::{TURN_MAX, Tasks};
 use crate::telemetry::events;
 use crate::upkeep;
@@ -46,29 +43,15 @@ pub enum StartError {
     Thread(#[source] std::io::Error),
 }
 
-/// The ledger with the policy it decides by.
-#[derive(Debug, Clone)]
-pub struct Ledger(pub Policy);
-
-impl Planner for Ledger {
-    fn plan(&self, person: &Person, now: jiff::Timestamp) -> Plan {
-        crate::ledger::plan(person, &self.0, now)
-    }
-
-    fn conflict(&self, person: &Person, delivery: &Delivery) -> Settlement {
-        crate::ledger::conflict(person, delivery)
-    }
-}
-
 /// Opens the store that the configuration names.
 ///
 /// # Errors
 /// The database cannot be used.
 pub async fn open_store(config: &Config) -> Result<Store, StartError> {
-    let planner = Arc::new(Ledger(config.policy.clone()));
+    let policy = config.policy.clone();
     match &config.storage.url {
-        StorageUrl::Sqlite(path) => Ok(Store::open(path, planner)?),
-        StorageUrl::Postgres(url) => Ok(Store::connect(url, config.storage.connections_max, planner).await?),
+        StorageUrl::Sqlite(path) => Ok(Store::open(path, policy)?),
+        StorageUrl::Postgres(url) => Ok(Store::connect(url, config.storage.connections_max, policy).await?),
     }
 }
 

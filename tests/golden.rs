@@ -136,7 +136,7 @@ async fn check_case(folder: &Path, server: &Arc<Server>) -> Result<(), String> {
     let provider = provider_of(folder);
     let came = run_case(Place::file(), &case, provider, &body).await;
     settle(folder, &came)?;
-    let on_server = run_case(Place::emptied(server).await, &case, provider, &body).await;
+    let on_server = run_case(Place::emptied(server, &case.policy()).await, &case, provider, &body).await;
     same(&came, &on_server).map_err(|difference| format!("  on PostgreSQL:\n{difference}"))
 }
 
@@ -259,7 +259,7 @@ async fn check_sequence(folder: &Path, server: &Arc<Server>) -> Result<(), Strin
             return Err(format!("  in the order {order:?}:\n{came}\n  but in the first order:\n{expected}"));
         }
         if n % on_server_every == 0 {
-            let on_server = sequence.run(Place::emptied(server).await, &steps, order).await;
+            let on_server = sequence.run(Place::emptied(server, &sequence.case.policy()).await, &steps, order).await;
             same(&came, &on_server)
                 .map_err(|difference| format!("  on PostgreSQL in the order {order:?}:\n{difference}"))?;
         }

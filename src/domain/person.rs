@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::delivery::{Delivery, Subject};
+use super::delivery::{Delivery, DeliveryId, DeliveryState, Subject};
 use super::event::{EventId, Outcome};
 use super::fact::Fact;
 
@@ -50,11 +50,11 @@ pub struct Person {
 /// A code that came into being later than that after a payment has nothing to do with it.
 pub const CODE_AFTER_PAYMENT_MAX: SignedDuration = SignedDuration::from_hours(24);
 
-/// The desired state, after the ledger has looked at a person.
-#[derive(Debug, Clone)]
+/// What has to change, after the ledger has looked at a person.
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// All deliveries of the person in their desired state; those without a number are new.
-    pub deliveries: Vec<Delivery>,
+    /// Calls that are new, or become others, in the order of the customer's calls. Each says why by its reason.
+    pub changes: Vec<Change>,
     /// What each event of the person came to.
     pub outcomes: Vec<(EventId, Outcome)>,
     /// Payments heard of late that wait for a code which their checkout session may have: what the provider says of the
@@ -62,12 +62,60 @@ pub struct Plan {
     pub sessions_wanted: Vec<Subject>,
 }
 
+/// One difference between a customer's calls and what the plan wants them to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A call that is not there yet.
+    New(Delivery),
+    /// A call that is there, as it becomes.
+    Changed {
+        /// Its number, which the store gave it.
+        id: DeliveryId,
+        /// What it becomes.
+        delivery: Delivery,
+    },
+}
+
 impl Plan {
+    /// Writes this call with the plan's changes: something else had changed it before the plan was made.
+    pub fn also(&mut self, delivery: Delivery) {
+        let Some(id) = delivery.id else { return };
+        if self.changes.iter().all(|change| change.delivery().id != Some(id)) {
+            self.changes.push(Change::Changed { id, delivery });
+        }
+    }
+}
+
+impl Change {
+    /// The call as it becomes.
+    #[must_use]
+    pub const fn delivery(&self) -> &Delivery {
+        match self {
+            Self::New(delivery) | Self::Changed { delivery, .. } => delivery,
+        }
+    }
+}
+
+impl Person {
+    /// Makes a planned change; `id` is the call's number, which the store has given to a new one.
+    pub fn change(&mut self, change: Change, id: DeliveryId) {
+        match change {
+            Change::New(mut delivery) => {
+                delivery.number(id);
+                self.deliveries.push(delivery);
+            }
+            Change::Changed { id, delivery } => {
+                if let Some(place) = self.deliveries.iter_mut().find(|d| d.id == Some(id)) {
+                    *place = delivery;
+                }
+            }
+        }
+    }
+
     /// The delivery whose turn it is: payments from before anybody referred the customer, then the customer's own call,
     /// then payments in the order in which they were made, then whatever is dated later. Nothing when nothing is open.
     #[must_use]
     pub fn head(&self) -> Option<&Delivery> {
-        use super::delivery::DeliveryState;
         let referred_at = |d: &Delivery| matches!(d.subject, Subject::Lead(_)).then_some(d.at);
         let referred_at = self.deliveries.iter().filter(|d| d.state.is_open()).find_map(referred_at);
         let before = |d: &Delivery| referred_at.is_some_and(|at| at.duration_since(d.at) > CODE_AFTER_PAYMENT_MAX);

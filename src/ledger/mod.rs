@@ -1,8 +1,8 @@
 //! The ledger: from everything known of one customer to the calls that Refairn is to get.
 //!
 //! [`plan`] is a pure function of a [`Person`] - the set of facts and the calls made so far - and is asked anew
-//! whenever either changes. It does not step from state to state: it says what is to be, and the store writes what
-//! differs. So the order in which events arrive cannot matter, but where a call has already left the house.
+//! whenever either changes. It does not step from state to state: it says what differs from the desired state, and the
+//! store writes that. So the order in which events arrive cannot matter, but where a call has already left the house.
 //!
 //! The rules keep each sale paid once, although Refairn takes one payment per customer and day, one customer per
 //! address, and credits whoever it knows when the payment arrives:
@@ -15,6 +15,8 @@
 //! * `waiting`: what lacks its customer or its payment, and for how long;
 //! * `outcomes`: what each event came to, in one word;
 //! * `conflict`: what a 409 means.
+//!
+//! Before all that, [`resolve`] says whose a fact is.
 
 mod charges;
 mod conflict;
@@ -22,6 +24,7 @@ mod days;
 mod leads;
 mod outcomes;
 mod payments;
+pub mod resolve;
 mod reversals;
 mod sales;
 mod statuses;
@@ -35,12 +38,12 @@ use jiff::Timestamp;
 use crate::clock::{after, is_ahead};
 use crate::domain::delivery::{Delivery, DesiredDelivery, Subject};
 use crate::domain::event::{EventId, Mode};
-use crate::domain::person::{KnownFact, Person, Plan};
+use crate::domain::person::{Change, KnownFact, Person, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::reason::Reason;
 
 pub use conflict::conflict;
-pub use waiting::{WAIT_MAX, is_too_long, without_customer, without_customer_at_last};
+pub use waiting::{WAIT_MAX, is_too_long, without_customer_at_last};
 
 /// What is to be done for `person`, as things stand at `now`.
 #[must_use]
@@ -53,7 +56,7 @@ pub fn plan(person: &Person, policy: &Policy, now: Timestamp) -> Plan {
     statuses::plan(&mut draft, &payments, &subscriptions);
     draft.withdraw_what_nobody_asks_for(&payments);
     let outcomes = outcomes::of(&draft, &payments);
-    Plan { deliveries: draft.deliveries, outcomes, sessions_wanted: draft.sessions_wanted }
+    Plan { changes: draft.changes(), outcomes, sessions_wanted: draft.sessions_wanted }
 }
 
 /// A plan in the making.
@@ -86,6 +89,18 @@ impl<'a> Draft<'a> {
 
     fn find_mut(&mut self, subject: &Subject) -> Option<&mut Delivery> {
         self.places.get(subject).and_then(|place| self.deliveries.get_mut(*place))
+    }
+
+    /// What differs from what is.
+    fn changes(&self) -> Vec<Change> {
+        let before = self.person.deliveries.iter().map(Some).chain(std::iter::repeat(None));
+        let changed =
+            self.deliveries.iter().zip(before).filter(|(planned, before)| before.is_none_or(|d| d != *planned));
+        let change = |delivery: &Delivery| match delivery.id {
+            Some(id) => Change::Changed { id, delivery: delivery.clone() },
+            None => Change::New(delivery.clone()),
+        };
+        changed.map(|(delivery, _)| change(delivery)).collect()
     }
 
     /// When a call has waited for what may be on its way, which it does since its first event came in. One that a clock

@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
 use super::charges::Charges;
+use super::resolve::payment_ids;
 use super::sales::link;
 use crate::domain::event::EventId;
-use crate::domain::fact::{Fact, Matter, Payment, Reversal};
+use crate::domain::fact::{Matter, Payment, Reversal};
 use crate::domain::money::Money;
 use crate::domain::person::{KnownFact, Person};
 
@@ -37,16 +38,6 @@ impl TakenBack {
     }
 }
 
-/// What ties a fact to one payment, rather than to a customer who has many.
-fn payment_keys(fact: &Fact) -> impl Iterator<Item = &str> {
-    let subscription = match &fact.matter {
-        Matter::Payment(p) => p.subscription.as_deref(),
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
-    };
-    let shared = [fact.customer.as_deref(), subscription];
-    fact.keys.iter().map(String::as_str).filter(move |k| !shared.contains(&Some(*k)))
-}
-
 /// Every reversal of a person, and the facts that only tie ids together.
 pub(super) struct Reversals<'a> {
     person: &'a Person,
@@ -65,13 +56,13 @@ impl<'a> Reversals<'a> {
         for known in person.facts.iter().filter(|f| !f.kin) {
             match &known.fact.matter {
                 Matter::Reversal(reversal) => {
-                    for key in payment_keys(&known.fact) {
+                    for key in payment_ids(&known.fact) {
                         by_key.entry((known.scope.as_str(), key)).or_default().push(all.len());
                     }
                     all.push((known, reversal));
                 }
                 Matter::Link(_) => {
-                    for key in payment_keys(&known.fact) {
+                    for key in payment_ids(&known.fact) {
                         links.entry((known.scope.as_str(), key)).or_default().push(known);
                     }
                 }
@@ -92,17 +83,17 @@ impl<'a> Reversals<'a> {
         let Some(scope) = reports.first().map(|f| f.scope.as_str()).filter(|_| !self.all.is_empty()) else {
             return TakenBack::default();
         };
-        let mut keys: BTreeSet<&str> = reports.iter().flat_map(|f| payment_keys(&f.fact)).collect();
+        let mut keys: BTreeSet<&str> = reports.iter().flat_map(|f| payment_ids(&f.fact)).collect();
         keys.extend(ties);
         keys.insert(&payment.identity);
         self.follow_links(scope, &mut keys);
         let customers: BTreeSet<&str> = reports.iter().filter_map(|f| f.fact.customer.as_deref()).collect();
         // Where a link tells whose charge it is, likeness says nothing.
-        let linked = |f: &KnownFact| payment_keys(&f.fact).any(|key| self.links.contains_key(&(scope, key)));
+        let linked = |f: &KnownFact| payment_ids(&f.fact).any(|key| self.links.contains_key(&(scope, key)));
         for (known, reversal) in self.all.iter().filter(|(f, _)| f.scope == scope && !linked(f)) {
             // What is joined by likeness brings the charge's own ids, by which its refunds are joined in turn.
             if looks_like(self.person, scope, known, reversal, payment, paid_at, &customers) {
-                keys.extend(payment_keys(&known.fact));
+                keys.extend(payment_ids(&known.fact));
             }
         }
         let places: BTreeSet<usize> =
@@ -121,7 +112,7 @@ impl<'a> Reversals<'a> {
         let mut next: Vec<&str> = keys.iter().copied().collect();
         while let Some(key) = next.pop() {
             for link in self.links.get(&(scope, key)).into_iter().flatten() {
-                next.extend(payment_keys(&link.fact).filter(|key| keys.insert(key)));
+                next.extend(payment_ids(&link.fact).filter(|key| keys.insert(key)));
             }
         }
     }
@@ -148,7 +139,7 @@ fn looks_like(
     // A key that names any payment we know is better evidence than likeness.
     person.facts.iter().filter(|f| f.scope == scope && !f.kin).all(|other| match &other.fact.matter {
         Matter::Payment(p) => {
-            let named = payment_keys(&known.fact).any(|k| k == p.identity || payment_keys(&other.fact).any(|o| o == k));
+            let named = payment_ids(&known.fact).any(|k| k == p.identity || payment_ids(&other.fact).any(|o| o == k));
             let same = p.identity == payment.identity;
             let alike = other.fact.customer.as_deref() == Some(customer) && p.charged_money() == charge.money;
             let nearer = alike && distance(other.fact.at).is_some_and(|d| d < own);
@@ -156,7 +147,7 @@ fn looks_like(
         }
         // Nor does it where the charge's invoice was seen and is no payment.
         Matter::Customer(customer) if customer.no_payment.is_some() => {
-            !payment_keys(&known.fact).any(|key| payment_keys(&other.fact).any(|own| own == key))
+            !payment_ids(&known.fact).any(|key| payment_ids(&other.fact).any(|own| own == key))
         }
         Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => true,
     })

@@ -21,8 +21,7 @@ pub fn is_too_long(begin: Timestamp, now: Timestamp) -> bool {
 }
 
 /// What an event comes to as long as nobody knows whose it is. Whatever that is, it counts when its customer is known.
-#[must_use]
-pub fn without_customer(fact: &Fact) -> Outcome {
+pub(super) fn without_customer(fact: &Fact) -> Outcome {
     let customer_unknown = Outcome::waiting(Reason::CustomerUnknown);
     match &fact.matter {
         Matter::Reversal(reversal) => match reversal.stage {

@@ -1,18 +1,17 @@
 //! From the inbox to facts: whose each one is, who was waiting for it, and what is to be done now.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::crowds::Crowds;
-use super::kin::speaks_for_kin;
-use super::people::{Defect, load, planned, put_outcome, write};
-use super::placing::{Placing, keys, place};
+use super::people::{load, put_outcome, replan, write};
+use super::placing::{Placing, go_on, place};
+use super::planning::{Defect, Planning};
 use super::rows::{micros, time, unknown};
 use super::sql::{Db, Dialect, Lock, Row, Work, first, values};
-use super::{Backend, Planner, Store, StoreError, thin};
+use super::{Backend, Store, StoreError, thin};
 use crate::crash::{self, Point};
 use crate::domain::delivery::scope;
 use crate::domain::endpoint::ProviderKind;
@@ -20,6 +19,7 @@ use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::Reading;
 use crate::domain::person::PersonKey;
 use crate::domain::reason::Reason;
+use crate::ledger::resolve::{all_ids, speaks_for_kin};
 
 /// Events in one transaction of PostgreSQL: each takes a lock for each of its ids, and the server's table of locks is
 /// bounded.
@@ -100,20 +100,24 @@ impl Store {
     }
 
     /// Writes what events report, and what follows from it for their customers: facts, deliveries, outcomes and the
-    /// queue. What one event leads to is written whole or not at all. An event that was read before is read anew: its
-    /// old fact is replaced.
+    /// queue. What one event leads to is written whole or not at all; only of one that many facts were waiting for
+    /// (see [`super::placing::PLACED_MAX`]) the rest goes on in further writes, right after, and waits as before if the process ends meanwhile.
+    /// An event that was read before is read anew: its old fact is replaced.
     ///
     /// # Errors
     /// Some or all of the events are still in the inbox, as they were.
     pub async fn post(&self, events: Vec<Mapped>, now: Timestamp) -> Result<(), StoreError> {
-        let planner = &self.planner;
         let mut events = events;
         while !events.is_empty() {
             let rest = match &self.backend {
                 Backend::Sqlite(_) => Vec::new(),
                 Backend::Postgres(_) => events.split_off(events.len().min(POSTGRES_EVENTS_MAX as usize)),
             };
-            self.write(Post { events, planner: planner.clone(), crowds: self.crowds.clone(), now }).await?;
+            let (planning, crowds) = (self.planning.clone(), self.crowds.clone());
+            let mut left = self.write(Post { events, planning, crowds, now }).await?;
+            while !left.is_empty() {
+                left = self.write(GoOn { left, planning: self.planning.clone(), now }).await?;
+            }
             events = rest;
         }
         if let Backend::Postgres(postgres) = &self.backend {
@@ -126,7 +130,7 @@ impl Store {
 
 struct Post {
     events: Vec<Mapped>,
-    planner: Arc<dyn Planner>,
+    planning: Planning,
     crowds: Crowds,
     now: Timestamp,
 }
@@ -140,18 +144,19 @@ impl Post {
 }
 
 impl Work for Post {
-    type Answer = ();
+    /// What is left to go on with.
+    type Answer = Vec<Placing>;
 
-    async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
+    async fn run<D: Db>(&self, db: &D) -> Result<Vec<Placing>, StoreError> {
         let ids: Vec<EventId> = self.events.iter().map(|event| event.id).collect();
         let unread = db.unread(&ids).await?;
         let events: Vec<&Mapped> = self.events.iter().filter(|event| unread.contains(&event.id)).collect();
         if D::DIALECT == Dialect::Postgres {
             lock_ids(db, &events).await?;
         }
-        let mut people = BTreeSet::new();
+        let (mut people, mut left) = (BTreeSet::new(), Vec::new());
         for event in events {
-            post(db, event, &mut people).await?;
+            left.extend(post(db, event, &mut people).await?);
         }
         let locks: Vec<Lock<'_>> = people.iter().map(Lock::Person).collect();
         db.lock(&locks).await?;
@@ -161,10 +166,32 @@ impl Work for Post {
         try_join_all(people.iter().map(async |key| {
             let person = load(db, key).await?;
             self.crowds.look_at(&person);
-            write(db, &person, planned(self.planner.as_ref(), &person, self.now, defect)).await
+            let plan = self.planning.planned(&person, self.now, defect);
+            write(db, person, plan).await
         }))
         .await?;
-        Ok(())
+        Ok(left)
+    }
+}
+
+/// Goes on with facts that were left.
+struct GoOn {
+    left: Vec<Placing>,
+    planning: Planning,
+    now: Timestamp,
+}
+
+impl Work for GoOn {
+    type Answer = Vec<Placing>;
+
+    async fn run<D: Db>(&self, db: &D) -> Result<Vec<Placing>, StoreError> {
+        let mut people = BTreeSet::new();
+        let left = go_on(db, &self.left, &mut people).await?;
+        db.lock(&people.iter().map(Lock::Person).collect::<Vec<_>>()).await?;
+        for key in &people {
+            replan(db, &self.planning, key, self.now, Defect::Hold).await?;
+        }
+        Ok(left)
     }
 }
 
@@ -174,25 +201,30 @@ async fn lock_ids<D: Db>(db: &D, events: &[&Mapped]) -> Result<(), StoreError> {
     for event in events {
         if let Reading::Fact(fact) = &event.reading {
             let scope = scope(&event.realm, &event.business, fact.account.as_deref(), fact.mode);
-            ids.extend(keys(fact).into_iter().map(|key| (scope.clone(), key)));
+            ids.extend(all_ids(fact).into_iter().map(|key| (scope.clone(), key)));
         }
     }
     let locks: Vec<Lock<'_>> = ids.iter().map(|(scope, key)| Lock::Key { scope, key }).collect();
     db.lock(&locks).await
 }
 
-pub(super) async fn post<D: Db>(db: &D, event: &Mapped, people: &mut BTreeSet<PersonKey>) -> Result<(), StoreError> {
+/// Writes what one event reports. Gives the facts that are left to [`go_on`] with.
+pub(super) async fn post<D: Db>(
+    db: &D,
+    event: &Mapped,
+    people: &mut BTreeSet<PersonKey>,
+) -> Result<Vec<Placing>, StoreError> {
     let before = forget(db, event.id, people).await?;
     let sql = "UPDATE events SET reading = ?2, snapshot_event = COALESCE(snapshot_event, ?3) WHERE id = ?1";
     db.execute(sql, values![event.id.0, event.reader, event.snapshot_event.as_ref()]).await?;
     thin::clear(db, event.id).await?;
     match &event.reading {
         Reading::Unmappable(Reason::ThinEvent, _) if thin::is_told_by_another(db, event.id).await? => {
-            put_outcome(db, event.id, &Outcome::ignored(Reason::AlreadyReported)).await
+            put_outcome(db, event.id, &Outcome::ignored(Reason::AlreadyReported)).await?;
         }
-        Reading::Ignored(reason) => put_outcome(db, event.id, &Outcome::ignored(*reason)).await,
+        Reading::Ignored(reason) => put_outcome(db, event.id, &Outcome::ignored(*reason)).await?,
         Reading::Unmappable(reason, detail) => {
-            put_outcome(db, event.id, &Outcome::unmappable(*reason, detail.clone())).await
+            put_outcome(db, event.id, &Outcome::unmappable(*reason, detail.clone())).await?;
         }
         Reading::Fact(fact) => {
             // Out of the inbox; the plan then says what it came to.
@@ -213,9 +245,10 @@ pub(super) async fn post<D: Db>(db: &D, event: &Mapped, people: &mut BTreeSet<Pe
             db.execute(sql, row).await?;
             let (business, fact) = (event.business.clone(), (**fact).clone());
             let placing = Placing { event: event.id, business, scope, fact, before };
-            place(db, placing, people).await
+            return place(db, placing, people).await;
         }
     }
+    Ok(Vec::new())
 }
 
 /// Removes what an earlier reading of the event left behind; whose it was by that reading.

@@ -3,7 +3,6 @@
 use super::StoreError;
 use super::placing::Placing;
 use super::sql::{Db, values};
-use crate::domain::fact::{Fact, Matter};
 use crate::domain::person::PersonKey;
 
 /// Addresses between which a provider's customer carries a code. One with more is no person: a shop that sells to all
@@ -12,16 +11,6 @@ pub const KIN_MAX: u32 = 5;
 
 /// Of facts with `has_code`, those that have a code or could have brought one: a subscription has it for its product, too.
 pub(super) const MAY_HOLD_A_CODE: &str = r#"(f.data NOT LIKE '%"kind":"subscription"%' OR f.data LIKE '%"code":"%')"#;
-
-/// Whether a fact counts for the other addresses of its provider's customer: it has a code, or is the session that they
-/// may be waiting for, or tells what was subscribed, for which another of them paid.
-pub(super) const fn speaks_for_kin(fact: &Fact) -> bool {
-    match &fact.matter {
-        Matter::Customer(c) => fact.code.is_some() || c.checkout || c.checkout_of.is_some(),
-        Matter::Subscription(_) => fact.code.is_some() || fact.product.id().is_some(),
-        Matter::Payment(_) | Matter::Reversal(_) | Matter::Link(_) => fact.code.is_some(),
-    }
-}
 
 /// Everybody with facts of the same customer of the provider's, as far as a code goes from one to another.
 pub(super) async fn kin<D: Db>(db: &D, placing: &Placing) -> Result<Vec<PersonKey>, StoreError> {

@@ -7,11 +7,12 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::StoreError;
 use super::people::{load, write};
+use super::planning::Planning;
 use super::queue::PROBE_EVERY;
 use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery};
 use super::sql::{Db, Lock, Work, first, values};
-use super::{Planner, StoreError};
 use crate::clock::after;
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::person::PersonKey;
@@ -47,7 +48,7 @@ pub(super) struct Lease {
     pub(super) last: (String, String),
     /// The customers of whom this process has a call under way; see [`super::held::UnderWay::list`].
     pub(super) held: String,
-    pub(super) planner: Arc<dyn Planner>,
+    pub(super) planning: Planning,
 }
 
 /// A customer, and the call that was leased.
@@ -196,10 +197,9 @@ impl Lease {
         id: DeliveryId,
     ) -> Result<Option<Delivery>, StoreError> {
         let person = load(db, key).await?;
-        let plan = self.planner.plan(&person, self.now);
-        let head = plan.head().filter(|head| head.id == Some(id) && head.due_at <= self.now).cloned();
-        write(db, &person, plan).await?;
-        Ok(head)
+        let plan = self.planning.plan(&person, self.now);
+        let person = write(db, person, plan).await?;
+        Ok(person.head().filter(|head| head.id == Some(id) && head.due_at <= self.now).cloned())
     }
 }
 

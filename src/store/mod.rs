@@ -19,6 +19,7 @@ mod operate;
 mod overdue;
 mod people;
 mod placing;
+mod planning;
 mod postgres;
 mod queue;
 mod readings;
@@ -52,31 +53,22 @@ pub use readings::{CallNews, Changed, Preview};
 pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 
 use crate::domain::database::ServerUrl;
-use crate::domain::delivery::{Delivery, Settlement};
-use crate::domain::person::{Person, Plan};
+use crate::domain::policy::Policy;
 use crate::tasks::Pulse;
 use crowds::Crowds;
 use held::UnderWay;
 use lease::Turn;
+use planning::Planning;
 use postgres::Postgres;
 use queue::PROBE_EVERY;
 use sql::{Db, Dialect, Row, Value, Work, values};
 use sqlite::Sqlite;
 
-/// What the store asks of the ledger while it holds a person's facts and calls in one transaction.
-pub trait Planner: Send + Sync {
-    /// See [`crate::ledger::plan`].
-    fn plan(&self, person: &Person, now: jiff::Timestamp) -> Plan;
-
-    /// What Refairn's 409 to this call means, given all other calls of the person.
-    fn conflict(&self, person: &Person, delivery: &Delivery) -> Settlement;
-}
-
 /// A handle on the store; cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     backend: Backend,
-    planner: Arc<dyn Planner>,
+    planning: Planning,
     turn: Turn,
     under_way: UnderWay,
     crowds: Crowds,
@@ -120,33 +112,31 @@ enum Backend {
 }
 
 impl Store {
-    /// Opens the database at `path`, makes it and its folder when they are not there, and brings its schema up to date.
+    /// Opens the database at `path`, makes it and its folder when they are not there, and brings its schema up to date. The
+    /// ledger decides by `policy`.
     ///
     /// # Errors
     /// The folder or file cannot be made or written, is no database, was written by a newer version, or holds a part of
     /// another database that is still to be copied.
-    pub fn open(path: &Path, planner: Arc<dyn Planner>) -> Result<Self, StoreError> {
-        Ok(Self::new(Backend::Sqlite(Sqlite::open(path)?), planner))
+    pub fn open(path: &Path, policy: Policy) -> Result<Self, StoreError> {
+        Ok(Self::new(Backend::Sqlite(Sqlite::open(path)?), policy))
     }
 
-    /// Connects to the PostgreSQL server at `url`, and brings the schema up to date. Any number of replicas may do so,
+    /// Connects to the PostgreSQL server at `url`, and brings the schema up to date. The ledger decides by `policy`. Any number of replicas may do so,
     /// each over `connections_max` connections, two at least, and one that listens.
     ///
     /// # Errors
     /// The server cannot be reached, is not what the address demands, or refuses us; a pooler in front of it gives us no
     /// sessions; its database was written by a newer version, cannot hold every text, or holds the store in another
     /// schema than its user works in.
-    pub async fn connect(
-        url: &ServerUrl,
-        connections_max: usize,
-        planner: Arc<dyn Planner>,
-    ) -> Result<Self, StoreError> {
+    pub async fn connect(url: &ServerUrl, connections_max: usize, policy: Policy) -> Result<Self, StoreError> {
         let backend = Backend::Postgres(Postgres::connect(url, connections_max).await?);
-        Ok(Self::new(backend, planner))
+        Ok(Self::new(backend, policy))
     }
 
-    fn new(backend: Backend, planner: Arc<dyn Planner>) -> Self {
-        Self { backend, planner, turn: Turn::default(), under_way: UnderWay::default(), crowds: Crowds::default() }
+    fn new(backend: Backend, policy: Policy) -> Self {
+        let planning = Planning::new(policy);
+        Self { backend, planning, turn: Turn::default(), under_way: UnderWay::default(), crowds: Crowds::default() }
     }
 
     /// Tells what other replicas do: notifies `inbox` when there may be events to read, `outbox` when there may be

@@ -1,13 +1,12 @@
 //! What an operator may do: retry, release, discard, map anew; and keeping the store small.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
-use super::people::{load, plan_or_hold, write};
+use super::people::{load, write};
+use super::planning::Planning;
 use super::rows::{micros, time_option};
 use super::sql::{Db, Lock, Work, first, values};
-use super::{Planner, Store, StoreError};
+use super::{Store, StoreError};
 use crate::domain::delivery::{Action, DeliveryId};
 use crate::domain::event::EventId;
 use crate::domain::person::PersonKey;
@@ -47,7 +46,7 @@ impl Store {
     /// # Errors
     /// Nothing was changed.
     pub async fn act(&self, id: DeliveryId, action: Action, now: Timestamp) -> Result<(), ActionError> {
-        self.write(Act { planner: self.planner.clone(), id, action, now }).await?
+        self.write(Act { planning: self.planning.clone(), id, action, now }).await?
     }
 
     /// Puts an event back into the inbox, to be read by today's rules.
@@ -103,7 +102,7 @@ impl Store {
 }
 
 struct Act {
-    planner: Arc<dyn Planner>,
+    planning: Planning,
     id: DeliveryId,
     action: Action,
     now: Timestamp,
@@ -118,15 +117,16 @@ impl Work for Act {
         let key = PersonKey { business: row.text()?, email_key: row.text()? };
         db.lock(&[Lock::Person(&key)]).await?;
         let mut person = load(db, &key).await?;
-        let before = person.clone();
         let Some(delivery) = person.deliveries.iter_mut().find(|d| d.id == Some(self.id)) else {
             return Ok(Err(ActionError::NotFound));
         };
         if let Err(reason) = delivery.act(self.action, self.now) {
             return Ok(Err(ActionError::NotNow(reason)));
         }
-        let plan = plan_or_hold(self.planner.as_ref(), &person, self.now);
-        write(db, &before, plan).await?;
+        let acted = delivery.clone();
+        let mut plan = self.planning.plan_or_hold(&person, self.now);
+        plan.also(acted);
+        write(db, person, plan).await?;
         Ok(Ok(()))
     }
 }

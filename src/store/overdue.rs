@@ -1,13 +1,12 @@
 //! Events that have waited too long for what they lack: where money is at stake a person has to look, the others end.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
-use super::people::{Defect, put_outcome_if, replan};
+use super::people::{put_outcome_if, replan};
+use super::planning::{Defect, Planning};
 use super::rows::{micros, time};
 use super::sql::{Db, Lock, Work, first, values};
-use super::{Planner, Store, StoreError};
+use super::{Store, StoreError};
 use crate::clock::{SLACK, after};
 use crate::domain::event::EventId;
 use crate::domain::fact::Fact;
@@ -35,7 +34,7 @@ impl Store {
         for mut row in self.query(sql, bounds).await? {
             let event = EventId(row.int()?);
             // One at a time: whoever holds several events for one write takes them in an order of its own.
-            let overdue = Overdue { event, planner: self.planner.clone(), now };
+            let overdue = Overdue { event, planning: self.planning.clone(), now };
             seen_to += u32::from(self.write(overdue).await?);
         }
         Ok(seen_to)
@@ -44,7 +43,7 @@ impl Store {
 
 struct Overdue {
     event: EventId,
-    planner: Arc<dyn Planner>,
+    planning: Planning,
     now: Timestamp,
 }
 
@@ -67,7 +66,7 @@ impl Work for Overdue {
                 if !db.try_lock(Lock::Person(&key)).await? {
                     return Ok(false);
                 }
-                replan(db, self.planner.as_ref(), &key, self.now, Defect::Hold).await?;
+                replan(db, &self.planning, &key, self.now, Defect::Hold).await?;
             }
             None => {
                 let fact: Fact = serde_json::from_str(&data)?;

@@ -1,18 +1,16 @@
 //! A customer's facts and calls: read, planned and written in one transaction.
 
 use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 
+use super::StoreError;
 use super::kin::addresses;
 use super::lookups::want_sessions;
+use super::planning::{Defect, Planning};
 use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time};
 use super::sql::{Db, Value, values};
-use super::{Planner, StoreError};
-use crate::crash::{self, Point};
-use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState};
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::reason::Reason;
@@ -55,70 +53,41 @@ async fn known_facts<D: Db>(db: &D, sql: &str, values: Vec<Value>, kin: bool) ->
     Ok(facts)
 }
 
-/// What becomes of a write when the planner panics over a customer: a defect of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Defect {
-    /// It is undone, and told to whoever asked for it.
-    Undo,
-    /// It stands, and nothing more goes out for the customer until a person has seen to it.
-    Hold,
-}
-
-/// Asks the planner about a customer and writes what is to be.
+/// Asks the ledger about a customer and writes what it says.
 pub(super) async fn replan<D: Db>(
     db: &D,
-    planner: &dyn Planner,
+    planning: &Planning,
     key: &PersonKey,
     now: Timestamp,
     defect: Defect,
 ) -> Result<(), StoreError> {
     let person = load(db, key).await?;
-    let plan = planned(planner, &person, now, defect);
-    write(db, &person, plan).await
+    let plan = planning.planned(&person, now, defect);
+    write(db, person, plan).await?;
+    Ok(())
 }
 
-/// What is to be for a customer.
-pub(super) fn planned(planner: &dyn Planner, person: &Person, now: Timestamp, defect: Defect) -> Plan {
-    match defect {
-        Defect::Undo => plan(planner, person, now),
-        Defect::Hold => plan_or_hold(planner, person, now),
-    }
-}
-
-fn plan(planner: &dyn Planner, person: &Person, now: Timestamp) -> Plan {
-    crash::here(Point::Planning);
-    planner.plan(person, now)
-}
-
-/// What is to be. When the planner panics, all that was never sent waits for a person; what may have left the house
-/// goes on as it is.
-pub(super) fn plan_or_hold(planner: &dyn Planner, person: &Person, now: Timestamp) -> Plan {
-    let planned = catch_unwind(AssertUnwindSafe(|| plan(planner, person, now)));
-    planned.unwrap_or_else(|_| {
-        let mut deliveries = person.deliveries.clone();
-        for unsent in deliveries.iter_mut().filter(|d| d.state == DeliveryState::Queued && d.is_unsent()) {
-            unsent.hold(Reason::InternalError, None);
-        }
-        Plan { deliveries, outcomes: Vec::new(), sessions_wanted: Vec::new() }
-    })
-}
-
-/// Writes the differences between what is and what is to be, and whose turn it is.
-pub(super) async fn write<D: Db>(db: &D, person: &Person, mut plan: Plan) -> Result<(), StoreError> {
-    let before: HashMap<Option<DeliveryId>, &Delivery> = person.deliveries.iter().map(|d| (d.id, d)).collect();
-    for planned in &mut plan.deliveries {
-        if before.get(&planned.id).is_none_or(|old| **old != *planned) {
-            planned.number(put_delivery(db, &person.key, planned).await?);
-        }
+/// Writes what a plan changes, and whose turn it is. Gives the customer as it is then.
+pub(super) async fn write<D: Db>(db: &D, mut person: Person, plan: Plan) -> Result<Person, StoreError> {
+    let Plan { changes, outcomes, sessions_wanted } = plan;
+    for change in changes {
+        let id = put_delivery(db, &person.key, change.delivery()).await?;
+        person.change(change, id);
     }
     let noted = noted(db, &person.key).await?;
-    let changed = plan.outcomes.iter().filter(|(event, outcome)| noted.get(event).is_none_or(|old| !old.says(outcome)));
-    // An event that is to be read anew stays in the inbox until it has been.
+    let changed = outcomes.iter().filter(|(event, outcome)| noted.get(event).is_none_or(|old| !old.says(outcome)));
+    // An event that has to be read anew stays in the inbox until it has been.
     try_join_all(changed.map(|(event, outcome)| put_outcome_if(db, *event, outcome, "AND state <> 'received'")))
         .await?;
-    want_sessions(db, &plan).await?;
+    want_sessions(db, &person, &sessions_wanted).await?;
+    queue(db, &person).await?;
+    Ok(person)
+}
+
+/// Puts the customer's next call into the queue, if there is one.
+async fn queue<D: Db>(db: &D, person: &Person) -> Result<(), StoreError> {
     let key = &person.key;
-    match plan.head() {
+    match person.head() {
         None => {
             let sql = "DELETE FROM queue WHERE business = ?1 AND email_key = ?2";
             db.execute(sql, values![&key.business, &key.email_key]).await?;

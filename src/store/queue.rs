@@ -1,7 +1,5 @@
 //! The queue: leases on customers whose turn it is, and what became of their calls.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{try_join, try_join4};
@@ -9,10 +7,11 @@ use jiff::Timestamp;
 
 use super::held::Held;
 use super::lease::{ALL_IS_READ, Lease};
-use super::people::{Defect, load, plan_or_hold, replan, write};
+use super::people::{load, replan, write};
+use super::planning::{Defect, Planning};
 use super::rows::{micros, put_delivery, time_option};
 use super::sql::{Db, Lock, Work, first, values};
-use super::{Planner, Store, StoreError};
+use super::{Store, StoreError};
 use crate::clock::after;
 use crate::crash::{self, Point};
 use crate::domain::delivery::{AttemptRecord, Delivery, DeliveryId, Seq, Settlement, Verdict};
@@ -54,8 +53,8 @@ impl Store {
     /// Nothing was leased, or nobody can tell.
     pub async fn lease(&self, now: Timestamp, lease: Duration, calls_max: usize) -> Result<Vec<Leased>, StoreError> {
         let mut turn = self.turn.take().await;
-        let (last, held, planner) = (turn.clone(), self.under_way.list()?, self.planner.clone());
-        let (taken, last) = self.write(Lease { now, lease, calls_max, last, held, planner }).await?;
+        let (last, held, planning) = (turn.clone(), self.under_way.list()?, self.planning.clone());
+        let (taken, last) = self.write(Lease { now, lease, calls_max, last, held, planning }).await?;
         *turn = last;
         let leased = |(key, delivery)| {
             let held = Some(self.under_way.hold(&key));
@@ -78,8 +77,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let Some(id) = leased.delivery.id else { return Ok(false) };
         let Some(fence) = leased.delivery.last_seq else { return Ok(false) };
-        let (planner, key, verdict) = (self.planner.clone(), leased.key.clone(), verdict.into());
-        let held = self.write(Settle { planner, key, id, fence, attempt, verdict, now }).await?;
+        let (planning, key, verdict) = (self.planning.clone(), leased.key.clone(), verdict.into());
+        let held = self.write(Settle { planning, key, id, fence, attempt, verdict, now }).await?;
         leased.let_go();
         Ok(held)
     }
@@ -93,7 +92,7 @@ impl Store {
             return Ok(());
         }
         let calls = unused.iter().map(|leased| (leased.key.clone(), leased.delivery.clone())).collect();
-        self.write(GiveBack { planner: self.planner.clone(), calls, now }).await?;
+        self.write(GiveBack { planning: self.planning.clone(), calls, now }).await?;
         unused.iter().for_each(Leased::let_go);
         Ok(())
     }
@@ -116,7 +115,7 @@ impl Store {
 }
 
 struct Settle {
-    planner: Arc<dyn Planner>,
+    planning: Planning,
     key: PersonKey,
     id: DeliveryId,
     fence: Seq,
@@ -129,7 +128,7 @@ impl Work for Settle {
     type Answer = bool;
 
     async fn run<D: Db>(&self, db: &D) -> Result<bool, StoreError> {
-        let Self { planner, key, id, fence, attempt, verdict, now } = self;
+        let Self { planning, key, id, fence, attempt, verdict, now } = self;
         db.lock(&[Lock::Person(key)]).await?;
         let (held, mut person) = try_join(holds(db, key, *id, *fence), load(db, key)).await?;
         if !held {
@@ -139,7 +138,7 @@ impl Work for Settle {
         let Some(delivery) = person.deliveries.iter().find(|d| d.id == Some(*id)) else { return Ok(false) };
         let settlement = match verdict {
             Verdict::Settled(settlement) => settlement.clone(),
-            Verdict::Conflict => conflict(planner.as_ref(), &person, delivery),
+            Verdict::Conflict => planning.conflict(&person, delivery),
         };
         let Some(settled) = person.deliveries.iter_mut().find(|d| d.id == Some(*id)) else { return Ok(false) };
         if !settled.settle(settlement.clone(), *now) {
@@ -154,8 +153,8 @@ impl Work for Settle {
         )
         .await?;
         crash::here(Point::Settling);
-        let plan = plan_or_hold(planner.as_ref(), &person, *now);
-        write(db, &person, plan).await?;
+        let plan = planning.plan_or_hold(&person, *now);
+        write(db, person, plan).await?;
         Ok(true)
     }
 }
@@ -170,13 +169,14 @@ impl Settle {
             return Ok(());
         }
         try_join(put_delivery(db, &self.key, delivery), record_attempt(db, self.id, &self.attempt)).await?;
-        let plan = self.planner.plan(&person, self.now);
-        write(db, &person, plan).await
+        let plan = self.planning.plan(&person, self.now);
+        write(db, person, plan).await?;
+        Ok(())
     }
 }
 
 struct GiveBack {
-    planner: Arc<dyn Planner>,
+    planning: Planning,
     calls: Vec<(PersonKey, Delivery)>,
     now: Timestamp,
 }
@@ -195,18 +195,11 @@ impl Work for GiveBack {
                 put_delivery(db, key, &delivery).await?;
                 let sql = "UPDATE queue SET leased = 0, due_at = ?3 WHERE business = ?1 AND email_key = ?2";
                 db.execute(sql, values![&key.business, &key.email_key, micros(delivery.due_at)]).await?;
-                replan(db, self.planner.as_ref(), key, self.now, Defect::Hold).await?;
+                replan(db, &self.planning, key, self.now, Defect::Hold).await?;
             }
         }
         Ok(())
     }
-}
-
-/// What Refairn's 409 means; a person has to look when we fail over that.
-fn conflict(planner: &dyn Planner, person: &Person, delivery: &Delivery) -> Settlement {
-    let meant = catch_unwind(AssertUnwindSafe(|| planner.conflict(person, delivery)));
-    meant
-        .unwrap_or_else(|_| Settlement::failed_over("Refairn answered 409, and the bridge failed over what that means"))
 }
 
 async fn holds<D: Db>(db: &D, key: &PersonKey, id: DeliveryId, fence: Seq) -> Result<bool, StoreError> {

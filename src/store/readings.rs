@@ -1,19 +1,19 @@
 //! What today's reading of events would change: tried out, and undone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::facts::{INBOX_COLUMNS, Inbox, Mapped, inbox, post};
-use super::people::{load, plan_or_hold};
+use super::people::load;
+use super::planning::Planning;
 use super::rows::{reason, unknown};
 use super::sql::{Db, Lock, Work, first, values};
-use super::{Planner, Store, StoreError};
+use super::{Store, StoreError};
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{Fact, Reading};
-use crate::domain::person::PersonKey;
+use crate::domain::person::{Change, PersonKey};
 use crate::domain::reason::Reason;
 
 /// Events that are looked at in one go: the one writer is kept from its work meanwhile.
@@ -70,13 +70,13 @@ impl Store {
     /// # Errors
     /// The store failed.
     pub async fn preview(&self, events: Vec<Mapped>, now: Timestamp) -> Result<Preview, StoreError> {
-        self.write(TryOut { events, planner: self.planner.clone(), now }).await
+        self.write(TryOut { events, planning: self.planning.clone(), now }).await
     }
 }
 
 struct TryOut {
     events: Vec<Mapped>,
-    planner: Arc<dyn Planner>,
+    planning: Planning,
     now: Timestamp,
 }
 
@@ -94,17 +94,19 @@ impl Work for TryOut {
         db.run_all("SAVEPOINT as_it_is").await?;
         let mut people = BTreeSet::new();
         for (event, _) in &changed {
+            // Of many facts that follow, what is tried out is only what one write would place.
             post(db, event, &mut people).await?;
         }
         db.lock(&people.iter().map(Lock::Person).collect::<Vec<_>>()).await?;
         let (mut calls, mut ends) = (Vec::new(), BTreeMap::new());
         for key in &people {
             let person = load(db, key).await?;
-            let plan = plan_or_hold(self.planner.as_ref(), &person, self.now);
+            let plan = self.planning.plan_or_hold(&person, self.now);
             ends.extend(plan.outcomes.iter().map(|(event, outcome)| (*event, (outcome.state, outcome.reason))));
             let before: BTreeMap<Option<DeliveryId>, &Delivery> = person.deliveries.iter().map(|d| (d.id, d)).collect();
-            let news = plan.deliveries.into_iter().filter(|d| before.get(&d.id).is_none_or(|old| says_more(old, d)));
-            calls.extend(news.map(|delivery| CallNews { key: key.clone(), delivery }));
+            let changes = plan.changes.iter().map(Change::delivery);
+            let news = changes.filter(|d| before.get(&d.id).is_none_or(|old| says_more(old, d)));
+            calls.extend(news.map(|delivery| CallNews { key: key.clone(), delivery: delivery.clone() }));
         }
         let mut events = Vec::new();
         for (event, before) in changed {

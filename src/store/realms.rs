@@ -1,14 +1,13 @@
 //! What a start owes to what is stored: each endpoint's scopes under the realm that the configuration names, and customers
 //! planned anew whom a change of the schema or of a realm concerns.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
-use super::people::{Defect, replan};
+use super::people::replan;
+use super::planning::{Defect, Planning};
 use super::rows::micros;
 use super::sql::{Db, Dialect, Lock, Work, first, values};
-use super::{Backend, Planner, Store, StoreError};
+use super::{Backend, Store, StoreError};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::person::PersonKey;
 
@@ -44,7 +43,7 @@ impl Store {
     /// # Errors
     /// They are still to be planned.
     pub async fn plan_anew(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.write(PlanAnew { planner: self.planner.clone(), now }).await
+        self.write(PlanAnew { planning: self.planning.clone(), now }).await
     }
 
     /// Makes every paused route due for a probe: what stood in its way may be mended since. Each route yields one.
@@ -113,7 +112,7 @@ async fn note_moves<D: Db>(db: &D, endpoint: &str, before: &str, realm: &str) ->
 }
 
 struct PlanAnew {
-    planner: Arc<dyn Planner>,
+    planning: Planning,
     now: Timestamp,
 }
 
@@ -129,7 +128,7 @@ impl Work for PlanAnew {
         }
         db.lock(&people.iter().map(Lock::Person).collect::<Vec<_>>()).await?;
         for key in &people {
-            replan(db, self.planner.as_ref(), key, self.now, Defect::Hold).await?;
+            replan(db, &self.planning, key, self.now, Defect::Hold).await?;
             let sql = "DELETE FROM replans WHERE business = ?1 AND email_key = ?2";
             db.execute(sql, values![&key.business, &key.email_key]).await?;
         }

@@ -10,6 +10,7 @@ use crate::domain::delivery::{Delivery, DeliveryId, DeliveryRecord, DeliveryStat
 use crate::domain::event::{EventId, Mode};
 use crate::domain::person::PersonKey;
 use crate::domain::reason::Reason;
+use crate::ledger::resolve::Evidence;
 
 /// A time as it is stored.
 pub(super) fn micros(at: Timestamp) -> i64 {
@@ -29,6 +30,21 @@ pub(super) fn span_micros(span: Duration) -> i64 {
 /// A stored time that may be absent.
 pub(super) fn time_option(micros: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
     micros.map(time).transpose()
+}
+
+/// How surely an id is somebody's, as it is stored: since when, or a time that no event has.
+pub(super) fn evidence_micros(evidence: Evidence) -> i64 {
+    match evidence {
+        Evidence::Guessed => i64::MIN,
+        Evidence::Inferred => i64::MIN + 1,
+        Evidence::Named(at) => micros(at),
+    }
+}
+
+/// The same, read.
+pub(super) fn evidence(stored: i64) -> Result<Evidence, StoreError> {
+    let unnamed = [Evidence::Guessed, Evidence::Inferred].into_iter().find(|e| evidence_micros(*e) == stored);
+    unnamed.map_or_else(|| Ok(Evidence::Named(time(stored)?)), Ok)
 }
 
 /// A stored reason.

@@ -1,14 +1,14 @@
 //! What waits for a time that was told by a clock which was ahead, and has been set back.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::people::{load, write};
+use super::planning::Planning;
 use super::rows::micros;
 use super::sql::{Db, Lock, Value, Work, first, values};
-use super::{PROBE_EVERY, Planner, Store, StoreError};
+use super::{PROBE_EVERY, Store, StoreError};
 use crate::clock::{Clock, SLACK, after, is_ahead};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::person::PersonKey;
@@ -32,8 +32,8 @@ impl Store {
         let mut ended = 0;
         // Looking costs the writer nothing.
         while self.any_ahead(clock, lease).await? {
-            let (clock, planner) = (clock.clone(), self.planner.clone());
-            match self.write(EndWaits { clock, planner, lease }).await? {
+            let (clock, planning) = (clock.clone(), self.planning.clone());
+            match self.write(EndWaits { clock, planning, lease }).await? {
                 0 => break,
                 more => ended += more,
             }
@@ -82,7 +82,7 @@ impl Bounds {
 
 struct EndWaits {
     clock: Clock,
-    planner: Arc<dyn Planner>,
+    planning: Planning,
     lease: Duration,
 }
 
@@ -118,17 +118,18 @@ impl EndWaits {
         if !db.try_lock(Lock::Person(key)).await? || is_leased(db, key).await? {
             return Ok(0);
         }
-        let before = load(db, key).await?;
-        let mut person = before.clone();
+        let mut person = load(db, key).await?;
         let waits = |d: &&mut Delivery| d.state == DeliveryState::Queued && is_ahead(d.waits_from, now);
-        let mut ended = 0;
+        let mut ended = Vec::new();
         for delivery in person.deliveries.iter_mut().filter(waits) {
             delivery.wait(now);
-            ended += 1;
+            ended.push(delivery.clone());
         }
-        let plan = self.planner.plan(&person, now);
-        write(db, &before, plan).await?;
-        Ok(ended)
+        let count = ended.len() as u64;
+        let mut plan = self.planning.plan(&person, now);
+        ended.into_iter().for_each(|delivery| plan.also(delivery));
+        write(db, person, plan).await?;
+        Ok(count)
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::StoreError;
-use super::placing::{Placing, first_address, own_keys, payment_key, receipt_key};
+use super::placing::{Placing, first_address};
 use super::sql::{Db, Lock, first, values};
 use crate::domain::delivery::Subject;
 use crate::domain::event::EventId;
 use crate::domain::fact::{Fact, Matter};
 use crate::domain::person::PersonKey;
+use crate::ledger::resolve::{own_ids, payment_key, receipt_key};
 
 /// Gives all that is known of the sale that a fact is about to one customer: to whom a call was made already, else whom
 /// the invoice names, else whom the session names. Whose calls that changes goes into `people`.
@@ -20,7 +21,7 @@ pub(super) async fn unite<D: Db>(
     let mut addresses: Vec<String> = Vec::new();
     // Invoices before sessions.
     for name in [payment_key, receipt_key] {
-        for key in own_keys(&placing.fact) {
+        for key in own_ids(&placing.fact) {
             let whose = first_address(db, placing, &name(key)).await?;
             addresses.extend(whose.filter(|address| !addresses.contains(address)));
         }
@@ -69,16 +70,16 @@ async fn facts_of<D: Db>(db: &D, placing: &Placing, person: &PersonKey) -> Resul
 
 /// Every id of the sale that the fact or one of these reports knows.
 fn ties<'a>(placing: &'a Placing, facts: &'a [Vec<(i64, Fact)>]) -> BTreeSet<&'a str> {
-    let own: BTreeSet<&str> = own_keys(&placing.fact).collect();
+    let own: BTreeSet<&str> = own_ids(&placing.fact).collect();
     let all = facts.iter().flatten().map(|(_, fact)| fact);
-    let reports = all.filter(|fact| own_keys(fact).any(|key| own.contains(key)));
-    own.iter().copied().chain(reports.flat_map(own_keys)).collect()
+    let reports = all.filter(|fact| own_ids(fact).any(|key| own.contains(key)));
+    own.iter().copied().chain(reports.flat_map(own_ids)).collect()
 }
 
 /// Whether a fact reports the sale that has these ids, ties them, or took it back.
 fn is_about(fact: &Fact, ties: &BTreeSet<&str>) -> bool {
     match &fact.matter {
-        Matter::Payment(_) | Matter::Link(_) => own_keys(fact).any(|key| ties.contains(key)),
+        Matter::Payment(_) | Matter::Link(_) => own_ids(fact).any(|key| ties.contains(key)),
         Matter::Reversal(_) => fact.keys.iter().any(|key| ties.contains(key.as_str())),
         Matter::Customer(_) | Matter::Subscription(_) => false,
     }

@@ -1,11 +1,9 @@
 //! Clocks that are set while things wait, by hours and days, both ways: nothing waits for a time that was told in error,
 //! and nothing goes out or goes away by it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use refairn_bridge::app::Ledger;
 use refairn_bridge::clock::{Clock, after};
 use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::{Identity, NewEvent};
@@ -200,8 +198,7 @@ async fn has_body(world: &World, event: &str) -> bool {
 async fn an_event_that_nobody_reads_is_told_of() {
     log::capture();
     let folder = scratch();
-    let planner = Arc::new(Ledger(Policy::default()));
-    let store = Store::open(&folder.path().join("bridge.db"), planner).expect("a store");
+    let store = Store::open(&folder.path().join("bridge.db"), Policy::default()).expect("a store");
     let clock = Clock::manual("2026-06-15T12:00:00Z".parse().expect("a time"));
     let event = NewEvent {
         endpoint: "stripe".into(),

@@ -2,10 +2,8 @@
 //! named with its cure.
 
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refairn_bridge::app::Ledger;
 use refairn_bridge::domain::database::ServerUrl;
 use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::store::{ServerTrouble, Store, StoreError};
@@ -18,7 +16,7 @@ const ENCRYPTED: &str = "SELECT DISTINCT s.ssl FROM pg_stat_ssl s JOIN pg_stat_a
      WHERE a.datname = 'postgres' AND a.application_name = 'refairn-bridge'";
 
 pub(crate) async fn connect(url: &str) -> Result<Store, StoreError> {
-    Store::connect(&ServerUrl::parse(url).expect("an address"), 16, Arc::new(Ledger(Policy::default()))).await
+    Store::connect(&ServerUrl::parse(url).expect("an address"), 16, Policy::default()).await
 }
 
 /// What comes of connecting to the server, as this user at this host: whether it is encrypted, or what is in the way.

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::cli::output::{columns, json_text};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::event::EventId;
-use crate::domain::person::Plan;
+use crate::domain::person::{Change, Plan};
 use crate::domain::reason::Reason;
 
 /// A call that would be made, or held.
@@ -37,8 +37,9 @@ pub(super) fn planned(
 ) -> anyhow::Result<Vec<PlannedCall>> {
     let event_id = event_id.map(|id| id.to_string());
     // The customer's own call comes first in a plan, as it does on the wire.
-    plan.deliveries
+    plan.changes
         .iter()
+        .map(Change::delivery)
         .enumerate()
         .map(|(index, delivery)| {
             let kind = delivery.call.kind().code();

@@ -20,6 +20,7 @@ use crate::domain::fact::{Fact, Matter, Reading};
 use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::reason::Reason;
 use crate::ledger;
+use crate::ledger::resolve::{Known, Resolution, resolve};
 use crate::providers::provider;
 
 /// Stands for an address that only another event tells.
@@ -95,17 +96,20 @@ impl Explanation {
 
     fn decide(&mut self, chosen: &Chosen, fact: &Fact, at: Timestamp) -> anyhow::Result<()> {
         let event_id = chosen.event_id.then_some(EVENT);
-        if let Some(email) = &fact.email {
-            let plan = plan(chosen, fact, email, at);
-            self.calls = planned(&plan, &chosen.business, event_id, at)?;
-            let outcome = plan.outcomes.into_iter().find(|(event, _)| *event == EVENT).map(|(_, outcome)| outcome);
-            self.ends_as(outcome.context("the ledger says nothing about the event")?);
-        } else {
-            self.ends_as(ledger::without_customer(fact));
-            let placeholder = Email::parse(PLACEHOLDER).context("the placeholder is no address")?;
-            let known = Fact { email: Some(placeholder.clone()), ..fact.clone() };
-            let plan = plan(chosen, &known, &placeholder, at);
-            self.calls_once_customer_is_known = planned(&plan, &chosen.business, event_id, at)?;
+        match resolve(fact, &Known::default()) {
+            Resolution::Owned(owner) => {
+                let plan = plan(chosen, fact, owner.email_key, at);
+                self.calls = planned(&plan, &chosen.business, event_id, at)?;
+                let outcome = plan.outcomes.into_iter().find(|(event, _)| *event == EVENT).map(|(_, outcome)| outcome);
+                self.ends_as(outcome.context("the ledger says nothing about the event")?);
+            }
+            Resolution::Waits(outcome) => {
+                self.ends_as(outcome);
+                let placeholder = Email::parse(PLACEHOLDER).context("the placeholder is no address")?;
+                let known = Fact { email: Some(placeholder.clone()), ..fact.clone() };
+                let plan = plan(chosen, &known, placeholder.key(), at);
+                self.calls_once_customer_is_known = planned(&plan, &chosen.business, event_id, at)?;
+            }
         }
         Ok(())
     }
@@ -120,7 +124,7 @@ impl Explanation {
 }
 
 /// What the ledger makes of a customer of whom nothing but this fact is known.
-fn plan(chosen: &Chosen, fact: &Fact, email: &Email, at: Timestamp) -> Plan {
+fn plan(chosen: &Chosen, fact: &Fact, email_key: String, at: Timestamp) -> Plan {
     let known = KnownFact {
         event: EVENT,
         scope: scope(&chosen.endpoint, &chosen.business, fact.account.as_deref(), fact.mode),
@@ -128,7 +132,7 @@ fn plan(chosen: &Chosen, fact: &Fact, email: &Email, at: Timestamp) -> Plan {
         kin: false,
         fact: fact.clone(),
     };
-    let key = PersonKey { business: chosen.business.clone(), email_key: email.key() };
+    let key = PersonKey { business: chosen.business.clone(), email_key };
     let person = Person { key, facts: vec![known], deliveries: Vec::new() };
     ledger::plan(&person, &chosen.policy, at)
 }

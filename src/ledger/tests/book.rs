@@ -137,13 +137,13 @@ impl Book {
 
     pub(super) fn plan(&mut self) -> Plan {
         let now_planned = plan(&self.person, &self.policy, self.now);
-        let again =
-            plan(&Person { deliveries: now_planned.deliveries.clone(), ..self.person.clone() }, &self.policy, self.now);
-        assert_eq!(again.deliveries, now_planned.deliveries, "a plan that is asked for twice is the same");
-        self.person.deliveries.clone_from(&now_planned.deliveries);
-        for (n, delivery) in (1..).zip(&mut self.person.deliveries) {
-            delivery.number(DeliveryId(n));
+        for change in now_planned.changes.clone() {
+            let next = i64::try_from(self.person.deliveries.len()).unwrap() + 1;
+            let id = change.delivery().id.unwrap_or(DeliveryId(next));
+            self.person.change(change, id);
         }
+        let again = plan(&self.person, &self.policy, self.now);
+        assert_eq!(again.changes, [], "a plan that is asked for twice is the same");
         now_planned
     }
 
@@ -152,9 +152,7 @@ impl Book {
         let mut told = vec![];
         for _ in 0..100 {
             self.plan();
-            let current =
-                Plan { deliveries: self.person.deliveries.clone(), outcomes: vec![], sessions_wanted: vec![] };
-            let Some(id) = current.head().filter(|h| h.due_at <= self.now).and_then(|h| h.id) else { return told };
+            let Some(id) = self.person.head().filter(|h| h.due_at <= self.now).and_then(|h| h.id) else { return told };
             let lead_known =
                 self.person.deliveries.iter().any(|d| d.subject == Subject::Lead(Mode::Live) && d.state.is_told());
             let now = self.now;

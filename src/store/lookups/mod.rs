@@ -15,7 +15,7 @@ use crate::domain::delivery::Subject;
 use crate::domain::event::{EventId, EventState, Mode, Outcome};
 use crate::domain::fact::{Fact, Matter, Payment};
 use crate::domain::lookup::Sought;
-use crate::domain::person::Plan;
+use crate::domain::person::Person;
 use crate::domain::reason::Reason;
 
 /// Something to be asked for.
@@ -218,8 +218,8 @@ fn lack(fact: Fact, reason: Option<Reason>) -> Lack {
 }
 
 /// Asks for the checkout sessions that a plan waits for. One that is asked for already is not asked for anew.
-pub(super) async fn want_sessions<D: Db>(db: &D, plan: &Plan) -> Result<(), StoreError> {
-    for payment in plan.deliveries.iter().filter(|d| plan.sessions_wanted.contains(&d.subject)) {
+pub(super) async fn want_sessions<D: Db>(db: &D, person: &Person, wanted: &[Subject]) -> Result<(), StoreError> {
+    for payment in person.deliveries.iter().filter(|d| wanted.contains(&d.subject)) {
         let Subject::Payment { scope, identity } = &payment.subject else { continue };
         let sql = "INSERT INTO lookups (event_id, endpoint, thing, attempts, due_at, waits_from) \
              SELECT id, endpoint, ?2, 0, ?3, ?3 FROM events WHERE id = ?1 ON CONFLICT DO NOTHING";

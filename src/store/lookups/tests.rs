@@ -1,13 +1,11 @@
 //! Which look-ups are due, to whom, and how often.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
 use super::*;
-use crate::app::Ledger;
 use crate::domain::email::Email;
 use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::{Identity, NewEvent};
@@ -22,7 +20,7 @@ fn start() -> Timestamp {
 }
 
 fn open(folder: &Path) -> Store {
-    Store::open(&folder.join("bridge.db"), Arc::new(Ledger(Policy::default()))).unwrap()
+    Store::open(&folder.join("bridge.db"), Policy::default()).unwrap()
 }
 
 async fn record(store: &Store, key: &str) -> EventId {

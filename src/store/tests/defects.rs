@@ -3,9 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::app::Ledger;
 use crate::domain::delivery::Verdict;
-use crate::domain::policy::Policy;
 
 in_both! {
     a_write_that_panics_is_undone_alone_and_its_connection_serves_the_next
@@ -41,36 +39,10 @@ async fn a_write_that_panics_is_undone_alone_and_its_connection_serves_the_next(
     store.probe().await.unwrap();
 }
 
-/// The ledger with a defect that Jane alone brings out, until it is mended.
-struct Fragile {
-    ledger: Ledger,
-    broken: Arc<AtomicBool>,
-}
-
-impl Fragile {
-    fn fails_over(&self, person: &Person) {
-        let jane = person.key.email_key.starts_with("jane");
-        assert!(!jane || !self.broken.load(Ordering::Relaxed), "on purpose");
-    }
-}
-
-impl Planner for Fragile {
-    fn plan(&self, person: &Person, now: Timestamp) -> Plan {
-        self.fails_over(person);
-        self.ledger.plan(person, now)
-    }
-
-    fn conflict(&self, person: &Person, delivery: &Delivery) -> Settlement {
-        self.fails_over(person);
-        self.ledger.conflict(person, delivery)
-    }
-}
-
 /// A store with two sales to Jane and one to Ann in it, and the switch of the defect.
 async fn fragile(place: &Place) -> (Store, Arc<AtomicBool>) {
-    let broken = Arc::new(AtomicBool::new(false));
-    let planner = Fragile { ledger: Ledger(Policy::default()), broken: broken.clone() };
-    let store = place.try_open_with(Arc::new(planner)).await.unwrap();
+    let store = place.open().await;
+    let broken = store.planning.broken.clone();
     for (key, email, day) in [("a", "jane", "2026-01-09"), ("b", "jane", "2026-01-10"), ("c", "ann", "2026-01-10")] {
         let id = store.record(event(key)).await.unwrap().id;
         post(&store, id, payment(key, Some(&format!("{email}@example.com")), day)).await;

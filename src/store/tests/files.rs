@@ -1,16 +1,14 @@
 //! What SQLite alone has: a file, and one process that has it.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::*;
-use crate::app::Ledger;
 
 use crate::domain::policy::Policy;
 use crate::store::sqlite::WAL_BYTES_SOFT_MAX;
 
 fn open(folder: &Path) -> Store {
-    Store::open(&folder.join("made/on/first/start/bridge.db"), Arc::new(Ledger(Policy::default()))).unwrap()
+    Store::open(&folder.join("made/on/first/start/bridge.db"), Policy::default()).unwrap()
 }
 
 #[tokio::test]
@@ -18,7 +16,7 @@ async fn one_process_at_a_time_has_the_database() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let path = folder.path().join("made/on/first/start/bridge.db");
-    let second = Store::open(&path, Arc::new(Ledger(Policy::default())));
+    let second = Store::open(&path, Policy::default());
     assert_eq!(second.err(), Some(StoreError::InUse));
     store.close().await;
     drop(open(folder.path()));
@@ -80,9 +78,8 @@ fn a_newer_database_is_refused_and_a_file_that_is_none_is_named() {
     let db = rusqlite::Connection::open(&path).unwrap();
     db.pragma_update(None, "user_version", 99).unwrap();
     drop(db);
-    let planner = || Arc::new(Ledger(Policy::default()));
-    assert!(matches!(Store::open(&path, planner()), Err(StoreError::NewerSchema { found: 99, .. })));
+    assert!(matches!(Store::open(&path, Policy::default()), Err(StoreError::NewerSchema { found: 99, .. })));
     let nonsense = folder.path().join("nonsense.db");
     std::fs::write(&nonsense, vec![b'x'; 8192]).unwrap();
-    assert!(matches!(Store::open(&nonsense, planner()), Err(StoreError::Corrupt(_))));
+    assert!(matches!(Store::open(&nonsense, Policy::default()), Err(StoreError::Corrupt(_))));
 }

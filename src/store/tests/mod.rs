@@ -6,6 +6,7 @@ mod crowds;
 mod defects;
 mod earlier;
 mod files;
+mod followers;
 mod order;
 mod places;
 mod replicas;
@@ -18,7 +19,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::clock::{Clock, after};
-use crate::domain::delivery::{Action, AttemptRecord, DeliveryId, DeliveryState, Receipt, Settlement};
+use crate::domain::delivery::{Action, AttemptRecord, Delivery, DeliveryId, DeliveryState, Receipt, Settlement};
 use crate::domain::email::Email;
 use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::{EventId, EventState, Identity, Mode, NewEvent};

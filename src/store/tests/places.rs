@@ -1,16 +1,13 @@
 //! Where a test keeps its store: each test of the contract runs in both.
 
-use std::sync::Arc;
-
 #[path = "../../../tests/kit/postgres.rs"]
 mod postgres;
 
 pub(super) use postgres::Database;
 
-use crate::app::Ledger;
 use crate::domain::database::ServerUrl;
 use crate::domain::policy::Policy;
-use crate::store::{Planner, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 pub(super) enum Place {
     File(tempfile::TempDir),
@@ -27,13 +24,10 @@ impl Place {
     }
 
     pub(super) async fn try_open(&self) -> Result<Store, StoreError> {
-        self.try_open_with(Arc::new(Ledger(Policy::default()))).await
-    }
-
-    pub(super) async fn try_open_with(&self, planner: Arc<dyn Planner>) -> Result<Store, StoreError> {
+        let policy = Policy::default();
         match self {
-            Self::File(folder) => Store::open(&folder.path().join("bridge.db"), planner),
-            Self::Server(database) => Store::connect(&ServerUrl::parse(&database.url()).unwrap(), 16, planner).await,
+            Self::File(folder) => Store::open(&folder.path().join("bridge.db"), policy),
+            Self::Server(database) => Store::connect(&ServerUrl::parse(&database.url()).unwrap(), 16, policy).await,
         }
     }
 

@@ -1,0 +1,90 @@
+//! What the store asks of the ledger while it holds a customer's facts and calls in one transaction.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::crash::{self, Point};
+use crate::domain::delivery::{Delivery, DeliveryState, Settlement};
+use crate::domain::person::{Change, Person, Plan};
+use crate::domain::policy::Policy;
+use crate::domain::reason::Reason;
+use crate::ledger;
+
+/// The ledger under the policy that the store was opened with; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Planning {
+    policy: Arc<Policy>,
+    /// The ledger has a defect that customers of the name Jane bring out.
+    #[cfg(test)]
+    pub(super) broken: Arc<std::sync::atomic::AtomicBool>,
+}
+
+/// What becomes of a write when the ledger panics over a customer: a defect of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Defect {
+    /// It is undone, and told to whoever asked for it.
+    Undo,
+    /// It stands, and nothing more goes out for the customer until a person has seen to it.
+    Hold,
+}
+
+impl Planning {
+    pub(super) fn new(policy: Policy) -> Self {
+        Self {
+            policy: Arc::new(policy),
+            #[cfg(test)]
+            broken: Arc::default(),
+        }
+    }
+
+    /// What has to change for a customer.
+    pub(super) fn planned(&self, person: &Person, now: Timestamp, defect: Defect) -> Plan {
+        match defect {
+            Defect::Undo => self.plan(person, now),
+            Defect::Hold => self.plan_or_hold(person, now),
+        }
+    }
+
+    /// See [`ledger::plan`].
+    pub(super) fn plan(&self, person: &Person, now: Timestamp) -> Plan {
+        crash::here(Point::Planning);
+        #[cfg(test)]
+        self.fail_over_jane(person);
+        ledger::plan(person, &self.policy, now)
+    }
+
+    /// The plan. When the ledger panics, all that was never sent waits for a person; what may have left the house goes on
+    /// as it is.
+    pub(super) fn plan_or_hold(&self, person: &Person, now: Timestamp) -> Plan {
+        let planned = catch_unwind(AssertUnwindSafe(|| self.plan(person, now)));
+        planned.unwrap_or_else(|_| {
+            let unsent = person.deliveries.iter().filter(|d| d.state == DeliveryState::Queued && d.is_unsent());
+            let held = unsent.filter_map(|delivery| {
+                let mut delivery = delivery.clone();
+                delivery.hold(Reason::InternalError, None);
+                Some(Change::Changed { id: delivery.id?, delivery })
+            });
+            Plan { changes: held.collect(), ..Plan::default() }
+        })
+    }
+
+    /// What Refairn's 409 means; a person has to look when we fail over that.
+    pub(super) fn conflict(&self, person: &Person, delivery: &Delivery) -> Settlement {
+        let meant = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            self.fail_over_jane(person);
+            ledger::conflict(person, delivery)
+        }));
+        meant.unwrap_or_else(|_| {
+            Settlement::failed_over("Refairn answered 409, and the bridge failed over what that means")
+        })
+    }
+
+    #[cfg(test)]
+    fn fail_over_jane(&self, person: &Person) {
+        let broken = self.broken.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(!(broken && person.key.email_key.starts_with("jane")), "on purpose");
+    }
+}

@@ -1,0 +1,91 @@
+//! What follows from one event: the facts that were waiting for what it tells, however many there are.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+
+use super::*;
+use crate::store::facts;
+use crate::store::placing::PLACED_MAX;
+
+in_both! {
+    what_follows_from_one_event_goes_on_beyond_the_limit_of_a_write
+    what_a_write_left_is_not_lost_when_the_process_ends_before_the_next
+}
+
+/// More payments of a customer than one write places, whose address no event has told yet.
+const PAYMENTS: usize = PLACED_MAX + 20;
+
+fn mapped(id: EventId, fact: Fact) -> Mapped {
+    Mapped {
+        id,
+        endpoint: "stripe".into(),
+        business: "biz_1".into(),
+        realm: "stripe".into(),
+        snapshot_event: None,
+        reader: 2,
+        received_at: now(),
+        reading: Reading::Fact(Box::new(fact)),
+    }
+}
+
+/// A store in which all of them wait.
+async fn waiting(place: &Place) -> Store {
+    let store = place.open().await;
+    let recorded = join_all((0..PAYMENTS).map(|n| store.record(event(&format!("in_{n}"))))).await;
+    let payments = recorded.into_iter().enumerate().map(|(n, recorded)| {
+        let id = recorded.unwrap().id;
+        mapped(id, payment(&format!("in_{n}"), None, "2026-01-10"))
+    });
+    store.post(payments.collect(), now()).await.unwrap();
+    assert_eq!(count(&store, "events WHERE state = 'waiting'").await, PAYMENTS);
+    store
+}
+
+/// An event that tells the address.
+async fn telling(store: &Store, key: &str) -> Mapped {
+    let id = store.record(event(key)).await.unwrap().id;
+    mapped(id, fact(Some("jane@example.com"), Matter::Customer(Customer::default())))
+}
+
+async fn count(store: &Store, of: &str) -> usize {
+    let mut rows = store.query(format!("SELECT COUNT(*) FROM {of}"), values![]).await.unwrap();
+    usize::try_from(rows[0].int().unwrap()).unwrap()
+}
+
+async fn is_all_placed(store: &Store) {
+    assert_eq!(count(store, "facts WHERE email_key IS NULL").await, 0);
+    assert_eq!(count(store, "waiting").await, 0);
+    assert_eq!(count(store, "events WHERE state = 'waiting'").await, 0);
+    assert_eq!(count(store, "deliveries").await, PAYMENTS);
+}
+
+async fn what_follows_from_one_event_goes_on_beyond_the_limit_of_a_write(place: Place) {
+    let store = waiting(&place).await;
+    let event = telling(&store, "cus").await;
+    store.post(vec![event], now()).await.unwrap();
+    is_all_placed(&store).await;
+}
+
+/// Writes what an event reports, as the first write of [`Store::post`] does; gives how many facts are left.
+struct FirstWrite(Mapped);
+
+impl Work for FirstWrite {
+    type Answer = usize;
+
+    async fn run<D: Db>(&self, db: &D) -> Result<usize, StoreError> {
+        Ok(facts::post(db, &self.0, &mut BTreeSet::new()).await?.len())
+    }
+}
+
+async fn what_a_write_left_is_not_lost_when_the_process_ends_before_the_next(place: Place) {
+    let store = waiting(&place).await;
+    let left = store.write(FirstWrite(telling(&store, "cus").await)).await.unwrap();
+    // The event's own fact is one of those that were placed.
+    assert_eq!(left, PAYMENTS + 1 - PLACED_MAX);
+    let store = place.another(store).await;
+    assert_eq!(count(&store, "facts WHERE email_key IS NULL").await, left);
+    let event = telling(&store, "again").await;
+    store.post(vec![event], now()).await.unwrap();
+    is_all_placed(&store).await;
+}
