@@ -18,7 +18,7 @@ use refairn_bridge::clock::after;
 use refairn_bridge::domain::delivery::{Delivery, DeliveryState};
 use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::EventState;
-use refairn_bridge::domain::reason::Reason;
+use refairn_bridge::domain::reason::{DeliveryReason, EventReason};
 use serde_json::{Value, json};
 
 use kit::case::{Case, Step};
@@ -123,7 +123,7 @@ async fn run_case(place: Place, case: &Case, provider: ProviderKind, body: &[u8]
     let facts: Vec<Value> = event.fact.iter().map(|f| serde_json::from_str(f).expect("json")).collect();
     json!({
         "outcome": event.event.state.code(),
-        "reason": event.event.reason.map(Reason::code),
+        "reason": event.event.reason.map(EventReason::code),
         "facts": facts,
         "calls": calls_of(&world),
     })
@@ -222,12 +222,12 @@ async fn result(world: &Pipeline) -> Value {
     // A test's call is there to be withdrawn only if it came before its customer was known from live mode; and a
     // customer's, if it came before what gave the payment to another address.
     let cancelled = deliveries.iter().filter(|d| d.state == DeliveryState::Cancelled);
-    let by_chance = [Some(Reason::TestOfALiveCustomer), Some(Reason::Remapped)];
+    let by_chance = [Some(DeliveryReason::TestOfALiveCustomer), Some(DeliveryReason::Remapped)];
     let cancelled = cancelled.filter(|d| !by_chance.contains(&d.reason)).count();
     let is_open = |state| matches!(state, EventState::Waiting | EventState::Unmappable);
     let open = world.events().await.into_iter().filter(|e| is_open(e.state));
     let mut open: Vec<String> =
-        open.map(|e| format!("{}: {}", e.event_type, e.reason.map_or("none", Reason::code))).collect();
+        open.map(|e| format!("{}: {}", e.event_type, e.reason.map_or("none", EventReason::code))).collect();
     open.sort_unstable();
     let calls: Vec<Value> = by_email.into_values().flatten().collect();
     json!({ "calls": calls, "attention": attention, "cancelled": cancelled, "open": open })
@@ -238,7 +238,7 @@ fn explained(delivery: &Delivery) -> String {
     let commission = delivery.receipt.as_ref().and_then(|receipt| receipt.commission_id.as_deref());
     let detail = delivery.detail.as_deref().map_or_else(String::new, |detail| format!(": {detail}"));
     let detail = commission.map_or(detail.clone(), |id| detail.replace(id, "…"));
-    format!("{}{detail}", delivery.reason.map_or("none", Reason::code))
+    format!("{}{detail}", delivery.reason.map_or("none", DeliveryReason::code))
 }
 
 async fn check_sequence(folder: &Path, server: &Arc<Server>) -> Result<(), String> {

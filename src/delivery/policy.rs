@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::delivery::{Delivery, Settlement, Verdict};
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 use crate::outbound::{Backoff, with_jitter};
 use crate::refairn::Answer;
 
@@ -27,11 +27,11 @@ pub fn decide(answer: Answer, delivery: &Delivery, patience: &Patience, chance_p
     let settlement = match answer {
         Answer::Conflict => return Verdict::Conflict,
         Answer::Success(receipt) => Settlement::Delivered(receipt),
-        Answer::Refused(message) => Settlement::Rejected(Reason::RefusedByRefairn, message),
+        Answer::Refused(message) => Settlement::Rejected(DeliveryReason::RefusedByRefairn, message),
         Answer::Misconfigured(message) => Settlement::PauseRoute(message),
         // A clock that jumps makes nobody wait: what counts is how long we chose to.
         Answer::TryLater { message, .. } if delivery.waited >= patience.give_up_after => {
-            Settlement::Rejected(Reason::GivenUp, message)
+            Settlement::Rejected(DeliveryReason::GivenUp, message)
         }
         Answer::TryLater { retry_after, outcome_unknown, message } => {
             let wait = wait(delivery.attempts, retry_after, patience, chance_permille);

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::ProviderKind;
-use super::reason::Reason;
+use super::reason::EventReason;
 
 /// Our own number of an event, in the order of recording; written `evt_17`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,37 +91,70 @@ impl EventState {
     }
 }
 
+/// What an event came to. Each way but one has its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EventEnd {
+    /// It led to a delivery, or changed one.
+    Mapped,
+    /// It calls for nothing.
+    Ignored(EventReason),
+    /// It lacks something that another event or a look-up will bring.
+    Waiting(EventReason),
+    /// It could not be read.
+    Unmappable(EventReason),
+}
+
+impl EventEnd {
+    /// The state that the event is in then.
+    #[must_use]
+    pub const fn state(self) -> EventState {
+        match self {
+            Self::Mapped => EventState::Mapped,
+            Self::Ignored(_) => EventState::Ignored,
+            Self::Waiting(_) => EventState::Waiting,
+            Self::Unmappable(_) => EventState::Unmappable,
+        }
+    }
+
+    /// Why; nothing of a mapped event, which needs no reason.
+    #[must_use]
+    pub const fn reason(self) -> Option<EventReason> {
+        match self {
+            Self::Mapped => None,
+            Self::Ignored(reason) | Self::Waiting(reason) | Self::Unmappable(reason) => Some(reason),
+        }
+    }
+}
+
 /// What became of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The state it is in.
-    pub state: EventState,
-    /// Why; a mapped event needs no reason.
-    pub reason: Option<Reason>,
+    /// What it came to, and why.
+    pub end: EventEnd,
     /// What exactly, for a person: names fields, never holds their personal values.
     pub detail: Option<String>,
 }
 
 impl Outcome {
     /// The event led to something.
-    pub const MAPPED: Self = Self { state: EventState::Mapped, reason: None, detail: None };
+    pub const MAPPED: Self = Self { end: EventEnd::Mapped, detail: None };
 
     /// The event calls for nothing.
     #[must_use]
-    pub const fn ignored(reason: Reason) -> Self {
-        Self { state: EventState::Ignored, reason: Some(reason), detail: None }
+    pub const fn ignored(reason: EventReason) -> Self {
+        Self { end: EventEnd::Ignored(reason), detail: None }
     }
 
     /// The event lacks something.
     #[must_use]
-    pub const fn waiting(reason: Reason) -> Self {
-        Self { state: EventState::Waiting, reason: Some(reason), detail: None }
+    pub const fn waiting(reason: EventReason) -> Self {
+        Self { end: EventEnd::Waiting(reason), detail: None }
     }
 
     /// The event could not be read.
     #[must_use]
-    pub fn unmappable(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { state: EventState::Unmappable, reason: Some(reason), detail: Some(detail.into()) }
+    pub fn unmappable(reason: EventReason, detail: impl Into<String>) -> Self {
+        Self { end: EventEnd::Unmappable(reason), detail: Some(detail.into()) }
     }
 }
 

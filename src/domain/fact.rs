@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::email::Email;
 use super::event::Mode;
 use super::money::{Currency, Money};
-use super::reason::Reason;
+use super::reason::EventReason;
 use super::status::Status;
 
 /// What one event came to when it was read.
@@ -19,9 +19,9 @@ pub enum Reading {
     /// It reports something.
     Fact(Box<Fact>),
     /// It reports nothing for Refairn.
-    Ignored(Reason),
+    Ignored(EventReason),
     /// It could not be read; the text says what, where.
-    Unmappable(Reason, String),
+    Unmappable(EventReason, String),
 }
 
 /// What one event reports.
@@ -143,7 +143,7 @@ pub struct Customer {
     pub captures: Option<String>,
     /// Why the event makes no payment, when one might have expected it to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub no_payment: Option<Reason>,
+    pub no_payment: Option<EventReason>,
 }
 
 /// A payment.
@@ -214,7 +214,7 @@ pub struct Subscription {
     pub trial_end: Option<Timestamp>,
     /// Why this alone calls for nothing, where that is known at once (a failed first invoice, a zero amount).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub no_call: Option<Reason>,
+    pub no_call: Option<EventReason>,
 }
 
 /// Ids that belong together, and perhaps what was paid by the charge among them.

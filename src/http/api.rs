@@ -11,7 +11,7 @@ use super::json::{DeliveryDetailJson, DeliveryJson, EventDetailJson, EventJson, 
 use super::problem::Problem;
 use crate::domain::delivery::{Action, DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::event::{EventId, EventState};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::store::views::{DeliveryFilter, EventFilter, PAGE_ITEMS_MAX};
 
 /// Items of a page unless the caller says otherwise.
@@ -35,7 +35,7 @@ struct DeliveryPage {
 #[derive(Serialize)]
 struct EventsToSee {
     endpoint: String,
-    reason: Reason,
+    reason: EventReason,
     events: i64,
 }
 

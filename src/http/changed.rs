@@ -8,7 +8,7 @@ use super::api::{number, parse, showing};
 use super::json::DeliveryJson;
 use super::problem::Problem;
 use crate::domain::event::{EventId, EventState};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::providers::READING;
 use crate::store::views::DeliveryView;
 
@@ -42,9 +42,9 @@ struct EndJson {
     reason: Option<&'static str>,
 }
 
-impl From<(EventState, Option<Reason>)> for EndJson {
-    fn from((state, reason): (EventState, Option<Reason>)) -> Self {
-        Self { state: state.code(), reason: reason.map(Reason::code) }
+impl From<(EventState, Option<EventReason>)> for EndJson {
+    fn from((state, reason): (EventState, Option<EventReason>)) -> Self {
+        Self { state: state.code(), reason: reason.map(EventReason::code) }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::domain::delivery::{Delivery, Fate};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 use crate::store::views::{DeliveryView, Searched};
 
 /// Where a referral code was looked for: one of the endpoints that the customer's events came to.
@@ -92,7 +92,7 @@ fn credited(delivery: &Delivery) -> String {
 
 fn nobody(delivery: &Delivery, code: Option<&str>, looked_in: &[LookedIn]) -> String {
     match code {
-        Some(code) if delivery.reason == Some(Reason::ReferralCodeLate) => {
+        Some(code) if delivery.reason == Some(DeliveryReason::ReferralCodeLate) => {
             format!("Nobody is credited: the referral code {code} came after Refairn had been told of the payment.")
         }
         Some(code) => format!(

@@ -8,7 +8,7 @@ use super::credit::{self, LookedIn};
 use crate::domain::delivery::{Fate, Receipt, Subject};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::fact::Fact;
-use crate::domain::reason::Reason;
+use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 use crate::store::body;
 use crate::store::views::{AttemptView, DeliveryView, EventDetail, EventView};
 
@@ -116,8 +116,8 @@ impl From<EventView> for EventJson {
             provider_event_id: e.provider_event_id,
             event_type: e.event_type,
             state: e.state.code(),
-            reason: e.reason.map(Reason::code),
-            explanation: explain(e.reason, e.detail.as_deref()),
+            reason: e.reason.map(EventReason::code),
+            explanation: explain(e.reason.map(Reason::from), e.detail.as_deref()),
             needs_attention: e.attention,
             received_at: e.received_at.to_string(),
         }
@@ -159,8 +159,8 @@ impl DeliveryJson {
             id: d.id.map(|id| id.to_string()).unwrap_or_default(),
             kind: d.call.kind().code(),
             state: d.state.code(),
-            reason: d.reason.map(Reason::code),
-            explanation: explain(d.reason, d.detail.as_deref()),
+            reason: d.reason.map(DeliveryReason::code),
+            explanation: explain(d.reason.map(Reason::from), d.detail.as_deref()),
             needs_attention: d.attention,
             email: d.call.email().as_given().to_owned(),
             business: view.business,

@@ -2,7 +2,7 @@
 
 use crate::domain::delivery::{Delivery, Settlement, Subject};
 use crate::domain::person::Person;
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 
 /// What Refairn's 409 means: our own earlier attempt got through, or somebody else recorded it - unless another
 /// call of ours holds the day, or may hold it, and this one was taken for its repetition.
@@ -13,11 +13,11 @@ pub fn conflict(person: &Person, delivery: &Delivery) -> Settlement {
     match &delivery.subject {
         Subject::Payment { .. } if others().any(|d| d.state.is_told()) => {
             let detail = format!("another call for {day} was recorded before");
-            Settlement::Rejected(Reason::DaySlotTaken, detail)
+            Settlement::Rejected(DeliveryReason::DaySlotTaken, detail)
         }
         Subject::Payment { .. } if others().any(|d| d.may_be_told()) => {
             let detail = format!("another call for {day} may be what Refairn has: nobody knows how its attempt ended");
-            Settlement::Rejected(Reason::DaySlotTaken, detail)
+            Settlement::Rejected(DeliveryReason::DaySlotTaken, detail)
         }
         Subject::Payment { .. } | Subject::Status(_) | Subject::Lead(_) => Settlement::Duplicate,
     }
@@ -50,7 +50,7 @@ mod tests {
         let check = |other: Option<(Subject, DeliveryState)>, taken: bool| {
             let person = person(other.clone().map(|(subject, state)| delivery(2, subject, state)));
             let settled = conflict(&person, &person.deliveries[0]);
-            let refused = matches!(settled, Settlement::Rejected(Reason::DaySlotTaken, _));
+            let refused = matches!(settled, Settlement::Rejected(DeliveryReason::DaySlotTaken, _));
             assert_eq!(refused, taken, "{other:?} {settled:?}");
             assert!(taken || settled == Settlement::Duplicate, "{settled:?}");
         };
@@ -70,10 +70,10 @@ mod tests {
     #[test]
     fn rule_7_a_call_of_unknown_outcome_may_hold_the_day_whatever_became_of_it() {
         let cases = [
-            (DeliveryState::Queued, Reason::Retrying),
-            (DeliveryState::Held, Reason::ReversedOutcomeUnknown),
-            (DeliveryState::Rejected, Reason::GivenUp),
-            (DeliveryState::Discarded, Reason::DiscardedByOperator),
+            (DeliveryState::Queued, DeliveryReason::Retrying),
+            (DeliveryState::Held, DeliveryReason::ReversedOutcomeUnknown),
+            (DeliveryState::Rejected, DeliveryReason::GivenUp),
+            (DeliveryState::Discarded, DeliveryReason::DiscardedByOperator),
         ];
         for ((state, reason), unknown) in cases.into_iter().flat_map(|case| [(case, true), (case, false)]) {
             let other = delivery(2, payment("in_2"), state);
@@ -81,13 +81,13 @@ mod tests {
             for own_unknown in [true, false] {
                 person.deliveries[0] = person.deliveries[0].but(|d| d.outcome_unknown = own_unknown);
                 let settled = conflict(&person, &person.deliveries[0]);
-                let taken = matches!(settled, Settlement::Rejected(Reason::DaySlotTaken, _));
+                let taken = matches!(settled, Settlement::Rejected(DeliveryReason::DaySlotTaken, _));
                 assert_eq!(taken, unknown, "{state:?} {own_unknown} {settled:?}");
             }
             // The other one's call, in its turn, is as much in doubt.
             person.deliveries[0] = person.deliveries[0].but(|d| d.outcome_unknown = true);
             let settled = conflict(&person, &person.deliveries[1]);
-            assert!(matches!(settled, Settlement::Rejected(Reason::DaySlotTaken, _)), "{settled:?}");
+            assert!(matches!(settled, Settlement::Rejected(DeliveryReason::DaySlotTaken, _)), "{settled:?}");
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::event::Mode;
 use crate::domain::fact::{Matter, Product};
 use crate::domain::person::{KnownFact, Person};
 use crate::domain::policy::Leads;
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 
 pub(super) fn plan(draft: &mut Draft<'_>) {
     for mode in [Mode::Live, Mode::Test] {
@@ -50,15 +50,16 @@ fn code_at(code: Option<&KnownFact>) -> Timestamp {
 }
 
 /// Whether something went wrong with a call that Refairn has.
-fn look_back(lead: &Delivery, code_known: bool) -> Option<(Reason, String)> {
+fn look_back(lead: &Delivery, code_known: bool) -> Option<(DeliveryReason, String)> {
     let Call::CustomerCreated { code, .. } = &lead.call else { return None };
     let credited = lead.receipt.as_ref().is_some_and(|r| r.agent_id.is_some());
     if lead.state != DeliveryState::Delivered || credited {
         None
     } else if let Some(code) = code {
-        Some((Reason::ReferralCodeUnknown, format!("code {code}")))
+        Some((DeliveryReason::ReferralCodeUnknown, format!("code {code}")))
     } else {
-        code_known.then(|| (Reason::ReferralCodeLate, "the customer had been recorded without a code".to_owned()))
+        code_known
+            .then(|| (DeliveryReason::ReferralCodeLate, "the customer had been recorded without a code".to_owned()))
     }
 }
 
@@ -77,7 +78,10 @@ fn wanted(draft: &Draft<'_>, mode: Mode, code: Option<&KnownFact>) -> Option<Des
         mode,
         at: code_at(Some(source)),
         call: Call::CustomerCreated { product, email, name, code: source.fact.code.clone() },
-        intent: Intent::Send { due_at, waits_for: (due_at > draft.now).then_some(Reason::WaitingForReferralCode) },
+        intent: Intent::Send {
+            due_at,
+            waits_for: (due_at > draft.now).then_some(DeliveryReason::WaitingForReferralCode),
+        },
         detail: None,
     })
 }

@@ -40,7 +40,7 @@ use crate::domain::delivery::{Delivery, DesiredDelivery, Subject};
 use crate::domain::event::{EventId, Mode};
 use crate::domain::person::{Change, KnownFact, Person, Plan};
 use crate::domain::policy::Policy;
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 
 pub use conflict::conflict;
 pub use waiting::{WAIT_MAX, is_too_long, without_customer_at_last};
@@ -138,7 +138,7 @@ impl<'a> Draft<'a> {
             };
             if !asked_for {
                 let test = delivery.mode == Mode::Test && !tests_are_told;
-                delivery.cancel(if test { Reason::TestOfALiveCustomer } else { Reason::Remapped });
+                delivery.cancel(if test { DeliveryReason::TestOfALiveCustomer } else { DeliveryReason::Remapped });
             }
         }
     }

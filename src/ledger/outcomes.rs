@@ -9,7 +9,7 @@ use crate::domain::event::{EventId, Mode, Outcome};
 use crate::domain::fact::{Customer, Matter, Product, Reversal, ReversalStage, Subscription};
 use crate::domain::person::KnownFact;
 use crate::domain::policy::{Leads, StatusUpdates};
-use crate::domain::reason::Reason;
+use crate::domain::reason::{DeliveryReason, EventReason};
 
 /// The outcome of every event of the person.
 pub(super) fn of(draft: &Draft<'_>, sales: &[Sale<'_>]) -> Vec<(EventId, Outcome)> {
@@ -24,7 +24,7 @@ struct Index<'a> {
     /// By the events that report them.
     reported: HashMap<EventId, &'a Sale<'a>>,
     /// Why payments were seen and not told, by their ids.
-    not_told: HashMap<(&'a str, &'a str), Reason>,
+    not_told: HashMap<(&'a str, &'a str), EventReason>,
     /// By the events that are about something taken back.
     taken_back: HashMap<EventId, &'a Sale<'a>>,
     /// Modes in which Refairn has a payment.
@@ -82,7 +82,7 @@ fn one(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact) -> Outcome {
         Matter::Payment(_) => of_payment(index, known),
         Matter::Subscription(subscription) => of_subscription(draft, index, known, subscription),
         Matter::Reversal(reversal) => of_reversal(draft, index, known, reversal),
-        Matter::Link(_) => Outcome::ignored(Reason::LinkNoted),
+        Matter::Link(_) => Outcome::ignored(EventReason::LinkNoted),
     };
     outcome.detail = known.fact.code_refused.clone();
     outcome
@@ -90,28 +90,28 @@ fn one(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact) -> Outcome {
 
 /// It says what another call of the same sale says.
 fn told_by_another(delivery: &Delivery) -> bool {
-    delivery.state == DeliveryState::Superseded && delivery.reason == Some(Reason::AlreadyReported)
+    delivery.state == DeliveryState::Superseded && delivery.reason == Some(DeliveryReason::AlreadyReported)
 }
 
 /// No other event will report this payment.
-const fn ends_there(reason: Reason) -> bool {
+const fn ends_there(reason: EventReason) -> bool {
     matches!(
         reason,
-        Reason::BelowMinimum
-            | Reason::OutOfBand
-            | Reason::ZeroAmount
-            | Reason::NegativeAmount
-            | Reason::OneTimeOff
-            | Reason::NothingInProducts
+        EventReason::BelowMinimum
+            | EventReason::OutOfBand
+            | EventReason::ZeroAmount
+            | EventReason::NegativeAmount
+            | EventReason::OneTimeOff
+            | EventReason::NothingInProducts
     )
 }
 
 /// Why nothing goes out for this product, if so.
-pub(super) const fn product_trouble(product: &Product) -> Option<Reason> {
+pub(super) const fn product_trouble(product: &Product) -> Option<EventReason> {
     match product {
         Product::Id(_) | Product::Unnamed | Product::Undecided { .. } => None,
-        Product::Unmapped => Some(Reason::ProductUnmapped),
-        Product::NoTestProduct => Some(Reason::TestModeOff),
+        Product::Unmapped => Some(EventReason::ProductUnmapped),
+        Product::NoTestProduct => Some(EventReason::TestModeOff),
     }
 }
 
@@ -121,49 +121,49 @@ fn of_customer(draft: &Draft<'_>, known: &KnownFact, customer: &Customer) -> Out
     let reason = if let Some(reason) = customer.no_payment {
         reason
     } else if draft.policy.leads == Leads::Off {
-        Reason::LeadsOff
+        EventReason::LeadsOff
     } else if lead_made {
-        Reason::CustomerNoted
+        EventReason::CustomerNoted
     } else if !is_told(draft.person, fact.mode) {
-        Reason::TestOfALiveCustomer
+        EventReason::TestOfALiveCustomer
     } else if let Some(trouble) = product_trouble(&fact.product) {
         trouble
     } else if fact.code.is_some() {
-        Reason::CustomerNoted
+        EventReason::CustomerNoted
     } else {
-        Reason::NoReferralCode
+        EventReason::NoReferralCode
     };
     Outcome::ignored(reason)
 }
 
 fn of_payment(index: &Index<'_>, known: &KnownFact) -> Outcome {
-    let Some(sale) = index.reported.get(&known.event) else { return Outcome::ignored(Reason::AlreadyReported) };
+    let Some(sale) = index.reported.get(&known.event) else { return Outcome::ignored(EventReason::AlreadyReported) };
     let first = sale.reports.first().is_some_and(|f| f.event == known.event);
     match (sale.trouble, sale.seen) {
-        (Some(Reason::LinesNotSeen), Some((seen, total))) if first => {
+        (Some(EventReason::LinesNotSeen), Some((seen, total))) if first => {
             let of = total.map_or_else(String::new, |total| format!(" of {total}"));
-            Outcome::unmappable(Reason::LinesNotSeen, format!("{seen}{of} lines of the invoice were seen"))
+            Outcome::unmappable(EventReason::LinesNotSeen, format!("{seen}{of} lines of the invoice were seen"))
         }
         (Some(reason), _) if first => Outcome::ignored(reason),
-        (Some(_) | None, _) => Outcome::ignored(Reason::AlreadyReported),
+        (Some(_) | None, _) => Outcome::ignored(EventReason::AlreadyReported),
     }
 }
 
 fn of_subscription(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact, subscription: &Subscription) -> Outcome {
     let reason = if !is_told(draft.person, known.fact.mode) {
-        Reason::TestOfALiveCustomer
+        EventReason::TestOfALiveCustomer
     } else if let Some(trouble) = product_trouble(&known.fact.product) {
         trouble
     } else if let Some(reason) = subscription.no_call {
         reason
     } else if subscription.status.is_none() {
-        Reason::StatusUnknown
+        EventReason::StatusUnknown
     } else if draft.policy.status_updates == StatusUpdates::Off {
-        Reason::StatusUpdatesOff
+        EventReason::StatusUpdatesOff
     } else if !index.paid.contains(&known.fact.mode) {
-        Reason::NoPaymentYet
+        EventReason::NoPaymentYet
     } else {
-        Reason::StatusUnchanged
+        EventReason::StatusUnchanged
     };
     Outcome::ignored(reason)
 }
@@ -171,16 +171,16 @@ fn of_subscription(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact, subs
 fn of_reversal(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact, reversal: &Reversal) -> Outcome {
     let joined = index.taken_back.get(&known.event);
     match (reversal.stage, joined) {
-        (ReversalStage::Pending | ReversalStage::Void, _) => Outcome::ignored(Reason::ReversalNotFinal),
+        (ReversalStage::Pending | ReversalStage::Void, _) => Outcome::ignored(EventReason::ReversalNotFinal),
         (ReversalStage::Final, None) => {
             let key = |key| (known.scope.as_str(), key);
             let seen = known.fact.keys.iter().find_map(|k| index.not_told.get(&key(k.as_str())));
             match seen {
                 Some(reason) => Outcome::ignored(*reason),
                 None if is_too_long(known.received_at, draft.now) && !index.may_have_one => {
-                    Outcome::ignored(Reason::NothingTold)
+                    Outcome::ignored(EventReason::NothingTold)
                 }
-                None => Outcome::waiting(Reason::PaymentUnknown),
+                None => Outcome::waiting(EventReason::PaymentUnknown),
             }
         }
         (ReversalStage::Final, Some(sale)) => sale.trouble.map_or(Outcome::MAPPED, Outcome::ignored),

@@ -15,7 +15,7 @@ use crate::domain::fact::{Customer, Matter};
 use crate::domain::money::Money;
 use crate::domain::person::CODE_AFTER_PAYMENT_MAX;
 use crate::domain::policy::SameDayPayments;
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 use crate::domain::status::Status;
 
 /// A payment that is heard of later than that after it was made comes from an outage, in which each event has its own
@@ -108,7 +108,8 @@ fn settle_on_one(draft: &mut Draft<'_>, sale: &Sale<'_>) -> Subject {
         if delivery.state.is_told() {
             // Where one of the two credited nobody, there is one commission.
             let twice = ![kept_credits, delivery.fate()].contains(&Some(Fate::CreditedNobody));
-            let finding = (Reason::ToldTwice, format!("the same payment of {paid} was told under another id, too"));
+            let finding =
+                (DeliveryReason::ToldTwice, format!("the same payment of {paid} was told under another id, too"));
             delivery.flag(twice.then_some(finding));
         } else if delivery.may_be_told() {
             hold_a_second_telling(delivery, &paid);
@@ -125,16 +126,16 @@ fn hold_a_second_telling(delivery: &mut Delivery, paid: &Money) {
     if waits && !delivery.released {
         let detail =
             format!("the same payment of {paid} goes out under another id; how an attempt at this ended nobody knows");
-        delivery.hold(Reason::ToldTwice, Some(detail));
+        delivery.hold(DeliveryReason::ToldTwice, Some(detail));
     }
 }
 
 /// A payment that was wholly taken back after an attempt of which nobody knows how it ended is not sent again by itself.
 fn hold_what_was_taken_back(delivery: &mut Delivery, sale: &Sale<'_>) {
-    let held = delivery.reason == Some(Reason::ReversedOutcomeUnknown);
+    let held = delivery.reason == Some(DeliveryReason::ReversedOutcomeUnknown);
     if delivery.state == DeliveryState::Queued && sale.taken_back.full && !delivery.released {
         let detail = format!("{} was taken back", sale.payment.charged_money());
-        delivery.hold(Reason::ReversedOutcomeUnknown, Some(detail));
+        delivery.hold(DeliveryReason::ReversedOutcomeUnknown, Some(detail));
     } else if held && delivery.state == DeliveryState::Held && !sale.taken_back.full {
         delivery.resume();
     }
@@ -143,8 +144,9 @@ fn hold_what_was_taken_back(delivery: &mut Delivery, sale: &Sale<'_>) {
 /// A call that was cancelled because its payment was taken back, when that turned out not to last; or that gave way to
 /// another id of its payment, when the first one is the better after all.
 fn came_back(delivery: &Delivery, sale: &Sale<'_>) -> bool {
-    let undone = delivery.reason == Some(Reason::ReversedBeforeSending) && !sale.taken_back.full;
-    let gave_way = delivery.state == DeliveryState::Superseded && delivery.reason == Some(Reason::AlreadyReported);
+    let undone = delivery.reason == Some(DeliveryReason::ReversedBeforeSending) && !sale.taken_back.full;
+    let gave_way =
+        delivery.state == DeliveryState::Superseded && delivery.reason == Some(DeliveryReason::AlreadyReported);
     delivery.was_withdrawn() || gave_way || delivery.state == DeliveryState::Cancelled && undone
 }
 
@@ -165,7 +167,7 @@ fn wanted(
         status,
         day: turn.day,
     };
-    let foreign = turn.intent == Intent::Hold(Reason::ReversedInAnotherCurrency);
+    let foreign = turn.intent == Intent::Hold(DeliveryReason::ReversedInAnotherCurrency);
     let detail = foreign
         .then(|| format!("{} was taken back of a payment of {}", taken_back(sale), sale.payment.charged_money()));
     let (event, subject) = (sale.event(), sale.subject.clone());
@@ -179,9 +181,15 @@ struct Turn {
 }
 
 /// Why a payment is not sent without a person's word, whatever its day.
-fn hold(draft: &Draft<'_>, sales: &[Sale<'_>], sale: &Sale<'_>, common: &Common, released: bool) -> Option<Reason> {
+fn hold(
+    draft: &Draft<'_>,
+    sales: &[Sale<'_>],
+    sale: &Sale<'_>,
+    common: &Common,
+    released: bool,
+) -> Option<DeliveryReason> {
     if sale.payment.amount.is_none() {
-        return Some(Reason::AmountUnknown);
+        return Some(DeliveryReason::AmountUnknown);
     }
     if released {
         return None;
@@ -191,11 +199,11 @@ fn hold(draft: &Draft<'_>, sales: &[Sale<'_>], sale: &Sale<'_>, common: &Common,
         subjects().any(|subject| draft.find(subject).is_some_and(|d| d.may_be_told()))
     };
     if !sale.taken_back.foreign.is_empty() {
-        Some(Reason::ReversedInAnotherCurrency)
+        Some(DeliveryReason::ReversedInAnotherCurrency)
     } else if sales.iter().any(|other| other.may_be_same_as(sale) && told(other)) {
-        Some(Reason::MayBeReportedAlready)
+        Some(DeliveryReason::MayBeReportedAlready)
     } else if common.lead_may_be_told() && common.was_before_the_code(sale.paid_at()) {
-        Some(Reason::PaidBeforeReferral)
+        Some(DeliveryReason::PaidBeforeReferral)
     } else {
         None
     }
@@ -212,14 +220,14 @@ fn turn(
     let (now, day) = (draft.now, sale.day());
     let held = |reason| Turn { intent: Intent::Hold(reason), day };
     if sale.taken_back.full {
-        return Turn { intent: Intent::Cancel(Reason::ReversedBeforeSending), day };
+        return Turn { intent: Intent::Cancel(DeliveryReason::ReversedBeforeSending), day };
     }
     if let Some(reason) = hold(draft, sales, sale, common, released) {
         return held(reason);
     }
     if common.lead_failed() {
         days.take(day, Holder::Payment);
-        return held(Reason::CustomerCreatedRejected);
+        return held(DeliveryReason::CustomerCreatedRejected);
     }
     let Some(holder) = days.holder(day) else {
         days.take(day, Holder::Payment);
@@ -228,24 +236,24 @@ fn turn(
         return Turn { intent: Intent::Send { due_at, waits_for }, day };
     };
     match (draft.policy.same_day_payments, holder) {
-        (SameDayPayments::Hold, Holder::Payment) if !released => held(Reason::SameDayPayment),
-        (SameDayPayments::Hold, Holder::Status) if !released => held(Reason::DayTakenByStatus),
+        (SameDayPayments::Hold, Holder::Payment) if !released => held(DeliveryReason::SameDayPayment),
+        (SameDayPayments::Hold, Holder::Status) if !released => held(DeliveryReason::DayTakenByStatus),
         (SameDayPayments::Send, _) if !released => Turn { intent: Intent::Send { due_at: now, waits_for: None }, day },
         (SameDayPayments::Hold | SameDayPayments::NextFreeDay | SameDayPayments::Send, _) => {
-            let Some(free) = days.first_free(day) else { return held(Reason::SameDayPayment) };
+            let Some(free) = days.first_free(day) else { return held(DeliveryReason::SameDayPayment) };
             days.take(free, Holder::Payment);
             let due_at = start_of(free, &draft.policy.time_zone).max(now);
-            let waits_for = (due_at > now).then_some(Reason::WaitingForFreeDay);
+            let waits_for = (due_at > now).then_some(DeliveryReason::WaitingForFreeDay);
             Turn { intent: Intent::Send { due_at, waits_for }, day: free }
         }
     }
 }
 
 /// Until when a payment waits for what may still be on its way, and for what.
-fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common) -> Option<(Timestamp, Reason)> {
+fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common) -> Option<(Timestamp, DeliveryReason)> {
     if sale.awaits_invoice() {
         let end = draft.end_of_wait(&sale.subject, sale.first_received_at(), INVOICE_WAIT);
-        return Some((end, Reason::WaitingForInvoice));
+        return Some((end, DeliveryReason::WaitingForInvoice));
     }
     let lead_made = common.lead.as_ref().is_some_and(|l| l.state.is_told());
     let told_by_its_session = sale.payments().any(|p| !p.awaits_checkout);
@@ -267,7 +275,7 @@ fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common) -> Option<(T
     } else {
         draft.policy.first_payment_wait
     };
-    Some((draft.end_of_wait(&sale.subject, heard, wait), Reason::WaitingForReferralCode))
+    Some((draft.end_of_wait(&sale.subject, heard, wait), DeliveryReason::WaitingForReferralCode))
 }
 
 /// How long after a payment was made the first event of it came in.
@@ -280,7 +288,7 @@ fn was_heard_late(sale: &Sale<'_>) -> bool {
 }
 
 fn waits_for_a_code(delivery: &Delivery) -> bool {
-    delivery.state == DeliveryState::Queued && delivery.reason == Some(Reason::WaitingForReferralCode)
+    delivery.state == DeliveryState::Queued && delivery.reason == Some(DeliveryReason::WaitingForReferralCode)
 }
 
 /// A checkout session that names the sale's subscription, invoice or intent: it has brought what it can.
@@ -299,15 +307,17 @@ fn is_session_of(matter: &Matter, keys: &[String], sale: &Sale<'_>) -> bool {
 fn look_back(delivery: &mut Delivery, sale: &Sale<'_>, common: &Common) {
     if sale.taken_back.is_some() && delivery.fate() == Some(Fate::CreditedNobody) {
         // There is no commission that anybody could take back.
-        delivery.note(Reason::ReversedNobodyCredited, told_and_taken_back(sale, delivery));
+        delivery.note(DeliveryReason::ReversedNobodyCredited, told_and_taken_back(sale, delivery));
         return;
     }
     let finding = if sale.taken_back.is_some() {
-        Some((Reason::Reversed, told_and_taken_back(sale, delivery)))
+        Some((DeliveryReason::Reversed, told_and_taken_back(sale, delivery)))
     } else {
         let late = common.lead.as_ref().is_some_and(|lead| credited_nobody(delivery, lead));
         let late = late && !common.was_before_the_code(sale.paid_at());
-        late.then(|| (Reason::ReferralCodeLate, format!("{} earned nobody a commission", sale.payment.charged_money())))
+        late.then(|| {
+            (DeliveryReason::ReferralCodeLate, format!("{} earned nobody a commission", sale.payment.charged_money()))
+        })
     };
     delivery.flag(finding);
 }

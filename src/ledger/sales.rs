@@ -12,7 +12,7 @@ use crate::domain::delivery::Subject;
 use crate::domain::event::{EventId, Mode};
 use crate::domain::fact::{Customer, Fact, Link, Matter, Payment, Product};
 use crate::domain::person::{KnownFact, Person};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 
 /// An invoice that a session lets be made afterwards is paid at most this long before or after the session.
 const RECEIPT_APART_MAX: SignedDuration = SignedDuration::from_hours(24);
@@ -34,7 +34,7 @@ pub(super) struct Sale<'a> {
     pub(super) ties: HashSet<&'a str>,
     product: Option<String>,
     /// Why no call is made for it.
-    pub(super) trouble: Option<Reason>,
+    pub(super) trouble: Option<EventReason>,
     /// Lines that were seen and lines there are, where a part of them did not decide.
     pub(super) seen: Option<(u32, Option<u32>)>,
 }
@@ -242,7 +242,7 @@ struct Knowledge<'a> {
     /// Ids of sales whose lines were all seen, and brought nothing for what is sold in the program.
     nothing_sold: HashSet<(&'a str, &'a str)>,
     /// Reports that an endpoint of that place refuses, by one of their ids.
-    refused: HashMap<(&'a str, &'a str), (u32, Reason)>,
+    refused: HashMap<(&'a str, &'a str), (u32, EventReason)>,
     /// Modes in which something is known of the person.
     live: bool,
 }
@@ -276,12 +276,12 @@ impl<'a> Knowledge<'a> {
                     if let Some(intent) = customer.captures.as_deref() {
                         all.captures.insert((scope, intent));
                     }
-                    if customer.no_payment == Some(Reason::NothingInProducts) {
+                    if customer.no_payment == Some(EventReason::NothingInProducts) {
                         let own = fact.keys.iter().filter(|key| Some(*key) != fact.customer.as_ref());
                         all.nothing_sold.extend(own.map(|key| (scope, key.as_str())));
                     }
-                    if customer.no_payment == Some(Reason::BelowMinimum) && fact.product.id().is_some() {
-                        let refusal = (fact.rank, Reason::BelowMinimum);
+                    if customer.no_payment == Some(EventReason::BelowMinimum) && fact.product.id().is_some() {
+                        let refusal = (fact.rank, EventReason::BelowMinimum);
                         for key in fact.keys.iter().filter(|key| Some(*key) != fact.customer.as_ref()) {
                             all.refused.entry((scope, key)).or_insert(refusal);
                         }
@@ -315,27 +315,27 @@ impl<'a> Knowledge<'a> {
     }
 
     /// Why a sale has no product.
-    fn no_product(&self, best: &KnownFact, ties: &HashSet<&str>) -> Reason {
+    fn no_product(&self, best: &KnownFact, ties: &HashSet<&str>) -> EventReason {
         let brought_nothing = || ties.iter().any(|tie| self.nothing_sold.contains(&(best.scope.as_str(), *tie)));
         match best.fact.product {
-            Product::NoTestProduct => Reason::TestModeOff,
+            Product::NoTestProduct => EventReason::TestModeOff,
             // Another report of it shows all lines.
-            Product::Undecided { .. } if brought_nothing() => Reason::NothingInProducts,
-            Product::Undecided { .. } => Reason::LinesNotSeen,
-            Product::Unmapped | Product::Unnamed | Product::Id(_) => Reason::ProductUnmapped,
+            Product::Undecided { .. } if brought_nothing() => EventReason::NothingInProducts,
+            Product::Undecided { .. } => EventReason::LinesNotSeen,
+            Product::Unmapped | Product::Unnamed | Product::Id(_) => EventReason::ProductUnmapped,
         }
     }
 
     /// Why these reports make no call, whatever was sold.
-    fn trouble(&self, reports: &[&'a KnownFact], best: &KnownFact, ties: &HashSet<&str>) -> Option<Reason> {
+    fn trouble(&self, reports: &[&'a KnownFact], best: &KnownFact, ties: &HashSet<&str>) -> Option<EventReason> {
         let scope = best.scope.as_str();
         let captured = || ties.iter().any(|tie| self.captures.contains(&(scope, *tie)));
         let mut payments = reports.iter().filter_map(|f| payment(&f.fact));
         if payments.all(|p| p.needs_session) && !captured() {
-            return Some(Reason::OneTimeOff);
+            return Some(EventReason::OneTimeOff);
         }
         if best.fact.mode == Mode::Test && self.live {
-            return Some(Reason::TestOfALiveCustomer);
+            return Some(EventReason::TestOfALiveCustomer);
         }
         let refused = ties.iter().filter_map(|tie| self.refused.get(&(scope, *tie)));
         refused.min_by_key(|(rank, _)| *rank).filter(|(rank, _)| *rank < best.fact.rank).map(|(_, reason)| *reason)

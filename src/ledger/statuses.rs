@@ -16,7 +16,7 @@ use crate::domain::event::{EventId, Mode};
 use crate::domain::fact::{self, Matter};
 use crate::domain::person::{KnownFact, Person};
 use crate::domain::policy::StatusUpdates;
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 use crate::domain::status::Status;
 
 /// One report of a subscription's status.
@@ -291,7 +291,7 @@ fn wanted<'a>(
         },
         intent: Intent::Send {
             due_at: due_at.max(draft.now),
-            waits_for: (due_at > draft.now).then_some(Reason::WaitingForDayEnd),
+            waits_for: (due_at > draft.now).then_some(DeliveryReason::WaitingForDayEnd),
         },
         detail: None,
     })

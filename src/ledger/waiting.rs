@@ -8,7 +8,7 @@ use super::outcomes::product_trouble;
 use crate::clock::{after, is_ahead};
 use crate::domain::event::Outcome;
 use crate::domain::fact::{Fact, Matter, ReversalStage};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 
 /// What has waited for so long may never get what it lacks: a person has to look where money is at stake.
 pub const WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -22,19 +22,23 @@ pub fn is_too_long(begin: Timestamp, now: Timestamp) -> bool {
 
 /// What an event comes to as long as nobody knows whose it is. Whatever that is, it counts when its customer is known.
 pub(super) fn without_customer(fact: &Fact) -> Outcome {
-    let customer_unknown = Outcome::waiting(Reason::CustomerUnknown);
+    let customer_unknown = Outcome::waiting(EventReason::CustomerUnknown);
     match &fact.matter {
         Matter::Reversal(reversal) => match reversal.stage {
-            ReversalStage::Final => Outcome::waiting(Reason::PaymentUnknown),
-            ReversalStage::Pending | ReversalStage::Void => Outcome::ignored(Reason::ReversalNotFinal),
+            ReversalStage::Final => Outcome::waiting(EventReason::PaymentUnknown),
+            ReversalStage::Pending | ReversalStage::Void => Outcome::ignored(EventReason::ReversalNotFinal),
         },
-        Matter::Link(_) => Outcome::ignored(Reason::LinkNoted),
+        Matter::Link(_) => Outcome::ignored(EventReason::LinkNoted),
         // A hold's capture counts only where a session named it.
-        Matter::Payment(p) if p.needs_session => Outcome::ignored(Reason::OneTimeOff),
+        Matter::Payment(p) if p.needs_session => Outcome::ignored(EventReason::OneTimeOff),
         Matter::Payment(_) => product_trouble(&fact.product).map_or(customer_unknown, Outcome::ignored),
-        Matter::Subscription(s) if s.status.is_none() => Outcome::ignored(s.no_call.unwrap_or(Reason::StatusUnknown)),
+        Matter::Subscription(s) if s.status.is_none() => {
+            Outcome::ignored(s.no_call.unwrap_or(EventReason::StatusUnknown))
+        }
         // Nobody misses it.
-        Matter::Customer(c) if fact.code.is_none() => Outcome::ignored(c.no_payment.unwrap_or(Reason::NoReferralCode)),
+        Matter::Customer(c) if fact.code.is_none() => {
+            Outcome::ignored(c.no_payment.unwrap_or(EventReason::NoReferralCode))
+        }
         Matter::Customer(_) | Matter::Subscription(_) => customer_unknown,
     }
 }
@@ -44,8 +48,8 @@ pub(super) fn without_customer(fact: &Fact) -> Outcome {
 pub fn without_customer_at_last(fact: &Fact) -> Option<Outcome> {
     match &fact.matter {
         Matter::Payment(_) | Matter::Reversal(_) => None,
-        Matter::Subscription(_) => Some(Outcome::ignored(Reason::NoPaymentYet)),
+        Matter::Subscription(_) => Some(Outcome::ignored(EventReason::NoPaymentYet)),
         // Its payment, if one comes, lacks the address as well, and says so.
-        Matter::Customer(_) | Matter::Link(_) => Some(Outcome::ignored(Reason::CustomerNoted)),
+        Matter::Customer(_) | Matter::Link(_) => Some(Outcome::ignored(EventReason::CustomerNoted)),
     }
 }

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::crash::{self, Point};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::fact::Reading;
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::store::{Mapped, Store, StoreError};
 use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
@@ -117,12 +117,15 @@ impl Mapper {
             if let Err(error @ (StoreError::Data(_) | StoreError::Panicked)) = outcome {
                 events::store_failed("write what an event reports", &error);
                 let reading = if error == StoreError::Panicked {
-                    Reading::Unmappable(Reason::InternalError, "it was read, and the bridge failed over it".to_owned())
+                    Reading::Unmappable(
+                        EventReason::InternalError,
+                        "it was read, and the bridge failed over it".to_owned(),
+                    )
                 } else {
                     let detail = format!(
                         "it was read, and what it reports could not be written: {error}; remap it once that is mended"
                     );
-                    Reading::Unmappable(Reason::Unreadable, detail)
+                    Reading::Unmappable(EventReason::Unreadable, detail)
                 };
                 self.store.post(vec![Mapped { reading, ..event }], self.clock.now()).await?;
             } else {

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::crash::{self, Point};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::fact::Reading;
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::providers::{READING, provider};
 use crate::store::{Inbox, Mapped, body};
 
@@ -29,10 +29,10 @@ impl Reader {
     pub fn map(&self, event: Inbox) -> Mapped {
         // A defect that one event brings out is no reason for the others to wait.
         let reading = catch_unwind(AssertUnwindSafe(|| self.read(&event))).unwrap_or_else(|_| {
-            Reading::Unmappable(Reason::InternalError, "the bridge failed over reading it".to_owned())
+            Reading::Unmappable(EventReason::InternalError, "the bridge failed over reading it".to_owned())
         });
         let endpoint = self.endpoints.get(&event.endpoint);
-        let thin = matches!(reading, Reading::Unmappable(Reason::ThinEvent, _));
+        let thin = matches!(reading, Reading::Unmappable(EventReason::ThinEvent, _));
         let body = event.body_zstd.as_deref().filter(|_| thin).and_then(|b| body::decompress(b, self.body_bytes_max));
         Mapped {
             // One that was recorded by a version before has it in its body only.
@@ -52,10 +52,10 @@ impl Reader {
         let Some(endpoint) = self.endpoints.get(&event.endpoint) else {
             let detail =
                 format!("endpoint {:?} is not in the configuration any more: add it and remap", event.endpoint);
-            return Reading::Unmappable(Reason::Unreadable, detail);
+            return Reading::Unmappable(EventReason::Unreadable, detail);
         };
         let Some(body) = event.body_zstd.as_deref().and_then(|b| body::decompress(b, self.body_bytes_max)) else {
-            return Reading::Unmappable(Reason::Unreadable, "the stored body is missing or damaged".to_owned());
+            return Reading::Unmappable(EventReason::Unreadable, "the stored body is missing or damaged".to_owned());
         };
         provider(event.provider).read(&body, &endpoint.rules, event.received_at)
     }

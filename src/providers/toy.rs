@@ -16,7 +16,7 @@ use crate::domain::endpoint::{CodeRule, CommissionBase, Endpoint, IdScope, Provi
 use crate::domain::event::{EventId, Identity, Mode};
 use crate::domain::fact::{Customer, Fact, Matter, Product, Reading};
 use crate::domain::json;
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::domain::secret::Secret;
 
 /// The HMAC-SHA256 of the body, in hex.
@@ -94,10 +94,10 @@ impl Provider for Toy {
 
     fn read(&self, body: &[u8], rules: &Rules, received_at: Timestamp) -> Reading {
         let Ok(event) = json::value(body) else {
-            return Reading::Unmappable(Reason::Unreadable, "the body is not JSON".to_owned());
+            return Reading::Unmappable(EventReason::Unreadable, "the body is not JSON".to_owned());
         };
         let Some(object) = event.get("object") else {
-            return Reading::Unmappable(Reason::ThinEvent, "the event only rings".to_owned());
+            return Reading::Unmappable(EventReason::ThinEvent, "the event only rings".to_owned());
         };
         Reading::Fact(Box::new(Fact {
             mode: Mode::Live,
@@ -207,7 +207,7 @@ fn a_webhook_that_only_rings_is_looked_up_and_read() {
     assert_eq!((identity.event_type.as_str(), identity.provider_event_id), ("sale", None));
     let rules = endpoint().rules;
     let bell = Toy.read(BELL, &rules, Timestamp::UNIX_EPOCH);
-    assert!(matches!(bell, Reading::Unmappable(Reason::ThinEvent, _)), "{bell:?}");
+    assert!(matches!(bell, Reading::Unmappable(EventReason::ThinEvent, _)), "{bell:?}");
     let mut question = Toy.ask(Wanted::Object { body: BELL }, 1 << 20).unwrap();
     assert_eq!(question.path, "/objects/obj%2F1");
     let origin = || Origin::new("/objects/obj%2F1", EventId(1), Timestamp::UNIX_EPOCH);

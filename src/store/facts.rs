@@ -18,7 +18,7 @@ use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::Reading;
 use crate::domain::person::PersonKey;
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::ledger::resolve::{all_ids, speaks_for_kin};
 
 /// Events in one transaction of PostgreSQL: each takes a lock for each of its ids, and the server's table of locks is
@@ -138,7 +138,7 @@ struct Post {
 impl Post {
     /// Nothing is written but events over which the bridge failed: it must not fail over them again.
     fn sets_aside(&self) -> bool {
-        let failed = |event: &Mapped| matches!(event.reading, Reading::Unmappable(Reason::InternalError, _));
+        let failed = |event: &Mapped| matches!(event.reading, Reading::Unmappable(EventReason::InternalError, _));
         self.events.iter().all(failed)
     }
 }
@@ -219,8 +219,8 @@ pub(super) async fn post<D: Db>(
     db.execute(sql, values![event.id.0, event.reader, event.snapshot_event.as_ref()]).await?;
     thin::clear(db, event.id).await?;
     match &event.reading {
-        Reading::Unmappable(Reason::ThinEvent, _) if thin::is_told_by_another(db, event.id).await? => {
-            put_outcome(db, event.id, &Outcome::ignored(Reason::AlreadyReported)).await?;
+        Reading::Unmappable(EventReason::ThinEvent, _) if thin::is_told_by_another(db, event.id).await? => {
+            put_outcome(db, event.id, &Outcome::ignored(EventReason::AlreadyReported)).await?;
         }
         Reading::Ignored(reason) => put_outcome(db, event.id, &Outcome::ignored(*reason)).await?,
         Reading::Unmappable(reason, detail) => {

@@ -13,7 +13,7 @@ use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time};
 use super::sql::{Db, Value, values};
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 
 /// Everything known of one customer.
 pub(super) async fn load<D: Db>(db: &D, key: &PersonKey) -> Result<Person, StoreError> {
@@ -117,9 +117,9 @@ struct Noted {
 impl Noted {
     fn says(&self, outcome: &Outcome) -> bool {
         // The look-up of lines that were left out knows more of why they are not there than the ledger does.
-        let detail_stays = outcome.reason == Some(Reason::LinesNotSeen);
-        self.state == outcome.state.code()
-            && self.reason.as_deref() == outcome.reason.map(Reason::code)
+        let detail_stays = outcome.end.reason() == Some(EventReason::LinesNotSeen);
+        self.state == outcome.end.state().code()
+            && self.reason.as_deref() == outcome.end.reason().map(EventReason::code)
             && (detail_stays || self.detail == outcome.detail)
     }
 }
@@ -153,7 +153,7 @@ pub(super) async fn put_outcome_if<D: Db>(
         "UPDATE events SET state = ?2, reason = ?3, detail = ?4 WHERE id = ?1 \
          AND (state IS DISTINCT FROM ?2 OR reason IS DISTINCT FROM ?3 OR detail IS DISTINCT FROM ?4) {condition}"
     );
-    let reason = outcome.reason.map(Reason::code);
-    db.execute(&sql, values![event.0, outcome.state.code(), reason, outcome.detail.as_ref()]).await?;
+    let reason = outcome.end.reason().map(EventReason::code);
+    db.execute(&sql, values![event.0, outcome.end.state().code(), reason, outcome.detail.as_ref()]).await?;
     Ok(())
 }

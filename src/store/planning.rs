@@ -9,7 +9,7 @@ use crate::crash::{self, Point};
 use crate::domain::delivery::{Delivery, DeliveryState, Settlement};
 use crate::domain::person::{Change, Person, Plan};
 use crate::domain::policy::Policy;
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 use crate::ledger;
 
 /// The ledger under the policy that the store was opened with; cheap to clone.
@@ -63,7 +63,7 @@ impl Planning {
             let unsent = person.deliveries.iter().filter(|d| d.state == DeliveryState::Queued && d.is_unsent());
             let held = unsent.filter_map(|delivery| {
                 let mut delivery = delivery.clone();
-                delivery.hold(Reason::InternalError, None);
+                delivery.hold(DeliveryReason::InternalError, None);
                 Some(Change::Changed { id: delivery.id?, delivery })
             });
             Plan { changes: held.collect(), ..Plan::default() }

@@ -14,13 +14,13 @@ use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{Fact, Reading};
 use crate::domain::person::{Change, PersonKey};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 
 /// Events that are looked at in one go: the one writer is kept from its work meanwhile.
 const LOOKED_AT_MAX: u32 = 100;
 
 /// What an event came to.
-type End = (EventState, Option<Reason>);
+type End = (EventState, Option<EventReason>);
 
 /// An event that would be read otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +102,9 @@ impl Work for TryOut {
         for key in &people {
             let person = load(db, key).await?;
             let plan = self.planning.plan_or_hold(&person, self.now);
-            ends.extend(plan.outcomes.iter().map(|(event, outcome)| (*event, (outcome.state, outcome.reason))));
+            ends.extend(
+                plan.outcomes.iter().map(|(event, outcome)| (*event, (outcome.end.state(), outcome.end.reason()))),
+            );
             let before: BTreeMap<Option<DeliveryId>, &Delivery> = person.deliveries.iter().map(|d| (d.id, d)).collect();
             let changes = plan.changes.iter().map(Change::delivery);
             let news = changes.filter(|d| before.get(&d.id).is_none_or(|old| says_more(old, d)));
@@ -142,9 +144,9 @@ async fn reads_otherwise<D: Db>(db: &D, event: &Mapped, end: End) -> Result<bool
         (Reading::Fact(fact), Some(was)) => **fact != was,
         (Reading::Fact(_), None) | (Reading::Ignored(_) | Reading::Unmappable(..), Some(_)) => true,
         (Reading::Ignored(reason), None) => end != (EventState::Ignored, Some(*reason)),
-        (Reading::Unmappable(Reason::ThinEvent, _), None) => {
-            let told = (EventState::Ignored, Some(Reason::AlreadyReported));
-            ![told, (EventState::Unmappable, Some(Reason::ThinEvent))].contains(&end)
+        (Reading::Unmappable(EventReason::ThinEvent, _), None) => {
+            let told = (EventState::Ignored, Some(EventReason::AlreadyReported));
+            ![told, (EventState::Unmappable, Some(EventReason::ThinEvent))].contains(&end)
         }
         (Reading::Unmappable(reason, _), None) => end != (EventState::Unmappable, Some(*reason)),
     })

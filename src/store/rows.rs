@@ -1,5 +1,6 @@
 //! Domain types ↔ columns. Times are microseconds since 1970; enums are their codes.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use super::sql::{Db, Row, values};
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryRecord, DeliveryState};
 use crate::domain::event::{EventId, Mode};
 use crate::domain::person::PersonKey;
-use crate::domain::reason::Reason;
+use crate::domain::reason::{DeliveryReason, UnknownReason};
 use crate::ledger::resolve::Evidence;
 
 /// A time as it is stored.
@@ -47,10 +48,9 @@ pub(super) fn evidence(stored: i64) -> Result<Evidence, StoreError> {
     unnamed.map_or_else(|| Ok(Evidence::Named(time(stored)?)), Ok)
 }
 
-/// A stored reason.
-pub(super) fn reason(code: Option<String>) -> Result<Option<Reason>, StoreError> {
-    code.map(|c| c.parse().map_err(|e: crate::domain::reason::UnknownReason| StoreError::Data(e.to_string())))
-        .transpose()
+/// A stored reason, of an event or of a delivery.
+pub(super) fn reason<R: FromStr<Err = UnknownReason>>(code: Option<String>) -> Result<Option<R>, StoreError> {
+    code.map(|c| c.parse().map_err(|e: UnknownReason| StoreError::Data(e.to_string()))).transpose()
 }
 
 pub(super) fn mode(code: &str) -> Result<Mode, StoreError> {
@@ -109,7 +109,7 @@ pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -
     let Some(id) = d.id else { return insert_delivery(db, key, d).await };
     let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
     let call = serde_json::to_string(&d.call)?;
-    let (reason, settled_at) = (d.reason.map(Reason::code), d.settled_at.map(micros));
+    let (reason, settled_at) = (d.reason.map(DeliveryReason::code), d.settled_at.map(micros));
     let (first_attempt_at, waited) = (d.first_attempt_at.map(micros), span_micros(d.waited));
     let sql = "UPDATE deliveries SET event_id = ?2, at = ?3, call = ?4, state = ?5, reason = ?6, detail = ?7, \
              attention = ?8, released = ?9, acknowledged = ?10, due_at = ?11, attempts = ?12, first_attempt_at = ?13, \
@@ -144,7 +144,7 @@ pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -
 async fn insert_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
     let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
     let call = serde_json::to_string(&d.call)?;
-    let (reason, settled_at) = (d.reason.map(Reason::code), d.settled_at.map(micros));
+    let (reason, settled_at) = (d.reason.map(DeliveryReason::code), d.settled_at.map(micros));
     let (first_attempt_at, waited) = (d.first_attempt_at.map(micros), span_micros(d.waited));
     let sql = "INSERT INTO deliveries (business, email_key, event_id, subject_key, subject, kind, mode, at, call, state, \
          reason, detail, attention, released, acknowledged, due_at, attempts, first_attempt_at, outcome_unknown, \

@@ -1,6 +1,7 @@
 //! The state of everything in a few numbers, for the API and the gauges: nothing here counts a table.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use super::rows::time_option;
 use super::sql::{Row, values};
 use super::{Store, StoreError};
 use crate::domain::delivery::Fate;
-use crate::domain::reason::Reason;
+use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 
 /// A route as people see it.
 #[derive(Debug, Clone, Serialize)]
@@ -38,9 +39,9 @@ pub struct Stats {
     /// Payments that Refairn has, by what became of them.
     pub fates: Vec<(Fate, i64)>,
     /// Calls that need attention, by reason.
-    pub calls_to_see: Vec<(Reason, i64)>,
+    pub calls_to_see: Vec<(DeliveryReason, i64)>,
     /// Events that need attention, by endpoint and reason: they could not be read, or have waited too long.
-    pub events_to_see: Vec<(String, Reason, i64)>,
+    pub events_to_see: Vec<(String, EventReason, i64)>,
     /// Since when the call that is due longest has been due.
     pub oldest_due: Option<Timestamp>,
     /// When the event that waits longest to be read arrived.
@@ -53,8 +54,8 @@ impl Stats {
     /// What needs attention, by reason.
     #[must_use]
     pub fn attention(&self) -> BTreeMap<Reason, i64> {
-        let calls = self.calls_to_see.iter().copied();
-        let events = self.events_to_see.iter().map(|(_, reason, n)| (*reason, *n));
+        let calls = self.calls_to_see.iter().map(|(reason, n)| (reason.reason(), *n));
+        let events = self.events_to_see.iter().map(|(_, reason, n)| (reason.reason(), *n));
         let mut attention = BTreeMap::new();
         for (reason, n) in calls.chain(events) {
             *attention.entry(reason).or_default() += n;
@@ -106,7 +107,7 @@ impl Store {
 
 /// Counts of the kind `what`, or of each kind that is `what` and an endpoint's name: the name, the reason and how many,
 /// without those that are back at nothing.
-fn to_see(counts: &[(String, String, i64)], what: &'static str) -> impl Iterator<Item = (String, Reason, i64)> {
+fn to_see<R: FromStr>(counts: &[(String, String, i64)], what: &'static str) -> impl Iterator<Item = (String, R, i64)> {
     counts.iter().filter(|(.., n)| *n != 0).filter_map(move |(kind, reason, n)| {
         let endpoint = kind.strip_prefix(what).filter(|rest| rest.is_empty() != what.ends_with(' '))?;
         Some((endpoint.to_owned(), reason.parse().ok()?, *n))

@@ -4,7 +4,7 @@ use super::StoreError;
 use super::people::put_outcome;
 use super::sql::{Db, first, values};
 use crate::domain::event::{EventId, Outcome};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 
 /// Whether the event that carries what this one points at is recorded on the same endpoint.
 pub(super) async fn is_told_by_another<D: Db>(db: &D, event: EventId) -> Result<bool, StoreError> {
@@ -25,7 +25,7 @@ pub(super) async fn clear<D: Db>(db: &D, whole: EventId) -> Result<(), StoreErro
         let thin = EventId(row.int()?);
         let sql = "SELECT 1 FROM events WHERE id = ?1 AND state = 'unmappable' AND reason = 'thin_event'";
         if first(db, sql, values![thin.0]).await?.is_some() {
-            put_outcome(db, thin, &Outcome::ignored(Reason::AlreadyReported)).await?;
+            put_outcome(db, thin, &Outcome::ignored(EventReason::AlreadyReported)).await?;
         }
     }
     Ok(())

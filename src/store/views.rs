@@ -13,7 +13,7 @@ use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{Fact, Matter};
 use crate::domain::person::PersonKey;
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use jiff::Timestamp;
 
 /// Most items of one page.
@@ -75,7 +75,7 @@ pub struct EventView {
     /// Where it stands.
     pub state: EventState,
     /// Why.
-    pub reason: Option<Reason>,
+    pub reason: Option<EventReason>,
     /// What exactly.
     pub detail: Option<String>,
     /// When it arrived.

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use refairn_bridge::domain::delivery::{Delivery, DeliveryState, Subject};
 use refairn_bridge::domain::event::{EventState, Mode};
 use refairn_bridge::domain::policy::Policy;
-use refairn_bridge::domain::reason::Reason;
+use refairn_bridge::domain::reason::{DeliveryReason, EventReason};
 use refairn_bridge::sandbox;
 use rust_decimal::Decimal;
 
@@ -106,7 +106,7 @@ impl Judge<'_> {
             Subject::Payment { scope, identity } => {
                 let own = *identity == payment.bill || payment.receipt.as_ref() == Some(identity);
                 // The other of two ids under which it was to be told.
-                let said = d.state == DeliveryState::Superseded && d.reason == Some(Reason::AlreadyReported);
+                let said = d.state == DeliveryState::Superseded && d.reason == Some(DeliveryReason::AlreadyReported);
                 *scope == payment.scope && own && !said
             }
             Subject::Lead(_) | Subject::Status(_) => false,
@@ -123,7 +123,7 @@ impl Judge<'_> {
                 EventState::Ignored => view.reason.is_some(),
                 EventState::Waiting => nobody && view.reason.is_some(),
                 EventState::Unmappable => {
-                    self.truth.unseen.contains(act) && view.attention && view.reason == Some(Reason::LinesNotSeen)
+                    self.truth.unseen.contains(act) && view.attention && view.reason == Some(EventReason::LinesNotSeen)
                 }
                 EventState::Received => false,
             };
@@ -166,7 +166,8 @@ impl Judge<'_> {
 
     fn payment(&mut self, payment: &Payment) {
         let what = format!("payment {} {}", payment.scope, payment.bill);
-        let found = self.delivery_of(payment).filter(|d| d.reason != Some(Reason::TestOfALiveCustomer)).cloned();
+        let found =
+            self.delivery_of(payment).filter(|d| d.reason != Some(DeliveryReason::TestOfALiveCustomer)).cloned();
         let Some(delivery) = found else {
             // It may have been told before anything of the customer's came from live mode.
             if payment.mode == Mode::Test && self.is_live() {
@@ -185,12 +186,12 @@ impl Judge<'_> {
             DeliveryState::Held => {
                 let holder = self.held_on(payment.day).map(|(p, _)| p.amount.is_zero());
                 let justified = match delivery.reason {
-                    Some(Reason::SameDayPayment) => holder == Some(false),
-                    Some(Reason::DayTakenByStatus) => holder == Some(true),
+                    Some(DeliveryReason::SameDayPayment) => holder == Some(false),
+                    Some(DeliveryReason::DayTakenByStatus) => holder == Some(true),
                     // It may have got through before it was taken back.
-                    Some(Reason::ReversedOutcomeUnknown) => payment.all_taken_back(),
-                    Some(Reason::ReversedInAnotherCurrency) => payment.foreign.is_some(),
-                    Some(Reason::PaidBeforeReferral) => self.codes(payment).any(|code| !owes(code, payment)),
+                    Some(DeliveryReason::ReversedOutcomeUnknown) => payment.all_taken_back(),
+                    Some(DeliveryReason::ReversedInAnotherCurrency) => payment.foreign.is_some(),
+                    Some(DeliveryReason::PaidBeforeReferral) => self.codes(payment).any(|code| !owes(code, payment)),
                     _ => false,
                 };
                 if !justified {
@@ -203,7 +204,7 @@ impl Judge<'_> {
             // Nobody is told of a live customer's test, whatever became of it.
             DeliveryState::Cancelled if payment.mode == Mode::Test && self.is_live() => {}
             DeliveryState::Cancelled
-                if payment.all_taken_back() && delivery.reason == Some(Reason::ReversedBeforeSending) => {}
+                if payment.all_taken_back() && delivery.reason == Some(DeliveryReason::ReversedBeforeSending) => {}
             DeliveryState::Queued
             | DeliveryState::Sending
             | DeliveryState::Rejected
@@ -243,8 +244,8 @@ impl Judge<'_> {
         let foreign = payment.foreign.map(|amount| format!("{} GBP", amount.normalize()));
         let went_back: Vec<String> = own.into_iter().chain(foreign).collect();
         let taken = format!("{} of ", went_back.join(" and "));
-        let nobodys = delivery.reason == Some(Reason::ReversedNobodyCredited) && commission.is_none();
-        let marked = delivery.reason == Some(Reason::Reversed) && delivery.attention || nobodys;
+        let nobodys = delivery.reason == Some(DeliveryReason::ReversedNobodyCredited) && commission.is_none();
+        let marked = delivery.reason == Some(DeliveryReason::Reversed) && delivery.attention || nobodys;
         let exactly = delivery.detail.as_ref().is_some_and(|d| d.starts_with(&taken));
         if went_back.is_empty() == marked || (marked && !exactly) {
             self.complain(format!(
@@ -275,7 +276,7 @@ impl Judge<'_> {
         let ever = first(&mut self.codes(payment).filter(|c| c.known.is_some()));
         let says_so = matches!(
             delivery.reason,
-            Some(Reason::ReferralCodeLate | Reason::Reversed | Reason::ReversedNobodyCredited)
+            Some(DeliveryReason::ReferralCodeLate | DeliveryReason::Reversed | DeliveryReason::ReversedNobodyCredited)
         );
         if in_time && !credited {
             self.complain(format!("{what} credited nobody, although the code was known in time"));
@@ -286,7 +287,7 @@ impl Judge<'_> {
             ));
         }
         let doubt = delivery.state == DeliveryState::Duplicate;
-        if credited && delivery.reason == Some(Reason::ReferralCodeLate) && !doubt {
+        if credited && delivery.reason == Some(DeliveryReason::ReferralCodeLate) && !doubt {
             self.complain(format!("{what} credited somebody, but is said to have credited nobody"));
         }
     }
@@ -314,7 +315,7 @@ impl Judge<'_> {
             self.truth.payments.iter().filter(|p| self.delivery_of(p).is_some_and(wanted)).count()
         };
         let told = of(&|d| d.state.is_told());
-        let perhaps = of(&|d| d.reason == Some(Reason::ReversedOutcomeUnknown));
+        let perhaps = of(&|d| d.reason == Some(DeliveryReason::ReversedOutcomeUnknown));
         if real < told || real > told + perhaps {
             self.complain(format!("Refairn has {real} payments, {told} were told"));
         }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use refairn_bridge::domain::delivery::{Delivery, DeliveryState};
 use refairn_bridge::domain::event::Mode;
-use refairn_bridge::domain::reason::Reason;
+use refairn_bridge::domain::reason::DeliveryReason;
 
 use crate::drive::{Batch, Seen, Way};
 use crate::events::{Event, describe};
@@ -72,8 +72,8 @@ fn never_asked_for(life: &Life, delivery: &Delivery) -> bool {
     let live = (0..life.addresses()).any(|address| life.address(address) == email && life.is_live(address));
     let cancelled = delivery.state == DeliveryState::Cancelled;
     (live && delivery.mode == Mode::Test && cancelled)
-        || (cancelled && delivery.reason == Some(Reason::Remapped))
-        || (delivery.state == DeliveryState::Superseded && delivery.reason == Some(Reason::AlreadyReported))
+        || (cancelled && delivery.reason == Some(DeliveryReason::Remapped))
+        || (delivery.state == DeliveryState::Superseded && delivery.reason == Some(DeliveryReason::AlreadyReported))
 }
 
 /// Runs one life in a world of its own.

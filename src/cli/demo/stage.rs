@@ -13,7 +13,7 @@ use crate::clock::after;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::EventState;
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 use crate::providers::provider;
 use crate::sandbox::Fault;
 use crate::store::views::{DeliveryFilter, DeliveryView, EventFilter, EventView, PAGE_ITEMS_MAX};
@@ -159,7 +159,7 @@ async fn open(house: &House, span: Span) -> anyhow::Result<usize> {
     let deliveries = deliveries(house).await?;
     let now = house.clock.now();
     let waits = |d: &Delivery| match span {
-        Span::SoFar => d.reason == Some(Reason::WaitingForReferralCode) || is_for_later(d, now),
+        Span::SoFar => d.reason == Some(DeliveryReason::WaitingForReferralCode) || is_for_later(d, now),
         Span::ToTheEnd => is_for_later(d, now),
     };
     Ok(unread + deliveries.iter().filter(|d| d.delivery.state.is_open() && !waits(&d.delivery)).count())
@@ -167,7 +167,7 @@ async fn open(house: &House, span: Span) -> anyhow::Result<usize> {
 
 /// A call for which its day has to end first.
 pub(super) fn is_for_later(delivery: &Delivery, now: Timestamp) -> bool {
-    delivery.reason == Some(Reason::WaitingForDayEnd) && delivery.due_at > now
+    delivery.reason == Some(DeliveryReason::WaitingForDayEnd) && delivery.due_at > now
 }
 
 /// Every delivery, the oldest first.

@@ -14,7 +14,7 @@ use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
 use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::EventState;
 use crate::domain::money::json_number;
-use crate::domain::reason::Reason;
+use crate::domain::reason::{DeliveryReason, EventReason};
 use crate::sandbox::{self, Book, Commission, Payment};
 use crate::store::views::EventView;
 
@@ -151,15 +151,15 @@ fn webhooks(door: Door) -> Webhooks {
 
 /// The largest first.
 fn groups(events: &[EventView]) -> Vec<Group> {
-    let mut counts: BTreeMap<(EventState, Option<Reason>), usize> = BTreeMap::new();
+    let mut counts: BTreeMap<(EventState, Option<EventReason>), usize> = BTreeMap::new();
     for event in events {
         *counts.entry((event.state, event.reason)).or_default() += 1;
     }
-    let group = |((state, reason), count): ((EventState, Option<Reason>), usize)| Group {
+    let group = |((state, reason), count): ((EventState, Option<EventReason>), usize)| Group {
         state: state.code(),
-        reason: reason.map(Reason::code),
+        reason: reason.map(EventReason::code),
         count,
-        why: reason.map_or("It made a call to Refairn, or changed one.", Reason::sentence),
+        why: reason.map_or("It made a call to Refairn, or changed one.", EventReason::sentence),
     };
     let mut groups: Vec<Group> = counts.into_iter().map(group).collect();
     groups.sort_by_key(|group| (group.reason.is_some(), std::cmp::Reverse(group.count)));
@@ -218,11 +218,11 @@ impl Item {
         Self {
             id: delivery.id.map(|id| id.to_string()).unwrap_or_default(),
             state: delivery.state.code(),
-            reason: delivery.reason.map(Reason::code),
+            reason: delivery.reason.map(DeliveryReason::code),
             what,
-            why: delivery.reason.map_or("", Reason::sentence),
+            why: delivery.reason.map_or("", DeliveryReason::sentence),
             detail: delivery.detail.clone(),
-            cure: delivery.reason.map_or("", Reason::cure),
+            cure: delivery.reason.map_or("", DeliveryReason::cure),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::cli::output::{columns, json_text};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::event::EventId;
 use crate::domain::person::{Change, Plan};
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 
 /// A call that would be made, or held.
 #[derive(Serialize)]
@@ -50,7 +50,7 @@ pub(super) fn planned(
                 path: format!("/api/events/{kind}"),
                 body: RawValue::from_string(body)?,
                 state: delivery.state.code(),
-                reason: delivery.reason.map(Reason::code),
+                reason: delivery.reason.map(DeliveryReason::code),
                 due_at: (delivery.state == DeliveryState::Queued).then(|| delivery.due_at.to_string()),
                 when: when(delivery, index, now),
             })

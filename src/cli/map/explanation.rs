@@ -18,7 +18,7 @@ use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::{Fact, Matter, Reading};
 use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::ledger;
 use crate::ledger::resolve::{Known, Resolution, resolve};
 use crate::providers::provider;
@@ -115,9 +115,9 @@ impl Explanation {
     }
 
     fn ends_as(&mut self, outcome: Outcome) {
-        self.state = outcome.state.code();
-        self.reason = outcome.reason.map(Reason::code);
-        let (sentence, cure) = outcome.reason.map(|reason| words::reason(self.provider, reason)).unzip();
+        self.state = outcome.end.state().code();
+        self.reason = outcome.end.reason().map(EventReason::code);
+        let (sentence, cure) = outcome.end.reason().map(|reason| words::reason(self.provider, reason)).unzip();
         (self.explanation, self.cure) = (sentence, cure);
         self.detail = outcome.detail;
     }

@@ -5,15 +5,15 @@ use crate::domain::endpoint::{CommissionBase, ProviderKind};
 use crate::domain::event::Mode;
 use crate::domain::fact::{Customer, Fact, Matter, Payment, Product, Reversal, ReversalStage, Subscription};
 use crate::domain::policy::{Leads, StatusUpdates};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::providers::{Descriptor, provider};
 
 use super::place;
 use super::rules::Chosen;
 
 /// A reason's sentence and its cure. Here nobody signed anything: what cannot be read may be no webhook at all.
-pub(super) fn reason(kind: ProviderKind, reason: Reason) -> (String, String) {
-    if reason != Reason::Unreadable {
+pub(super) fn reason(kind: ProviderKind, reason: EventReason) -> (String, String) {
+    if reason != EventReason::Unreadable {
         return (reason.sentence().to_owned(), reason.cure().to_owned());
     }
     let Descriptor { title: name, members, .. } = provider(kind).descriptor();
@@ -144,12 +144,12 @@ pub(super) fn product(chosen: &Chosen, fact: &Fact, body: &[u8]) -> String {
             }
         }
         Product::Unnamed => "none: it names nothing sold, and there is no default product".to_owned(),
-        Product::Unmapped => format!("none. {}", Reason::ProductUnmapped.sentence()),
+        Product::Unmapped => format!("none. {}", EventReason::ProductUnmapped.sentence()),
         Product::Undecided { seen, total, .. } => {
             let of = total.map_or_else(String::new, |total| format!(" of {total}"));
             format!("not decided: only {seen}{of} lines are seen, and the others may change it")
         }
-        Product::NoTestProduct => format!("none. {}", Reason::TestModeOff.sentence()),
+        Product::NoTestProduct => format!("none. {}", EventReason::TestModeOff.sentence()),
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Api, Bridge, chosen, given, items, read_on, state, text, when};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 
 /// Look at the calls to Refairn, and decide about those that need attention
 ///
@@ -136,7 +136,7 @@ fn became(delivery: &Value) -> String {
     let (fate, reason) = (text(delivery, "fate"), text(delivery, "reason"));
     if fate.is_empty() {
         state(delivery)
-    } else if reason.is_empty() || reason == Reason::AlreadyAtRefairn.code() {
+    } else if reason.is_empty() || reason == DeliveryReason::AlreadyAtRefairn.code() {
         fate
     } else {
         format!("{fate}: {reason}")

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Call, DeliveryState, Subject};
 use crate::domain::event::{EventId, Mode};
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 
 /// The desired state of a call of which nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,17 +33,17 @@ pub enum Intent {
         /// Not before.
         due_at: Timestamp,
         /// What it waits for until then; nothing where it is due.
-        waits_for: Option<Reason>,
+        waits_for: Option<DeliveryReason>,
     },
     /// It goes out when an operator says so.
-    Hold(Reason),
+    Hold(DeliveryReason),
     /// It does not go out.
-    Cancel(Reason),
+    Cancel(DeliveryReason),
 }
 
 impl Intent {
     /// The state, the reason and the due time that follow from it at `now`.
-    pub(super) fn parts(self, now: Timestamp) -> (DeliveryState, Option<Reason>, Timestamp) {
+    pub(super) fn parts(self, now: Timestamp) -> (DeliveryState, Option<DeliveryReason>, Timestamp) {
         match self {
             Self::Send { due_at, waits_for } => (DeliveryState::Queued, waits_for, due_at),
             Self::Hold(reason) => (DeliveryState::Held, Some(reason), now),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Call, DeliveryId, DeliveryState, Fate, Receipt, Subject};
 use crate::domain::event::{EventId, Mode};
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 
 /// Counts the attempts to make a customer's calls, and so orders them: 1, 2, 3 and on, no number twice, and gaps where a
 /// call was given back. No clock has a say in it. It is the fencing token of a lease.
@@ -32,7 +32,7 @@ pub struct DeliveryRecord {
     /// Where it stands.
     pub state: DeliveryState,
     /// Why it stands there; nothing where there is nothing to explain.
-    pub reason: Option<Reason>,
+    pub reason: Option<DeliveryReason>,
     /// More for a person: how much was reversed, what Refairn said.
     pub detail: Option<String>,
     /// A person has to look at it; then there is a reason.
@@ -70,7 +70,7 @@ impl DeliveryRecord {
     /// It waits for a day to come or to be over, not for a span.
     #[must_use]
     pub const fn waits_for_its_day(&self) -> bool {
-        matches!(self.reason, Some(Reason::WaitingForDayEnd | Reason::WaitingForFreeDay))
+        matches!(self.reason, Some(DeliveryReason::WaitingForDayEnd | DeliveryReason::WaitingForFreeDay))
     }
 
     /// Refairn has it, or may have it, whatever became of it since. What is so does not change any more.
@@ -89,7 +89,7 @@ impl DeliveryRecord {
     #[must_use]
     pub const fn was_withdrawn(&self) -> bool {
         matches!(self.state, DeliveryState::Cancelled)
-            && matches!(self.reason, Some(Reason::Remapped | Reason::TestOfALiveCustomer))
+            && matches!(self.reason, Some(DeliveryReason::Remapped | DeliveryReason::TestOfALiveCustomer))
     }
 
     /// What became of a payment; nothing of other calls, and of payments that Refairn does not have.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Receipt;
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 
 /// One attempt, for the history that people read.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ pub enum Settlement {
     /// Refairn had it already.
     Duplicate,
     /// A person has to look at it: why, and what Refairn or we say to that.
-    Rejected(Reason, String),
+    Rejected(DeliveryReason, String),
     /// It will be tried again.
     Retry {
         /// After so long.
@@ -63,7 +63,7 @@ impl Settlement {
     /// The bridge failed over the call: a defect of ours. A person has to look, and Refairn may have it.
     #[must_use]
     pub fn failed_over(what: &str) -> Self {
-        Self::Rejected(Reason::InternalError, what.to_owned())
+        Self::Rejected(DeliveryReason::InternalError, what.to_owned())
     }
 }
 

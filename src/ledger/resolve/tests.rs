@@ -1,11 +1,10 @@
 //! Whose facts are, by what is known of their ids.
 
 use super::*;
-use crate::domain::event::EventState;
-use crate::domain::event::Mode;
+use crate::domain::event::{EventEnd, Mode};
 use crate::domain::fact::{Customer, Link, Payment, Product, Reversal, ReversalStage, Subscription};
 use crate::domain::money::Money;
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::domain::status::Status;
 
 fn fact(email: Option<&str>, matter: Matter) -> Fact {
@@ -142,13 +141,13 @@ fn a_customer_without_an_address_goes_by_its_id_and_a_status_stays_where_it_was(
 
 #[test]
 fn what_nobody_knows_waits_with_the_reason_of_what_it_lacks() {
-    let check = |matter, state, reason| {
+    let check = |matter, end: fn(EventReason) -> EventEnd, reason| {
         let Resolution::Waits(outcome) = resolve(&fact(None, matter), &Known::default()) else { panic!("it is owned") };
-        assert_eq!((outcome.state, outcome.reason), (state, Some(reason)));
+        assert_eq!(outcome.end, end(reason));
     };
-    check(Matter::Payment(payment()), EventState::Waiting, Reason::CustomerUnknown);
-    check(reversal(), EventState::Waiting, Reason::PaymentUnknown);
-    check(Matter::Link(Link::default()), EventState::Ignored, Reason::LinkNoted);
+    check(Matter::Payment(payment()), EventEnd::Waiting, EventReason::CustomerUnknown);
+    check(reversal(), EventEnd::Waiting, EventReason::PaymentUnknown);
+    check(Matter::Link(Link::default()), EventEnd::Ignored, EventReason::LinkNoted);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::domain::fact::{
 use crate::domain::money::Money;
 use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::policy::Policy;
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::domain::status::Status;
 use crate::ledger::plan;
 
@@ -205,10 +205,10 @@ impl Book {
         self.person.deliveries.iter().find(is).unwrap()
     }
 
-    pub(super) fn outcome(&mut self, event: i64) -> (EventState, Option<Reason>) {
+    pub(super) fn outcome(&mut self, event: i64) -> (EventState, Option<EventReason>) {
         let plan = self.plan();
         let outcome = plan.outcomes.iter().find(|(e, _)| *e == EventId(event)).unwrap();
-        (outcome.1.state, outcome.1.reason)
+        (outcome.1.end.state(), outcome.1.end.reason())
     }
 }
 

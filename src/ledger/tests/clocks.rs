@@ -31,7 +31,7 @@ fn a_code_that_comes_after_the_payment_was_told_is_late_whatever_the_clock_said(
             assert_eq!(book.deliver(), ["lead ADA10"]);
             book.plan();
             let told = book.delivery("in_1");
-            assert_eq!((told.reason, told.attention), (Some(Reason::ReferralCodeLate), true), "{at} {lost}");
+            assert_eq!((told.reason, told.attention), (Some(DeliveryReason::ReferralCodeLate), true), "{at} {lost}");
         }
     }
 }
@@ -51,7 +51,7 @@ fn a_code_that_went_out_before_the_payment_is_not_late_whatever_the_clock_said()
         book.amend(payment, |told| (told.state, told.receipt) = (DeliveryState::Duplicate, None));
         book.plan();
         let told = book.delivery("in_1");
-        assert_eq!((told.reason, told.attention), (Some(Reason::AlreadyAtRefairn), false), "{at}");
+        assert_eq!((told.reason, told.attention), (Some(DeliveryReason::AlreadyAtRefairn), false), "{at}");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::delivery::{Action, DeliveryState, Settlement};
 use crate::domain::event::{EventState, Mode};
 use crate::domain::fact::{Customer, Matter, Product, ReversalStage};
 use crate::domain::policy::{Leads, SameDayPayments, StatusUpdates};
-use crate::domain::reason::Reason;
+use crate::domain::reason::{DeliveryReason, EventReason};
 use crate::domain::status::Status;
 use book::{Book, at, short};
 
@@ -18,11 +18,11 @@ fn rule_1_a_customer_is_reported_once_a_code_is_known_and_once_only() {
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.fact("2026-01-10T11:59:00Z", Matter::Customer(Customer::default()));
     assert_eq!(book.deliver(), [""; 0]);
-    assert_eq!(book.outcome(1), (EventState::Ignored, Some(Reason::NoReferralCode)));
+    assert_eq!(book.outcome(1), (EventState::Ignored, Some(EventReason::NoReferralCode)));
     book.code("2026-01-10T11:59:01Z", "ADA10");
     book.code("2026-01-10T11:59:02Z", "BAYO15");
     assert_eq!(book.deliver(), ["lead ADA10"]);
-    assert_eq!(book.outcome(3), (EventState::Ignored, Some(Reason::CustomerNoted)));
+    assert_eq!(book.outcome(3), (EventState::Ignored, Some(EventReason::CustomerNoted)));
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn rule_2_the_customer_goes_before_the_payment_and_a_first_payment_waits_for_the
     let mut book = Book::new("2026-01-10T12:00:05Z");
     book.payment("2026-01-10T12:00:00Z", "in_1", 30).awaits_checkout = true;
     assert_eq!(book.deliver(), [""; 0]);
-    assert_eq!(book.delivery("in_1").reason, Some(Reason::WaitingForReferralCode));
+    assert_eq!(book.delivery("in_1").reason, Some(DeliveryReason::WaitingForReferralCode));
     assert_eq!(book.delivery("in_1").due_at, at("2026-01-10T12:00:15Z"));
     book.code("2026-01-10T12:00:04Z", "ADA10");
     assert_eq!(book.deliver(), ["lead ADA10", "30 active 2026-01-10"]);
@@ -86,7 +86,7 @@ fn rule_2_a_late_code_is_told_and_the_payment_needs_attention() {
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
     book.code("2026-01-10T12:00:04Z", "ADA10");
     assert_eq!(book.pass(1).deliver(), ["lead ADA10"]);
-    assert_eq!(book.delivery("in_1").reason, Some(Reason::ReferralCodeLate));
+    assert_eq!(book.delivery("in_1").reason, Some(DeliveryReason::ReferralCodeLate));
     assert!(book.delivery("in_1").attention);
 }
 
@@ -95,10 +95,10 @@ fn rule_2_a_payment_does_not_pass_a_rejected_customer() {
     let mut book = Book::new("2026-01-10T12:01:00Z");
     book.code("2026-01-10T12:00:00Z", "ADA10");
     book.plan();
-    book.settle(0, Settlement::Rejected(Reason::RefusedByRefairn, "no".into()));
+    book.settle(0, Settlement::Rejected(DeliveryReason::RefusedByRefairn, "no".into()));
     book.payment("2026-01-10T12:00:01Z", "in_1", 30);
     assert_eq!(book.deliver(), [""; 0]);
-    assert_eq!(book.delivery("in_1").reason, Some(Reason::CustomerCreatedRejected));
+    assert_eq!(book.delivery("in_1").reason, Some(DeliveryReason::CustomerCreatedRejected));
     book.act(0, Action::Discard);
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
 }
@@ -110,7 +110,7 @@ fn rule_3_a_payment_that_several_events_report_is_one_call() {
     book.payment("2026-01-10T11:00:00Z", "in_1", 30);
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
     assert_eq!(book.outcome(1).0, EventState::Mapped);
-    assert_eq!(book.outcome(2), (EventState::Ignored, Some(Reason::AlreadyReported)));
+    assert_eq!(book.outcome(2), (EventState::Ignored, Some(EventReason::AlreadyReported)));
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn rule_5_no_status_goes_out_before_a_delivered_payment() {
     book.code("2026-01-10T10:00:00Z", "ADA10");
     book.status("2026-01-10T11:30:00Z", Status::Trialing);
     assert_eq!(book.deliver(), ["lead ADA10"]);
-    assert_eq!(book.outcome(2), (EventState::Ignored, Some(Reason::NoPaymentYet)));
+    assert_eq!(book.outcome(2), (EventState::Ignored, Some(EventReason::NoPaymentYet)));
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn rule_5_a_payment_that_went_back_before_it_was_told_is_none() {
     book.reversal("2026-01-10T11:00:02Z", "in_1", 30, ReversalStage::Final);
     book.status("2026-01-10T11:30:00Z", Status::Cancelled);
     assert_eq!(book.deliver(), [""; 0]);
-    assert_eq!(book.outcome(3), (EventState::Ignored, Some(Reason::NoPaymentYet)));
+    assert_eq!(book.outcome(3), (EventState::Ignored, Some(EventReason::NoPaymentYet)));
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn rule_6_a_second_payment_of_a_day_is_held_moved_or_sent() {
         book
     };
     let mut held = check(SameDayPayments::Hold, &["30 active 2026-01-10"]);
-    assert_eq!(held.delivery("in_2").reason, Some(Reason::SameDayPayment));
+    assert_eq!(held.delivery("in_2").reason, Some(DeliveryReason::SameDayPayment));
     assert!(held.delivery("in_2").attention);
     held.release_held();
     assert_eq!(held.deliver(), ["40 active 2026-01-11"]);
@@ -228,7 +228,7 @@ fn rule_6_a_payment_is_not_dated_on_a_day_that_has_not_come() {
     book.payment("2026-01-10T11:00:00Z", "in_1", 30);
     book.payment("2026-01-10T12:00:00Z", "in_2", 40);
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
-    assert_eq!(book.delivery("in_2").reason, Some(Reason::WaitingForFreeDay));
+    assert_eq!(book.delivery("in_2").reason, Some(DeliveryReason::WaitingForFreeDay));
     assert_eq!(book.pass(11).deliver(), ["40 active 2026-01-11"]);
 }
 
@@ -240,7 +240,7 @@ fn rule_6_a_day_that_a_status_holds_is_not_used_blindly() {
     assert_eq!(book.deliver(), ["30 active 2026-01-09", "0 past_due 2026-01-10"]);
     book.payment("2026-01-10T10:00:00Z", "in_2", 40);
     assert_eq!(book.deliver(), [""; 0]);
-    assert_eq!(book.delivery("in_2").reason, Some(Reason::DayTakenByStatus));
+    assert_eq!(book.delivery("in_2").reason, Some(DeliveryReason::DayTakenByStatus));
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn rule_8_test_mode_goes_to_its_own_product_or_nowhere() {
     let fact = &mut book.person.facts[0].fact;
     (fact.mode, fact.product) = (Mode::Test, Product::NoTestProduct);
     assert_eq!(book.deliver(), [""; 0]);
-    assert_eq!(book.outcome(1), (EventState::Ignored, Some(Reason::TestModeOff)));
+    assert_eq!(book.outcome(1), (EventState::Ignored, Some(EventReason::TestModeOff)));
 }
 
 #[test]
@@ -264,7 +264,10 @@ fn rule_8_a_test_of_a_live_customer_is_told_to_nobody() {
     book.payment("2026-01-10T11:00:00Z", "in_1", 30);
     assert_eq!(book.deliver(), ["30 active 2026-01-10"], "a test's code credits no real payment, and takes no lead");
     let withdrawn = &book.person.deliveries[0];
-    assert_eq!((withdrawn.state, withdrawn.reason), (DeliveryState::Cancelled, Some(Reason::TestOfALiveCustomer)));
+    assert_eq!(
+        (withdrawn.state, withdrawn.reason),
+        (DeliveryState::Cancelled, Some(DeliveryReason::TestOfALiveCustomer))
+    );
     assert_eq!(book.outcome(1), (EventState::Mapped, None));
 }
 
@@ -272,7 +275,7 @@ fn rule_8_a_test_of_a_live_customer_is_told_to_nobody() {
 fn rule_9_a_full_refund_before_sending_cancels_and_a_failed_one_brings_back() {
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.reversal("2026-01-10T11:00:02Z", "in_1", 30, ReversalStage::Final);
-    assert_eq!(book.outcome(1), (EventState::Waiting, Some(Reason::PaymentUnknown)));
+    assert_eq!(book.outcome(1), (EventState::Waiting, Some(EventReason::PaymentUnknown)));
     book.payment("2026-01-10T11:00:00Z", "in_1", 30);
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.delivery("in_1").state, DeliveryState::Cancelled);
@@ -297,7 +300,10 @@ fn a_payment_that_was_told_and_then_taken_back_needs_attention_with_its_commissi
     book.reversal("2026-01-12T12:00:00Z", "in_1", 10, ReversalStage::Final);
     book.plan();
     let told = book.delivery("in_1");
-    assert_eq!((told.state, told.reason, told.attention), (DeliveryState::Delivered, Some(Reason::Reversed), true));
+    assert_eq!(
+        (told.state, told.reason, told.attention),
+        (DeliveryState::Delivered, Some(DeliveryReason::Reversed), true)
+    );
     assert_eq!(
         told.detail.as_deref(),
         Some("10 of 30 USD was taken back; commission comm_1, on hold until 2026-02-01")
@@ -330,7 +336,7 @@ fn a_fact_that_is_gone_after_a_new_reading_takes_its_unsent_call_with_it() {
     book.plan();
     let fact = book.person.facts.remove(0);
     book.plan();
-    assert_eq!(book.person.deliveries[0].reason, Some(Reason::Remapped));
+    assert_eq!(book.person.deliveries[0].reason, Some(DeliveryReason::Remapped));
     book.person.facts.push(fact);
     assert_eq!(book.pass(1).deliver(), ["30 active 2026-01-10"]);
 }
@@ -348,7 +354,7 @@ fn a_customers_call_outlives_the_event_that_first_asked_for_it() {
     assert_eq!(book.person.deliveries[0].state, DeliveryState::Queued);
     let second = book.person.facts.remove(0);
     book.plan();
-    assert_eq!(book.person.deliveries[0].reason, Some(Reason::Remapped));
+    assert_eq!(book.person.deliveries[0].reason, Some(DeliveryReason::Remapped));
     book.person.facts.extend([first, second]);
     assert_eq!(book.pass(1).deliver(), ["lead ADA10"]);
 }

@@ -6,7 +6,7 @@ use super::book::{Book, at};
 use crate::domain::delivery::{DeliveryState, Settlement, Subject};
 use crate::domain::event::EventState;
 use crate::domain::fact::{Customer, Matter, Product, ReversalStage};
-use crate::domain::reason::Reason;
+use crate::domain::reason::{DeliveryReason, EventReason};
 use crate::domain::status::Status;
 
 /// A code that came into being at that time.
@@ -112,7 +112,7 @@ fn a_payment_from_before_the_code_goes_before_the_customer_or_is_held() {
     assert_eq!(book.deliver(), ["30 active 2026-01-10", "lead ADA10", "30 active 2026-02-10"]);
     book.payment("2026-02-01T12:00:00Z", "in_3", 30);
     assert_eq!(book.deliver(), [""; 0]);
-    assert_eq!(book.delivery("in_3").reason, Some(Reason::PaidBeforeReferral));
+    assert_eq!(book.delivery("in_3").reason, Some(DeliveryReason::PaidBeforeReferral));
     book.release_held();
     assert_eq!(book.deliver(), ["30 active 2026-02-01"]);
 }
@@ -182,12 +182,12 @@ fn what_went_back_after_an_attempt_that_nobody_knows_of_is_not_sent_again_by_its
     let held = book.delivery("in_1");
     assert_eq!(
         (held.state, held.reason, held.attention),
-        (DeliveryState::Held, Some(Reason::ReversedOutcomeUnknown), true)
+        (DeliveryState::Held, Some(DeliveryReason::ReversedOutcomeUnknown), true)
     );
     // Its day stays taken: Refairn may have it.
     book.payment("2026-01-10T11:45:00Z", "in_2", 40);
     assert_eq!(book.deliver(), [""; 0]);
-    assert_eq!(book.delivery("in_2").reason, Some(Reason::SameDayPayment));
+    assert_eq!(book.delivery("in_2").reason, Some(DeliveryReason::SameDayPayment));
     // A person's word sends the same call with the same date.
     book.release_held();
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
@@ -202,7 +202,7 @@ fn a_call_of_unknown_outcome_keeps_its_day_whatever_became_of_it() {
         book.amend(0, |d| (d.state, d.attempts, d.outcome_unknown) = (state, 1, true));
         book.payment("2026-01-10T11:45:00Z", "in_2", 40);
         assert_eq!(book.deliver(), [""; 0], "{state:?}");
-        assert_eq!(book.delivery("in_2").reason, Some(Reason::SameDayPayment));
+        assert_eq!(book.delivery("in_2").reason, Some(DeliveryReason::SameDayPayment));
     }
 }
 
@@ -214,7 +214,7 @@ fn what_went_back_of_a_payment_that_credited_nobody_asks_nobody() {
     book.reversal("2026-01-12T12:00:00Z", "in_1", 10, ReversalStage::Final);
     book.plan();
     let told = book.delivery("in_1");
-    assert_eq!((told.reason, told.attention), (Some(Reason::ReversedNobodyCredited), false));
+    assert_eq!((told.reason, told.attention), (Some(DeliveryReason::ReversedNobodyCredited), false));
     assert_eq!(told.detail.as_deref(), Some("10 of 30 USD was taken back"), "there is no commission to speak of");
 }
 
@@ -227,7 +227,7 @@ fn what_went_back_of_a_payment_that_refairn_had_already_names_no_commission() {
     book.reversal("2026-01-12T12:00:00Z", "in_1", 30, ReversalStage::Final);
     book.plan();
     let told = book.delivery("in_1");
-    assert_eq!((told.reason, told.attention), (Some(Reason::Reversed), true));
+    assert_eq!((told.reason, told.attention), (Some(DeliveryReason::Reversed), true));
     let detail = "30 of 30 USD was taken back; which commission that is, Refairn's dashboard shows";
     assert_eq!(told.detail.as_deref(), Some(detail));
 }
@@ -244,7 +244,7 @@ fn a_persons_word_of_before_does_not_send_again_what_went_back_since() {
     book.settle(1, unheard());
     book.reversal("2026-01-12T11:30:00Z", "in_2", 40, ReversalStage::Final);
     assert_eq!(book.deliver(), [""; 0]);
-    assert_eq!(book.delivery("in_2").reason, Some(Reason::ReversedOutcomeUnknown));
+    assert_eq!(book.delivery("in_2").reason, Some(DeliveryReason::ReversedOutcomeUnknown));
 }
 
 #[test]
@@ -255,13 +255,13 @@ fn a_refund_of_a_payment_that_was_seen_and_ignored_ends_for_the_same_reason() {
         if refund_first {
             refund(&mut book);
         }
-        let check = Customer { no_payment: Some(Reason::BelowMinimum), ..Customer::default() };
+        let check = Customer { no_payment: Some(EventReason::BelowMinimum), ..Customer::default() };
         book.fact("2026-01-10T11:00:00Z", Matter::Customer(check)).keys = vec!["ref:1".into()];
         if !refund_first {
             refund(&mut book);
         }
         let event = if refund_first { 1 } else { 2 };
-        assert_eq!(book.outcome(event), (EventState::Ignored, Some(Reason::BelowMinimum)));
+        assert_eq!(book.outcome(event), (EventState::Ignored, Some(EventReason::BelowMinimum)));
     }
 }
 

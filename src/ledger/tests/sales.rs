@@ -5,7 +5,7 @@ use crate::domain::delivery::DeliveryState;
 use crate::domain::event::EventState;
 use crate::domain::fact::{Customer, Matter, Product, ReversalStage};
 use crate::domain::money::Money;
-use crate::domain::reason::Reason;
+use crate::domain::reason::{DeliveryReason, EventReason};
 
 /// A session that was paid and lets its invoice be made afterwards.
 fn session(book: &mut Book, when: &str, amount: i64) {
@@ -60,18 +60,18 @@ fn a_session_waits_an_hour_for_its_invoice_and_is_the_payment_then() {
     session(&mut book, "2026-01-10T11:00:00Z", 49);
     assert_eq!(book.deliver(), [""; 0]);
     let waiting = book.delivery("pi_1");
-    assert_eq!((waiting.reason, waiting.due_at), (Some(Reason::WaitingForInvoice), at("2026-01-10T12:00:00Z")));
+    assert_eq!((waiting.reason, waiting.due_at), (Some(DeliveryReason::WaitingForInvoice), at("2026-01-10T12:00:00Z")));
     assert_eq!(book.pass(1).deliver(), ["49 active 2026-01-10"]);
     // An invoice that looks like it, and that nothing ties to it, is a person's to judge; what ties it ends that.
     receipt(&mut book, "2026-01-11T00:00:30Z", 49, None);
     assert_eq!(book.pass(12).deliver(), [""; 0]);
     let held = book.delivery("in_1");
-    assert_eq!((held.state, held.reason), (DeliveryState::Held, Some(Reason::MayBeReportedAlready)));
+    assert_eq!((held.state, held.reason), (DeliveryState::Held, Some(DeliveryReason::MayBeReportedAlready)));
     book.link("2026-01-11T00:00:31Z", &["in_1", "pi_1"], Some(49));
     assert_eq!(book.deliver(), [""; 0]);
     let gone = book.delivery("in_1");
     assert_eq!((gone.state, gone.attention), (DeliveryState::Superseded, false));
-    assert_eq!(book.outcome(2), (EventState::Ignored, Some(Reason::AlreadyReported)));
+    assert_eq!(book.outcome(2), (EventState::Ignored, Some(EventReason::AlreadyReported)));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn another_amount_or_day_is_another_sale() {
         assert_eq!(book.deliver().len(), 1);
         receipt(&mut book, when, amount, None);
         book.pass(48).plan();
-        assert_ne!(book.delivery("in_1").reason, Some(Reason::MayBeReportedAlready), "{when} {amount}");
+        assert_ne!(book.delivery("in_1").reason, Some(DeliveryReason::MayBeReportedAlready), "{when} {amount}");
     }
 }
 
@@ -113,7 +113,7 @@ fn a_sale_that_was_told_under_two_ids_is_shown_when_they_are_tied() {
     book.link("2026-01-11T00:00:31Z", &["in_1", "pi_1"], Some(49));
     book.plan();
     let told: Vec<_> = ["pi_1", "in_1"].iter().map(|id| book.delivery(id).reason).collect();
-    assert!(told.contains(&Some(Reason::ToldTwice)) && told.contains(&None), "{told:?}");
+    assert!(told.contains(&Some(DeliveryReason::ToldTwice)) && told.contains(&None), "{told:?}");
 }
 
 #[test]
@@ -128,7 +128,11 @@ fn a_sale_that_was_told_under_two_ids_and_credited_nobody_asks_nobody() {
 }
 
 /// What was told of a sale under one id, when a link ties another to it whose call is in one of these states.
-fn tied_to_a_told_one(state: DeliveryState, reason: Reason, unknown: bool) -> (DeliveryState, Option<Reason>, bool) {
+fn tied_to_a_told_one(
+    state: DeliveryState,
+    reason: DeliveryReason,
+    unknown: bool,
+) -> (DeliveryState, Option<DeliveryReason>, bool) {
     let mut book = Book::new("2026-01-12T12:00:00Z");
     session(&mut book, "2026-01-10T11:00:00Z", 49);
     assert_eq!(book.deliver().len(), 1);
@@ -146,17 +150,17 @@ fn tied_to_a_told_one(state: DeliveryState, reason: Reason, unknown: bool) -> (D
 
 #[test]
 fn what_a_told_sale_says_already_goes_whatever_became_of_it() {
-    let gone = (DeliveryState::Superseded, Some(Reason::AlreadyReported), false);
-    assert_eq!(tied_to_a_told_one(DeliveryState::Cancelled, Reason::ReversedBeforeSending, false), gone);
-    assert_eq!(tied_to_a_told_one(DeliveryState::Held, Reason::SameDayPayment, false), gone);
-    assert_eq!(tied_to_a_told_one(DeliveryState::Rejected, Reason::DaySlotTaken, false), gone);
+    let gone = (DeliveryState::Superseded, Some(DeliveryReason::AlreadyReported), false);
+    assert_eq!(tied_to_a_told_one(DeliveryState::Cancelled, DeliveryReason::ReversedBeforeSending, false), gone);
+    assert_eq!(tied_to_a_told_one(DeliveryState::Held, DeliveryReason::SameDayPayment, false), gone);
+    assert_eq!(tied_to_a_told_one(DeliveryState::Rejected, DeliveryReason::DaySlotTaken, false), gone);
 }
 
 #[test]
 fn what_may_have_been_told_of_a_told_sale_is_not_sent_again_by_itself() {
-    let held = (DeliveryState::Held, Some(Reason::ToldTwice), true);
-    assert_eq!(tied_to_a_told_one(DeliveryState::Queued, Reason::Retrying, true), held);
-    assert_eq!(tied_to_a_told_one(DeliveryState::Rejected, Reason::GivenUp, true), held);
+    let held = (DeliveryState::Held, Some(DeliveryReason::ToldTwice), true);
+    assert_eq!(tied_to_a_told_one(DeliveryState::Queued, DeliveryReason::Retrying, true), held);
+    assert_eq!(tied_to_a_told_one(DeliveryState::Rejected, DeliveryReason::GivenUp, true), held);
 }
 
 #[test]
@@ -179,7 +183,7 @@ fn what_one_endpoint_counts_as_too_little_is_told_by_none_behind_it() {
         let mut book = Book::new("2026-01-10T12:00:00Z");
         book.payment("2026-01-10T11:00:00Z", "in_1", 30).ties = vec!["in_1".into()];
         book.person.facts[0].fact.rank = 1;
-        let refused = Customer { no_payment: Some(Reason::BelowMinimum), ..Customer::default() };
+        let refused = Customer { no_payment: Some(EventReason::BelowMinimum), ..Customer::default() };
         let fact = book.fact("2026-01-10T11:00:00Z", Matter::Customer(refused));
         (fact.keys, fact.rank) = (vec!["in_1".into()], refuses);
         assert_eq!(book.deliver().len(), told, "the endpoint at {refuses} refuses it");
@@ -192,7 +196,7 @@ fn a_capture_counts_where_its_session_named_it() {
     let payment = book.payment("2026-01-10T11:00:00Z", "pi_1", 40);
     (payment.needs_session, payment.subscription) = (true, None);
     assert_eq!(book.deliver(), [""; 0]);
-    assert_eq!(book.outcome(1), (EventState::Ignored, Some(Reason::OneTimeOff)));
+    assert_eq!(book.outcome(1), (EventState::Ignored, Some(EventReason::OneTimeOff)));
     let session = Customer { checkout: true, captures: Some("pi_1".into()), ..Customer::default() };
     book.fact("2026-01-09T11:00:00Z", Matter::Customer(session));
     assert_eq!(book.deliver(), ["40 active 2026-01-10"]);
@@ -209,7 +213,7 @@ fn lines_that_were_not_seen_are_decided_by_the_subscription_else_by_a_person() {
     book.payment("2026-01-10T11:00:00Z", "in_1", 970);
     book.person.facts[0].fact.product = undecided(None);
     assert_eq!(book.deliver(), [""; 0]);
-    assert_eq!(book.outcome(1), (EventState::Unmappable, Some(Reason::LinesNotSeen)));
+    assert_eq!(book.outcome(1), (EventState::Unmappable, Some(EventReason::LinesNotSeen)));
     book.status("2026-01-10T10:00:00Z", crate::domain::status::Status::Active);
     book.person.facts[1].fact.product = Product::Id("prod_team".into());
     assert_eq!(book.deliver(), ["970 active 2026-01-10"]);
@@ -222,7 +226,7 @@ fn lines_that_were_not_seen_are_decided_by_the_subscription_else_by_a_person() {
     book.status("2026-01-10T10:00:00Z", crate::domain::status::Status::Active);
     book.person.facts[1].fact.product = Product::Id("prod_team".into());
     assert_eq!(book.deliver(), [""; 0]);
-    assert_eq!(book.outcome(1), (EventState::Unmappable, Some(Reason::LinesNotSeen)));
+    assert_eq!(book.outcome(1), (EventState::Unmappable, Some(EventReason::LinesNotSeen)));
 
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.payment("2026-01-10T11:00:00Z", "in_1", 970);
@@ -233,10 +237,10 @@ fn lines_that_were_not_seen_are_decided_by_the_subscription_else_by_a_person() {
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.payment("2026-01-10T11:00:00Z", "in_1", 970);
     book.person.facts[0].fact.product = undecided(None);
-    let nothing = Customer { no_payment: Some(Reason::NothingInProducts), ..Customer::default() };
+    let nothing = Customer { no_payment: Some(EventReason::NothingInProducts), ..Customer::default() };
     book.fact("2026-01-10T11:00:00Z", Matter::Customer(nothing)).keys = vec!["in_1".into()];
     assert_eq!(book.deliver(), [""; 0]);
-    assert_eq!(book.outcome(1), (EventState::Ignored, Some(Reason::NothingInProducts)));
+    assert_eq!(book.outcome(1), (EventState::Ignored, Some(EventReason::NothingInProducts)));
 }
 
 /// An invoice of 300 with these charges.
@@ -261,7 +265,7 @@ fn a_full_refund_of_one_of_several_charges_is_one_of_that_charge_only() {
         assert_eq!(book.deliver().len(), if sent_first { 0 } else { 2 });
         book.plan();
         let told = book.delivery("in_1");
-        assert_eq!((told.state, told.reason), (DeliveryState::Delivered, Some(Reason::Reversed)));
+        assert_eq!((told.state, told.reason), (DeliveryState::Delivered, Some(DeliveryReason::Reversed)));
         assert!(told.detail.as_deref().unwrap().starts_with("100 of 300 USD"), "{told:?}");
         book.charge_refunded("2026-01-10T11:40:00Z", "pi_b", 200);
         book.plan();
@@ -294,7 +298,7 @@ fn amounts_of_two_currencies_are_never_compared() {
     book.charge_refunded("2026-01-10T11:30:00Z", "in_1", 1500).money = yen;
     assert_eq!(book.deliver(), ["lead ADA10"]);
     let held = book.delivery("in_1");
-    assert_eq!((held.state, held.reason), (DeliveryState::Held, Some(Reason::ReversedInAnotherCurrency)));
+    assert_eq!((held.state, held.reason), (DeliveryState::Held, Some(DeliveryReason::ReversedInAnotherCurrency)));
     let detail = "1500 JPY was taken back of a payment of 300 USD";
     assert_eq!(held.detail.as_deref(), Some(detail));
 
@@ -303,7 +307,7 @@ fn amounts_of_two_currencies_are_never_compared() {
     book.charge_refunded("2026-01-10T11:30:00Z", "in_1", 1500).money = yen;
     book.plan();
     let told = book.delivery("in_1");
-    assert_eq!(told.reason, Some(Reason::Reversed));
+    assert_eq!(told.reason, Some(DeliveryReason::Reversed));
     assert!(told.detail.as_deref().unwrap().starts_with("1500 JPY of 300 USD"), "{told:?}");
 }
 
@@ -345,7 +349,7 @@ fn a_refund_by_the_running_total_and_a_dispute_of_the_rest_are_added() {
         }
         dispute(&mut book, "2026-01-10T11:40:00Z", 180, ReversalStage::Final);
         assert_eq!(book.deliver(), ["lead ADA10"], "nothing is left");
-        assert_eq!(book.delivery("in_1").reason, Some(Reason::ReversedBeforeSending));
+        assert_eq!(book.delivery("in_1").reason, Some(DeliveryReason::ReversedBeforeSending));
     }
 }
 

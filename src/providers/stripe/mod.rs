@@ -25,7 +25,7 @@ use crate::domain::endpoint::{CommissionBase, Endpoint, IdScope, OneTime, Rules}
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
 use crate::domain::json;
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 
 /// Stripe.
 #[derive(Debug, Clone, Copy)]
@@ -134,7 +134,10 @@ impl Provider for Stripe {
 
     fn read(&self, body: &[u8], rules: &Rules, received_at: Timestamp) -> Reading {
         let reading = json::value(body)
-            .map_err(|error| Unmapped { reason: Reason::Unreadable, detail: format!("the body is not JSON: {error}") })
+            .map_err(|error| Unmapped {
+                reason: EventReason::Unreadable,
+                detail: format!("the body is not JSON: {error}"),
+            })
             .and_then(|value| facts::reading(Event::read(&value)?, rules, received_at));
         reading.unwrap_or_else(|unmapped| Reading::Unmappable(unmapped.reason, unmapped.detail))
     }

@@ -12,11 +12,11 @@ use super::sql::{Db, Lock, Row, Work, first, values};
 use super::{Store, StoreError};
 use crate::clock::after;
 use crate::domain::delivery::Subject;
-use crate::domain::event::{EventId, EventState, Mode, Outcome};
+use crate::domain::event::{EventId, Mode, Outcome};
 use crate::domain::fact::{Fact, Matter, Payment};
 use crate::domain::lookup::Sought;
 use crate::domain::person::Person;
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 
 /// Something to be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,12 +204,14 @@ fn lookup(row: &mut Row) -> Result<Lookup, StoreError> {
 }
 
 /// What an event lacks that reports something, and came to `reason`.
-fn lack(fact: Fact, reason: Option<Reason>) -> Lack {
+fn lack(fact: Fact, reason: Option<EventReason>) -> Lack {
     let Fact { customer, account, mode, at, matter, .. } = fact;
     match matter {
-        Matter::Payment(Payment { identity, subscription, ties, .. }) if reason != Some(Reason::CustomerUnknown) => {
+        Matter::Payment(Payment { identity, subscription, ties, .. })
+            if reason != Some(EventReason::CustomerUnknown) =>
+        {
             let sought = Sought { identity, subscription, ties, customer, account, mode, at };
-            if reason == Some(Reason::LinesNotSeen) { Lack::Lines(sought) } else { Lack::Session(sought) }
+            if reason == Some(EventReason::LinesNotSeen) { Lack::Lines(sought) } else { Lack::Session(sought) }
         }
         Matter::Payment(_) | Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => {
             Lack::Customer { id: customer, account, mode }
@@ -235,7 +237,7 @@ async fn looked_up<D: Db>(db: &D, event: EventId, answer: EventId) -> Result<(),
         return Ok(());
     }
     let detail = Some(format!("recorded as {answer}"));
-    put_outcome(db, event, &Outcome { state: EventState::Ignored, reason: Some(Reason::LookedUp), detail }).await
+    put_outcome(db, event, &Outcome { detail, ..Outcome::ignored(EventReason::LookedUp) }).await
 }
 
 async fn write_down<D: Db>(

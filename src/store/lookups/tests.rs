@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 use super::*;
 use crate::domain::email::Email;
 use crate::domain::endpoint::ProviderKind;
+use crate::domain::event::EventState;
 use crate::domain::event::{Identity, NewEvent};
 use crate::domain::fact::{Customer, Matter, Payment, Product, Reading};
 use crate::domain::policy::Policy;
@@ -95,7 +96,7 @@ async fn unknown(store: &Store, key: &str, customer: Option<&str>) -> EventId {
 
 async fn thin(store: &Store, key: &str) -> EventId {
     let id = record(store, key).await;
-    post(store, id, Reading::Unmappable(Reason::ThinEvent, "it only points".into())).await;
+    post(store, id, Reading::Unmappable(EventReason::ThinEvent, "it only points".into())).await;
     id
 }
 
@@ -107,7 +108,7 @@ async fn next(store: &Store) -> Option<Timestamp> {
     store.next_lookup(vec!["other".into(), "stripe".into()]).await.unwrap()
 }
 
-async fn told(store: &Store, id: EventId) -> (EventState, Option<Reason>, Option<String>) {
+async fn told(store: &Store, id: EventId) -> (EventState, Option<EventReason>, Option<String>) {
     let event = store.event(id).await.unwrap().unwrap().event;
     (event.state, event.reason, event.detail)
 }
@@ -139,7 +140,7 @@ async fn events_of_one_customer_are_one_question() {
     assert_eq!(next(&store).await, Some(after(start(), LEASE)));
     store.end_lookup(&taken[0], tomorrow("no address"), start()).await.unwrap();
     for id in [a, b, c] {
-        let expected = (EventState::Waiting, Some(Reason::CustomerUnknown), Some("no address".into()));
+        let expected = (EventState::Waiting, Some(EventReason::CustomerUnknown), Some("no address".into()));
         assert_eq!(told(&store, id).await, expected);
     }
     assert_eq!(told(&store, other).await.2, None);
@@ -183,16 +184,19 @@ async fn a_thin_event_ends_with_the_event_that_takes_its_place() {
     assert_eq!((taken[0].event, body::decompress(kept, 100).unwrap()), (a, b"thin_a".to_vec()));
     let id = record(&store, "lookup").await;
     store.end_lookup(&taken[0], LookupEnd::Recorded(id), start()).await.unwrap();
-    assert_eq!(told(&store, a).await, (EventState::Ignored, Some(Reason::LookedUp), Some(format!("recorded as {id}"))));
+    assert_eq!(
+        told(&store, a).await,
+        (EventState::Ignored, Some(EventReason::LookedUp), Some(format!("recorded as {id}")))
+    );
     let never = LookupEnd::Open { due_at: None, counted: true, note: "it points at nothing of ours".into() };
     store.end_lookup(&taken[1], never, start()).await.unwrap();
-    let expected = (EventState::Unmappable, Some(Reason::ThinEvent), Some("it points at nothing of ours".into()));
+    let expected = (EventState::Unmappable, Some(EventReason::ThinEvent), Some("it points at nothing of ours".into()));
     assert_eq!(told(&store, b).await, expected);
     assert_eq!(next(&store).await, None);
     // Mapped anew, both are asked for anew.
     for id in [a, b] {
         store.remap(id).await.unwrap();
-        post(&store, id, Reading::Unmappable(Reason::ThinEvent, "it only points".into())).await;
+        post(&store, id, Reading::Unmappable(EventReason::ThinEvent, "it only points".into())).await;
     }
     assert_eq!(take(&store, start()).await.iter().map(|l| l.attempt).collect::<Vec<_>>(), [1, 1]);
 }

@@ -71,9 +71,9 @@ async fn a_payment_that_has_waited_a_day_is_to_be_seen_until_its_customer_comes(
     assert_eq!(store.see_to_the_overdue(hours_later(24)).await.unwrap(), 1);
     assert_eq!(store.see_to_the_overdue(hours_later(25)).await.unwrap(), 0, "it is seen to");
     assert_eq!(to_be_seen(&store).await, [waiting.0]);
-    assert_eq!(state_of(&store, waiting).await, (EventState::Waiting, Some(Reason::CustomerUnknown)));
+    assert_eq!(state_of(&store, waiting).await, (EventState::Waiting, Some(EventReason::CustomerUnknown)));
     let stats = store.stats().await.unwrap();
-    assert_eq!(stats.events_to_see, [("stripe".to_owned(), Reason::CustomerUnknown, 1)]);
+    assert_eq!(stats.events_to_see, [("stripe".to_owned(), EventReason::CustomerUnknown, 1)]);
     assert_eq!(stats.attention(), [(Reason::CustomerUnknown, 1)].into());
 
     let customer =
@@ -108,13 +108,13 @@ async fn what_has_waited_a_day_and_moves_no_money_ends(place: Place) {
     let unmapped = Fact { product: Product::Unmapped, ..payment_of_nobody("cus_z") };
     let facts = vec![of_nobody("cus_x", Matter::Subscription(subscription)), coded, unmapped];
     let [status, customer, outside] = told(&store, facts).await[..] else { unreachable!() };
-    assert_eq!(state_of(&store, outside).await, (EventState::Ignored, Some(Reason::ProductUnmapped)));
+    assert_eq!(state_of(&store, outside).await, (EventState::Ignored, Some(EventReason::ProductUnmapped)));
     for waiting in [status, customer] {
-        assert_eq!(state_of(&store, waiting).await, (EventState::Waiting, Some(Reason::CustomerUnknown)));
+        assert_eq!(state_of(&store, waiting).await, (EventState::Waiting, Some(EventReason::CustomerUnknown)));
     }
     assert_eq!(store.see_to_the_overdue(hours_later(24)).await.unwrap(), 2);
-    assert_eq!(state_of(&store, status).await, (EventState::Ignored, Some(Reason::NoPaymentYet)));
-    assert_eq!(state_of(&store, customer).await, (EventState::Ignored, Some(Reason::CustomerNoted)));
+    assert_eq!(state_of(&store, status).await, (EventState::Ignored, Some(EventReason::NoPaymentYet)));
+    assert_eq!(state_of(&store, customer).await, (EventState::Ignored, Some(EventReason::CustomerNoted)));
     assert!(to_be_seen(&store).await.is_empty());
 
     // What ended is not forgotten: the code counts when its customer has an address.
@@ -139,11 +139,11 @@ async fn a_refund_that_has_waited_a_day_is_to_be_seen_unless_nothing_was_told(pl
     let facts = vec![refund_of("cus_jane", "ch_1"), refund_of("cus_joe", "ch_2"), refund_of("cus_none", "ch_3")];
     let refunds = told(&store, facts).await;
     for refund in &refunds {
-        assert_eq!(state_of(&store, *refund).await, (EventState::Waiting, Some(Reason::PaymentUnknown)));
+        assert_eq!(state_of(&store, *refund).await, (EventState::Waiting, Some(EventReason::PaymentUnknown)));
     }
     assert_eq!(store.see_to_the_overdue(hours_later(24)).await.unwrap(), 3);
     assert_eq!(to_be_seen(&store).await, [refunds[2].0, refunds[0].0]);
-    assert_eq!(state_of(&store, refunds[1]).await, (EventState::Ignored, Some(Reason::NothingTold)));
+    assert_eq!(state_of(&store, refunds[1]).await, (EventState::Ignored, Some(EventReason::NothingTold)));
     assert_eq!(store.stats().await.unwrap().attention(), [(Reason::PaymentUnknown, 2)].into());
 }
 

@@ -57,7 +57,7 @@ async fn lease_janes(store: &Store) -> Leased {
 }
 
 fn is_held(delivery: &Delivery) -> bool {
-    let expected = (DeliveryState::Held, Some(Reason::InternalError), true);
+    let expected = (DeliveryState::Held, Some(DeliveryReason::InternalError), true);
     (delivery.state, delivery.reason, delivery.attention) == expected
 }
 
@@ -114,12 +114,12 @@ async fn an_event_over_which_the_planner_panics_can_be_set_aside_and_read_anew(p
         reading,
     };
     let sale = || Reading::Fact(Box::new(payment("d", Some("jane@example.com"), "2026-01-08")));
-    let aside = || Reading::Unmappable(Reason::InternalError, "it failed".into());
+    let aside = || Reading::Unmappable(EventReason::InternalError, "it failed".into());
     broken.store(true, Ordering::Relaxed);
     assert_eq!(store.post(vec![mapped(id, sale())], now()).await, Err(StoreError::Panicked));
     assert_eq!(state_of(&store, id).await.0, EventState::Received, "nothing of it was written");
     store.post(vec![mapped(id, aside())], now()).await.unwrap();
-    assert_eq!(state_of(&store, id).await, (EventState::Unmappable, Some(Reason::InternalError)));
+    assert_eq!(state_of(&store, id).await, (EventState::Unmappable, Some(EventReason::InternalError)));
     // One that had been read before takes its old fact with it, and with that a plan.
     let first = EventId(1);
     store.remap(first).await.unwrap();
@@ -143,7 +143,7 @@ async fn an_answer_over_which_the_planner_panics_is_for_a_person_to_see(place: P
     assert!(store.settle(&janes, attempt(), Verdict::Conflict, now()).await.unwrap());
     let made = deliveries(&store).await;
     let first = &made[0];
-    let expected = (DeliveryState::Rejected, Some(Reason::InternalError), true, true);
+    let expected = (DeliveryState::Rejected, Some(DeliveryReason::InternalError), true, true);
     assert_eq!((first.state, first.reason, first.attention, first.outcome_unknown), expected);
     broken.store(false, Ordering::Relaxed);
     store.act(first.id.unwrap(), Action::Retry, now()).await.unwrap();

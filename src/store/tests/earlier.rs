@@ -94,7 +94,7 @@ async fn deliver(store: &Store, at: Timestamp) -> Vec<(String, String)> {
     }
 }
 
-async fn of(store: &Store, who: &str) -> Vec<(DeliveryState, Option<Reason>, bool)> {
+async fn of(store: &Store, who: &str) -> Vec<(DeliveryState, Option<DeliveryReason>, bool)> {
     let filter = DeliveryFilter { email: Some(who.into()), limit: 100, ..DeliveryFilter::default() };
     let found = store.deliveries(filter).await.unwrap().into_iter().map(|v| v.delivery).rev();
     found
@@ -118,9 +118,9 @@ async fn a_store_of_0_1_0_goes_on_and_tells_nothing_twice(place: Place) {
     bring_up_to_date(&store, &endpoints, at).await;
     place.end_leases();
     assert_eq!(told(&place), before, "what was told stays as it is");
-    let reported = (Superseded, Some(Reason::AlreadyReported), false);
+    let reported = (Superseded, Some(DeliveryReason::AlreadyReported), false);
     assert_eq!(of(&store, "bea@example.com").await, [(Delivered, None, false), reported]);
-    let twice = (Delivered, Some(Reason::ToldTwice), true);
+    let twice = (Delivered, Some(DeliveryReason::ToldTwice), true);
     assert_eq!(of(&store, "cleo@example.com").await, [(Delivered, None, false), twice]);
     assert!(of(&store, "ivy@example.com").await.contains(&reported));
 
@@ -168,9 +168,9 @@ async fn a_store_of_0_1_0_goes_on_and_tells_nothing_twice(place: Place) {
     assert_eq!(deliver(&store, later).await, []);
     assert_eq!(told(&place), before);
     let thin = all.iter().find(|e| e.provider_event_id.as_deref() == Some("evt_thin1")).unwrap();
-    assert_eq!(state_of(&store, thin.id).await, (EventState::Ignored, Some(Reason::AlreadyReported)));
+    assert_eq!(state_of(&store, thin.id).await, (EventState::Ignored, Some(EventReason::AlreadyReported)));
     let thin = all.iter().find(|e| e.provider_event_id.as_deref() == Some("evt_thin2")).unwrap();
-    assert_eq!(state_of(&store, thin.id).await, (EventState::Unmappable, Some(Reason::ThinEvent)));
+    assert_eq!(state_of(&store, thin.id).await, (EventState::Unmappable, Some(EventReason::ThinEvent)));
     assert_eq!(of(&store, "cleo@example.com").await, [(Delivered, None, false), twice]);
 }
 
@@ -208,7 +208,7 @@ async fn an_account_that_is_named_later_makes_two_endpoints_one(place: Place) {
     assert_eq!(store.rescope(&named(Some("main"))).await.unwrap(), ["a", "b"]);
     while store.plan_anew(now()).await.unwrap() > 0 {}
     let states = async || deliveries(&store).await.iter().map(|d| (d.state, d.reason)).collect::<Vec<_>>();
-    let reported = (DeliveryState::Superseded, Some(Reason::AlreadyReported));
+    let reported = (DeliveryState::Superseded, Some(DeliveryReason::AlreadyReported));
     let (sent, queued) = ((DeliveryState::Delivered, None), (DeliveryState::Queued, None));
     assert_eq!(states().await, [sent, reported, queued, reported]);
     assert_eq!(store.rescope(&named(Some("main"))).await.unwrap(), Vec::<String>::new(), "it is done once");
@@ -254,14 +254,14 @@ async fn an_event_that_points_at_another_ends_when_that_is_recorded(place: Place
             business: "biz_1".into(),
             realm: "stripe".into(),
             received_at: now(),
-            reading: Reading::Unmappable(Reason::ThinEvent, "it points".into()),
+            reading: Reading::Unmappable(EventReason::ThinEvent, "it points".into()),
             reader: 2,
             snapshot_event: None,
         };
         store.post(vec![mapped], now()).await.unwrap();
     };
-    let lacks = (EventState::Unmappable, Some(Reason::ThinEvent));
-    let told = (EventState::Ignored, Some(Reason::AlreadyReported));
+    let lacks = (EventState::Unmappable, Some(EventReason::ThinEvent));
+    let told = (EventState::Ignored, Some(EventReason::AlreadyReported));
     let first = store.record(thin("thin_1", "whole", "stripe")).await.unwrap().id;
     let elsewhere = store.record(thin("thin_2", "whole", "other")).await.unwrap().id;
     read(first).await;
@@ -291,18 +291,21 @@ async fn what_todays_reading_would_change_is_shown_and_not_written(place: Place)
     };
     let sold = |n: i64| Reading::Fact(Box::new(payment(&format!("in_{n}"), Some("jane@example.com"), "2026-01-10")));
     let (a, b) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
-    store.post(vec![mapped(a, Reading::Ignored(Reason::UnknownType), 1), mapped(b, sold(2), 1)], now()).await.unwrap();
+    store
+        .post(vec![mapped(a, Reading::Ignored(EventReason::UnknownType), 1), mapped(b, sold(2), 1)], now())
+        .await
+        .unwrap();
     assert_eq!(deliver(&store, now()).await.len(), 1);
     let old = store.read_before(2, EventId(0)).await.unwrap();
     assert_eq!(old.iter().map(|e| e.id).collect::<Vec<_>>(), [a, b]);
     let before = deliveries(&store).await;
     let preview = store.preview(vec![mapped(a, sold(1), 2), mapped(b, sold(2), 2)], now()).await.unwrap();
-    let unread = (EventState::Ignored, Some(Reason::UnknownType));
+    let unread = (EventState::Ignored, Some(EventReason::UnknownType));
     let then = (EventState::Mapped, None);
     assert_eq!(preview.events, [Changed { id: a, now: unread, then }], "the other is read as it was");
     assert_eq!(preview.calls.len(), 1);
     let call = &preview.calls[0].delivery;
-    assert_eq!((call.id, call.state, call.reason), (None, DeliveryState::Held, Some(Reason::SameDayPayment)));
+    assert_eq!((call.id, call.state, call.reason), (None, DeliveryState::Held, Some(DeliveryReason::SameDayPayment)));
     assert_eq!((state_of(&store, a).await, deliveries(&store).await), (unread, before), "nothing was written");
     assert_eq!(store.read_before(2, EventId(0)).await.unwrap().len(), 2);
     store.remap(a).await.unwrap();

@@ -24,7 +24,7 @@ use crate::domain::email::Email;
 use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::{EventId, EventState, Identity, Mode, NewEvent};
 use crate::domain::fact::{Customer, Fact, Matter, Payment, Product, Reading, Subscription};
-use crate::domain::reason::Reason;
+use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 use crate::domain::status::Status;
 use places::{Place, in_both};
 use views::{DeliveryFilter, EventFilter};
@@ -105,7 +105,7 @@ fn attempt() -> AttemptRecord {
     AttemptRecord { at: now(), took_ms: 5, status: Some(200), outcome: "delivered".into(), response: None }
 }
 
-async fn state_of(store: &Store, id: EventId) -> (EventState, Option<Reason>) {
+async fn state_of(store: &Store, id: EventId) -> (EventState, Option<EventReason>) {
     let event = store.event(id).await.unwrap().unwrap().event;
     (event.state, event.reason)
 }
@@ -183,7 +183,7 @@ async fn a_fact_without_an_address_waits_for_its_customer_and_goes_on_by_itself(
     let store = place.open().await;
     let (a, b) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
     post(&store, a, payment("in_1", None, "2026-01-10")).await;
-    assert_eq!(state_of(&store, a).await, (EventState::Waiting, Some(Reason::CustomerUnknown)));
+    assert_eq!(state_of(&store, a).await, (EventState::Waiting, Some(EventReason::CustomerUnknown)));
     let customer = Matter::Customer(Customer::default());
     post(&store, b, fact(Some("Jane@example.com"), customer)).await;
     assert_eq!(state_of(&store, a).await, (EventState::Mapped, None));
@@ -198,7 +198,7 @@ async fn a_payment_stays_with_the_address_it_was_first_seen_with(place: Place) {
     post(&store, a, payment("pi_1", Some("jane@example.com"), "2026-01-10")).await;
     post(&store, b, payment("pi_1", Some("jane.doe@example.org"), "2026-01-10")).await;
     assert_eq!(deliveries(&store).await.len(), 1);
-    assert_eq!(state_of(&store, b).await, (EventState::Ignored, Some(Reason::AlreadyReported)));
+    assert_eq!(state_of(&store, b).await, (EventState::Ignored, Some(EventReason::AlreadyReported)));
 }
 
 async fn a_customer_has_one_call_on_its_way_and_a_lost_lease_settles_nothing(place: Place) {

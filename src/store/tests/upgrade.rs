@@ -170,7 +170,7 @@ async fn what_needs_attention_and_what_became_of_payments_is_counted_of_the_sche
     );
     let stats = place.open().await.stats().await.unwrap();
     assert_eq!(stats.attention(), [(Reason::MissingField, 1), (Reason::SameDayPayment, 1)].into());
-    assert_eq!(stats.events_to_see, [("stripe".to_owned(), Reason::MissingField, 1)]);
+    assert_eq!(stats.events_to_see, [("stripe".to_owned(), EventReason::MissingField, 1)]);
     let each_once: Vec<_> = crate::domain::delivery::Fate::ALL.iter().map(|fate| (*fate, 1)).collect();
     assert_eq!(stats.fates, each_once);
 }

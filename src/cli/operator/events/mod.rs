@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Api, Bridge, chosen, given, items, read_on, state, text, when};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 
 /// Look at the events of a running bridge
 ///
@@ -135,7 +135,7 @@ async fn list_by_reason(api: &Api) -> anyhow::Result<Verdict> {
     let to_see = items(&stats, "events_that_need_attention");
     let rows = to_see.iter().map(|group| {
         let events = group.get("events").and_then(Value::as_i64).unwrap_or_default();
-        let reason = text(group, "reason").parse::<Reason>();
+        let reason = text(group, "reason").parse::<EventReason>();
         let words = reason.map_or_else(|_| String::new(), |r| format!("{} {}", r.sentence(), r.cure()));
         [text(group, "reason"), text(group, "endpoint"), events.to_string(), words]
     });

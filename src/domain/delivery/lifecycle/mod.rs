@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{DeliveryId, DeliveryRecord, DeliveryState, DesiredDelivery, Receipt, Seq, Settlement};
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 use transitions::{By, is_listed};
 
 /// A delivery: a record that everybody reads, and nobody but the transitions of this module changes.
@@ -112,7 +112,7 @@ impl Delivery {
     }
 
     /// Keeps it until an operator lets it go. False when it is on its way, or not going out anyway.
-    pub fn hold(&mut self, reason: Reason, detail: Option<String>) -> bool {
+    pub fn hold(&mut self, reason: DeliveryReason, detail: Option<String>) -> bool {
         if !matches!(self.state, DeliveryState::Queued | DeliveryState::Rejected) {
             return false;
         }
@@ -127,7 +127,7 @@ impl Delivery {
     pub fn resume(&mut self) -> bool {
         self.state == DeliveryState::Held
             && self.outcome_unknown
-            && self.stand(By::Plan, DeliveryState::Queued, Some(Reason::Retrying))
+            && self.stand(By::Plan, DeliveryState::Queued, Some(DeliveryReason::Retrying))
             && {
                 self.record.detail = None;
                 self.record.attention = false;
@@ -136,7 +136,7 @@ impl Delivery {
     }
 
     /// Ends an unsent call for which no fact asks any more.
-    pub fn cancel(&mut self, reason: Reason) -> bool {
+    pub fn cancel(&mut self, reason: DeliveryReason) -> bool {
         self.is_unsent() && self.stand(By::Plan, DeliveryState::Cancelled, Some(reason)) && {
             self.record.attention = false;
             true
@@ -145,7 +145,7 @@ impl Delivery {
 
     /// Ends an unsent call because something later says what it would.
     pub fn supersede(&mut self) -> bool {
-        self.is_unsent() && self.stand(By::Plan, DeliveryState::Superseded, Some(Reason::Superseded)) && {
+        self.is_unsent() && self.stand(By::Plan, DeliveryState::Superseded, Some(DeliveryReason::Superseded)) && {
             self.record.attention = false;
             true
         }
@@ -153,20 +153,22 @@ impl Delivery {
 
     /// Ends a call that Refairn does not have because its payment is told under another of its ids.
     pub fn give_way(&mut self) -> bool {
-        !self.may_be_told() && self.stand(By::Plan, DeliveryState::Superseded, Some(Reason::AlreadyReported)) && {
-            self.record.detail = None;
-            self.record.attention = false;
-            true
-        }
+        !self.may_be_told()
+            && self.stand(By::Plan, DeliveryState::Superseded, Some(DeliveryReason::AlreadyReported))
+            && {
+                self.record.detail = None;
+                self.record.attention = false;
+                true
+            }
     }
 
     /// Marks a call that Refairn has as needing attention, or no longer. An operator's word that it was seen holds until
     /// there is something new to see.
-    pub fn flag(&mut self, finding: Option<(Reason, String)>) {
+    pub fn flag(&mut self, finding: Option<(DeliveryReason, String)>) {
         if !self.state.is_told() {
             return;
         }
-        let settled_as = (self.state == DeliveryState::Duplicate).then_some(Reason::AlreadyAtRefairn);
+        let settled_as = (self.state == DeliveryState::Duplicate).then_some(DeliveryReason::AlreadyAtRefairn);
         let (reason, detail) = finding.unzip();
         let record = &mut self.record;
         if reason.is_some() && (record.reason != reason || record.detail != detail) {
@@ -178,7 +180,7 @@ impl Delivery {
     }
 
     /// Notes something about a call that Refairn has, which asks nobody to do anything.
-    pub fn note(&mut self, reason: Reason, detail: String) {
+    pub fn note(&mut self, reason: DeliveryReason, detail: String) {
         if self.state.is_told() {
             self.record.attention = false;
             self.record.reason = Some(reason);
@@ -266,13 +268,13 @@ impl Delivery {
             }
             Settlement::Duplicate => {
                 record.state = DeliveryState::Duplicate;
-                record.reason = Some(Reason::AlreadyAtRefairn);
+                record.reason = Some(DeliveryReason::AlreadyAtRefairn);
                 record.settled_at = Some(now);
             }
             Settlement::Rejected(reason, detail) => self.reject(reason, detail, now),
             Settlement::Retry { wait, outcome_unknown, detail } => {
                 record.state = DeliveryState::Queued;
-                record.reason = Some(Reason::Retrying);
+                record.reason = Some(DeliveryReason::Retrying);
                 record.detail = Some(detail);
                 record.waited = record.waited.saturating_add(wait);
                 if outcome_unknown {
@@ -282,26 +284,26 @@ impl Delivery {
             }
             Settlement::PauseRoute(detail) => {
                 record.state = DeliveryState::Queued;
-                record.reason = Some(Reason::RoutePaused);
+                record.reason = Some(DeliveryReason::RoutePaused);
                 record.detail = Some(detail);
                 self.wait_until(now, now);
             }
         }
     }
 
-    fn reject(&mut self, reason: Reason, detail: String, now: Timestamp) {
+    fn reject(&mut self, reason: DeliveryReason, detail: String, now: Timestamp) {
         let record = &mut self.record;
         record.state = DeliveryState::Rejected;
         record.reason = Some(reason);
         record.detail = Some(detail);
         record.attention = true;
         record.settled_at = Some(now);
-        if reason == Reason::InternalError {
+        if reason == DeliveryReason::InternalError {
             // It is we who failed.
             self.lose_sight();
         } else {
             // That Refairn has something of that day does not say what; any other word of its is final.
-            record.outcome_unknown &= matches!(reason, Reason::GivenUp | Reason::DaySlotTaken);
+            record.outcome_unknown &= matches!(reason, DeliveryReason::GivenUp | DeliveryReason::DaySlotTaken);
         }
     }
 
@@ -321,7 +323,7 @@ impl Delivery {
     }
 
     /// Moves it to a state for a reason, if the table lists that.
-    fn stand(&mut self, by: By, state: DeliveryState, reason: Option<Reason>) -> bool {
+    fn stand(&mut self, by: By, state: DeliveryState, reason: Option<DeliveryReason>) -> bool {
         let may = self.may_enter(by, state);
         if may {
             self.record.state = state;

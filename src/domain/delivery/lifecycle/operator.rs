@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::transitions::By;
 use super::{Delivery, DeliveryState};
 use crate::domain::delivery::Action;
-use crate::domain::reason::Reason;
+use crate::domain::reason::DeliveryReason;
 
 impl Delivery {
     /// Does what the operator decided.
@@ -16,7 +16,7 @@ impl Delivery {
     /// Why that makes no sense, for the operator to read; then nothing was changed.
     pub fn act(&mut self, action: Action, now: Timestamp) -> Result<(), String> {
         use DeliveryState::{Delivered, Discarded, Duplicate, Held, Queued, Rejected, Sending};
-        let failed_over = self.state == Held && self.reason == Some(Reason::InternalError);
+        let failed_over = self.state == Held && self.reason == Some(DeliveryReason::InternalError);
         match (action, self.state) {
             (_, Sending) => Err("it is on its way right now; try again in a moment".to_owned()),
             (Action::Retry, Queued | Rejected | Discarded) => {
@@ -32,7 +32,7 @@ impl Delivery {
             }
             (Action::Release, Held | Rejected) => self.release(now),
             (Action::Discard, Queued | Held | Rejected) => {
-                self.stand(By::Operator, Discarded, Some(Reason::DiscardedByOperator));
+                self.stand(By::Operator, Discarded, Some(DeliveryReason::DiscardedByOperator));
                 self.record.attention = false;
                 Ok(())
             }
@@ -59,7 +59,7 @@ impl Delivery {
     }
 
     fn release(&mut self, now: Timestamp) -> Result<(), String> {
-        if self.reason == Some(Reason::DaySlotTaken) {
+        if self.reason == Some(DeliveryReason::DaySlotTaken) {
             // The operator who releases it has seen which payment of that day Refairn has.
             self.record.outcome_unknown = false;
             self.record.taken_seq = None;

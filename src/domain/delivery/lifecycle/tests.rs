@@ -32,10 +32,10 @@ fn intent() -> impl Strategy<Value = Intent> {
     prop_oneof![
         (0..100_i64, any::<bool>()).prop_map(|(second, waits)| Intent::Send {
             due_at: Timestamp::from_second(second).unwrap(),
-            waits_for: waits.then_some(Reason::WaitingForReferralCode),
+            waits_for: waits.then_some(DeliveryReason::WaitingForReferralCode),
         }),
-        Just(Intent::Hold(Reason::SameDayPayment)),
-        Just(Intent::Cancel(Reason::ReversedBeforeSending)),
+        Just(Intent::Hold(DeliveryReason::SameDayPayment)),
+        Just(Intent::Cancel(DeliveryReason::ReversedBeforeSending)),
     ]
 }
 
@@ -45,7 +45,12 @@ fn settlement() -> impl Strategy<Value = Settlement> {
         outcome_unknown,
         detail: "no answer".to_owned(),
     };
-    let rejected = vec![Reason::RefusedByRefairn, Reason::GivenUp, Reason::DaySlotTaken, Reason::InternalError];
+    let rejected = vec![
+        DeliveryReason::RefusedByRefairn,
+        DeliveryReason::GivenUp,
+        DeliveryReason::DaySlotTaken,
+        DeliveryReason::InternalError,
+    ];
     prop_oneof![
         Just(Settlement::Delivered(Receipt::default())),
         Just(Settlement::Duplicate),
@@ -86,13 +91,13 @@ fn happen(delivery: &mut Delivery, happening: Happening, now: Timestamp) {
     let last = delivery.last_seq.unwrap_or(0);
     match happening {
         Happening::Change(intent, amount) => drop(delivery.change(desired(intent, amount), now)),
-        Happening::Hold => drop(delivery.hold(Reason::ToldTwice, None)),
+        Happening::Hold => drop(delivery.hold(DeliveryReason::ToldTwice, None)),
         Happening::Resume => drop(delivery.resume()),
-        Happening::Cancel => drop(delivery.cancel(Reason::Remapped)),
+        Happening::Cancel => drop(delivery.cancel(DeliveryReason::Remapped)),
         Happening::Supersede => drop(delivery.supersede()),
         Happening::GiveWay => drop(delivery.give_way()),
-        Happening::Flag(finds) => delivery.flag(finds.then(|| (Reason::Reversed, "7 of 30".to_owned()))),
-        Happening::Note => delivery.note(Reason::ReversedNobodyCredited, "7 of 30".to_owned()),
+        Happening::Flag(finds) => delivery.flag(finds.then(|| (DeliveryReason::Reversed, "7 of 30".to_owned()))),
+        Happening::Note => delivery.note(DeliveryReason::ReversedNobodyCredited, "7 of 30".to_owned()),
         Happening::Wait => delivery.wait(now),
         Happening::Lease(above) => drop(delivery.lease(last + above, now)),
         Happening::GiveBack => drop(delivery.give_back()),
@@ -159,7 +164,7 @@ fn what_may_have_been_sent_is_neither_changed_nor_withdrawn() {
     let sent = Delivery::restore(DeliveryRecord { outcome_unknown: true, ..DeliveryRecord::sample(1) });
     let send = Intent::Send { due_at: now, waits_for: None };
     let mut after = sent.clone();
-    assert!(!after.change(desired(send, 5), now) && !after.cancel(Reason::Remapped));
+    assert!(!after.change(desired(send, 5), now) && !after.cancel(DeliveryReason::Remapped));
     assert!(!after.supersede() && !after.give_way());
     assert_eq!(after, sent);
     let mut unsent = Delivery::restore(DeliveryRecord::sample(1));

@@ -14,27 +14,27 @@ use super::payload::{Capture, Common, Dispute, Invoice, Refund, Subscription, Tr
 use crate::domain::endpoint::{Rules, Unmapped};
 use crate::domain::event::Mode;
 use crate::domain::fact::{Customer, Fact, Matter, Product, Reading, ReversalStage};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::providers::json::Json;
 
 /// What the event reports. Total: whatever the body, there is an answer.
 pub(super) fn read(body: &[u8], rules: &Rules, received_at: Timestamp) -> Reading {
     let parsed = match Body::parse(body) {
         Ok(parsed) => parsed,
-        Err(why) => return Reading::Unmappable(Reason::Unreadable, why),
+        Err(why) => return Reading::Unmappable(EventReason::Unreadable, why),
     };
     let event = match &parsed.event {
         EventType::Known(event) => *event,
-        EventType::NotRelevant => return Reading::Ignored(Reason::NotRelevant),
-        EventType::Other(_) => return Reading::Ignored(Reason::UnknownType),
+        EventType::NotRelevant => return Reading::Ignored(EventReason::NotRelevant),
+        EventType::Other(_) => return Reading::Ignored(EventReason::UnknownType),
     };
     let Some(data) = parsed.data() else {
-        return Reading::Unmappable(Reason::MissingField, "data is missing or not an object".to_owned());
+        return Reading::Unmappable(EventReason::MissingField, "data is missing or not an object".to_owned());
     };
     let context = Context { rules, received_at, body, common: Common::read(data) };
     match fact_of(&context, event, data) {
         Ok(fact) => Reading::Fact(Box::new(fact)),
-        Err(Missing(what)) => Reading::Unmappable(Reason::MissingField, what),
+        Err(Missing(what)) => Reading::Unmappable(EventReason::MissingField, what),
     }
 }
 
@@ -112,7 +112,7 @@ impl Context<'_> {
 
     /// The customer alone, of an event that might have been a payment but for `no_payment`. It keeps the key of its
     /// transaction: what is refunded of one that was no payment is no reversal.
-    fn customer_only(&self, at: Timestamp, reference: Option<&str>, product: Product, no_payment: Reason) -> Fact {
+    fn customer_only(&self, at: Timestamp, reference: Option<&str>, product: Product, no_payment: EventReason) -> Fact {
         let customer = Customer { no_payment: Some(no_payment), ..Customer::default() };
         let keys = self.lasting_keys().into_iter().chain(reference.map(transaction_key)).collect();
         self.fact(at, keys, product, Matter::Customer(customer))

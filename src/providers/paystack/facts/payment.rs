@@ -6,7 +6,7 @@ use super::{Context, Missing, SCALE, required, transaction_key};
 use crate::domain::endpoint::CommissionBase;
 use crate::domain::fact::{Fact, Matter, Payment};
 use crate::domain::money::{Currency, standard};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::providers::paystack::payload::{Capture, Invoice, Transaction, TransactionStatus};
 
 /// `charge.success`: the event that always reports a payment.
@@ -16,7 +16,7 @@ pub(super) fn charge(context: &Context<'_>, charge: &Transaction) -> Result<Fact
         Some(TransactionStatus::Reversed | TransactionStatus::Other(_)) => {
             let at = charge.paid_at.or(charge.created_at).unwrap_or(context.received_at);
             let reference = charge.reference.as_deref();
-            return Ok(context.customer_only(at, reference, context.product_sold(), Reason::NotPaid));
+            return Ok(context.customer_only(at, reference, context.product_sold(), EventReason::NotPaid));
         }
     }
     let reference = required(charge.reference.clone(), "data.reference")?;
@@ -44,7 +44,7 @@ pub(super) fn invoice(context: &Context<'_>, invoice: &Invoice) -> Result<Fact, 
     if !invoice.paid {
         let at = at.unwrap_or(context.received_at);
         let reference = transaction.reference.as_deref();
-        return Ok(context.customer_only(at, reference, context.product_known(), Reason::NotPaid));
+        return Ok(context.customer_only(at, reference, context.product_known(), EventReason::NotPaid));
     }
     let reference = required(transaction.reference.clone(), "data.transaction.reference")?;
     let paid = required(own.amount.or(transaction.amount), "data.amount")?;
@@ -92,12 +92,14 @@ fn payment(context: &Context<'_>, paid: Paid) -> Fact {
     let charged = standard(paid, SCALE);
     let below = context.rules.minimum_amount.get(&currency).is_some_and(|minimum| charged < *minimum);
     let no_payment = match (paid, base.unwrap_or(paid)) {
-        (..0, _) => Some(Reason::NegativeAmount),
-        (0, _) => Some(Reason::ZeroAmount),
-        (1.., ..=0) if context.rules.commission_base == CommissionBase::NetOfFees => Some(Reason::NothingAfterFees),
-        (1.., ..0) => Some(Reason::NegativeAmount),
-        (1.., 0) => Some(Reason::ZeroAmount),
-        (1.., 1..) => below.then_some(Reason::BelowMinimum),
+        (..0, _) => Some(EventReason::NegativeAmount),
+        (0, _) => Some(EventReason::ZeroAmount),
+        (1.., ..=0) if context.rules.commission_base == CommissionBase::NetOfFees => {
+            Some(EventReason::NothingAfterFees)
+        }
+        (1.., ..0) => Some(EventReason::NegativeAmount),
+        (1.., 0) => Some(EventReason::ZeroAmount),
+        (1.., 1..) => below.then_some(EventReason::BelowMinimum),
     };
     if let Some(why) = no_payment {
         return context.customer_only(at, Some(&reference), context.product_sold(), why);

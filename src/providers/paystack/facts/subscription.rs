@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{Context, Missing, required};
 use crate::domain::fact::{self, Fact, Matter};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::domain::status::Status;
 use crate::providers::paystack::payload::{Invoice, Subscription, SubscriptionStatus};
 
@@ -45,7 +45,7 @@ pub(super) fn payment_failed(context: &Context<'_>, invoice: &Invoice) -> Result
     if context.subscription().is_none() {
         // A request for money failed: whoever got it has no subscription that could be past due.
         let reference = invoice.transaction.reference.as_deref();
-        return Ok(context.customer_only(at, reference, context.product_known(), Reason::NotPaid));
+        return Ok(context.customer_only(at, reference, context.product_known(), EventReason::NotPaid));
     }
     status(context, at, Some(Status::PastDue), "payment_failed")
 }

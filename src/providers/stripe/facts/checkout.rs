@@ -8,14 +8,14 @@ use super::{Paid, Reader, need, need_amount, need_currency};
 use crate::domain::endpoint::OneTime;
 use crate::domain::fact::{Customer, Matter, Reading};
 use crate::domain::money::Currency;
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::domain::sold::Bill;
 
 /// `checkout.session.completed`, `.async_payment_succeeded`.
 pub(super) fn completed(reader: &Reader<'_>, session: Session<'_>) -> Result<Reading, Unmapped> {
     match session.mode {
         SessionMode::Payment if session.invoice.is_some() => {
-            Ok(checked_out(reader, session, Some(Reason::ReportedByInvoice)))
+            Ok(checked_out(reader, session, Some(EventReason::ReportedByInvoice)))
         }
         SessionMode::Payment => one_off(reader, session),
         SessionMode::Subscription | SessionMode::Setup | SessionMode::Other => Ok(checked_out(reader, session, None)),
@@ -24,7 +24,7 @@ pub(super) fn completed(reader: &Reader<'_>, session: Session<'_>) -> Result<Rea
 
 /// `checkout.session.async_payment_failed`.
 pub(super) fn failed(reader: &Reader<'_>, session: Session<'_>) -> Reading {
-    checked_out(reader, session, Some(Reason::NotPaid))
+    checked_out(reader, session, Some(EventReason::NotPaid))
 }
 
 /// Stripe has no session of what is named here: it need wait no longer.
@@ -34,7 +34,7 @@ pub(super) fn none(reader: &Reader<'_>, session: Session<'_>) -> Reading {
 }
 
 /// A session that is no payment, or none yet: whom it names, and what need wait for it no longer.
-fn checked_out(reader: &Reader<'_>, session: Session<'_>, no_payment: Option<Reason>) -> Reading {
+fn checked_out(reader: &Reader<'_>, session: Session<'_>, no_payment: Option<EventReason>) -> Reading {
     let checkout_of = session.subscription.filter(|_| session.mode == SessionMode::Subscription);
     let customer = Customer { checkout_of, checkout: true, captures: None, no_payment };
     reader.customer(session.about, reader.created, customer)
@@ -46,7 +46,7 @@ fn held(reader: &Reader<'_>, session: Session<'_>) -> Reading {
         checkout_of: None,
         checkout: true,
         captures: session.payment_intent,
-        no_payment: Some(Reason::NotPaid),
+        no_payment: Some(EventReason::NotPaid),
     };
     reader.customer(session.about, reader.created, customer)
 }
@@ -54,12 +54,12 @@ fn held(reader: &Reader<'_>, session: Session<'_>) -> Reading {
 fn one_off(reader: &Reader<'_>, session: Session<'_>) -> Result<Reading, Unmapped> {
     let status = need(session.payment_status.as_ref(), "payment_status", "a text")?;
     match (status, session.amount_total) {
-        (_, Some(0)) => Ok(checked_out(reader, session, Some(Reason::ZeroAmount))),
-        (PaymentStatus::Paid, Some(..0)) => Ok(checked_out(reader, session, Some(Reason::NegativeAmount))),
+        (_, Some(0)) => Ok(checked_out(reader, session, Some(EventReason::ZeroAmount))),
+        (PaymentStatus::Paid, Some(..0)) => Ok(checked_out(reader, session, Some(EventReason::NegativeAmount))),
         (PaymentStatus::Paid, Some(_) | None) => paid(reader, session),
         (PaymentStatus::Unpaid, _) => Ok(held(reader, session)),
         (PaymentStatus::NoPaymentRequired | PaymentStatus::Other, _) => {
-            Ok(checked_out(reader, session, Some(Reason::NotPaid)))
+            Ok(checked_out(reader, session, Some(EventReason::NotPaid)))
         }
     }
 }
@@ -95,13 +95,13 @@ fn paid(reader: &Reader<'_>, session: Session<'_>) -> Result<Reading, Unmapped> 
 pub(super) fn intent_succeeded(reader: &Reader<'_>, intent: PaymentIntent<'_>) -> Result<Reading, Unmapped> {
     let at = reader.created;
     if intent.invoice.is_some() {
-        return Ok(reader.no_payment(intent.about, at, Reason::ReportedByInvoice));
+        return Ok(reader.no_payment(intent.about, at, EventReason::ReportedByInvoice));
     }
     let identity = need(intent.id, "id", "an id")?;
     let minor = need_amount(intent.amount_received, "amount_received")?;
     let currency = need_currency(intent.currency)?;
     if minor <= 0 {
-        return Ok(reader.no_payment(intent.about, at, Reason::ZeroAmount));
+        return Ok(reader.no_payment(intent.about, at, EventReason::ZeroAmount));
     }
     let counts_alone = match reader.rules.one_time {
         OneTime::PaymentIntent => true,
@@ -130,14 +130,14 @@ pub(super) fn intent_succeeded(reader: &Reader<'_>, intent: PaymentIntent<'_>) -
 /// may not.
 pub(super) fn charge_succeeded(reader: &Reader<'_>, charge: Charge<'_>) -> Reading {
     if reader.rules.one_time == OneTime::Checkout {
-        return Reading::Ignored(Reason::OneTimeOff);
+        return Reading::Ignored(EventReason::OneTimeOff);
     }
     let reason = if charge.invoice.is_some() {
-        Reason::ReportedByInvoice
+        EventReason::ReportedByInvoice
     } else if charge.payment_intent.is_some() {
-        Reason::AlreadyReported
+        EventReason::AlreadyReported
     } else {
-        Reason::OneTimeOff
+        EventReason::OneTimeOff
     };
     reader.no_payment(charge.about, reader.created, reason)
 }

@@ -8,7 +8,7 @@ use super::{Paid, Reader, need, need_amount, need_currency};
 use crate::domain::endpoint::OutOfBand;
 use crate::domain::fact::{Link, Matter, Reading, Subscription};
 use crate::domain::money::{Currency, share};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::domain::sold::Bill;
 use crate::domain::status::Status;
 
@@ -21,15 +21,15 @@ pub(super) fn paid(reader: &Reader<'_>, invoice: Invoice<'_>) -> Result<Reading,
     let amount_paid = need_amount(invoice.amount_paid.or(all_due), "amount_paid")?;
     let at = invoice.paid_at.unwrap_or(reader.created);
     if !is_settled(&invoice) {
-        return Ok(reader.no_payment(invoice.about, at, Reason::NotPaid));
+        return Ok(reader.no_payment(invoice.about, at, EventReason::NotPaid));
     }
     if amount_paid < 0 || invoice.total.is_some_and(|total| total < 0) {
-        return Ok(reader.no_payment(invoice.about, at, Reason::NegativeAmount));
+        return Ok(reader.no_payment(invoice.about, at, EventReason::NegativeAmount));
     }
     let minor = match (invoice.out_of_band, reader.rules.out_of_band) {
         (false, _) => amount_paid,
         (true, OutOfBand::Send) => need_amount(invoice.amount_due, "amount_due")?,
-        (true, OutOfBand::Ignore) => return Ok(reader.no_payment(invoice.about, at, Reason::OutOfBand)),
+        (true, OutOfBand::Ignore) => return Ok(reader.no_payment(invoice.about, at, EventReason::OutOfBand)),
     };
     if minor <= 0 {
         return Ok(nothing_charged(reader, invoice));
@@ -72,7 +72,7 @@ const fn is_settled(invoice: &Invoice<'_>) -> bool {
 fn nothing_charged(reader: &Reader<'_>, invoice: Invoice<'_>) -> Reading {
     let at = invoice.paid_at.unwrap_or(reader.created);
     let Some(id) = invoice.subscription else {
-        return reader.no_payment(invoice.about, at, Reason::ZeroAmount);
+        return reader.no_payment(invoice.about, at, EventReason::ZeroAmount);
     };
     let covered = invoice.subtotal.is_some_and(|subtotal| subtotal > 0);
     let subscription = Subscription {
@@ -83,7 +83,7 @@ fn nothing_charged(reader: &Reader<'_>, invoice: Invoice<'_>) -> Reading {
         before: None,
         trial_start: None,
         trial_end: None,
-        no_call: Some(Reason::ZeroAmount),
+        no_call: Some(EventReason::ZeroAmount),
     };
     reader.fact(invoice.about, at, Matter::Subscription(subscription))
 }
@@ -111,7 +111,7 @@ fn untaxed_total(invoice: &Invoice<'_>) -> Option<i64> {
 /// `invoice.payment_failed`: the subscription is past due, unless it never began.
 pub(super) fn failed(reader: &Reader<'_>, invoice: Invoice<'_>) -> Reading {
     let Some(id) = invoice.subscription else {
-        return reader.no_payment(invoice.about, reader.created, Reason::NotPaid);
+        return reader.no_payment(invoice.about, reader.created, EventReason::NotPaid);
     };
     let subscription = Subscription {
         id,
@@ -121,7 +121,7 @@ pub(super) fn failed(reader: &Reader<'_>, invoice: Invoice<'_>) -> Reading {
         before: None,
         trial_start: None,
         trial_end: None,
-        no_call: invoice.is_first.then_some(Reason::FirstInvoiceFailed),
+        no_call: invoice.is_first.then_some(EventReason::FirstInvoiceFailed),
     };
     reader.fact(invoice.about, reader.created, Matter::Subscription(subscription))
 }

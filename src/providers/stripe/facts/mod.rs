@@ -14,7 +14,7 @@ use crate::domain::endpoint::{CodeRule, CommissionBase, Rules};
 use crate::domain::event::Mode;
 use crate::domain::fact::{Customer, Fact, Matter, Payment, Reading};
 use crate::domain::money::Currency;
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::domain::referral::first_code;
 use crate::domain::sold::{Bill, Counted};
 use crate::providers::json::Json;
@@ -53,8 +53,8 @@ pub(super) fn reading(event: Event<'_>, rules: &Rules, received_at: Timestamp) -
             let customer = Customer::default();
             Ok(reader.fact(*about, reader.created, Matter::Customer(customer)))
         }
-        Body::NotRelevant => Ok(Reading::Ignored(Reason::NotRelevant)),
-        Body::Unknown => Ok(Reading::Ignored(Reason::UnknownType)),
+        Body::NotRelevant => Ok(Reading::Ignored(EventReason::NotRelevant)),
+        Body::Unknown => Ok(Reading::Ignored(EventReason::UnknownType)),
     }
 }
 
@@ -115,7 +115,7 @@ impl Reader<'_> {
     }
 
     /// No payment, for `reason`; but whom the event names is learned.
-    fn no_payment(&self, about: About<'_>, at: Timestamp, reason: Reason) -> Reading {
+    fn no_payment(&self, about: About<'_>, at: Timestamp, reason: EventReason) -> Reading {
         self.customer(about, at, Customer { no_payment: Some(reason), ..Customer::default() })
     }
 
@@ -125,7 +125,7 @@ impl Reader<'_> {
         // Beside its own id a session names what it was the checkout of.
         let ends_a_wait = customer.checkout && about.keys.len() > 1;
         if names_nobody && !ends_a_wait && matches!(self.referral_code(&about), Ok(None)) {
-            return Reading::Ignored(customer.no_payment.unwrap_or(Reason::NamesNobody));
+            return Reading::Ignored(customer.no_payment.unwrap_or(EventReason::NamesNobody));
         }
         self.fact(about, at, Matter::Customer(customer))
     }
@@ -134,12 +134,12 @@ impl Reader<'_> {
     fn payment(&self, about: About<'_>, paid: Paid) -> Reading {
         let charged = amount(paid.minor, paid.currency);
         if self.rules.minimum_amount.get(&paid.currency).is_some_and(|minimum| charged < *minimum) {
-            return self.no_payment(about, paid.at, Reason::BelowMinimum);
+            return self.no_payment(about, paid.at, EventReason::BelowMinimum);
         }
         let counted = about.sold.counted(self.rules, paid.bill);
         let base = self.amount(&paid, charged, counted);
         if matches!(counted, Counted::Part { .. }) && base.is_some_and(|base| base <= Decimal::ZERO) {
-            return self.no_payment(about, paid.at, Reason::NothingInProducts);
+            return self.no_payment(about, paid.at, EventReason::NothingInProducts);
         }
         let lasting = [about.customer.as_ref(), paid.subscription.as_ref()];
         let ties = about.keys.iter().filter(|key| !lasting.contains(&Some(*key))).cloned().collect();

@@ -7,7 +7,7 @@ use super::super::payload::{
 use super::{Reader, need, need_amount, need_currency};
 use crate::domain::fact::{Matter, Reading, Reversal, ReversalStage, ReversedCharge};
 use crate::domain::money::Money;
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 
 /// `charge.refunded`: the total of all refunds of a charge so far.
 pub(super) fn charge_refunded(reader: &Reader<'_>, charge: Charge<'_>) -> Result<Reading, Unmapped> {
@@ -16,7 +16,7 @@ pub(super) fn charge_refunded(reader: &Reader<'_>, charge: Charge<'_>) -> Result
     let currency = need_currency(charge.currency)?;
     // Letting go of money that was only reserved is written as a refund, too.
     if charge.only_reserved || given_back <= 0 {
-        return Ok(Reading::Ignored(Reason::ReversalNotFinal));
+        return Ok(Reading::Ignored(EventReason::ReversalNotFinal));
     }
     let mut about = charge.about;
     if about.customer.is_some() {
@@ -87,7 +87,7 @@ pub(super) fn dispute(reader: &Reader<'_>, dispute: Dispute) -> Result<Reading, 
 /// `credit_note.created`, `.updated`, `.voided`. Only what was given back outside of Stripe is told by nothing else.
 pub(super) fn credit_note(reader: &Reader<'_>, note: CreditNote) -> Result<Reading, Unmapped> {
     let Some(amount) = note.out_of_band_amount.filter(|amount| *amount > 0 && !note.before_payment) else {
-        return Ok(Reading::Ignored(Reason::CreditedOtherwise));
+        return Ok(Reading::Ignored(EventReason::CreditedOtherwise));
     };
     let back = Back {
         identity: need(note.id, "id", "an id")?,

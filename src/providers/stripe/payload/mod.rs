@@ -25,7 +25,7 @@ pub(super) use self::subscription::{Subscription, SubscriptionStatus};
 use super::NO_SESSION;
 use crate::domain::event::{Identity, Mode};
 use crate::domain::json;
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 use crate::providers::json::{Json, is_plain};
 
 /// The `object` of an event that points at something instead of carrying it.
@@ -146,7 +146,7 @@ pub(super) fn snapshot_type(thin: &str) -> Option<&str> {
 #[derive(Debug)]
 pub(super) struct Unmapped {
     /// The reason.
-    pub(super) reason: Reason,
+    pub(super) reason: EventReason,
     /// What is wrong, and where; never a value of the body, but for the id of another event.
     pub(super) detail: String,
 }
@@ -154,7 +154,7 @@ pub(super) struct Unmapped {
 impl Unmapped {
     /// A field that must be there is not, or is not `what` it must be.
     pub(super) fn missing(path: &str, what: &str) -> Self {
-        Self { reason: Reason::MissingField, detail: format!("{path} is missing or not {what}") }
+        Self { reason: EventReason::MissingField, detail: format!("{path} is missing or not {what}") }
     }
 }
 
@@ -221,7 +221,7 @@ impl<'a> Event<'a> {
     /// When it is no event, a thin one, or carries no object although its type needs one.
     pub(super) fn read(body: &'a Value) -> Result<Self, Unmapped> {
         let json = Json::new(body);
-        let unreadable = |detail: &str| Unmapped { reason: Reason::Unreadable, detail: detail.to_owned() };
+        let unreadable = |detail: &str| Unmapped { reason: EventReason::Unreadable, detail: detail.to_owned() };
         if json.object().is_none() {
             return Err(unreadable("the body is not a JSON object"));
         }
@@ -258,7 +258,7 @@ impl<'a> Body<'a> {
             Some(_) | None => {
                 let twin = snapshot.id().map_or_else(String::new, |id| format!("; event {id} carries the object"));
                 let detail = format!("it points at an object instead of carrying it (object is v2.core.event){twin}");
-                Err(Unmapped { reason: Reason::ThinEvent, detail })
+                Err(Unmapped { reason: EventReason::ThinEvent, detail })
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 
 const TYPES: &[&str] = &[
     "charge.dispute.created",
@@ -182,7 +182,7 @@ fn read_all_ways(body: &[u8]) {
                 assert_eq!(serde_json::from_str::<Fact>(&text).unwrap(), *fact);
             }
             Reading::Unmappable(reason, detail) => {
-                assert!(matches!(reason, Reason::Unreadable | Reason::MissingField | Reason::ThinEvent));
+                assert!(matches!(reason, EventReason::Unreadable | EventReason::MissingField | EventReason::ThinEvent));
                 assert!(!detail.contains('@') && detail.len() < 150, "{detail}");
             }
             Reading::Ignored(_) => {}

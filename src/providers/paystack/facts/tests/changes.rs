@@ -62,7 +62,7 @@ fn a_failed_renewal_is_past_due_from_the_day_it_was_due() {
     assert_eq!(subscription("invoice.payment_failed", &future).0, received_at());
     // A request for money that failed has no subscription.
     let request = fact("invoice.payment_failed", &with(unpaid, &[("subscription", json!({}))]));
-    assert!(matches!(request.matter, Matter::Customer(c) if c.no_payment == Some(Reason::NotPaid)));
+    assert!(matches!(request.matter, Matter::Customer(c) if c.no_payment == Some(EventReason::NotPaid)));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::read;
 use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, OutOfBand, Rules, Unmapped};
 use crate::domain::event::Mode;
 use crate::domain::fact::{Fact, Matter, Payment, Product, Reading, Reversal, Subscription};
-use crate::domain::reason::Reason;
+use crate::domain::reason::EventReason;
 
 fn rules() -> Rules {
     Rules {
@@ -183,38 +183,38 @@ fn people_are_read_as_far_as_they_are_told() {
 #[test]
 fn other_types_are_ignored_whatever_they_hold() {
     #[track_caller]
-    fn check(event: &str, data: &Value, why: Reason) {
+    fn check(event: &str, data: &Value, why: EventReason) {
         assert_eq!(reading(event, data, &rules()), Reading::Ignored(why), "{event}");
     }
     for event in ["subscription.expiring_cards", "transfer.success", "transfer.new", "customeridentification.success"] {
-        check(event, &json!([charge()]), Reason::NotRelevant);
+        check(event, &json!([charge()]), EventReason::NotRelevant);
     }
     for event in ["paymentrequest.success", "dedicatedaccount.assign.failed", "bulkcharge.paused", "settlement.success"]
     {
-        check(event, &charge(), Reason::NotRelevant);
+        check(event, &charge(), EventReason::NotRelevant);
     }
     for event in ["charge.failed", "charge.success.v2", "CHARGE.SUCCESS", "subscription.enable", "transfer", "ping"] {
-        check(event, &charge(), Reason::UnknownType);
+        check(event, &charge(), EventReason::UnknownType);
     }
 }
 
 #[test]
 fn what_cannot_be_read_says_why_without_saying_what() {
     #[track_caller]
-    fn check(body: &str, reason: Reason) {
+    fn check(body: &str, reason: EventReason) {
         let Reading::Unmappable(found, text) = read(body.as_bytes(), &rules(), received_at()) else { panic!("{body}") };
         assert_eq!(found, reason, "{body}");
         assert!(!text.is_empty() && !text.contains("secret"), "{text}");
     }
     for body in ["", "secret", "null", "7", "[]", "{}", "\"{}\"", r#"{"event":{"secret":1}}"#, r#"{"event":" "}"#] {
-        check(body, Reason::Unreadable);
+        check(body, EventReason::Unreadable);
     }
     check(
         &format!(r#"{{"event":"charge.success","data":{}{}}}"#, "[".repeat(9_000), "]".repeat(9_000)),
-        Reason::Unreadable,
+        EventReason::Unreadable,
     );
     for data in ["null", "[]", "\"secret\"", "{}", r#"{"reference":"secret"}"#] {
-        check(&format!(r#"{{"event":"charge.success","data":{data}}}"#), Reason::MissingField);
+        check(&format!(r#"{{"event":"charge.success","data":{data}}}"#), EventReason::MissingField);
     }
-    check(r#"{"event":"charge.success"}"#, Reason::MissingField);
+    check(r#"{"event":"charge.success"}"#, EventReason::MissingField);
 }

@@ -50,23 +50,23 @@ fn amounts_are_hundredths_in_every_currency_and_follow_the_commission_base() {
 #[test]
 fn what_is_not_paid_or_too_little_leaves_the_customer() {
     #[track_caller]
-    fn check(changes: &[(&str, Value)], why: Reason) {
+    fn check(changes: &[(&str, Value)], why: EventReason) {
         let fact = fact("charge.success", &with(charge(), changes));
         let Matter::Customer(customer) = &fact.matter else { panic!("{fact:?}") };
         assert_eq!((customer.no_payment, fact.code.as_deref()), (Some(why), Some("AGENT1")));
     }
-    check(&[("status", json!("failed"))], Reason::NotPaid);
-    check(&[("status", json!("reversed")), ("paid_at", json!(null)), ("reference", json!(null))], Reason::NotPaid);
-    check(&[("amount", json!(0))], Reason::ZeroAmount);
-    check(&[("amount", json!("-500"))], Reason::NegativeAmount);
-    check(&[("amount", json!(9_999))], Reason::BelowMinimum);
+    check(&[("status", json!("failed"))], EventReason::NotPaid);
+    check(&[("status", json!("reversed")), ("paid_at", json!(null)), ("reference", json!(null))], EventReason::NotPaid);
+    check(&[("amount", json!(0))], EventReason::ZeroAmount);
+    check(&[("amount", json!("-500"))], EventReason::NegativeAmount);
+    check(&[("amount", json!(9_999))], EventReason::BelowMinimum);
     // Its refund is known by the reference.
     let too_small = fact("charge.success", &with(charge(), &[("amount", json!(9_999))]));
     assert_eq!(too_small.keys, ["CUS_ada", "plan:CUS_ada:PLN_pro", "plan:CUS_ada:60001", "ref:ref_1"]);
     for fees in [500_000, 600_000] {
         let net = Rules { commission_base: CommissionBase::NetOfFees, ..rules() };
         let eaten_up = fact_by("charge.success", &with(charge(), &[("fees", json!(fees))]), &net);
-        assert!(matches!(eaten_up.matter, Matter::Customer(c) if c.no_payment == Some(Reason::NothingAfterFees)));
+        assert!(matches!(eaten_up.matter, Matter::Customer(c) if c.no_payment == Some(EventReason::NothingAfterFees)));
     }
     let least = [("amount", json!(10_000)), ("status", json!(null))];
     assert_eq!(payment("charge.success", &with(charge(), &least), &rules()).charged, Decimal::ONE_HUNDRED);
@@ -76,7 +76,7 @@ fn what_is_not_paid_or_too_little_leaves_the_customer() {
 fn a_charge_without_what_a_payment_needs_names_the_field() {
     #[track_caller]
     fn check(event: &str, data: Value, what: &str) {
-        let expected = Reading::Unmappable(Reason::MissingField, format!("{what} is missing or malformed"));
+        let expected = Reading::Unmappable(EventReason::MissingField, format!("{what} is missing or malformed"));
         assert_eq!(reading(event, &data, &rules()), expected);
     }
     check("charge.success", with(charge(), &[("reference", json!(""))]), "data.reference");
@@ -141,7 +141,7 @@ fn an_invoice_is_a_payment_only_if_it_is_paid_by_all_three_signs() {
     for change in unpaid {
         let fact = super::fact("invoice.update", &with(invoice(), &[change]));
         let Matter::Customer(customer) = &fact.matter else { panic!("{fact:?}") };
-        assert_eq!(customer.no_payment, Some(Reason::NotPaid));
+        assert_eq!(customer.no_payment, Some(EventReason::NotPaid));
     }
 }
 
@@ -186,7 +186,7 @@ fn a_captured_hold_is_a_payment_of_what_was_taken() {
     assert_eq!(payment(event, &capture(), &net).amount, Some(Decimal::from(724)));
     for others in ["reserve.success", "reserve.failed", "release.success", "capture.failed"] {
         let told = reading(&format!("preauthorization.{others}"), &capture(), &rules());
-        assert_eq!(told, Reading::Ignored(Reason::NotRelevant), "{others}");
+        assert_eq!(told, Reading::Ignored(EventReason::NotRelevant), "{others}");
     }
 }
 

@@ -1,5 +1,9 @@
-//! Why things ended as they did: one closed list, from which come the stable code, the sentence a
-//! person reads, what to do about it, and the label of a metric.
+//! Why things ended as they did: one closed list, from which come the stable code, the sentence a person reads, what to do
+//! about it, and the label of a metric. An event has an [`EventReason`], a delivery a [`DeliveryReason`], so that none can
+//! stand where its sentence is not true.
+
+#[macro_use]
+mod lists;
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,46 +19,6 @@ pub enum Stand {
     Delivery,
     /// A delivery that a person has to see.
     DeliveryToSee,
-}
-
-/// Writes the enum, its codes, sentences and cures from one table, so that none can be forgotten.
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $variant:ident => $code:literal, [$($stand:ident),+], $sentence:literal, $cure:literal;)+) => {
-        /// Why an event or a delivery is in the state it is in.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Reason {
-            $($(#[$doc])* #[doc = $sentence] $variant,)+
-        }
-
-        impl Reason {
-            /// Every reason, in the order of the table.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// The stable snake_case code, as the API and the store write it.
-            #[must_use]
-            pub const fn code(self) -> &'static str {
-                match self { $(Self::$variant => $code,)+ }
-            }
-
-            /// On what it can stand.
-            #[must_use]
-            pub const fn stands_on(self) -> &'static [Stand] {
-                match self { $(Self::$variant => &[$(Stand::$stand),+],)+ }
-            }
-
-            /// What happened, in a sentence a person understands.
-            #[must_use]
-            pub const fn sentence(self) -> &'static str {
-                match self { $(Self::$variant => $sentence,)+ }
-            }
-
-            /// What to do about it.
-            #[must_use]
-            pub const fn cure(self) -> &'static str {
-                match self { $(Self::$variant => $cure,)+ }
-            }
-        }
-    };
 }
 
 reasons! {
@@ -258,13 +222,13 @@ reasons! {
         "Wait for the charge's own event, or set commission_base = \"paid\" and remap.";
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for EventReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
     }
 }
 
-/// A code that is not in the list.
+/// A code that is not in the list, or cannot stand there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown reason {0:?}")]
 pub struct UnknownReason(pub String);
@@ -277,21 +241,19 @@ impl Reason {
     }
 }
 
-impl FromStr for Reason {
-    type Err = UnknownReason;
-
-    fn from_str(code: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().copied().find(|r| r.code() == code).ok_or_else(|| UnknownReason(code.to_owned()))
-    }
-}
-
 impl serde::Serialize for Reason {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.code())
     }
 }
 
-impl<'de> serde::Deserialize<'de> for Reason {
+impl serde::Serialize for EventReason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for EventReason {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let code = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         code.parse().map_err(serde::de::Error::custom)
@@ -307,15 +269,27 @@ mod tests {
         for (i, reason) in Reason::ALL.iter().enumerate() {
             let code = reason.code();
             assert!(code.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{code}");
-            assert_eq!(code.parse(), Ok(*reason));
+            let of_either = code.parse().map(EventReason::reason).or_else(|_| code.parse().map(DeliveryReason::reason));
+            assert_eq!(of_either, Ok(*reason));
             assert!(Reason::ALL[..i].iter().all(|other| other.code() != code), "{code} twice");
             assert!(reason.sentence().ends_with('.') && reason.cure().ends_with('.'), "{code}");
         }
     }
 
+    #[test]
+    fn an_event_and_a_delivery_have_the_reasons_that_stand_on_them_and_no_others() {
+        for reason in Reason::ALL {
+            let stands = |of: [Stand; 2]| reason.stands_on().iter().any(|stand| of.contains(stand));
+            let of_event = reason.code().parse::<EventReason>().map(Reason::from);
+            let of_delivery = reason.code().parse::<DeliveryReason>().map(Reason::from);
+            assert_eq!(of_event.ok(), stands([Stand::Event, Stand::EventToSee]).then_some(*reason));
+            assert_eq!(of_delivery.ok(), stands([Stand::Delivery, Stand::DeliveryToSee]).then_some(*reason));
+        }
+    }
+
     /// The table of what needs attention in the documents: the codes of its first column.
     fn told_in_the_documents() -> Vec<&'static str> {
-        let document = include_str!("../../docs/attention.md");
+        let document = include_str!("../../../docs/attention.md");
         let (_, section) = document.split_once("## The reasons").unwrap();
         let (section, _) = section.split_once("\n## ").unwrap();
         let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
@@ -338,9 +312,9 @@ mod tests {
         for reason in Reason::ALL {
             let stands = reason.stands_on();
             let on = |quiet, to_see| stands.contains(&quiet) && stands.contains(&to_see);
-            assert!(!on(Stand::Event, Stand::EventToSee) && !on(Stand::Delivery, Stand::DeliveryToSee), "{reason}");
+            assert!(!on(Stand::Event, Stand::EventToSee) && !on(Stand::Delivery, Stand::DeliveryToSee), "{reason:?}");
             let idle = reason.cure().starts_with("Nothing to do.") || reason.cure().starts_with("Nothing to do:");
-            assert!(!(idle && reason.is_to_be_seen()), "{reason} asks for a person and tells nobody what to do");
+            assert!(!(idle && reason.is_to_be_seen()), "{reason:?} asks for a person and tells nobody what to do");
         }
     }
 }
