@@ -101,14 +101,19 @@ impl Delivery {
         true
     }
 
-    /// Gives it another place among its customer's calls: what it tells became true at another time than was known.
+    /// Gives an open call another place among its customer's calls: what it tells became true at another time than was
+    /// known. Its body stays.
     pub const fn reorder(&mut self, at: Timestamp) {
-        self.record.at = at;
+        if self.record.state.is_open() {
+            self.record.at = at;
+        }
     }
 
-    /// Ends the wait that a clock told in error: it may go out at `now`.
+    /// Ends the wait of a queued call that a clock told in error: it may go out at `now`.
     pub fn wait(&mut self, now: Timestamp) {
-        self.wait_until(now, now);
+        if self.state == DeliveryState::Queued {
+            self.wait_until(now, now);
+        }
     }
 
     /// Keeps it until an operator lets it go. False when it is on its way, or not going out anyway.

@@ -18,6 +18,7 @@ enum Happening {
     GiveWay,
     Flag(bool),
     Note,
+    Reorder,
     Wait,
     /// A lease whose number is so much above the last one, or not above it.
     Lease(i64),
@@ -70,6 +71,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::GiveWay),
         1 => any::<bool>().prop_map(Happening::Flag),
         1 => Just(Happening::Note),
+        1 => Just(Happening::Reorder),
         1 => Just(Happening::Wait),
         6 => (-1..4_i64).prop_map(Happening::Lease),
         1 => Just(Happening::GiveBack),
@@ -98,6 +100,7 @@ fn happen(delivery: &mut Delivery, happening: Happening, now: Timestamp) {
         Happening::GiveWay => drop(delivery.give_way()),
         Happening::Flag(finds) => delivery.flag(finds.then(|| (DeliveryReason::Reversed, "7 of 30".to_owned()))),
         Happening::Note => delivery.note(DeliveryReason::ReversedNobodyCredited, "7 of 30".to_owned()),
+        Happening::Reorder => delivery.reorder(now),
         Happening::Wait => delivery.wait(now),
         Happening::Lease(above) => drop(delivery.lease(last + above, now)),
         Happening::GiveBack => drop(delivery.give_back()),
@@ -110,6 +113,13 @@ fn happen(delivery: &mut Delivery, happening: Happening, now: Timestamp) {
 /// What was sent stays as it was, until an operator or Refairn has said that Refairn does not have it.
 fn body_stays(before: &Delivery, after: &Delivery) -> bool {
     !before.may_be_told() || before.call == after.call
+}
+
+/// What may have been sent, and does not go out again by itself, keeps its place and its time.
+fn rests(before: &Delivery, after: &Delivery) -> bool {
+    let stays = before.state == after.state && before.call == after.call && before.event == after.event;
+    let ended = !before.state.is_open() && !before.state.is_unfinished();
+    !(stays && ended && before.may_be_told()) || (before.at, before.due_at) == (after.at, after.due_at)
 }
 
 /// Whether a state is left only by an operator's word, or by Refairn's that it took the call.
@@ -147,6 +157,7 @@ proptest! {
             let now = format!("{happening:?}: {before:?} to {delivery:?}");
             prop_assert!(leaves_rightly(&before, &delivery, &happening), "{now}");
             prop_assert!(body_stays(&before, &delivery), "{now}");
+            prop_assert!(rests(&before, &delivery), "{now}");
             prop_assert!(!delivery.attention || delivery.reason.is_some(), "attention without a reason: {now}");
             prop_assert!(delivery.last_seq >= before.last_seq, "a fencing token fell: {now}");
             let is_leased = delivery.attempts > before.attempts;
