@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use crate::clock::Clock;
 use crate::config::Sources;
 use crate::domain::redact::Redactor;
@@ -38,9 +40,9 @@ impl Reply {
         matches!(self.status, 200..=299)
     }
 
-    /// The body, if it is a JSON object.
-    pub(super) fn json(&self) -> Option<serde_json::Value> {
-        serde_json::from_slice(&self.body).ok().filter(serde_json::Value::is_object)
+    /// The body, if it is JSON of this shape.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.body).ok()
     }
 }
 

@@ -1,44 +1,21 @@
 //! The JSON API: what came in, what goes out, and what an operator may do about it.
 
-use std::collections::BTreeMap;
-
 use actix_web::{HttpResponse, web};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Deserialize;
 
 use super::Rooms;
-use super::json::{DeliveryDetailJson, DeliveryJson, EventDetailJson, EventJson, Showing};
+use super::json::{self, Showing};
 use super::problem::Problem;
+use crate::api::{Attempt, Delivery, DeliveryPage, Event, EventPage, EventsToSee, RefusedRequests, Route, Stats};
 use crate::domain::delivery::{DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::event::{EventId, EventState};
-use crate::domain::reason::Reason;
+use crate::intake::Refusal;
 use crate::store::Action;
+use crate::store::stats::RouteView;
 use crate::store::views::{DeliveryFilter, EventFilter, PAGE_ITEMS_MAX};
 
 /// Items of a page unless the caller says otherwise.
 const PAGE_ITEMS: u32 = 50;
-
-/// A page of events. Written as it is, not by way of a JSON value: a request's digits and order stay what they are.
-#[derive(Serialize)]
-struct EventPage {
-    events: Vec<EventJson>,
-    next: Option<String>,
-}
-
-/// A page of deliveries.
-#[derive(Serialize)]
-struct DeliveryPage {
-    deliveries: Vec<DeliveryJson>,
-    next: Option<String>,
-}
-
-/// How many events of an endpoint need attention for one reason.
-#[derive(Serialize)]
-struct EventsToSee {
-    endpoint: String,
-    reason: Reason,
-    events: i64,
-}
 
 #[derive(Deserialize)]
 pub(super) struct EventQuery {
@@ -76,7 +53,7 @@ pub(super) async fn events(rooms: web::Data<Rooms>, query: web::Query<EventQuery
     };
     let events = rooms.store.events(filter).await?;
     let next = page_is_full(events.len(), limit).then(|| events.last().map(|e| e.id.to_string())).flatten();
-    let events = events.into_iter().map(EventJson::from).collect();
+    let events = events.into_iter().map(Event::from).collect();
     Ok(HttpResponse::Ok().json(EventPage { events, next }))
 }
 
@@ -97,7 +74,7 @@ pub(super) async fn remap(rooms: web::Data<Rooms>, path: web::Path<String>) -> R
 async fn event_answer(rooms: &Rooms, id: EventId) -> Result<HttpResponse, Problem> {
     let detail = rooms.store.event(id).await?;
     let detail = detail.ok_or_else(|| Problem::unknown_item(format!("there is no event {id}")))?;
-    Ok(HttpResponse::Ok().json(EventDetailJson::new(detail, showing(rooms))))
+    Ok(HttpResponse::Ok().json(json::event_detail(detail, showing(rooms))))
 }
 
 /// `GET /api/v1/deliveries`
@@ -119,7 +96,7 @@ pub(super) async fn deliveries(
     let found = rooms.store.deliveries(filter).await?;
     let last = found.last().and_then(|d| d.delivery.id).map(|id| id.to_string());
     let next = last.filter(|_| page_is_full(found.len(), limit));
-    let deliveries = found.into_iter().map(|d| DeliveryJson::new(d, showing(&rooms))).collect();
+    let deliveries = found.into_iter().map(|d| json::delivery(d, showing(&rooms))).collect();
     Ok(HttpResponse::Ok().json(DeliveryPage { deliveries, next }))
 }
 
@@ -146,30 +123,43 @@ pub(super) async fn act(rooms: web::Data<Rooms>, path: web::Path<(String, String
 async fn delivery_answer(rooms: &Rooms, id: DeliveryId) -> Result<HttpResponse, Problem> {
     let found = rooms.store.delivery(id).await?;
     let (view, attempts) = found.ok_or_else(|| Problem::unknown_item(format!("there is no delivery {id}")))?;
-    Ok(HttpResponse::Ok().json(DeliveryDetailJson::new(view, attempts, showing(rooms))))
+    let attempt_log = Some(attempts.into_iter().map(Attempt::from).collect());
+    Ok(HttpResponse::Ok().json(Delivery { attempt_log, ..json::delivery(view, showing(rooms)) }))
 }
 
 /// `GET /api/v1/stats`
 pub(super) async fn stats(rooms: web::Data<Rooms>) -> Result<HttpResponse, Problem> {
     let stats = rooms.store.stats().await?;
     let attention = stats.attention();
-    let events: BTreeMap<_, _> = stats.events.into_iter().collect();
-    let deliveries: BTreeMap<_, _> = stats.deliveries.into_iter().collect();
-    let fates: BTreeMap<_, _> = stats.fates.into_iter().map(|(fate, n)| (fate.code(), n)).collect();
     let to_see = stats.events_to_see.into_iter();
-    let to_see = to_see.map(|(endpoint, reason, n)| EventsToSee { endpoint, reason, events: n });
-    Ok(HttpResponse::Ok().json(json!({
-        "events": events,
-        "deliveries": deliveries,
-        "payments": fates,
-        "needs_attention": attention.values().sum::<i64>(),
-        "attention": attention,
-        "events_that_need_attention": to_see.collect::<Vec<_>>(),
-        "oldest_queued": stats.oldest_due,
-        "routes": stats.routes,
-        "refused_requests": rooms.intake.refusals().list(),
-        "unnamed_proxy": rooms.unnamed_proxy.address(),
-    })))
+    let to_see = to_see.map(|(endpoint, reason, events)| EventsToSee { endpoint, events, reason: reason.to_string() });
+    let refused = rooms.intake.refusals().list();
+    Ok(HttpResponse::Ok().json(Stats {
+        needs_attention: attention.values().sum(),
+        attention: attention.into_iter().map(|(reason, n)| (reason.to_string(), n)).collect(),
+        deliveries: stats.deliveries.into_iter().collect(),
+        events: stats.events.into_iter().collect(),
+        events_that_need_attention: to_see.collect(),
+        oldest_queued: stats.oldest_due,
+        payments: stats.fates.into_iter().map(|(fate, n)| (fate.code().to_owned(), n)).collect(),
+        refused_requests: refused.into_iter().map(RefusedRequests::from).collect(),
+        routes: stats.routes.into_iter().map(Route::from).collect(),
+        unnamed_proxy: rooms.unnamed_proxy.address(),
+    }))
+}
+
+impl From<Refusal> for RefusedRequests {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { at, endpoint, path, reason, source, body_bytes, times } = refusal;
+        Self { at, endpoint, path, reason: reason.to_owned(), source, body_bytes, times }
+    }
+}
+
+impl From<RouteView> for Route {
+    fn from(route: RouteView) -> Self {
+        let RouteView { business, product, state, paused_since, probe_at, detail } = route;
+        Self { business, product, state: state.to_owned(), paused_since, probe_at, detail }
+    }
 }
 
 pub(super) fn showing(rooms: &Rooms) -> Showing<'_> {

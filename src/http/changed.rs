@@ -1,12 +1,13 @@
 //! What an update of the bridge reads otherwise than it was read: nothing of it is told until somebody says so.
 
 use actix_web::{HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::Rooms;
 use super::api::{number, parse, showing};
-use super::json::DeliveryJson;
+use super::json;
 use super::problem::Problem;
+use crate::api::{ChangedEvent, ChangedPage, Standing};
 use crate::domain::event::{EventId, EventState};
 use crate::domain::reason::Reason;
 use crate::providers::READING;
@@ -17,34 +18,9 @@ pub(super) struct Query {
     after: Option<String>,
 }
 
-/// A part of the events that an earlier reading read.
-#[derive(Serialize)]
-struct Page {
-    /// How many were looked at.
-    looked_at: usize,
-    /// Those that would be read otherwise.
-    events: Vec<EventJson>,
-    /// Calls that would be new, or others than they are.
-    calls: Vec<DeliveryJson>,
-    next: Option<String>,
-}
-
-#[derive(Serialize)]
-struct EventJson {
-    id: String,
-    now: EndJson,
-    then: EndJson,
-}
-
-#[derive(Serialize)]
-struct EndJson {
-    state: &'static str,
-    reason: Option<&'static str>,
-}
-
-impl From<(EventState, Option<Reason>)> for EndJson {
+impl From<(EventState, Option<Reason>)> for Standing {
     fn from((state, reason): (EventState, Option<Reason>)) -> Self {
-        Self { state: state.code(), reason: reason.map(Reason::code) }
+        Self { state: state.code().to_owned(), reason: json::code(reason) }
     }
 }
 
@@ -57,8 +33,9 @@ pub(super) async fn changed(rooms: web::Data<Rooms>, query: web::Query<Query>) -
     let mapped = found.into_iter().map(|event| rooms.reader.map(event)).collect();
     let preview = rooms.store.preview(mapped, rooms.clock.now()).await?;
     let events = preview.events.into_iter();
-    let events = events.map(|e| EventJson { id: e.id.to_string(), now: e.now.into(), then: e.then.into() }).collect();
+    let events =
+        events.map(|e| ChangedEvent { id: e.id.to_string(), now: e.now.into(), then: e.then.into() }).collect();
     let views = preview.calls.into_iter().map(|call| DeliveryView::planned(call.key.business, call.delivery));
-    let calls = views.map(|view| DeliveryJson::new(view, showing(&rooms))).collect();
-    Ok(HttpResponse::Ok().json(Page { looked_at, events, calls, next }))
+    let calls = views.map(|view| json::delivery(view, showing(&rooms))).collect();
+    Ok(HttpResponse::Ok().json(ChangedPage { looked_at, events, calls, next }))
 }

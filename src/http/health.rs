@@ -10,6 +10,7 @@ use futures_util::future::{BoxFuture, Shared};
 
 use super::Rooms;
 use super::problem::Problem;
+use crate::api::{Live, Ready};
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry::metrics;
@@ -27,7 +28,7 @@ pub(super) async fn live(rooms: web::Data<Rooms>) -> Result<HttpResponse, Proble
 
 fn aliveness(tasks: &Tasks) -> Result<HttpResponse, Problem> {
     match tasks.failure() {
-        None => Ok(HttpResponse::Ok().force_close().json(serde_json::json!({ "live": true }))),
+        None => Ok(HttpResponse::Ok().force_close().json(Live { live: true })),
         Some(failure) => Err(Problem::not_alive(failure)),
     }
 }
@@ -35,7 +36,7 @@ fn aliveness(tasks: &Tasks) -> Result<HttpResponse, Problem> {
 /// `GET /readyz`: an event could be recorded now. Trouble at Refairn does not matter: webhooks must keep coming in.
 pub(super) async fn ready(rooms: web::Data<Rooms>) -> Result<HttpResponse, Problem> {
     rooms.readiness.ask(&rooms.store).await?;
-    Ok(HttpResponse::Ok().force_close().json(serde_json::json!({ "ready": true })))
+    Ok(HttpResponse::Ok().force_close().json(Ready { ready: true }))
 }
 
 /// Whether the store takes writes, as the last probe found. All who ask at the same time share one.

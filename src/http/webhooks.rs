@@ -3,24 +3,16 @@
 
 use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Serialize;
 
 use super::body::{announced_bytes, read, refuse_unread};
 use super::connection::trust;
 use super::problem::Problem;
 use super::source::sender;
 use super::{Rooms, Shared};
+use crate::api::Received;
 use crate::domain::endpoint::{Endpoint, ProviderKind};
 use crate::intake::Arrival;
 use crate::providers::{one_of, provider, signatures};
-
-/// The answer to a webhook.
-#[derive(Serialize)]
-struct Received {
-    received: bool,
-    event: String,
-    duplicate: bool,
-}
 
 /// `POST /webhooks/{provider}`, when the provider has one endpoint.
 pub(super) async fn receive_sole(

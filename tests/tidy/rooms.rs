@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("tasks", &["crash"], "it runs what it is handed"),
     ("providers", &["domain"], "bytes in, facts out: hand it what it needs as an argument"),
     ("ledger", &["clock", "domain"], "it decides over what was read before: hand it that as an argument"),
+    ("api", &["domain"], "it is the JSON of the answers; `http` makes it from what it knows"),
     ("sandbox", &["clock", "tasks"], "it stands for the other side: sharing our code would share our mistakes"),
     (
         "config",
@@ -48,7 +49,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "http",
-        &["clock", "config", "domain", "intake", "mapping", "providers", "store", "tasks", "telemetry"],
+        &["api", "clock", "config", "domain", "intake", "mapping", "providers", "store", "tasks", "telemetry"],
         "it answers requests; ask the store, which wakes whoever acts",
     ),
     (

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::house::House;
 use super::plot::{Deed, Received, Step, Story, Webhook};
 use super::progress::Progress;
+use crate::api;
 use crate::cli::poster::{Poster, Url, parse_url};
 use crate::clock::after;
 use crate::domain::delivery::Delivery;
@@ -100,9 +101,9 @@ async fn send(webhook: &Webhook, house: &House, poster: &Poster, door: &mut Door
     let signature = sender.sign(secret, &webhook.body, house.clock.now());
     let header = (sender.signature_header(), signature.as_str());
     let reply = poster.post(&url(house, webhook.provider)?, header, webhook.body.clone()).await?;
-    let (status, answer) = (reply.status, reply.json().unwrap_or_default());
-    let duplicate = answer.get("duplicate").and_then(serde_json::Value::as_bool);
-    let code = answer.get("code").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let status = reply.status;
+    let duplicate = reply.read().map(|answer: api::Received| answer.duplicate);
+    let api::Problem { code, .. } = reply.read().unwrap_or_default();
     let received = match (status, duplicate) {
         (200, Some(false)) => Received::New,
         (200, Some(true)) => Received::Repeated,
@@ -116,7 +117,7 @@ async fn send(webhook: &Webhook, house: &House, poster: &Poster, door: &mut Door
     match received {
         Received::New => door.recorded += 1,
         Received::Repeated => door.repeated += 1,
-        Received::Refused => door.refused.push((webhook.provider, status, code.to_owned())),
+        Received::Refused => door.refused.push((webhook.provider, status, code)),
     }
     Ok(())
 }
