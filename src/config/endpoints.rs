@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::businesses::Draft;
-use super::layers::Place;
 use super::mistake::Mistake;
+use super::place::Place;
 use super::raw::{Item, Node, Reader, Reported};
 use super::rules;
 use super::table::{Table, all};
@@ -201,7 +201,7 @@ fn business<'a>(t: &mut Table, place: &Place, context: Context<'a>, r: &mut Read
     let id = r.keep(item.id())?;
     let found = businesses.iter().find(|b| b.id.as_ref().is_ok_and(|known| *known == id));
     if found.is_none() && businesses.iter().any(|b| b.id.is_err()) {
-        return Err(Reported); // It may be the one whose id is to be corrected.
+        return Err(Reported); // The name may be of a business whose own id has a mistake.
     }
     found
         .ok_or_else(|| r.note(item.mistake(format!("there is no business {id:?}"), format!("write one of: {}", ids()))))

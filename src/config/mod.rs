@@ -11,6 +11,7 @@ mod files;
 mod layers;
 mod load;
 mod mistake;
+mod place;
 mod raw;
 mod rules;
 mod table;

@@ -10,9 +10,8 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::files::Files;
-use super::layers::Place;
 use super::mistake::{Mistake, Mistakes};
-use super::table::Form;
+use super::place::Place;
 use crate::domain::network::Network;
 use crate::domain::secret::Secret;
 use crate::private::Reach;
@@ -59,9 +58,9 @@ impl Reader {
         self.read.entry(path.display().to_string()).or_default();
     }
 
-    /// Remembers that a secret that counts is in the file it was given by, if that was one.
-    pub(super) fn holds_secret(&mut self, form: &Form) {
-        if let Some(path) = form.file() {
+    /// Remembers that a secret that counts is in `file`. `None` says that a variable holds it.
+    pub(super) fn holds_secret(&mut self, file: Option<String>) {
+        if let Some(path) = file {
             self.read.insert(path, true);
         }
     }

@@ -130,7 +130,7 @@ impl Table {
     /// A secret, given as it is or as the name of a file.
     pub(super) fn secret(&mut self, names: [&'static str; 2], r: &mut Reader) -> Result<Option<Secret>, Reported> {
         let Some((form, text)) = self.secret_text(names, r)? else { return Ok(None) };
-        r.holds_secret(&form);
+        r.holds_secret(form.file());
         r.keep(form.item().secret_of(&text)).map(Some)
     }
 
@@ -141,7 +141,7 @@ impl Table {
         r: &mut Reader,
     ) -> Result<Option<Vec<Secret>>, Reported> {
         let Some(form) = self.form(names, r)? else { return Ok(None) };
-        r.holds_secret(&form);
+        r.holds_secret(form.file());
         let (origin, secrets) = match form {
             Form::Plain(item) => {
                 let items = r.keep(item.clone().list())?;

@@ -90,7 +90,7 @@ fn storage(mut table: Table, r: &mut Reader) -> Result<Storage, Reported> {
         let (form, text) = found.ok_or_else(|| r.note(Mistake::new("storage.url", "it is missing", cure)))?;
         let url = StorageUrl::parse(&text, r.files().directory());
         if let Ok(StorageUrl::Postgres(_)) = &url {
-            r.holds_secret(&form);
+            r.holds_secret(form.file());
         }
         r.keep(url.map_err(|wrong| form.item().mistake(wrong.cause, wrong.cure)))
     });

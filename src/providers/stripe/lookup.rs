@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::lines::Invoice;
+use super::lines::{Invoice, LIST_MAX};
 use super::snapshot::{Pointer, event, found};
 use super::{NO_SESSION, snapshot_type};
 use crate::domain::email::Email;
@@ -24,9 +24,6 @@ const NEWER_CUSTOMER: &str = "acct_";
 
 /// A payment intent's id begins with it.
 const INTENT: &str = "pi_";
-/// The longest list that Stripe answers with.
-pub(super) const LIST_MAX: usize = 100;
-
 /// The payment whose checkout session is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Checkout {
@@ -89,7 +86,7 @@ fn object(body: &[u8]) -> Result<Question, String> {
     Ok(question(path, headers(&pointer)?, Object(pointer)))
 }
 
-/// Where the object is that a thin event points at, and the event that is to be made of it.
+/// The path of the object that a thin event points at, and the event that will be made of it.
 fn pointed_at(body: &[u8]) -> Result<(String, Pointer), String> {
     let event = json::value(body).map_err(|e| format!("its body is not JSON: {e}"))?;
     let text = |path: &str| event.pointer(path).and_then(Value::as_str).map(str::trim);
