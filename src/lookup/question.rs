@@ -8,7 +8,7 @@ use crate::store::{Lack, body};
 /// The question for what an event lacks. More than `body_bytes_max` of a body are not read.
 ///
 /// # Errors
-/// Why there is none, for people.
+/// Why there is no question, for people.
 pub(super) fn question(kind: ProviderKind, lack: &Lack, body_bytes_max: usize) -> Result<Question, String> {
     let ask = |wanted| provider(kind).ask(wanted, body_bytes_max);
     match lack {

@@ -1,4 +1,4 @@
-//! What a provider is, as data: whoever configures, checks or explains an endpoint reads it off here.
+//! What a provider is, as data. Code that configures, checks or explains an endpoint reads it here.
 
 use crate::domain::endpoint::{CommissionBase, IdScope, ProviderKind};
 

@@ -74,20 +74,20 @@ pub enum Answer {
 /// An event to be recorded.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Its type.
+    /// The type under which it is recorded, as the provider would name it.
     pub event_type: String,
-    /// Its body.
+    /// The JSON that is recorded, and read like a webhook of this type.
     pub body: Vec<u8>,
 }
 
 /// Which look-up a recorded answer comes from; it stands in its body.
 #[derive(Debug, Clone, Serialize)]
 pub struct Origin<'a> {
-    /// What was asked.
+    /// The path that was asked for.
     path: &'a str,
-    /// When.
+    /// When the answer came.
     at: Timestamp,
-    /// For which event.
+    /// The bridge's id of the event that the question was about.
     event: String,
 }
 

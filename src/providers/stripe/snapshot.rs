@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::providers::lookup::{Answer, Found, Origin};
 
-/// An object of Stripe's, and the event that is to be made of it.
+/// An object of Stripe's, and the event that will be made of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pointer {
     /// The object's id.

@@ -78,7 +78,7 @@ struct Paid {
     currency: Currency,
     /// What of it is not tax, standard units, where the event tells.
     untaxed: Option<Decimal>,
-    /// What was to be paid.
+    /// The bill that it pays.
     bill: Bill,
     subscription: Option<String>,
     awaits_checkout: bool,

@@ -12,11 +12,11 @@ use crate::providers::json::Json;
 pub(crate) struct Session<'a> {
     /// Whom it is about.
     pub(crate) about: About<'a>,
-    /// Its id.
+    /// Stripe's id of the session, such as `cs_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
     /// What it is for.
     pub(crate) mode: SessionMode,
-    /// Whether money came; not to be trusted where nothing was to be paid.
+    /// Whether money came. It says nothing of a session that had nothing to pay.
     pub(crate) payment_status: Option<PaymentStatus>,
     /// The invoice that reports the payment.
     pub(crate) invoice: Option<String>,
@@ -121,7 +121,7 @@ fn line(line: Json<'_>) -> Line {
 pub(crate) struct PaymentIntent<'a> {
     /// Whom it is about.
     pub(crate) about: About<'a>,
-    /// Its id.
+    /// Stripe's id of the payment intent, such as `pi_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
     /// Old versions: the invoice that reports the payment.
     pub(crate) invoice: Option<String>,
@@ -168,7 +168,7 @@ impl<'a> PaymentIntent<'a> {
 pub(crate) struct Charge<'a> {
     /// Whom it is about.
     pub(crate) about: About<'a>,
-    /// Its id.
+    /// Stripe's id of the charge, such as `ch_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
     /// Old versions: the invoice that reports the payment.
     pub(crate) invoice: Option<String>,

@@ -247,8 +247,8 @@ impl<'a> Event<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// A thin event's body is missing; where its type says that it does not matter, nobody misses it. Those of `v2.` types
-    /// are about objects that have no part in sales, or about the destination itself.
+    /// A thin event has no object of its own. Where its type is one that does not matter, the object is not needed. Events
+    /// of `v2.` types are about objects that have no part in sales, or about the event destination.
     fn read_thin(event_type: &str, object: Json<'a>, snapshot: Json<'_>) -> Result<Self, Unmapped> {
         if event_type.starts_with("v2.") {
             return Ok(Self::NotRelevant);

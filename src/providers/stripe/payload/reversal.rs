@@ -5,7 +5,7 @@ use crate::providers::json::Json;
 
 /// A refund.
 pub(crate) struct Refund {
-    /// Its id.
+    /// Stripe's id of the refund, such as `re_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
     /// The charge, by the ids of it that are told.
     pub(crate) of: OfCharge,
@@ -57,7 +57,7 @@ impl Refund {
 
 /// A dispute.
 pub(crate) struct Dispute {
-    /// Its id.
+    /// Stripe's id of the dispute, such as `dp_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
     /// The charge, by the ids of it that are told.
     pub(crate) of: OfCharge,
@@ -132,7 +132,7 @@ fn withdrawn(dispute: Json<'_>) -> Option<i64> {
 
 /// The charge that a refund or a dispute is about.
 pub(crate) struct OfCharge {
-    /// Its id.
+    /// Stripe's id of the charge, such as `ch_1X`. `None` when the event does not name it.
     pub(crate) charge: Option<String>,
     /// The payment intent it was made for.
     pub(crate) payment_intent: Option<String>,
@@ -156,11 +156,11 @@ impl OfCharge {
 
 /// A credit note.
 pub(crate) struct CreditNote {
-    /// Its id.
+    /// Stripe's id of the credit note, such as `cn_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
     /// The invoice that it lowers.
     pub(crate) invoice: Option<String>,
-    /// Minor units: what was given back outside of Stripe. The rest lowered what was to be paid, went to the customer's
+    /// Minor units: what was given back outside of Stripe. The rest lowered the amount due, went to the customer's
     /// balance, or is a refund with events of its own.
     pub(crate) out_of_band_amount: Option<i64>,
     /// The currency of the amount.
