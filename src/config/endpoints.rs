@@ -12,7 +12,8 @@ use super::raw::{Item, Node, Reader, Reported};
 use super::rules;
 use super::table::{Table, all};
 use super::urls;
-use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::provider::ProviderKind;
 use crate::domain::secret::Secret;
 use crate::providers::{self, Descriptor};
 

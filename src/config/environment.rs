@@ -6,7 +6,7 @@ use super::layers::Layer;
 use super::mistake::Mistake;
 use super::raw::{Item, Reader};
 use super::table::Table;
-use crate::domain::endpoint::ProviderKind;
+use crate::domain::provider::ProviderKind;
 use crate::domain::proxy::PROXY_VARIABLES;
 use crate::providers::provider;
 

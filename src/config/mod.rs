@@ -24,9 +24,10 @@ mod warnings;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::network::Network;
 use crate::domain::policy::Policy;
+use crate::domain::provider::ProviderKind;
 use crate::domain::proxy::Proxies;
 use crate::domain::secret::Secret;
 

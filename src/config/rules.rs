@@ -9,8 +9,9 @@ use super::businesses::Draft;
 use super::mistake::Mistake;
 use super::raw::{Item, Node, Reader, Reported};
 use super::table::Table;
-use crate::domain::endpoint::{CodeRule, CommissionBase, ProviderKind, Rules, Unmapped};
+use crate::domain::endpoint::{CodeRule, CommissionBase, Rules, Unmapped};
 use crate::domain::money::Currency;
+use crate::domain::provider::ProviderKind;
 use crate::providers;
 
 /// Reads the rules of an endpoint of `provider` whose sales belong to `business`.

@@ -74,7 +74,8 @@ mod tests {
     use super::*;
     use crate::domain::delivery::{Call, DeliveryId, DeliveryState};
     use crate::domain::email::Email;
-    use crate::domain::event::{EventId, Mode};
+    use crate::domain::event::EventId;
+    use crate::domain::mode::Mode;
     use crate::domain::person::PersonKey;
     use crate::domain::status::Status;
 

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use super::call::{Call, Kind};
-use super::event::{EventId, Mode};
+use super::event::EventId;
+use super::mode::Mode;
 use super::reason::Reason;
 
 /// Our own number of a delivery; written `dlv_9`.

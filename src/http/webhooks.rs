@@ -10,7 +10,8 @@ use super::problem::Problem;
 use super::source::sender;
 use super::{Rooms, Shared};
 use crate::api::Received;
-use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::provider::ProviderKind;
 use crate::intake::Arrival;
 use crate::providers::{one_of, provider, signatures};
 

@@ -32,7 +32,8 @@ use jiff::Timestamp;
 
 use crate::clock::{after, is_ahead};
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
-use crate::domain::event::{EventId, Mode};
+use crate::domain::event::EventId;
+use crate::domain::mode::Mode;
 use crate::domain::person::{KnownFact, Person, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::reason::Reason;

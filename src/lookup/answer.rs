@@ -100,9 +100,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::endpoint::ProviderKind;
-    use crate::domain::event::Mode;
     use crate::domain::lookup::Sought;
+    use crate::domain::mode::Mode;
+    use crate::domain::provider::ProviderKind;
     use crate::providers::lookup::Wanted;
     use crate::providers::provider;
     use crate::providers::stripe::NO_SESSION;

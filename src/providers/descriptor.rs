@@ -1,6 +1,7 @@
 //! What a provider is, as data. Code that configures, checks or explains an endpoint reads it here.
 
-use crate::domain::endpoint::{CommissionBase, IdScope, ProviderKind};
+use crate::domain::endpoint::{CommissionBase, IdScope};
+use crate::domain::provider::ProviderKind;
 
 /// What a provider is. Every field is answered: none secures anything by a default.
 #[derive(Debug)]

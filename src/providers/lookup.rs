@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use crate::domain::event::{EventId, Mode};
+use crate::domain::event::EventId;
 use crate::domain::lookup::Sought;
+use crate::domain::mode::Mode;
 
 /// Longest id, type or path that is taken over from an event, in bytes.
 const TEXT_BYTES_MAX: usize = 255;

@@ -15,10 +15,10 @@ use super::sql::{Db, Dialect, Lock, Row, Work, first, values};
 use super::{Backend, Planner, Store, StoreError, thin};
 use crate::crash::{self, Point};
 use crate::domain::delivery::scope;
-use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::Reading;
 use crate::domain::person::PersonKey;
+use crate::domain::provider::ProviderKind;
 use crate::domain::reason::Reason;
 
 /// Events in one transaction of PostgreSQL: each takes a lock for each of its ids, and the server's table of locks is

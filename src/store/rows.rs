@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::StoreError;
 use super::sql::{Db, Row, values};
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryState};
-use crate::domain::event::{EventId, Mode};
+use crate::domain::event::EventId;
+use crate::domain::mode::Mode;
 use crate::domain::person::PersonKey;
 use crate::domain::reason::Reason;
 

@@ -30,7 +30,7 @@ mod sessions;
 
 use std::time::Duration;
 
-use refairn_bridge::domain::endpoint::ProviderKind;
+use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::store::body;
 use serde_json::{Value, json};
 

@@ -88,7 +88,7 @@ fn a_provider_is_named_in_its_folder_and_in_two_lists() {
     for (kind, folder) in [("Stripe", "stripe"), ("Paystack", "paystack")] {
         let lines = |path: &str| providers::entries(&text_of(path), kind, folder);
         // Its line in the list; its folder and its implementation.
-        assert_eq!((lines("src/domain/endpoint.rs"), lines("src/providers/mod.rs")), (1, 2), "{kind}");
+        assert_eq!((lines("src/domain/provider.rs"), lines("src/providers/mod.rs")), (1, 2), "{kind}");
     }
 }
 

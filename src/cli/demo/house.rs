@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::cli::output;
 use crate::clock::Clock;
 use crate::config::{self, Config, Sources};
-use crate::domain::endpoint::ProviderKind;
+use crate::domain::provider::ProviderKind;
 use crate::domain::secret::Secret;
 use crate::providers::provider;
 use crate::sandbox::{self, Book, Business, Sandbox};

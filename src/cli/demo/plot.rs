@@ -9,7 +9,7 @@ use super::calendar::{self, Calendar};
 use super::cast::{Cash, Person, Product};
 use super::paystack::Paystack;
 use super::stripe::Stripe;
-use crate::domain::endpoint::ProviderKind;
+use crate::domain::provider::ProviderKind;
 use crate::domain::status::Status;
 
 /// A story: it is played in the order of its steps.

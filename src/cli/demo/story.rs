@@ -9,7 +9,7 @@ use super::cast::*;
 use super::paystack::CodeIn as PaystackCode;
 use super::plot::{Deed, Fate, Pen, Story};
 use super::stripe::{CodeIn, Invoice, Subscription};
-use crate::domain::endpoint::ProviderKind;
+use crate::domain::provider::ProviderKind;
 use crate::domain::status::Status;
 
 const FIRST: &str = "subscription_create";

@@ -17,7 +17,7 @@ use super::poster::{NoAnswer, Poster, Reply, Url, parse_url};
 use super::process::block_on;
 use crate::clock::Clock;
 use crate::config::Sources;
-use crate::domain::endpoint::ProviderKind;
+use crate::domain::provider::ProviderKind;
 use crate::domain::secret::Secret;
 use crate::providers::provider;
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::super::load::DEFAULTS;
 use super::super::{Delivery, StorageUrl};
 use super::{Setup, check};
-use crate::domain::endpoint::{CodeRule, ProviderKind};
+use crate::domain::endpoint::CodeRule;
 use crate::domain::policy::{Leads, Policy, SameDayPayments, StatusUpdates};
+use crate::domain::provider::ProviderKind;
 
 const EXAMPLE: &str = include_str!("../../../config/refairn-bridge.example.toml");
 

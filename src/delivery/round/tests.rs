@@ -7,7 +7,8 @@ use super::*;
 use crate::clock::after;
 use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryState, Subject};
 use crate::domain::email::Email;
-use crate::domain::event::{EventId, Mode};
+use crate::domain::event::EventId;
+use crate::domain::mode::Mode;
 
 const PLACES: usize = 16;
 

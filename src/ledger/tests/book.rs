@@ -6,13 +6,15 @@ use jiff::Timestamp;
 
 use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryState, Receipt, Subject};
 use crate::domain::email::Email;
-use crate::domain::event::{EventId, EventState, Mode};
+use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{
-    Customer, Fact, Link, Matter, Payment, Product, Reversal, ReversalStage, ReversedCharge, Subscription,
+    Customer, Fact, Link, Matter, Payment, Reversal, ReversalStage, ReversedCharge, Subscription,
 };
+use crate::domain::mode::Mode;
 use crate::domain::money::Money;
 use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::policy::Policy;
+use crate::domain::product::Product;
 use crate::domain::reason::Reason;
 use crate::domain::status::Status;
 use crate::ledger::plan;

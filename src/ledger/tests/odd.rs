@@ -3,7 +3,8 @@
 use super::book::{Book, at};
 use crate::domain::delivery::{DeliveryState, Subject};
 use crate::domain::event::EventState;
-use crate::domain::fact::{Customer, Matter, Product, ReversalStage};
+use crate::domain::fact::{Customer, Matter, ReversalStage};
+use crate::domain::product::Product;
 use crate::domain::reason::Reason;
 use crate::domain::status::Status;
 

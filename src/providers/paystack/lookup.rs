@@ -5,8 +5,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::domain::email::Email;
-use crate::domain::event::Mode;
 use crate::domain::json;
+use crate::domain::mode::Mode;
 use crate::providers::lookup::{Answer, Found, Origin, Question, Reader, Wanted, segment};
 
 /// How a customer's code begins. The bare number that some events give instead is not asked for.

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::metadata::Metadata;
 use crate::domain::email::Email;
-use crate::domain::event::Mode;
+use crate::domain::mode::Mode;
 use crate::domain::money::Currency;
 use crate::domain::text;
 use crate::providers::json::Json;

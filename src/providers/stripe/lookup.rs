@@ -9,9 +9,9 @@ use super::lines::{Invoice, LIST_MAX};
 use super::snapshot::{Pointer, event, found};
 use super::{NO_SESSION, snapshot_type};
 use crate::domain::email::Email;
-use crate::domain::event::Mode;
 use crate::domain::json;
 use crate::domain::lookup::Sought;
+use crate::domain::mode::Mode;
 use crate::providers::lookup::{Answer, Found, Origin, Question, Reader, Wanted, is_plain, segment};
 
 /// Says whose object it is, when it is a connected account's.

@@ -23,8 +23,9 @@ pub(super) use self::invoice::{Invoice, InvoicePayment, InvoiceStatus, Tax};
 pub(super) use self::reversal::{CreditNote, Dispute, DisputeStatus, OfCharge, Refund, RefundStatus};
 pub(super) use self::subscription::{Subscription, SubscriptionStatus};
 use super::NO_SESSION;
-use crate::domain::event::{Identity, Mode};
+use crate::domain::event::Identity;
 use crate::domain::json;
+use crate::domain::mode::Mode;
 use crate::domain::reason::Reason;
 use crate::providers::json::{Json, is_plain};
 
