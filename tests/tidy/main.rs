@@ -3,6 +3,7 @@
 //! checker that has gone blind fails too.
 
 mod breach;
+mod circles;
 mod comments;
 mod docs;
 mod fixtures;
@@ -75,6 +76,16 @@ fn nothing_is_left_undone_or_skipped() {
 #[test]
 fn rooms_name_only_the_rooms_below_them() {
     in_every_source(rooms::directions);
+}
+
+#[test]
+fn no_room_may_name_one_that_it_does_not_name() {
+    none(rooms::unused_permits(sources()));
+}
+
+#[test]
+fn no_two_modules_of_a_room_need_each_other() {
+    none(circles::circles(sources()));
 }
 
 #[test]
