@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use tempfile::TempDir;
 
 use super::calendar;
-use super::cast::{DEMO, PLUS, PRICE_PLUS, TEST};
+use super::customers::{DEMO, PLUS, PRICE_PLUS, TEST};
 use crate::app::App;
 use crate::cli::output;
 use crate::clock::Clock;
@@ -58,7 +58,7 @@ impl Secrets {
 }
 
 /// Both servers, running.
-pub(super) struct House {
+pub(super) struct Environment {
     pub(super) sandbox: Sandbox,
     pub(super) sandbox_addr: SocketAddr,
     pub(super) secrets: Secrets,
@@ -81,7 +81,7 @@ fn folder() -> anyhow::Result<TempDir> {
     folder.prefix("refairn-bridge-demo-").tempdir().context("cannot make a temporary folder")
 }
 
-impl House {
+impl Environment {
     /// Starts both.
     ///
     /// # Errors
