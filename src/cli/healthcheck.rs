@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::configuration::ConfigFile;
-use super::poster::{Poster, Url};
+use super::http_client::{HttpClient, Url};
 use super::process::block_on;
 use super::{Verdict, output};
 use crate::api::{Problem, Ready};
@@ -64,7 +64,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
 /// The HTTP client cannot be set up.
 pub(super) async fn readiness(listen: SocketAddr) -> anyhow::Result<Readiness> {
     let url = Url::parse(&format!("http://{}/readyz", reachable(listen)))?;
-    let reply = match Poster::new(&url, ANSWER_WAIT_MAX)?.get(&url).await {
+    let reply = match HttpClient::new(&url, ANSWER_WAIT_MAX)?.get(&url).await {
         Ok(reply) => reply,
         Err(no_answer) => return Ok(Readiness::Absent(no_answer.to_string())),
     };

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::cli::configuration::webhook_path;
-use crate::cli::poster::Url;
+use crate::cli::http_client::Url;
 use crate::config::Config;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::provider::ProviderKind;

@@ -9,7 +9,7 @@ use super::environment::Environment;
 use super::progress::Progress;
 use super::scenario::{Action, Received, Step, Story, Webhook};
 use crate::api;
-use crate::cli::poster::{Poster, Url, parse_url};
+use crate::cli::http_client::{HttpClient, Url, parse_url};
 use crate::clock::after;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::EventState;
@@ -44,10 +44,10 @@ pub(super) struct Ingress {
 /// # Errors
 /// A server cannot be reached, or does not get done in time.
 pub(super) async fn play(story: &Story, environment: &Environment, progress: &Progress) -> anyhow::Result<Ingress> {
-    let poster = Poster::new(&url(environment, ProviderKind::Stripe)?, ANSWER_WAIT_MAX)?;
+    let client = HttpClient::new(&url(environment, ProviderKind::Stripe)?, ANSWER_WAIT_MAX)?;
     let mut ingress = Ingress::default();
     for step in &story.steps {
-        play_step(step, environment, &poster, &mut ingress, progress).await?;
+        play_step(step, environment, &client, &mut ingress, progress).await?;
         environment.clock.sleep(progress.pause()).await;
     }
     settle(environment, Span::ToTheEnd, |open| progress.doing("Waiting for the last calls", &counted(open, "call")))
@@ -59,7 +59,7 @@ pub(super) async fn play(story: &Story, environment: &Environment, progress: &Pr
 async fn play_step(
     step: &Step,
     environment: &Environment,
-    poster: &Poster,
+    client: &HttpClient,
     ingress: &mut Ingress,
     progress: &Progress,
 ) -> anyhow::Result<()> {
@@ -68,7 +68,7 @@ async fn play_step(
     for action in &step.actions {
         match action {
             Action::Send(webhook) => {
-                send(webhook, environment, poster, ingress).await?;
+                send(webhook, environment, client, ingress).await?;
                 sent += 1;
                 progress.doing(step.line, &counted(sent, "webhook"));
             }
@@ -96,7 +96,7 @@ fn counted(count: usize, what: &str) -> String {
 async fn send(
     webhook: &Webhook,
     environment: &Environment,
-    poster: &Poster,
+    client: &HttpClient,
     ingress: &mut Ingress,
 ) -> anyhow::Result<()> {
     let sender = provider(webhook.provider);
@@ -106,7 +106,7 @@ async fn send(
     };
     let signature = sender.sign(secret, &webhook.body, environment.clock.now());
     let header = (sender.signature_header(), signature.as_str());
-    let reply = poster.post(&url(environment, webhook.provider)?, header, webhook.body.clone()).await?;
+    let reply = client.post(&url(environment, webhook.provider)?, header, webhook.body.clone()).await?;
     let status = reply.status;
     let duplicate = reply.read().map(|answer: api::Received| answer.duplicate);
     let api::Problem { code, .. } = reply.read().unwrap_or_default();

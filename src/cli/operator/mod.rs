@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::configuration::ConfigFile;
+use super::http_client::{HttpClient, Url, parse_url};
 use super::output;
-use super::poster::{Poster, Url, parse_url};
 use crate::api::{Delivery, DeliveryPage, EventDetail, EventPage, Problem};
 use crate::config::Config;
 use crate::domain::secret::Secret;
@@ -39,7 +39,7 @@ pub(super) struct Bridge {
 
 /// A running bridge.
 struct Api {
-    poster: Poster,
+    client: HttpClient,
     base: Url,
     token: Secret,
 }
@@ -102,7 +102,7 @@ impl Api {
             Some(url) => url.clone(),
             None => own_url(&config)?,
         };
-        Ok(Self { poster: Poster::new(&base, ANSWER_WAIT_MAX)?, base, token })
+        Ok(Self { client: HttpClient::new(&base, ANSWER_WAIT_MAX)?, base, token })
     }
 
     /// One answer of the API; a problem document becomes an error.
@@ -116,7 +116,7 @@ impl Api {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let reply = self.poster.ask(post, &url, &self.token).await.map_err(|error| {
+        let reply = self.client.ask(post, &url, &self.token).await.map_err(|error| {
             output::failed(
                 format!("no bridge answers at {}: {}", self.base, error.0),
                 "start it with: refairn-bridge serve",

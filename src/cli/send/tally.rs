@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::api::{Problem, Received};
+use crate::cli::http_client::{NoAnswer, Reply};
 use crate::cli::output::columns;
-use crate::cli::poster::{NoAnswer, Reply};
 
 /// What is shown of an answer that nobody foresaw, characters.
 const TEXT_CHARS_MAX: usize = 200;

@@ -21,7 +21,7 @@ const IDLE_MAX: Duration = Duration::from_secs(90);
 
 /// Sends requests to one host. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
-pub(super) struct Poster {
+pub(super) struct HttpClient {
     http: Client,
 }
 
@@ -64,7 +64,7 @@ pub(super) fn parse_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-impl Poster {
+impl HttpClient {
     /// A client for the host of `url`; a whole request, from connecting to the end of the answer, takes at most `timeout`.
     ///
     /// # Errors
