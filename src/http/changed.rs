@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use super::Rooms;
+use super::AppState;
 use super::api::{number, parse, showing};
 use super::json;
 use super::problem::Problem;
@@ -25,17 +25,17 @@ impl From<(EventState, Option<Reason>)> for Standing {
 }
 
 /// `GET /api/v1/events/changed`: the oldest first, after the event that `after` names.
-pub(super) async fn changed(rooms: web::Data<Rooms>, query: web::Query<Query>) -> Result<HttpResponse, Problem> {
+pub(super) async fn changed(state: web::Data<AppState>, query: web::Query<Query>) -> Result<HttpResponse, Problem> {
     let after = parse(query.after.as_deref(), "after", |text| number(text, "evt_"))?;
-    let found = rooms.store.read_before(READING, EventId(after.unwrap_or(0))).await?;
+    let found = state.store.read_before(READING, EventId(after.unwrap_or(0))).await?;
     let next = found.last().map(|event| event.id.to_string());
     let looked_at = found.len();
-    let mapped = found.into_iter().map(|event| rooms.reader.map(event)).collect();
-    let preview = rooms.store.preview(mapped, rooms.clock.now()).await?;
+    let mapped = found.into_iter().map(|event| state.reader.map(event)).collect();
+    let preview = state.store.preview(mapped, state.clock.now()).await?;
     let events = preview.events.into_iter();
     let events =
         events.map(|e| ChangedEvent { id: e.id.to_string(), now: e.now.into(), then: e.then.into() }).collect();
     let views = preview.calls.into_iter().map(|call| DeliveryView::planned(call.key.business, call.delivery));
-    let calls = views.map(|view| json::delivery(view, showing(&rooms))).collect();
+    let calls = views.map(|view| json::delivery(view, showing(&state))).collect();
     Ok(HttpResponse::Ok().json(ChangedPage { looked_at, events, calls, next }))
 }
