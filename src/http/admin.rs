@@ -16,7 +16,7 @@ use super::connection::trust;
 use super::problem::Problem;
 use super::source::sender;
 use super::{AppState, Shared};
-use crate::intake::{ShutOut, Throttle};
+use crate::intake::{RateLimited, Throttle};
 use crate::telemetry::events;
 
 /// So many wrong tokens a minute are an operator's mistake; more of one source are guesses.
@@ -68,7 +68,7 @@ fn judge(state: &Shared, request: &HttpRequest) -> Result<(), Problem> {
                 state.guesses.0.failed(source, now);
                 ("wrong", Problem::unauthorized())
             }
-            Err(ShutOut { retry_after_s }) => ("too_many_wrong", Problem::too_many_wrong_tokens(retry_after_s)),
+            Err(RateLimited { retry_after_s }) => ("too_many_wrong", Problem::too_many_wrong_tokens(retry_after_s)),
         }
     } else {
         ("missing", Problem::unauthorized())

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::api;
-use crate::intake::{IntakeError, SHUT_OUT};
+use crate::intake::{IntakeError, RATE_LIMITED};
 use crate::store::{ActionError, StoreError};
 use crate::tasks::Failure;
 use actix_web::http::{StatusCode, header};
@@ -172,9 +172,9 @@ impl From<IntakeError> for Problem {
             IntakeError::AddressNotAllowed => {
                 Self::new(StatusCode::FORBIDDEN, "address_not_allowed", "Address not allowed", detail)
             }
-            IntakeError::ShutOut(shut_out) => Self {
-                retry_after_s: Some(shut_out.retry_after_s),
-                ..Self::new(StatusCode::TOO_MANY_REQUESTS, SHUT_OUT, "Too many failed signatures", detail)
+            IntakeError::RateLimited(rate_limited) => Self {
+                retry_after_s: Some(rate_limited.retry_after_s),
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, RATE_LIMITED, "Too many failed signatures", detail)
             },
             IntakeError::Signature(error) => {
                 Self::new(StatusCode::UNAUTHORIZED, error.code(), "Signature not accepted", detail)

@@ -80,24 +80,24 @@ async fn receive(
     let values = |header| request.headers().get_all(header).map(HeaderValue::as_bytes);
     let signatures = signatures(provider(endpoint.provider).descriptor(), values);
     let now = state.clock.now();
-    let visitor = match state.intake.admit(endpoint, sender(state, request), &signatures, announced, now) {
-        Ok(visitor) => visitor,
+    let admission = match state.intake.admit(endpoint, sender(state, request), &signatures, announced, now) {
+        Ok(admission) => admission,
         Err(error) => return Ok(refuse_unread(&error.into(), payload)),
     };
-    let body = match read(request, &mut payload, &state.body_memory, visitor).await {
+    let body = match read(request, &mut payload, &state.body_memory, admission).await {
         Ok(body) => body,
         Err(problem) => {
             let now = state.clock.now();
             if problem.is_to_blame_on_the_sender() {
-                state.intake.refuse(visitor, problem.code(), announced, now);
+                state.intake.refuse(admission, problem.code(), announced, now);
             } else {
-                state.intake.put_off(visitor, problem.code(), announced, now);
+                state.intake.put_off(admission, problem.code(), announced, now);
             }
             return Ok(refuse_unread(&problem, payload));
         }
     };
     let arrival = Arrival {
-        visitor,
+        admission,
         signatures,
         body: &body.bytes,
         at: state.clock.now(),
