@@ -100,9 +100,9 @@ fn section_and_key(name: &str, rest: &str) -> Result<(String, String), Mistake> 
     let parts: Vec<&str> = rest.split("__").collect();
     match parts.as_slice() {
         ["endpoints" | "businesses", ..] => {
-            let cure =
+            let hint =
                 "write [[endpoints]] and [[businesses]] in the file; their secrets may stand in files of their own";
-            Err(Mistake::new(name, "lists of tables cannot be set by variables", cure))
+            Err(Mistake::new(name, "lists of tables cannot be set by variables", hint))
         }
         [section, key] if !section.is_empty() && !key.is_empty() => Ok(((*section).to_owned(), (*key).to_owned())),
         _ => Err(Mistake::new(

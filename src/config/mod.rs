@@ -1,7 +1,7 @@
 //! The configuration: as typed (`raw`, `table`) → validated ([`Config`]).
 //!
 //! Compiled-in defaults lie lowest, then the file, then the environment; see `layers`. `load` is the only reader of the
-//! environment. Every mistake is found in one go and says its key, its cause and its cure; no message and no `Debug`
+//! environment. Every mistake is found in one go and says its key, its cause and what to do; no message and no `Debug`
 //! holds a secret. The file of defaults, `config/refairn-bridge.default.toml`, is the documentation of every key.
 
 mod businesses;

@@ -97,11 +97,11 @@ impl Table {
         &mut self,
         name: &'static str,
         r: &mut Reader,
-        cure: &str,
+        hint: &str,
         read: impl FnOnce(&Item) -> Result<T, Mistake>,
     ) -> Result<T, Reported> {
         let key = self.key(name);
-        self.optional(name, r, read)?.ok_or_else(|| r.note(Mistake::new(key, "it is missing", cure)))
+        self.optional(name, r, read)?.ok_or_else(|| r.note(Mistake::new(key, "it is missing", hint)))
     }
 
     /// Every entry of a list that may be left out, each read by `read`.
@@ -166,12 +166,12 @@ impl Table {
     pub(super) fn close(self, r: &mut Reader) {
         for (name, item) in &self.items {
             let near = self.asked.iter().map(|asked| (strsim::levenshtein(asked, name), *asked)).min();
-            let cure = match near {
+            let hint = match near {
                 Some((steps, asked)) if steps <= 3 => format!("did you mean `{asked}`?"),
                 Some(_) | None if self.path.is_empty() => format!("the sections are: {}", self.asked.join(", ")),
                 Some(_) | None => format!("the keys here are: {}", self.asked.join(", ")),
             };
-            r.note(item.mistake("there is no such key", cure));
+            r.note(item.mistake("there is no such key", hint));
         }
     }
 

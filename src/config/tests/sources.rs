@@ -204,7 +204,7 @@ proptest::proptest! {
         let name = format!("REFAIRN_BRIDGE__{section}");
         let setup = setup.set(&[(&name, &text), ("BRIDGE_LISTEN", &text), ("PAYSTACK_SECRET_KEY", &text)]);
         if let Err(mistakes) = setup.load() {
-            proptest::prop_assert!(mistakes.iter().all(|m| !m.key.is_empty() && !m.cause.is_empty() && !m.cure.is_empty()));
+            proptest::prop_assert!(mistakes.iter().all(|m| !m.key.is_empty() && !m.cause.is_empty() && !m.hint.is_empty()));
         }
     }
 }
