@@ -3,7 +3,7 @@
 use crate::domain::endpoint::{CommissionBase, IdScope};
 use crate::domain::provider::ProviderKind;
 
-/// What a provider is. Every field is answered: none secures anything by a default.
+/// What a provider is. Every field has to be filled: no default secures anything.
 #[derive(Debug)]
 pub struct Descriptor {
     /// The name people know it by.
@@ -20,7 +20,7 @@ pub struct Descriptor {
     pub secret: Secrets,
     /// Within what its ids are unique.
     pub ids: IdScope,
-    /// The amounts that its events tell, as `commission_base` names them.
+    /// The amounts that its events have, as `commission_base` names them.
     pub commission_bases: &'static [CommissionBase],
     /// The settings that mean something to it, of those that do not to every provider.
     pub settings: &'static [&'static str],

@@ -1,5 +1,5 @@
 //! Looking up at a provider what events do not say: what is wanted, the requests, and what the answers hold. A provider
-//! says what to ask and reads the answers; asking, waiting and recording are not its trade.
+//! says what to ask and reads the answers. It does not ask, wait or record.
 
 use std::fmt;
 
@@ -44,7 +44,7 @@ pub enum Wanted<'a> {
 pub struct Question {
     /// The path on the provider's API, with its leading slash.
     pub path: String,
-    /// Headers beside the key: they say whose object it is.
+    /// Headers beside the key: they say which account the object belongs to.
     pub headers: Vec<(&'static str, String)>,
     /// Whether a key that is refused for it (403) is refused for everything.
     pub needs_no_more_rights: bool,
@@ -66,9 +66,9 @@ pub enum Answer {
     Found(Found),
     /// A part; the next one is under this path, and asked for by the same headers.
     Next(String),
-    /// Nothing that helps, and why; that may change, but not soon.
+    /// Nothing that helps. The text says why. This may change, but not soon.
     Nothing(String),
-    /// Something else than was asked for; what is said of it, where there is more to say than that.
+    /// The provider sent something else than was asked for. The text adds to that, where there is something to add.
     Unlike(Option<String>),
 }
 
@@ -81,7 +81,7 @@ pub struct Found {
     pub body: Vec<u8>,
 }
 
-/// Which look-up a recorded answer comes from; it stands in its body.
+/// The look-up that a recorded answer comes from. It stands in the body of the answer's event.
 #[derive(Debug, Clone, Serialize)]
 pub struct Origin<'a> {
     /// The path that was asked for.

@@ -79,7 +79,7 @@ struct Reply<'a> {
     data: Option<Customer<'a>>,
 }
 
-/// Reads an answer; nothing when it is not one of Paystack's about this customer.
+/// Reads an answer. `None` when it is not one of Paystack's about this customer.
 fn read<'a>(body: &'a [u8], code: &str) -> Option<Customer<'a>> {
     let reply: Reply<'a> = serde_json::from_slice(body).ok()?;
     reply.data.filter(|customer| reply.status && customer.customer_code == code)

@@ -11,7 +11,7 @@ use crate::providers::lookup::{Answer, Origin, Reader, is_plain};
 
 /// The longest list that Stripe answers with.
 pub(super) const LIST_MAX: usize = 100;
-/// Pages of lines that are asked for; real invoices have some hundred lines.
+/// Most pages of lines that are asked for. Real invoices have some hundred lines.
 const PAGES_MAX: usize = 10;
 
 /// Reads an invoice, and then its lines page by page.

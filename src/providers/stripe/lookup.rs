@@ -14,7 +14,7 @@ use crate::domain::lookup::Sought;
 use crate::domain::mode::Mode;
 use crate::providers::lookup::{Answer, Found, Origin, Question, Reader, Wanted, is_plain, segment};
 
-/// Says whose object it is, when it is a connected account's.
+/// Names the connected account that the object belongs to.
 const ACCOUNT_HEADER: &str = "Stripe-Account";
 /// The same in the newer API, which also knows paths such as `org_1/acct_1`.
 const CONTEXT_HEADER: &str = "Stripe-Context";

@@ -9,7 +9,7 @@ use crate::providers::json::Json;
 
 /// An invoice, before or since the versions in which a subscription became its `parent`.
 pub(crate) struct Invoice<'a> {
-    /// Whom it is about.
+    /// The customer it is about.
     pub(crate) about: About<'a>,
     /// Stripe's id of the invoice, such as `in_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
@@ -201,7 +201,7 @@ fn line(line: Json<'_>) -> Line {
     }
 }
 
-/// The sum of the `amount` of each; nothing when one has none that can be read.
+/// The sum of the `amount` of each. `None` when one of them has no amount that can be read.
 fn sum<'a>(mut parts: impl Iterator<Item = Json<'a>>) -> Option<i64> {
     parts.try_fold(0_i64, |sum, part| sum.checked_add(part.get("amount").integer()?))
 }

@@ -2,7 +2,7 @@
 //! names.
 //!
 //! Objects are read by the presence of their fields, never by `api_version`: endpoints pinned to an old version get
-//! hybrids of old and new. What is missing or of another type reads as nothing here; `facts` asks for what it needs.
+//! hybrids of old and new. What is missing or of another type is absent here. `facts` asks for what it needs.
 
 mod about;
 mod checkout;
@@ -148,7 +148,7 @@ pub(super) fn snapshot_type(thin: &str) -> Option<&str> {
 pub(super) struct Unmapped {
     /// The reason.
     pub(super) reason: Reason,
-    /// What is wrong, and where; never a value of the body, but for the id of another event.
+    /// What is wrong, and where. Never a value of the body, except the id of another event.
     pub(super) detail: String,
 }
 
@@ -299,7 +299,7 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Whether the type tells something of a resource that is documented; a word alone is no type.
+/// Whether the type is about a documented resource. A word alone is no type.
 fn is_documented(event_type: &str) -> bool {
     event_type.rsplit_once('.').is_some_and(|(resource, word)| RESOURCES.contains(&resource) && !word.is_empty())
 }

@@ -7,7 +7,7 @@ use crate::providers::json::Json;
 pub(crate) struct Refund {
     /// Stripe's id of the refund, such as `re_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
-    /// The charge, by the ids of it that are told.
+    /// The charge, by those of its ids that the event has.
     pub(crate) of: OfCharge,
     /// Minor units.
     pub(crate) amount: Option<i64>,
@@ -45,7 +45,7 @@ impl Refund {
             status: match object.get("status").text() {
                 Some("pending") => RefundStatus::Pending,
                 Some("requires_action") => RefundStatus::RequiresAction,
-                // The first refunds had no status: they were done when they were told.
+                // The first refunds had no status: they were done when their event was sent.
                 Some("succeeded") | None => RefundStatus::Succeeded,
                 Some("failed") => RefundStatus::Failed,
                 Some("canceled") => RefundStatus::Canceled,
@@ -59,7 +59,7 @@ impl Refund {
 pub(crate) struct Dispute {
     /// Stripe's id of the dispute, such as `dp_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
-    /// The charge, by the ids of it that are told.
+    /// The charge, by those of its ids that the event has.
     pub(crate) of: OfCharge,
     /// Minor units.
     pub(crate) amount: Option<i64>,
@@ -143,7 +143,7 @@ impl OfCharge {
         Self { charge: object.get("charge").id(), payment_intent: object.get("payment_intent").id() }
     }
 
-    /// The one word for it that all events about it share, as far as they tell it.
+    /// The one id that all events about it share. `None` when this event does not have it.
     pub(crate) fn name(&self) -> Option<String> {
         self.payment_intent.clone().or_else(|| self.charge.clone())
     }

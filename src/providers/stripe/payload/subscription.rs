@@ -8,7 +8,7 @@ use crate::providers::json::Json;
 
 /// A subscription. It holds no address: the customer's id leads to it.
 pub(crate) struct Subscription<'a> {
-    /// Whom it is about.
+    /// The customer it is about.
     pub(crate) about: About<'a>,
     /// Stripe's id of the subscription, such as `sub_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
