@@ -8,6 +8,7 @@ mod earlier;
 mod files;
 mod order;
 mod places;
+mod raised;
 mod replicas;
 mod set_back;
 mod upgrade;
