@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use futures_util::future::try_join_all;
 use refairn_bridge::clock::Clock;
-use refairn_bridge::domain::endpoint::ProviderKind;
+use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::providers::provider;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -10,11 +10,11 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
-use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::EventId;
 use refairn_bridge::domain::fact::Reading;
 use refairn_bridge::domain::person::{KnownFact, Person, PersonKey};
 use refairn_bridge::domain::policy::Policy;
+use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::ledger::plan;
 use refairn_bridge::providers::{Signature, provider, verify};
 use refairn_bridge::store::body;

@@ -23,6 +23,7 @@ pub mod store;
 
 pub mod domain;
 
+pub mod api;
 pub mod app;
 pub mod cli;
 pub mod clock;

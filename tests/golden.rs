@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use refairn_bridge::clock::after;
 use refairn_bridge::domain::delivery::{Delivery, DeliveryState};
-use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::EventState;
+use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::domain::reason::{DeliveryReason, EventReason};
 use serde_json::{Value, json};
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::output;
 use crate::config::{self, Config, Mistakes, Sources, StorageUrl};
-use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::provider::ProviderKind;
 use crate::private::Reach;
 use crate::providers::provider;
 

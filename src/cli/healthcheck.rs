@@ -4,9 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::configuration::ConfigFile;
-use super::poster::{Poster, Url};
+use super::http_client::{HttpClient, Url};
 use super::process::block_on;
 use super::{Verdict, output};
+use crate::api::{Problem, Ready};
 
 /// Longest wait for the answer: longer than the bridge itself waits for its store, shorter than a supervisor waits for us.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(4);
@@ -63,16 +64,16 @@ pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
 /// The HTTP client cannot be set up.
 pub(super) async fn readiness(listen: SocketAddr) -> anyhow::Result<Readiness> {
     let url = Url::parse(&format!("http://{}/readyz", reachable(listen)))?;
-    let reply = match Poster::new(&url, ANSWER_WAIT_MAX)?.get(&url).await {
+    let reply = match HttpClient::new(&url, ANSWER_WAIT_MAX)?.get(&url).await {
         Ok(reply) => reply,
         Err(no_answer) => return Ok(Readiness::Absent(no_answer.to_string())),
     };
-    let json = reply.json().unwrap_or_default();
-    let field = |key: &str| json.get(key).and_then(serde_json::Value::as_str);
-    Ok(match (reply.status, json.get("ready").and_then(serde_json::Value::as_bool), field("code")) {
-        (200, Some(true), _) => Readiness::Ready,
-        (503, _, Some(code)) => Readiness::NotReady(format!("{code}: {}", field("detail").unwrap_or("no details"))),
-        (status, _, _) => Readiness::Absent(format!("something else answered {status}")),
+    let is_ready = || reply.read().is_some_and(|Ready { ready }| ready);
+    let problem = || reply.read().filter(|problem: &Problem| !problem.code.is_empty());
+    Ok(match (reply.status, problem()) {
+        (200, _) if is_ready() => Readiness::Ready,
+        (503, Some(Problem { code, detail, .. })) => Readiness::NotReady(format!("{code}: {detail}")),
+        (status, _) => Readiness::Absent(format!("something else answered {status}")),
     })
 }
 

@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Verdict> {
 fn address(argument: &str, given: Option<&str>, config: &ConfigFile) -> anyhow::Result<StorageUrl> {
     let Some(text) = given else { return Ok(config.load()?.storage.url) };
     StorageUrl::parse(text, None)
-        .map_err(|error| output::wrong_usage(format!("{argument}: {}", error.cause), error.cure))
+        .map_err(|error| output::wrong_usage(format!("{argument}: {}", error.cause), error.hint))
 }
 
 fn place(url: &StorageUrl) -> Place<'_> {

@@ -10,11 +10,11 @@ mod check;
 mod configuration;
 mod demo;
 mod healthcheck;
+mod http_client;
 mod map;
 mod migrate_store;
 mod operator;
 mod output;
-mod poster;
 mod process;
 mod sandbox;
 mod send;
@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use clap::builder::PossibleValue;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::domain::endpoint::ProviderKind;
+use crate::domain::provider::ProviderKind;
 use crate::telemetry::log;
 
 /// Wrong usage, as clap has it too.

@@ -30,8 +30,8 @@ pub(super) fn drafts(section: &mut Table, extra: Vec<Item>, r: &mut Reader) -> V
     let mut drafts = Vec::new();
     if !left_out {
         let missing = |key: &str, variable: &str| {
-            let cure = format!("set {variable}, or {key} in [refairn], {WHERE}");
-            Mistake::new(format!("refairn.{key}"), "it is missing", cure)
+            let hint = format!("set {variable}, or {key} in [refairn], {WHERE}");
+            Mistake::new(format!("refairn.{key}"), "it is missing", hint)
         };
         drafts.push(Draft {
             id: first.id.and_then(|id| id.ok_or_else(|| r.note(missing("business_id", "REFAIRN_BUSINESS_ID")))),

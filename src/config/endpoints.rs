@@ -6,13 +6,14 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::businesses::Draft;
-use super::layers::Place;
 use super::mistake::Mistake;
+use super::place::Place;
 use super::raw::{Item, Node, Reader, Reported};
 use super::rules;
 use super::table::{Table, all};
 use super::urls;
-use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::provider::ProviderKind;
 use crate::domain::secret::Secret;
 use crate::providers::{self, Descriptor};
 
@@ -60,8 +61,8 @@ pub(super) fn endpoints(
     }
     if found.is_empty() {
         let variables = providers::one_of(|kind| descriptor(kind).variables[0]);
-        let cure = format!("set {variables}, or write [[endpoints]] into the file");
-        r.note(Mistake::new("endpoints", "there is none, so nothing could be received", cure));
+        let hint = format!("set {variables}, or write [[endpoints]] into the file");
+        r.note(Mistake::new("endpoints", "there is none, so nothing could be received", hint));
         if let Some(first) = context.businesses.and_then(<[Draft]>::first) {
             let _: Result<(), Reported> = rules::product_of_business(first, r);
         }
@@ -201,7 +202,7 @@ fn business<'a>(t: &mut Table, place: &Place, context: Context<'a>, r: &mut Read
     let id = r.keep(item.id())?;
     let found = businesses.iter().find(|b| b.id.as_ref().is_ok_and(|known| *known == id));
     if found.is_none() && businesses.iter().any(|b| b.id.is_err()) {
-        return Err(Reported); // It may be the one whose id is to be corrected.
+        return Err(Reported); // The name may be of a business whose own id has a mistake.
     }
     found
         .ok_or_else(|| r.note(item.mistake(format!("there is no business {id:?}"), format!("write one of: {}", ids()))))
@@ -215,8 +216,8 @@ fn complete(found: Found, r: &mut Reader) -> Result<Endpoint, Reported> {
         }
         (Ok(None), Ok(provider)) => {
             let [variable, _] = descriptor(provider).variables;
-            let cure = format!("write secrets or secrets_file, or set {variable}");
-            Err(r.note(Mistake::new(found.secrets_key, "it is missing: anybody could sign", cure)))
+            let hint = format!("write secrets or secrets_file, or set {variable}");
+            Err(r.note(Mistake::new(found.secrets_key, "it is missing: anybody could sign", hint)))
         }
         (Ok(_), Err(Reported)) | (Err(Reported), _) => Err(Reported),
     };
@@ -241,11 +242,11 @@ fn sound_secret(provider: ProviderKind, key: &str, secret: Secret, r: &mut Reade
 /// Refuses what is plainly no API key.
 fn sound_api_key(provider: ProviderKind, path: &str, key: Secret, r: &mut Reader) -> Result<Secret, Reported> {
     if ["whsec_", "pk_"].iter().any(|prefix| key.expose().starts_with(prefix)) {
-        let cure = format!("copy a secret or restricted key from {provider}'s dashboard");
+        let hint = format!("copy a secret or restricted key from {provider}'s dashboard");
         return Err(r.note(Mistake::new(
             format!("{path}.api_key"),
             "it is another kind of key: no look-up accepts it",
-            cure,
+            hint,
         )));
     }
     Ok(key)
@@ -271,8 +272,8 @@ fn unique(endpoints: &[Endpoint], r: &mut Reader) -> Result<(), Reported> {
     for Endpoint { name, provider, .. } in endpoints {
         if let Some(other) = seen.insert(name, provider) {
             let cause = format!("two endpoints have this name, one of {other} and one of {provider}");
-            let cure = "give one of them another `name`; without one an endpoint is called like its provider";
-            outcome = Err(r.note(Mistake::new(format!("endpoints[{name:?}].name"), cause, cure)));
+            let hint = "give one of them another `name`; without one an endpoint is called like its provider";
+            outcome = Err(r.note(Mistake::new(format!("endpoints[{name:?}].name"), cause, hint)));
         }
     }
     outcome

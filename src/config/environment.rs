@@ -6,7 +6,7 @@ use super::layers::Layer;
 use super::mistake::Mistake;
 use super::raw::{Item, Reader};
 use super::table::Table;
-use crate::domain::endpoint::ProviderKind;
+use crate::domain::provider::ProviderKind;
 use crate::domain::proxy::PROXY_VARIABLES;
 use crate::providers::provider;
 
@@ -100,9 +100,9 @@ fn section_and_key(name: &str, rest: &str) -> Result<(String, String), Mistake> 
     let parts: Vec<&str> = rest.split("__").collect();
     match parts.as_slice() {
         ["endpoints" | "businesses", ..] => {
-            let cure =
+            let hint =
                 "write [[endpoints]] and [[businesses]] in the file; their secrets may stand in files of their own";
-            Err(Mistake::new(name, "lists of tables cannot be set by variables", cure))
+            Err(Mistake::new(name, "lists of tables cannot be set by variables", hint))
         }
         [section, key] if !section.is_empty() && !key.is_empty() => Ok(((*section).to_owned(), (*key).to_owned())),
         _ => Err(Mistake::new(

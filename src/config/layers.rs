@@ -1,63 +1,14 @@
 //! The layers a configuration is laid down in - compiled-in defaults, file, environment - and what lies on top.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use figment::value::{Dict, Map, Tag, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
 
 use super::mistake::Mistake;
+use super::place::Place;
 use super::raw::{Item, Node};
-
-/// Where a value was set; the later ones win.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    /// In the compiled-in file.
-    Defaults,
-    /// In this file.
-    File(String),
-    /// In this environment variable.
-    Variable(String),
-}
-
-impl Place {
-    /// The layer's height: what is higher wins.
-    pub(super) const fn height(&self) -> u8 {
-        match self {
-            Self::Defaults => 0,
-            Self::File(_) => 1,
-            Self::Variable(_) => 2,
-        }
-    }
-
-    /// The file, where it is one.
-    pub(super) fn file(&self) -> Option<&str> {
-        match self {
-            Self::File(path) => Some(path),
-            Self::Defaults | Self::Variable(_) => None,
-        }
-    }
-
-    fn of(tag: Tag, figment: &Figment) -> Self {
-        match figment.get_metadata(tag).and_then(|metadata| metadata.source.clone()) {
-            Some(Source::File(path)) => Self::File(path.display().to_string()),
-            Some(Source::Custom(variable)) => Self::Variable(variable),
-            // The compiled-in file is the only layer without a source.
-            _ => Self::Defaults,
-        }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Defaults => f.write_str("compiled-in default"),
-            Self::File(path) => f.write_str(path),
-            Self::Variable(name) => write!(f, "environment variable {name}"),
-        }
-    }
-}
 
 /// One layer. Figment's own providers are not used: its environment provider takes a secret such as `0123` for a number
 /// and drops quotes, and its messages about a broken file quote the line, secrets and all.
@@ -134,9 +85,18 @@ fn parse(text: &str, name: &str) -> Result<Dict, Mistake> {
     }
 }
 
+fn place_of(tag: Tag, figment: &Figment) -> Place {
+    match figment.get_metadata(tag).and_then(|metadata| metadata.source.clone()) {
+        Some(Source::File(path)) => Place::File(path.display().to_string()),
+        Some(Source::Custom(variable)) => Place::Variable(variable),
+        // The compiled-in file is the only layer without a source.
+        _ => Place::Defaults,
+    }
+}
+
 /// A figment value as an item that knows its key and its place.
 fn item(key: String, value: Value, figment: &Figment) -> Item {
-    let place = Place::of(value.tag(), figment);
+    let place = place_of(value.tag(), figment);
     let node = match value {
         Value::String(_, text) => Node::Text(text),
         Value::Char(_, letter) => Node::Text(letter.to_string()),

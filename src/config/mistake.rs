@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: the key, the cause and the cure, never a secret's value.
+//! What is wrong with a configuration: the key, the cause and a hint, never a secret's value.
 
 use std::fmt;
 
@@ -13,14 +13,15 @@ pub struct Mistake {
     pub place: Option<String>,
     /// What is wrong.
     pub cause: String,
-    /// What to do about it.
-    pub cure: String,
+    /// What to do about it. People and JSON read it as `cure`.
+    #[serde(rename = "cure")]
+    pub hint: String,
 }
 
 impl Mistake {
     /// A mistake of something that is not set, or is no key.
-    pub(super) fn new(key: impl Into<String>, cause: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { key: key.into(), place: None, cause: cause.into(), cure: cure.into() }
+    pub(super) fn new(key: impl Into<String>, cause: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { key: key.into(), place: None, cause: cause.into(), hint: hint.into() }
     }
 }
 
@@ -30,7 +31,7 @@ impl fmt::Display for Mistake {
         if let Some(place) = &self.place {
             write!(f, " ({place})")?;
         }
-        write!(f, "\n   cause: {}\n   cure:  {}", self.cause, self.cure)
+        write!(f, "\n   cause: {}\n   cure:  {}", self.cause, self.hint)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The configuration: as typed (`raw`, `table`) → validated ([`Config`]).
 //!
 //! Compiled-in defaults lie lowest, then the file, then the environment; see `layers`. `load` is the only reader of the
-//! environment. Every mistake is found in one go and says its key, its cause and its cure; no message and no `Debug`
+//! environment. Every mistake is found in one go and says its key, its cause and what to do; no message and no `Debug`
 //! holds a secret. The file of defaults, `config/refairn-bridge.default.toml`, is the documentation of every key.
 
 mod businesses;
@@ -11,6 +11,7 @@ mod files;
 mod layers;
 mod load;
 mod mistake;
+mod place;
 mod raw;
 mod rules;
 mod table;
@@ -23,9 +24,10 @@ mod warnings;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::network::Network;
 use crate::domain::policy::Policy;
+use crate::domain::provider::ProviderKind;
 use crate::domain::proxy::Proxies;
 use crate::domain::secret::Secret;
 

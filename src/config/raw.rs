@@ -10,9 +10,8 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::files::Files;
-use super::layers::Place;
 use super::mistake::{Mistake, Mistakes};
-use super::table::Form;
+use super::place::Place;
 use crate::domain::network::Network;
 use crate::domain::secret::Secret;
 use crate::private::Reach;
@@ -59,9 +58,9 @@ impl Reader {
         self.read.entry(path.display().to_string()).or_default();
     }
 
-    /// Remembers that a secret that counts is in the file it was given by, if that was one.
-    pub(super) fn holds_secret(&mut self, form: &Form) {
-        if let Some(path) = form.file() {
+    /// Remembers that a secret that counts is in `file`. `None` says that a variable holds it.
+    pub(super) fn holds_secret(&mut self, file: Option<String>) {
+        if let Some(path) = file {
             self.read.insert(path, true);
         }
     }
@@ -125,9 +124,9 @@ impl Item {
     }
 
     /// A mistake of this value.
-    pub(super) fn mistake(&self, cause: impl Into<String>, cure: impl Into<String>) -> Mistake {
+    pub(super) fn mistake(&self, cause: impl Into<String>, hint: impl Into<String>) -> Mistake {
         let place = Some(&self.place).filter(|place| **place != Place::Variable(self.key.clone()));
-        Mistake { place: place.map(ToString::to_string), ..Mistake::new(&self.key, cause, cure) }
+        Mistake { place: place.map(ToString::to_string), ..Mistake::new(&self.key, cause, hint) }
     }
 
     /// Text that is not blank, without spaces around it. Not for secrets.
@@ -144,8 +143,8 @@ impl Item {
     }
 
     /// Text that `parse` understands; its error is the cause.
-    pub(super) fn parsed<T>(&self, parse: impl Fn(&str) -> Result<T, String>, cure: &str) -> Result<T, Mistake> {
-        parse(&self.text()?).map_err(|cause| self.mistake(cause, cure))
+    pub(super) fn parsed<T>(&self, parse: impl Fn(&str) -> Result<T, String>, hint: &str) -> Result<T, Mistake> {
+        parse(&self.text()?).map_err(|cause| self.mistake(cause, hint))
     }
 
     /// An address, or a range of them.
@@ -177,8 +176,8 @@ impl Item {
         self.undamaged(text)?;
         Secret::parse(text).map_err(|error| {
             let error = error.to_string();
-            let (cause, cure) = error.split_once(": ").unwrap_or((&error, "copy it again, in one piece"));
-            self.mistake(cause, cure)
+            let (cause, hint) = error.split_once(": ").unwrap_or((&error, "copy it again, in one piece"));
+            self.mistake(cause, hint)
         })
     }
 
@@ -195,16 +194,16 @@ impl Item {
 
     /// A whole number within `range`.
     pub(super) fn integer(&self, range: &RangeInclusive<u32>) -> Result<u32, Mistake> {
-        let cure = || format!("write a whole number from {} to {}", range.start(), range.end());
+        let hint = || format!("write a whole number from {} to {}", range.start(), range.end());
         let number = match &self.node {
             Node::Integer(number) => Some(*number),
             // The environment knows no numbers, only texts.
             Node::Text(text) => text.trim().parse().ok(),
             Node::Boolean(_) | Node::Float(_) | Node::List(_) | Node::Table(_) | Node::Nothing => None,
         };
-        let Some(number) = number else { return Err(self.mistake("it is not a whole number", cure())) };
+        let Some(number) = number else { return Err(self.mistake("it is not a whole number", hint())) };
         let fitting = u32::try_from(number).ok().filter(|number| range.contains(number));
-        fitting.ok_or_else(|| self.mistake(format!("{number} is out of range"), cure()))
+        fitting.ok_or_else(|| self.mistake(format!("{number} is out of range"), hint()))
     }
 
     /// `true` or `false`.

@@ -9,8 +9,9 @@ use super::businesses::Draft;
 use super::mistake::Mistake;
 use super::raw::{Item, Node, Reader, Reported};
 use super::table::Table;
-use crate::domain::endpoint::{CodeRule, CommissionBase, ProviderKind, Rules, Unmapped};
+use crate::domain::endpoint::{CodeRule, CommissionBase, Rules, Unmapped};
 use crate::domain::money::Currency;
+use crate::domain::provider::ProviderKind;
 use crate::providers;
 
 /// Reads the rules of an endpoint of `provider` whose sales belong to `business`.
@@ -32,9 +33,9 @@ pub(super) fn rules(
     let one_time = t.optional("one_time", r, |item| meant_for(provider, "one_time", item).and_then(|()| item.choice()));
     let out_of_band =
         t.optional("out_of_band", r, |item| meant_for(provider, "out_of_band", item).and_then(|()| item.choice()));
-    let cure = "write metadata.KEY, custom_fields.NAME or client_reference_id:PREFIX";
+    let hint = "write metadata.KEY, custom_fields.NAME or client_reference_id:PREFIX";
     let referral_code_from = t.each("referral_code_from", r, |item| {
-        item.parsed(CodeRule::parse, cure)
+        item.parsed(CodeRule::parse, hint)
             .map_err(|mistake| Mistake { cause: "it is no place for a code".to_owned(), ..mistake })
     });
     let (own, own_test, products, unmapped) = (own?, own_test?, products?, unmapped?.unwrap_or_default());
@@ -47,8 +48,8 @@ pub(super) fn rules(
         Unmapped::Default => match (&own, business) {
             (None, Some(business)) if of_variable => product_of_business(business, r)?,
             (None, Some(Draft { product_id: Ok(None), path, .. })) => {
-                let cure = format!("write product_id here or into {path}, or unmapped = \"ignore\" beside products");
-                r.note(Mistake::new(t.key("product_id"), "it is missing", cure));
+                let hint = format!("write product_id here or into {path}, or unmapped = \"ignore\" beside products");
+                r.note(Mistake::new(t.key("product_id"), "it is missing", hint));
             }
             (None | Some(_), _) => {}
         },
@@ -74,9 +75,9 @@ pub(super) fn rules(
 pub(super) fn product_of_business(business: &Draft, r: &mut Reader) -> Result<(), Reported> {
     match business {
         Draft { product_id: Ok(None), path, .. } if path == "refairn" => {
-            let cure = "set REFAIRN_PRODUCT_ID, or product_id in [refairn], as Refairn's dashboard shows it under \
+            let hint = "set REFAIRN_PRODUCT_ID, or product_id in [refairn], as Refairn's dashboard shows it under \
                         Settings → Integrations";
-            Err(r.note(Mistake::new("refairn.product_id", "it is missing", cure)))
+            Err(r.note(Mistake::new("refairn.product_id", "it is missing", hint)))
         }
         Draft { product_id: Ok(None), path, .. } => Err(r.note(Mistake::new(
             format!("{path}.product_id"),

@@ -97,11 +97,11 @@ impl Table {
         &mut self,
         name: &'static str,
         r: &mut Reader,
-        cure: &str,
+        hint: &str,
         read: impl FnOnce(&Item) -> Result<T, Mistake>,
     ) -> Result<T, Reported> {
         let key = self.key(name);
-        self.optional(name, r, read)?.ok_or_else(|| r.note(Mistake::new(key, "it is missing", cure)))
+        self.optional(name, r, read)?.ok_or_else(|| r.note(Mistake::new(key, "it is missing", hint)))
     }
 
     /// Every entry of a list that may be left out, each read by `read`.
@@ -130,7 +130,7 @@ impl Table {
     /// A secret, given as it is or as the name of a file.
     pub(super) fn secret(&mut self, names: [&'static str; 2], r: &mut Reader) -> Result<Option<Secret>, Reported> {
         let Some((form, text)) = self.secret_text(names, r)? else { return Ok(None) };
-        r.holds_secret(&form);
+        r.holds_secret(form.file());
         r.keep(form.item().secret_of(&text)).map(Some)
     }
 
@@ -141,7 +141,7 @@ impl Table {
         r: &mut Reader,
     ) -> Result<Option<Vec<Secret>>, Reported> {
         let Some(form) = self.form(names, r)? else { return Ok(None) };
-        r.holds_secret(&form);
+        r.holds_secret(form.file());
         let (origin, secrets) = match form {
             Form::Plain(item) => {
                 let items = r.keep(item.clone().list())?;
@@ -166,12 +166,12 @@ impl Table {
     pub(super) fn close(self, r: &mut Reader) {
         for (name, item) in &self.items {
             let near = self.asked.iter().map(|asked| (strsim::levenshtein(asked, name), *asked)).min();
-            let cure = match near {
+            let hint = match near {
                 Some((steps, asked)) if steps <= 3 => format!("did you mean `{asked}`?"),
                 Some(_) | None if self.path.is_empty() => format!("the sections are: {}", self.asked.join(", ")),
                 Some(_) | None => format!("the keys here are: {}", self.asked.join(", ")),
             };
-            r.note(item.mistake("there is no such key", cure));
+            r.note(item.mistake("there is no such key", hint));
         }
     }
 

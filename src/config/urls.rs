@@ -24,7 +24,7 @@ impl StorageUrl {
     pub fn parse(text: &str, directory: Option<&Path>) -> Result<Self, UrlError> {
         let wrong = |cause| UrlError {
             cause,
-            cure: "write sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE".to_owned(),
+            hint: "write sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE".to_owned(),
         };
         if let Some(path) = text.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);

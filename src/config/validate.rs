@@ -60,10 +60,10 @@ pub(super) fn config(mut root: Table, variables: Table, r: &mut Reader) -> Resul
 }
 
 fn server(mut table: Table, r: &mut Reader) -> Result<Server, Reported> {
-    let cure = "write an address and a port, such as 127.0.0.1:8080, or 0.0.0.0:8080 for every address";
-    let listen = table.required("listen", r, DEFAULT_LOST, |item| item.parsed(socket, cure));
+    let hint = "write an address and a port, such as 127.0.0.1:8080, or 0.0.0.0:8080 for every address";
+    let listen = table.required("listen", r, DEFAULT_LOST, |item| item.parsed(socket, hint));
     let admin_listen = table.optional("admin_listen", r, |item| {
-        let address = item.parsed(socket, cure)?;
+        let address = item.parsed(socket, hint)?;
         let same = listen.as_ref().is_ok_and(|listen| *listen == address && address.port() != 0);
         if same {
             return Err(item.mistake("it is the same as server.listen", "take another port, or take admin_listen away"));
@@ -85,14 +85,14 @@ fn server(mut table: Table, r: &mut Reader) -> Result<Server, Reported> {
 }
 
 fn storage(mut table: Table, r: &mut Reader) -> Result<Storage, Reported> {
-    let cure = "write sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE";
+    let hint = "write sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE";
     let url = table.secret_text(["url", "url_file"], r).and_then(|found| {
-        let (form, text) = found.ok_or_else(|| r.note(Mistake::new("storage.url", "it is missing", cure)))?;
+        let (form, text) = found.ok_or_else(|| r.note(Mistake::new("storage.url", "it is missing", hint)))?;
         let url = StorageUrl::parse(&text, r.files().directory());
         if let Ok(StorageUrl::Postgres(_)) = &url {
-            r.holds_secret(&form);
+            r.holds_secret(form.file());
         }
-        r.keep(url.map_err(|wrong| form.item().mistake(wrong.cause, wrong.cure)))
+        r.keep(url.map_err(|wrong| form.item().mistake(wrong.cause, wrong.hint)))
     });
     let connections_max = table.required("connections_max", r, DEFAULT_LOST, |item| item.integer(&(2..=200)));
     let retention_days = table.required("retention_days", r, DEFAULT_LOST, |item| item.integer(&(1..=3650)));

@@ -32,12 +32,12 @@ pub struct ServerUrl {
 
 /// Why an address is none that we can use, and what to write instead. Holds nothing of a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{cause}; {cure}")]
+#[error("{cause}; {hint}")]
 pub struct UrlError {
     /// What is wrong.
     pub cause: String,
     /// What to do.
-    pub cure: String,
+    pub hint: String,
 }
 
 /// What may be set behind the `?`, beside `sslmode` and `sslrootcert`.
@@ -64,8 +64,8 @@ const SETTINGS: &[&str] = &[
 
 const FORM: &str = "write postgres://USER:PASSWORD@HOST/DATABASE";
 
-fn wrong<T>(cause: impl Into<String>, cure: impl Into<String>) -> Result<T, UrlError> {
-    Err(UrlError { cause: cause.into(), cure: cure.into() })
+fn wrong<T>(cause: impl Into<String>, hint: impl Into<String>) -> Result<T, UrlError> {
+    Err(UrlError { cause: cause.into(), hint: hint.into() })
 }
 
 impl ServerUrl {
@@ -82,8 +82,8 @@ impl ServerUrl {
         let (place, settings) = place.split_once('?').unwrap_or((place, ""));
         let hosts = place.split('/').next().unwrap_or(place);
         if place.contains('@') || login.contains('/') {
-            let cure = "write an @ in them as %40, a / as %2F, a ? as %3F, a : as %3A, a % as %25";
-            return wrong("the user or the password has a character that separates parts of an address", cure);
+            let hint = "write an @ in them as %40, a / as %2F, a ? as %3F, a : as %3A, a % as %25";
+            return wrong("the user or the password has a character that separates parts of an address", hint);
         }
         let mut kept = Vec::new();
         let (mut mode, mut roots) = (None, None);
@@ -190,9 +190,9 @@ mod tests {
 
     #[test]
     fn addresses_that_cannot_be_used_say_why_and_what_to_do() {
-        let check = |text: &str, cause: &str, cure: &str| {
+        let check = |text: &str, cause: &str, hint: &str| {
             let error = ServerUrl::parse(text).unwrap_err();
-            assert!(error.cause.contains(cause) && error.cure.contains(cure), "{text}: {error}");
+            assert!(error.cause.contains(cause) && error.hint.contains(hint), "{text}: {error}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
         };
         check("mysql://u:hunter2@h/d", "postgres://", "USER:PASSWORD@HOST");

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::ProviderKind;
+use super::provider::ProviderKind;
 use super::reason::EventReason;
 
 /// Our own number of an event, in the order of recording; written `evt_17`.
@@ -15,27 +15,6 @@ pub struct EventId(pub i64);
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "evt_{}", self.0)
-    }
-}
-
-/// Whether money is real.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// Real money.
-    Live,
-    /// The provider's test mode.
-    Test,
-}
-
-impl Mode {
-    /// `live` or `test`.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Test => "test",
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::event::Mode;
+use super::mode::Mode;
 
 /// A payment, as far as its provider is asked for more of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

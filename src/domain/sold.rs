@@ -5,9 +5,9 @@ use std::cmp::Reverse;
 use rust_decimal::Decimal;
 
 use super::endpoint::{Rules, Unmapped};
-use super::event::Mode;
-use super::fact::Product;
+use super::mode::Mode;
 use super::money::share;
+use super::product::Product;
 
 /// The lines of a bill, or a subscription's items.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -15,8 +15,8 @@ use subtle::ConstantTimeEq;
 use super::connection::trust;
 use super::problem::Problem;
 use super::source::sender;
-use super::{Rooms, Shared};
-use crate::intake::{ShutOut, Throttle};
+use super::{AppState, Shared};
+use crate::intake::{RateLimited, Throttle};
 use crate::telemetry::events;
 
 /// So many wrong tokens a minute are an operator's mistake; more of one source are guesses.
@@ -37,8 +37,8 @@ pub(super) async fn guard<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let judged = match request.app_data::<web::Data<Rooms>>() {
-        Some(rooms) => judge(rooms, request.request()),
+    let judged = match request.app_data::<web::Data<AppState>>() {
+        Some(state) => judge(state, request.request()),
         None => Err(Problem::unauthorized()),
     };
     match judged {
@@ -47,7 +47,7 @@ pub(super) async fn guard<B: MessageBody>(
     }
 }
 
-fn judge(rooms: &Shared, request: &HttpRequest) -> Result<(), Problem> {
+fn judge(state: &Shared, request: &HttpRequest) -> Result<(), Problem> {
     let mut lines = request.headers().get_all(header::AUTHORIZATION);
     // Of two lines, another program on the way may have looked at the other.
     let given = match (lines.next(), lines.next()) {
@@ -55,25 +55,25 @@ fn judge(rooms: &Shared, request: &HttpRequest) -> Result<(), Problem> {
         (None, _) | (Some(_), Some(_)) => None,
     };
     // Hashes have one length, so that not even the token's length can be timed.
-    let wanted = Sha256::digest(rooms.admin_token.expose().as_bytes());
+    let wanted = Sha256::digest(state.admin_token.expose().as_bytes());
     let is_right = |given: &str| bool::from(wanted.as_slice().ct_eq(Sha256::digest(given.as_bytes()).as_slice()));
     if given.is_some_and(is_right) {
         trust(request);
         return Ok(());
     }
-    let (source, now) = (sender(rooms, request), rooms.clock.now());
+    let (source, now) = (sender(state, request), state.clock.now());
     let (reason, problem) = if request.headers().contains_key(header::AUTHORIZATION) {
-        match rooms.guesses.0.check(source, now) {
+        match state.guesses.0.check(source, now) {
             Ok(()) => {
-                rooms.guesses.0.failed(source, now);
+                state.guesses.0.failed(source, now);
                 ("wrong", Problem::unauthorized())
             }
-            Err(ShutOut { retry_after_s }) => ("too_many_wrong", Problem::too_many_wrong_tokens(retry_after_s)),
+            Err(RateLimited { retry_after_s }) => ("too_many_wrong", Problem::too_many_wrong_tokens(retry_after_s)),
         }
     } else {
         ("missing", Problem::unauthorized())
     };
-    events::admin_refused(reason, source, rooms.intake.lines().ask(source, reason, now));
+    events::admin_refused(reason, source, state.intake.lines().ask(source, reason, now));
     Err(problem)
 }
 

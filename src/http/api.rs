@@ -1,43 +1,21 @@
 //! The JSON API: what came in, what goes out, and what an operator may do about it.
 
-use std::collections::BTreeMap;
-
 use actix_web::{HttpResponse, web};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Deserialize;
 
-use super::Rooms;
-use super::json::{DeliveryDetailJson, DeliveryJson, EventDetailJson, EventJson, Showing};
+use super::AppState;
+use super::json::{self, Showing};
 use super::problem::Problem;
-use crate::domain::delivery::{Action, DeliveryId, DeliveryState, Fate, Kind};
+use crate::api::{Attempt, Delivery, DeliveryPage, Event, EventPage, EventsToSee, RefusedRequests, Route, Stats};
+use crate::domain::delivery::Action;
+use crate::domain::delivery::{DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::event::{EventId, EventState};
-use crate::domain::reason::EventReason;
+use crate::intake::Refusal;
+use crate::store::stats::RouteView;
 use crate::store::views::{DeliveryFilter, EventFilter, PAGE_ITEMS_MAX};
 
 /// Items of a page unless the caller says otherwise.
 const PAGE_ITEMS: u32 = 50;
-
-/// A page of events. Written as it is, not by way of a JSON value: a request's digits and order stay what they are.
-#[derive(Serialize)]
-struct EventPage {
-    events: Vec<EventJson>,
-    next: Option<String>,
-}
-
-/// A page of deliveries.
-#[derive(Serialize)]
-struct DeliveryPage {
-    deliveries: Vec<DeliveryJson>,
-    next: Option<String>,
-}
-
-/// How many events of an endpoint need attention for one reason.
-#[derive(Serialize)]
-struct EventsToSee {
-    endpoint: String,
-    reason: EventReason,
-    events: i64,
-}
 
 #[derive(Deserialize)]
 pub(super) struct EventQuery {
@@ -62,7 +40,7 @@ pub(super) struct DeliveryQuery {
 }
 
 /// `GET /api/v1/events`
-pub(super) async fn events(rooms: web::Data<Rooms>, query: web::Query<EventQuery>) -> Result<HttpResponse, Problem> {
+pub(super) async fn events(state: web::Data<AppState>, query: web::Query<EventQuery>) -> Result<HttpResponse, Problem> {
     let query = query.into_inner();
     let limit = limit(query.limit.as_deref())?;
     let filter = EventFilter {
@@ -73,35 +51,35 @@ pub(super) async fn events(rooms: web::Data<Rooms>, query: web::Query<EventQuery
         limit,
         after: parse(query.after.as_deref(), "after", |t| number(t, "evt_"))?,
     };
-    let events = rooms.store.events(filter).await?;
+    let events = state.store.events(filter).await?;
     let next = page_is_full(events.len(), limit).then(|| events.last().map(|e| e.id.to_string())).flatten();
-    let events = events.into_iter().map(EventJson::from).collect();
+    let events = events.into_iter().map(Event::from).collect();
     Ok(HttpResponse::Ok().json(EventPage { events, next }))
 }
 
 /// `GET /api/v1/events/{id}`: our number, or the provider's id.
-pub(super) async fn event(rooms: web::Data<Rooms>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let id = event_id(&rooms, path.into_inner()).await?;
-    event_answer(&rooms, id).await
+pub(super) async fn event(state: web::Data<AppState>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let id = event_id(&state, path.into_inner()).await?;
+    event_answer(&state, id).await
 }
 
 /// `POST /api/v1/events/{id}/remap`
-pub(super) async fn remap(rooms: web::Data<Rooms>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let id = event_id(&rooms, path.into_inner()).await?;
-    rooms.store.remap(id).await?;
-    rooms.inbox.notify_one();
-    event_answer(&rooms, id).await
+pub(super) async fn remap(state: web::Data<AppState>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let id = event_id(&state, path.into_inner()).await?;
+    state.store.remap(id).await?;
+    state.inbox.notify_one();
+    event_answer(&state, id).await
 }
 
-async fn event_answer(rooms: &Rooms, id: EventId) -> Result<HttpResponse, Problem> {
-    let detail = rooms.store.event(id).await?;
+async fn event_answer(state: &AppState, id: EventId) -> Result<HttpResponse, Problem> {
+    let detail = state.store.event(id).await?;
     let detail = detail.ok_or_else(|| Problem::unknown_item(format!("there is no event {id}")))?;
-    Ok(HttpResponse::Ok().json(EventDetailJson::new(detail, showing(rooms))))
+    Ok(HttpResponse::Ok().json(json::event_detail(detail, showing(state))))
 }
 
 /// `GET /api/v1/deliveries`
 pub(super) async fn deliveries(
-    rooms: web::Data<Rooms>,
+    state: web::Data<AppState>,
     query: web::Query<DeliveryQuery>,
 ) -> Result<HttpResponse, Problem> {
     let query = query.into_inner();
@@ -115,20 +93,23 @@ pub(super) async fn deliveries(
         limit,
         after: parse(query.after.as_deref(), "after", |t| number(t, "dlv_"))?,
     };
-    let found = rooms.store.deliveries(filter).await?;
+    let found = state.store.deliveries(filter).await?;
     let last = found.last().and_then(|d| d.delivery.id).map(|id| id.to_string());
     let next = last.filter(|_| page_is_full(found.len(), limit));
-    let deliveries = found.into_iter().map(|d| DeliveryJson::new(d, showing(&rooms))).collect();
+    let deliveries = found.into_iter().map(|d| json::delivery(d, showing(&state))).collect();
     Ok(HttpResponse::Ok().json(DeliveryPage { deliveries, next }))
 }
 
 /// `GET /api/v1/deliveries/{id}`
-pub(super) async fn delivery(rooms: web::Data<Rooms>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
-    delivery_answer(&rooms, delivery_id(&path)?).await
+pub(super) async fn delivery(state: web::Data<AppState>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
+    delivery_answer(&state, delivery_id(&path)?).await
 }
 
 /// `POST /api/v1/deliveries/{id}/retry`, `/release`, `/discard`
-pub(super) async fn act(rooms: web::Data<Rooms>, path: web::Path<(String, String)>) -> Result<HttpResponse, Problem> {
+pub(super) async fn act(
+    state: web::Data<AppState>,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
     let (id, action) = path.into_inner();
     let action = match action.as_str() {
         "retry" => Action::Retry,
@@ -137,42 +118,55 @@ pub(super) async fn act(rooms: web::Data<Rooms>, path: web::Path<(String, String
         _ => return Err(Problem::no_such_path()),
     };
     let id = delivery_id(&id)?;
-    rooms.store.act(id, action, rooms.clock.now()).await?;
-    rooms.outbox.notify_one();
-    delivery_answer(&rooms, id).await
+    state.store.act(id, action, state.clock.now()).await?;
+    state.outbox.notify_one();
+    delivery_answer(&state, id).await
 }
 
-async fn delivery_answer(rooms: &Rooms, id: DeliveryId) -> Result<HttpResponse, Problem> {
-    let found = rooms.store.delivery(id).await?;
+async fn delivery_answer(state: &AppState, id: DeliveryId) -> Result<HttpResponse, Problem> {
+    let found = state.store.delivery(id).await?;
     let (view, attempts) = found.ok_or_else(|| Problem::unknown_item(format!("there is no delivery {id}")))?;
-    Ok(HttpResponse::Ok().json(DeliveryDetailJson::new(view, attempts, showing(rooms))))
+    let attempt_log = Some(attempts.into_iter().map(Attempt::from).collect());
+    Ok(HttpResponse::Ok().json(Delivery { attempt_log, ..json::delivery(view, showing(state)) }))
 }
 
 /// `GET /api/v1/stats`
-pub(super) async fn stats(rooms: web::Data<Rooms>) -> Result<HttpResponse, Problem> {
-    let stats = rooms.store.stats().await?;
+pub(super) async fn stats(state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let stats = state.store.stats().await?;
     let attention = stats.attention();
-    let events: BTreeMap<_, _> = stats.events.into_iter().collect();
-    let deliveries: BTreeMap<_, _> = stats.deliveries.into_iter().collect();
-    let fates: BTreeMap<_, _> = stats.fates.into_iter().map(|(fate, n)| (fate.code(), n)).collect();
     let to_see = stats.events_to_see.into_iter();
-    let to_see = to_see.map(|(endpoint, reason, n)| EventsToSee { endpoint, reason, events: n });
-    Ok(HttpResponse::Ok().json(json!({
-        "events": events,
-        "deliveries": deliveries,
-        "payments": fates,
-        "needs_attention": attention.values().sum::<i64>(),
-        "attention": attention,
-        "events_that_need_attention": to_see.collect::<Vec<_>>(),
-        "oldest_queued": stats.oldest_due,
-        "routes": stats.routes,
-        "refused_requests": rooms.intake.refusals().list(),
-        "unnamed_proxy": rooms.unnamed_proxy.address(),
-    })))
+    let to_see = to_see.map(|(endpoint, reason, events)| EventsToSee { endpoint, events, reason: reason.to_string() });
+    let refused = state.intake.refusals().list();
+    Ok(HttpResponse::Ok().json(Stats {
+        needs_attention: attention.values().sum(),
+        attention: attention.into_iter().map(|(reason, n)| (reason.code().to_owned(), n)).collect(),
+        deliveries: stats.deliveries.into_iter().collect(),
+        events: stats.events.into_iter().collect(),
+        events_that_need_attention: to_see.collect(),
+        oldest_queued: stats.oldest_due,
+        payments: stats.fates.into_iter().map(|(fate, n)| (fate.code().to_owned(), n)).collect(),
+        refused_requests: refused.into_iter().map(RefusedRequests::from).collect(),
+        routes: stats.routes.into_iter().map(Route::from).collect(),
+        unnamed_proxy: state.unnamed_proxy.address(),
+    }))
 }
 
-pub(super) fn showing(rooms: &Rooms) -> Showing<'_> {
-    Showing { event_id: rooms.event_id, body_bytes_max: rooms.body_bytes_max, endpoints: rooms.endpoints.as_slice() }
+impl From<Refusal> for RefusedRequests {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { at, endpoint, path, reason, source, body_bytes, times } = refusal;
+        Self { at, endpoint, path, reason: reason.to_owned(), source, body_bytes, times }
+    }
+}
+
+impl From<RouteView> for Route {
+    fn from(route: RouteView) -> Self {
+        let RouteView { business, product, state, paused_since, probe_at, detail } = route;
+        Self { business, product, state: state.to_owned(), paused_since, probe_at, detail }
+    }
+}
+
+pub(super) fn showing(state: &AppState) -> Showing<'_> {
+    Showing { event_id: state.event_id, body_bytes_max: state.body_bytes_max, endpoints: state.endpoints.as_slice() }
 }
 
 fn attention(text: Option<&str>) -> Result<bool, Problem> {
@@ -206,11 +200,11 @@ fn delivery_id(text: &str) -> Result<DeliveryId, Problem> {
     id.ok_or_else(|| Problem::unknown_item("a delivery's id looks like dlv_17".to_owned()))
 }
 
-async fn event_id(rooms: &Rooms, text: String) -> Result<EventId, Problem> {
+async fn event_id(state: &AppState, text: String) -> Result<EventId, Problem> {
     if let Some(number) = number(&text, "evt_") {
         return Ok(EventId(number));
     }
-    let found = rooms.store.event_by_provider_id(text).await?;
+    let found = state.store.event_by_provider_id(text).await?;
     found.ok_or_else(|| {
         Problem::unknown_item("there is no event of ours, or of the provider's, with this id".to_owned())
     })

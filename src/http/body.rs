@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::problem::Problem;
-use crate::intake::{IntakeError, Visitor};
+use crate::intake::{Admission, IntakeError};
 
 /// How long a body may take to arrive, however its bytes are spread over it.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(15);
@@ -81,12 +81,13 @@ pub(super) async fn read<'a>(
     request: &HttpRequest,
     payload: &mut web::Payload,
     memory: &'a BodyMemory,
-    visitor: Visitor<'_>,
+    admission: Admission<'_>,
 ) -> Result<Body<'a>, Problem> {
-    let pool = if visitor.is_known() { &memory.known } else { &memory.strangers };
-    let bytes_max = visitor.shut_out().map_or(memory.body_bytes_max, |_| memory.body_bytes_max.min(BODY_FREE_BYTES));
-    let too_large = || match visitor.shut_out() {
-        Some(shut_out) if bytes_max < memory.body_bytes_max => IntakeError::ShutOut(shut_out).into(),
+    let pool = if admission.is_known() { &memory.known } else { &memory.strangers };
+    let bytes_max =
+        admission.rate_limited().map_or(memory.body_bytes_max, |_| memory.body_bytes_max.min(BODY_FREE_BYTES));
+    let too_large = || match admission.rate_limited() {
+        Some(rate_limited) if bytes_max < memory.body_bytes_max => IntakeError::RateLimited(rate_limited).into(),
         Some(_) | None => Problem::body_too_large(bytes_max),
     };
     let identity = |v: &header::HeaderValue| v.as_bytes().eq_ignore_ascii_case(b"identity");

@@ -1,31 +1,10 @@
 //! What became of a payment that Refairn has, and why: for whom it is credited, and where a referral code was looked for.
 
-use serde::Serialize;
-
+use crate::api::{FoundCode, LookedIn};
 use crate::domain::delivery::{Delivery, Fate};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::reason::DeliveryReason;
 use crate::store::views::{DeliveryView, Searched};
-
-/// Where a referral code was looked for: one of the endpoints that the customer's events came to.
-#[derive(Debug, Serialize)]
-pub(super) struct LookedIn {
-    endpoint: String,
-    /// The endpoint's `referral_code_from` as it is now, in this order; nothing when it is no longer configured.
-    rules: Vec<String>,
-    found: Vec<Found>,
-}
-
-/// What one event had for a referral code.
-#[derive(Debug, Serialize)]
-struct Found {
-    event_id: String,
-    #[serde(rename = "type")]
-    event_type: String,
-    code: Option<String>,
-    /// Why what was there is not used.
-    refused: Option<String>,
-}
 
 /// Where a code was looked for, of a payment that credited nobody.
 pub(super) fn looked_in(view: &DeliveryView, endpoints: &[Endpoint]) -> Option<Vec<LookedIn>> {
@@ -44,26 +23,26 @@ pub(super) fn looked_in(view: &DeliveryView, endpoints: &[Endpoint]) -> Option<V
         LookedIn {
             endpoint: name.to_owned(),
             rules: rules.unwrap_or_default().iter().map(ToString::to_string).collect(),
-            found: found.map(Found::of).collect(),
+            found: found.map(FoundCode::from).collect(),
         }
     };
     Some(names.into_iter().map(at).collect())
 }
 
-impl Found {
-    fn of(searched: &Searched) -> Self {
+impl From<&Searched> for FoundCode {
+    fn from(searched: &Searched) -> Self {
         let Searched { event, event_type, code, refused, .. } = searched;
         let (event_id, event_type) = (event.to_string(), event_type.clone());
         Self { event_id, event_type, code: code.clone(), refused: refused.clone() }
     }
+}
 
-    fn words(&self) -> String {
-        let Self { event_id, event_type, code, refused } = self;
-        match (code, refused) {
-            (Some(code), _) => format!(" {event_id} ({event_type}) brought the code {code}."),
-            (None, Some(why)) => format!(" What {event_id} ({event_type}) holds is not used: {why}."),
-            (None, None) => format!(" {event_id} ({event_type}) holds none."),
-        }
+fn found_words(found: &FoundCode) -> String {
+    let FoundCode { event_id, event_type, code, refused } = found;
+    match (code, refused) {
+        (Some(code), _) => format!(" {event_id} ({event_type}) brought the code {code}."),
+        (None, Some(why)) => format!(" What {event_id} ({event_type}) holds is not used: {why}."),
+        (None, None) => format!(" {event_id} ({event_type}) holds none."),
     }
 }
 
@@ -101,7 +80,7 @@ fn nobody(delivery: &Delivery, code: Option<&str>, looked_in: &[LookedIn]) -> St
         ),
         None => {
             let places = looked_in.iter().map(|LookedIn { endpoint, rules, found }| {
-                let found: String = found.iter().map(Found::words).collect();
+                let found: String = found.iter().map(found_words).collect();
                 let rules = if rules.is_empty() { "its rules of then".to_owned() } else { rules.join(", ") };
                 format!(" In events to endpoint {endpoint} it is looked for in {rules}.{found}")
             });

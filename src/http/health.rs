@@ -8,8 +8,9 @@ use actix_web::{HttpResponse, web};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
-use super::Rooms;
+use super::AppState;
 use super::problem::Problem;
+use crate::api::{Live, Ready};
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry::metrics;
@@ -21,21 +22,21 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// `GET /livez`: all that the process cannot do without goes on. It is open to all, so it closes the connection like a
 /// refusal does.
-pub(super) async fn live(rooms: web::Data<Rooms>) -> Result<HttpResponse, Problem> {
-    aliveness(&rooms.tasks)
+pub(super) async fn live(state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    aliveness(&state.tasks)
 }
 
 fn aliveness(tasks: &Tasks) -> Result<HttpResponse, Problem> {
     match tasks.failure() {
-        None => Ok(HttpResponse::Ok().force_close().json(serde_json::json!({ "live": true }))),
+        None => Ok(HttpResponse::Ok().force_close().json(Live { live: true })),
         Some(failure) => Err(Problem::not_alive(failure)),
     }
 }
 
 /// `GET /readyz`: an event could be recorded now. Trouble at Refairn does not matter: webhooks must keep coming in.
-pub(super) async fn ready(rooms: web::Data<Rooms>) -> Result<HttpResponse, Problem> {
-    rooms.readiness.ask(&rooms.store).await?;
-    Ok(HttpResponse::Ok().force_close().json(serde_json::json!({ "ready": true })))
+pub(super) async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    state.readiness.ask(&state.store).await?;
+    Ok(HttpResponse::Ok().force_close().json(Ready { ready: true }))
 }
 
 /// Whether the store takes writes, as the last probe found. All who ask at the same time share one.
@@ -79,9 +80,9 @@ async fn within_limit(probe: impl Future<Output = Result<(), StoreError>>) -> Re
 }
 
 /// `GET /metrics`
-pub(super) async fn metrics(rooms: web::Data<Rooms>) -> Result<HttpResponse, Problem> {
-    let stats = rooms.store.stats().await?;
-    let text = metrics::render(&stats, rooms.clock.now());
+pub(super) async fn metrics(state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let stats = state.store.stats().await?;
+    let text = metrics::render(&stats, state.clock.now());
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")).body(text))
 }
 

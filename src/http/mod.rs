@@ -85,7 +85,7 @@ impl Shared {
     }
 }
 
-type Rooms = Arc<Shared>;
+type AppState = Arc<Shared>;
 
 /// Which routes a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,21 +146,21 @@ where
     web::resource(path).route(web::post().to(handler)).default_service(web::to(post_only))
 }
 
-async fn no_such_path(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    turn_away(&rooms, &request, payload, &Problem::no_such_path())
+async fn no_such_path(state: web::Data<AppState>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    turn_away(&state, &request, payload, &Problem::no_such_path())
 }
 
-async fn get_only(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    turn_away(&rooms, &request, payload, &Problem::method_not_allowed("GET, HEAD"))
+async fn get_only(state: web::Data<AppState>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    turn_away(&state, &request, payload, &Problem::method_not_allowed("GET, HEAD"))
 }
 
-async fn post_only(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    turn_away(&rooms, &request, payload, &Problem::method_not_allowed("POST"))
+async fn post_only(state: web::Data<AppState>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    turn_away(&state, &request, payload, &Problem::method_not_allowed("POST"))
 }
 
-fn turn_away(rooms: &Shared, request: &HttpRequest, payload: web::Payload, problem: &Problem) -> HttpResponse {
+fn turn_away(state: &Shared, request: &HttpRequest, payload: web::Payload, problem: &Problem) -> HttpResponse {
     if request.path().starts_with("/webhooks/") {
-        webhooks::stray(rooms, request, payload, problem)
+        webhooks::stray(state, request, payload, problem)
     } else {
         body::refuse_unread(problem, payload)
     }

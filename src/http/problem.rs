@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, ResponseError};
-use serde::Serialize;
-
-use crate::intake::{IntakeError, SHUT_OUT};
+use crate::api;
+use crate::intake::{IntakeError, RATE_LIMITED};
 use crate::store::{ActionError, StoreError};
 use crate::tasks::Failure;
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
 
 /// The code of what a defect of ours spoils.
 const INTERNAL_ERROR: &str = "internal_error";
@@ -26,17 +25,6 @@ pub struct Problem {
     allow: Option<&'static str>,
     /// When to come back, seconds.
     retry_after_s: Option<u32>,
-}
-
-/// The document.
-#[derive(Serialize)]
-struct Document<'a> {
-    #[serde(rename = "type")]
-    kind: String,
-    title: &'a str,
-    status: u16,
-    code: &'a str,
-    detail: &'a str,
 }
 
 impl Problem {
@@ -184,9 +172,9 @@ impl From<IntakeError> for Problem {
             IntakeError::AddressNotAllowed => {
                 Self::new(StatusCode::FORBIDDEN, "address_not_allowed", "Address not allowed", detail)
             }
-            IntakeError::ShutOut(shut_out) => Self {
-                retry_after_s: Some(shut_out.retry_after_s),
-                ..Self::new(StatusCode::TOO_MANY_REQUESTS, SHUT_OUT, "Too many failed signatures", detail)
+            IntakeError::RateLimited(rate_limited) => Self {
+                retry_after_s: Some(rate_limited.retry_after_s),
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, RATE_LIMITED, "Too many failed signatures", detail)
             },
             IntakeError::Signature(error) => {
                 Self::new(StatusCode::UNAUTHORIZED, error.code(), "Signature not accepted", detail)
@@ -231,12 +219,12 @@ impl ResponseError for Problem {
         if self.status == StatusCode::UNAUTHORIZED && self.code == "unauthorized" {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
-        let document = Document {
+        let document = api::Problem {
             kind: format!("urn:refairn-bridge:problem:{}", self.code),
-            title: self.title,
+            title: self.title.to_owned(),
             status: self.status.as_u16(),
-            code: self.code,
-            detail: &self.detail,
+            code: self.code.to_owned(),
+            detail: self.detail.clone(),
         };
         response.body(serde_json::to_string(&document).unwrap_or_default())
     }

@@ -19,7 +19,7 @@ use tokio::net::TcpSocket;
 use super::connection::{Connection, Ended, track};
 use super::places::{CONNECTIONS_MAX, Places};
 use super::problem::Problem;
-use super::{Rooms, Shared, Side, body, catch_panics, no_such_path, routes};
+use super::{AppState, Shared, Side, body, catch_panics, no_such_path, routes};
 use crate::telemetry::events;
 
 /// How long the rest of an unread body is read, so that its sender sees the answer, before the connection is closed.
@@ -46,7 +46,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn serve(listener: TcpListener, rooms: Rooms, side: Side, workers: usize) -> io::Result<Server> {
+pub fn serve(listener: TcpListener, state: AppState, side: Side, workers: usize) -> io::Result<Server> {
     let builder = Server::build()
         .workers(workers)
         .max_concurrent_connections(CONNECTIONS_MAX / workers.max(1))
@@ -55,7 +55,7 @@ pub fn serve(listener: TcpListener, rooms: Rooms, side: Side, workers: usize) ->
     let stopping = builder.graceful_shutdown_signal();
     let places = Arc::new(Places::default());
     let service = move || {
-        let (shared, stopping) = (rooms.clone(), stopping.clone());
+        let (shared, stopping) = (state.clone(), stopping.clone());
         let app = App::new()
             .app_data(web::Data::new(shared))
             .app_data(web::QueryConfig::default().error_handler(|e, _| Problem::bad_parameter(e.to_string()).into()))
@@ -82,14 +82,14 @@ pub fn serve(listener: TcpListener, rooms: Rooms, side: Side, workers: usize) ->
                 data.insert(connection.progress());
             })
             .h1(map_config(app, |()| AppConfig::default()));
-        let (rooms, places) = (rooms.clone(), places.clone());
+        let (state, places) = (state.clone(), places.clone());
         apply_fn_factory(http, move |stream: TcpStream, http| {
-            let met = meet(&rooms, &places, stream);
+            let met = meet(&state, &places, stream);
             let served = met.map(|(connection, peer)| (peer.ip(), http.call((connection, Some(peer)))));
-            let rooms = rooms.clone();
+            let state = state.clone();
             async move {
                 let Some((peer, served)) = served else { return Ok(()) };
-                served.await.inspect_err(|error| tell(&rooms, peer.to_canonical(), error))
+                served.await.inspect_err(|error| tell(&state, peer.to_canonical(), error))
             }
         })
     };
@@ -97,20 +97,20 @@ pub fn serve(listener: TcpListener, rooms: Rooms, side: Side, workers: usize) ->
 }
 
 /// Lets a connection in, unless its source has all that one may have.
-fn meet(rooms: &Shared, places: &Arc<Places>, stream: TcpStream) -> Option<(Connection, SocketAddr)> {
+fn meet(state: &Shared, places: &Arc<Places>, stream: TcpStream) -> Option<(Connection, SocketAddr)> {
     let peer = stream.peer_addr().ok()?;
-    let (address, now) = (peer.ip().to_canonical(), rooms.clock.now());
-    let is_trusted = rooms.trusts(address) || rooms.intake.knows(address, now);
+    let (address, now) = (peer.ip().to_canonical(), state.clock.now());
+    let is_trusted = state.trusts(address) || state.intake.knows(address, now);
     if let Some(place) = places.take(address, is_trusted) {
         return Some((Connection::new(stream, place, !is_trusted), peer));
     }
     let reason = "too_many_connections";
-    events::disconnected(reason, address, rooms.intake.lines().ask(Some(address), reason, now));
+    events::disconnected(reason, address, state.intake.lines().ask(Some(address), reason, now));
     None
 }
 
 /// Notes why a connection ended, if its peer is to blame.
-fn tell(rooms: &Shared, peer: IpAddr, error: &DispatchError) {
+fn tell(state: &Shared, peer: IpAddr, error: &DispatchError) {
     let ended = if let DispatchError::Io(error) = error { Ended::of(error) } else { None };
     let reason = match ended {
         Some(Ended::SlowHead) => "slow_head",
@@ -118,7 +118,7 @@ fn tell(rooms: &Shared, peer: IpAddr, error: &DispatchError) {
         None if matches!(error, DispatchError::Parse(_)) => "malformed_request",
         Some(Ended::Idle) | None => return,
     };
-    rooms.intake.disconnect(peer, reason, rooms.clock.now());
+    state.intake.disconnect(peer, reason, state.clock.now());
 }
 
 #[cfg(test)]

@@ -41,14 +41,14 @@ const fn is_near(address: IpAddr) -> bool {
 
 /// Who sent the request, as far as trusted proxies tell. A proxy may add a line to the header instead of writing into
 /// the sender's, so all lines count, in their order.
-pub(super) fn sender(rooms: &Shared, request: &HttpRequest) -> Option<IpAddr> {
+pub(super) fn sender(state: &Shared, request: &HttpRequest) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip().to_canonical();
     let lines = request.headers().get_all(header::X_FORWARDED_FOR).map(|v| v.to_str().unwrap_or_default());
     let forwarded_for = lines.collect::<Vec<_>>().join(",");
-    if !forwarded_for.is_empty() && !rooms.trusts(peer) {
-        rooms.unnamed_proxy.met(peer);
+    if !forwarded_for.is_empty() && !state.trusts(peer) {
+        state.unnamed_proxy.met(peer);
     }
-    Some(source(peer, &forwarded_for, |ip| rooms.trusts(ip)))
+    Some(source(peer, &forwarded_for, |ip| state.trusts(ip)))
 }
 
 /// The sender's address. `forwarded_for` is the X-Forwarded-For header; it is believed from the right, as long as the

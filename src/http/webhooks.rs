@@ -3,54 +3,47 @@
 
 use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Serialize;
 
 use super::body::{announced_bytes, read, refuse_unread};
 use super::connection::trust;
 use super::problem::Problem;
 use super::source::sender;
-use super::{Rooms, Shared};
-use crate::domain::endpoint::{Endpoint, ProviderKind};
+use super::{AppState, Shared};
+use crate::api::Received;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::provider::ProviderKind;
 use crate::intake::Arrival;
 use crate::providers::{one_of, provider, signatures};
 
-/// The answer to a webhook.
-#[derive(Serialize)]
-struct Received {
-    received: bool,
-    event: String,
-    duplicate: bool,
-}
-
 /// `POST /webhooks/{provider}`, when the provider has one endpoint.
 pub(super) async fn receive_sole(
-    rooms: web::Data<Rooms>,
+    state: web::Data<AppState>,
     path: web::Path<String>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    match sole(&rooms, &path) {
-        Ok(endpoint) => receive(&rooms, endpoint, &request, payload).await,
-        Err(problem) => Ok(stray(&rooms, &request, payload, &problem)),
+    match sole(&state, &path) {
+        Ok(endpoint) => receive(&state, endpoint, &request, payload).await,
+        Err(problem) => Ok(stray(&state, &request, payload, &problem)),
     }
 }
 
 /// `POST /webhooks/{provider}/{endpoint}`.
 pub(super) async fn receive_named(
-    rooms: web::Data<Rooms>,
+    state: web::Data<AppState>,
     path: web::Path<(String, String)>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let (provider, name) = path.into_inner();
-    match named(&rooms, &provider, &name) {
-        Ok(endpoint) => receive(&rooms, endpoint, &request, payload).await,
-        Err(problem) => Ok(stray(&rooms, &request, payload, &problem)),
+    match named(&state, &provider, &name) {
+        Ok(endpoint) => receive(&state, endpoint, &request, payload).await,
+        Err(problem) => Ok(stray(&state, &request, payload, &problem)),
     }
 }
 
-fn sole<'a>(rooms: &'a Shared, provider: &str) -> Result<&'a Endpoint, Problem> {
-    let mut of_provider = rooms.endpoints.iter().filter(|e| e.provider.code() == provider);
+fn sole<'a>(state: &'a Shared, provider: &str) -> Result<&'a Endpoint, Problem> {
+    let mut of_provider = state.endpoints.iter().filter(|e| e.provider.code() == provider);
     let first = of_provider.next().ok_or_else(|| Problem::unknown_endpoint(unknown_provider(provider)))?;
     if of_provider.next().is_some() {
         let detail = format!("{provider} has several endpoints: send to /webhooks/{provider}/NAME");
@@ -59,8 +52,8 @@ fn sole<'a>(rooms: &'a Shared, provider: &str) -> Result<&'a Endpoint, Problem> 
     Ok(first)
 }
 
-fn named<'a>(rooms: &'a Shared, provider: &str, name: &str) -> Result<&'a Endpoint, Problem> {
-    let endpoint = rooms.endpoints.iter().find(|e| e.name == name && e.provider.code() == provider);
+fn named<'a>(state: &'a Shared, provider: &str, name: &str) -> Result<&'a Endpoint, Problem> {
+    let endpoint = state.endpoints.iter().find(|e| e.name == name && e.provider.code() == provider);
     endpoint.ok_or_else(|| {
         Problem::unknown_endpoint(if ProviderKind::parse(provider).is_some() {
             format!("{provider} has no endpoint of this name")
@@ -78,7 +71,7 @@ fn unknown_provider(provider: &str) -> String {
 }
 
 async fn receive(
-    rooms: &Shared,
+    state: &Shared,
     endpoint: &Endpoint,
     request: &HttpRequest,
     mut payload: web::Payload,
@@ -86,31 +79,31 @@ async fn receive(
     let announced = announced_bytes(request).unwrap_or_default();
     let values = |header| request.headers().get_all(header).map(HeaderValue::as_bytes);
     let signatures = signatures(provider(endpoint.provider).descriptor(), values);
-    let now = rooms.clock.now();
-    let visitor = match rooms.intake.admit(endpoint, sender(rooms, request), &signatures, announced, now) {
-        Ok(visitor) => visitor,
+    let now = state.clock.now();
+    let admission = match state.intake.admit(endpoint, sender(state, request), &signatures, announced, now) {
+        Ok(admission) => admission,
         Err(error) => return Ok(refuse_unread(&error.into(), payload)),
     };
-    let body = match read(request, &mut payload, &rooms.body_memory, visitor).await {
+    let body = match read(request, &mut payload, &state.body_memory, admission).await {
         Ok(body) => body,
         Err(problem) => {
-            let now = rooms.clock.now();
+            let now = state.clock.now();
             if problem.is_to_blame_on_the_sender() {
-                rooms.intake.refuse(visitor, problem.code(), announced, now);
+                state.intake.refuse(admission, problem.code(), announced, now);
             } else {
-                rooms.intake.put_off(visitor, problem.code(), announced, now);
+                state.intake.put_off(admission, problem.code(), announced, now);
             }
             return Ok(refuse_unread(&problem, payload));
         }
     };
     let arrival = Arrival {
-        visitor,
+        admission,
         signatures,
         body: &body.bytes,
-        at: rooms.clock.now(),
-        machine_at: rooms.machine_clock.now(),
+        at: state.clock.now(),
+        machine_at: state.machine_clock.now(),
     };
-    let recorded = rooms.intake.accept(arrival).await?;
+    let recorded = state.intake.accept(arrival).await?;
     if !recorded.duplicate {
         trust(request);
     }
@@ -123,9 +116,9 @@ async fn receive(
 
 /// The answer to a request that meets no endpoint. It is among the refused ones: the provider may have been given a wrong
 /// address.
-pub(super) fn stray(rooms: &Shared, request: &HttpRequest, payload: web::Payload, problem: &Problem) -> HttpResponse {
+pub(super) fn stray(state: &Shared, request: &HttpRequest, payload: web::Payload, problem: &Problem) -> HttpResponse {
     let announced = announced_bytes(request).unwrap_or_default();
-    let source = sender(rooms, request);
-    rooms.intake.stray(request.path(), problem.code(), source, announced, rooms.clock.now());
+    let source = sender(state, request);
+    state.intake.stray(request.path(), problem.code(), source, announced, state.clock.now());
     refuse_unread(problem, payload)
 }

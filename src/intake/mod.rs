@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 pub use refusals::{Refusal, Refusals};
-pub use throttle::{ShutOut, Throttle};
+pub use throttle::{RateLimited, Throttle};
 
 use crate::crash::{self, Point};
 use crate::domain::endpoint::Endpoint;
@@ -24,18 +24,18 @@ use crate::telemetry::lines::Lines;
 const PATH_CHARS_MAX: usize = 80;
 
 /// The code of a request that was turned away because of its sender's failed signatures.
-pub const SHUT_OUT: &str = "too_many_failed_signatures";
+pub const RATE_LIMITED: &str = "too_many_failed_signatures";
 
 /// A request that may come in, by all that is known before its body is read. Only [`Intake::admit`] makes one.
 #[derive(Debug, Clone, Copy)]
-pub struct Visitor<'a> {
+pub struct Admission<'a> {
     endpoint: &'a Endpoint,
     source: Option<IpAddr>,
     is_known: bool,
-    shut_out: Option<ShutOut>,
+    rate_limited: Option<RateLimited>,
 }
 
-impl Visitor<'_> {
+impl Admission<'_> {
     /// Whether something new came from the same address within the last day, validly signed.
     #[must_use]
     pub const fn is_known(self) -> bool {
@@ -45,8 +45,8 @@ impl Visitor<'_> {
     /// Whether its address has failed so often that only a small body is looked at. A small one always is: verifying it
     /// costs no more than turning it away, and an address may be shared by a flood and a provider.
     #[must_use]
-    pub const fn shut_out(self) -> Option<ShutOut> {
-        self.shut_out
+    pub const fn rate_limited(self) -> Option<RateLimited> {
+        self.rate_limited
     }
 }
 
@@ -54,7 +54,7 @@ impl Visitor<'_> {
 #[derive(Debug)]
 pub struct Arrival<'a> {
     /// Who sent it, and where to.
-    pub visitor: Visitor<'a>,
+    pub admission: Admission<'a>,
     /// Every value of the provider's signature headers.
     pub signatures: Vec<Signature<'a>>,
     /// The raw body.
@@ -73,7 +73,7 @@ pub enum IntakeError {
     AddressNotAllowed,
     /// The sender's address has failed too often.
     #[error("this address has sent too many requests that could not be accepted")]
-    ShutOut(ShutOut),
+    RateLimited(RateLimited),
     /// It is not signed by the provider.
     #[error(transparent)]
     Signature(#[from] SignatureError),
@@ -123,7 +123,7 @@ impl Intake {
     /// Whether something new came from `source` within the last day, validly signed.
     #[must_use]
     pub fn knows(&self, source: IpAddr, at: Timestamp) -> bool {
-        self.throttle.is_good(Some(source), at)
+        self.throttle.is_trusted(Some(source), at)
     }
 
     /// Decides whether a request may come in at all, before its body is read: `source` is who sent it, as far as trusted
@@ -138,23 +138,23 @@ impl Intake {
         signatures: &[Signature<'_>],
         body_bytes: usize,
         at: Timestamp,
-    ) -> Result<Visitor<'a>, IntakeError> {
-        let shut_out = self.throttle.check(source, at).err();
-        let visitor = Visitor { endpoint, source, is_known: self.throttle.is_good(source, at), shut_out };
+    ) -> Result<Admission<'a>, IntakeError> {
+        let rate_limited = self.throttle.check(source, at).err();
+        let admission = Admission { endpoint, source, is_known: self.throttle.is_trusted(source, at), rate_limited };
         let allowed = endpoint.allowed_ips.is_empty()
             || source.is_some_and(|ip| endpoint.allowed_ips.iter().any(|allowed| allowed.contains(ip)));
         if !allowed {
-            self.refuse(visitor, "address_not_allowed", body_bytes, at);
+            self.refuse(admission, "address_not_allowed", body_bytes, at);
             return Err(IntakeError::AddressNotAllowed);
         }
-        match (provider(endpoint.provider).check_form(signatures), shut_out) {
-            (Ok(()), _) => Ok(visitor),
-            (Err(_), Some(shut_out)) => {
-                self.put_off(visitor, SHUT_OUT, body_bytes, at);
-                Err(IntakeError::ShutOut(shut_out))
+        match (provider(endpoint.provider).check_form(signatures), rate_limited) {
+            (Ok(()), _) => Ok(admission),
+            (Err(_), Some(rate_limited)) => {
+                self.put_off(admission, RATE_LIMITED, body_bytes, at);
+                Err(IntakeError::RateLimited(rate_limited))
             }
             (Err(error), None) => {
-                self.refuse(visitor, error.code(), body_bytes, at);
+                self.refuse(admission, error.code(), body_bytes, at);
                 Err(error.into())
             }
         }
@@ -165,11 +165,11 @@ impl Intake {
     /// # Errors
     /// Nothing was recorded.
     pub async fn accept(&self, arrival: Arrival<'_>) -> Result<Recorded, IntakeError> {
-        let Visitor { endpoint, source, .. } = arrival.visitor;
+        let Admission { endpoint, source, .. } = arrival.admission;
         let signed = match verify(endpoint, &arrival.signatures, arrival.body, arrival.machine_at) {
             Ok(signed) => signed,
             Err(error) => {
-                self.refuse(arrival.visitor, error.code(), arrival.body.len(), arrival.at);
+                self.refuse(arrival.admission, error.code(), arrival.body.len(), arrival.at);
                 return Err(error.into());
             }
         };
@@ -198,14 +198,14 @@ impl Intake {
 
     /// Notes a request that was refused for a fault of its sender's, perhaps before its body was read; `reason` is a
     /// stable code.
-    pub fn refuse(&self, visitor: Visitor<'_>, reason: &'static str, body_bytes: usize, at: Timestamp) {
-        self.throttle.failed(visitor.source, at);
-        self.put_off(visitor, reason, body_bytes, at);
+    pub fn refuse(&self, admission: Admission<'_>, reason: &'static str, body_bytes: usize, at: Timestamp) {
+        self.throttle.failed(admission.source, at);
+        self.put_off(admission, reason, body_bytes, at);
     }
 
     /// The same for no fault of its sender's, or one that it has been blamed for already.
-    pub fn put_off(&self, visitor: Visitor<'_>, reason: &'static str, body_bytes: usize, at: Timestamp) {
-        self.note(&Target::Endpoint(visitor.endpoint), reason, visitor.source, body_bytes, at);
+    pub fn put_off(&self, admission: Admission<'_>, reason: &'static str, body_bytes: usize, at: Timestamp) {
+        self.note(&Target::Endpoint(admission.endpoint), reason, admission.source, body_bytes, at);
     }
 
     /// Notes a request that met no endpoint.

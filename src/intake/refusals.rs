@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::domain::source::Source;
 
@@ -15,14 +14,13 @@ const REFUSALS_MAX: usize = 100;
 const OF_ONE_SOURCE_MAX: usize = 20;
 
 /// Refused requests of one source, alike in endpoint and reason. Nothing of their bodies is kept.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Refusal {
     /// When the last of them came.
     pub at: Timestamp,
     /// At which endpoint; nothing when they met none.
     pub endpoint: Option<String>,
     /// The path of the last of them, if it met no endpoint.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// A stable code.
     pub reason: &'static str,

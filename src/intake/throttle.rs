@@ -13,16 +13,16 @@ use crate::domain::source::Source;
 
 /// Sources whose failures are remembered; beyond that the one that is nearest to being forgiven is forgotten.
 const FAILING_MAX: usize = 4096;
-/// Sources that are known as good; beyond that the one that was heard from longest ago is forgotten.
-const GOOD_MAX: usize = 4096;
+/// Sources that are trusted; beyond that the one that was heard from longest ago is forgotten.
+const TRUSTED_MAX: usize = 4096;
 /// The span of `failures_per_minute`, microseconds.
 const MINUTE_US: i64 = 60_000_000;
 /// How long a success vouches for its source, microseconds: a day.
-const GOOD_FOR_US: i64 = 86_400_000_000;
+const TRUSTED_FOR_US: i64 = 86_400_000_000;
 
 /// A source that has failed too often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ShutOut {
+pub struct RateLimited {
     /// When it is let in again, whole seconds from now, at least 1.
     pub retry_after_s: u32,
 }
@@ -35,13 +35,13 @@ pub struct Throttle {
     sources: Mutex<Sources>,
 }
 
-/// Two tables, so that no number of failing sources can make a good one forgotten.
+/// Two tables, so that no number of failing sources can make a trusted one forgotten.
 #[derive(Debug, Default)]
 struct Sources {
     /// When the bucket of each is full again.
     failing: HashMap<Source, i64>,
-    /// Until when each is known as good.
-    good: HashMap<Source, i64>,
+    /// Until when each is trusted.
+    trusted: HashMap<Source, i64>,
 }
 
 impl Throttle {
@@ -56,11 +56,11 @@ impl Throttle {
     ///
     /// # Errors
     /// It has failed too often, and not succeeded within a day.
-    pub fn check(&self, source: Option<IpAddr>, at: Timestamp) -> Result<(), ShutOut> {
+    pub fn check(&self, source: Option<IpAddr>, at: Timestamp) -> Result<(), RateLimited> {
         let (Some(interval_us), Some(source)) = (self.interval_us, source) else { return Ok(()) };
         let (source, now_us) = (Source::of(source), at.as_microsecond());
         let Ok(sources) = self.sources.lock() else { return Ok(()) };
-        if is_good(sources.good.get(&source), now_us) {
+        if is_trusted(sources.trusted.get(&source), now_us) {
             return Ok(());
         }
         let Some(full_at_us) = sources.failing.get(&source) else { return Ok(()) };
@@ -69,13 +69,13 @@ impl Throttle {
         if wait_us <= 0 || wait_us > interval_us {
             return Ok(());
         }
-        Err(ShutOut { retry_after_s: u32::try_from(wait_us.saturating_add(999_999) / 1_000_000).unwrap_or(1) })
+        Err(RateLimited { retry_after_s: u32::try_from(wait_us.saturating_add(999_999) / 1_000_000).unwrap_or(1) })
     }
 
     /// Whether this source has succeeded within a day.
-    pub fn is_good(&self, source: Option<IpAddr>, at: Timestamp) -> bool {
+    pub fn is_trusted(&self, source: Option<IpAddr>, at: Timestamp) -> bool {
         let (Some(source), Ok(sources)) = (source, self.sources.lock()) else { return false };
-        is_good(sources.good.get(&Source::of(source)), at.as_microsecond())
+        is_trusted(sources.trusted.get(&Source::of(source)), at.as_microsecond())
     }
 
     /// This source has failed.
@@ -98,16 +98,16 @@ impl Throttle {
         let Some(source) = source.map(Source::of) else { return };
         let Ok(mut sources) = self.sources.lock() else { return };
         sources.failing.remove(&source);
-        if !sources.good.contains_key(&source) {
-            make_room(&mut sources.good, GOOD_MAX);
+        if !sources.trusted.contains_key(&source) {
+            make_room(&mut sources.trusted, TRUSTED_MAX);
         }
-        sources.good.insert(source, at.as_microsecond().saturating_add(GOOD_FOR_US));
+        sources.trusted.insert(source, at.as_microsecond().saturating_add(TRUSTED_FOR_US));
     }
 }
 
-/// Nobody is good for longer than a day from now: then the clock was set back.
-fn is_good(until_us: Option<&i64>, now_us: i64) -> bool {
-    until_us.is_some_and(|until_us| (1..=GOOD_FOR_US).contains(&until_us.saturating_sub(now_us)))
+/// No source is trusted for longer than a day from now: a later time says that the clock was set back.
+fn is_trusted(until_us: Option<&i64>, now_us: i64) -> bool {
+    until_us.is_some_and(|until_us| (1..=TRUSTED_FOR_US).contains(&until_us.saturating_sub(now_us)))
 }
 
 /// Takes the entry of the earliest time out of a full table. Looking at some thousand small entries costs far less than
@@ -192,13 +192,13 @@ mod tests {
         assert_eq!(flood(&throttle, "203.0.113.9", 0, 1000), 1000);
         assert_eq!(flood(&throttle, "203.0.113.9", 86_399_000, 1000), 1000);
         assert_eq!(flood(&throttle, "203.0.113.9", 86_500_000, 1000), 60);
-        assert!(!throttle.is_good(ip("203.0.113.9"), at(-1)), "the clock was set back");
+        assert!(!throttle.is_trusted(ip("203.0.113.9"), at(-1)), "the clock was set back");
         throttle.passed(ip("203.0.113.9"), at(86_500_000));
         assert_eq!(flood(&throttle, "203.0.113.9", 86_500_000, 1000), 1000);
     }
 
     #[test]
-    fn the_tables_are_bounded_and_whoever_failed_most_or_is_good_stays() {
+    fn the_tables_are_bounded_and_whoever_failed_most_or_is_trusted_stays() {
         let throttle = Throttle::new(60);
         throttle.passed(ip("198.51.100.1"), at(0));
         assert_eq!(flood(&throttle, "203.0.113.9", 0, 60), 60);
@@ -207,11 +207,11 @@ mod tests {
         }
         assert!(throttle.check(ip("203.0.113.9"), at(0)).is_err());
         assert_eq!(flood(&throttle, "198.51.100.1", 0, 100), 100);
-        for n in 0..GOOD_MAX + 100 {
+        for n in 0..TRUSTED_MAX + 100 {
             throttle.passed(ip(&format!("2001:db8:{:x}:{:x}::1", n / 256, n % 256)), at(1_000));
         }
         let sources = throttle.sources.lock().unwrap();
-        assert_eq!((sources.failing.len() <= FAILING_MAX, sources.good.len()), (true, GOOD_MAX));
+        assert_eq!((sources.failing.len() <= FAILING_MAX, sources.trusted.len()), (true, TRUSTED_MAX));
     }
 
     #[test]

@@ -5,10 +5,11 @@ use jiff::Timestamp;
 use super::{Draft, is_told};
 use crate::domain::delivery::{Call, Delivery, DeliveryState, DesiredDelivery, Intent, Subject};
 use crate::domain::email::Email;
-use crate::domain::event::Mode;
-use crate::domain::fact::{Matter, Product};
+use crate::domain::fact::Matter;
+use crate::domain::mode::Mode;
 use crate::domain::person::{KnownFact, Person};
 use crate::domain::policy::Leads;
+use crate::domain::product::Product;
 use crate::domain::reason::DeliveryReason;
 
 pub(super) fn plan(draft: &mut Draft<'_>) {

@@ -37,7 +37,8 @@ use jiff::Timestamp;
 
 use crate::clock::{after, is_ahead};
 use crate::domain::delivery::{Delivery, DesiredDelivery, Subject};
-use crate::domain::event::{EventId, Mode};
+use crate::domain::event::EventId;
+use crate::domain::mode::Mode;
 use crate::domain::person::{Change, KnownFact, Person, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::reason::DeliveryReason;

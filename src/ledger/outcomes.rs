@@ -5,10 +5,12 @@ use std::collections::{HashMap, HashSet};
 use super::sales::Sale;
 use super::{Draft, is_told, is_too_long};
 use crate::domain::delivery::{Delivery, DeliveryState, Subject};
-use crate::domain::event::{EventId, Mode, Outcome};
-use crate::domain::fact::{Customer, Matter, Product, Reversal, ReversalStage, Subscription};
+use crate::domain::event::{EventId, Outcome};
+use crate::domain::fact::{Customer, Matter, Reversal, ReversalStage, Subscription};
+use crate::domain::mode::Mode;
 use crate::domain::person::KnownFact;
 use crate::domain::policy::{Leads, StatusUpdates};
+use crate::domain::product::Product;
 use crate::domain::reason::{DeliveryReason, EventReason};
 
 /// The outcome of every event of the person.

@@ -9,9 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::reversals::{Reversals, TakenBack};
 use crate::domain::delivery::Subject;
-use crate::domain::event::{EventId, Mode};
-use crate::domain::fact::{Customer, Fact, Link, Matter, Payment, Product};
+use crate::domain::event::EventId;
+use crate::domain::fact::{Customer, Fact, Link, Matter, Payment};
+use crate::domain::mode::Mode;
 use crate::domain::person::{KnownFact, Person};
+use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
 
 /// An invoice that a session lets be made afterwards is paid at most this long before or after the session.

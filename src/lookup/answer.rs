@@ -20,18 +20,18 @@ const MESSAGE_CHARS_MAX: usize = 200;
 pub(super) enum Brought {
     /// All that was wanted.
     Whole(Found),
-    /// A part; the next one is under this path.
+    /// A part. The next one is under this path.
     Part(String),
 }
 
 /// Why a reply does not bring what was wanted.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Miss {
-    /// The provider has nothing that helps; that may change, but not soon.
+    /// The provider has nothing that helps. This may change, but not soon.
     Nothing(String),
     /// The provider refuses our key or our address for it, whatever we ask for.
     Refused(String),
-    /// Not now.
+    /// No answer now. It may come later.
     TryLater {
         /// When the provider asks to come back.
         retry_after: Option<Duration>,
@@ -70,7 +70,7 @@ pub(super) fn answer(
     }
 }
 
-/// What a body brings that was sent with success.
+/// What the body of a success brings.
 fn brought(status: u16, body: &[u8], question: &mut Question, event: EventId, now: Timestamp) -> Result<Brought, Miss> {
     let mended = json::mended(body);
     let origin = Origin::new(&question.path, event, now);
@@ -100,9 +100,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::endpoint::ProviderKind;
-    use crate::domain::event::Mode;
     use crate::domain::lookup::Sought;
+    use crate::domain::mode::Mode;
+    use crate::domain::provider::ProviderKind;
     use crate::providers::lookup::Wanted;
     use crate::providers::provider;
     use crate::providers::stripe::NO_SESSION;

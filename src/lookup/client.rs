@@ -28,9 +28,9 @@ pub(super) struct Reply {
 /// Why there is no reply.
 #[derive(Debug)]
 pub(super) enum ReplyError {
-    /// It is longer than anything we asked for.
+    /// The reply is longer than anything we asked for.
     TooLong,
-    /// It did not come, or broke off; what happened.
+    /// The reply did not come, or broke off. The text says what happened.
     Failed(String),
 }
 

@@ -20,14 +20,14 @@ pub(super) enum Ended {
     Idle,
     /// The provider answered.
     Answered,
-    /// It did not, or asks to come back after this.
+    /// The provider did not answer, or asks to come back after this time.
     Failed(Option<Duration>),
-    /// It refuses the key; its message.
+    /// The provider refuses the key. The text is its message.
     Refused(String),
 }
 
 impl Ended {
-    /// How a look-up ended that did not bring what was wanted.
+    /// The end of a look-up that did not bring what was wanted.
     pub(super) fn of(miss: &Miss) -> Self {
         match miss {
             Miss::Nothing(_) => Self::Answered,
@@ -76,7 +76,7 @@ impl Gate {
         most.saturating_sub(self.in_flight)
     }
 
-    /// When it opens again; nothing when it is open.
+    /// When the gate opens again. `None` when it is open.
     pub(super) fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.outage.rests_until(now)
     }
@@ -146,7 +146,7 @@ mod tests {
         gate.ended(&Ended::Failed(None), at(1));
         check(&gate, 89, 0, Some(90));
         check(&gate, 90, 1, None);
-        // Nobody waits for a time that was told by a clock which was ahead.
+        // A time that a clock which was ahead gave is not waited for.
         gate.ended(&Ended::Failed(Some(Duration::from_secs(90))), at(7200));
         check(&gate, 7201, 0, Some(7290));
         check(&gate, 7000, 1, None);

@@ -1,8 +1,8 @@
 //! Looking up what events do not say: the address of a customer that no event has named, what a thin event points at, the
 //! lines that an invoice's event leaves out, and the checkout session of a payment that was heard of late.
 //!
-//! The answer is recorded as an event of our own and then read like any other, so nobody else has to know of look-ups;
-//! its body says that it is one. Events whose endpoint has no API key are left as they are.
+//! The answer is recorded as an event of our own, and then read like any other event. So no other room has to know of
+//! look-ups. The event's body says that it is one. Events whose endpoint has no API key are left as they are.
 //!
 //! * `question`: what to ask for an event. What to ask a provider for that, and how its answers are read, it says itself.
 //! * `client`: the HTTP client. `answer`: what a reply means. `policy`: what follows, and when to ask again.
@@ -49,7 +49,7 @@ const CONCURRENCY: usize = 4;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests of one look-up: an answer may have parts.
 const REQUESTS_MAX: usize = 16;
-/// How long a look-up that was taken is nobody else's: longer than the questions of one can take.
+/// How long a look-up that was taken is kept from others: longer than all questions of one look-up can take.
 const LEASE: Duration = Duration::from_secs(180);
 /// How long the worker rests when the store fails.
 const STORE_REST: Duration = Duration::from_secs(1);
@@ -65,7 +65,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker for those of `endpoints` that have an API key; nothing when none has.
+    /// A worker for those of `endpoints` that have an API key. `None` when none has.
     ///
     /// # Errors
     /// The HTTP client cannot be set up.
@@ -155,7 +155,7 @@ impl Worker {
                 if share == 0 {
                     break;
                 }
-                // What was taken before a failure is asked for all the same.
+                // Look-ups that were taken before the failure are asked for all the same.
                 match self.store.take_lookups(name, share, now, LEASE).await {
                     Ok(lookups) => {
                         room = room.saturating_sub(lookups.len());
@@ -175,7 +175,7 @@ impl Worker {
     /// Asks for one thing and writes down how it ended; gives the endpoint, the end and when it came.
     async fn look_up(&self, lookup: Lookup, pulse: &Pulse) -> (String, Ended, Timestamp) {
         let _step = pulse.step(TURN_MAX);
-        // A defect of ours that it brings out is no reason for the others to wait, nor to ask again and again.
+        // A defect of ours over one look-up must not make the others wait, nor ask again and again.
         let (end, ended) = AssertUnwindSafe(self.ask(&lookup)).catch_unwind().await.unwrap_or_else(|_| {
             let note = "the bridge failed over it: update it, then remap the event".to_owned();
             (Ok(LookupEnd::Open { due_at: None, counted: true, note }), Ended::Idle)
@@ -188,7 +188,7 @@ impl Worker {
                     events::store_failed("end a look-up", &error);
                 }
             }
-            // It is asked for again when its lease is over.
+            // The look-up is asked for again when its lease is over.
             Err(error) => events::store_failed("record a look-up", &error),
         }
         (lookup.endpoint, ended, at)
@@ -267,7 +267,7 @@ impl Worker {
     }
 }
 
-/// Tells of a refused key, once until the endpoint is answered again.
+/// Logs a refused key, once until the endpoint is answered again.
 fn tell(endpoint: &str, gate: &Gate, ended: &Ended) {
     if let Ended::Refused(message) = ended
         && !gate.is_refused()

@@ -13,9 +13,9 @@ use crate::store::LookupEnd;
 pub(super) const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait that we choose ourselves, and that a provider may ask for.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(3600);
-/// What the provider has not today it may have tomorrow.
+/// What the provider does not have today, it may have tomorrow.
 const NOTHING_WAIT: Duration = Duration::from_secs(24 * 3600);
-/// A refused key is mended by a person.
+/// A person has to mend a refused key.
 pub(super) const REFUSED_WAIT: Duration = Duration::from_secs(600);
 /// How often one thing is asked for: through an outage of a day.
 const ATTEMPTS_MAX: u32 = 40;
@@ -23,7 +23,7 @@ const ATTEMPTS_MAX: u32 = 40;
 /// When one thing is asked for again.
 const BACKOFF: Backoff = Backoff { first: FIRST_WAIT, own_max: WAIT_MAX, asked_max: WAIT_MAX };
 
-/// What follows for the events that lack something when an answer did not bring it. `attempt` counts from 1;
+/// What follows, after an answer did not bring it, for the events that lack something. `attempt` counts from 1;
 /// `chance_permille` is random, `0..1000`.
 pub(super) fn decide(miss: Miss, attempt: u32, now: Timestamp, chance_permille: u32) -> LookupEnd {
     let (wait, counted, note) = match miss {

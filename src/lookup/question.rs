@@ -1,6 +1,6 @@
 //! What to ask a provider for an event that lacks something.
 
-use crate::domain::endpoint::ProviderKind;
+use crate::domain::provider::ProviderKind;
 use crate::providers::lookup::{Question, Wanted};
 use crate::providers::provider;
 use crate::store::{Lack, body};
@@ -8,7 +8,7 @@ use crate::store::{Lack, body};
 /// The question for what an event lacks. More than `body_bytes_max` of a body are not read.
 ///
 /// # Errors
-/// Why there is none, for people.
+/// Why there is no question, for people.
 pub(super) fn question(kind: ProviderKind, lack: &Lack, body_bytes_max: usize) -> Result<Question, String> {
     let ask = |wanted| provider(kind).ask(wanted, body_bytes_max);
     match lack {
@@ -28,7 +28,7 @@ pub(super) fn question(kind: ProviderKind, lack: &Lack, body_bytes_max: usize) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::event::Mode;
+    use crate::domain::mode::Mode;
 
     #[test]
     fn what_cannot_be_asked_for_says_why() {

@@ -1,8 +1,9 @@
-//! What a provider is, as data: whoever configures, checks or explains an endpoint reads it off here.
+//! What a provider is, as data. Code that configures, checks or explains an endpoint reads it here.
 
-use crate::domain::endpoint::{CommissionBase, IdScope, ProviderKind};
+use crate::domain::endpoint::{CommissionBase, IdScope};
+use crate::domain::provider::ProviderKind;
 
-/// What a provider is. Every field is answered: none secures anything by a default.
+/// What a provider is. Every field has to be filled: no default secures anything.
 #[derive(Debug)]
 pub struct Descriptor {
     /// The name people know it by.
@@ -19,7 +20,7 @@ pub struct Descriptor {
     pub secret: Secrets,
     /// Within what its ids are unique.
     pub ids: IdScope,
-    /// The amounts that its events tell, as `commission_base` names them.
+    /// The amounts that its events have, as `commission_base` names them.
     pub commission_bases: &'static [CommissionBase],
     /// The settings that mean something to it, of those that do not to every provider.
     pub settings: &'static [&'static str],

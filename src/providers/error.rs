@@ -15,7 +15,7 @@ pub enum SignatureError {
     /// The signature header is there more than once, so it is open which one counts.
     #[error("the request has more than one signature header: a proxy on the way added one, or somebody forges")]
     Repeated,
-    /// The header is not written as the provider writes it; the text says what is wrong with it.
+    /// The header is not written as the provider writes it. The text says what is wrong.
     #[error("the signature header is not written as the provider writes it: {0}")]
     Malformed(&'static str),
     /// Well written, but made with another secret or over another body.

@@ -7,7 +7,7 @@ use super::Descriptor;
 pub struct Signature<'a> {
     /// The header, as the provider's descriptor names it.
     pub header: &'static str,
-    /// Its value.
+    /// The bytes of one header line, as sent; they may be no text.
     pub value: &'a [u8],
 }
 

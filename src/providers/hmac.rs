@@ -35,7 +35,7 @@ pub(super) fn sha512(key: &[u8], parts: &[&[u8]]) -> [u8; 64] {
 }
 
 /// Whether any of `received` is `expected`. Every one is compared to its last byte, whatever came
-/// before, so that the time taken tells nothing about how nearly a guess was right.
+/// before, so that the time taken does not show how nearly a guess was right.
 #[must_use]
 pub(super) fn matches_any<const BYTES: usize>(received: &[[u8; BYTES]], expected: &[u8; BYTES]) -> bool {
     let mut found = Choice::from(0);

@@ -1,5 +1,5 @@
 //! Lenient reading of JSON that others wrote: an id may be a string, a number or an expanded object, an amount a
-//! number or a string, a flag 0 or 1. A wrong type reads as absent; what must be there is asked for by name.
+//! number or a string, a flag 0 or 1. A wrong type is read as absent. Code asks by name for what must be there.
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -20,7 +20,7 @@ impl<'a> Json<'a> {
         Self(Some(value))
     }
 
-    /// The member `key`; of anything but an object, nothing.
+    /// The member `key`. `None` when the value is no object.
     pub(super) fn get(self, key: &str) -> Self {
         Self(self.0.and_then(|v| v.get(key)))
     }
@@ -91,7 +91,7 @@ impl<'a> Json<'a> {
         self.text().and_then(|s| s.parse().ok())
     }
 
-    /// The elements of an array; none of anything else.
+    /// The elements of an array. None when the value is no array.
     pub(super) fn items(self) -> impl Iterator<Item = Json<'a>> {
         self.0.and_then(Value::as_array).into_iter().flatten().map(Json::new)
     }

@@ -1,5 +1,5 @@
 //! Looking up at a provider what events do not say: what is wanted, the requests, and what the answers hold. A provider
-//! says what to ask and reads the answers; asking, waiting and recording are not its trade.
+//! says what to ask and reads the answers. It does not ask, wait or record.
 
 use std::fmt;
 
@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use crate::domain::event::{EventId, Mode};
+use crate::domain::event::EventId;
 use crate::domain::lookup::Sought;
+use crate::domain::mode::Mode;
 
 /// Longest id, type or path that is taken over from an event, in bytes.
 const TEXT_BYTES_MAX: usize = 255;
@@ -43,7 +44,7 @@ pub enum Wanted<'a> {
 pub struct Question {
     /// The path on the provider's API, with its leading slash.
     pub path: String,
-    /// Headers beside the key: they say whose object it is.
+    /// Headers beside the key: they say which account the object belongs to.
     pub headers: Vec<(&'static str, String)>,
     /// Whether a key that is refused for it (403) is refused for everything.
     pub needs_no_more_rights: bool,
@@ -65,29 +66,29 @@ pub enum Answer {
     Found(Found),
     /// A part; the next one is under this path, and asked for by the same headers.
     Next(String),
-    /// Nothing that helps, and why; that may change, but not soon.
+    /// Nothing that helps. The text says why. This may change, but not soon.
     Nothing(String),
-    /// Something else than was asked for; what is said of it, where there is more to say than that.
+    /// The provider sent something else than was asked for. The text adds to that, where there is something to add.
     Unlike(Option<String>),
 }
 
 /// An event to be recorded.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Its type.
+    /// The type under which it is recorded, as the provider would name it.
     pub event_type: String,
-    /// Its body.
+    /// The JSON that is recorded, and read like a webhook of this type.
     pub body: Vec<u8>,
 }
 
-/// Which look-up a recorded answer comes from; it stands in its body.
+/// The look-up that a recorded answer comes from. It stands in the body of the answer's event.
 #[derive(Debug, Clone, Serialize)]
 pub struct Origin<'a> {
-    /// What was asked.
+    /// The path that was asked for.
     path: &'a str,
-    /// When.
+    /// When the answer came.
     at: Timestamp,
-    /// For which event.
+    /// The bridge's id of the event that the question was about.
     event: String,
 }
 

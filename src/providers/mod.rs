@@ -24,9 +24,10 @@ pub use piece::Piece;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::domain::endpoint::{Endpoint, ProviderKind, Rules};
+use crate::domain::endpoint::{Endpoint, Rules};
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
+use crate::domain::provider::ProviderKind;
 use lookup::{Question, Wanted};
 
 /// The number of the reading: it is raised with every change by which any event is read otherwise than before. What was

@@ -12,10 +12,13 @@ use super::{
     signatures,
 };
 use crate::domain::email::Email;
-use crate::domain::endpoint::{CodeRule, CommissionBase, Endpoint, IdScope, ProviderKind, Rules};
-use crate::domain::event::{EventId, Identity, Mode};
-use crate::domain::fact::{Customer, Fact, Matter, Product, Reading};
+use crate::domain::endpoint::{CodeRule, CommissionBase, Endpoint, IdScope, Rules};
+use crate::domain::event::{EventId, Identity};
+use crate::domain::fact::{Customer, Fact, Matter, Reading};
 use crate::domain::json;
+use crate::domain::mode::Mode;
+use crate::domain::product::Product;
+use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
 use crate::domain::secret::Secret;
 

@@ -23,13 +23,13 @@ const IDLE_MAX: Duration = Duration::from_secs(4);
 /// What Refairn thinks of an API key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyProbe {
-    /// It is taken.
+    /// Refairn accepts the key.
     Good,
-    /// It is not; Refairn's message.
+    /// Refairn refuses the key. The text is Refairn's message.
     Bad(String),
-    /// Nobody answered; why.
+    /// No server answered. The text says why.
     Unreachable(String),
-    /// Somebody answered with this status, but not as Refairn does.
+    /// A server answered with this status, but not as Refairn does.
     Unexpected(u16, String),
 }
 
@@ -83,8 +83,8 @@ impl Client {
         }
     }
 
-    /// Makes one call. What `about` takes out, and the API key, is in nothing that comes back: an answer may repeat what it
-    /// was asked.
+    /// Makes one call. What `about` takes out, and the API key, are in nothing that comes back: a server may repeat what it
+    /// was sent.
     pub async fn send(&self, kind: Kind, api_key: &Secret, body: String, about: Redactor) -> Sent {
         let url = format!("{}/api/events/{}", self.base_url, kind.code());
         let Some(bearer) = Bearer::of(api_key) else {
@@ -111,13 +111,13 @@ impl Client {
             }
             Err(_) => Vec::new(),
         };
-        // Cut short first, half a key might be left at the end that nobody knows for one.
+        // The key is taken out first: a text that is cut first might end with half of it.
         let excerpt = excerpt(private.text(&String::from_utf8_lossy(&body)));
         Sent { answer: classify(status, retry_after, &body).told(&private), status: Some(status), excerpt }
     }
 }
 
-/// The beginning of an answer; nothing of none.
+/// The beginning of an answer. `None` when there was no answer.
 fn excerpt(mut text: String) -> Option<String> {
     text.truncate(text.floor_char_boundary(EXCERPT_BYTES_MAX));
     Some(text).filter(|text| !text.is_empty())

@@ -18,13 +18,13 @@ const MESSAGE_CHARS_MAX: usize = 300;
 pub enum Answer {
     /// Recorded.
     Success(Receipt),
-    /// Recorded before, by Refairn's own rules of sameness.
+    /// Refairn had recorded the same before, by its own rules.
     Conflict,
-    /// Refused for what the call says; the text is Refairn's message.
+    /// Refused for what the call says. The text is Refairn's message.
     Refused(String),
-    /// Refused for our key, business or product; the text says which.
+    /// Refused for our key, business or product. The text says which.
     Misconfigured(String),
-    /// Not now.
+    /// Not taken now. It may be taken later.
     TryLater {
         /// How long Refairn asks to wait.
         retry_after: Option<Duration>,
@@ -82,8 +82,8 @@ pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Answ
     }
 }
 
-/// A success carries its receipt. What is no JSON object with `success` was not written by Refairn: the call is made
-/// again, and a 409 then tells that it had been recorded.
+/// A success carries its receipt. A body that is no JSON object with `success` was not written by Refairn. The call is
+/// made again, and a 409 then says that it had been recorded.
 fn success(status: u16, body: &[u8]) -> Answer {
     let fields = json::leniently(body, |body| serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(body));
     let Ok(fields) = fields else {
@@ -110,7 +110,7 @@ fn success(status: u16, body: &[u8]) -> Answer {
     }
 }
 
-/// Refairn's own message, else that there was none.
+/// Refairn's own message. Where there is none, a text that says so.
 fn message(status: u16, body: &[u8]) -> String {
     let json = json::value(body).ok();
     let field = |key: &str| json.as_ref().and_then(|v| v.get(key)).and_then(serde_json::Value::as_str);

@@ -14,10 +14,10 @@ use super::sql::{Db, Dialect, Lock, Row, Work, first, values};
 use super::{Backend, Store, StoreError, thin};
 use crate::crash::{self, Point};
 use crate::domain::delivery::scope;
-use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::Reading;
 use crate::domain::person::PersonKey;
+use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
 use crate::ledger::resolve::{all_ids, speaks_for_kin};
 

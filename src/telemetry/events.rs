@@ -203,11 +203,11 @@ pub fn clock_was_set(by: jiff::SignedDuration) {
     tracing::warn!(set_by_s = by.as_secs_f64(), "the clock was set {how} by {span:.1?}");
 }
 
-/// This machine's clock is ahead of the store's by `skew`, or behind; `is_news` when that is too much, and was not before.
-pub fn clocks_stand_apart(skew: jiff::SignedDuration, is_news: bool) {
+/// This machine's clock is ahead of the store's by `skew`, or behind. `should_log`: that is too much, and was not before.
+pub fn clocks_stand_apart(skew: jiff::SignedDuration, should_log: bool) {
     let skew_s = skew.as_secs_f64();
     METRICS.clock_skew.set(skew_s);
-    if is_news {
+    if should_log {
         tracing::warn!(skew_s, "{}", apart(skew));
     }
 }

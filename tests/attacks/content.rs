@@ -1,7 +1,7 @@
 //! What a payer, or a merchant's own program, may write into a genuine webhook. It is answered 200, ends explained, is
 //! told once at the most, and does no harm to whoever reads it.
 
-use refairn_bridge::domain::endpoint::ProviderKind::{self, Paystack, Stripe};
+use refairn_bridge::domain::provider::ProviderKind::{self, Paystack, Stripe};
 use serde_json::{Value, json};
 
 use super::target::{Store, Target, signed};

@@ -1,6 +1,6 @@
 //! Where one request ends and the next begins: nothing that two readers could read in two ways is taken.
 
-use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
+use refairn_bridge::domain::provider::ProviderKind::{Paystack, Stripe};
 
 use super::target::Expected::{Refused, Taken, TurnedAway};
 use super::target::{Store, Target, signature, signed, to};

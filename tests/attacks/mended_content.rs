@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use refairn_bridge::domain::endpoint::ProviderKind::{self, Paystack, Stripe};
+use refairn_bridge::domain::provider::ProviderKind::{self, Paystack, Stripe};
 use serde_json::{Value, json};
 
 use super::target::{Store, Target, signed};

@@ -1,6 +1,6 @@
 //! Paths: what is not exactly the path of an endpoint is none, and nothing opens the API but its token.
 
-use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
+use refairn_bridge::domain::provider::ProviderKind::Stripe;
 
 use super::target::Expected::{Refused, Taken, TurnedAway};
 use super::target::{Store, Target, signature};

@@ -1,7 +1,7 @@
 //! Genuine webhooks again: captured, repeated, said in other words. Each sale is told once.
 
 use futures_util::future::join_all;
-use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
+use refairn_bridge::domain::provider::ProviderKind::{Paystack, Stripe};
 use serde_json::{Value, json};
 
 use super::target::{Store, Target, signature, signature_by, signed};

@@ -1,6 +1,6 @@
 //! Signatures of every shape that is none, and genuine ones for something else.
 
-use refairn_bridge::domain::endpoint::ProviderKind::{self, Paystack, Stripe};
+use refairn_bridge::domain::provider::ProviderKind::{self, Paystack, Stripe};
 use refairn_bridge::providers::provider;
 use serde_json::json;
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
+use refairn_bridge::domain::provider::ProviderKind::Stripe;
 
 use super::target::{Store, Target, signature, signed, to};
 use crate::kit::wire::{Line, Reply, Request};

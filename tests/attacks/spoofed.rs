@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use refairn_bridge::domain::endpoint::ProviderKind::Paystack;
+use refairn_bridge::domain::provider::ProviderKind::Paystack;
 use serde_json::json;
 
 use super::target::Expected::{Refused, TurnedAway};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use refairn_bridge::clock::Clock;
-use refairn_bridge::domain::endpoint::ProviderKind::{self, Paystack, Stripe};
+use refairn_bridge::domain::provider::ProviderKind::{self, Paystack, Stripe};
 use refairn_bridge::providers::provider;
 use refairn_bridge::sandbox::{Call, Kind};
 use serde_json::Value;

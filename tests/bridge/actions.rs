@@ -214,7 +214,7 @@ async fn an_event_whose_body_is_past_its_retention_cannot_be_read_anew() {
     assert!(world.now().duration_since("2026-06-16T12:00:00Z".parse().expect("a time")).as_secs() >= 0);
     world.act(&format!("/api/v1/events/{id}/remap")).await.is_problem(409, "not_now");
     // A redelivery is recognised all the same.
-    let stripe = refairn_bridge::domain::endpoint::ProviderKind::Stripe;
+    let stripe = refairn_bridge::domain::provider::ProviderKind::Stripe;
     let sale = Sale::new("s1", &email, "2026-06-15T11:59:00Z".parse().expect("a time")).event().to_string();
     assert_eq!(world.signed(stripe, sale.as_bytes()).send(world.addr()).await.json()["duplicate"], true);
     world.end().await;

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
+use refairn_bridge::domain::provider::ProviderKind::{Paystack, Stripe};
 
 use super::refusals::nothing_is_kept;
 use crate::kit::samples::Sale;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
+use refairn_bridge::domain::provider::ProviderKind::{Paystack, Stripe};
 use serde_json::{Value, json};
 
 use crate::kit::log;

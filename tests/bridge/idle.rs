@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use refairn_bridge::clock::Clock;
-use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
+use refairn_bridge::domain::provider::ProviderKind::Stripe;
 use refairn_bridge::sandbox::Fault;
 
 use crate::kit::process::Process;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
+use refairn_bridge::domain::provider::ProviderKind::{Paystack, Stripe};
 use serde_json::json;
 
 use super::refusals::nothing_is_kept;

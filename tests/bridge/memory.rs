@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use refairn_bridge::clock::Clock;
-use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
+use refairn_bridge::domain::provider::ProviderKind::{Paystack, Stripe};
 use refairn_bridge::tasks::Tasks;
 
 use crate::kit::process::Process;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use refairn_bridge::clock::Clock;
-use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
+use refairn_bridge::domain::provider::ProviderKind::Stripe;
 use refairn_bridge::providers::provider;
 use refairn_bridge::sandbox::Fault;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use refairn_bridge::domain::endpoint::ProviderKind::{self, Paystack, Stripe};
+use refairn_bridge::domain::provider::ProviderKind::{self, Paystack, Stripe};
 use refairn_bridge::providers::provider;
 use serde_json::{Value, json};
 

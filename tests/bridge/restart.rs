@@ -46,7 +46,7 @@ async fn a_restart_in_the_middle_keeps_everything(new: fn() -> Setup) {
         assert_eq!(everything(&world).await, before);
     }
     // A repetition is recognised, and what was missing still fits.
-    let again = world.signed(refairn_bridge::domain::endpoint::ProviderKind::Stripe, nameless.to_string().as_bytes());
+    let again = world.signed(refairn_bridge::domain::provider::ProviderKind::Stripe, nameless.to_string().as_bytes());
     assert_eq!(again.send(world.addr()).await.json()["duplicate"], true);
     let mut customer = sample("stripe/_sequence/first-sale/01-customer-created.json");
     customer["id"] = json!("evt_customer");
@@ -103,7 +103,7 @@ async fn an_endpoint_that_is_gone_leaves_its_events_explained(new: fn() -> Setup
     // What was planned goes out; nothing new is taken.
     assert_eq!(world.sandbox.look(|book| book.payments().len()), 1);
     let body = Sale::new("s2", &world.email("bola"), world.ago(60)).event().to_string();
-    let stripe = refairn_bridge::providers::provider(refairn_bridge::domain::endpoint::ProviderKind::Stripe);
+    let stripe = refairn_bridge::providers::provider(refairn_bridge::domain::provider::ProviderKind::Stripe);
     let header = stripe.sign(&secret, body.as_bytes(), world.now());
     let request = super::kit::wire::Request::new("POST", "/webhooks/stripe").header("Stripe-Signature", header);
     request.body(body.as_bytes()).send(world.addr()).await.is_problem(404, "unknown_endpoint");

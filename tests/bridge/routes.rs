@@ -148,7 +148,7 @@ async fn other_businesses_and_products_go_on(new: fn() -> Setup) {
     let mut world = setup.start().await;
     let post = async |name: &str, sale: Value| {
         let body = sale.to_string();
-        let stripe = refairn_bridge::domain::endpoint::ProviderKind::Stripe;
+        let stripe = refairn_bridge::domain::provider::ProviderKind::Stripe;
         let header =
             refairn_bridge::providers::provider(stripe).sign(&format!("whsec_{name}"), body.as_bytes(), world.now());
         let request = super::kit::wire::Request::new("POST", &format!("/webhooks/stripe/{name}"));

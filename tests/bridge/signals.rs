@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
+use refairn_bridge::domain::provider::ProviderKind::Stripe;
 use refairn_bridge::sandbox::Fault;
 use serde_json::json;
 

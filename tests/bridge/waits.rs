@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use refairn_bridge::clock::{Clock, after};
-use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::{Identity, NewEvent};
 use refairn_bridge::domain::policy::Policy;
+use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::store::{Store, body};
 use refairn_bridge::tasks::Pulse;
 use refairn_bridge::upkeep;

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use refairn_bridge::domain::endpoint::ProviderKind::{Paystack, Stripe};
+use refairn_bridge::domain::provider::ProviderKind::{Paystack, Stripe};
 use serde_json::json;
 
 use crate::kit::samples::{Sale, charge};

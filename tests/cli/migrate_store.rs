@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use refairn_bridge::clock::Clock;
-use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
+use refairn_bridge::domain::provider::ProviderKind::Stripe;
 use refairn_bridge::tasks::Tasks;
 use serde_json::Value;
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use refairn_bridge::clock::Clock;
-use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
+use refairn_bridge::domain::provider::ProviderKind::Stripe;
 use serde_json::Value;
 
 use crate::kit::postgres::Database;

@@ -1,7 +1,7 @@
 //! What is in the files at the moment of an answer.
 
 use refairn_bridge::clock::Clock;
-use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
+use refairn_bridge::domain::provider::ProviderKind::Stripe;
 
 use crate::kit::process::{Process, copy_files};
 use crate::kit::samples::Sale;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use refairn_bridge::clock::Clock;
-use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
+use refairn_bridge::domain::provider::ProviderKind::Stripe;
 use refairn_bridge::tasks::Tasks;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;

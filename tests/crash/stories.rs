@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use refairn_bridge::domain::endpoint::ProviderKind::{self, Paystack, Stripe};
+use refairn_bridge::domain::provider::ProviderKind::{self, Paystack, Stripe};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use refairn_bridge::clock::Clock;
-use refairn_bridge::domain::endpoint::ProviderKind;
+use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::providers::provider;
 use serde_json::Value;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use refairn_bridge::domain::endpoint::{CodeRule, Endpoint, ProviderKind, Rules};
+use refairn_bridge::domain::endpoint::{CodeRule, Endpoint, Rules};
+use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::domain::secret::Secret;
 
 /// The business of every test.

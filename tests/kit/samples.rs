@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use refairn_bridge::domain::endpoint::ProviderKind;
+use refairn_bridge::domain::provider::ProviderKind;
 use serde_json::{Value, json};
 
 use super::rules::fixtures;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use refairn_bridge::app::App;
 use refairn_bridge::clock::{Clock, after};
 use refairn_bridge::config::{Config, Sources, load};
-use refairn_bridge::domain::endpoint::ProviderKind;
+use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::providers::provider;
 use refairn_bridge::sandbox::{Book, Business, Fault, Sandbox};
 use serde_json::Value;

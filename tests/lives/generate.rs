@@ -9,8 +9,8 @@ mod takebacks;
 
 use std::collections::BTreeMap;
 
-use refairn_bridge::domain::endpoint::ProviderKind;
-use refairn_bridge::domain::event::Mode;
+use refairn_bridge::domain::mode::Mode;
+use refairn_bridge::domain::provider::ProviderKind;
 
 use crate::chance::Chance;
 use crate::life::{

@@ -1,7 +1,7 @@
 //! A customer's life in the provider's terms: who pays, and what happens when. It says nothing of what must come of it
 //! at Refairn; `truth` works that out.
 
-use refairn_bridge::domain::event::Mode;
+use refairn_bridge::domain::mode::Mode;
 
 pub(crate) use crate::payer::{Addresses, Endpoint, Payer};
 

@@ -1,7 +1,7 @@
 //! A person as a customer of a provider's, and where the merchant hears of them.
 
-use refairn_bridge::domain::endpoint::ProviderKind;
-use refairn_bridge::domain::event::Mode;
+use refairn_bridge::domain::mode::Mode;
+use refairn_bridge::domain::provider::ProviderKind;
 
 use crate::kit::rules::BUSINESS;
 use crate::life::Price;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use refairn_bridge::domain::delivery::{Delivery, DeliveryState};
-use refairn_bridge::domain::event::Mode;
+use refairn_bridge::domain::mode::Mode;
 use refairn_bridge::domain::reason::DeliveryReason;
 
 use crate::drive::{Batch, Seen, Way};

@@ -1,7 +1,7 @@
 //! What must hold of the calls that tell a change of status.
 
 use refairn_bridge::domain::delivery::DeliveryState;
-use refairn_bridge::domain::event::Mode;
+use refairn_bridge::domain::mode::Mode;
 
 use super::Judge;
 use crate::kit::pipeline::Moment;

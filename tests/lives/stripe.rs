@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::events::{NAME, Out, TYPED_NAME, Tells, paid_at, price_id, refunded_so_far};
 use crate::life::{Charges, DAY, Fate, Lines, Paid, Place, Price, What, Why, Word};
 use crate::lines::{self, Line};
-use refairn_bridge::domain::event::Mode;
+use refairn_bridge::domain::mode::Mode;
 
 /// No payment is in this currency.
 pub(crate) const FOREIGN: &str = "gbp";

@@ -2,7 +2,7 @@
 //! know of a product.
 
 use jiff::Timestamp;
-use refairn_bridge::domain::event::Mode;
+use refairn_bridge::domain::mode::Mode;
 use rust_decimal::Decimal;
 
 use super::{Knowing, reports};

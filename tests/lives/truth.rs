@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use refairn_bridge::domain::event::Mode;
+use refairn_bridge::domain::mode::Mode;
 use rust_decimal::Decimal;
 
 use crate::events::{Event, paid_at, takes_back};

@@ -1,27 +1,18 @@
-//! A bridge on a port, its provider and its Refairn, and what Stripe sends.
+//! A bridge whose provider answers look-ups, and what Stripe sends.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use refairn_bridge::app::App;
-use refairn_bridge::clock::{Clock, after};
-use refairn_bridge::config::{Config, Sources, load};
-use refairn_bridge::domain::endpoint::ProviderKind;
-use refairn_bridge::domain::secret::Secret;
-use refairn_bridge::providers::provider;
-use refairn_bridge::sandbox::Sandbox;
+use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::store::views::{EventFilter, EventView};
 use serde_json::{Value, json};
 
-use crate::kit::pipeline::API_KEY;
-use crate::kit::place;
-use crate::kit::postgres::Database;
 use crate::kit::provider::{PROVIDER_KEY, Provider};
-use crate::kit::refairn::{self, Refairn, business};
-use crate::kit::rules::{BUSINESS, SECRET};
+use crate::kit::until;
+use crate::kit::world::{Setup, World};
 
-/// Real time after which a test gives up on what should happen at once.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// When every test begins.
+const START: &str = "2026-11-20T12:00:00Z";
 
 /// Where a bridge keeps its data.
 #[derive(Clone, Copy)]
@@ -30,20 +21,14 @@ pub enum Data {
     Postgres,
 }
 
-/// A bridge, its provider and its Refairn.
+/// A world, and the provider whose API its bridge asks. It has to be ended by [`Bridge::end`].
 pub struct Bridge {
-    pub app: App,
+    pub world: World,
     pub provider: Provider,
-    pub sandbox: Sandbox,
-    clock: Clock,
-    config: Config,
-    http: reqwest::Client,
-    _refairn: Refairn,
-    _folder: tempfile::TempDir,
 }
 
 pub fn start_time() -> Timestamp {
-    "2026-11-20T12:00:00Z".parse().expect("a time")
+    START.parse().expect("a time")
 }
 
 impl Bridge {
@@ -54,57 +39,42 @@ impl Bridge {
 
     /// The same with its data there.
     pub async fn start_on(data: Data, keys: &str) -> Self {
-        let folder = place::scratch();
-        let url = match data {
-            Data::Sqlite => "sqlite://bridge.db".to_owned(),
-            Data::Postgres => Database::make().url(),
-        };
-        let clock = Clock::manual(start_time());
         let provider = Provider::start().await;
-        let sandbox = refairn::sandbox(business(BUSINESS, API_KEY));
-        let refairn = Refairn::start(&sandbox, &clock);
-        let refairn_url = &refairn.url;
-        let api = format!("api_base_url = \"http://{}\"\n", provider.addr);
-        let toml = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[storage]\nurl = \"{url}\"\n\
-             [refairn]\nbase_url = \"{refairn_url}\"\nbusiness_id = \"{BUSINESS}\"\napi_key = \"{API_KEY}\"\n\
-             product_id = \"prod_1\"\n\
-             [[endpoints]]\nprovider = \"stripe\"\nsecrets = [\"{SECRET}\"]\n{api}{keys}\n\
-             [[endpoints]]\nprovider = \"paystack\"\nsecrets = [\"{SECRET}\"]\n{api}api_key = \"{PROVIDER_KEY}\"\n"
-        );
-        std::fs::write(folder.path().join("bridge.toml"), toml).expect("written");
-        let sources = Sources {
-            config_file: Some(folder.path().join("bridge.toml")),
-            environment: Default::default(),
-            working_dir: Some(folder.path().to_owned()),
+        let setup = match data {
+            Data::Sqlite => Setup::new(),
+            Data::Postgres => Setup::on_server(),
         };
-        let config = load(sources).unwrap_or_else(|mistakes| panic!("{mistakes}"));
-        let app = Self::run(&config, &clock).await;
-        Self { app, provider, sandbox, clock, config, http: reqwest::Client::new(), _refairn: refairn, _folder: folder }
-    }
-
-    async fn run(config: &Config, clock: &Clock) -> App {
-        App::start(config, Secret::parse("an-admin-token").expect("a secret"), clock).await.expect("a bridge")
-    }
-
-    /// Ends the bridge and starts it again on the same data.
-    pub async fn restart(self) -> Self {
-        self.app.stop().await;
-        Self { app: Self::run(&self.config, &self.clock).await, ..self }
+        let api = format!("api_base_url = \"http://{}\"", provider.addr);
+        let endpoints = format!(
+            "[[endpoints]]\nprovider = \"stripe\"\n{api}\n{keys}\n\
+             [[endpoints]]\nprovider = \"paystack\"\n{api}\napi_key = \"{PROVIDER_KEY}\"\n"
+        );
+        let mut world = setup.at(START).file(&endpoints).start().await;
+        // The clock stands where a test leaves it, and calls may be due later.
+        world.leave.open = true;
+        Self { world, provider }
     }
 
     pub async fn with_key() -> Self {
         Self::start(&format!("api_key = \"{PROVIDER_KEY}\"")).await
     }
 
-    /// Sends a webhook as the provider would; it has to be taken.
+    /// Ends the bridge and starts it again on the same data.
+    pub async fn restart(mut self) -> Self {
+        self.world.restart().await;
+        self
+    }
+
+    /// Lets the bridge do what is due, and ends it with the checks of every world.
+    pub async fn end(self) {
+        self.world.idle().await;
+        self.world.end().await;
+    }
+
+    /// Sends a webhook as the provider would, perhaps once more; it has to be taken.
     pub async fn post(&self, kind: ProviderKind, event: &Value) {
-        let body = event.to_string();
-        let signature = provider(kind).sign(SECRET, body.as_bytes(), self.clock.now());
-        let url = format!("http://{}/webhooks/{kind}", self.app.addr());
-        let request = self.http.post(url).header(provider(kind).signature_header(), signature).body(body);
-        let response = request.send().await.expect("an answer");
-        assert_eq!(response.status().as_u16(), 200);
+        let reply = self.world.signed(kind, event.to_string().as_bytes()).send(self.world.addr()).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
     }
 
     pub async fn stripe(&self, event: &Value) {
@@ -114,56 +84,46 @@ impl Bridge {
     /// The events of a type, the oldest first.
     pub async fn events(&self, event_type: &str) -> Vec<EventView> {
         let filter = EventFilter { event_type: Some(event_type.into()), limit: 500, ..EventFilter::default() };
-        let mut events = self.app.store().events(filter).await.expect("readable");
+        let mut events = self.world.app().store().events(filter).await.expect("readable");
         events.reverse();
         events
     }
 
     /// Waits until the first event of a type is in a state, with a reason if one is given, and a detail that holds a text.
     pub async fn until(&self, event_type: &str, state: &str, reason: Option<&str>, detail: &str) {
-        let there = async || {
-            self.events(event_type).await.first().is_some_and(|e| {
-                let detail_fits = detail.is_empty() || e.detail.as_deref().is_some_and(|d| d.contains(detail));
-                e.state.code() == state && e.reason.map(|r| r.code()) == reason && detail_fits
-            })
-        };
-        eventually(there, async || format!("{:?}", self.events(event_type).await)).await;
+        until(&format!("the first {event_type} is {state}, {reason:?}, {detail:?}"), async || {
+            let first = self.events(event_type).await.into_iter().next()?;
+            let detail_fits = detail.is_empty() || first.detail.as_deref().is_some_and(|d| d.contains(detail));
+            let fits = first.state.code() == state && first.reason.map(|r| r.code()) == reason && detail_fits;
+            fits.then_some(())
+        })
+        .await;
     }
 
     pub async fn until_asked(&self, path: &str, times: usize) {
-        eventually(async || self.provider.times(path) >= times, async || format!("{:?}", self.provider.asked())).await;
+        until(&format!("{path} is asked for {times} times"), async || {
+            (self.provider.times(path) >= times).then_some(())
+        })
+        .await;
     }
 
     /// Waits until Refairn was called so often; gives the bodies of the calls.
     pub async fn calls(&self, count: usize) -> Vec<Value> {
-        eventually(async || self.sandbox.calls().len() >= count, async || format!("{:?}", self.sandbox.calls())).await;
-        self.sandbox.calls().iter().map(|c| serde_json::from_str(&c.body).expect("json")).collect()
-    }
-
-    /// The time.
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        let calls = until(&format!("Refairn is called {count} times"), async || {
+            Some(self.world.sandbox.calls()).filter(|calls| calls.len() >= count)
+        })
+        .await;
+        calls.iter().map(|c| serde_json::from_str(&c.body).expect("json")).collect()
     }
 
     /// Lets time pass.
     pub fn wait(&self, seconds: u64) {
-        self.clock.set(after(self.clock.now(), Duration::from_secs(seconds)));
+        self.world.pass(Duration::from_secs(seconds));
     }
 
     /// Gives the bridge time to do what it must not do.
     pub async fn idle(&self) {
         tokio::time::sleep(Duration::from_millis(300)).await;
-    }
-}
-
-pub async fn eventually(there: impl AsyncFn() -> bool, seen: impl AsyncFn() -> String) {
-    let waiting = async {
-        while !there().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
-        panic!("it does not come; there is {}", seen().await);
     }
 }
 

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::bridge::{Bridge, Data, customer, event, eventually, invoice, thin};
+use crate::bridge::{Bridge, Data, customer, event, invoice, thin};
 use crate::kit::provider::{Asked, PROVIDER_KEY, Says, error};
+use crate::kit::until;
 
 on_both! {
     the_lines_that_an_event_leaves_out_are_asked_for_page_by_page
@@ -71,8 +72,8 @@ async fn the_lines_that_an_event_leaves_out_are_asked_for_page_by_page(data: Dat
     bridge.until("invoice.payment_succeeded", "ignored", Some("already_reported"), "").await;
     bridge.wait(86_400 * 2);
     bridge.idle().await;
-    assert_eq!((bridge.provider.asked().len(), bridge.sandbox.calls().len()), (3, 1));
-    bridge.app.stop().await;
+    assert_eq!((bridge.provider.asked().len(), bridge.world.sandbox.calls().len()), (3, 1));
+    bridge.end().await;
 }
 
 async fn lines_outside_of_the_program_end_the_sale(data: Data) {
@@ -93,8 +94,8 @@ async fn lines_outside_of_the_program_end_the_sale(data: Data) {
     bridge.until("invoice.payment_succeeded", "ignored", Some("nothing_in_products"), "").await;
     bridge.wait(86_400 * 2);
     bridge.idle().await;
-    assert_eq!((bridge.provider.asked().len(), bridge.sandbox.calls().len()), (5, 0));
-    bridge.app.stop().await;
+    assert_eq!((bridge.provider.asked().len(), bridge.world.sandbox.calls().len()), (5, 0));
+    bridge.end().await;
 }
 
 async fn trouble_with_lines_is_waited_out_over_a_restart(data: Data) {
@@ -130,7 +131,7 @@ async fn trouble_with_lines_is_waited_out_over_a_restart(data: Data) {
     bridge.wait(86_400 * 6 / 5);
     assert_eq!(bridge.calls(1).await[0]["amount"], json!(170));
     bridge.until("invoice.paid", "mapped", None, "").await;
-    bridge.app.stop().await;
+    bridge.end().await;
 }
 
 async fn answers_about_lines_that_are_none_leave_the_invoice_with_a_person(data: Data) {
@@ -159,8 +160,8 @@ async fn answers_about_lines_that_are_none_leave_the_invoice_with_a_person(data:
     }
     let asked = bridge.provider.asked();
     assert_eq!(asked.iter().filter(|a| a.path.contains("starting_after")).count(), 9, "{asked:?}");
-    assert_eq!((bridge.events("invoice.paid").await.len(), bridge.sandbox.calls().len()), (1, 0));
-    bridge.app.stop().await;
+    assert_eq!((bridge.events("invoice.paid").await.len(), bridge.world.sandbox.calls().len()), (1, 0));
+    bridge.end().await;
 }
 
 /// A status that only thin events tell, and that no snapshot has: the subscription tells it.
@@ -182,15 +183,17 @@ async fn a_status_that_only_thin_events_tell_reaches_refairn() {
             "sub_of_cus_1",
             "/v1/subscriptions/sub_of_cus_1",
         );
-        thin["created"] = json!(bridge.now().to_string());
+        thin["created"] = json!(bridge.world.now().to_string());
         bridge.stripe(&thin).await;
         bridge.until(&event_type, "ignored", Some("looked_up"), "").await;
-        let there = async || bridge.events("customer.subscription.updated").await.len() == n + 1;
-        eventually(there, async || format!("{:?}", bridge.events("customer.subscription.updated").await)).await;
+        until("the answer is an event", async || {
+            (bridge.events("customer.subscription.updated").await.len() == n + 1).then_some(())
+        })
+        .await;
         bridge.idle().await;
         bridge.wait(86_400 * 5 / 2);
         let calls = bridge.calls(n + 2).await;
         assert_eq!((&calls[n + 1]["subscriptionStatus"], &calls[n + 1]["amount"]), (&json!(told), &json!(0)));
     }
-    bridge.app.stop().await;
+    bridge.end().await;
 }

@@ -30,13 +30,14 @@ mod sessions;
 
 use std::time::Duration;
 
-use refairn_bridge::domain::endpoint::ProviderKind;
+use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::store::body;
 use serde_json::{Value, json};
 
-use bridge::{Bridge, customer, event, eventually, invoice, thin};
+use bridge::{Bridge, customer, event, invoice, thin};
 use kit::provider::{Asked, Says, error};
 use kit::rules::BODY_BYTES_MAX;
+use kit::until;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_of_an_unknown_customer_becomes_a_call_after_the_look_up() {
@@ -48,7 +49,8 @@ async fn a_payment_of_an_unknown_customer_becomes_a_call_after_the_look_up() {
     bridge.until("invoice.paid", "mapped", None, "").await;
     // The answer is an event that says what it is.
     bridge.until("customer.updated", "ignored", Some("no_referral_code"), "").await;
-    let answer = bridge.app.store().event(bridge.events("customer.updated").await[0].id).await.unwrap().unwrap();
+    let answer =
+        bridge.world.app().store().event(bridge.events("customer.updated").await[0].id).await.unwrap().unwrap();
     assert_eq!(answer.event.provider_event_id, None);
     let kept = body::decompress(&answer.body_zstd.unwrap(), BODY_BYTES_MAX).unwrap();
     let kept: Value = serde_json::from_slice(&kept).unwrap();
@@ -61,7 +63,7 @@ async fn a_payment_of_an_unknown_customer_becomes_a_call_after_the_look_up() {
     bridge.until("invoice.paid", "mapped", None, "").await;
     bridge.idle().await;
     assert_eq!(bridge.provider.asked(), [Asked { path: "/v1/customers/cus_1".into(), account: None }]);
-    bridge.app.stop().await;
+    bridge.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,7 +79,7 @@ async fn a_subscription_of_a_connected_account_finds_its_customer() {
     bridge.stripe(&event).await;
     bridge.until("customer.subscription.updated", "ignored", Some("no_payment_yet"), "").await;
     assert_eq!(bridge.provider.asked(), [Asked { path: "/v1/customers/cus_1".into(), account: Some("acct_9".into()) }]);
-    bridge.app.stop().await;
+    bridge.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,15 +93,15 @@ async fn a_thin_event_becomes_a_payment() {
     bridge.until("invoice.paid", "mapped", None, "").await;
     // Sent again by Stripe, and read anew by an operator: still one payment.
     bridge.stripe(&event).await;
-    bridge.app.store().remap(bridge.events("v1.invoice.paid").await[0].id).await.unwrap();
+    bridge.world.app().store().remap(bridge.events("v1.invoice.paid").await[0].id).await.unwrap();
     bridge
         .stripe(&thin("evt_3", "v2.core.account.created", "v2.core.account", "acct_1", "/v2/core/accounts/acct_1"))
         .await;
     bridge.until("v2.core.account.created", "ignored", Some("not_relevant"), "").await;
     bridge.until("v1.invoice.paid", "ignored", Some("looked_up"), "recorded as evt_2").await;
     bridge.idle().await;
-    assert_eq!((bridge.sandbox.calls().len(), bridge.events("invoice.paid").await.len()), (1, 1));
-    bridge.app.stop().await;
+    assert_eq!((bridge.world.sandbox.calls().len(), bridge.events("invoice.paid").await.len()), (1, 1));
+    bridge.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,7 +117,7 @@ async fn a_thin_event_of_nobody_known_is_looked_up_in_two_steps() {
     // A status that only thin events tell is read off the subscription, too.
     bridge.stripe(&thin("evt_2", "v1.customer.subscription.past_due", "subscription", "sub_1", url)).await;
     bridge.until("customer.subscription.updated", "ignored", Some("no_payment_yet"), "").await;
-    bridge.app.stop().await;
+    bridge.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -128,7 +130,7 @@ async fn without_a_key_nobody_is_asked() {
     bridge.wait(86_400 * 30);
     bridge.idle().await;
     assert_eq!(bridge.provider.asked(), []);
-    bridge.app.stop().await;
+    bridge.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,7 +147,7 @@ async fn a_paystack_subscription_finds_its_customer() {
     bridge.until("subscription.create", "ignored", Some("no_payment_yet"), "").await;
     bridge.until("customer.lookup", "mapped", None, "").await;
     assert_eq!(bridge.provider.asked().len(), 1);
-    bridge.app.stop().await;
+    bridge.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -170,7 +172,7 @@ async fn trouble_is_waited_out() {
         bridge.until_asked("/v1/customers/cus_1", attempt + 1).await;
     }
     assert_eq!(bridge.calls(1).await[0]["customerEmail"], json!("jane@example.com"));
-    bridge.app.stop().await;
+    bridge.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -190,7 +192,7 @@ async fn a_busy_provider_is_left_alone_as_long_as_it_asks() {
     bridge.wait(61);
     bridge.calls(2).await;
     assert_eq!(bridge.provider.asked().len(), 3);
-    bridge.app.stop().await;
+    bridge.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -219,7 +221,7 @@ async fn what_is_not_there_leaves_the_event_waiting_and_is_asked_for_a_day_later
     }
     bridge.until("invoice.paid", "mapped", None, "").await;
     assert_eq!(bridge.provider.times("/v1/customers/cus_1"), 5);
-    bridge.app.stop().await;
+    bridge.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -237,16 +239,16 @@ async fn a_refused_key_pauses_the_endpoint_for_ten_minutes() {
     assert_eq!(bridge.provider.asked().len(), 1);
     // Then one question finds out whether that is over.
     bridge.wait(2);
-    eventually(async || bridge.provider.asked().len() == 2, async || format!("{:?}", bridge.provider.asked())).await;
+    until("one question is asked", async || (bridge.provider.asked().len() == 2).then_some(())).await;
     bridge.idle().await;
     assert_eq!(bridge.provider.asked().len(), 2);
     bridge.provider.refuses_key(false);
-    let time_passes = async || {
+    until("both payments are told", async || {
         bridge.wait(60);
-        bridge.sandbox.calls().len() == 2
-    };
-    eventually(time_passes, async || format!("{:?}", bridge.provider.asked())).await;
-    bridge.app.stop().await;
+        (bridge.world.sandbox.calls().len() == 2).then_some(())
+    })
+    .await;
+    bridge.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -263,5 +265,5 @@ async fn a_slow_provider_holds_up_no_webhook_and_is_asked_four_things_at_once() 
     }
     bridge.calls(12).await;
     assert_eq!((bridge.provider.asked().len(), bridge.provider.most_at_once()), (12, 4));
-    bridge.app.stop().await;
+    bridge.end().await;
 }

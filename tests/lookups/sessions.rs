@@ -74,8 +74,8 @@ async fn a_session_that_is_found_brings_its_code_and_ends_the_wait(data: Data) {
     bridge.wait(86_400 * 2);
     bridge.idle().await;
     assert_eq!(bridge.provider.asked(), [Asked { path: BY_SUBSCRIPTION.into(), account: Some("acct_9".into()) }]);
-    assert_eq!(bridge.sandbox.calls().len(), 2);
-    bridge.app.stop().await;
+    assert_eq!(bridge.world.sandbox.calls().len(), 2);
+    bridge.end().await;
 }
 
 async fn that_there_is_no_session_ends_the_wait(data: Data) {
@@ -85,7 +85,7 @@ async fn that_there_is_no_session_ends_the_wait(data: Data) {
     assert_eq!(bridge.calls(1).await[0]["amount"], json!(29.99));
     bridge.until("checkout.session.none", "ignored", Some("no_referral_code"), "").await;
     assert_eq!(bridge.provider.asked().len(), 1);
-    bridge.app.stop().await;
+    bridge.end().await;
 }
 
 async fn without_an_answer_the_payment_waits_as_long_as_it_was_late(data: Data) {
@@ -101,7 +101,7 @@ async fn without_an_answer_the_payment_waits_as_long_as_it_was_late(data: Data) 
         bridge.wait(2 << attempt);
     }
     bridge.idle().await;
-    assert_eq!((bridge.sandbox.calls().len(), bridge.events("checkout.session.none").await.len()), (0, 0));
+    assert_eq!((bridge.world.sandbox.calls().len(), bridge.events("checkout.session.none").await.len()), (0, 0));
     bridge.wait(60 * 20);
     assert_eq!(bridge.calls(1).await[0]["amount"], json!(29.99));
     // It waits no more, so nobody is asked any more.
@@ -109,7 +109,7 @@ async fn without_an_answer_the_payment_waits_as_long_as_it_was_late(data: Data) 
     bridge.wait(86_400 * 2);
     bridge.idle().await;
     assert_eq!(bridge.provider.asked().len(), asked);
-    bridge.app.stop().await;
+    bridge.end().await;
 }
 
 async fn an_answer_goes_on_over_a_restart(data: Data) {
@@ -121,7 +121,7 @@ async fn an_answer_goes_on_over_a_restart(data: Data) {
     let bridge = bridge.restart().await;
     bridge.wait(2);
     assert_eq!(bridge.calls(2).await[0]["referralCode"], json!("ADA10"));
-    bridge.app.stop().await;
+    bridge.end().await;
 }
 
 async fn a_payment_without_a_subscription_is_found_by_its_intent_or_its_customer(data: Data) {
@@ -153,7 +153,7 @@ async fn a_payment_without_a_subscription_is_found_by_its_intent_or_its_customer
     bridge.stripe(&told).await;
     assert_eq!(bridge.calls(4).await[3]["customerEmail"], json!("john@example.org"));
     assert_eq!(bridge.provider.asked().len(), 2);
-    bridge.app.stop().await;
+    bridge.end().await;
 }
 
 /// Only what waits longer than any payment is asked for.
@@ -163,7 +163,7 @@ async fn a_payment_that_is_heard_in_time_or_carries_all_asks_nobody() {
     bridge.stripe(&event("evt_1", "invoice.paid", first_invoice(4))).await;
     bridge.until("invoice.paid", "mapped", None, "").await;
     bridge.idle().await;
-    assert_eq!(bridge.sandbox.calls().len(), 0);
+    assert_eq!(bridge.world.sandbox.calls().len(), 0);
     bridge.wait(16);
     bridge.calls(1).await;
     // A renewal that is late.
@@ -173,7 +173,7 @@ async fn a_payment_that_is_heard_in_time_or_carries_all_asks_nobody() {
     bridge.calls(2).await;
     bridge.idle().await;
     assert_eq!(bridge.provider.asked(), []);
-    bridge.app.stop().await;
+    bridge.end().await;
 }
 
 /// A key that may not read sessions keeps nothing else waiting.
@@ -189,5 +189,5 @@ async fn a_key_that_may_not_read_sessions_leaves_the_payment_waiting() {
     assert_eq!(bridge.calls(1).await[0]["customerEmail"], json!("john@example.org"));
     bridge.wait(60 * 21);
     assert_eq!(bridge.calls(2).await[1]["customerEmail"], json!("jane@example.com"));
-    bridge.app.stop().await;
+    bridge.end().await;
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use futures_util::future::join_all;
-use refairn_bridge::domain::endpoint::ProviderKind::Stripe;
+use refairn_bridge::domain::provider::ProviderKind::Stripe;
 
 use crate::disk::sale;
 use crate::kit::process::Process;

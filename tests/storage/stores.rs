@@ -1,7 +1,7 @@
 //! Where a server keeps the store: the schema, the encoding, and writes that it never answers.
 
-use refairn_bridge::domain::endpoint::ProviderKind;
 use refairn_bridge::domain::event::{EventId, Identity, NewEvent, Recorded};
+use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::store::copy::{self, Place};
 use refairn_bridge::store::{ServerTrouble, Store, StoreError, body};
 

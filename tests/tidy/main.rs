@@ -3,6 +3,7 @@
 //! checker that has gone blind fails too.
 
 mod breach;
+mod circles;
 mod comments;
 mod docs;
 mod fixtures;
@@ -78,6 +79,16 @@ fn rooms_name_only_the_rooms_below_them() {
 }
 
 #[test]
+fn no_room_may_name_one_that_it_does_not_name() {
+    none(rooms::unused_permits(sources()));
+}
+
+#[test]
+fn no_two_modules_of_a_room_need_each_other() {
+    none(circles::circles(sources()));
+}
+
+#[test]
 fn libraries_and_the_machine_are_used_where_they_belong() {
     in_every_source(places::libraries);
 }
@@ -88,7 +99,7 @@ fn a_provider_is_named_in_its_folder_and_in_two_lists() {
     for (kind, folder) in [("Stripe", "stripe"), ("Paystack", "paystack")] {
         let lines = |path: &str| providers::entries(&text_of(path), kind, folder);
         // Its line in the list; its folder and its implementation.
-        assert_eq!((lines("src/domain/endpoint.rs"), lines("src/providers/mod.rs")), (1, 2), "{kind}");
+        assert_eq!((lines("src/domain/provider.rs"), lines("src/providers/mod.rs")), (1, 2), "{kind}");
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn entries(text: &str, kind: &str, folder: &str) -> usize {
 
 #[test]
 fn a_provider_named_elsewhere_is_found() {
-    let text = "use crate::domain::endpoint::ProviderKind;\nfn f() { g(ProviderKind::ALL, ProviderKind::parse(x)) }\n\
+    let text = "use crate::domain::provider::ProviderKind;\nfn f() { g(ProviderKind::ALL, ProviderKind::parse(x)) }\n\
                 fn h() { g(ProviderKind::Stripe) }\nuse crate::providers::{provider, stripe::NO_SESSION};\n\
                 #[cfg(test)]\nmod tests { fn f() { ProviderKind::Paystack } }\n";
     on_lines(&strangers(&Source::read("src/http/api.rs", text.to_owned())), &[3, 4]);

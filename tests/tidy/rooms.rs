@@ -1,10 +1,15 @@
 //! Who may name whom: dependencies point from the outside in, and the rooms that decide know nothing of the world.
 
+use std::collections::BTreeSet;
+
 use crate::breach::{Breach, on_lines};
 use crate::source::{Mention, Source};
 
+/// A room, the rooms it may name, and why no others.
+type Room<'a> = (&'a str, &'a [&'a str], &'a str);
+
 /// Each room of `src/` with the rooms it may name, and why no others. Test code may name what it likes.
-const ROOMS: &[(&str, &[&str], &str)] = &[
+const ROOMS: &[Room<'_>] = &[
     ("domain", &[], "the vocabulary stands alone; move what needs more to the room that has it"),
     ("clock", &[], "time depends on nothing"),
     ("crash", &[], "a point is a name and an end"),
@@ -13,7 +18,8 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("tasks", &["crash"], "it runs what it is handed"),
     ("providers", &["domain"], "bytes in, facts out: hand it what it needs as an argument"),
     ("ledger", &["clock", "domain"], "it decides over what was read before: hand it that as an argument"),
-    ("sandbox", &["clock", "tasks"], "it stands for the other side: sharing our code would share our mistakes"),
+    ("api", &["domain"], "it is the JSON of the answers; `http` makes it from what it knows"),
+    ("sandbox", &[], "it stands for the other side: sharing our code would share our mistakes"),
     (
         "config",
         &["domain", "private", "providers"],
@@ -25,15 +31,11 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "it keeps and finds; whoever calls it tells what happened",
     ),
     ("refairn", &["clock", "domain", "outbound"], "it makes one call and reads the answer; delivery knows the rest"),
-    ("telemetry", &["clock", "config", "crash", "domain", "store"], "it is told what happened"),
-    (
-        "intake",
-        &["clock", "config", "crash", "domain", "providers", "store", "telemetry"],
-        "verify, record, answer: no more",
-    ),
+    ("telemetry", &["clock", "crash", "domain", "store"], "it is told what happened"),
+    ("intake", &["crash", "domain", "providers", "store", "telemetry"], "verify, record, answer: no more"),
     (
         "mapping",
-        &["clock", "config", "crash", "domain", "ledger", "providers", "store", "tasks", "telemetry"],
+        &["clock", "crash", "domain", "providers", "store", "tasks", "telemetry"],
         "it reads facts off recorded events; sending is delivery's",
     ),
     (
@@ -48,7 +50,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "http",
-        &["clock", "config", "domain", "intake", "mapping", "providers", "store", "tasks", "telemetry"],
+        &["api", "clock", "domain", "intake", "mapping", "providers", "store", "tasks", "telemetry"],
         "it answers requests; ask the store, which wakes whoever acts",
     ),
     (
@@ -68,7 +70,7 @@ const INSIDE: &str = "*";
 /// Rooms named against the direction, and rooms that the table does not know.
 pub(crate) fn directions(source: &Source) -> Vec<Breach> {
     let Some(inside) = source.path.strip_prefix("src/") else { return Vec::new() };
-    let room = inside.split(['/', '.']).next().unwrap_or_default();
+    let room = room_of(inside);
     let Some((_, may_name, why)) = ROOMS.iter().find(|(name, ..)| *name == room) else {
         let instead = "say in ROOMS of tests/tidy/rooms.rs which rooms it may name";
         return vec![Breach::new(&source.path, 0, format!("unknown room `{room}`"), instead)];
@@ -77,12 +79,42 @@ pub(crate) fn directions(source: &Source) -> Vec<Breach> {
         let at_the_door = ["app", "cli", "main"].contains(&named);
         named == room || may_name.contains(&named) || (may_name.contains(&INSIDE) && !at_the_door)
     };
-    let depth = inside.trim_end_matches(".rs").trim_end_matches("/mod").split('/').count();
     let outward = |mention: &Mention| {
-        let named = room_named(mention, depth).filter(|named| !mention.in_tests && !allowed(named))?;
+        let named = room_named(mention, depth(inside)).filter(|named| !mention.in_tests && !allowed(named))?;
         Some(Breach::new(&source.path, mention.line, format!("`{room}` names `{named}`"), *why))
     };
     source.mentions.iter().filter_map(outward).collect()
+}
+
+/// Permits that no code uses: a wall that says more than is true teaches the wrong thing.
+pub(crate) fn unused_permits(sources: &[Source]) -> Vec<Breach> {
+    unused(ROOMS, sources)
+}
+
+fn unused(rooms: &[Room<'_>], sources: &[Source]) -> Vec<Breach> {
+    let mut used = BTreeSet::new();
+    for source in sources {
+        let Some(inside) = source.path.strip_prefix("src/") else { continue };
+        let named = source.mentions.iter().filter(|m| !m.in_tests).filter_map(|m| room_named(m, depth(inside)));
+        used.extend(named.map(|named| (room_of(inside), named)));
+    }
+    let permits = rooms.iter().flat_map(|(room, may_name, _)| may_name.iter().map(move |named| (*room, *named)));
+    let unused = permits.filter(|(room, named)| *named != INSIDE && !used.contains(&(*room, *named)));
+    let breach = |(room, named)| {
+        let what = format!("`{room}` may name `{named}`, and does not");
+        Breach::new("tests/tidy/rooms.rs", 0, what, "take the permit out of ROOMS")
+    };
+    unused.map(breach).collect()
+}
+
+/// The room of a path below `src/`.
+fn room_of(inside: &str) -> &str {
+    inside.split(['/', '.']).next().unwrap_or_default()
+}
+
+/// How many `super` lead out of the crate's root.
+fn depth(inside: &str) -> usize {
+    inside.trim_end_matches(".rs").trim_end_matches("/mod").split('/').count()
 }
 
 /// The room that a path leads to; `None` when it stays in its own, or leaves for another library.
@@ -120,4 +152,14 @@ fn a_room_that_looks_outward_is_found() {
     check("src/main.rs", "use refairn_bridge::cli;\nuse refairn_bridge::store;\n", &[2]);
     check("src/cellar/mod.rs", "//! New.\n", &[0]);
     check("tests/golden.rs", "use refairn_bridge::store;\n", &[]);
+}
+
+#[test]
+fn a_permit_that_nobody_uses_is_found() {
+    let read = |(path, text): (&str, &str)| Source::read(path, text.to_owned());
+    let code = "use crate::c::C;\n#[cfg(test)]\nmod tests { use crate::d::D; }\n";
+    let sources = [("src/a/mod.rs", code), ("src/b.rs", "use super::d::D;\n")].map(read);
+    let check = |rooms: &[Room<'_>], lines: &[usize]| on_lines(&unused(rooms, &sources), lines);
+    check(&[("a", &["c"], ""), ("b", &["d", INSIDE], "")], &[]);
+    check(&[("a", &["c", "d"], ""), ("b", &["c", "d"], "")], &[0, 0]);
 }

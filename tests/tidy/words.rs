@@ -21,6 +21,7 @@ impl Words {
         for source in sources {
             all.extend(source.literals.iter().filter(|l| !l.in_tests).flat_map(|l| names(&l.content)));
             all.extend(source.code.split("fn ").skip(1).filter_map(|rest| names(rest).next()));
+            all.extend(fields(source));
         }
         Self { all, keys }
     }
@@ -28,6 +29,12 @@ impl Words {
     fn has(&self, word: &str) -> bool {
         self.all.contains(word) || self.keys.contains(word)
     }
+}
+
+/// The fields of the API's JSON, which are named as the types have them.
+fn fields(source: &Source) -> impl Iterator<Item = String> {
+    let lines = source.code.lines().filter(|_| source.path.starts_with("src/api/"));
+    lines.filter_map(|line| line.trim_start().strip_prefix("pub ")?.split_once(": ").map(|(name, _)| name.to_owned()))
 }
 
 /// The key that a line of a configuration sets, or shows (`#key = value`, `# key = value`).
@@ -109,11 +116,15 @@ pub(crate) fn diagram(path: &str, text: &str, nth: usize, source: &str, of: &str
 #[test]
 fn a_word_that_nobody_can_meet_is_found() {
     let code = "fn a_test() {}\nconst CODE: &str = \"a_reason\";\n#[cfg(test)]\nmod tests { const X: &str = \"of_a_test\"; }\n";
-    let words = Words::read(&[Source::read("src/a.rs", code.to_owned())], &["[s]\n#a_key = 1\nother_key = 2\n".into()]);
+    let fields = |field: &str| format!("pub struct A {{\n    pub {field}: u8,\n}}\n");
+    let files = [("src/a.rs", code.to_owned() + &fields("a_part")), ("src/api/a.rs", fields("a_field"))];
+    let sources = files.map(|(path, text)| Source::read(path, text));
+    let words = Words::read(&sources, &["[s]\n#a_key = 1\nother_key = 2\n".into()]);
     let check = |text: &str, lines: &[usize]| on_lines(&unknown("docs/a.md", text, &words), lines);
     check(
-        "`a_reason`, `a_key`, `other_key = 3`, `a_test`\n`of_a_test`\n`gone_key = 1`\n`word`, `_part`, `evt_17`\n",
-        &[2, 3],
+        "`a_reason`, `a_key`, `other_key = 3`, `a_test`, `a_field`\n`of_a_test`\n`gone_key = 1`\n`a_part`\n`word`, `_part`, \
+         `evt_17`\n",
+        &[2, 3, 4],
     );
     check("```sh\n`gone_key`\n```\n`gone_key`\n", &[4]);
     check("```toml\na_key = 1\ngone = 2\n[x.products]\nanything = 3\n[y]\ngone = 4\n```\ngone = 5\n", &[3, 7]);

@@ -5,9 +5,10 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::cli::configuration::webhook_path;
-use crate::cli::poster::Url;
+use crate::cli::http_client::Url;
 use crate::config::Config;
-use crate::domain::endpoint::{Endpoint, ProviderKind};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::provider::ProviderKind;
 use crate::providers::{Descriptor, WantedEvents, provider};
 
 /// Stands for the public address as long as nobody has said it.

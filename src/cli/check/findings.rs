@@ -69,9 +69,9 @@ impl Finding {
 
     /// A mistake in the configuration.
     pub(super) fn mistake(mistake: &Mistake) -> Self {
-        let Mistake { key, place, cause, cure } = mistake;
+        let Mistake { key, place, cause, hint } = mistake;
         let place = place.as_ref().map_or_else(String::new, |place| format!(" ({place})"));
-        Self::wrong(Area::Configuration, format!("{key}{place}: {cause}"), cure)
+        Self::wrong(Area::Configuration, format!("{key}{place}: {cause}"), hint)
     }
 
     /// It has to be mended.

@@ -13,7 +13,7 @@ use self::dashboard::Dashboard;
 use self::findings::{Area, Finding};
 use super::configuration::{ConfigFile, storage, storage_warnings};
 use super::healthcheck::{Readiness, readiness};
-use super::poster::{Url, parse_url};
+use super::http_client::{Url, parse_url};
 use super::process::block_on;
 use super::serve::store_hint;
 use super::{Verdict, output};

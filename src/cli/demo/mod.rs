@@ -1,18 +1,18 @@
 //! `refairn-bridge demo`: a local Refairn, the bridge, and five weeks of a shop's webhooks in a few seconds. Nothing has
 //! to be set up, nothing leaves the machine, nothing stays.
 //!
-//! `story` is written by a `Pen` (`plot`) with the people of `cast` and the payloads of `stripe` and `paystack`; `stage`
-//! plays it in a `house`; `proof` judges its end, `summary` and `print` tell of it.
+//! `story` is written by a `Writer` (`scenario`) with the people of `customers` and the payloads of `stripe` and `paystack`.
+//! `runner` plays it in an `environment`. `proof` judges its end; `summary` and `print` show it.
 
 mod calendar;
-mod cast;
-mod house;
+mod customers;
+mod environment;
 mod paystack;
-mod plot;
 mod print;
 mod progress;
 mod proof;
-mod stage;
+mod runner;
+mod scenario;
 mod story;
 mod stripe;
 mod summary;
@@ -21,7 +21,7 @@ use super::output;
 use super::process::{self, Signals};
 use crate::clock::Clock;
 use calendar::Calendar;
-use house::House;
+use environment::Environment;
 use progress::Progress;
 use summary::Summary;
 
@@ -43,10 +43,10 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     process::block_on(async {
         let (mut signals, progress) = (Signals::listen()?, Progress::new());
-        let house = House::open(&Clock::system()).await?;
+        let environment = Environment::open(&Clock::system()).await?;
         let outcome = tokio::select! {
-            outcome = show(&args, &house, &progress) => outcome,
-            failure = house.failed() => {
+            outcome = show(&args, &environment, &progress) => outcome,
+            failure = environment.failed() => {
                 progress.broken_off();
                 Err(failure)
             }
@@ -56,13 +56,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             }
         };
         if let (true, Ok(summary)) = (args.keep, &outcome) {
-            output::talk(&print::hints(&house, summary));
+            output::talk(&print::hints(&environment, summary));
             tokio::select! {
                 () = told_to_stop(&mut signals) => {}
-                failure = house.failed() => return Err(failure),
+                failure = environment.failed() => return Err(failure),
             }
         }
-        house.close().await;
+        environment.close().await;
         match outcome?.proof.differences.len() {
             0 => Ok(()),
             differences => Err(output::failed(
@@ -74,13 +74,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// Plays the story and prints the summary.
-async fn show(args: &Args, house: &House, progress: &Progress) -> anyhow::Result<Summary> {
+async fn show(args: &Args, environment: &Environment, progress: &Progress) -> anyhow::Result<Summary> {
     output::talk("refairn-bridge demo: all of it on this machine, and nothing is kept");
-    output::talk(&format!("  a local Refairn  {}", house.sandbox_url()));
-    output::talk(&format!("  the bridge       {}\n", house.bridge_url()));
-    let story = story::write(Calendar::new(house.clock.now()));
-    let door = stage::play(&story, house, progress).await?;
-    let summary = summary::take(&story, house, door).await?;
+    output::talk(&format!("  a local Refairn  {}", environment.sandbox_url()));
+    output::talk(&format!("  the bridge       {}\n", environment.bridge_url()));
+    let story = story::write(Calendar::new(environment.clock.now()));
+    let ingress = runner::play(&story, environment, progress).await?;
+    let summary = summary::take(&story, environment, ingress).await?;
     if args.json {
         output::json(&summary)?;
     } else {

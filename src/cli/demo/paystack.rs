@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::cast::{Cash, Person};
+use super::customers::{Cash, Person};
 
 /// A plan's code; no map names it.
 const PLAN: &str = "PLN_demostarter0001";

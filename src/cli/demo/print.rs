@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use rust_decimal::Decimal;
 
-use super::house::House;
+use super::environment::Environment;
 use super::summary::{Item, Summary};
 use crate::domain::delivery::DeliveryState;
 use crate::providers::provider;
@@ -27,9 +27,9 @@ pub(super) fn summary(summary: &Summary) -> String {
 }
 
 /// What to try while both servers run.
-pub(super) fn hints(house: &House, summary: &Summary) -> String {
+pub(super) fn hints(environment: &Environment, summary: &Summary) -> String {
     let mut page = Page::default();
-    let (bridge, sandbox, secrets) = (house.bridge_url(), house.sandbox_url(), &house.secrets);
+    let (bridge, sandbox, secrets) = (environment.bridge_url(), environment.sandbox_url(), &environment.secrets);
     page.heading("Both servers run until you press Ctrl-C");
     page.line(&format!("  bridge       {bridge}"));
     page.line(&format!("  sandbox      {sandbox}"));

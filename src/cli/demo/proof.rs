@@ -3,8 +3,8 @@
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::plot::{Fate, Sale, Standing, Story};
-use super::stage::Door;
+use super::runner::Ingress;
+use super::scenario::{Fate, Sale, Standing, Story};
 use crate::domain::delivery::{Call, DeliveryState};
 use crate::domain::event::EventState;
 use crate::sandbox::{Commission, Payment};
@@ -40,7 +40,7 @@ pub(super) struct Evidence<'a> {
     /// The same.
     pub(super) deliveries: &'a [DeliveryView],
     /// How webhooks were answered.
-    pub(super) door: &'a Door,
+    pub(super) ingress: &'a Ingress,
 }
 
 /// Judges the end of `story`.
@@ -148,8 +148,8 @@ fn wrong_standing(standing: &Standing, evidence: &Evidence<'_>) -> Option<String
 
 /// What nobody has dealt with.
 fn loose_ends(evidence: &Evidence<'_>) -> Vec<String> {
-    let mut found = evidence.door.surprises.clone();
-    let (recorded, on_disk) = (evidence.door.recorded, evidence.events.len());
+    let mut found = evidence.ingress.surprises.clone();
+    let (recorded, on_disk) = (evidence.ingress.recorded, evidence.events.len());
     if recorded != on_disk {
         found.push(format!("{recorded} webhooks were answered 200 as new, and {on_disk} are on disk"));
     }
@@ -168,17 +168,17 @@ fn loose_ends(evidence: &Evidence<'_>) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::cli::demo::calendar::Calendar;
-    use crate::cli::demo::cast::{BEN, DEMO, INES, cash};
-    use crate::cli::demo::plot::Pen;
+    use crate::cli::demo::customers::{BEN, DEMO, INES, cash};
+    use crate::cli::demo::scenario::Writer;
     use crate::sandbox::{ApiCall, Book, Business, Kind};
 
     /// A story of one sale that is told, and one that is held.
     fn story() -> Story {
         let calendar = Calendar::new("2026-03-20T12:00:00Z".parse().unwrap());
-        let mut pen = Pen::new(calendar);
-        pen.sale(INES, DEMO, cash(4900, "usd", "49"), calendar.ago(4, 9, 0));
-        pen.sale_ending(BEN, DEMO, cash(2000, "usd", "20"), calendar.ago(3, 9, 0), Fate::Held);
-        pen.finish()
+        let mut writer = Writer::new(calendar);
+        writer.sale(INES, DEMO, cash(4900, "usd", "49"), calendar.ago(4, 9, 0));
+        writer.sale_ending(BEN, DEMO, cash(2000, "usd", "20"), calendar.ago(3, 9, 0), Fate::Held);
+        writer.finish()
     }
 
     fn call(book: &mut Book, kind: Kind, body: &str) {
@@ -201,8 +201,9 @@ mod tests {
         let lead = r#"{"businessId":"biz_demo","productId":"prod_demo","customerEmail":"ines@example.com","customerName":"Ines","referralCode":"ADA10"}"#;
         call(&mut book, Kind::CustomerCreated, lead);
         fill(&mut book);
-        let (payments, commissions, door) = (book.payments(), book.commissions(), Door::default());
-        let proof = judge(&story(), &Evidence { payments, commissions, events: &[], deliveries: &[], door: &door });
+        let (payments, commissions, ingress) = (book.payments(), book.commissions(), Ingress::default());
+        let proof =
+            judge(&story(), &Evidence { payments, commissions, events: &[], deliveries: &[], ingress: &ingress });
         assert_eq!([proof.sales_reported, proof.paid_once, proof.lost, proof.doubled], counts, "{proof:?}");
         let told = proof.differences.iter().any(|d| difference.is_none_or(|text| d.contains(text)));
         assert!(told, "{proof:?}");

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::cast::{Cash, PRICE_PLUS, PRICE_STARTER, Person};
+use super::customers::{Cash, PRICE_PLUS, PRICE_STARTER, Person};
 
 const API_VERSION: &str = "2025-08-27.basil";
 /// A month's length on invoices, in seconds.

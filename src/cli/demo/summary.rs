@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 
-use super::cast::AGENTS;
-use super::house::House;
-use super::plot::Story;
+use super::customers::AGENTS;
+use super::environment::Environment;
 use super::proof::{self, Evidence, Proof};
-use super::stage::{self, Door, is_for_later};
+use super::runner::{self, Ingress, is_for_later};
+use super::scenario::Story;
 use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
-use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::EventState;
 use crate::domain::money::json_number;
+use crate::domain::provider::ProviderKind;
 use crate::domain::reason::{DeliveryReason, EventReason};
 use crate::sandbox::{self, Book, Commission, Payment};
 use crate::store::views::EventView;
@@ -110,24 +110,24 @@ fn number<S: Serializer>(amount: &Decimal, serializer: S) -> Result<S::Ok, S::Er
 ///
 /// # Errors
 /// The bridge's database cannot be read.
-pub(super) async fn take(story: &Story, house: &House, door: Door) -> anyhow::Result<Summary> {
-    let (events, deliveries) = (stage::events(house).await?, stage::deliveries(house).await?);
-    let now = house.clock.now();
+pub(super) async fn take(story: &Story, environment: &Environment, ingress: Ingress) -> anyhow::Result<Summary> {
+    let (events, deliveries) = (runner::events(environment).await?, runner::deliveries(environment).await?);
+    let now = environment.clock.now();
     let held = |book: &Book| (book.payments().to_vec(), book.commissions().to_vec(), book.leads().len());
-    let (payments, commissions, customers) = house.sandbox.look(held);
+    let (payments, commissions, customers) = environment.sandbox.look(held);
     let evidence = Evidence {
         payments: &payments,
         commissions: &commissions,
         events: &events,
         deliveries: &deliveries,
-        door: &door,
+        ingress: &ingress,
     };
     let proof = proof::judge(story, &evidence);
     let items = |wanted: &dyn Fn(&Delivery) -> bool| -> Vec<Item> {
         deliveries.iter().map(|view| &view.delivery).filter(|d| wanted(d)).map(Item::of).collect()
     };
     let dropped = |d: &Delivery| matches!(d.state, DeliveryState::Cancelled | DeliveryState::Superseded);
-    let mut calls = calls(&house.sandbox.calls(), &payments, customers);
+    let mut calls = calls(&environment.sandbox.calls(), &payments, customers);
     calls.tried_again = deliveries.iter().filter(|view| view.delivery.attempts > 1).count();
     Ok(Summary {
         events: groups(&events),
@@ -136,13 +136,13 @@ pub(super) async fn take(story: &Story, house: &House, door: Door) -> anyhow::Re
         not_sent: items(&dropped),
         for_later: items(&|d| d.state.is_open() && is_for_later(d, now)),
         needs_attention: items(&|d| d.attention),
-        webhooks: webhooks(door),
+        webhooks: webhooks(ingress),
         proof,
     })
 }
 
-fn webhooks(door: Door) -> Webhooks {
-    let Door { recorded, repeated, refused, .. } = door;
+fn webhooks(ingress: Ingress) -> Webhooks {
+    let Ingress { recorded, repeated, refused, .. } = ingress;
     let sent = recorded + repeated + refused.len();
     let one =
         |(provider, status, code): (ProviderKind, u16, String)| Refused { provider: provider.code(), status, code };

@@ -14,7 +14,7 @@ use self::rules::Chosen;
 use super::configuration::ConfigFile;
 use super::{Verdict, bodies, output};
 use crate::clock::Clock;
-use crate::domain::endpoint::ProviderKind;
+use crate::domain::provider::ProviderKind;
 
 /// Explain what a webhook's body would become: calls to Refairn, or why not
 ///

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::configuration::title;
-use crate::domain::endpoint::ProviderKind;
+use crate::domain::provider::ProviderKind;
 use crate::providers::{Piece, provider};
 
 /// How many wrappings are taken off.

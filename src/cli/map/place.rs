@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use serde_json::{Map, Value};
 
-use crate::domain::endpoint::{CodeRule, ProviderKind, Rules};
+use crate::domain::endpoint::{CodeRule, Rules};
 use crate::domain::fact::{Fact, Reading};
 use crate::domain::json;
+use crate::domain::provider::ProviderKind;
 use crate::domain::referral::parse_code;
 use crate::providers::provider;
 

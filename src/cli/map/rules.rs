@@ -8,8 +8,9 @@ use jiff::tz::TimeZone;
 use crate::cli::configuration::ConfigFile;
 use crate::cli::output;
 use crate::config::Config;
-use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, OutOfBand, ProviderKind, Rules, Unmapped};
+use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, OutOfBand, Rules, Unmapped};
 use crate::domain::policy::Policy;
+use crate::domain::provider::ProviderKind;
 
 /// Where the configuration usually is.
 const USUAL_FILE: &str = "config/refairn-bridge.toml";

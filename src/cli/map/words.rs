@@ -1,10 +1,12 @@
 //! A fact in plain words.
 
 use crate::cli::configuration::title;
-use crate::domain::endpoint::{CommissionBase, ProviderKind};
-use crate::domain::event::Mode;
-use crate::domain::fact::{Customer, Fact, Matter, Payment, Product, Reversal, ReversalStage, Subscription};
+use crate::domain::endpoint::CommissionBase;
+use crate::domain::fact::{Customer, Fact, Matter, Payment, Reversal, ReversalStage, Subscription};
+use crate::domain::mode::Mode;
 use crate::domain::policy::{Leads, StatusUpdates};
+use crate::domain::product::Product;
+use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
 use crate::providers::{Descriptor, provider};
 

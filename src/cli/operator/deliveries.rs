@@ -1,8 +1,10 @@
 //! `deliveries`: what goes out, and what an operator decides about it.
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::Number;
 
-use super::{Api, Bridge, chosen, given, items, read_on, state, text, when};
+use super::{Api, Bridge, Page, chosen, given, json, read_on, standing, when};
+use crate::api::{Attempt, Delivery, DeliveryPage, PaymentFields};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
 use crate::domain::reason::DeliveryReason;
@@ -111,81 +113,99 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
     let mut query = args.filter.given();
     query.push(("limit", &args.limit));
     query.extend(args.after.as_deref().map(|after| ("after", after)));
-    let page = Api::new(&args.bridge)?.ask(false, &["deliveries"], &query).await?;
+    let api = Api::new(&args.bridge)?;
     if args.bridge.json {
-        output::json(&page)?;
+        api.print_json(&[DeliveryPage::PATH], &query).await?;
         return Ok(Verdict::Fine);
     }
-    let rows = items(&page, "deliveries").iter().map(|d| [text(d, "id"), what(d), text(d, "email"), became(d)]);
+    let page: DeliveryPage = api.ask(false, &[DeliveryPage::PATH], &query).await?;
+    let rows = page.deliveries.iter().map(|d| [d.id.clone(), what(d), d.email.clone(), became(d)]);
     output::data(&output::columns(rows, 0))?;
     read_on(&page);
     Ok(Verdict::Fine)
 }
 
+/// What a payment's body tells Refairn, as Refairn's contract names it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PaymentBody {
+    payment_date: String,
+    amount: Number,
+    currency: String,
+}
+
 /// The call in a few characters.
-fn what(delivery: &Value) -> String {
-    let request = delivery.get("request").cloned().unwrap_or_default();
-    match request.get("amount") {
-        Some(amount) => format!("{} {amount} {}", text(&request, "paymentDate"), text(&request, "currency")),
+fn what(delivery: &Delivery) -> String {
+    let body = delivery.request.as_ref().and_then(|request| serde_json::from_str(request.get()).ok());
+    match body {
+        Some(PaymentBody { payment_date, amount, currency }) => format!("{payment_date} {amount} {currency}"),
         None => "customer".to_owned(),
     }
 }
 
 /// What became of it in a few characters: a payment's fate says more than its state.
-fn became(delivery: &Value) -> String {
-    let (fate, reason) = (text(delivery, "fate"), text(delivery, "reason"));
-    if fate.is_empty() {
-        state(delivery)
-    } else if reason.is_empty() || reason == DeliveryReason::AlreadyAtRefairn.code() {
-        fate
-    } else {
-        format!("{fate}: {reason}")
+fn became(delivery: &Delivery) -> String {
+    let reason = delivery.reason.as_deref();
+    match &delivery.payment.fate {
+        None => standing(&delivery.state, reason),
+        Some(fate) => standing(fate, reason.filter(|reason| *reason != DeliveryReason::AlreadyAtRefairn.code())),
     }
 }
 
 /// The commission in a few characters.
-fn commission(delivery: &Value) -> String {
-    let part =
-        |key: &str, before: &str| Some(text(delivery, key)).filter(|t| !t.is_empty()).map(|t| format!("{before}{t}"));
-    let parts = [part("commission_id", ""), part("commission_amount", "of "), part("hold_until", "on hold until ")];
+fn commission(payment: &PaymentFields) -> String {
+    let part = |text: &Option<String>, before: &str| text.as_ref().map(|text| format!("{before}{text}"));
+    let parts = [
+        part(&payment.commission_id, ""),
+        part(&payment.commission_amount, "of "),
+        part(&payment.hold_until, "on hold until "),
+    ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 async fn show(args: Show) -> anyhow::Result<Verdict> {
-    let delivery = Api::new(&args.bridge)?.ask(false, &["deliveries", &args.id], &[]).await?;
+    let api = Api::new(&args.bridge)?;
+    let path = [DeliveryPage::PATH, &args.id];
     if args.bridge.json {
-        output::json(&delivery)?;
+        api.print_json(&path, &[]).await?;
         return Ok(Verdict::Fine);
     }
-    let json = |key: &str| delivery.get(key).filter(|v| !v.is_null()).map(Value::to_string).unwrap_or_default();
-    let mut rows = vec![
-        ["delivery".to_owned(), format!("{} {}", text(&delivery, "id"), text(&delivery, "kind"))],
-        ["because of".to_owned(), text(&delivery, "event_id")],
-        ["state".to_owned(), state(&delivery)],
-        ["which means".to_owned(), text(&delivery, "explanation")],
-        ["fate".to_owned(), text(&delivery, "fate")],
-        ["which means".to_owned(), text(&delivery, "fate_explanation")],
-        ["commission".to_owned(), commission(&delivery)],
-        ["code".to_owned(), text(&delivery, "code")],
-        ["provider's id".to_owned(), text(&delivery, "provider_id")],
-        ["paid".to_owned(), when(&delivery, "paid_at")],
-        ["mode".to_owned(), text(&delivery, "mode")],
-        ["due".to_owned(), when(&delivery, "due_at")],
-        ["request".to_owned(), json("request")],
-        ["response".to_owned(), json("response")],
-    ];
-    rows.extend(items(&delivery, "attempt_log").iter().map(|attempt| {
-        let took = attempt.get("took_ms").map(Value::to_string).unwrap_or_default();
-        ["attempt".to_owned(), format!("{} {} ({took} ms)", when(attempt, "at"), text(attempt, "outcome"))]
-    }));
-    rows.retain(|[_, what]| !what.is_empty());
-    output::data(&output::columns(rows, 0))?;
+    let delivery: Delivery = api.ask(false, &path, &[]).await?;
+    output::data(&output::columns(rows(&delivery), 0))?;
     Ok(Verdict::Fine)
+}
+
+/// All that is known of a delivery, a line for each thing that there is.
+fn rows(delivery: &Delivery) -> Vec<[String; 2]> {
+    let payment = &delivery.payment;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let rows = [
+        ("delivery", format!("{} {}", delivery.id, delivery.kind)),
+        ("because of", delivery.event_id.clone()),
+        ("state", standing(&delivery.state, delivery.reason.as_deref())),
+        ("which means", text(&delivery.explanation)),
+        ("fate", text(&payment.fate)),
+        ("which means", text(&payment.fate_explanation)),
+        ("commission", commission(payment)),
+        ("code", text(&payment.code)),
+        ("provider's id", text(&payment.provider_id)),
+        ("paid", payment.paid_at.map(when).unwrap_or_default()),
+        ("mode", payment.mode.clone()),
+        ("due", when(delivery.due_at)),
+        ("request", json(delivery.request.as_ref())),
+        ("response", json(delivery.response.as_ref())),
+    ];
+    let attempts = delivery.attempt_log.iter().flatten().map(|attempt| {
+        let Attempt { at, outcome, took_ms, .. } = attempt;
+        ("attempt", format!("{} {outcome} ({took_ms} ms)", when(*at)))
+    });
+    let rows = rows.into_iter().chain(attempts).filter(|(_, what)| !what.is_empty());
+    rows.map(|(label, what)| [label.to_owned(), what]).collect()
 }
 
 async fn decide(args: Decide, action: &str) -> anyhow::Result<Verdict> {
     let api = Api::new(&args.bridge)?;
-    let ids = chosen(&api, "deliveries", args.ids, &args.filter.given()).await?;
-    let refused = api.act_on_all("deliveries", &ids, action).await?;
+    let ids = chosen::<DeliveryPage>(&api, args.ids, &args.filter.given()).await?;
+    let refused = api.act_on_all::<DeliveryPage>(&ids, action).await?;
     Ok(if refused == 0 { Verdict::Fine } else { Verdict::NotFine })
 }

@@ -6,11 +6,14 @@ pub(super) mod events;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use serde_json::Value;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::configuration::ConfigFile;
+use super::http_client::{HttpClient, Url, parse_url};
 use super::output;
-use super::poster::{Poster, Url, parse_url};
+use crate::api::{Delivery, DeliveryPage, EventDetail, EventPage, Problem};
 use crate::config::Config;
 use crate::domain::secret::Secret;
 
@@ -36,9 +39,58 @@ pub(super) struct Bridge {
 
 /// A running bridge.
 struct Api {
-    poster: Poster,
+    client: HttpClient,
     base: Url,
     token: Secret,
+}
+
+/// A page of one of the API's lists.
+trait Page: DeserializeOwned {
+    /// Where the list is.
+    const PATH: &'static str;
+    /// What the API answers about one item.
+    type Item: DeserializeOwned;
+
+    /// The ids of its items.
+    fn ids(&self) -> impl Iterator<Item = &str>;
+    /// Where the next page begins.
+    fn next(&self) -> Option<&str>;
+    /// State and reason of an item in a few characters.
+    fn standing(item: &Self::Item) -> String;
+}
+
+impl Page for EventPage {
+    const PATH: &'static str = "events";
+    type Item = EventDetail;
+
+    fn ids(&self) -> impl Iterator<Item = &str> {
+        self.events.iter().map(|event| event.id.as_str())
+    }
+
+    fn next(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+
+    fn standing(item: &EventDetail) -> String {
+        standing(&item.event.state, item.event.reason.as_deref())
+    }
+}
+
+impl Page for DeliveryPage {
+    const PATH: &'static str = "deliveries";
+    type Item = Delivery;
+
+    fn ids(&self) -> impl Iterator<Item = &str> {
+        self.deliveries.iter().map(|delivery| delivery.id.as_str())
+    }
+
+    fn next(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+
+    fn standing(item: &Delivery) -> String {
+        standing(&item.state, item.reason.as_deref())
+    }
 }
 
 impl Api {
@@ -50,11 +102,11 @@ impl Api {
             Some(url) => url.clone(),
             None => own_url(&config)?,
         };
-        Ok(Self { poster: Poster::new(&base, ANSWER_WAIT_MAX)?, base, token })
+        Ok(Self { client: HttpClient::new(&base, ANSWER_WAIT_MAX)?, base, token })
     }
 
     /// One answer of the API; a problem document becomes an error.
-    async fn ask(&self, post: bool, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<Value> {
+    async fn ask<T: DeserializeOwned>(&self, post: bool, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<T> {
         let mut url = self.base.clone();
         {
             let cannot = || output::failed(format!("{} cannot have a path", self.base), "write http://HOST:PORT");
@@ -64,37 +116,40 @@ impl Api {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let reply = self.poster.ask(post, &url, &self.token).await.map_err(|error| {
+        let reply = self.client.ask(post, &url, &self.token).await.map_err(|error| {
             output::failed(
                 format!("no bridge answers at {}: {}", self.base, error.0),
                 "start it with: refairn-bridge serve",
             )
         })?;
-        let json = reply.json();
-        match json {
-            Some(json) if reply.is_success() => Ok(json),
-            Some(problem) if problem.get("code").is_some() => {
-                let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-                Err(output::failed(text("detail"), format!("the bridge answered {} {}", reply.status, text("code"))))
-            }
-            Some(_) | None => {
-                let what = format!("{} answered {}, but not as the bridge's API does", self.base, reply.status);
-                Err(output::failed(what, "point --url at the bridge's API (admin_listen, if that is set)"))
-            }
+        if let Some(answer) = reply.is_success().then(|| reply.read()).flatten() {
+            return Ok(answer);
         }
+        let Problem { code, detail, .. } = reply.read().unwrap_or_default();
+        if !code.is_empty() {
+            return Err(output::failed(detail, format!("the bridge answered {} {code}", reply.status)));
+        }
+        let what = format!("{} answered {}, but not as the bridge's API does", self.base, reply.status);
+        Err(output::failed(what, "point --url at the bridge's API (admin_listen, if that is set)"))
+    }
+
+    /// Prints one answer of the API as JSON, with the fields of a newer bridge, too.
+    async fn print_json(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<()> {
+        let answer: serde_json::Map<String, serde_json::Value> = self.ask(false, path, query).await?;
+        output::json(&answer)
     }
 
     /// The ids of everything that a filter finds, at most [`BULK_ITEMS_MAX`].
-    async fn all(&self, what: &str, filter: &[(&str, &str)]) -> anyhow::Result<Vec<String>> {
+    async fn all<P: Page>(&self, filter: &[(&str, &str)]) -> anyhow::Result<Vec<String>> {
         let mut ids = Vec::new();
         let mut after: Option<String> = None;
         while ids.len() < BULK_ITEMS_MAX {
             let mut query = filter.to_vec();
             query.push(("limit", BULK_PAGE));
             query.extend(after.as_deref().map(|after| ("after", after)));
-            let page = self.ask(false, &[what], &query).await?;
-            ids.extend(items(&page, what).iter().map(|item| text(item, "id")));
-            after = page.get("next").and_then(Value::as_str).map(str::to_owned);
+            let page: P = self.ask(false, &[P::PATH], &query).await?;
+            ids.extend(page.ids().map(output::line));
+            after = page.next().map(str::to_owned);
             if after.is_none() {
                 return Ok(ids);
             }
@@ -105,11 +160,11 @@ impl Api {
     }
 
     /// Takes an action on each item; gives how many refused it. Each refusal is told, none ends the rest.
-    async fn act_on_all(&self, what: &str, ids: &[String], action: &str) -> anyhow::Result<usize> {
+    async fn act_on_all<P: Page>(&self, ids: &[String], action: &str) -> anyhow::Result<usize> {
         let mut refused = 0;
         for id in ids {
-            match self.ask(true, &[what, id, action], &[]).await {
-                Ok(item) => output::talk(&format!("{id}: {}", state(&item))),
+            match self.ask::<P::Item>(true, &[P::PATH, id, action], &[]).await {
+                Ok(item) => output::talk(&format!("{id}: {}", output::line(&P::standing(&item)))),
                 Err(error) => {
                     refused += 1;
                     output::talk(&format!("{id}: {}", output::told(&error)));
@@ -132,23 +187,19 @@ fn own_url(config: &Config) -> anyhow::Result<Url> {
     parse_url(&format!("http://{address}")).map_err(|why| output::failed(why, "give --url"))
 }
 
-fn items<'a>(page: &'a Value, what: &str) -> &'a [Value] {
-    page.get(what).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
-
-fn text(item: &Value, key: &str) -> String {
-    output::line(item.get(key).and_then(Value::as_str).unwrap_or_default())
-}
-
 /// State and reason in a few characters.
-fn state(item: &Value) -> String {
-    let (state, reason) = (text(item, "state"), text(item, "reason"));
-    if reason.is_empty() { state } else { format!("{state}: {reason}") }
+fn standing(state: &str, reason: Option<&str>) -> String {
+    reason.map_or_else(|| state.to_owned(), |reason| format!("{state}: {reason}"))
 }
 
 /// The time to the second.
-fn when(item: &Value, key: &str) -> String {
-    text(item, key).chars().take(19).map(|c| if c == 'T' { ' ' } else { c }).collect()
+fn when(time: Timestamp) -> String {
+    time.to_string().chars().take(19).map(|c| if c == 'T' { ' ' } else { c }).collect()
+}
+
+/// Compact JSON, the fields in the order of their names. Empty when there is nothing.
+fn json(value: Option<&impl Serialize>) -> String {
+    value.and_then(|value| serde_json::to_value(value).ok()).map(|json| json.to_string()).unwrap_or_default()
 }
 
 /// Filters that were given, as the API takes them.
@@ -157,17 +208,17 @@ fn given<'a>(filters: &[(&'a str, &'a Option<String>)]) -> Vec<(&'a str, &'a str
 }
 
 /// What `next` says, for a person who wants to read on.
-fn read_on(page: &Value) {
-    if let Some(next) = page.get("next").and_then(Value::as_str) {
+fn read_on(page: &impl Page) {
+    if let Some(next) = page.next() {
         output::talk(&format!("there is more: --after {}", output::line(next)));
     }
 }
 
 /// What a bulk action is to take: ids, or everything that a filter finds.
-async fn chosen(api: &Api, what: &str, ids: Vec<String>, filter: &[(&str, &str)]) -> anyhow::Result<Vec<String>> {
+async fn chosen<P: Page>(api: &Api, ids: Vec<String>, filter: &[(&str, &str)]) -> anyhow::Result<Vec<String>> {
     match (ids.is_empty(), filter.is_empty()) {
         (false, true) => Ok(ids),
-        (true, false) => api.all(what, filter).await,
+        (true, false) => api.all::<P>(filter).await,
         (true, true) => Err(output::wrong_usage("nothing is named", "give ids, or a filter such as --state held")),
         (false, false) => Err(output::wrong_usage("both ids and a filter are given", "give one of them")),
     }

@@ -12,12 +12,12 @@ use self::tally::Tally;
 use super::Verdict;
 use super::bar::Bar;
 use super::bodies::{self, Body};
+use super::http_client::{HttpClient, NoAnswer, Reply, Url, parse_url};
 use super::output;
-use super::poster::{NoAnswer, Poster, Reply, Url, parse_url};
 use super::process::block_on;
 use crate::clock::Clock;
 use crate::config::Sources;
-use crate::domain::endpoint::ProviderKind;
+use crate::domain::provider::ProviderKind;
 use crate::domain::secret::Secret;
 use crate::providers::provider;
 
@@ -91,7 +91,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
     if url.path() == "/" {
         url.set_path(&format!("/webhooks/{kind}"));
     }
-    let poster = Poster::new(&url, Duration::from_secs(u64::from(args.timeout)))?;
+    let client = HttpClient::new(&url, Duration::from_secs(u64::from(args.timeout)))?;
     let job = Job {
         kind,
         secret,
@@ -100,7 +100,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
         url,
         rate: args.rate,
         concurrency: usize::from(args.concurrency),
-        poster,
+        client,
     };
     let tally = block_on(async { Ok(job.run().await) })?;
     if args.json {
@@ -145,7 +145,7 @@ struct Job {
     url: Url,
     rate: Option<NonZeroU32>,
     concurrency: usize,
-    poster: Poster,
+    client: HttpClient,
 }
 
 impl Job {
@@ -181,7 +181,7 @@ impl Job {
         let signer = provider(self.kind);
         let signature = signer.sign(self.secret.expose(), &body.bytes, Clock::system().now());
         let sent = Instant::now();
-        let answer = self.poster.post(&self.url, (signer.signature_header(), &signature), body.bytes.clone()).await;
+        let answer = self.client.post(&self.url, (signer.signature_header(), &signature), body.bytes.clone()).await;
         (body, answer, sent.elapsed())
     }
 }

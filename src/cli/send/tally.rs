@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::api::{Problem, Received};
+use crate::cli::http_client::{NoAnswer, Reply};
 use crate::cli::output::columns;
-use crate::cli::poster::{NoAnswer, Reply};
 
 /// What is shown of an answer that nobody foresaw, characters.
 const TEXT_CHARS_MAX: usize = 200;
@@ -127,16 +128,16 @@ impl Tally {
 }
 
 fn kind(reply: &Reply) -> Kind {
-    let json = reply.json().unwrap_or_default();
-    let text = |key: &str| json.get(key).and_then(serde_json::Value::as_str);
     if reply.is_success() {
-        let duplicate = json.get("duplicate").and_then(serde_json::Value::as_bool) == Some(true);
+        let duplicate = reply.read().is_some_and(|received: Received| received.duplicate);
         return if duplicate { Kind::Duplicate(reply.status) } else { Kind::New(reply.status) };
     }
-    let what = match (text("code"), text("detail")) {
-        (Some(code), Some(detail)) => format!("{code}: {detail}"),
-        (Some(text), None) | (None, Some(text)) => text.to_owned(),
-        (None, None) => String::from_utf8_lossy(&reply.body).into_owned(),
+    let Problem { code, detail, .. } = reply.read().unwrap_or_default();
+    let what = match (code.is_empty(), detail.is_empty()) {
+        (false, false) => format!("{code}: {detail}"),
+        (false, true) => code,
+        (true, false) => detail,
+        (true, true) => String::from_utf8_lossy(&reply.body).into_owned(),
     };
     let printable = what.chars().map(|c| if c.is_control() { ' ' } else { c });
     Kind::Refused(reply.status, printable.take(TEXT_CHARS_MAX).collect())
@@ -201,8 +202,12 @@ mod tests {
             assert_eq!(tally.all_fine(), fine);
             assert!(tally.to_string().contains(line), "{tally}");
         };
-        check(Ok(reply(200, r#"{"received":true,"duplicate":false}"#)), true, "200  1 x  taken");
-        check(Ok(reply(200, r#"{"received":true,"duplicate":true}"#)), true, "200  1 x  taken; seen before");
+        check(Ok(reply(200, r#"{"received":true,"event":"evt_1","duplicate":false}"#)), true, "200  1 x  taken");
+        check(
+            Ok(reply(200, r#"{"received":true,"event":"evt_1","duplicate":true}"#)),
+            true,
+            "200  1 x  taken; seen before",
+        );
         check(Ok(reply(202, "")), true, "202  1 x  taken");
         let problem = r#"{"code":"signature_mismatch","detail":"it does not fit"}"#;
         check(Ok(reply(401, problem)), false, "401  1 x  signature_mismatch: it does not fit (first: a.json)");

@@ -1,7 +1,8 @@
 //! Businesses and endpoints: what variables alone make, what the file adds, whose sales and which products they are.
 
 use super::{Setup, check};
-use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, OutOfBand, ProviderKind, Unmapped};
+use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, OutOfBand, Unmapped};
+use crate::domain::provider::ProviderKind;
 
 const STRIPE: &str = "[[endpoints]]\nprovider = \"stripe\"\n";
 const PAYSTACK: &str = "[[endpoints]]\nprovider = \"paystack\"\nsecrets = [\"sk_live_a\"]\n";

@@ -1,4 +1,4 @@
-//! Mistakes: each with key, cause and cure, and all of them at once.
+//! Mistakes: each with key, cause and what to do, and all of them at once.
 
 use super::{Setup, check};
 
@@ -65,13 +65,13 @@ fn all_mistakes_are_reported_together() {
         "{text}"
     );
     assert!(text.contains("delivery.leads (config/refairn-bridge.toml)"), "{text}");
-    for cure in [
+    for hint in [
         "did you mean `time_zone`?",
         "did you mean `secrets`?",
         "did you mean `delivery`?",
         "the keys here are: concurrency",
     ] {
-        assert!(text.contains(cure), "{cure}: {text}");
+        assert!(text.contains(hint), "{hint}: {text}");
     }
 }
 

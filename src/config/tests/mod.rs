@@ -90,13 +90,13 @@ fn allow(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
 }
 
-/// Checks that the only mistake is that of `key`, with these words in its cause and its cure.
+/// Checks that the only mistake is that of `key`, with these words in its cause and its hint.
 #[track_caller]
-fn check(setup: &Setup, key: &str, cause: &str, cure: &str) {
+fn check(setup: &Setup, key: &str, cause: &str, hint: &str) {
     let mistakes = setup.mistakes();
     let found: Vec<_> = mistakes.iter().collect();
     let [only] = found.as_slice() else { panic!("not one mistake of {key}, but {mistakes}") };
     assert_eq!(only.key, key, "{mistakes}");
     assert!(only.cause.contains(cause), "cause {cause:?}: {mistakes}");
-    assert!(only.cure.contains(cure), "cure {cure:?}: {mistakes}");
+    assert!(only.hint.contains(hint), "hint {hint:?}: {mistakes}");
 }

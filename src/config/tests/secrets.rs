@@ -1,7 +1,7 @@
 //! Secrets: exact to the letter, from files too, and never shown.
 
 use super::{Setup, check};
-use crate::domain::endpoint::ProviderKind;
+use crate::domain::provider::ProviderKind;
 
 fn secrets(setup: &Setup, endpoint: &str) -> Vec<String> {
     setup.config().endpoint(endpoint).unwrap().secrets.iter().map(|secret| secret.expose().to_owned()).collect()

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::super::load::DEFAULTS;
 use super::super::{Delivery, StorageUrl};
 use super::{Setup, check};
-use crate::domain::endpoint::{CodeRule, ProviderKind};
+use crate::domain::endpoint::CodeRule;
 use crate::domain::policy::{Leads, Policy, SameDayPayments, StatusUpdates};
+use crate::domain::provider::ProviderKind;
 
 const EXAMPLE: &str = include_str!("../../../config/refairn-bridge.example.toml");
 
@@ -203,7 +204,7 @@ proptest::proptest! {
         let name = format!("REFAIRN_BRIDGE__{section}");
         let setup = setup.set(&[(&name, &text), ("BRIDGE_LISTEN", &text), ("PAYSTACK_SECRET_KEY", &text)]);
         if let Err(mistakes) = setup.load() {
-            proptest::prop_assert!(mistakes.iter().all(|m| !m.key.is_empty() && !m.cause.is_empty() && !m.cure.is_empty()));
+            proptest::prop_assert!(mistakes.iter().all(|m| !m.key.is_empty() && !m.cause.is_empty() && !m.hint.is_empty()));
         }
     }
 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::clock::after;
 use crate::domain::delivery::{Call, Delivery, DeliveryRecord, DeliveryState, Subject};
 use crate::domain::email::Email;
-use crate::domain::event::Mode;
+use crate::domain::mode::Mode;
 
 const PLACES: usize = 16;
 

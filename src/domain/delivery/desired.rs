@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::{Call, DeliveryState, Subject};
-use crate::domain::event::{EventId, Mode};
+use crate::domain::event::EventId;
+use crate::domain::mode::Mode;
 use crate::domain::reason::DeliveryReason;
 
 /// The desired state of a call of which nothing was sent.

@@ -20,7 +20,9 @@ pub use record::{DeliveryRecord, Seq};
 pub use settlement::{Action, AttemptRecord, Settlement, Verdict};
 pub use state::DeliveryState;
 
-use super::event::{EventId, Mode};
+use super::mode::Mode;
+
+use super::event::EventId;
 
 /// Our own number of a delivery; written `dlv_9`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Call, DeliveryId, DeliveryState, Fate, Receipt, Subject};
-use crate::domain::event::{EventId, Mode};
+use crate::domain::event::EventId;
+use crate::domain::mode::Mode;
 use crate::domain::reason::DeliveryReason;
 
 /// Counts the attempts to make a customer's calls, and so orders them: 1, 2, 3 and on, no number twice, and gaps where a

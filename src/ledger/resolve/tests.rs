@@ -1,9 +1,11 @@
 //! Whose facts are, by what is known of their ids.
 
 use super::*;
-use crate::domain::event::{EventEnd, Mode};
-use crate::domain::fact::{Customer, Link, Payment, Product, Reversal, ReversalStage, Subscription};
+use crate::domain::event::EventEnd;
+use crate::domain::fact::{Customer, Link, Payment, Reversal, ReversalStage, Subscription};
+use crate::domain::mode::Mode;
 use crate::domain::money::Money;
+use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
 use crate::domain::status::Status;
 

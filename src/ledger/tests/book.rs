@@ -8,13 +8,15 @@ use crate::domain::delivery::{
     Action, Call, Delivery, DeliveryId, DeliveryRecord, DeliveryState, Receipt, Settlement, Subject,
 };
 use crate::domain::email::Email;
-use crate::domain::event::{EventId, EventState, Mode};
+use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{
-    Customer, Fact, Link, Matter, Payment, Product, Reversal, ReversalStage, ReversedCharge, Subscription,
+    Customer, Fact, Link, Matter, Payment, Reversal, ReversalStage, ReversedCharge, Subscription,
 };
+use crate::domain::mode::Mode;
 use crate::domain::money::Money;
 use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::policy::Policy;
+use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
 use crate::domain::status::Status;
 use crate::ledger::plan;

@@ -6,9 +6,11 @@ mod odd;
 mod sales;
 
 use crate::domain::delivery::{Action, DeliveryState, Settlement};
-use crate::domain::event::{EventState, Mode};
-use crate::domain::fact::{Customer, Matter, Product, ReversalStage};
+use crate::domain::event::EventState;
+use crate::domain::fact::{Customer, Matter, ReversalStage};
+use crate::domain::mode::Mode;
 use crate::domain::policy::{Leads, SameDayPayments, StatusUpdates};
+use crate::domain::product::Product;
 use crate::domain::reason::{DeliveryReason, EventReason};
 use crate::domain::status::Status;
 use book::{Book, at, short};

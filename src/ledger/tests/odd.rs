@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::book::{Book, at};
 use crate::domain::delivery::{DeliveryState, Settlement, Subject};
 use crate::domain::event::EventState;
-use crate::domain::fact::{Customer, Matter, Product, ReversalStage};
+use crate::domain::fact::{Customer, Matter, ReversalStage};
+use crate::domain::product::Product;
 use crate::domain::reason::{DeliveryReason, EventReason};
 use crate::domain::status::Status;
 

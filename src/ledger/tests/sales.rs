@@ -3,8 +3,9 @@
 use super::book::{Book, at};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::event::EventState;
-use crate::domain::fact::{Customer, Matter, Product, ReversalStage};
+use crate::domain::fact::{Customer, Matter, ReversalStage};
 use crate::domain::money::Money;
+use crate::domain::product::Product;
 use crate::domain::reason::{DeliveryReason, EventReason};
 
 /// A session that was paid and lets its invoice be made afterwards.

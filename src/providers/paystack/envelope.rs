@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::domain::json;
 use crate::providers::json::{Json, is_plain};
 
-/// The type alone, without a look at the rest; none that no provider writes.
+/// The type alone, without a look at the rest. `None` for a type that no provider writes.
 pub(super) fn event_type(body: &[u8]) -> Option<String> {
     let event = json::leniently(body, |body| {
         let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body)?;
@@ -110,7 +110,7 @@ impl Body {
         Ok(Self { event: EventType::parse(event), json })
     }
 
-    /// What the event is about; nothing when that is not an object.
+    /// What the event is about. `None` when that is not an object.
     pub(super) fn data(&self) -> Option<Json<'_>> {
         Some(Json::new(&self.json).get("data")).filter(|data| data.object().is_some())
     }

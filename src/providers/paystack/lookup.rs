@@ -5,8 +5,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::domain::email::Email;
-use crate::domain::event::Mode;
 use crate::domain::json;
+use crate::domain::mode::Mode;
 use crate::providers::lookup::{Answer, Found, Origin, Question, Reader, Wanted, segment};
 
 /// How a customer's code begins. The bare number that some events give instead is not asked for.
@@ -79,7 +79,7 @@ struct Reply<'a> {
     data: Option<Customer<'a>>,
 }
 
-/// Reads an answer; nothing when it is not one of Paystack's about this customer.
+/// Reads an answer. `None` when it is not one of Paystack's about this customer.
 fn read<'a>(body: &'a [u8], code: &str) -> Option<Customer<'a>> {
     let reply: Reply<'a> = serde_json::from_slice(body).ok()?;
     reply.data.filter(|customer| reply.status && customer.customer_code == code)

@@ -11,7 +11,7 @@ use crate::domain::json;
 use crate::domain::referral::first_code;
 use crate::providers::json::Json;
 
-/// JSON inside a string is read up to this size; a merchant's own is far smaller.
+/// JSON inside a string is read up to this size. A merchant's own is far smaller.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// JSON inside a string inside a string: how often that is unwrapped.
@@ -24,7 +24,7 @@ const REFERRER: &str = "referrer";
 #[derive(Debug)]
 pub(super) struct Metadata<'a> {
     map: Cow<'a, Map<String, Value>>,
-    /// Since when it has been there, as far as its object tells.
+    /// Since when it has been there. `None` when its object does not say.
     since: Option<Timestamp>,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    /// What this metadata holds where `rule` looks; nothing when that is blank.
+    /// What this metadata holds where `rule` looks. `None` when that is blank.
     fn find(&self, rule: &CodeRule) -> Option<String> {
         match rule {
             CodeRule::Metadata(key) if key == REFERRER => None,

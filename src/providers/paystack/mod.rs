@@ -73,7 +73,7 @@ impl Provider for Paystack {
         signature::sign(secret, body)
     }
 
-    /// Paystack's events have no id: only the body itself tells a redelivery, which repeats it byte for byte.
+    /// Paystack's events have no id. A redelivery is recognised by its body, which it repeats byte for byte.
     fn identify(&self, body: &[u8]) -> Identity {
         Identity {
             dedup_key: fingerprint(body),

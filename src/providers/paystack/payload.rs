@@ -1,5 +1,5 @@
 //! Paystack's JSON, parsed once into types that stay in this folder. Fields are read by their presence: the same object
-//! has had many shapes, and nothing in it tells its version.
+//! has had many shapes, and nothing in it names its version.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -7,12 +7,12 @@ use jiff::tz::TimeZone;
 
 use super::metadata::Metadata;
 use crate::domain::email::Email;
-use crate::domain::event::Mode;
+use crate::domain::mode::Mode;
 use crate::domain::money::Currency;
 use crate::domain::text;
 use crate::providers::json::Json;
 
-/// What events of every type may tell: in which mode, whose, what for.
+/// What events of every type may say: the mode, the customer, and what was sold.
 #[derive(Debug)]
 pub(super) struct Common<'a> {
     pub(super) mode: Mode,
@@ -28,7 +28,7 @@ impl<'a> Common<'a> {
     pub(super) fn read(data: Json<'a>) -> Self {
         let (own, nested) = (data.get("subscription_code").id(), data.get("subscription"));
         let transaction = data.get("transaction");
-        // A customer lives long: since when its metadata holds something is not told.
+        // A customer lives long: no field says since when its metadata holds something.
         let metadata = [(data, made_at(data)), (transaction, made_at(transaction)), (data.get("customer"), None)];
         Self {
             mode: mode(data),
@@ -197,7 +197,7 @@ pub(super) struct Subscription {
     /// The status as Paystack writes it.
     pub(super) word: Option<String>,
     pub(super) created_at: Option<Timestamp>,
-    /// The last change that it tells of; most events tell of none.
+    /// The last change that it names. Most events name none.
     pub(super) changed_at: Option<Timestamp>,
 }
 
@@ -244,11 +244,11 @@ impl SubscriptionStatus {
 #[derive(Debug)]
 pub(super) struct Refund {
     pub(super) transaction_reference: Option<String>,
-    /// Its own reference, else its id; early events have neither.
+    /// Its own reference, else its id. Early events have neither.
     pub(super) id: Option<String>,
     pub(super) amount: Option<i64>,
     pub(super) currency: Option<Currency>,
-    /// The last time that it tells of; most events tell of none.
+    /// The last time that it names. Most events name none.
     pub(super) at: Option<Timestamp>,
 }
 
@@ -336,7 +336,7 @@ fn first_time(json: Json<'_>, keys: &[&str]) -> Option<Timestamp> {
     keys.iter().find_map(|key| time(json.get(key)))
 }
 
-/// An RFC 3339 time; one without an offset is UTC, as all of Paystack's are.
+/// An RFC 3339 time. One without an offset is UTC, as all of Paystack's are.
 fn time(json: Json<'_>) -> Option<Timestamp> {
     let civil = || json.text()?.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
     json.rfc3339().or_else(|| civil().map(|zoned| zoned.timestamp()))

@@ -45,7 +45,7 @@ fn read(headers: &[&[u8]]) -> Result<[u8; SIGNATURE_BYTES], SignatureError> {
         [_, _, ..] => return Err(SignatureError::Repeated),
     };
     let mut received = [0; SIGNATURE_BYTES];
-    // Fails on any other length as well. Upper-case digits are as good as lower-case ones.
+    // Fails on any other length as well. Upper-case digits count like lower-case ones.
     match hex::decode_to_slice(header.trim_ascii(), &mut received) {
         Ok(()) => Ok(received),
         Err(_) => Err(SignatureError::Malformed("it is not 128 hexadecimal digits")),

@@ -11,7 +11,7 @@ const NO_DECIMALS: &[&str] =
 /// Amounts are in thousandths.
 const THREE_DECIMALS: &[&str] = &["BHD", "JOD", "KWD", "OMR", "TND"];
 
-/// The number of decimals; two for a currency nobody knows, as Stripe has it for almost all.
+/// The number of decimals. Two for a currency that is not listed: almost all of Stripe's have two.
 pub(super) fn scale(currency: Currency) -> u32 {
     let code = currency.code();
     if NO_DECIMALS.contains(&code.as_str()) {

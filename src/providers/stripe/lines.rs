@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::lookup::LIST_MAX;
 use super::snapshot::{Pointer, found};
 use crate::domain::json;
 use crate::providers::lookup::{Answer, Origin, Reader, is_plain};
 
-/// Pages of lines that are asked for; real invoices have some hundred lines.
+/// The longest list that Stripe answers with.
+pub(super) const LIST_MAX: usize = 100;
+/// Most pages of lines that are asked for. Real invoices have some hundred lines.
 const PAGES_MAX: usize = 10;
 
 /// Reads an invoice, and then its lines page by page.

@@ -5,16 +5,16 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::lines::Invoice;
+use super::lines::{Invoice, LIST_MAX};
 use super::snapshot::{Pointer, event, found};
 use super::{NO_SESSION, snapshot_type};
 use crate::domain::email::Email;
-use crate::domain::event::Mode;
 use crate::domain::json;
 use crate::domain::lookup::Sought;
+use crate::domain::mode::Mode;
 use crate::providers::lookup::{Answer, Found, Origin, Question, Reader, Wanted, is_plain, segment};
 
-/// Says whose object it is, when it is a connected account's.
+/// Names the connected account that the object belongs to.
 const ACCOUNT_HEADER: &str = "Stripe-Account";
 /// The same in the newer API, which also knows paths such as `org_1/acct_1`.
 const CONTEXT_HEADER: &str = "Stripe-Context";
@@ -24,9 +24,6 @@ const NEWER_CUSTOMER: &str = "acct_";
 
 /// A payment intent's id begins with it.
 const INTENT: &str = "pi_";
-/// The longest list that Stripe answers with.
-pub(super) const LIST_MAX: usize = 100;
-
 /// The payment whose checkout session is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Checkout {
@@ -89,7 +86,7 @@ fn object(body: &[u8]) -> Result<Question, String> {
     Ok(question(path, headers(&pointer)?, Object(pointer)))
 }
 
-/// Where the object is that a thin event points at, and the event that is to be made of it.
+/// The path of the object that a thin event points at, and the event that will be made of it.
 fn pointed_at(body: &[u8]) -> Result<(String, Pointer), String> {
     let event = json::value(body).map_err(|e| format!("its body is not JSON: {e}"))?;
     let text = |path: &str| event.pointer(path).and_then(Value::as_str).map(str::trim);

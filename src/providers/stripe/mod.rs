@@ -1,6 +1,6 @@
 //! Stripe: signed snapshots of objects, one per event.
 //!
-//! `signature` tells whether Stripe sent it, `payload` what is written there, `facts` what it means.
+//! `signature` says whether Stripe sent it, `payload` what is written there, `facts` what it means.
 
 mod currency;
 mod facts;
@@ -69,7 +69,7 @@ const DESCRIPTOR: Descriptor = Descriptor {
 /// Reports captures of what a checkout session held, and one-off payments without Checkout where an endpoint asks for them.
 const PAYMENT_INTENT_SUCCEEDED: &str = "payment_intent.succeeded";
 
-/// The events that tell something no other event here tells. `invoice.payment_succeeded`, `charge.refund.updated`,
+/// The events that report something that no other event here reports. `invoice.payment_succeeded`, `charge.refund.updated`,
 /// `charge.dispute.updated`, `credit_note.updated` and `credit_note.voided` are read too when they come.
 /// `payment_intent.succeeded` is of use with manual capture, or with `one_time = "payment_intent"`; so is
 /// `charge.succeeded` with the latter. `invoice.created` must never be here: a receiver that fails on it delays the

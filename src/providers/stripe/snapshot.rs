@@ -7,20 +7,20 @@ use serde_json::value::RawValue;
 
 use crate::providers::lookup::{Answer, Found, Origin};
 
-/// An object of Stripe's, and the event that is to be made of it.
+/// An object of Stripe's, and the event that will be made of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pointer {
     /// The object's id.
     pub(super) id: String,
     /// The type of the event.
     pub(super) event_type: String,
-    /// When it happened; nothing for now.
+    /// When it happened. `None` stands for now.
     pub(super) created: Option<Timestamp>,
     /// Real money or not, where that is known.
     pub(super) livemode: Option<bool>,
     /// The connected account.
     pub(super) account: Option<String>,
-    /// Whose it is, in the words of the newer API.
+    /// The account it belongs to, as the newer API names it.
     pub(super) context: Option<String>,
 }
 

@@ -12,9 +12,10 @@ use super::sql::{Db, Lock, Row, Work, first, values};
 use super::{Store, StoreError};
 use crate::clock::after;
 use crate::domain::delivery::Subject;
-use crate::domain::event::{EventId, Mode, Outcome};
+use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::{Fact, Matter, Payment};
 use crate::domain::lookup::Sought;
+use crate::domain::mode::Mode;
 use crate::domain::person::Person;
 use crate::domain::reason::EventReason;
 

@@ -7,11 +7,12 @@ use rusqlite::{Connection, params};
 
 use super::*;
 use crate::domain::email::Email;
-use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::EventState;
 use crate::domain::event::{Identity, NewEvent};
-use crate::domain::fact::{Customer, Matter, Payment, Product, Reading};
+use crate::domain::fact::{Customer, Matter, Payment, Reading};
 use crate::domain::policy::Policy;
+use crate::domain::product::Product;
+use crate::domain::provider::ProviderKind;
 use crate::store::{Mapped, body};
 
 const LEASE: Duration = Duration::from_secs(60);

@@ -6,6 +6,7 @@
 //! floods the disk that the bridge's commits wait for.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -81,7 +82,8 @@ pub fn backup(
         return Err(BackupError::NoDatabase(from.to_owned()));
     }
     may_be_written(to, replace)?;
-    let partial = Partial::create(to)?;
+    let partial =
+        Partial::create(beside(to, &format!(".{:08x}.partial", rand::random::<u32>()))).map_err(BackupError::Target)?;
     let source = open_source(from).map_err(BackupError::Source)?;
     copy(&source, &partial, &mut progress)?;
     progress(BackupStep::Checking);
@@ -102,7 +104,8 @@ fn may_be_written(to: &Path, replace: bool) -> Result<(), BackupError> {
     Ok(())
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+/// The path with `ending` added to its name.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
@@ -187,22 +190,37 @@ fn rows(db: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
 }
 
 /// The copy under a name of its own; gone with this, unless it was whole.
-struct Partial {
+pub(super) struct Partial {
     path: PathBuf,
     file: File,
 }
 
 impl Partial {
-    fn create(to: &Path) -> Result<Self, BackupError> {
-        let path = beside(to, &format!(".{:08x}.partial", rand::random::<u32>()));
+    /// Makes it, empty, under a name that nothing has.
+    fn create(path: PathBuf) -> Result<Self, StoreError> {
         let file = private::options().create_new(true).write(true).open(&path);
-        let what = || format!("cannot make {}", path.display());
-        let file = file.map_err(|e| BackupError::Target(StoreError::from_io(&what(), &e)))?;
+        let file = file.map_err(|e| StoreError::from_io(&format!("cannot make {}", path.display()), &e))?;
         Ok(Self { path, file })
     }
 
-    /// Gives its size.
-    fn take_name(&self, to: &Path) -> std::io::Result<u64> {
+    /// The same, after what a process left under this name that came to no end.
+    pub(super) fn anew(path: PathBuf) -> Result<Self, StoreError> {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(StoreError::from_io(&format!("cannot remove {}", path.display()), &error))
+            }
+            Ok(()) | Err(_) => Self::create(path),
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Brings it to disk and names it. Gives its size, bytes.
+    pub(super) fn take_name(&self, to: &Path) -> std::io::Result<u64> {
+        self.file.sync_all()?;
         let bytes = self.file.metadata()?.len();
         fs::rename(&self.path, to)?;
         // The name is on disk when its folder is.

@@ -1,11 +1,8 @@
 //! The schema, compiled in: each migration runs once, in its own transaction, in order.
 
-use std::path::{Path, PathBuf};
-
 use rusqlite::Connection;
 
 use super::StoreError;
-use super::backup::{self, BackupError};
 use crate::crash::{self, Point};
 
 const MIGRATIONS: &[&str] = &[
@@ -31,46 +28,12 @@ pub(super) fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// Brings the schema of the database at `path` up to date; true when there was none. A database that has one is copied
-/// first.
-pub(super) fn run_at(db: &mut Connection, path: &Path) -> Result<bool, StoreError> {
-    let found = version(db)?;
-    if found > 0 && found < known() {
-        copy_first(path, found)?;
-    }
-    run(db)
-}
-
-/// Copies the database as it is to `NAME.schema-VERSION` beside it. A copy that is there already was made by a start that
-/// did not come to its end: the database is as it was, and takes its place.
-fn copy_first(path: &Path, version: i64) -> Result<(), StoreError> {
-    let copy = copy_of(path, version);
-    backup::backup(path, &copy, true, |_| {}).map_err(|error| {
-        let needed = std::fs::metadata(path).map_or(0, |m| m.len()).div_ceil(1 << 20).max(1);
-        let why = match error {
-            BackupError::Source(error) | BackupError::Target(error) => error.to_string(),
-            error @ (BackupError::NoDatabase(_)
-            | BackupError::Exists(_)
-            | BackupError::TargetInUse(_)
-            | BackupError::Unsound(_)) => error.to_string(),
-        };
-        StoreError::NoCopy { copy: copy.display().to_string(), needed_mib: needed, why }
-    })?;
-    Ok(())
-}
-
-/// Where the copy of a database is that was made before its schema was raised from `version`.
-fn copy_of(path: &Path, version: i64) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".schema-{version}"));
-    PathBuf::from(name)
-}
-
-fn version(db: &Connection) -> Result<i64, StoreError> {
+/// How many migrations are in; `user_version` counts them.
+pub(super) fn version(db: &Connection) -> Result<i64, StoreError> {
     Ok(db.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
 
-/// Brings the schema up to date; true when there was none. `user_version` counts the migrations that are in.
+/// Brings the schema up to date; true when there was none.
 pub(super) fn run(db: &mut Connection) -> Result<bool, StoreError> {
     let found = version(db)?;
     let known = known();

@@ -2,6 +2,7 @@
 
 pub(super) mod backup;
 mod migrations;
+mod upgrade;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -60,8 +61,7 @@ impl Sqlite {
         }
         let lock = lock(path)?;
         make_or_find(path)?;
-        let mut connection = writer::open(path)?;
-        let is_new = migrations::run_at(&mut connection, path)?;
+        let (connection, is_new) = upgrade::open(path)?;
         prepare(&connection)?;
         let writer = Writer::start(connection, path)?;
         let home = Home { place: path.display().to_string(), is_new, others: Vec::new() };

@@ -313,27 +313,3 @@ async fn what_todays_reading_would_change_is_shown_and_not_written(place: Place)
     let old = store.read_before(2, EventId(0)).await.unwrap();
     assert_eq!(old.iter().map(|e| e.id).collect::<Vec<_>>(), [b]);
 }
-
-#[tokio::test]
-async fn a_database_is_copied_once_before_its_schema_is_raised() {
-    let place = Place::file();
-    left_by_0_1_0(&place);
-    let Place::File(folder) = &place else { unreachable!() };
-    let copy = folder.path().join("bridge.db.schema-2");
-    std::fs::create_dir(&copy).unwrap();
-    let refused = place.try_open().await.err();
-    assert!(matches!(refused, Some(StoreError::NoCopy { .. })), "{refused:?}");
-    let version = |path: &std::path::Path| -> (i64, i64) {
-        let db = rusqlite::Connection::open(path).unwrap();
-        let version = db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-        (version, db.query_row("SELECT COUNT(*) FROM events", [], |row| row.get(0)).unwrap())
-    };
-    assert_eq!(version(&folder.path().join("bridge.db")), (2, 32), "nothing was changed");
-    std::fs::remove_dir(&copy).unwrap();
-    place.open().await.close().await;
-    assert_eq!(version(&copy), (2, 32));
-    assert!(version(&folder.path().join("bridge.db")).0 > 2);
-    std::fs::remove_file(&copy).unwrap();
-    place.open().await.close().await;
-    assert!(!copy.exists(), "there is nothing to raise any more");
-}

@@ -9,7 +9,9 @@ mod files;
 mod followers;
 mod order;
 mod places;
+mod raised;
 mod replicas;
+mod routes;
 mod set_back;
 mod upgrade;
 
@@ -21,9 +23,11 @@ use super::*;
 use crate::clock::{Clock, after};
 use crate::domain::delivery::{Action, AttemptRecord, Delivery, DeliveryId, DeliveryState, Receipt, Settlement};
 use crate::domain::email::Email;
-use crate::domain::endpoint::ProviderKind;
-use crate::domain::event::{EventId, EventState, Identity, Mode, NewEvent};
-use crate::domain::fact::{Customer, Fact, Matter, Payment, Product, Reading, Subscription};
+use crate::domain::event::{EventId, EventState, Identity, NewEvent};
+use crate::domain::fact::{Customer, Fact, Matter, Payment, Reading, Subscription};
+use crate::domain::mode::Mode;
+use crate::domain::product::Product;
+use crate::domain::provider::ProviderKind;
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 use crate::domain::status::Status;
 use places::{Place, in_both};
@@ -124,8 +128,6 @@ in_both! {
     a_customer_has_one_call_on_its_way_and_a_lost_lease_settles_nothing
     nothing_goes_out_before_what_came_in_first_is_read
     a_restart_makes_leased_calls_due_and_gives_back_what_was_never_begun
-    a_paused_route_yields_one_probe_a_minute_and_an_answer_resumes_it
-    routes_take_turns_and_a_backlog_keeps_none_waiting
     an_event_can_be_read_anew_without_a_second_call
     an_event_to_be_read_anew_is_not_lost_when_its_customer_is_planned_first
     operators_act_within_reason
@@ -262,48 +264,6 @@ async fn a_restart_makes_leased_calls_due_and_gives_back_what_was_never_begun(pl
     place.end_leases();
     let again = store.lease(now(), LEASE, 10).await.unwrap();
     assert!(again[0].delivery.outcome_unknown);
-}
-
-async fn a_paused_route_yields_one_probe_a_minute_and_an_answer_resumes_it(place: Place) {
-    let store = place.open().await;
-    for n in 0..5 {
-        let id = store.record(event(&format!("{n}"))).await.unwrap().id;
-        post(&store, id, payment(&format!("{n}"), Some(&format!("c{n}@example.com")), "2026-01-10")).await;
-    }
-    let first = store.lease(now(), LEASE, 1).await.unwrap();
-    assert!(store.settle(&first[0], attempt(), Settlement::PauseRoute("401".into()), now()).await.unwrap());
-    assert!(store.lease(now(), LEASE, 10).await.unwrap().is_empty());
-    let minute = after(now(), Duration::from_secs(60));
-    assert_eq!(store.next_due().await.unwrap(), Some(minute));
-    let probe = store.lease(minute, LEASE, 10).await.unwrap();
-    assert_eq!(probe.len(), 1);
-    assert_eq!(store.stats().await.unwrap().routes[0].state, "paused");
-    assert!(store.settle(&probe[0], attempt(), Settlement::Delivered(Receipt::default()), minute).await.unwrap());
-    assert_eq!(store.lease(minute, LEASE, 10).await.unwrap().len(), 4);
-}
-
-async fn routes_take_turns_and_a_backlog_keeps_none_waiting(place: Place) {
-    let store = place.open().await;
-    let sale = async |product: String, n: usize| {
-        let (email, invoice) = (format!("c{n}@example.com"), format!("in_{product}_{n}"));
-        let id = store.record(event(&format!("{product} {n}"))).await.unwrap().id;
-        let fact = payment(&invoice, Some(&email), "2026-01-10");
-        post(&store, id, Fact { product: Product::Id(product), ..fact }).await;
-    };
-    // Ten routes with a backlog, each older than what comes after it.
-    for n in 0..60 {
-        sale(format!("prod_{}", n % 10), n).await;
-    }
-    sale("fresh".into(), 60).await;
-    let mut served: Vec<Leased> = vec![];
-    while served.iter().all(|leased| leased.delivery.call.product() != "fresh") {
-        assert!(served.len() < 11, "the fresh call has not had its turn: {served:?}");
-        let leased = store.lease(now(), LEASE, 3).await.unwrap();
-        assert_eq!(leased.len(), 3);
-        served.extend(leased);
-    }
-    // What a route does not need of its share goes to those who have more.
-    assert_eq!(store.lease(now(), LEASE, 100).await.unwrap().len(), 61 - served.len());
 }
 
 async fn an_event_can_be_read_anew_without_a_second_call(place: Place) {

@@ -2,23 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Remap;
-use crate::cli::operator::{Api, BULK_ITEMS_MAX, items, state, text};
+use crate::api::{ChangedEvent, ChangedPage, Delivery, EventPage, Standing};
+use crate::cli::operator::{Api, BULK_ITEMS_MAX, Page, json as compact, standing};
 use crate::cli::{Verdict, output};
 
 /// What is read otherwise, and the calls that would follow, by whom and what they are about.
 #[derive(Default)]
 struct News {
-    looked_at: u64,
-    events: Vec<Value>,
-    calls: BTreeMap<String, Value>,
+    looked_at: usize,
+    events: Vec<ChangedEvent>,
+    calls: BTreeMap<String, Delivery>,
 }
 
 pub(super) async fn remap(api: &Api, args: &Remap) -> anyhow::Result<Verdict> {
     let news = find(api).await?;
-    let ids: Vec<String> = news.events.iter().map(|event| text(event, "id")).collect();
+    let ids: Vec<String> = news.events.iter().map(|event| output::line(&event.id)).collect();
     if args.bridge.json {
         output::json(&json!({ "events": news.events, "calls": news.calls.values().collect::<Vec<_>>() }))?;
     } else {
@@ -31,7 +32,7 @@ pub(super) async fn remap(api: &Api, args: &Remap) -> anyhow::Result<Verdict> {
         output::talk("nothing was read anew: run it with --yes for that");
         return Ok(Verdict::NotFine);
     }
-    let refused = api.act_on_all("events", &ids, "remap").await?;
+    let refused = api.act_on_all::<EventPage>(&ids, "remap").await?;
     Ok(if refused == 0 { Verdict::Fine } else { Verdict::NotFine })
 }
 
@@ -40,18 +41,15 @@ async fn find(api: &Api) -> anyhow::Result<News> {
     let mut after: Option<String> = None;
     while news.events.len() < BULK_ITEMS_MAX {
         let query: Vec<(&str, &str)> = after.iter().map(|after| ("after", after.as_str())).collect();
-        let page = api.ask(false, &["events", "changed"], &query).await?;
-        news.looked_at += page.get("looked_at").and_then(Value::as_u64).unwrap_or(0);
-        news.events.extend(items(&page, "events").iter().cloned());
-        for call in items(&page, "calls") {
+        let page: ChangedPage = api.ask(false, &[EventPage::PATH, "changed"], &query).await?;
+        news.looked_at += page.looked_at;
+        news.events.extend(page.events);
+        for call in page.calls {
             // One that several pages lead to is one call.
-            let about = match text(call, "id") {
-                id if id.is_empty() => call.get("request").map(Value::to_string).unwrap_or_default(),
-                id => id,
-            };
-            news.calls.insert(about, call.clone());
+            let about = if call.id.is_empty() { compact(call.request.as_ref()) } else { call.id.clone() };
+            news.calls.insert(about, call);
         }
-        after = page.get("next").and_then(Value::as_str).map(str::to_owned);
+        after = page.next;
         if after.is_none() {
             return Ok(news);
         }
@@ -61,15 +59,15 @@ async fn find(api: &Api) -> anyhow::Result<News> {
 }
 
 fn show(news: &News) -> anyhow::Result<()> {
-    let end = |event: &Value, key: &str| event.get(key).map(state).unwrap_or_default();
+    let words = |Standing { state, reason }: &Standing| standing(state, reason.as_deref());
     // Most are read otherwise only in what they note for later.
-    let (same, other): (Vec<&Value>, Vec<&Value>) =
-        news.events.iter().partition(|event| end(event, "now") == end(event, "then"));
-    let rows = other.iter().map(|event| [text(event, "id"), end(event, "now"), "->".to_owned(), end(event, "then")]);
+    let (same, other): (Vec<_>, Vec<_>) = news.events.iter().partition(|event| event.now == event.then);
+    let rows = other.iter().map(|event| [event.id.clone(), words(&event.now), "->".to_owned(), words(&event.then)]);
     output::data(&output::columns(rows, 0))?;
     let rows = news.calls.values().map(|call| {
-        let id = Some(text(call, "id")).filter(|id| !id.is_empty()).unwrap_or_else(|| "new".to_owned());
-        [id, text(call, "kind"), state(call), call.get("request").map(Value::to_string).unwrap_or_default()]
+        let id = if call.id.is_empty() { "new" } else { call.id.as_str() };
+        let standing = standing(&call.state, call.reason.as_deref());
+        [id.to_owned(), call.kind.clone(), standing, compact(call.request.as_ref())]
     });
     output::data(&output::columns(rows, 0))?;
     output::talk(&format!(

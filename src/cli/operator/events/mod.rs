@@ -2,12 +2,13 @@
 
 mod changed;
 
-use serde_json::Value;
-
-use super::{Api, Bridge, chosen, given, items, read_on, state, text, when};
+use super::{Api, Bridge, Page, chosen, given, json, read_on, standing, when};
+use crate::api::{Event, EventDetail, EventPage, EventsToSee, Stats, explain};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
-use crate::domain::reason::EventReason;
+use crate::domain::fact::{Fact, Matter, Payment, Reversal, ReversalStage, Subscription};
+use crate::domain::reason::{EventReason, Reason};
+use crate::domain::status::Status;
 
 /// Look at the events of a running bridge
 ///
@@ -114,16 +115,18 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
     query.extend(args.after.as_deref().map(|after| ("after", after)));
     let api = Api::new(&args.bridge)?;
     let all_that_needs_attention = args.filter.given() == [("attention", "true")] && args.after.is_none();
-    if all_that_needs_attention && !args.bridge.json {
-        return list_by_reason(&api).await;
-    }
-    let page = api.ask(false, &["events"], &query).await?;
     if args.bridge.json {
-        output::json(&page)?;
+        api.print_json(&[EventPage::PATH], &query).await?;
         return Ok(Verdict::Fine);
     }
-    let rows =
-        items(&page, "events").iter().map(|e| [text(e, "id"), when(e, "received_at"), text(e, "type"), state(e)]);
+    if all_that_needs_attention {
+        return list_by_reason(&api).await;
+    }
+    let page: EventPage = api.ask(false, &[EventPage::PATH], &query).await?;
+    let rows = page.events.iter().map(|event| {
+        let Event { id, received_at, event_type, state, reason, .. } = event;
+        [id.clone(), when(*received_at), event_type.clone(), standing(state, reason.as_deref())]
+    });
     output::data(&output::columns(rows, 0))?;
     read_on(&page);
     Ok(Verdict::Fine)
@@ -131,65 +134,79 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
 
 /// What needs attention, a line for each reason and endpoint: thousands of events may lack one thing.
 async fn list_by_reason(api: &Api) -> anyhow::Result<Verdict> {
-    let stats = api.ask(false, &["stats"], &[]).await?;
-    let to_see = items(&stats, "events_that_need_attention");
-    let rows = to_see.iter().map(|group| {
-        let events = group.get("events").and_then(Value::as_i64).unwrap_or_default();
-        let reason = text(group, "reason").parse::<EventReason>();
-        let words = reason.map_or_else(|_| String::new(), |r| format!("{} {}", r.sentence(), r.cure()));
-        [text(group, "reason"), text(group, "endpoint"), events.to_string(), words]
+    let stats: Stats = api.ask(false, &["stats"], &[]).await?;
+    let rows = stats.events_that_need_attention.iter().map(|EventsToSee { endpoint, events, reason }| {
+        // A newer bridge may have reasons that this version does not know.
+        let words = explain(reason.parse::<EventReason>().ok().map(Reason::from), None).unwrap_or_default();
+        [reason.clone(), endpoint.clone(), events.to_string(), words]
     });
     output::data(&output::columns(rows, 0))?;
-    if !to_see.is_empty() {
+    if !stats.events_that_need_attention.is_empty() {
         output::talk("name one to see its events: --attention --endpoint NAME");
     }
     Ok(Verdict::Fine)
 }
 
 async fn show(args: Show) -> anyhow::Result<Verdict> {
-    let event = Api::new(&args.bridge)?.ask(false, &["events", &args.id], &[]).await?;
+    let api = Api::new(&args.bridge)?;
+    let path = [EventPage::PATH, &args.id];
     if args.bridge.json {
-        output::json(&event)?;
+        api.print_json(&path, &[]).await?;
         return Ok(Verdict::Fine);
     }
-    let mut rows = vec![
-        ["event".to_owned(), format!("{} ({} {})", text(&event, "id"), text(&event, "provider"), text(&event, "type"))],
-        ["endpoint".to_owned(), text(&event, "endpoint")],
-        ["provider's id".to_owned(), text(&event, "provider_event_id")],
-        ["arrived".to_owned(), when(&event, "received_at")],
-        ["state".to_owned(), state(&event)],
-        ["which means".to_owned(), text(&event, "explanation")],
-    ];
-    rows.extend(items(&event, "facts").iter().map(|f| ["reports".to_owned(), fact(f)]));
-    for delivery in items(&event, "deliveries") {
-        rows.push([
-            "call".to_owned(),
-            format!("{} {} - {}", text(delivery, "id"), text(delivery, "kind"), state(delivery)),
-        ]);
-        rows.push([String::new(), delivery.get("request").map(Value::to_string).unwrap_or_default()]);
-        rows.push([String::new(), text(delivery, "explanation")]);
-    }
-    rows.retain(|[_, what]| !what.is_empty());
-    output::data(&output::columns(rows, 0))?;
+    let detail: EventDetail = api.ask(false, &path, &[]).await?;
+    output::data(&output::columns(rows(&detail), 0))?;
     Ok(Verdict::Fine)
 }
 
+/// All that is known of an event, a line for each thing that there is.
+fn rows(detail: &EventDetail) -> Vec<[String; 2]> {
+    let event = &detail.event;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let rows = [
+        ("event", format!("{} ({} {})", event.id, event.provider, event.event_type)),
+        ("endpoint", event.endpoint.clone()),
+        ("provider's id", text(&event.provider_event_id)),
+        ("arrived", when(event.received_at)),
+        ("state", standing(&event.state, event.reason.as_deref())),
+        ("which means", text(&event.explanation)),
+    ];
+    let facts = detail.facts.iter().map(|f| ("reports", fact(f)));
+    let calls = detail.deliveries.iter().flat_map(|delivery| {
+        let standing = standing(&delivery.state, delivery.reason.as_deref());
+        [
+            ("call", format!("{} {} - {standing}", delivery.id, delivery.kind)),
+            ("", json(delivery.request.as_ref())),
+            ("", text(&delivery.explanation)),
+        ]
+    });
+    let rows = rows.into_iter().chain(facts).chain(calls).filter(|(_, what)| !what.is_empty());
+    rows.map(|(label, what)| [label.to_owned(), what]).collect()
+}
+
 /// What a fact reports, in a line.
-fn fact(fact: &Value) -> String {
-    let matter = fact.get("matter").cloned().unwrap_or_default();
-    let (kind, mode) = (text(&matter, "kind"), text(fact, "mode"));
-    let more = match kind.as_str() {
-        "payment" => format!(" {} {} on {}", text(&matter, "amount"), text(&matter, "currency"), text(&matter, "day")),
-        "subscription" => format!(" {} ({})", text(&matter, "status"), text(&matter, "as_given")),
-        "reversal" => {
-            let money = matter.get("money").cloned().unwrap_or_default();
-            format!(" {} {} ({})", text(&money, "amount"), text(&money, "currency"), text(&matter, "stage"))
+fn fact(fact: &Fact) -> String {
+    let what = match &fact.matter {
+        Matter::Customer(_) => "customer".to_owned(),
+        Matter::Payment(Payment { amount, currency, day, .. }) => {
+            let amount = amount.map(|amount| amount.to_string()).unwrap_or_default();
+            format!("payment {amount} {currency} on {day}")
         }
-        _ => String::new(),
+        Matter::Subscription(Subscription { status, as_given, .. }) => {
+            format!("subscription {} ({as_given})", status.map(Status::code).unwrap_or_default())
+        }
+        Matter::Reversal(Reversal { money, stage, .. }) => {
+            let stage = match stage {
+                ReversalStage::Pending => "pending",
+                ReversalStage::Final => "final",
+                ReversalStage::Void => "void",
+            };
+            format!("reversal {money} ({stage})")
+        }
+        Matter::Link(_) => "link".to_owned(),
     };
-    let code =
-        fact.get("code").and_then(Value::as_str).map_or_else(String::new, |code| format!(", referral code {code}"));
-    format!("{mode} {kind}{more}, at {}{code}", when(fact, "at"))
+    let code = fact.code.as_ref().map_or_else(String::new, |code| format!(", referral code {code}"));
+    format!("{} {what}, at {}{code}", fact.mode.code(), when(fact.at))
 }
 
 async fn remap(args: Remap) -> anyhow::Result<Verdict> {
@@ -197,7 +214,7 @@ async fn remap(args: Remap) -> anyhow::Result<Verdict> {
     if args.changed {
         return changed::remap(&api, &args).await;
     }
-    let ids = chosen(&api, "events", args.ids, &args.filter.given()).await?;
-    let refused = api.act_on_all("events", &ids, "remap").await?;
+    let ids = chosen::<EventPage>(&api, args.ids, &args.filter.given()).await?;
+    let refused = api.act_on_all::<EventPage>(&ids, "remap").await?;
     Ok(if refused == 0 { Verdict::Fine } else { Verdict::NotFine })
 }

@@ -12,8 +12,9 @@ use super::envelope::{Body, EventType, Known};
 use super::metadata::referral_code;
 use super::payload::{Capture, Common, Dispute, Invoice, Refund, Subscription, Transaction};
 use crate::domain::endpoint::{Rules, Unmapped};
-use crate::domain::event::Mode;
-use crate::domain::fact::{Customer, Fact, Matter, Product, Reading, ReversalStage};
+use crate::domain::fact::{Customer, Fact, Matter, Reading, ReversalStage};
+use crate::domain::mode::Mode;
+use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
 use crate::providers::json::Json;
 

@@ -1,4 +1,4 @@
-//! Money that was paid: charges, and invoices where their charge was not told.
+//! Money that was paid: charges, and invoices whose charge had no event.
 
 use jiff::Timestamp;
 
@@ -48,7 +48,7 @@ pub(super) fn invoice(context: &Context<'_>, invoice: &Invoice) -> Result<Fact, 
     }
     let reference = required(transaction.reference.clone(), "data.transaction.reference")?;
     let paid = required(own.amount.or(transaction.amount), "data.amount")?;
-    // What was asked for is not the whole of it here: without a word on it, the charge's own event must tell.
+    // The requested amount is only a part here. Where the event does not have the whole, the charge's own event must.
     let requested = || own.requested_amount.or(transaction.requested_amount);
     let fees = || own.fees.or(transaction.fees);
     let base = match context.rules.commission_base {
@@ -62,7 +62,7 @@ pub(super) fn invoice(context: &Context<'_>, invoice: &Invoice) -> Result<Fact, 
     Ok(payment(context, Paid { reference, paid, base, currency, at, primary: false }))
 }
 
-/// `preauthorization.capture.success`: what was taken of a hold. A charge may tell of it, too.
+/// `preauthorization.capture.success`: what was taken of a hold. A charge may report it, too.
 pub(super) fn captured(context: &Context<'_>, capture: &Capture) -> Result<Fact, Missing> {
     let reference = required(capture.reference.clone(), "data.transaction.reference")?;
     let paid = required(capture.amount, "data.captured_amount")?;
@@ -77,7 +77,7 @@ pub(super) fn captured(context: &Context<'_>, capture: &Capture) -> Result<Fact,
     Ok(payment(context, Paid { reference, paid, base, currency, at, primary: false }))
 }
 
-/// A payment as the provider tells it; amounts in hundredths.
+/// A payment as the provider reports it. Amounts are in hundredths.
 struct Paid {
     reference: String,
     paid: i64,

@@ -9,7 +9,7 @@ use crate::domain::money::Money;
 use crate::providers::paystack::fingerprint;
 use crate::providers::paystack::payload::{Dispute, Refund, Resolution, TransactionStatus};
 
-/// `refund.*`; the type of the event tells the stage.
+/// `refund.*`: the type of the event is the stage.
 pub(super) fn refund(context: &Context<'_>, refund: &Refund, stage: ReversalStage) -> Result<Fact, Missing> {
     let reference = required(refund.transaction_reference.as_deref(), "data.transaction_reference")?;
     let amount = required(refund.amount.filter(|amount| *amount >= 0), "data.amount")?;
@@ -71,7 +71,7 @@ fn reversal(context: &Context<'_>, at: Timestamp, reference: &str, back: Back) -
         identity,
         money,
         cumulative: false,
-        // Never said; the amounts tell.
+        // No field says so. The amounts show it.
         full: false,
         dispute,
         stage,

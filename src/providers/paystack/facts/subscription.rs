@@ -43,7 +43,7 @@ pub(super) fn payment_failed(context: &Context<'_>, invoice: &Invoice) -> Result
     let charged_at = invoice.own.created_at.max(invoice.period_start).unwrap_or(context.received_at);
     let at = charged_at.min(context.received_at);
     if context.subscription().is_none() {
-        // A request for money failed: whoever got it has no subscription that could be past due.
+        // A request for money failed: its payer has no subscription that could be past due.
         let reference = invoice.transaction.reference.as_deref();
         return Ok(context.customer_only(at, reference, context.product_known(), EventReason::NotPaid));
     }

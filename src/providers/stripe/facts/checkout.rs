@@ -33,14 +33,14 @@ pub(super) fn none(reader: &Reader<'_>, session: Session<'_>) -> Reading {
     reader.fact(session.about, reader.created, Matter::Customer(customer))
 }
 
-/// A session that is no payment, or none yet: whom it names, and what need wait for it no longer.
+/// A session that is no payment, or none yet: the customer it names, and the payments that need not wait for it any more.
 fn checked_out(reader: &Reader<'_>, session: Session<'_>, no_payment: Option<EventReason>) -> Reading {
     let checkout_of = session.subscription.filter(|_| session.mode == SessionMode::Subscription);
     let customer = Customer { checkout_of, checkout: true, captures: None, no_payment };
     reader.customer(session.about, reader.created, customer)
 }
 
-/// A session without an invoice whose money did not come, or not yet: it may be held for a later capture.
+/// A session without an invoice whose money has not come. The money may be held for a later capture.
 fn held(reader: &Reader<'_>, session: Session<'_>) -> Reading {
     let customer = Customer {
         checkout_of: None,

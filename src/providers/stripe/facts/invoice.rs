@@ -16,7 +16,7 @@ use crate::domain::status::Status;
 pub(super) fn paid(reader: &Reader<'_>, invoice: Invoice<'_>) -> Result<Reading, Unmapped> {
     let identity = need(invoice.id.clone(), "id", "an id")?;
     let currency = need_currency(invoice.currency)?;
-    // An invoice of which only `paid` tells that it is: all that was due came.
+    // Only the flag `paid` says that this invoice is paid: then all that was due came.
     let all_due = invoice.amount_due.filter(|_| invoice.paid == Some(true));
     let amount_paid = need_amount(invoice.amount_paid.or(all_due), "amount_paid")?;
     let at = invoice.paid_at.unwrap_or(reader.created);
@@ -54,7 +54,7 @@ pub(super) fn paid(reader: &Reader<'_>, invoice: Invoice<'_>) -> Result<Reading,
     Ok(reader.payment(invoice.about, paid))
 }
 
-/// Several partial payments make several successes; the invoice is paid with the last.
+/// Each partial payment makes a success. The invoice is paid with the last one.
 const fn is_settled(invoice: &Invoice<'_>) -> bool {
     match (&invoice.status, invoice.paid) {
         (Some(InvoiceStatus::Paid), _) | (_, Some(true)) => true,

@@ -11,8 +11,8 @@ use rust_decimal::Decimal;
 use super::currency::{amount, scale};
 use super::payload::{About, Body, Event, Unmapped};
 use crate::domain::endpoint::{CodeRule, CommissionBase, Rules};
-use crate::domain::event::Mode;
 use crate::domain::fact::{Customer, Fact, Matter, Payment, Reading};
+use crate::domain::mode::Mode;
 use crate::domain::money::Currency;
 use crate::domain::reason::EventReason;
 use crate::domain::referral::first_code;
@@ -76,15 +76,15 @@ struct Paid {
     /// What the customer paid, minor units.
     minor: i64,
     currency: Currency,
-    /// What of it is not tax, standard units, where the event tells.
+    /// The part of it that is not tax, standard units. `None` when the event does not say.
     untaxed: Option<Decimal>,
-    /// What was to be paid.
+    /// The bill that it pays.
     bill: Bill,
     subscription: Option<String>,
     awaits_checkout: bool,
     awaits_invoice: bool,
     needs_session: bool,
-    /// What was held and never taken, minor units; nothing less than nothing.
+    /// What was held and never taken, minor units. Never negative.
     uncaptured: i64,
     primary: bool,
 }
@@ -114,12 +114,12 @@ impl Reader<'_> {
         }))
     }
 
-    /// No payment, for `reason`; but whom the event names is learned.
+    /// No payment, for `reason`. The customer that the event names is learned all the same.
     fn no_payment(&self, about: About<'_>, at: Timestamp, reason: EventReason) -> Reading {
         self.customer(about, at, Customer { no_payment: Some(reason), ..Customer::default() })
     }
 
-    /// Whom the event names. One that names nobody, and ends no other's wait, tells nothing.
+    /// The customer that the event names. An event that names none, and ends no other's wait, reports nothing.
     fn customer(&self, about: About<'_>, at: Timestamp, customer: Customer) -> Reading {
         let names_nobody = about.customer.is_none() && about.email.is_none();
         // Beside its own id a session names what it was the checkout of.
@@ -166,7 +166,7 @@ impl Reader<'_> {
         let (base, taxed) = match self.rules.commission_base {
             CommissionBase::Paid => (charged, true),
             CommissionBase::ExcludingTax => (paid.untaxed?, false),
-            // Not among what Stripe's events say; configuration refuses them.
+            // Stripe's events do not have these amounts, and the configuration refuses them.
             CommissionBase::Requested | CommissionBase::NetOfFees => return None,
         };
         match counted {

@@ -20,7 +20,7 @@ pub(super) fn charge_refunded(reader: &Reader<'_>, charge: Charge<'_>) -> Result
     }
     let mut about = charge.about;
     if about.customer.is_some() {
-        // The customer's id says whose it is; who holds the card need not be the customer.
+        // The customer's id says whom the charge belongs to. The holder of the card may be somebody else.
         (about.email, about.name) = (None, None);
     }
     let reversal = Reversal {
@@ -74,7 +74,7 @@ pub(super) fn dispute(reader: &Reader<'_>, dispute: Dispute) -> Result<Reading, 
         | DisputeStatus::InquiryClosed
         | DisputeStatus::ChargeRefunded => ReversalStage::Void,
     };
-    // The first disputes had no id; a charge has one at a time.
+    // The first disputes had no id. A charge has one dispute at a time.
     let identity = dispute.id.or_else(|| dispute.of.name().map(|charge| format!("dispute:{charge}")));
     let identity = need(identity, "id", "an id, and so is data.object.charge")?;
     let amount = need_amount(dispute.amount, "amount")?;
@@ -84,7 +84,7 @@ pub(super) fn dispute(reader: &Reader<'_>, dispute: Dispute) -> Result<Reading, 
     Ok(single(reader, dispute.of, Back { identity, stage, dispute: true, money }))
 }
 
-/// `credit_note.created`, `.updated`, `.voided`. Only what was given back outside of Stripe is told by nothing else.
+/// `credit_note.created`, `.updated`, `.voided`. Only what was given back outside of Stripe has no other event.
 pub(super) fn credit_note(reader: &Reader<'_>, note: CreditNote) -> Result<Reading, Unmapped> {
     let Some(amount) = note.out_of_band_amount.filter(|amount| *amount > 0 && !note.before_payment) else {
         return Ok(Reading::Ignored(EventReason::CreditedOtherwise));

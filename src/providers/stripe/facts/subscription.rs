@@ -12,7 +12,7 @@ pub(super) fn changed(reader: &Reader<'_>, wire: Wire<'_>) -> Result<Reading, Un
     told(reader, wire, status, as_given)
 }
 
-/// `customer.subscription.paused`, which only tells of the status `paused`.
+/// `customer.subscription.paused`, which only reports the status `paused`.
 pub(super) fn paused(reader: &Reader<'_>, wire: Wire<'_>) -> Result<Reading, Unmapped> {
     let as_given = wire.status.as_ref().map_or("paused", SubscriptionStatus::as_given).to_owned();
     told(reader, wire, Some(Status::PastDue), as_given)

@@ -1,4 +1,4 @@
-//! What every object says of whom it is about, and of what was sold.
+//! What every object says of its customer, and of what was sold.
 
 use jiff::Timestamp;
 
@@ -7,21 +7,21 @@ use crate::domain::sold::{Hidden, Line, Sold};
 use crate::domain::text;
 use crate::providers::json::Json;
 
-/// Metadata, and since when what it holds has been there, as far as its object tells.
+/// Metadata, and since when its content has been there, where its object says so.
 #[derive(Clone, Copy)]
 pub(crate) struct Metadata<'a> {
     /// The metadata.
     pub(crate) data: Json<'a>,
     /// When the object was made.
     pub(crate) since: Option<Timestamp>,
-    /// It is that of the event's own object, of whose changes the event tells.
+    /// It belongs to the event's own object, whose changes the event reports.
     pub(crate) own: bool,
 }
 
-/// Whom an object is about, and what was sold.
+/// The customer an object is about, and what was sold.
 #[derive(Default)]
 pub(crate) struct About<'a> {
-    /// The customer's id; of the newer kind (`customer_account`) when there is no other.
+    /// The customer's id. One of the newer kind (`customer_account`) when there is no other.
     pub(crate) customer: Option<String>,
     /// Ids that other events share.
     pub(crate) keys: Vec<String>,
@@ -53,7 +53,7 @@ impl<'a> About<'a> {
         about
     }
 
-    /// A customer object; one that was just made has had its metadata since then.
+    /// A customer object. One that was just made has had its metadata since then.
     pub(crate) fn customer_itself(object: Json<'a>, is_new: bool) -> Self {
         let since = object.get("created").unix_time().filter(|_| is_new);
         let own = Metadata { data: object.get("metadata"), since, own: true };

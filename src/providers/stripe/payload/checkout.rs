@@ -10,13 +10,13 @@ use crate::providers::json::Json;
 
 /// A checkout session.
 pub(crate) struct Session<'a> {
-    /// Whom it is about.
+    /// The customer it is about.
     pub(crate) about: About<'a>,
-    /// Its id.
+    /// Stripe's id of the session, such as `cs_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
     /// What it is for.
     pub(crate) mode: SessionMode,
-    /// Whether money came; not to be trusted where nothing was to be paid.
+    /// Whether money came. It says nothing of a session that had nothing to pay.
     pub(crate) payment_status: Option<PaymentStatus>,
     /// The invoice that reports the payment.
     pub(crate) invoice: Option<String>,
@@ -83,7 +83,7 @@ impl<'a> Session<'a> {
             Some("payment") => SessionMode::Payment,
             Some("subscription") => SessionMode::Subscription,
             Some("setup") => SessionMode::Setup,
-            // The first versions had no mode; what the session made tells it.
+            // The first versions had no mode. What the session made shows it.
             Some(_) | None if subscription.is_some() => SessionMode::Subscription,
             Some(_) | None if payment_intent.is_some() => SessionMode::Payment,
             Some(_) | None => SessionMode::Other,
@@ -119,9 +119,9 @@ fn line(line: Json<'_>) -> Line {
 
 /// A payment intent.
 pub(crate) struct PaymentIntent<'a> {
-    /// Whom it is about.
+    /// The customer it is about.
     pub(crate) about: About<'a>,
-    /// Its id.
+    /// Stripe's id of the payment intent, such as `pi_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
     /// Old versions: the invoice that reports the payment.
     pub(crate) invoice: Option<String>,
@@ -143,7 +143,7 @@ impl<'a> PaymentIntent<'a> {
         about.add_key(own_id.clone());
         about.add_key(invoice.clone());
         about.find_email([object.get("receipt_email")]);
-        // Very old versions list the charges; new ones name the latest, which may be expanded.
+        // Very old versions list the charges. New ones name the latest, which may be expanded.
         let latest = object.get("latest_charge");
         for charge in std::iter::once(latest).chain(object.at("charges.data").items()) {
             about.add_key(charge.id());
@@ -166,13 +166,13 @@ impl<'a> PaymentIntent<'a> {
 
 /// A charge.
 pub(crate) struct Charge<'a> {
-    /// Whom it is about.
+    /// The customer it is about.
     pub(crate) about: About<'a>,
-    /// Its id.
+    /// Stripe's id of the charge, such as `ch_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
     /// Old versions: the invoice that reports the payment.
     pub(crate) invoice: Option<String>,
-    /// The payment intent it was made for; charges of the oldest interface have none.
+    /// The payment intent it was made for. Charges of the oldest interface have none.
     pub(crate) payment_intent: Option<String>,
     /// The currency of all amounts.
     pub(crate) currency: Option<Currency>,

@@ -9,11 +9,11 @@ use crate::providers::json::Json;
 
 /// An invoice, before or since the versions in which a subscription became its `parent`.
 pub(crate) struct Invoice<'a> {
-    /// Whom it is about.
+    /// The customer it is about.
     pub(crate) about: About<'a>,
-    /// Its id.
+    /// Stripe's id of the invoice, such as `in_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
-    /// Its status.
+    /// Where the invoice stands. `None` when the event does not say.
     pub(crate) status: Option<InvoiceStatus>,
     /// Old versions: whether it is paid.
     pub(crate) paid: Option<bool>,
@@ -25,7 +25,7 @@ pub(crate) struct Invoice<'a> {
     pub(crate) subscription: Option<String>,
     /// The currency of all amounts.
     pub(crate) currency: Option<Currency>,
-    /// Minor units, like all amounts here: what was to be paid.
+    /// Minor units, like all amounts here: what the customer owes.
     pub(crate) amount_due: Option<i64>,
     /// What was paid in money.
     pub(crate) amount_paid: Option<i64>,
@@ -201,7 +201,7 @@ fn line(line: Json<'_>) -> Line {
     }
 }
 
-/// The sum of the `amount` of each; nothing when one has none that can be read.
+/// The sum of the `amount` of each. `None` when one of them has no amount that can be read.
 fn sum<'a>(mut parts: impl Iterator<Item = Json<'a>>) -> Option<i64> {
     parts.try_fold(0_i64, |sum, part| sum.checked_add(part.get("amount").integer()?))
 }

@@ -2,7 +2,7 @@
 //! names.
 //!
 //! Objects are read by the presence of their fields, never by `api_version`: endpoints pinned to an old version get
-//! hybrids of old and new. What is missing or of another type reads as nothing here; `facts` asks for what it needs.
+//! hybrids of old and new. What is missing or of another type is absent here. `facts` asks for what it needs.
 
 mod about;
 mod checkout;
@@ -23,8 +23,9 @@ pub(super) use self::invoice::{Invoice, InvoicePayment, InvoiceStatus, Tax};
 pub(super) use self::reversal::{CreditNote, Dispute, DisputeStatus, OfCharge, Refund, RefundStatus};
 pub(super) use self::subscription::{Subscription, SubscriptionStatus};
 use super::NO_SESSION;
-use crate::domain::event::{Identity, Mode};
+use crate::domain::event::Identity;
 use crate::domain::json;
+use crate::domain::mode::Mode;
 use crate::domain::reason::EventReason;
 use crate::providers::json::{Json, is_plain};
 
@@ -147,7 +148,7 @@ pub(super) fn snapshot_type(thin: &str) -> Option<&str> {
 pub(super) struct Unmapped {
     /// The reason.
     pub(super) reason: EventReason,
-    /// What is wrong, and where; never a value of the body, but for the id of another event.
+    /// What is wrong, and where. Never a value of the body, except the id of another event.
     pub(super) detail: String,
 }
 
@@ -247,8 +248,8 @@ impl<'a> Event<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// A thin event's body is missing; where its type says that it does not matter, nobody misses it. Those of `v2.` types
-    /// are about objects that have no part in sales, or about the destination itself.
+    /// A thin event has no object of its own. Where its type is one that does not matter, the object is not needed. Events
+    /// of `v2.` types are about objects that have no part in sales, or about the event destination.
     fn read_thin(event_type: &str, object: Json<'a>, snapshot: Json<'_>) -> Result<Self, Unmapped> {
         if event_type.starts_with("v2.") {
             return Ok(Self::NotRelevant);
@@ -298,7 +299,7 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Whether the type tells something of a resource that is documented; a word alone is no type.
+/// Whether the type is about a documented resource. A word alone is no type.
 fn is_documented(event_type: &str) -> bool {
     event_type.rsplit_once('.').is_some_and(|(resource, word)| RESOURCES.contains(&resource) && !word.is_empty())
 }

@@ -5,9 +5,9 @@ use crate::providers::json::Json;
 
 /// A refund.
 pub(crate) struct Refund {
-    /// Its id.
+    /// Stripe's id of the refund, such as `re_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
-    /// The charge, by the ids of it that are told.
+    /// The charge, by those of its ids that the event has.
     pub(crate) of: OfCharge,
     /// Minor units.
     pub(crate) amount: Option<i64>,
@@ -45,7 +45,7 @@ impl Refund {
             status: match object.get("status").text() {
                 Some("pending") => RefundStatus::Pending,
                 Some("requires_action") => RefundStatus::RequiresAction,
-                // The first refunds had no status: they were done when they were told.
+                // The first refunds had no status: they were done when their event was sent.
                 Some("succeeded") | None => RefundStatus::Succeeded,
                 Some("failed") => RefundStatus::Failed,
                 Some("canceled") => RefundStatus::Canceled,
@@ -57,9 +57,9 @@ impl Refund {
 
 /// A dispute.
 pub(crate) struct Dispute {
-    /// Its id.
+    /// Stripe's id of the dispute, such as `dp_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
-    /// The charge, by the ids of it that are told.
+    /// The charge, by those of its ids that the event has.
     pub(crate) of: OfCharge,
     /// Minor units.
     pub(crate) amount: Option<i64>,
@@ -132,7 +132,7 @@ fn withdrawn(dispute: Json<'_>) -> Option<i64> {
 
 /// The charge that a refund or a dispute is about.
 pub(crate) struct OfCharge {
-    /// Its id.
+    /// Stripe's id of the charge, such as `ch_1X`. `None` when the event does not name it.
     pub(crate) charge: Option<String>,
     /// The payment intent it was made for.
     pub(crate) payment_intent: Option<String>,
@@ -143,7 +143,7 @@ impl OfCharge {
         Self { charge: object.get("charge").id(), payment_intent: object.get("payment_intent").id() }
     }
 
-    /// The one word for it that all events about it share, as far as they tell it.
+    /// The one id that all events about it share. `None` when this event does not have it.
     pub(crate) fn name(&self) -> Option<String> {
         self.payment_intent.clone().or_else(|| self.charge.clone())
     }
@@ -156,11 +156,11 @@ impl OfCharge {
 
 /// A credit note.
 pub(crate) struct CreditNote {
-    /// Its id.
+    /// Stripe's id of the credit note, such as `cn_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
     /// The invoice that it lowers.
     pub(crate) invoice: Option<String>,
-    /// Minor units: what was given back outside of Stripe. The rest lowered what was to be paid, went to the customer's
+    /// Minor units: what was given back outside of Stripe. The rest lowered the amount due, went to the customer's
     /// balance, or is a refund with events of its own.
     pub(crate) out_of_band_amount: Option<i64>,
     /// The currency of the amount.

@@ -8,11 +8,11 @@ use crate::providers::json::Json;
 
 /// A subscription. It holds no address: the customer's id leads to it.
 pub(crate) struct Subscription<'a> {
-    /// Whom it is about.
+    /// The customer it is about.
     pub(crate) about: About<'a>,
-    /// Its id.
+    /// Stripe's id of the subscription, such as `sub_1X`. `None` when the event has no usable one.
     pub(crate) id: Option<String>,
-    /// Its status. A pending cancellation or a `pause_collection` does not change it.
+    /// Where the subscription stands. A pending cancellation or a `pause_collection` does not change it.
     pub(crate) status: Option<SubscriptionStatus>,
     /// When its free trial began.
     pub(crate) trial_start: Option<Timestamp>,

@@ -99,7 +99,7 @@ fn parse(header: &[u8]) -> Result<Header<'_>, SignatureError> {
             Some(("t", value)) => time = Some(value),
             Some(("v1", value)) => {
                 let mut bytes = [0; V1_BYTES];
-                // Fails on any other length as well. Upper-case digits are as good as lower-case ones.
+                // Fails on any other length as well. Upper-case digits count like lower-case ones.
                 if hex::decode_to_slice(value, &mut bytes).is_ok() {
                     v1.push(bytes);
                 }

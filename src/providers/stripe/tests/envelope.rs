@@ -1,7 +1,7 @@
 //! What surrounds the object: identity, type, mode, account, time.
 
 use super::*;
-use crate::domain::event::Mode;
+use crate::domain::mode::Mode;
 use crate::providers::stripe::WANTED_EVENTS;
 
 #[track_caller]

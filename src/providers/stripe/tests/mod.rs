@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::Stripe;
 use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, OutOfBand, Rules, Unmapped};
-use crate::domain::fact::{Fact, Matter, Product, Reading};
+use crate::domain::fact::{Fact, Matter, Reading};
+use crate::domain::product::Product;
 use crate::providers::Provider;
 
 /// 2026-06-14T12:00:00Z: when the events of these tests happened.

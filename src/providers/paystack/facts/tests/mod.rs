@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use super::read;
 use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, OutOfBand, Rules, Unmapped};
-use crate::domain::event::Mode;
-use crate::domain::fact::{Fact, Matter, Payment, Product, Reading, Reversal, Subscription};
+use crate::domain::fact::{Fact, Matter, Payment, Reading, Reversal, Subscription};
+use crate::domain::mode::Mode;
+use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
 
 fn rules() -> Rules {

@@ -5,14 +5,15 @@ use std::time::Duration;
 use anyhow::bail;
 use jiff::Timestamp;
 
-use super::house::House;
-use super::plot::{Deed, Received, Step, Story, Webhook};
+use super::environment::Environment;
 use super::progress::Progress;
-use crate::cli::poster::{Poster, Url, parse_url};
+use super::scenario::{Action, Received, Step, Story, Webhook};
+use crate::api;
+use crate::cli::http_client::{HttpClient, Url, parse_url};
 use crate::clock::after;
 use crate::domain::delivery::Delivery;
-use crate::domain::endpoint::ProviderKind;
 use crate::domain::event::EventState;
+use crate::domain::provider::ProviderKind;
 use crate::domain::reason::DeliveryReason;
 use crate::providers::provider;
 use crate::sandbox::Fault;
@@ -27,9 +28,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(60);
 /// What a forger takes for the secret.
 const WRONG_SECRET: &str = "whsec_a_guess";
 
-/// What became of the webhooks at the door.
+/// How the bridge answered the webhooks.
 #[derive(Debug, Default)]
-pub(super) struct Door {
+pub(super) struct Ingress {
     pub(super) recorded: usize,
     pub(super) repeated: usize,
     /// Provider, status and the answer's `code`.
@@ -42,39 +43,40 @@ pub(super) struct Door {
 ///
 /// # Errors
 /// A server cannot be reached, or does not get done in time.
-pub(super) async fn play(story: &Story, house: &House, progress: &Progress) -> anyhow::Result<Door> {
-    let poster = Poster::new(&url(house, ProviderKind::Stripe)?, ANSWER_WAIT_MAX)?;
-    let mut door = Door::default();
+pub(super) async fn play(story: &Story, environment: &Environment, progress: &Progress) -> anyhow::Result<Ingress> {
+    let client = HttpClient::new(&url(environment, ProviderKind::Stripe)?, ANSWER_WAIT_MAX)?;
+    let mut ingress = Ingress::default();
     for step in &story.steps {
-        play_step(step, house, &poster, &mut door, progress).await?;
-        house.clock.sleep(progress.pause()).await;
+        play_step(step, environment, &client, &mut ingress, progress).await?;
+        environment.clock.sleep(progress.pause()).await;
     }
-    settle(house, Span::ToTheEnd, |open| progress.doing("Waiting for the last calls", &counted(open, "call"))).await?;
+    settle(environment, Span::ToTheEnd, |open| progress.doing("Waiting for the last calls", &counted(open, "call")))
+        .await?;
     progress.done("Everything is delivered", "");
-    Ok(door)
+    Ok(ingress)
 }
 
 async fn play_step(
     step: &Step,
-    house: &House,
-    poster: &Poster,
-    door: &mut Door,
+    environment: &Environment,
+    client: &HttpClient,
+    ingress: &mut Ingress,
     progress: &Progress,
 ) -> anyhow::Result<()> {
     let mut sent = 0;
     progress.doing(step.line, "");
-    for deed in &step.deeds {
-        match deed {
-            Deed::Send(webhook) => {
-                send(webhook, house, poster, door).await?;
+    for action in &step.actions {
+        match action {
+            Action::Send(webhook) => {
+                send(webhook, environment, client, ingress).await?;
                 sent += 1;
                 progress.doing(step.line, &counted(sent, "webhook"));
             }
-            Deed::Trouble(fault) => house.sandbox.add_faults(vec![fault.parse::<Fault>()?])?,
-            Deed::Recovery => house.sandbox.clear_faults(),
-            Deed::Pause(span) => house.clock.sleep(*span).await,
-            Deed::Settle => {
-                settle(house, Span::SoFar, |open| progress.doing(step.line, &counted(open, "call"))).await?
+            Action::Trouble(fault) => environment.sandbox.add_faults(vec![fault.parse::<Fault>()?])?,
+            Action::Recovery => environment.sandbox.clear_faults(),
+            Action::Pause(span) => environment.clock.sleep(*span).await,
+            Action::Settle => {
+                settle(environment, Span::SoFar, |open| progress.doing(step.line, &counted(open, "call"))).await?
             }
         }
     }
@@ -91,18 +93,23 @@ fn counted(count: usize, what: &str) -> String {
     }
 }
 
-async fn send(webhook: &Webhook, house: &House, poster: &Poster, door: &mut Door) -> anyhow::Result<()> {
+async fn send(
+    webhook: &Webhook,
+    environment: &Environment,
+    client: &HttpClient,
+    ingress: &mut Ingress,
+) -> anyhow::Result<()> {
     let sender = provider(webhook.provider);
     let secret = match webhook.expected {
-        Received::New | Received::Repeated => house.secrets.of(webhook.provider)?.expose(),
+        Received::New | Received::Repeated => environment.secrets.of(webhook.provider)?.expose(),
         Received::Refused => WRONG_SECRET,
     };
-    let signature = sender.sign(secret, &webhook.body, house.clock.now());
+    let signature = sender.sign(secret, &webhook.body, environment.clock.now());
     let header = (sender.signature_header(), signature.as_str());
-    let reply = poster.post(&url(house, webhook.provider)?, header, webhook.body.clone()).await?;
-    let (status, answer) = (reply.status, reply.json().unwrap_or_default());
-    let duplicate = answer.get("duplicate").and_then(serde_json::Value::as_bool);
-    let code = answer.get("code").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let reply = client.post(&url(environment, webhook.provider)?, header, webhook.body.clone()).await?;
+    let status = reply.status;
+    let duplicate = reply.read().map(|answer: api::Received| answer.duplicate);
+    let api::Problem { code, .. } = reply.read().unwrap_or_default();
     let received = match (status, duplicate) {
         (200, Some(false)) => Received::New,
         (200, Some(true)) => Received::Repeated,
@@ -110,20 +117,21 @@ async fn send(webhook: &Webhook, house: &House, poster: &Poster, door: &mut Door
     };
     if received != webhook.expected {
         let (provider, expected) = (webhook.provider, webhook.expected);
-        door.surprises
+        ingress
+            .surprises
             .push(format!("a webhook of {provider} was to be {expected:?}, and was answered {status} {code}"));
     }
     match received {
-        Received::New => door.recorded += 1,
-        Received::Repeated => door.repeated += 1,
-        Received::Refused => door.refused.push((webhook.provider, status, code.to_owned())),
+        Received::New => ingress.recorded += 1,
+        Received::Repeated => ingress.repeated += 1,
+        Received::Refused => ingress.refused.push((webhook.provider, status, code)),
     }
     Ok(())
 }
 
 /// Where a provider's webhooks go.
-fn url(house: &House, provider: ProviderKind) -> anyhow::Result<Url> {
-    parse_url(&format!("{}/webhooks/{provider}", house.bridge_url())).map_err(anyhow::Error::msg)
+fn url(environment: &Environment, provider: ProviderKind) -> anyhow::Result<Url> {
+    parse_url(&format!("{}/webhooks/{provider}", environment.bridge_url())).map_err(anyhow::Error::msg)
 }
 
 /// Which calls are waited for.
@@ -136,28 +144,28 @@ enum Span {
 }
 
 /// Waits until every event is read and every call made that is due today.
-async fn settle(house: &House, span: Span, show: impl Fn(usize)) -> anyhow::Result<()> {
-    let give_up_at = after(house.clock.now(), SETTLE_WAIT_MAX);
+async fn settle(environment: &Environment, span: Span, show: impl Fn(usize)) -> anyhow::Result<()> {
+    let give_up_at = after(environment.clock.now(), SETTLE_WAIT_MAX);
     loop {
-        let open = open(house, span).await?;
+        let open = open(environment, span).await?;
         if open == 0 {
             return Ok(());
         }
-        if house.clock.now() > give_up_at {
+        if environment.clock.now() > give_up_at {
             bail!("{open} events or calls are not done after {} seconds", SETTLE_WAIT_MAX.as_secs());
         }
         show(open);
-        house.clock.sleep(LOOK_EVERY).await;
+        environment.clock.sleep(LOOK_EVERY).await;
     }
 }
 
 /// Events that are not read, and calls on their way.
-async fn open(house: &House, span: Span) -> anyhow::Result<usize> {
+async fn open(environment: &Environment, span: Span) -> anyhow::Result<usize> {
     let unread = EventFilter { state: Some(EventState::Received), limit: PAGE_ITEMS_MAX, ..EventFilter::default() };
-    let unread = house.store().events(unread).await?.len();
+    let unread = environment.store().events(unread).await?.len();
     // An event's calls are on disk once it is read, so what is asked second misses nothing.
-    let deliveries = deliveries(house).await?;
-    let now = house.clock.now();
+    let deliveries = deliveries(environment).await?;
+    let now = environment.clock.now();
     let waits = |d: &Delivery| match span {
         Span::SoFar => d.reason == Some(DeliveryReason::WaitingForReferralCode) || is_for_later(d, now),
         Span::ToTheEnd => is_for_later(d, now),
@@ -171,11 +179,11 @@ pub(super) fn is_for_later(delivery: &Delivery, now: Timestamp) -> bool {
 }
 
 /// Every delivery, the oldest first.
-pub(super) async fn deliveries(house: &House) -> anyhow::Result<Vec<DeliveryView>> {
+pub(super) async fn deliveries(environment: &Environment) -> anyhow::Result<Vec<DeliveryView>> {
     let mut all = Vec::new();
     let mut filter = DeliveryFilter { limit: PAGE_ITEMS_MAX, ..DeliveryFilter::default() };
     loop {
-        let page = house.store().deliveries(filter.clone()).await?;
+        let page = environment.store().deliveries(filter.clone()).await?;
         filter.after = page.last().and_then(|d| d.delivery.id).map(|id| id.0);
         all.extend(page);
         if filter.after.is_none() || filter.after == Some(1) {
@@ -187,11 +195,11 @@ pub(super) async fn deliveries(house: &House) -> anyhow::Result<Vec<DeliveryView
 }
 
 /// Every event, the oldest first.
-pub(super) async fn events(house: &House) -> anyhow::Result<Vec<EventView>> {
+pub(super) async fn events(environment: &Environment) -> anyhow::Result<Vec<EventView>> {
     let mut all = Vec::new();
     let mut filter = EventFilter { limit: PAGE_ITEMS_MAX, ..EventFilter::default() };
     loop {
-        let page = house.store().events(filter.clone()).await?;
+        let page = environment.store().events(filter.clone()).await?;
         filter.after = page.last().map(|e| e.id.0);
         all.extend(page);
         if filter.after.is_none() || filter.after == Some(1) {

@@ -9,12 +9,12 @@ use anyhow::{Context, anyhow};
 use tempfile::TempDir;
 
 use super::calendar;
-use super::cast::{DEMO, PLUS, PRICE_PLUS, TEST};
+use super::customers::{DEMO, PLUS, PRICE_PLUS, TEST};
 use crate::app::App;
 use crate::cli::output;
 use crate::clock::Clock;
 use crate::config::{self, Config, Sources};
-use crate::domain::endpoint::ProviderKind;
+use crate::domain::provider::ProviderKind;
 use crate::domain::secret::Secret;
 use crate::providers::provider;
 use crate::sandbox::{self, Book, Business, Sandbox};
@@ -58,7 +58,7 @@ impl Secrets {
 }
 
 /// Both servers, running.
-pub(super) struct House {
+pub(super) struct Environment {
     pub(super) sandbox: Sandbox,
     pub(super) sandbox_addr: SocketAddr,
     pub(super) secrets: Secrets,
@@ -81,7 +81,7 @@ fn folder() -> anyhow::Result<TempDir> {
     folder.prefix("refairn-bridge-demo-").tempdir().context("cannot make a temporary folder")
 }
 
-impl House {
+impl Environment {
     /// Starts both.
     ///
     /// # Errors

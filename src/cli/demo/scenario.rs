@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::calendar::{self, Calendar};
-use super::cast::{Cash, Person, Product};
+use super::customers::{Cash, Person, Product};
 use super::paystack::Paystack;
 use super::stripe::Stripe;
-use crate::domain::endpoint::ProviderKind;
+use crate::domain::provider::ProviderKind;
 use crate::domain::status::Status;
 
 /// A story: it is played in the order of its steps.
@@ -24,14 +24,14 @@ pub(super) struct Story {
 /// What is told in one line.
 pub(super) struct Step {
     pub(super) line: &'static str,
-    pub(super) deeds: Vec<Deed>,
+    pub(super) actions: Vec<Action>,
 }
 
 /// One thing that happens.
-pub(super) enum Deed {
+pub(super) enum Action {
     /// A provider sends a webhook.
     Send(Webhook),
-    /// Refairn is to misbehave: the JSON of a fault.
+    /// Refairn misbehaves from now on: the JSON of a fault.
     Trouble(&'static str),
     /// Refairn behaves again.
     Recovery,
@@ -48,7 +48,7 @@ pub(super) struct Webhook {
     pub(super) expected: Received,
 }
 
-/// What should become of a webhook at the door.
+/// How the bridge should answer a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Received {
     /// It is new.
@@ -89,14 +89,14 @@ pub(super) struct Standing {
 }
 
 /// Writes a story.
-pub(super) struct Pen {
+pub(super) struct Writer {
     pub(super) calendar: Calendar,
     pub(super) stripe: Stripe,
     pub(super) paystack: Paystack,
     story: Story,
 }
 
-impl Pen {
+impl Writer {
     pub(super) fn new(calendar: Calendar) -> Self {
         let story = Story { steps: Vec::new(), sales: Vec::new(), standings: Vec::new() };
         Self { calendar, stripe: Stripe::default(), paystack: Paystack::default(), story }
@@ -108,46 +108,46 @@ impl Pen {
 
     /// Begins a step; what is written next is part of it.
     pub(super) fn step(&mut self, line: &'static str) {
-        self.story.steps.push(Step { line, deeds: Vec::new() });
+        self.story.steps.push(Step { line, actions: Vec::new() });
     }
 
-    pub(super) fn deed(&mut self, deed: Deed) {
+    pub(super) fn action(&mut self, action: Action) {
         if let Some(step) = self.story.steps.last_mut() {
-            step.deeds.push(deed);
+            step.actions.push(action);
         }
     }
 
     /// Stripe sends this.
     pub(super) fn stripe(&mut self, body: Vec<u8>) {
-        self.deed(Deed::Send(Webhook { provider: ProviderKind::Stripe, body, expected: Received::New }));
+        self.action(Action::Send(Webhook { provider: ProviderKind::Stripe, body, expected: Received::New }));
     }
 
     /// Paystack sends this.
     pub(super) fn paystack(&mut self, body: Vec<u8>) {
-        self.deed(Deed::Send(Webhook { provider: ProviderKind::Paystack, body, expected: Received::New }));
+        self.action(Action::Send(Webhook { provider: ProviderKind::Paystack, body, expected: Received::New }));
     }
 
     /// Everything that was sent in the last `steps` steps comes once more.
     pub(super) fn repeat(&mut self, steps: usize) {
         let earlier = self.story.steps.iter().rev().skip(1).take(steps).rev();
-        let again: Vec<Deed> = earlier
-            .flat_map(|step| &step.deeds)
-            .filter_map(|deed| match deed {
-                Deed::Send(w) if w.expected == Received::New => {
+        let again: Vec<Action> = earlier
+            .flat_map(|step| &step.actions)
+            .filter_map(|action| match action {
+                Action::Send(w) if w.expected == Received::New => {
                     let (provider, body) = (w.provider, w.body.clone());
-                    Some(Deed::Send(Webhook { provider, body, expected: Received::Repeated }))
+                    Some(Action::Send(Webhook { provider, body, expected: Received::Repeated }))
                 }
-                Deed::Send(_) | Deed::Trouble(_) | Deed::Recovery | Deed::Pause(_) | Deed::Settle => None,
+                Action::Send(_) | Action::Trouble(_) | Action::Recovery | Action::Pause(_) | Action::Settle => None,
             })
             .collect();
-        for deed in again {
-            self.deed(deed);
+        for action in again {
+            self.action(action);
         }
     }
 
     /// Somebody who does not know the secret sends this.
     pub(super) fn forged(&mut self, provider: ProviderKind, body: Vec<u8>) {
-        self.deed(Deed::Send(Webhook { provider, body, expected: Received::Refused }));
+        self.action(Action::Send(Webhook { provider, body, expected: Received::Refused }));
     }
 
     /// A sale was paid at `at`, which Refairn has to be told of.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use crate::clock::Clock;
 use crate::config::Sources;
 use crate::domain::redact::Redactor;
@@ -19,7 +21,7 @@ const IDLE_MAX: Duration = Duration::from_secs(90);
 
 /// Sends requests to one host. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
-pub(super) struct Poster {
+pub(super) struct HttpClient {
     http: Client,
 }
 
@@ -38,9 +40,9 @@ impl Reply {
         matches!(self.status, 200..=299)
     }
 
-    /// The body, if it is a JSON object.
-    pub(super) fn json(&self) -> Option<serde_json::Value> {
-        serde_json::from_slice(&self.body).ok().filter(serde_json::Value::is_object)
+    /// The body, if it is JSON of this shape.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.body).ok()
     }
 }
 
@@ -62,7 +64,7 @@ pub(super) fn parse_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-impl Poster {
+impl HttpClient {
     /// A client for the host of `url`; a whole request, from connecting to the end of the answer, takes at most `timeout`.
     ///
     /// # Errors

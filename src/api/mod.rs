@@ -1,0 +1,36 @@
+//! The JSON that the bridge answers: the API, health, webhooks and errors. Each shape is one type, which `http` writes and
+//! the commands read, so that both change together.
+//!
+//! A reader ignores the fields that it does not know: a newer bridge may have more. Codes (states, reasons, kinds, fates,
+//! modes) are texts here, because a newer bridge may have more of these, too. `docs/` lists them.
+//!
+//! Shapes that hold a customer's address or a body have no `Debug`: neither may get into a log.
+
+mod deliveries;
+mod events;
+mod health;
+mod problem;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod webhooks;
+
+pub use deliveries::{Attempt, Delivery, DeliveryPage, FoundCode, LookedIn, PaymentFields};
+pub use events::{ChangedEvent, ChangedPage, Event, EventDetail, EventPage, Standing};
+pub use health::{Live, Ready};
+pub use problem::Problem;
+pub use stats::{EventsToSee, RefusedRequests, Route, Stats};
+pub use webhooks::Received;
+
+use crate::domain::reason::Reason;
+
+/// A reason in words, what to do about it, and `detail` in brackets. `None` when there is neither reason nor detail.
+#[must_use]
+pub fn explain(reason: Option<Reason>, detail: Option<&str>) -> Option<String> {
+    let words = reason.map(|reason| format!("{} {}", reason.sentence(), reason.cure()));
+    match (words, detail) {
+        (Some(words), Some(detail)) => Some(format!("{words} ({detail})")),
+        (Some(words), None) => Some(words),
+        (None, detail) => detail.map(str::to_owned),
+    }
+}

@@ -1,0 +1,21 @@
+//! Errors.
+
+use serde::{Deserialize, Serialize};
+
+/// A problem document (RFC 9457), as every error is answered. The standard requires no field, and commands may meet
+/// another server than the bridge: a field that is missing is read as an empty one.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Problem {
+    /// A URN that ends with the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The code in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The stable code.
+    pub code: String,
+    /// What happened, for a person.
+    pub detail: String,
+}

@@ -1,0 +1,80 @@
+//! The state of everything in a few numbers. Fields stand in the order of their names, as they always did in this answer.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// `GET /api/v1/stats`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// How many events and deliveries need attention, by the code of the reason.
+    pub attention: BTreeMap<String, i64>,
+    /// How many deliveries there are, by the code of the state.
+    pub deliveries: BTreeMap<String, i64>,
+    /// How many events there are, by the code of the state.
+    pub events: BTreeMap<String, i64>,
+    /// The events that need attention, by endpoint and reason.
+    pub events_that_need_attention: Vec<EventsToSee>,
+    /// The sum of `attention`.
+    pub needs_attention: i64,
+    /// Since when the call that is due longest has been due. `None` when none is due.
+    pub oldest_queued: Option<Timestamp>,
+    /// How many payments Refairn has, by the code of what became of them.
+    pub payments: BTreeMap<String, i64>,
+    /// The last requests that were refused, the newest first.
+    pub refused_requests: Vec<RefusedRequests>,
+    /// Every route that was ever used.
+    pub routes: Vec<Route>,
+    /// An address that sends X-Forwarded-For and is not trusted. `None` when there is none.
+    pub unnamed_proxy: Option<IpAddr>,
+}
+
+/// How many events of an endpoint need attention for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsToSee {
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// How many.
+    pub events: i64,
+    /// The code of the reason.
+    pub reason: String,
+}
+
+/// Refused requests of one source, alike in endpoint and reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedRequests {
+    /// When the last of them came.
+    pub at: Timestamp,
+    /// The size of the body of the last of them, bytes.
+    pub body_bytes: usize,
+    /// The endpoint's name. `None` when they met no endpoint.
+    pub endpoint: Option<String>,
+    /// The path of the last of them. Only when they met no endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The code of the error they were answered with.
+    pub reason: String,
+    /// The sender's address, of the last of them. `None` when it is not known.
+    pub source: Option<IpAddr>,
+    /// How many there were.
+    pub times: u64,
+}
+
+/// A route: the calls for one product of a business. It is paused as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The Refairn business.
+    pub business: String,
+    /// Why it is paused. `None` when it is open.
+    pub detail: Option<String>,
+    /// Since when it is paused. `None` when it is open.
+    pub paused_since: Option<Timestamp>,
+    /// When the next probe goes out. `None` when it is open.
+    pub probe_at: Option<Timestamp>,
+    /// The Refairn product.
+    pub product: String,
+    /// `open` or `paused`.
+    pub state: String,
+}
