@@ -121,12 +121,16 @@ async fn run_case(place: Place, case: &Case, provider: ProviderKind, body: &[u8]
     world.assert_explained().await;
     let event = world.event(recorded.id).await;
     let facts: Vec<Value> = event.fact.iter().map(|f| serde_json::from_str(f).expect("json")).collect();
-    json!({
+    let mut came = json!({
         "outcome": event.event.state.code(),
         "reason": event.event.reason.map(EventReason::code),
         "facts": facts,
         "calls": calls_of(&world),
-    })
+    });
+    if let Some(detail) = event.event.detail {
+        came["detail"] = detail.into();
+    }
+    came
 }
 
 async fn check_case(folder: &Path, server: &Arc<Server>) -> Result<(), String> {

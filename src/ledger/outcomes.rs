@@ -74,10 +74,24 @@ impl<'a> Index<'a> {
     }
 }
 
+impl Index<'_> {
+    /// Of a payment whose product no line decided, for not all lines were seen: how many were.
+    fn lines_seen(&self, known: &KnownFact) -> Option<String> {
+        let sale = self.reported.get(&known.event)?;
+        let seen = sale.seen.filter(|_| sale.reports.first().is_some_and(|f| f.event == known.event))?;
+        Some(format!("{}, and none decided on the product: it is the endpoint's product_id", lines_seen(seen)))
+    }
+}
+
+fn lines_seen((seen, total): (u32, Option<u32>)) -> String {
+    let of = total.map_or_else(String::new, |total| format!(" of {total}"));
+    format!("{seen}{of} lines of the invoice were seen")
+}
+
 fn one(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact) -> Outcome {
     // Whatever else an event reports: if a call was made in its name, it is mapped.
     if index.called.contains(&known.event) {
-        return Outcome::MAPPED;
+        return Outcome { detail: index.lines_seen(known), ..Outcome::MAPPED };
     }
     let mut outcome = match &known.fact.matter {
         Matter::Customer(customer) => of_customer(draft, known, customer),
@@ -86,7 +100,10 @@ fn one(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact) -> Outcome {
         Matter::Reversal(reversal) => of_reversal(draft, index, known, reversal),
         Matter::Link(_) => Outcome::ignored(EventReason::LinkNoted),
     };
-    outcome.detail = known.fact.code_refused.clone();
+    outcome.detail = match (outcome.detail, known.fact.code_refused.as_ref()) {
+        (Some(detail), Some(refused)) => Some(format!("{detail}; {refused}")),
+        (detail, refused) => detail.or_else(|| refused.cloned()),
+    };
     outcome
 }
 
@@ -142,9 +159,8 @@ fn of_payment(index: &Index<'_>, known: &KnownFact) -> Outcome {
     let Some(sale) = index.reported.get(&known.event) else { return Outcome::ignored(EventReason::AlreadyReported) };
     let first = sale.reports.first().is_some_and(|f| f.event == known.event);
     match (sale.trouble, sale.seen) {
-        (Some(EventReason::LinesNotSeen), Some((seen, total))) if first => {
-            let of = total.map_or_else(String::new, |total| format!(" of {total}"));
-            Outcome::unmappable(EventReason::LinesNotSeen, format!("{seen}{of} lines of the invoice were seen"))
+        (Some(EventReason::LinesNotSeen), Some(seen)) if first => {
+            Outcome::unmappable(EventReason::LinesNotSeen, lines_seen(seen))
         }
         (Some(reason), _) if first => Outcome::ignored(reason),
         (Some(_) | None, _) => Outcome::ignored(EventReason::AlreadyReported),
