@@ -101,7 +101,7 @@ impl Store {
 
     /// Writes what events report, and what follows from it for their customers: facts, deliveries, outcomes and the
     /// queue. What one event leads to is written whole or not at all; only of one that many facts were waiting for
-    /// (see [`super::placing::PLACED_MAX`]) the rest goes on in further writes, right after, and waits as before if the process ends meanwhile.
+    /// (see `PLACED_MAX`) the rest goes on in further writes, right after, and waits as before if the process ends meanwhile.
     /// An event that was read before is read anew: its old fact is replaced.
     ///
     /// # Errors
