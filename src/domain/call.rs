@@ -20,6 +20,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Both.
+    pub const ALL: &[Self] = &[Self::CustomerCreated, Self::PaymentSucceeded];
+
     /// As the API and Refairn's paths write it.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -27,12 +30,6 @@ impl Kind {
             Self::CustomerCreated => "customer-created",
             Self::PaymentSucceeded => "payment-succeeded",
         }
-    }
-
-    /// Reads a code.
-    #[must_use]
-    pub fn parse(code: &str) -> Option<Self> {
-        [Self::CustomerCreated, Self::PaymentSucceeded].into_iter().find(|k| k.code() == code)
     }
 }
 

@@ -1,10 +1,10 @@
 //! The JSON API: what came in, what goes out, and what an operator may do about it.
 
 use actix_web::{HttpResponse, web};
-use serde::Deserialize;
 
 use super::AppState;
 use super::json::{self, Showing};
+use super::parameters::Parameters;
 use super::problem::Problem;
 use crate::api::{Attempt, Delivery, DeliveryPage, Event, EventPage, EventsToSee, RefusedRequests, Route, Stats};
 use crate::domain::delivery::Action;
@@ -17,40 +17,18 @@ use crate::store::views::{DeliveryFilter, EventFilter, PAGE_ITEMS_MAX};
 /// Items of a page unless the caller says otherwise.
 const PAGE_ITEMS: u32 = 50;
 
-#[derive(Deserialize)]
-pub(super) struct EventQuery {
-    state: Option<String>,
-    #[serde(rename = "type")]
-    event_type: Option<String>,
-    endpoint: Option<String>,
-    attention: Option<String>,
-    limit: Option<String>,
-    after: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct DeliveryQuery {
-    state: Option<String>,
-    email: Option<String>,
-    kind: Option<String>,
-    fate: Option<String>,
-    attention: Option<String>,
-    limit: Option<String>,
-    after: Option<String>,
-}
-
 /// `GET /api/v1/events`
-pub(super) async fn events(state: web::Data<AppState>, query: web::Query<EventQuery>) -> Result<HttpResponse, Problem> {
-    let query = query.into_inner();
-    let limit = limit(query.limit.as_deref())?;
+pub(super) async fn events(state: web::Data<AppState>, mut query: Parameters) -> Result<HttpResponse, Problem> {
+    let limit = limit(&mut query)?;
     let filter = EventFilter {
-        state: parse(query.state.as_deref(), "state", EventState::parse)?,
-        event_type: query.event_type,
-        endpoint: query.endpoint,
-        attention: attention(query.attention.as_deref())?,
+        state: query.one_of("state", EventState::ALL, EventState::code)?,
+        event_type: query.text("type"),
+        endpoint: query.text("endpoint"),
+        attention: attention(&mut query)?,
         limit,
-        after: parse(query.after.as_deref(), "after", |t| number(t, "evt_"))?,
+        after: after(&mut query, "evt_")?,
     };
+    query.close()?;
     let events = state.store.events(filter).await?;
     let next = page_is_full(events.len(), limit).then(|| events.last().map(|e| e.id.to_string())).flatten();
     let events = events.into_iter().map(Event::from).collect();
@@ -58,13 +36,23 @@ pub(super) async fn events(state: web::Data<AppState>, query: web::Query<EventQu
 }
 
 /// `GET /api/v1/events/{id}`: our number, or the provider's id.
-pub(super) async fn event(state: web::Data<AppState>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn event(
+    state: web::Data<AppState>,
+    path: web::Path<String>,
+    query: Parameters,
+) -> Result<HttpResponse, Problem> {
+    query.close()?;
     let id = event_id(&state, path.into_inner()).await?;
     event_answer(&state, id).await
 }
 
 /// `POST /api/v1/events/{id}/remap`
-pub(super) async fn remap(state: web::Data<AppState>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn remap(
+    state: web::Data<AppState>,
+    path: web::Path<String>,
+    query: Parameters,
+) -> Result<HttpResponse, Problem> {
+    query.close()?;
     let id = event_id(&state, path.into_inner()).await?;
     state.store.remap(id).await?;
     state.inbox.notify_one();
@@ -78,21 +66,18 @@ async fn event_answer(state: &AppState, id: EventId) -> Result<HttpResponse, Pro
 }
 
 /// `GET /api/v1/deliveries`
-pub(super) async fn deliveries(
-    state: web::Data<AppState>,
-    query: web::Query<DeliveryQuery>,
-) -> Result<HttpResponse, Problem> {
-    let query = query.into_inner();
-    let limit = limit(query.limit.as_deref())?;
+pub(super) async fn deliveries(state: web::Data<AppState>, mut query: Parameters) -> Result<HttpResponse, Problem> {
+    let limit = limit(&mut query)?;
     let filter = DeliveryFilter {
-        state: parse(query.state.as_deref(), "state", DeliveryState::parse)?,
-        attention: attention(query.attention.as_deref())?,
-        email: query.email,
-        kind: parse(query.kind.as_deref(), "kind", Kind::parse)?,
-        fate: parse(query.fate.as_deref(), "fate", Fate::parse)?,
+        state: query.one_of("state", DeliveryState::ALL, DeliveryState::code)?,
+        attention: attention(&mut query)?,
+        email: query.text("email"),
+        kind: query.one_of("kind", Kind::ALL, Kind::code)?,
+        fate: query.one_of("fate", Fate::ALL, Fate::code)?,
         limit,
-        after: parse(query.after.as_deref(), "after", |t| number(t, "dlv_"))?,
+        after: after(&mut query, "dlv_")?,
     };
+    query.close()?;
     let found = state.store.deliveries(filter).await?;
     let last = found.last().and_then(|d| d.delivery.id).map(|id| id.to_string());
     let next = last.filter(|_| page_is_full(found.len(), limit));
@@ -101,7 +86,12 @@ pub(super) async fn deliveries(
 }
 
 /// `GET /api/v1/deliveries/{id}`
-pub(super) async fn delivery(state: web::Data<AppState>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn delivery(
+    state: web::Data<AppState>,
+    path: web::Path<String>,
+    query: Parameters,
+) -> Result<HttpResponse, Problem> {
+    query.close()?;
     delivery_answer(&state, delivery_id(&path)?).await
 }
 
@@ -109,7 +99,9 @@ pub(super) async fn delivery(state: web::Data<AppState>, path: web::Path<String>
 pub(super) async fn act(
     state: web::Data<AppState>,
     path: web::Path<(String, String)>,
+    query: Parameters,
 ) -> Result<HttpResponse, Problem> {
+    query.close()?;
     let (id, action) = path.into_inner();
     let action = match action.as_str() {
         "retry" => Action::Retry,
@@ -131,7 +123,8 @@ async fn delivery_answer(state: &AppState, id: DeliveryId) -> Result<HttpRespons
 }
 
 /// `GET /api/v1/stats`
-pub(super) async fn stats(state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+pub(super) async fn stats(state: web::Data<AppState>, query: Parameters) -> Result<HttpResponse, Problem> {
+    query.close()?;
     let stats = state.store.stats().await?;
     let attention = stats.attention();
     let to_see = stats.events_to_see.into_iter();
@@ -169,21 +162,20 @@ pub(super) fn showing(state: &AppState) -> Showing<'_> {
     Showing { event_id: state.event_id, body_bytes_max: state.body_bytes_max, endpoints: state.endpoints.as_slice() }
 }
 
-fn attention(text: Option<&str>) -> Result<bool, Problem> {
-    Ok(parse(text, "attention", |t| t.parse().ok())?.unwrap_or(false))
+fn attention(query: &mut Parameters) -> Result<bool, Problem> {
+    Ok(query.parsed("attention", "true or false", |text| text.parse().ok())?.unwrap_or(false))
 }
 
-/// A parameter that may be absent, but not wrong.
-pub(super) fn parse<T>(text: Option<&str>, name: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
-    let Some(text) = text.filter(|t| !t.is_empty()) else { return Ok(None) };
-    let wrong = || Problem::bad_parameter(format!("{name} has a value that is not known"));
-    read(text).map(Some).ok_or_else(wrong)
-}
-
-fn limit(text: Option<&str>) -> Result<u32, Problem> {
+fn limit(query: &mut Parameters) -> Result<u32, Problem> {
     let within = |n: &u32| (1..=PAGE_ITEMS_MAX).contains(n);
-    let limit = parse(text, "limit", |t| t.parse().ok().filter(within))?;
-    Ok(limit.unwrap_or(PAGE_ITEMS))
+    let expected = format!("a number from 1 to {PAGE_ITEMS_MAX}");
+    Ok(query.parsed("limit", &expected, |text| text.parse().ok().filter(within))?.unwrap_or(PAGE_ITEMS))
+}
+
+/// Where a page begins: our number of the last item of the page before.
+pub(super) fn after(query: &mut Parameters, prefix: &str) -> Result<Option<i64>, Problem> {
+    query
+        .parsed("after", &format!("what next says of the page before, such as {prefix}17"), |text| number(text, prefix))
 }
 
 fn page_is_full(items: usize, limit: u32) -> bool {

@@ -1,22 +1,17 @@
 //! What an update of the bridge reads otherwise than it was read: nothing of it is told until somebody says so.
 
 use actix_web::{HttpResponse, web};
-use serde::Deserialize;
 
 use super::AppState;
-use super::api::{number, parse, showing};
+use super::api::{after, showing};
 use super::json;
+use super::parameters::Parameters;
 use super::problem::Problem;
 use crate::api::{ChangedEvent, ChangedPage, Standing};
 use crate::domain::event::{EventId, EventState};
 use crate::domain::reason::EventReason;
 use crate::providers::READING;
 use crate::store::views::DeliveryView;
-
-#[derive(Deserialize)]
-pub(super) struct Query {
-    after: Option<String>,
-}
 
 impl From<(EventState, Option<EventReason>)> for Standing {
     fn from((state, reason): (EventState, Option<EventReason>)) -> Self {
@@ -25,8 +20,9 @@ impl From<(EventState, Option<EventReason>)> for Standing {
 }
 
 /// `GET /api/v1/events/changed`: the oldest first, after the event that `after` names.
-pub(super) async fn changed(state: web::Data<AppState>, query: web::Query<Query>) -> Result<HttpResponse, Problem> {
-    let after = parse(query.after.as_deref(), "after", |text| number(text, "evt_"))?;
+pub(super) async fn changed(state: web::Data<AppState>, mut query: Parameters) -> Result<HttpResponse, Problem> {
+    let after = after(&mut query, "evt_")?;
+    query.close()?;
     let found = state.store.read_before(READING, EventId(after.unwrap_or(0))).await?;
     let next = found.last().map(|event| event.id.to_string());
     let looked_at = found.len();

@@ -8,6 +8,7 @@ mod connection;
 mod credit;
 mod health;
 mod json;
+mod parameters;
 mod places;
 pub mod problem;
 mod serve;

@@ -119,6 +119,17 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "bad_parameter", "Bad parameter", detail)
     }
 
+    /// A parameter that the path does not take.
+    pub(crate) fn unknown_parameter(detail: String) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "unknown_parameter", "Unknown parameter", detail)
+    }
+
+    /// What is wrong, in a sentence.
+    #[cfg(test)]
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The stable code.
     #[must_use]
     pub const fn code(&self) -> &'static str {

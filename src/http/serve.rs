@@ -18,7 +18,6 @@ use tokio::net::TcpSocket;
 
 use super::connection::{Connection, Ended, track};
 use super::places::{CONNECTIONS_MAX, Places};
-use super::problem::Problem;
 use super::{AppState, Shared, Side, body, catch_panics, no_such_path, routes};
 use crate::telemetry::events;
 
@@ -58,7 +57,6 @@ pub fn serve(listener: TcpListener, state: AppState, side: Side, workers: usize)
         let (shared, stopping) = (state.clone(), stopping.clone());
         let app = App::new()
             .app_data(web::Data::new(shared))
-            .app_data(web::QueryConfig::default().error_handler(|e, _| Problem::bad_parameter(e.to_string()).into()))
             .configure(|config| routes(side, config))
             .default_service(web::to(no_such_path))
             .wrap(from_fn(catch_panics))

@@ -344,6 +344,18 @@ async fn wrong_parameters_and_unknown_items_are_problems() {
     ] {
         ask("GET", &format!("/api/v1/{query}")).await.is_problem(400, "bad_parameter");
     }
+    // A filter of a wrong name would find everything.
+    for query in [
+        "events?email=jane@example.com",
+        "deliveries?from=2026-10-01",
+        "deliveries?state=queued&Email=jane@example.com",
+        "events/changed?limit=5",
+        "stats?since=today",
+        "events/evt_1?full",
+        "deliveries/dlv_1?json=1",
+    ] {
+        ask("GET", &format!("/api/v1/{query}")).await.is_problem(400, "unknown_parameter");
+    }
     for path in [
         "events/evt_999",
         "events/999",
