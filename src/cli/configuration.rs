@@ -6,6 +6,7 @@ use super::output;
 use crate::config::{self, Config, Mistakes, Sources, StorageUrl};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::provider::ProviderKind;
+use crate::domain::secret::Secret;
 use crate::private::Reach;
 use crate::providers::provider;
 
@@ -41,9 +42,24 @@ impl ConfigFile {
     /// # Errors
     /// The mistakes.
     pub(super) fn load(&self) -> anyhow::Result<Config> {
-        self.try_load().map_err(|mistakes| {
-            output::wrong_usage(mistakes, "correct them all, and see them gone with: refairn-bridge check")
-        })
+        self.load_or("and see them gone with: refairn-bridge check")
+    }
+
+    /// The same, for a command that can do without: `otherwise` says how.
+    ///
+    /// # Errors
+    /// The mistakes.
+    pub(super) fn load_or(&self, otherwise: &str) -> anyhow::Result<Config> {
+        self.try_load().map_err(|mistakes| output::wrong_usage(mistakes, format!("correct them all, {otherwise}")))
+    }
+
+    /// The admin token, whatever else is configured.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn admin_token(&self) -> anyhow::Result<Option<Secret>> {
+        config::admin_token(self.sources())
+            .map_err(|mistakes| output::wrong_usage(mistakes, "correct it, and ask again"))
     }
 }
 

@@ -31,11 +31,24 @@ const NAMED: &[(&str, &str, &str)] = &[
 /// Set by hosting platforms: the port they send requests to, on any address.
 const PORT: &str = "PORT";
 
+/// Where commands that ask a running bridge find it. The bridge itself does not read it.
+pub(super) const BRIDGE_URL: &str = "BRIDGE_URL";
+
+/// Whether a variable of this name gives the admin token.
+pub(super) fn is_of_the_admin_token(name: &str) -> bool {
+    let named = NAMED.iter().any(|(known, section, _)| *known == name && *section == "admin");
+    named || name.strip_prefix(PREFIX).is_some_and(|rest| rest.to_ascii_lowercase().starts_with("admin__"))
+}
+
 /// Whether the bridge reads a variable of this name. A single underscore after `REFAIRN_BRIDGE` is not ours: clusters
 /// set such names for a service called `refairn-bridge`.
 pub(super) fn is_ours(name: &str) -> bool {
     let of_a_provider = ProviderKind::ALL.iter().any(|kind| provider(*kind).descriptor().variables.contains(&name));
-    name == PORT || of_a_provider || name.starts_with(PREFIX) || NAMED.iter().any(|(known, ..)| *known == name)
+    name == PORT
+        || name == BRIDGE_URL
+        || of_a_provider
+        || name.starts_with(PREFIX)
+        || NAMED.iter().any(|(known, ..)| *known == name)
 }
 
 /// Whether a variable of this name says which proxy there is: not ours alone, but read all the same.
@@ -62,7 +75,7 @@ pub(super) fn read(variables: &BTreeMap<String, String>, r: &mut Reader) -> Envi
     {
         layers.push(Layer::variable(PORT, "server", "listen", &address));
     }
-    for (name, text) in variables.iter().filter(|(name, _)| *name != PORT && is_ours(name)) {
+    for (name, text) in variables.iter().filter(|(name, _)| *name != PORT && *name != BRIDGE_URL && is_ours(name)) {
         let named = NAMED.iter().find(|(known, ..)| known == name);
         let (section, key) = match (named, name.strip_prefix(PREFIX)) {
             (Some((_, section, key)), _) => ((*section).to_owned(), (*key).to_owned()),

@@ -12,6 +12,7 @@ use super::raw::{Reader, Reported};
 use super::table::Table;
 use super::{Config, validate};
 use crate::domain::proxy::Proxies;
+use crate::domain::secret::Secret;
 
 /// The lowest layer, and the documentation of every key.
 pub(super) const DEFAULTS: &str = include_str!("../../config/refairn-bridge.default.toml");
@@ -42,6 +43,12 @@ impl Sources {
             .filter(|(name, _)| environment::is_ours(name) || environment::is_of_a_proxy(name))
             .collect();
         Self { config_file, environment, working_dir: None }
+    }
+
+    /// Where a running bridge is asked, if `BRIDGE_URL` says it; as it was written.
+    #[must_use]
+    pub fn bridge_url(&self) -> Option<&str> {
+        self.environment.get(environment::BRIDGE_URL).map(|url| url.trim()).filter(|url| !url.is_empty())
     }
 
     /// The proxies that the environment names.
@@ -81,6 +88,30 @@ pub fn load(sources: Sources) -> Result<Config, Mistakes> {
             Err(Mistakes::new(vec![mistake]))
         }
     }
+}
+
+/// The admin token alone: of the environment, else of the file. Whatever else is configured may be missing or wrong.
+///
+/// # Errors
+/// The token cannot be used, or the file that would have it cannot be read.
+pub fn admin_token(sources: Sources) -> Result<Option<Secret>, Mistakes> {
+    let Sources { config_file, mut environment, working_dir } = sources;
+    environment.retain(|name, _| environment::is_of_the_admin_token(name));
+    let mut reader = Reader::new(Files::new(working_dir));
+    let token = read_admin_token(config_file.as_deref(), &environment, &mut reader);
+    reader.mistakes().map_or_else(|| Ok(token.ok().flatten()), Err)
+}
+
+fn read_admin_token(
+    config_file: Option<&Path>,
+    variables: &BTreeMap<String, String>,
+    r: &mut Reader,
+) -> Result<Option<Secret>, Reported> {
+    let layers = environment::read(variables, r).layers;
+    let file = if layers.is_empty() { file(config_file, r)? } else { None };
+    let defaults = r.keep(Layer::defaults(DEFAULTS))?;
+    let merged = r.keep(layers::merge(std::iter::once(defaults).chain(file).chain(layers).collect()))?;
+    Table::open(merged, r)?.section("admin", r)?.secret(["token", "token_file"], r)
 }
 
 fn read(config_file: Option<&Path>, variables: &BTreeMap<String, String>, r: &mut Reader) -> Result<Config, Reported> {

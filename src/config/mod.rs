@@ -31,7 +31,7 @@ use crate::domain::provider::ProviderKind;
 use crate::domain::proxy::Proxies;
 use crate::domain::secret::Secret;
 
-pub use load::{Sources, load};
+pub use load::{Sources, admin_token, load};
 pub use mistake::{Mistake, Mistakes};
 pub use urls::StorageUrl;
 

@@ -164,10 +164,11 @@ fn what_cannot_be_asked_says_why() {
         assert!(done.stderr.contains(sign), "{args:?}: {}", done.stderr);
     };
     check(&["events", "show", "evt_999"], 1, "there is no event evt_999");
-    check(&["events", "list", "--state", "sunny"], 1, "state has a value that is not known");
+    check(&["events", "list", "--state", "sunny"], 1, "state takes received, mapped, ignored, waiting, unmappable");
     check(&["deliveries", "release"], 2, "give ids, or a filter");
     check(&["deliveries", "release", "dlv_1", "--state", "held"], 2, "give one of them");
     check(&["events", "list", "--url", &format!("http://{}", lasting_addr())], 1, "no bridge answers");
+    check(&["events", "list", "--url", "ftp://bridge"], 2, "write http:// or https:// and a host");
     let without_token: Vec<_> =
         installed.variables.iter().filter(|(n, _)| *n != "BRIDGE_ADMIN_TOKEN").cloned().collect();
     let done = finish(with(installed.dir.command(&["events", "list"]), &without_token));
@@ -176,4 +177,32 @@ fn what_cannot_be_asked_says_why() {
     wrong_token.push(("BRIDGE_ADMIN_TOKEN", "another-token-that-is-long-enough".to_owned()));
     let done = finish(with(installed.dir.command(&["events", "list"]), &wrong_token));
     assert!(done.code == Some(1) && done.stderr.contains("401 unauthorized"), "{}", done.stderr);
+}
+
+#[test]
+fn an_address_and_a_token_are_enough_to_ask_a_bridge() {
+    let installed = Installation::open();
+    let url = format!("http://{}", installed.bridge.addr);
+    let elsewhere = Dir::new();
+    // What else is configured there has no say.
+    std::fs::create_dir(elsewhere.path().join("config")).unwrap();
+    std::fs::write(elsewhere.path().join("config/refairn-bridge.toml"), "[delivery]\ntime_zone = \"Nowhere\"\n")
+        .unwrap();
+    let ask = |variables: &[(&'static str, String)]| finish(with(elsewhere.command(&["events", "list"]), variables));
+    let token = || ("BRIDGE_ADMIN_TOKEN", TOKEN.to_owned());
+    let done = ask(&[("BRIDGE_URL", url.clone()), token()]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let file = elsewhere.path().join("token");
+    std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    let done = ask(&[("BRIDGE_URL", url.clone()), ("BRIDGE_ADMIN_TOKEN_FILE", file.display().to_string())]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let check = |variables: &[(&'static str, String)], code: i32, sign: &str| {
+        let done = ask(variables);
+        assert_eq!(done.code, Some(code), "{}", done.stderr);
+        assert!(done.stderr.contains(sign), "{}", done.stderr);
+    };
+    check(&[token()], 2, "set BRIDGE_URL to the running bridge's address");
+    check(&[("BRIDGE_URL", "bridge.internal".to_owned()), token()], 2, "BRIDGE_URL: ");
+    std::fs::remove_file(elsewhere.path().join("config/refairn-bridge.toml")).unwrap();
+    check(&[("BRIDGE_URL", url)], 1, "set BRIDGE_ADMIN_TOKEN");
 }

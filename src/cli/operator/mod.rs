@@ -29,12 +29,24 @@ const BULK_PAGE: &str = "200";
 pub(super) struct Bridge {
     #[command(flatten)]
     config: ConfigFile,
-    /// Address of the running bridge [default: where the configuration says it listens]
+    /// Address of the running bridge [default: BRIDGE_URL, or where the configuration says it listens]
     #[arg(long, value_name = "URL", value_parser = parse_url)]
     url: Option<Url>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+impl Bridge {
+    /// Where the bridge is, if the command or `BRIDGE_URL` says it.
+    fn address(&self) -> anyhow::Result<Option<Url>> {
+        if self.url.is_some() {
+            return Ok(self.url.clone());
+        }
+        let sources = self.config.sources();
+        let url = sources.bridge_url().map(parse_url).transpose();
+        url.map_err(|why| output::wrong_usage(format!("BRIDGE_URL: {why}"), "set it to http://HOST:PORT, or unset it"))
+    }
 }
 
 /// A running bridge.
@@ -95,13 +107,18 @@ impl Page for DeliveryPage {
 
 impl Api {
     fn new(bridge: &Bridge) -> anyhow::Result<Self> {
-        let config = bridge.config.load()?;
-        let hint = "set BRIDGE_ADMIN_TOKEN to the token that the running bridge has, or showed at its terminal";
-        let token = config.admin_token.clone().ok_or_else(|| output::failed("no admin token is set", hint))?;
-        let base = match &bridge.url {
-            Some(url) => url.clone(),
-            None => own_url(&config)?,
+        let (base, token) = match bridge.address()? {
+            Some(url) => (url, bridge.config.admin_token()?),
+            None => {
+                let config = bridge.config.load_or(
+                    "or set BRIDGE_URL to the running bridge's address and BRIDGE_ADMIN_TOKEN \
+                     to its token: nothing else is needed then",
+                )?;
+                (own_url(&config)?, config.admin_token)
+            }
         };
+        let hint = "set BRIDGE_ADMIN_TOKEN to the token that the running bridge has, or showed at its terminal";
+        let token = token.ok_or_else(|| output::failed("no admin token is set", hint))?;
         Ok(Self { client: HttpClient::new(&base, ANSWER_WAIT_MAX)?, base, token })
     }
 
