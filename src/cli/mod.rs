@@ -19,6 +19,7 @@ mod process;
 mod sandbox;
 mod send;
 mod serve;
+mod shell;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -53,6 +54,8 @@ enum Command {
     Events(operator::events::Args),
     Deliveries(operator::deliveries::Args),
     Healthcheck(healthcheck::Args),
+    Completions(shell::Completions),
+    Man(shell::Manual),
 }
 
 impl ValueEnum for ProviderKind {
@@ -96,6 +99,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Events(args) => operator::events::run(args),
         Command::Deliveries(args) => operator::deliveries::run(args),
         Command::Healthcheck(args) => healthcheck::run(args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::manual(&args),
     };
     let code = match done {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,

@@ -18,6 +18,7 @@ mod kit;
 mod listener;
 mod migrate_store;
 mod operator;
+mod shell;
 mod token;
 
 use std::collections::BTreeMap;
@@ -42,14 +43,28 @@ const RECEIVED: &str = "2026-11-20T12:00:00Z";
 fn every_command_explains_itself() {
     let dir = Dir::new();
     let mut texts = String::new();
-    for command in ["serve", "sandbox", "check", "map", "send", "healthcheck", "backup", "migrate-store"] {
+    for command in
+        ["serve", "sandbox", "check", "map", "send", "healthcheck", "backup", "migrate-store", "completions", "man"]
+    {
         let help = dir.run(&[command, "--help"]).succeeds();
         assert_eq!(help.stderr, "");
         texts.push_str(&format!("$ refairn-bridge {command} --help\n{}\n", help.stdout));
     }
     same_as_before("help", &texts);
     let top = dir.run(&["--help"]).succeeds().stdout;
-    for command in ["demo", "serve", "sandbox", "check", "map", "send", "healthcheck", "backup", "migrate-store"] {
+    for command in [
+        "demo",
+        "serve",
+        "sandbox",
+        "check",
+        "map",
+        "send",
+        "healthcheck",
+        "backup",
+        "migrate-store",
+        "completions",
+        "man",
+    ] {
         assert!(top.lines().any(|line| line.trim_start().starts_with(command)), "{command} is not in:\n{top}");
     }
     assert_eq!(dir.run(&["--version"]).succeeds().stdout, concat!("refairn-bridge ", env!("CARGO_PKG_VERSION"), "\n"));
