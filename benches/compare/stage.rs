@@ -18,7 +18,8 @@ const BACKLOG_A_SECOND: u32 = 2_000;
 const SENDERS: usize = 64;
 /// Webhooks a second where latency is measured without a crowd.
 const LOW_RATE: u32 = 50;
-/// From the last answer to the moment Refairn opens: what was recorded is read by then, and no call has timed out.
+/// From the last answer to the moment Refairn opens: what was recorded in SQLite is read by then, and no call has timed
+/// out. In PostgreSQL some of it is not, and the drain is the reading of it as well.
 const REST: Duration = Duration::from_millis(500);
 /// Refairn is shut for less than a call may take.
 const SHUT_MAX: Duration = Duration::from_secs(5);
