@@ -6,6 +6,10 @@ test:
 bless:
     BLESS=1 cargo test --test golden
 
+# Measures this build beside an earlier one, in turns; `just compare PATH --quick` for a first look.
+compare old *more:
+    cargo bench --bench compare -- --old {{old}} {{more}}
+
 # Kills the bridge so many times on each database, and lets PostgreSQL fail: one line of figures each.
 soak kills="200" outages="40":
     KILLS={{kills}} OUTAGES={{outages}} cargo test --features crash-points --test crash -- --nocapture

@@ -1,7 +1,7 @@
 //! What the measurements of the whole program are made of: the real program on a real disk, and numbers in order.
 
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -16,8 +16,20 @@ pub struct Bridge {
 
 impl Bridge {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let folder = Self::folder();
         Self { program: Program::new(folder.path(), "log", &[]), folder }
+    }
+
+    /// An empty folder on that disk.
+    pub fn folder() -> tempfile::TempDir {
+        tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder")
+    }
+
+    /// One of another build.
+    pub fn of(binary: &Path) -> Self {
+        let mut bridge = Self::new();
+        bridge.program.binary = binary.to_owned();
+        bridge
     }
 
     pub fn database(&self) -> PathBuf {
@@ -71,11 +83,11 @@ pub fn sale(n: usize, now: jiff::Timestamp) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-/// The time that so many per cent stay below.
-pub fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+/// The time that so many of a thousand stay below; zero where there are none.
+pub fn quantile(times: &mut [Duration], per_mille: usize) -> Duration {
     times.sort_unstable();
     let last = times.len().saturating_sub(1);
-    times.get((times.len() * percent / 100).min(last)).copied().unwrap_or_default()
+    times.get((times.len() * per_mille / 1000).min(last)).copied().unwrap_or_default()
 }
 
 pub fn milliseconds(time: Duration) -> String {

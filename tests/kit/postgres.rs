@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 /// Runs until its input ends, which it does however the test's process ends. PostgreSQL does not run as root. With a
-/// port it listens there, too, and offers TLS: its certificate is for `localhost`, and `ca.pem` has signed it.
+/// port it listens there, too, and offers TLS: its certificate is for `localhost`, and `ca.pem` has signed it. What
+/// follows the port goes to the server, whose last word on a setting counts.
 const RUN: &str = r#"
 set -eu
 port="$1"
+shift
 bin=""
 for folder in /usr/bin /usr/pgsql-*/bin /usr/lib/postgresql/*/bin; do
     if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ] && [ -x "$folder/psql" ]; then bin="$folder"; fi
@@ -26,7 +28,6 @@ trap 'rm -rf "$folder"' EXIT
     cat "$folder/log" >&2
     exit 1
 }
-set --
 if [ -n "$port" ]; then
     cd "$folder"
     key="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
@@ -43,7 +44,7 @@ if [ -n "$port" ]; then
     echo "ssl = on
         ssl_cert_file = '$folder/server.pem'
         ssl_key_file = '$folder/server.key'" >>data/postgresql.conf
-    set -- -p "$port"
+    set -- -p "$port" "$@"
 fi
 start() {
     "$bin/postgres" -D "$folder/data" -k "$folder" -c "listen_addresses=${port:+localhost}" -c max_connections=400 \
@@ -65,7 +66,7 @@ kill -INT $!
 wait
 "#;
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(None));
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(None, &[]));
 
 /// Databases are made one after the other.
 static MAKING: Mutex<()> = Mutex::new(());
@@ -104,17 +105,22 @@ pub(crate) struct Database {
 impl Server {
     /// One that listens on `localhost`, and offers TLS.
     pub(crate) fn with_tls() -> Self {
-        Self::start(Some(free_port()))
+        Self::start(Some(free_port()), &[])
     }
 
     /// One that no network reaches.
     pub(crate) fn own() -> Self {
-        Self::start(None)
+        Self::start(None, &[])
     }
 
-    fn start(port: Option<u16>) -> Self {
+    /// One that no network reaches and that syncs what it commits, as people run it: for measurements.
+    pub(crate) fn durable() -> Self {
+        Self::start(None, &["-c", "fsync=on", "-c", "full_page_writes=on"])
+    }
+
+    fn start(port: Option<u16>, settings: &[&str]) -> Self {
         let mut command = as_other_user(RUN);
-        command.arg(port.map(|port| port.to_string()).unwrap_or_default());
+        command.arg(port.map(|port| port.to_string()).unwrap_or_default()).args(settings);
         let command = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("a shell");
         let input = process.stdin.take().expect("its input");

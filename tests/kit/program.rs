@@ -46,6 +46,8 @@ pub struct Program {
     pub addr: SocketAddr,
     /// It is made to panic: its log says so.
     pub panics: bool,
+    /// The file that is run; the one that Cargo has built beside the test, unless another is named.
+    pub binary: PathBuf,
     folder: PathBuf,
     log: PathBuf,
     variables: BTreeMap<&'static str, String>,
@@ -69,7 +71,8 @@ impl Program {
         ]);
         all.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let (folder, log) = (folder.to_owned(), folder.join(log));
-        Self { addr, panics: false, folder, log, variables: all, child: None }
+        let binary = env!("CARGO_BIN_EXE_refairn-bridge").into();
+        Self { addr, panics: false, binary, folder, log, variables: all, child: None }
     }
 
     /// From now on it has this in its environment, too.
@@ -97,7 +100,7 @@ impl Program {
     pub fn command(&self, args: &[&str]) -> Command {
         // A write beyond a limit of the system is to fail, as on a full disk, and not to end the program.
         let mut command = Command::new("sh");
-        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_refairn-bridge")]);
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(&self.binary);
         command.args(args).env_clear().envs(&self.variables).current_dir(&self.folder).stdin(Stdio::null());
         command
     }
