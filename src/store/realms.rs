@@ -3,13 +3,13 @@
 
 use jiff::Timestamp;
 
-use super::people::replan;
-use super::planning::{Defect, Planning};
 use super::rows::micros;
 use super::sql::{Db, Dialect, Lock, Work, first, values};
 use super::{Backend, Store, StoreError};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::person::PersonKey;
+use crate::store::queue::customer_plan::replan;
+use crate::store::queue::planning::{Defect, Planning};
 
 /// Customers who are planned anew in one write.
 const REPLANS_MAX: u32 = 64;

@@ -19,7 +19,7 @@ use refairn_bridge::mapping::Mapper;
 use refairn_bridge::providers::provider;
 use refairn_bridge::refairn::{Answer, classify};
 use refairn_bridge::sandbox::{Book, Business, Program, Referral, Reply};
-use refairn_bridge::store::views::{DeliveryFilter, EventDetail, EventFilter, EventView, PAGE_ITEMS_MAX};
+use refairn_bridge::store::queries::{DeliveryFilter, EventDetail, EventFilter, EventView, PAGE_ITEMS_MAX};
 use refairn_bridge::store::{Leased, Store};
 use tokio::sync::Notify;
 

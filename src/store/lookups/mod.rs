@@ -6,7 +6,6 @@
 
 use jiff::Timestamp;
 
-use super::people::put_outcome;
 use super::rows::{micros, reason, time_option};
 use super::sql::{Db, Lock, Row, Work, first, values};
 use super::{Store, StoreError};
@@ -18,6 +17,7 @@ use crate::domain::lookup::Sought;
 use crate::domain::mode::Mode;
 use crate::domain::person::Person;
 use crate::domain::reason::EventReason;
+use crate::store::queue::customer_plan::put_outcome;
 
 /// Something to be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

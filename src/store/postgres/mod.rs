@@ -26,14 +26,14 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
-use super::facts::INBOX_COLUMNS;
-use super::intake::{FIND, row_of};
 use super::rows::unknown;
 use super::sql::{DATABASE_NOW, Dialect, Row, Value, Work, span, values};
 use super::{Home, StoreError, copy};
 use crate::clock::{SLACK, chance_permille};
 use crate::domain::database::ServerUrl;
 use crate::domain::event::{EventId, NewEvent, Recorded};
+use crate::store::inbox::facts::INBOX_COLUMNS;
+use crate::store::inbox::record::{FIND, row_of};
 use crate::tasks::Tasks;
 pub(super) use error::is_key_too_long;
 /// Moves what stands under one scope to another.

@@ -1,6 +1,7 @@
 //! What every store must keep, whatever database is behind it.
 
 mod attention;
+mod clock_skew;
 mod copying;
 mod crowds;
 mod defects;
@@ -12,7 +13,6 @@ mod places;
 mod raised;
 mod replicas;
 mod routes;
-mod set_back;
 mod upgrade;
 
 use std::time::Duration;
@@ -31,7 +31,7 @@ use crate::domain::provider::ProviderKind;
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 use crate::domain::status::Status;
 use places::{Place, in_both};
-use views::{DeliveryFilter, EventFilter};
+use queries::{DeliveryFilter, EventFilter};
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -352,7 +352,7 @@ async fn pages_end_where_the_next_begins(place: Place) {
         store.record(event(&format!("{n}"))).await.unwrap();
     }
     let page = |after| store.events(EventFilter { limit: 2, after, ..EventFilter::default() });
-    let ids = |events: Vec<views::EventView>| events.iter().map(|e| e.id.0).collect::<Vec<_>>();
+    let ids = |events: Vec<queries::EventView>| events.iter().map(|e| e.id.0).collect::<Vec<_>>();
     assert_eq!(ids(page(None).await.unwrap()), [5, 4]);
     assert_eq!(ids(page(Some(4)).await.unwrap()), [3, 2]);
     assert_eq!(ids(page(Some(2)).await.unwrap()), [1]);

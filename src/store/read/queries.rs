@@ -4,16 +4,16 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::kin::MAY_HOLD_A_CODE;
-use super::rows::{DELIVERY_COLUMNS, delivery, reason, time};
-use super::sql::{Row, Value, values};
-use super::{Store, StoreError};
 use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{Fact, Matter};
 use crate::domain::person::PersonKey;
 use crate::domain::reason::EventReason;
+use crate::store::related::MAY_HOLD_A_CODE;
+use crate::store::rows::{DELIVERY_COLUMNS, delivery, reason, time};
+use crate::store::sql::{Row, Value, values};
+use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 
 /// Most items of one page.
@@ -164,7 +164,7 @@ fn event(row: &mut Row) -> Result<EventView, StoreError> {
         provider,
         provider_event_id,
         event_type,
-        state: EventState::parse(&state).ok_or_else(|| super::rows::unknown("state", &state))?,
+        state: EventState::parse(&state).ok_or_else(|| crate::store::rows::unknown("state", &state))?,
         reason: reason(row.text_option()?)?,
         detail: row.text_option()?,
         received_at: time(row.int()?)?,

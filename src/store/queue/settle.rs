@@ -5,20 +5,20 @@ use std::time::Duration;
 use futures_util::future::{try_join, try_join4};
 use jiff::Timestamp;
 
+use super::customer_plan::{load, replan, write};
 use super::held::Held;
 use super::lease::{ALL_IS_READ, Lease};
-use super::people::{load, replan, write};
 use super::planning::{Defect, Planning};
-use super::rows::{micros, put_delivery, time_option};
-use super::sql::{Db, Lock, Work, first, values};
-use super::{Store, StoreError};
 use crate::clock::after;
 use crate::crash::{self, Point};
 use crate::domain::delivery::{AttemptRecord, Delivery, DeliveryId, Seq, Settlement, Verdict};
 use crate::domain::person::{Person, PersonKey};
+use crate::store::rows::{micros, put_delivery, time_option};
+use crate::store::sql::{Db, Lock, Work, first, values};
+use crate::store::{Store, StoreError};
 
 /// How long a paused route rests between two probes.
-pub(super) const PROBE_EVERY: Duration = Duration::from_secs(60);
+pub(in crate::store) const PROBE_EVERY: Duration = Duration::from_secs(60);
 
 /// A call that is ours to make. Until it is settled, given back or dropped, this process leases no call of its customer.
 /// The fencing number is the delivery's `last_seq`, which every lease raises: a settle under an older one does nothing.

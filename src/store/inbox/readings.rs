@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::facts::{INBOX_COLUMNS, Inbox, Mapped, inbox, post};
-use super::people::load;
-use super::planning::Planning;
-use super::rows::{reason, unknown};
-use super::sql::{Db, Lock, Work, first, values};
-use super::{Store, StoreError};
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{Fact, Reading};
 use crate::domain::person::{Change, PersonKey};
 use crate::domain::reason::EventReason;
+use crate::store::queue::customer_plan::load;
+use crate::store::queue::planning::Planning;
+use crate::store::rows::{reason, unknown};
+use crate::store::sql::{Db, Lock, Work, first, values};
+use crate::store::{Store, StoreError};
 
 /// Events that are looked at in one go: the one writer is kept from its work meanwhile.
 const LOOKED_AT_MAX: u32 = 100;

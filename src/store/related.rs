@@ -1,9 +1,9 @@
 //! A customer of the provider's under several addresses: what came with one counts for the others, up to a number.
 
 use super::StoreError;
-use super::placing::Placing;
 use super::sql::{Db, values};
 use crate::domain::person::PersonKey;
+use crate::store::inbox::resolve::Placing;
 
 /// Addresses between which a provider's customer carries a code. One with more is no person: a shop that sells to all
 /// walk-in customers under one.

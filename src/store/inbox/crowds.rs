@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::kin::MAY_HOLD_A_CODE;
-use super::sql::values;
-use super::{KIN_MAX, Store, StoreError};
 use crate::domain::event::EventId;
 use crate::domain::person::{Person, PersonKey};
+use crate::store::related::MAY_HOLD_A_CODE;
+use crate::store::sql::values;
+use crate::store::{KIN_MAX, Store, StoreError};
 
 /// Events about one customer beyond which somebody should look: years of a subscription, and hundredths of a second of
 /// work for each further one.
@@ -38,7 +38,7 @@ pub struct Scattered {
 
 /// The crowds that this process has met.
 #[derive(Clone, Default)]
-pub(super) struct Crowds(Arc<Mutex<Met>>);
+pub(in crate::store) struct Crowds(Arc<Mutex<Met>>);
 
 #[derive(Default)]
 struct Met {
@@ -48,7 +48,7 @@ struct Met {
 
 impl Crowds {
     /// Notes a customer that was just read, the first time that there is too much of it.
-    pub(super) fn look_at(&self, person: &Person) {
+    pub(in crate::store) fn look_at(&self, person: &Person) {
         let facts = person.facts.len();
         let Some(last) = person.facts.iter().rfind(|fact| !fact.kin).filter(|_| facts > FACTS_SOFT_MAX) else {
             return;

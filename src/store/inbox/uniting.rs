@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::StoreError;
-use super::placing::{Placing, first_address};
-use super::sql::{Db, Lock, first, values};
+use super::resolve::{Placing, first_address};
 use crate::domain::delivery::Subject;
 use crate::domain::event::EventId;
 use crate::domain::fact::{Fact, Matter};
 use crate::domain::person::PersonKey;
 use crate::ledger::resolve::{own_ids, payment_key, receipt_key};
+use crate::store::StoreError;
+use crate::store::sql::{Db, Lock, first, values};
 
 /// Gives all that is known of the sale that a fact is about to one customer: to whom a call was made already, else whom
 /// the invoice names, else whom the session names. Whose calls that changes goes into `people`.
-pub(super) async fn unite<D: Db>(
+pub(in crate::store) async fn unite<D: Db>(
     db: &D,
     placing: &Placing,
     people: &mut BTreeSet<PersonKey>,
@@ -94,7 +94,7 @@ fn subject_key(scope: &str, event: i64, fact: &Fact) -> Option<String> {
 }
 
 /// Whether a call about it has left the house, or may have.
-pub(super) async fn has_left<D: Db>(
+pub(in crate::store) async fn has_left<D: Db>(
     db: &D,
     person: &PersonKey,
     scope: &str,
@@ -135,7 +135,7 @@ async fn know<D: Db>(db: &D, scope: &str, key: &str, person: &PersonKey) -> Resu
 }
 
 /// Gives the call that was to be made for a report to another customer, unless it has left, or may have.
-pub(super) async fn give_call<D: Db>(
+pub(in crate::store) async fn give_call<D: Db>(
     db: &D,
     scope: &str,
     event: i64,

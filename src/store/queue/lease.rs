@@ -7,15 +7,15 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::StoreError;
-use super::people::{load, write};
+use super::customer_plan::{load, write};
 use super::planning::Planning;
-use super::queue::PROBE_EVERY;
-use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery};
-use super::sql::{Db, Lock, Work, first, values};
+use super::settle::PROBE_EVERY;
 use crate::clock::after;
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::person::PersonKey;
+use crate::store::StoreError;
+use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery};
+use crate::store::sql::{Db, Lock, Work, first, values};
 
 /// Routes that are looked at in one lease.
 const ROUTES_MAX: u32 = 10_000;
@@ -23,10 +23,10 @@ const ROUTES_MAX: u32 = 10_000;
 /// The route that was served last by this process; the next one in the order of their names is next. Whoever has it
 /// leases, and nobody else does meanwhile: what is under way does not become more while a lease is written.
 #[derive(Clone, Default)]
-pub(super) struct Turn(Arc<Mutex<(String, String)>>);
+pub(in crate::store) struct Turn(Arc<Mutex<(String, String)>>);
 
 impl Turn {
-    pub(super) async fn take(&self) -> MutexGuard<'_, (String, String)> {
+    pub(in crate::store) async fn take(&self) -> MutexGuard<'_, (String, String)> {
         self.0.lock().await
     }
 }
@@ -34,21 +34,21 @@ impl Turn {
 /// The condition under which a row `q` of the queue may go out: all events that came in before the one that asked for
 /// the call, or before the call was due, have been read. They may bring the customer's code, an earlier payment or a
 /// refund, and be unread because the bridge was killed, or because another replica has them to read.
-pub(super) const ALL_IS_READ: &str = "q.due_at < \
+pub(in crate::store) const ALL_IS_READ: &str = "q.due_at < \
      COALESCE((SELECT received_at FROM events WHERE state = 'received' ORDER BY id LIMIT 1), 9223372036854775807) \
      AND (SELECT d.event_id FROM deliveries d WHERE d.id = q.delivery_id) <= \
      COALESCE((SELECT id FROM events WHERE state = 'received' ORDER BY id LIMIT 1), 9223372036854775807)";
 
-/// See [`super::Store::lease`].
-pub(super) struct Lease {
-    pub(super) now: Timestamp,
-    pub(super) lease: Duration,
-    pub(super) calls_max: usize,
+/// See [`crate::store::Store::lease`].
+pub(in crate::store) struct Lease {
+    pub(in crate::store) now: Timestamp,
+    pub(in crate::store) lease: Duration,
+    pub(in crate::store) calls_max: usize,
     /// The route that was served last.
-    pub(super) last: (String, String),
+    pub(in crate::store) last: (String, String),
     /// The customers of whom this process has a call under way; see [`super::held::UnderWay::list`].
-    pub(super) held: String,
-    pub(super) planning: Planning,
+    pub(in crate::store) held: String,
+    pub(in crate::store) planning: Planning,
 }
 
 /// A customer, and the call that was leased.
@@ -111,7 +111,7 @@ impl Lease {
         );
         let (business, product) = &self.last;
         let rows = db.query(&sql, values![micros(self.now), ROUTES_MAX, business, product, &self.held]).await?;
-        let route = |mut row: super::sql::Row| {
+        let route = |mut row: crate::store::sql::Row| {
             Ok(Route { business: row.text()?, product: row.text()?, paused: row.flag()?, served: false })
         };
         rows.into_iter().map(route).collect()

@@ -6,12 +6,8 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::crowds::Crowds;
-use super::people::{load, put_outcome, replan, write};
-use super::placing::{Placing, go_on, place};
-use super::planning::{Defect, Planning};
-use super::rows::{micros, time, unknown};
-use super::sql::{Db, Dialect, Lock, Row, Work, first, values};
-use super::{Backend, Store, StoreError, thin};
+use super::resolve::{Placing, go_on, place};
+use super::thin;
 use crate::crash::{self, Point};
 use crate::domain::delivery::scope;
 use crate::domain::event::{EventId, Outcome};
@@ -20,10 +16,15 @@ use crate::domain::person::PersonKey;
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
 use crate::ledger::resolve::{all_ids, speaks_for_kin};
+use crate::store::queue::customer_plan::{load, put_outcome, replan, write};
+use crate::store::queue::planning::{Defect, Planning};
+use crate::store::rows::{micros, time, unknown};
+use crate::store::sql::{Db, Dialect, Lock, Row, Work, first, values};
+use crate::store::{Backend, Store, StoreError};
 
 /// Events in one transaction of PostgreSQL: each takes a lock for each of its ids, and the server's table of locks is
 /// bounded.
-pub(super) const POSTGRES_EVENTS_MAX: u32 = 32;
+pub(in crate::store) const POSTGRES_EVENTS_MAX: u32 = 32;
 
 /// An event that waits to be read.
 #[derive(Debug)]
@@ -64,9 +65,9 @@ pub struct Mapped {
 }
 
 /// The columns of an inbox row, in the order in which [`inbox`] reads them.
-pub(super) const INBOX_COLUMNS: &str = "e.id, e.endpoint, e.provider, e.business, e.received_at, b.body";
+pub(in crate::store) const INBOX_COLUMNS: &str = "e.id, e.endpoint, e.provider, e.business, e.received_at, b.body";
 
-pub(super) fn inbox(row: &mut Row) -> Result<Inbox, StoreError> {
+pub(in crate::store) fn inbox(row: &mut Row) -> Result<Inbox, StoreError> {
     let (id, endpoint, provider) = (row.int()?, row.text()?, row.text()?);
     Ok(Inbox {
         id: EventId(id),
@@ -101,7 +102,7 @@ impl Store {
 
     /// Writes what events report, and what follows from it for their customers: facts, deliveries, outcomes and the
     /// queue. What one event leads to is written whole or not at all; only of one that many facts were waiting for
-    /// (see [`super::placing::PLACED_MAX`]) the rest goes on in further writes, right after, and waits as before if the process ends meanwhile.
+    /// (see [`super::resolve::PLACED_MAX`]) the rest goes on in further writes, right after, and waits as before if the process ends meanwhile.
     /// An event that was read before is read anew: its old fact is replaced.
     ///
     /// # Errors
@@ -209,7 +210,7 @@ async fn lock_ids<D: Db>(db: &D, events: &[&Mapped]) -> Result<(), StoreError> {
 }
 
 /// Writes what one event reports. Gives the facts that are left to [`go_on`] with.
-pub(super) async fn post<D: Db>(
+pub(in crate::store) async fn post<D: Db>(
     db: &D,
     event: &Mapped,
     people: &mut BTreeSet<PersonKey>,

@@ -2,16 +2,16 @@
 
 use jiff::Timestamp;
 
-use super::people::{put_outcome_if, replan};
+use super::customer_plan::{put_outcome_if, replan};
 use super::planning::{Defect, Planning};
-use super::rows::{micros, time};
-use super::sql::{Db, Lock, Work, first, values};
-use super::{Store, StoreError};
 use crate::clock::{SLACK, after};
 use crate::domain::event::EventId;
 use crate::domain::fact::Fact;
 use crate::domain::person::PersonKey;
 use crate::ledger::{WAIT_MAX, is_too_long, without_customer_at_last};
+use crate::store::rows::{micros, time};
+use crate::store::sql::{Db, Lock, Work, first, values};
+use crate::store::{Store, StoreError};
 
 /// Events that are looked at before others have their turn with the store.
 pub const OVERDUE_EVENTS_MAX: u32 = 200;

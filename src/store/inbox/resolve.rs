@@ -3,11 +3,6 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::StoreError;
-use super::kin::{kin, no_longer_kin};
-use super::people::put_outcome;
-use super::rows::{evidence, evidence_micros};
-use super::sql::{Db, Lock, Row, first, values};
 use super::uniting::{give_call, has_left, unite};
 use crate::domain::delivery::Subject;
 use crate::domain::event::EventId;
@@ -17,26 +12,31 @@ use crate::ledger::resolve::{
     Evidence, Identity, Known, Owner, Resolution, all_ids, asked_for, claim, follows_its_ids, is_first_address,
     own_ids, payment_ids, payment_key, receipt_key, resolve, speaks_for_kin,
 };
+use crate::store::StoreError;
+use crate::store::queue::customer_plan::put_outcome;
+use crate::store::related::{kin, no_longer_kin};
+use crate::store::rows::{evidence, evidence_micros};
+use crate::store::sql::{Db, Lock, Row, first, values};
 
 /// Facts that one event places in one write: its own, and those that follow from it. The others go on in a write of their
 /// own. Real events are followed by a few.
-pub(super) const PLACED_MAX: usize = 500;
+pub(in crate::store) const PLACED_MAX: usize = 500;
 
 /// A fact that has to be given to a customer.
 #[derive(Clone)]
-pub(super) struct Placing {
-    pub(super) event: EventId,
-    pub(super) business: String,
-    pub(super) scope: String,
-    pub(super) fact: Fact,
+pub(in crate::store) struct Placing {
+    pub(in crate::store) event: EventId,
+    pub(in crate::store) business: String,
+    pub(in crate::store) scope: String,
+    pub(in crate::store) fact: Fact,
     /// Whose the event was by an earlier reading.
-    pub(super) before: Option<String>,
+    pub(in crate::store) before: Option<String>,
 }
 
 /// Gives a fact, whose ids are locked, to its customer, and then every fact that was waiting for one of its ids to theirs.
 /// Gives what is left beyond [`PLACED_MAX`]: it waits for its ids as before, until [`go_on`] places it, or another event
 /// that names one of them.
-pub(super) async fn place<D: Db>(
+pub(in crate::store) async fn place<D: Db>(
     db: &D,
     first: Placing,
     people: &mut BTreeSet<PersonKey>,
@@ -47,7 +47,7 @@ pub(super) async fn place<D: Db>(
 }
 
 /// Goes on with facts that were left, but for those that another event has placed since. Gives what is left then.
-pub(super) async fn go_on<D: Db>(
+pub(in crate::store) async fn go_on<D: Db>(
     db: &D,
     left: &[Placing],
     people: &mut BTreeSet<PersonKey>,
@@ -177,7 +177,11 @@ async fn identity<D: Db>(db: &D, placing: &Placing, id: &str) -> Result<Option<I
 }
 
 /// The address under which a payment was told of first. One that no event named stays if a call has left for it.
-pub(super) async fn first_address<D: Db>(db: &D, placing: &Placing, key: &str) -> Result<Option<String>, StoreError> {
+pub(in crate::store) async fn first_address<D: Db>(
+    db: &D,
+    placing: &Placing,
+    key: &str,
+) -> Result<Option<String>, StoreError> {
     Ok(identity(db, placing, key).await?.filter(Identity::is_settled).map(|identity| identity.email_key))
 }
 

@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::people::{load, write};
-use super::planning::Planning;
 use super::rows::{micros, time_option};
 use super::sql::{Db, Lock, Work, first, values};
 use super::{Store, StoreError};
 use crate::domain::delivery::{Action, DeliveryId};
 use crate::domain::event::EventId;
 use crate::domain::person::PersonKey;
+use crate::store::queue::customer_plan::{load, write};
+use crate::store::queue::planning::Planning;
 
 /// Bodies removed in one write.
 const PRUNE_BODIES_MAX: u32 = 1000;

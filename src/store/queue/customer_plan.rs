@@ -5,18 +5,18 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 
-use super::StoreError;
-use super::kin::addresses;
-use super::lookups::want_sessions;
 use super::planning::{Defect, Planning};
-use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time};
-use super::sql::{Db, Value, values};
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::reason::EventReason;
+use crate::store::StoreError;
+use crate::store::lookups::want_sessions;
+use crate::store::related::addresses;
+use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time};
+use crate::store::sql::{Db, Value, values};
 
 /// Everything known of one customer.
-pub(super) async fn load<D: Db>(db: &D, key: &PersonKey) -> Result<Person, StoreError> {
+pub(in crate::store) async fn load<D: Db>(db: &D, key: &PersonKey) -> Result<Person, StoreError> {
     let facts_sql =
         "SELECT event_id, scope, received_at, data FROM facts WHERE business = ?1 AND email_key = ?2 ORDER BY event_id";
     let deliveries_sql =
@@ -54,7 +54,7 @@ async fn known_facts<D: Db>(db: &D, sql: &str, values: Vec<Value>, kin: bool) ->
 }
 
 /// Asks the ledger about a customer and writes what it says.
-pub(super) async fn replan<D: Db>(
+pub(in crate::store) async fn replan<D: Db>(
     db: &D,
     planning: &Planning,
     key: &PersonKey,
@@ -68,7 +68,7 @@ pub(super) async fn replan<D: Db>(
 }
 
 /// Writes what a plan changes, and whose turn it is. Gives the customer as it is then.
-pub(super) async fn write<D: Db>(db: &D, mut person: Person, plan: Plan) -> Result<Person, StoreError> {
+pub(in crate::store) async fn write<D: Db>(db: &D, mut person: Person, plan: Plan) -> Result<Person, StoreError> {
     let Plan { changes, outcomes, sessions_wanted } = plan;
     for change in changes {
         let id = put_delivery(db, &person.key, change.delivery()).await?;
@@ -138,12 +138,12 @@ async fn noted<D: Db>(db: &D, key: &PersonKey) -> Result<HashMap<EventId, Noted>
 }
 
 /// Writes an event's outcome if it differs from what is there; takes it out of the inbox.
-pub(super) async fn put_outcome<D: Db>(db: &D, event: EventId, outcome: &Outcome) -> Result<(), StoreError> {
+pub(in crate::store) async fn put_outcome<D: Db>(db: &D, event: EventId, outcome: &Outcome) -> Result<(), StoreError> {
     put_outcome_if(db, event, outcome, "").await
 }
 
 /// The same, where a condition on the event's row holds as well.
-pub(super) async fn put_outcome_if<D: Db>(
+pub(in crate::store) async fn put_outcome_if<D: Db>(
     db: &D,
     event: EventId,
     outcome: &Outcome,

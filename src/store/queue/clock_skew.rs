@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::people::{load, write};
+use super::customer_plan::{load, write};
 use super::planning::Planning;
-use super::rows::micros;
-use super::sql::{Db, Lock, Value, Work, first, values};
-use super::{PROBE_EVERY, Store, StoreError};
+use super::settle::PROBE_EVERY;
 use crate::clock::{Clock, SLACK, after, is_ahead};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::person::PersonKey;
+use crate::store::rows::micros;
+use crate::store::sql::{Db, Lock, Value, Work, first, values};
+use crate::store::{Store, StoreError};
 
 /// Customers whose waits are ended in one write.
 const CUSTOMERS_MAX: u32 = 200;
