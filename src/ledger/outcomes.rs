@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::sales::Sale;
+use super::waiting::product_trouble;
 use super::{Draft, is_told, is_too_long};
 use crate::domain::delivery::{Delivery, DeliveryState, Subject};
 use crate::domain::event::{EventId, Outcome};
@@ -10,7 +11,6 @@ use crate::domain::fact::{Customer, Matter, Reversal, ReversalStage, Subscriptio
 use crate::domain::mode::Mode;
 use crate::domain::person::KnownFact;
 use crate::domain::policy::{Leads, StatusUpdates};
-use crate::domain::product::Product;
 use crate::domain::reason::{DeliveryReason, EventReason};
 
 /// The outcome of every event of the person.
@@ -123,15 +123,6 @@ const fn ends_there(reason: EventReason) -> bool {
             | EventReason::OneTimeOff
             | EventReason::NothingInProducts
     )
-}
-
-/// Why nothing goes out for this product, if so.
-pub(super) const fn product_trouble(product: &Product) -> Option<EventReason> {
-    match product {
-        Product::Id(_) | Product::Unnamed | Product::Undecided { .. } => None,
-        Product::Unmapped => Some(EventReason::ProductUnmapped),
-        Product::NoTestProduct => Some(EventReason::TestModeOff),
-    }
 }
 
 fn of_customer(draft: &Draft<'_>, known: &KnownFact, customer: &Customer) -> Outcome {

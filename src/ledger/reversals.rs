@@ -3,40 +3,16 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
-use rust_decimal::Decimal;
 
-use super::charges::Charges;
+use super::charges::{Charges, TakenBack};
 use super::resolve::payment_ids;
-use super::sales::link;
-use crate::domain::event::EventId;
-use crate::domain::fact::{Matter, Payment, Reversal};
-use crate::domain::money::Money;
+use crate::domain::fact::{Fact, Link, Matter, Payment, Reversal};
 use crate::domain::person::{KnownFact, Person};
 
 /// A charge is made at most this long before its invoice counts as paid (bank debits take days to clear) ...
 const CHARGE_BEFORE_PAID_MAX: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// ... and at most this long after, by the provider's clocks.
 const CHARGE_AFTER_PAID_MAX: SignedDuration = SignedDuration::from_mins(10);
-
-/// What was taken back of one payment.
-#[derive(Debug, Default)]
-pub(super) struct TakenBack {
-    /// How much, standard units of the payment's currency, beyond what was charged too much.
-    pub(super) amount: Decimal,
-    /// Nothing is left.
-    pub(super) full: bool,
-    /// What went back in other currencies: nobody can say how much of the payment that is.
-    pub(super) foreign: Vec<Money>,
-    /// The events that are about it, of whatever stage.
-    pub(super) events: Vec<EventId>,
-}
-
-impl TakenBack {
-    /// Something went back.
-    pub(super) fn is_some(&self) -> bool {
-        !self.amount.is_zero() || !self.foreign.is_empty()
-    }
-}
 
 /// Every reversal of a person, and the facts that only tie ids together.
 pub(super) struct Reversals<'a> {
@@ -151,4 +127,12 @@ fn looks_like(
         }
         Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => true,
     })
+}
+
+/// Links by which a sale's charges are told.
+fn link(fact: &Fact) -> Option<&Link> {
+    match &fact.matter {
+        Matter::Link(link) => Some(link),
+        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) => None,
+    }
 }

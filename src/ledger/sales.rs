@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::reversals::{Reversals, TakenBack};
+use super::charges::TakenBack;
+use super::reversals::Reversals;
 use crate::domain::delivery::Subject;
 use crate::domain::event::EventId;
-use crate::domain::fact::{Customer, Fact, Link, Matter, Payment};
+use crate::domain::fact::{Customer, Fact, Matter, Payment};
 use crate::domain::mode::Mode;
 use crate::domain::person::{KnownFact, Person};
 use crate::domain::product::Product;
@@ -351,12 +352,4 @@ fn items_at<'a>(items: &[Item<'a>], paid: &Fact) -> Option<&'a str> {
     let own = || items.iter().filter(|(of, ..)| *of == rank).map(|(_, at, product)| (*at, *product));
     let then = own().filter(|(at, _)| *at <= paid.at).max();
     then.or_else(|| own().min()).map(|(_, product)| product)
-}
-
-/// Links by which a sale's charges are told.
-pub(super) fn link(fact: &Fact) -> Option<&Link> {
-    match &fact.matter {
-        Matter::Link(link) => Some(link),
-        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) => None,
-    }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::outcomes::product_trouble;
 use crate::clock::{after, is_ahead};
 use crate::domain::event::Outcome;
 use crate::domain::fact::{Fact, Matter, ReversalStage};
+use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
 
 /// What has waited for so long may never get what it lacks: a person has to look where money is at stake.
@@ -51,5 +51,14 @@ pub fn without_customer_at_last(fact: &Fact) -> Option<Outcome> {
         Matter::Subscription(_) => Some(Outcome::ignored(EventReason::NoPaymentYet)),
         // Its payment, if one comes, lacks the address as well, and says so.
         Matter::Customer(_) | Matter::Link(_) => Some(Outcome::ignored(EventReason::CustomerNoted)),
+    }
+}
+
+/// Why nothing goes out for this product, if so.
+pub(super) const fn product_trouble(product: &Product) -> Option<EventReason> {
+    match product {
+        Product::Id(_) | Product::Unnamed | Product::Undecided { .. } => None,
+        Product::Unmapped => Some(EventReason::ProductUnmapped),
+        Product::NoTestProduct => Some(EventReason::TestModeOff),
     }
 }

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use super::StoreError;
 use super::sql::{Db, Row, values};
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryRecord, DeliveryState};
-use crate::domain::event::EventId;
+use crate::domain::event::{EventId, Outcome};
 use crate::domain::mode::Mode;
 use crate::domain::person::PersonKey;
-use crate::domain::reason::{DeliveryReason, UnknownReason};
+use crate::domain::reason::{DeliveryReason, EventReason, UnknownReason};
 use crate::ledger::resolve::Evidence;
 
 /// A time as it is stored.
@@ -185,4 +185,25 @@ async fn insert_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -> Result
         || Err(StoreError::Data("a delivery got no number".to_owned())),
         |mut row| row.int().map(DeliveryId),
     )
+}
+
+/// Writes an event's outcome if it differs from what is there; takes it out of the inbox.
+pub(super) async fn put_outcome<D: Db>(db: &D, event: EventId, outcome: &Outcome) -> Result<(), StoreError> {
+    put_outcome_if(db, event, outcome, "").await
+}
+
+/// The same, where a condition on the event's row holds as well.
+pub(super) async fn put_outcome_if<D: Db>(
+    db: &D,
+    event: EventId,
+    outcome: &Outcome,
+    condition: &str,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "UPDATE events SET state = ?2, reason = ?3, detail = ?4 WHERE id = ?1 \
+         AND (state IS DISTINCT FROM ?2 OR reason IS DISTINCT FROM ?3 OR detail IS DISTINCT FROM ?4) {condition}"
+    );
+    let reason = outcome.end.reason().map(EventReason::code);
+    db.execute(&sql, values![event.0, outcome.end.state().code(), reason, outcome.detail.as_ref()]).await?;
+    Ok(())
 }

@@ -10,6 +10,9 @@ use super::StoreError;
 use crate::domain::event::EventId;
 use crate::domain::person::PersonKey;
 
+/// The table that is in a database as long as another store is being copied into it.
+pub(super) const UNFINISHED_COPY: &str = "unfinished_copy";
+
 /// A value of a column or a parameter. Truth is 1 or 0.
 #[derive(Clone)]
 pub(super) enum Value {
@@ -171,8 +174,8 @@ impl Dialect {
     /// Moves what stands under the scopes in the table `moves` to their targets.
     pub(super) const fn rescope(self) -> &'static str {
         match self {
-            Self::Sqlite => super::sqlite::RESCOPE,
-            Self::Postgres => super::postgres::RESCOPE,
+            Self::Sqlite => include_str!("sqlite/rescope.sql"),
+            Self::Postgres => include_str!("postgres/rescope.sql"),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::store::StoreError;
 use crate::store::sql::{Dialect, Value};
-use crate::store::sqlite::{self, Column};
+use crate::store::sqlite::schema::{self, Column};
 
 /// Kept by triggers in both databases, and a view in one: compared, and not copied.
 const COUNTS: &str = "counts";
@@ -23,7 +23,7 @@ pub(in crate::store) struct Table {
 
 /// The tables of the schema; those that others refer to first.
 pub(super) fn tables() -> Result<Vec<Table>, StoreError> {
-    sqlite::tables()?.into_iter().map(|(name, columns)| Table::new(name, columns)).collect()
+    schema::tables()?.into_iter().map(|(name, columns)| Table::new(name, columns)).collect()
 }
 
 impl Table {

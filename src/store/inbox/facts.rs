@@ -6,7 +6,8 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::crowds::Crowds;
-use super::resolve::{Placing, go_on, place};
+use super::placing::Placing;
+use super::resolve::{go_on, place};
 use super::thin;
 use crate::crash::{self, Point};
 use crate::domain::delivery::scope;
@@ -16,9 +17,9 @@ use crate::domain::person::PersonKey;
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
 use crate::ledger::resolve::{all_ids, speaks_for_kin};
-use crate::store::queue::customer_plan::{load, put_outcome, replan, write};
+use crate::store::queue::customer_plan::{load, replan, write};
 use crate::store::queue::planning::{Defect, Planning};
-use crate::store::rows::{micros, time, unknown};
+use crate::store::rows::{micros, put_outcome, time, unknown};
 use crate::store::sql::{Db, Dialect, Lock, Row, Work, first, values};
 use crate::store::{Backend, Store, StoreError};
 

@@ -3,35 +3,24 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::uniting::{give_call, has_left, unite};
+use super::placing::{Placing, has_left, identity};
+use super::uniting::{give_call, unite};
 use crate::domain::delivery::Subject;
 use crate::domain::event::EventId;
 use crate::domain::fact::{Fact, Matter};
 use crate::domain::person::PersonKey;
 use crate::ledger::resolve::{
-    Evidence, Identity, Known, Owner, Resolution, all_ids, asked_for, claim, follows_its_ids, is_first_address,
-    own_ids, payment_ids, payment_key, receipt_key, resolve, speaks_for_kin,
+    Evidence, Known, Owner, Resolution, all_ids, asked_for, claim, follows_its_ids, is_first_address, own_ids,
+    payment_ids, payment_key, receipt_key, resolve, speaks_for_kin,
 };
 use crate::store::StoreError;
-use crate::store::queue::customer_plan::put_outcome;
 use crate::store::related::{kin, no_longer_kin};
-use crate::store::rows::{evidence, evidence_micros};
+use crate::store::rows::{evidence_micros, put_outcome};
 use crate::store::sql::{Db, Lock, Row, first, values};
 
 /// Facts that one event places in one write: its own, and those that follow from it. The others go on in a write of their
 /// own. Real events are followed by a few.
 pub(in crate::store) const PLACED_MAX: usize = 500;
-
-/// A fact that has to be given to a customer.
-#[derive(Clone)]
-pub(in crate::store) struct Placing {
-    pub(in crate::store) event: EventId,
-    pub(in crate::store) business: String,
-    pub(in crate::store) scope: String,
-    pub(in crate::store) fact: Fact,
-    /// Whose the event was by an earlier reading.
-    pub(in crate::store) before: Option<String>,
-}
 
 /// Gives a fact, whose ids are locked, to its customer, and then every fact that was waiting for one of its ids to theirs.
 /// Gives what is left beyond [`PLACED_MAX`]: it waits for its ids as before, until [`go_on`] places it, or another event
@@ -134,10 +123,12 @@ async fn place_one<D: Db>(
     if matches!(placing.fact.matter, Matter::Payment(_) | Matter::Link(_)) {
         unite(db, &placing, people).await?;
     }
-    if speaks_for_kin(&placing.fact) {
-        people.extend(kin(db, &placing).await?);
+    if let Some(customer) = &placing.fact.customer {
+        if speaks_for_kin(&placing.fact) {
+            people.extend(kin(db, &placing.business, &placing.scope, customer).await?);
+        }
+        people.extend(no_longer_kin(db, &placing.business, &placing.scope, customer, &owner.email_key).await?);
     }
-    people.extend(no_longer_kin(db, &placing, &owner.email_key).await?);
     people.insert(PersonKey { business: placing.business, email_key: owner.email_key });
     Ok(followers)
 }
@@ -161,28 +152,6 @@ async fn look_up<D: Db>(db: &D, placing: &Placing, is_new: bool) -> Result<Known
         }
     }
     Ok(Known { identities, earlier: None })
-}
-
-/// Whose an id is. Of one that keeps the first address, which no event named: whether a call has left for it.
-async fn identity<D: Db>(db: &D, placing: &Placing, id: &str) -> Result<Option<Identity>, StoreError> {
-    let row = first(db, "SELECT email_key, at FROM known WHERE scope = ?1 AND key = ?2", values![&placing.scope, id]);
-    let Some(mut row) = row.await? else { return Ok(None) };
-    let identity = Identity { email_key: row.text()?, evidence: evidence(row.int()?)?, has_left: false };
-    if identity.is_settled() || !is_first_address(id) {
-        return Ok(Some(identity));
-    }
-    let person = PersonKey { business: placing.business.clone(), email_key: identity.email_key.clone() };
-    let has_left = has_left(db, &person, &placing.scope, placing.event.0, &placing.fact).await?;
-    Ok(Some(Identity { has_left, ..identity }))
-}
-
-/// The address under which a payment was told of first. One that no event named stays if a call has left for it.
-pub(in crate::store) async fn first_address<D: Db>(
-    db: &D,
-    placing: &Placing,
-    key: &str,
-) -> Result<Option<String>, StoreError> {
-    Ok(identity(db, placing, key).await?.filter(Identity::is_settled).map(|identity| identity.email_key))
 }
 
 async fn known<D: Db>(db: &D, scope: &str, key: &str) -> Result<Option<String>, StoreError> {

@@ -3,7 +3,7 @@
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::reason::EventReason;
 use crate::store::StoreError;
-use crate::store::queue::customer_plan::put_outcome;
+use crate::store::rows::put_outcome;
 use crate::store::sql::{Db, first, values};
 
 /// Whether the event that carries what this one points at is recorded on the same endpoint.

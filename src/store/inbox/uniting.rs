@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::resolve::{Placing, first_address};
-use crate::domain::delivery::Subject;
-use crate::domain::event::EventId;
+use super::placing::{Placing, first_address, has_left, subject_key};
 use crate::domain::fact::{Fact, Matter};
 use crate::domain::person::PersonKey;
 use crate::ledger::resolve::{own_ids, payment_key, receipt_key};
 use crate::store::StoreError;
-use crate::store::sql::{Db, Lock, first, values};
+use crate::store::sql::{Db, Lock, values};
 
 /// Gives all that is known of the sale that a fact is about to one customer: to whom a call was made already, else whom
 /// the invoice names, else whom the session names. Whose calls that changes goes into `people`.
@@ -83,28 +81,6 @@ fn is_about(fact: &Fact, ties: &BTreeSet<&str>) -> bool {
         Matter::Reversal(_) => fact.keys.iter().any(|key| ties.contains(key.as_str())),
         Matter::Customer(_) | Matter::Subscription(_) => false,
     }
-}
-
-fn subject_key(scope: &str, event: i64, fact: &Fact) -> Option<String> {
-    match &fact.matter {
-        Matter::Payment(p) => Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity.clone() }.key("")),
-        Matter::Subscription(_) => Some(Subject::Status(EventId(event)).key("")),
-        Matter::Customer(_) | Matter::Reversal(_) | Matter::Link(_) => None,
-    }
-}
-
-/// Whether a call about it has left the house, or may have.
-pub(in crate::store) async fn has_left<D: Db>(
-    db: &D,
-    person: &PersonKey,
-    scope: &str,
-    event: i64,
-    fact: &Fact,
-) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM deliveries WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
-         AND (state IN ('sending', 'delivered', 'duplicate') OR outcome_unknown = 1)";
-    let of = values![&person.business, &person.email_key, subject_key(scope, event, fact)];
-    Ok(first(db, sql, of).await?.is_some())
 }
 
 /// Gives a fact, and the call that was made or is to be made for it, to another customer. What is on its way stays with

@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use super::rows::{micros, reason, time_option};
+use super::rows::{micros, put_outcome, reason, time_option};
 use super::sql::{Db, Lock, Row, Work, first, values};
 use super::{Store, StoreError};
 use crate::clock::after;
@@ -17,7 +17,6 @@ use crate::domain::lookup::Sought;
 use crate::domain::mode::Mode;
 use crate::domain::person::Person;
 use crate::domain::reason::EventReason;
-use crate::store::queue::customer_plan::put_outcome;
 
 /// Something to be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,9 +18,6 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0007_more_lookups.sql"),
 ];
 
-/// Moves what stands under one scope to another.
-pub(super) const RESCOPE: &str = include_str!("rescope.sql");
-
 /// The lock that a replica holds while it looks at the schema; any number that nothing else uses.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7230513498176001)";
 

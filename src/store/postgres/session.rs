@@ -9,7 +9,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{GenericClient, Transaction};
 
 use super::error::told;
-use super::server::Statements;
+use super::statements::Statements;
 use crate::domain::event::EventId;
 use crate::store::StoreError;
 use crate::store::sql::{Db, Dialect, Lock, Row, Value};

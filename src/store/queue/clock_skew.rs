@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::customer_plan::{load, write};
 use super::planning::Planning;
-use super::settle::PROBE_EVERY;
+use super::routes::PROBE_EVERY;
 use crate::clock::{Clock, SLACK, after, is_ahead};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::person::PersonKey;

@@ -12,7 +12,7 @@ use crate::domain::reason::EventReason;
 use crate::store::StoreError;
 use crate::store::lookups::want_sessions;
 use crate::store::related::addresses;
-use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time};
+use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, put_outcome_if, time};
 use crate::store::sql::{Db, Value, values};
 
 /// Everything known of one customer.
@@ -135,25 +135,4 @@ async fn noted<D: Db>(db: &D, key: &PersonKey) -> Result<HashMap<EventId, Noted>
         noted.insert(event, Noted { state: row.text()?, reason: row.text_option()?, detail: row.text_option()? });
     }
     Ok(noted)
-}
-
-/// Writes an event's outcome if it differs from what is there; takes it out of the inbox.
-pub(in crate::store) async fn put_outcome<D: Db>(db: &D, event: EventId, outcome: &Outcome) -> Result<(), StoreError> {
-    put_outcome_if(db, event, outcome, "").await
-}
-
-/// The same, where a condition on the event's row holds as well.
-pub(in crate::store) async fn put_outcome_if<D: Db>(
-    db: &D,
-    event: EventId,
-    outcome: &Outcome,
-    condition: &str,
-) -> Result<(), StoreError> {
-    let sql = format!(
-        "UPDATE events SET state = ?2, reason = ?3, detail = ?4 WHERE id = ?1 \
-         AND (state IS DISTINCT FROM ?2 OR reason IS DISTINCT FROM ?3 OR detail IS DISTINCT FROM ?4) {condition}"
-    );
-    let reason = outcome.end.reason().map(EventReason::code);
-    db.execute(&sql, values![event.0, outcome.end.state().code(), reason, outcome.detail.as_ref()]).await?;
-    Ok(())
 }

@@ -8,17 +8,79 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::customer_plan::{load, write};
+use super::held::Held;
 use super::planning::Planning;
-use super::settle::PROBE_EVERY;
+use super::routes::{PROBE_EVERY, may_probe, open_forsaken_routes};
 use crate::clock::after;
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::person::PersonKey;
-use crate::store::StoreError;
-use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery};
+use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time_option};
 use crate::store::sql::{Db, Lock, Work, first, values};
+use crate::store::{Store, StoreError};
 
 /// Routes that are looked at in one lease.
 const ROUTES_MAX: u32 = 10_000;
+
+/// A call that is ours to make. Until it is settled, given back or dropped, this process leases no call of its customer.
+/// The fencing number is the delivery's `last_seq`, which every lease raises: a settle under an older one does nothing.
+#[derive(Debug)]
+pub struct Leased {
+    /// Whose call it is.
+    pub key: PersonKey,
+    /// The call.
+    pub delivery: Delivery,
+    held: Option<Held>,
+}
+
+impl Leased {
+    /// A call that nobody was given by a store.
+    #[cfg(test)]
+    pub(crate) const fn unguarded(key: PersonKey, delivery: Delivery) -> Self {
+        Self { key, delivery, held: None }
+    }
+
+    /// This process may lease a call of its customer again.
+    pub(super) fn let_go(&self) {
+        self.held.iter().for_each(Held::let_go);
+    }
+}
+
+impl Store {
+    /// Leases up to `calls_max` customers whose turn it is. The routes take turns, from one lease to the next, and get
+    /// equal shares; a paused route yields one probe a minute. The delivery is marked as on its way, on disk, before it
+    /// is handed out. What is due is due at `now`. No customer is leased of whom this process has a [`Leased`] call. In
+    /// PostgreSQL other replicas may take a lease over when it has lasted for `lease` by the database's clock.
+    ///
+    /// # Errors
+    /// Nothing was leased, or nobody can tell.
+    pub async fn lease(&self, now: Timestamp, lease: Duration, calls_max: usize) -> Result<Vec<Leased>, StoreError> {
+        let mut turn = self.turn.take().await;
+        let (last, held, planning) = (turn.clone(), self.under_way.list()?, self.planning.clone());
+        let (taken, last) = self.write(Lease { now, lease, calls_max, last, held, planning }).await?;
+        *turn = last;
+        let leased = |(key, delivery)| {
+            let held = Some(self.under_way.hold(&key));
+            Leased { key, delivery, held }
+        };
+        Ok(taken.into_iter().map(leased).collect())
+    }
+
+    /// When the next call is due; nothing when none is queued. Paused routes count at their next probe. Leases
+    /// that run out are not foreseen: whoever looks every second finds them.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = format!(
+            "SELECT MIN(CASE WHEN s.probe_at > s.due_at THEN s.probe_at ELSE s.due_at END) FROM ( \
+             SELECT r.probe_at, (SELECT MIN(q.due_at) FROM queue q WHERE q.business = r.business \
+             AND q.product = r.product AND q.leased = 0 AND {ALL_IS_READ}) AS due_at FROM routes r) AS s \
+             WHERE s.due_at IS NOT NULL"
+        );
+        let row = self.query(sql, values![]).await?.into_iter().next();
+        time_option(row.map(|mut row| row.int_option()).transpose()?.flatten())
+    }
+}
 
 /// The route that was served last by this process; the next one in the order of their names is next. Whoever has it
 /// leases, and nobody else does meanwhile: what is under way does not become more while a lease is written.
@@ -201,19 +263,4 @@ impl Lease {
         let person = write(db, person, plan).await?;
         Ok(person.head().filter(|head| head.id == Some(id) && head.due_at <= self.now).cloned())
     }
-}
-
-/// A route on which nothing is queued any more has nothing to probe with: it is open until it is refused again.
-async fn open_forsaken_routes<D: Db>(db: &D) -> Result<(), StoreError> {
-    let sql = "UPDATE routes SET paused_since = NULL, probe_at = NULL, detail = NULL WHERE paused_since IS NOT NULL \
-         AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.business = routes.business AND q.product = routes.product)";
-    db.execute(sql, values![]).await?;
-    Ok(())
-}
-
-/// Whether the next probe of a paused route is ours to make.
-async fn may_probe<D: Db>(db: &D, business: &str, product: &str, now: Timestamp) -> Result<bool, StoreError> {
-    let take = D::DIALECT.take_free_rows();
-    let sql = format!("SELECT 1 FROM routes WHERE business = ?1 AND product = ?2 AND probe_at <= ?3 {take}");
-    Ok(first(db, &sql, values![business, product, micros(now)]).await?.is_some())
 }

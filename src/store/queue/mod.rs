@@ -6,4 +6,5 @@ pub(super) mod held;
 pub(super) mod lease;
 pub(super) mod overdue;
 pub(super) mod planning;
-pub(super) mod settle;
+mod routes;
+mod settle;

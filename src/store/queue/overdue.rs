@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::customer_plan::{put_outcome_if, replan};
+use super::customer_plan::replan;
 use super::planning::{Defect, Planning};
 use crate::clock::{SLACK, after};
 use crate::domain::event::EventId;
 use crate::domain::fact::Fact;
 use crate::domain::person::PersonKey;
 use crate::ledger::{WAIT_MAX, is_too_long, without_customer_at_last};
-use crate::store::rows::{micros, time};
+use crate::store::rows::{micros, put_outcome_if, time};
 use crate::store::sql::{Db, Lock, Work, first, values};
 use crate::store::{Store, StoreError};
 

@@ -1,68 +1,20 @@
-//! The queue: leases on customers whose turn it is, and what became of their calls.
-
-use std::time::Duration;
+//! Settling: what became of leased calls, and what follows for their customers.
 
 use futures_util::future::{try_join, try_join4};
 use jiff::Timestamp;
 
 use super::customer_plan::{load, replan, write};
-use super::held::Held;
-use super::lease::{ALL_IS_READ, Lease};
+use super::lease::Leased;
 use super::planning::{Defect, Planning};
-use crate::clock::after;
+use super::routes::route;
 use crate::crash::{self, Point};
 use crate::domain::delivery::{AttemptRecord, Delivery, DeliveryId, Seq, Settlement, Verdict};
 use crate::domain::person::{Person, PersonKey};
-use crate::store::rows::{micros, put_delivery, time_option};
+use crate::store::rows::{micros, put_delivery};
 use crate::store::sql::{Db, Lock, Work, first, values};
 use crate::store::{Store, StoreError};
 
-/// How long a paused route rests between two probes.
-pub(in crate::store) const PROBE_EVERY: Duration = Duration::from_secs(60);
-
-/// A call that is ours to make. Until it is settled, given back or dropped, this process leases no call of its customer.
-/// The fencing number is the delivery's `last_seq`, which every lease raises: a settle under an older one does nothing.
-#[derive(Debug)]
-pub struct Leased {
-    /// Whose call it is.
-    pub key: PersonKey,
-    /// The call.
-    pub delivery: Delivery,
-    held: Option<Held>,
-}
-
-impl Leased {
-    /// A call that nobody was given by a store.
-    #[cfg(test)]
-    pub(crate) const fn unguarded(key: PersonKey, delivery: Delivery) -> Self {
-        Self { key, delivery, held: None }
-    }
-
-    fn let_go(&self) {
-        self.held.iter().for_each(Held::let_go);
-    }
-}
-
 impl Store {
-    /// Leases up to `calls_max` customers whose turn it is. The routes take turns, from one lease to the next, and get
-    /// equal shares; a paused route yields one probe a minute. The delivery is marked as on its way, on disk, before it
-    /// is handed out. What is due is due at `now`. No customer is leased of whom this process has a [`Leased`] call. In
-    /// PostgreSQL other replicas may take a lease over when it has lasted for `lease` by the database's clock.
-    ///
-    /// # Errors
-    /// Nothing was leased, or nobody can tell.
-    pub async fn lease(&self, now: Timestamp, lease: Duration, calls_max: usize) -> Result<Vec<Leased>, StoreError> {
-        let mut turn = self.turn.take().await;
-        let (last, held, planning) = (turn.clone(), self.under_way.list()?, self.planning.clone());
-        let (taken, last) = self.write(Lease { now, lease, calls_max, last, held, planning }).await?;
-        *turn = last;
-        let leased = |(key, delivery)| {
-            let held = Some(self.under_way.hold(&key));
-            Leased { key, delivery, held }
-        };
-        Ok(taken.into_iter().map(leased).collect())
-    }
-
     /// Writes what became of a leased call, and what follows for its customer. False when the lease was lost: then
     /// somebody else has the call, and nothing was written but a receipt, which says that Refairn has it.
     ///
@@ -95,22 +47,6 @@ impl Store {
         self.write(GiveBack { planning: self.planning.clone(), calls, now }).await?;
         unused.iter().for_each(Leased::let_go);
         Ok(())
-    }
-
-    /// When the next call is due; nothing when none is queued. Paused routes count at their next probe. Leases
-    /// that run out are not foreseen: whoever looks every second finds them.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let sql = format!(
-            "SELECT MIN(CASE WHEN s.probe_at > s.due_at THEN s.probe_at ELSE s.due_at END) FROM ( \
-             SELECT r.probe_at, (SELECT MIN(q.due_at) FROM queue q WHERE q.business = r.business \
-             AND q.product = r.product AND q.leased = 0 AND {ALL_IS_READ}) AS due_at FROM routes r) AS s \
-             WHERE s.due_at IS NOT NULL"
-        );
-        let row = self.query(sql, values![]).await?.into_iter().next();
-        time_option(row.map(|mut row| row.int_option()).transpose()?.flatten())
     }
 }
 
@@ -214,30 +150,5 @@ async fn record_attempt<D: Db>(db: &D, id: DeliveryId, attempt: &AttemptRecord) 
     let took_ms = i64::try_from(attempt.took_ms).unwrap_or(i64::MAX);
     let (at, response) = (micros(attempt.at), attempt.response.as_ref());
     db.execute(sql, values![id.0, at, took_ms, attempt.status, &attempt.outcome, response]).await?;
-    Ok(())
-}
-
-/// Pauses the route, or resumes it: any answer but a refusal of our configuration shows that it works.
-async fn route<D: Db>(
-    db: &D,
-    key: &PersonKey,
-    product: &str,
-    settlement: &Settlement,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    match settlement {
-        Settlement::PauseRoute(detail) => {
-            let sql = "UPDATE routes SET paused_since = COALESCE(paused_since, ?3), probe_at = ?4, detail = ?5 \
-                 WHERE business = ?1 AND product = ?2";
-            let probe_at = micros(after(now, PROBE_EVERY));
-            db.execute(sql, values![&key.business, product, micros(now), probe_at, detail]).await?;
-        }
-        Settlement::Delivered(_) | Settlement::Duplicate | Settlement::Rejected(..) => {
-            let sql = "UPDATE routes SET paused_since = NULL, probe_at = NULL, detail = NULL \
-                 WHERE business = ?1 AND product = ?2 AND paused_since IS NOT NULL";
-            db.execute(sql, values![&key.business, product]).await?;
-        }
-        Settlement::Retry { .. } => {}
-    }
     Ok(())
 }
