@@ -53,7 +53,7 @@ fn customer(months: i64) -> Person {
     };
     let facts = (0..months * 2).map(|n| {
         let mut fact = (*fact).clone();
-        if let refairn_bridge::domain::fact::Matter::Payment(payment) = &mut fact.matter {
+        if let refairn_bridge::domain::fact::FactKind::Payment(payment) = &mut fact.matter {
             payment.identity = format!("in_{}", n / 2);
         }
         KnownFact { event: EventId(n + 1), scope: "stripe//live".into(), received_at: now, kin: false, fact }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Draft, is_told};
 use crate::domain::delivery::{Call, Delivery, DeliveryState, DesiredDelivery, Intent, Subject};
 use crate::domain::email::Email;
-use crate::domain::fact::Matter;
+use crate::domain::fact::FactKind;
 use crate::domain::mode::Mode;
 use crate::domain::person::{KnownFact, Person};
 use crate::domain::policy::Leads;
@@ -98,7 +98,7 @@ fn product(draft: &Draft<'_>, mode: Mode, source: &KnownFact) -> Option<String> 
     // Of several endpoints the one that stands first decides.
     let order = |f: &&KnownFact| (f.fact.at, f.fact.rank, f.event);
     let known = || draft.facts(mode).filter(|f| matches!(f.fact.product, Product::Id(_)));
-    let first_paid = known().filter(|f| matches!(f.fact.matter, Matter::Payment(_))).min_by_key(order);
+    let first_paid = known().filter(|f| matches!(f.fact.matter, FactKind::Payment(_))).min_by_key(order);
     let any = known().min_by_key(order);
     [first_paid, Some(source), any].into_iter().flatten().find_map(|f| f.fact.product.id()).map(str::to_owned)
 }

@@ -10,7 +10,7 @@ use super::statuses::{Subscriptions, Told};
 use super::{Draft, leads};
 use crate::domain::delivery::{Call, Delivery, DeliveryRecord, DeliveryState, DesiredDelivery, Fate, Intent, Subject};
 use crate::domain::email::Email;
-use crate::domain::fact::{Customer, Matter};
+use crate::domain::fact::{Customer, FactKind};
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
 use crate::domain::person::CODE_AFTER_PAYMENT_MAX;
@@ -292,14 +292,16 @@ fn waits_for_a_code(delivery: &Delivery) -> bool {
 }
 
 /// A checkout session that names the sale's subscription, invoice or intent: it has brought what it can.
-fn is_session_of(matter: &Matter, keys: &[String], sale: &Sale<'_>) -> bool {
+fn is_session_of(matter: &FactKind, keys: &[String], sale: &Sale<'_>) -> bool {
     let subscription = sale.payment.subscription.as_deref();
     match matter {
-        Matter::Customer(Customer { checkout_of: Some(of), .. }) if Some(of.as_str()) == subscription => true,
-        Matter::Customer(Customer { checkout: true, .. }) => keys.iter().any(|key| sale.ties.contains(key.as_str())),
-        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => {
-            false
-        }
+        FactKind::Customer(Customer { checkout_of: Some(of), .. }) if Some(of.as_str()) == subscription => true,
+        FactKind::Customer(Customer { checkout: true, .. }) => keys.iter().any(|key| sale.ties.contains(key.as_str())),
+        FactKind::Customer(_)
+        | FactKind::Payment(_)
+        | FactKind::Subscription(_)
+        | FactKind::Reversal(_)
+        | FactKind::Link(_) => false,
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::charges::{Charges, TakenBack};
 use super::resolve::payment_ids;
-use crate::domain::fact::{Fact, Link, Matter, Payment, Reversal};
+use crate::domain::fact::{Fact, FactKind, Link, Payment, Reversal};
 use crate::domain::person::{KnownFact, Person};
 
 /// A charge is made at most this long before its invoice counts as paid (bank debits take days to clear) ...
@@ -31,18 +31,18 @@ impl<'a> Reversals<'a> {
         let mut links: HashMap<_, Vec<&KnownFact>> = HashMap::new();
         for known in person.facts.iter().filter(|f| !f.kin) {
             match &known.fact.matter {
-                Matter::Reversal(reversal) => {
+                FactKind::Reversal(reversal) => {
                     for key in payment_ids(&known.fact) {
                         by_key.entry((known.scope.as_str(), key)).or_default().push(all.len());
                     }
                     all.push((known, reversal));
                 }
-                Matter::Link(_) => {
+                FactKind::Link(_) => {
                     for key in payment_ids(&known.fact) {
                         links.entry((known.scope.as_str(), key)).or_default().push(known);
                     }
                 }
-                Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) => {}
+                FactKind::Customer(_) | FactKind::Payment(_) | FactKind::Subscription(_) => {}
             }
         }
         Self { person, all, by_key, links }
@@ -114,7 +114,7 @@ fn looks_like(
     let Some(own) = distance(paid_at).filter(|_| fits) else { return false };
     // A key that names any payment we know is better evidence than likeness.
     person.facts.iter().filter(|f| f.scope == scope && !f.kin).all(|other| match &other.fact.matter {
-        Matter::Payment(p) => {
+        FactKind::Payment(p) => {
             let named = payment_ids(&known.fact).any(|k| k == p.identity || payment_ids(&other.fact).any(|o| o == k));
             let same = p.identity == payment.identity;
             let alike = other.fact.customer.as_deref() == Some(customer) && p.charged_money() == charge.money;
@@ -122,17 +122,17 @@ fn looks_like(
             same || !(named || nearer)
         }
         // Nor does it where the charge's invoice was seen and is no payment.
-        Matter::Customer(customer) if customer.no_payment.is_some() => {
+        FactKind::Customer(customer) if customer.no_payment.is_some() => {
             !payment_ids(&known.fact).any(|key| payment_ids(&other.fact).any(|own| own == key))
         }
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => true,
+        FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => true,
     })
 }
 
 /// Links by which a sale's charges are told.
 fn link(fact: &Fact) -> Option<&Link> {
     match &fact.matter {
-        Matter::Link(link) => Some(link),
-        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) => None,
+        FactKind::Link(link) => Some(link),
+        FactKind::Customer(_) | FactKind::Payment(_) | FactKind::Subscription(_) | FactKind::Reversal(_) => None,
     }
 }

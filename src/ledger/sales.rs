@@ -11,7 +11,7 @@ use super::charges::TakenBack;
 use super::reversals::Reversals;
 use crate::domain::delivery::Subject;
 use crate::domain::event::EventId;
-use crate::domain::fact::{Customer, Fact, Matter, Payment};
+use crate::domain::fact::{Customer, Fact, FactKind, Payment};
 use crate::domain::mode::Mode;
 use crate::domain::person::{KnownFact, Person};
 use crate::domain::product::Product;
@@ -48,7 +48,7 @@ impl<'a> Sale<'a> {
         let joins = Joins::of(person);
         let mut reports: BTreeMap<(&str, usize), Vec<&'a KnownFact>> = BTreeMap::new();
         for known in person.facts.iter().filter(|f| !f.kin) {
-            if let Matter::Payment(payment) = &known.fact.matter {
+            if let FactKind::Payment(payment) = &known.fact.matter {
                 let group = joins.group(&known.scope, &payment.identity);
                 reports.entry((&known.scope, group)).or_default().push(known);
             }
@@ -152,8 +152,8 @@ impl<'a> Sale<'a> {
 
 const fn payment(fact: &Fact) -> Option<&Payment> {
     match &fact.matter {
-        Matter::Payment(payment) => Some(payment),
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
+        FactKind::Payment(payment) => Some(payment),
+        FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => None,
     }
 }
 
@@ -161,12 +161,12 @@ const fn payment(fact: &Fact) -> Option<&Payment> {
 fn own_keys(fact: &Fact) -> impl Iterator<Item = &str> {
     let none: &[String] = &[];
     let (keys, lasting) = match &fact.matter {
-        Matter::Payment(p) => (p.ties.as_slice(), None),
-        Matter::Customer(Customer { checkout: true, checkout_of, .. }) => {
+        FactKind::Payment(p) => (p.ties.as_slice(), None),
+        FactKind::Customer(Customer { checkout: true, checkout_of, .. }) => {
             (fact.keys.as_slice(), checkout_of.as_deref())
         }
-        Matter::Link(_) => (fact.keys.as_slice(), None),
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) => (none, None),
+        FactKind::Link(_) => (fact.keys.as_slice(), None),
+        FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) => (none, None),
     };
     let customer = fact.customer.as_deref();
     let identity = payment(fact).map(|p| p.identity.as_str());
@@ -263,19 +263,19 @@ impl<'a> Knowledge<'a> {
         for known in &person.facts {
             let (scope, fact) = (known.scope.as_str(), &known.fact);
             match &fact.matter {
-                Matter::Subscription(s) => {
+                FactKind::Subscription(s) => {
                     if let Some(product) = fact.product.id() {
                         all.items.entry((scope, &s.id)).or_default().push((fact.rank, fact.at, product));
                     }
                 }
-                Matter::Payment(p) => {
+                FactKind::Payment(p) => {
                     let of = p.subscription.as_deref().zip(fact.product.id());
                     if let Some((subscription, product)) = of {
                         let paid = all.paid.entry((scope, subscription)).or_insert((fact.at, product));
                         *paid = (*paid).max((fact.at, product));
                     }
                 }
-                Matter::Customer(customer) => {
+                FactKind::Customer(customer) => {
                     if let Some(intent) = customer.captures.as_deref() {
                         all.captures.insert((scope, intent));
                     }
@@ -290,7 +290,7 @@ impl<'a> Knowledge<'a> {
                         }
                     }
                 }
-                Matter::Reversal(_) | Matter::Link(_) => {}
+                FactKind::Reversal(_) | FactKind::Link(_) => {}
             }
         }
         all

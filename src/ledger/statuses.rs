@@ -13,7 +13,7 @@ use super::{Draft, is_told};
 use crate::clock::after;
 use crate::domain::delivery::{Call, Delivery, DeliveryState, DesiredDelivery, Intent, Subject};
 use crate::domain::event::EventId;
-use crate::domain::fact::{self, Matter};
+use crate::domain::fact::{self, FactKind};
 use crate::domain::mode::Mode;
 use crate::domain::person::{KnownFact, Person};
 use crate::domain::policy::StatusUpdates;
@@ -98,7 +98,7 @@ impl<'a> Subscriptions<'a> {
     pub(super) fn of(person: &'a Person, sales: &'a [Sale<'a>]) -> Self {
         let mut all: BTreeMap<(&str, &str), Subscription<'a>> = BTreeMap::new();
         for known in person.facts.iter().filter(|f| !f.kin) {
-            let Matter::Subscription(subscription) = &known.fact.matter else { continue };
+            let FactKind::Subscription(subscription) = &known.fact.matter else { continue };
             let Some(status) = subscription.status else { continue };
             let key = (known.scope.as_str(), subscription.id.as_str());
             let own = all.entry(key).or_insert_with(|| Subscription { reports: vec![], sales: vec![] });

@@ -2,7 +2,7 @@
 
 use crate::domain::delivery::Subject;
 use crate::domain::event::EventId;
-use crate::domain::fact::{Fact, Matter};
+use crate::domain::fact::{Fact, FactKind};
 use crate::domain::person::PersonKey;
 use crate::ledger::resolve::{Identity, is_first_address};
 use crate::store::StoreError;
@@ -41,9 +41,11 @@ pub(super) async fn first_address<D: Db>(db: &D, placing: &Placing, key: &str) -
 /// The key of the call that a fact is told by; `None` for one that has no call of its own.
 pub(super) fn subject_key(scope: &str, event: i64, fact: &Fact) -> Option<String> {
     match &fact.matter {
-        Matter::Payment(p) => Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity.clone() }.key("")),
-        Matter::Subscription(_) => Some(Subject::Status(EventId(event)).key("")),
-        Matter::Customer(_) | Matter::Reversal(_) | Matter::Link(_) => None,
+        FactKind::Payment(p) => {
+            Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity.clone() }.key(""))
+        }
+        FactKind::Subscription(_) => Some(Subject::Status(EventId(event)).key("")),
+        FactKind::Customer(_) | FactKind::Reversal(_) | FactKind::Link(_) => None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::placing::{Placing, has_left, identity};
 use super::uniting::{give_call, unite};
 use crate::domain::delivery::Subject;
 use crate::domain::event::EventId;
-use crate::domain::fact::{Fact, Matter};
+use crate::domain::fact::{Fact, FactKind};
 use crate::domain::person::PersonKey;
 use crate::ledger::resolve::{
     Evidence, Known, Owner, Resolution, all_ids, asked_for, claim, follows_its_ids, is_first_address, own_ids,
@@ -110,17 +110,17 @@ async fn place_one<D: Db>(
     let sql = "UPDATE facts SET email_key = ?2 WHERE event_id = ?1";
     db.execute(sql, values![placing.event.0, &owner.email_key]).await?;
     db.execute("DELETE FROM waiting WHERE event_id = ?1", values![placing.event.0]).await?;
-    if matches!(placing.fact.matter, Matter::Reversal(_)) && !is_joined(db, &placing).await? {
+    if matches!(placing.fact.matter, FactKind::Reversal(_)) && !is_joined(db, &placing).await? {
         // It has a customer, but its payment may yet turn out to be under another address.
         let ids: Vec<String> = payment_ids(&placing.fact).map(str::to_owned).collect();
         wait(db, placing.event, &placing.scope, &ids).await?;
     }
-    if matches!(placing.fact.matter, Matter::Link(_)) {
+    if matches!(placing.fact.matter, FactKind::Link(_)) {
         // What it ties may yet come under another address.
         wait(db, placing.event, &placing.scope, &untold(db, &placing).await?).await?;
     }
     let followers = tell(db, &placing, ids, &owner, before.as_deref()).await?;
-    if matches!(placing.fact.matter, Matter::Payment(_) | Matter::Link(_)) {
+    if matches!(placing.fact.matter, FactKind::Payment(_) | FactKind::Link(_)) {
         unite(db, &placing, people).await?;
     }
     if let Some(customer) = &placing.fact.customer {
@@ -162,7 +162,7 @@ async fn known<D: Db>(db: &D, scope: &str, key: &str) -> Result<Option<String>, 
 /// Whose a change of status was by an earlier reading, or for whom a call was made by one that is forgotten. It stays
 /// so: its subscription may have been paid under another address since.
 async fn of_earlier_reading<D: Db>(db: &D, placing: &Placing) -> Result<Option<String>, StoreError> {
-    if !matches!(placing.fact.matter, Matter::Subscription(_)) {
+    if !matches!(placing.fact.matter, FactKind::Subscription(_)) {
         return Ok(None);
     }
     if placing.before.is_some() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::placing::{Placing, first_address, has_left, subject_key};
-use crate::domain::fact::{Fact, Matter};
+use crate::domain::fact::{Fact, FactKind};
 use crate::domain::person::PersonKey;
 use crate::ledger::resolve::{own_ids, payment_key, receipt_key};
 use crate::store::StoreError;
@@ -77,9 +77,9 @@ fn ties<'a>(placing: &'a Placing, facts: &'a [Vec<(i64, Fact)>]) -> BTreeSet<&'a
 /// Whether a fact reports the sale that has these ids, ties them, or took it back.
 fn is_about(fact: &Fact, ties: &BTreeSet<&str>) -> bool {
     match &fact.matter {
-        Matter::Payment(_) | Matter::Link(_) => own_ids(fact).any(|key| ties.contains(key)),
-        Matter::Reversal(_) => fact.keys.iter().any(|key| ties.contains(key.as_str())),
-        Matter::Customer(_) | Matter::Subscription(_) => false,
+        FactKind::Payment(_) | FactKind::Link(_) => own_ids(fact).any(|key| ties.contains(key)),
+        FactKind::Reversal(_) => fact.keys.iter().any(|key| ties.contains(key.as_str())),
+        FactKind::Customer(_) | FactKind::Subscription(_) => false,
     }
 }
 

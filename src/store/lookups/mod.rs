@@ -12,7 +12,7 @@ use super::{Store, StoreError};
 use crate::clock::after;
 use crate::domain::delivery::Subject;
 use crate::domain::event::{EventId, Outcome};
-use crate::domain::fact::{Fact, Matter, Payment};
+use crate::domain::fact::{Fact, FactKind, Payment};
 use crate::domain::lookup::Sought;
 use crate::domain::mode::Mode;
 use crate::domain::person::Person;
@@ -207,15 +207,17 @@ fn lookup(row: &mut Row) -> Result<Lookup, StoreError> {
 fn lack(fact: Fact, reason: Option<EventReason>) -> Lack {
     let Fact { customer, account, mode, at, matter, .. } = fact;
     match matter {
-        Matter::Payment(Payment { identity, subscription, ties, .. })
+        FactKind::Payment(Payment { identity, subscription, ties, .. })
             if reason != Some(EventReason::CustomerUnknown) =>
         {
             let sought = Sought { identity, subscription, ties, customer, account, mode, at };
             if reason == Some(EventReason::LinesNotSeen) { Lack::Lines(sought) } else { Lack::Session(sought) }
         }
-        Matter::Payment(_) | Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => {
-            Lack::Customer { id: customer, account, mode }
-        }
+        FactKind::Payment(_)
+        | FactKind::Customer(_)
+        | FactKind::Subscription(_)
+        | FactKind::Reversal(_)
+        | FactKind::Link(_) => Lack::Customer { id: customer, account, mode },
     }
 }
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::email::Email;
 use crate::domain::event::EventState;
 use crate::domain::event::{Identity, NewEvent};
-use crate::domain::fact::{Customer, Matter, Payment, Reading};
+use crate::domain::fact::{Customer, FactKind, Payment, Reading};
 use crate::domain::policy::Policy;
 use crate::domain::product::Product;
 use crate::domain::provider::ProviderKind;
@@ -56,7 +56,7 @@ async fn post(store: &Store, id: EventId, reading: Reading) {
     store.post(vec![mapped], start()).await.unwrap();
 }
 
-fn fact(customer: Option<&str>, email: Option<&str>, matter: Matter) -> Reading {
+fn fact(customer: Option<&str>, email: Option<&str>, matter: FactKind) -> Reading {
     Reading::Fact(Box::new(Fact {
         mode: Mode::Live,
         account: Some("acct_1".into()),
@@ -91,7 +91,7 @@ async fn unknown(store: &Store, key: &str, customer: Option<&str>) -> EventId {
         uncaptured: None,
         primary: true,
     };
-    post(store, id, fact(customer, None, Matter::Payment(payment))).await;
+    post(store, id, fact(customer, None, FactKind::Payment(payment))).await;
     id
 }
 
@@ -164,7 +164,7 @@ async fn nothing_is_asked_for_once_the_customer_is_known() {
     store.end_lookup(&taken[0], LookupEnd::Recorded(id), start()).await.unwrap();
     assert_eq!(told(&store, a).await.0, EventState::Waiting);
     assert_eq!(next(&store).await, Some(after(start(), READING_WAIT)));
-    let customer = Matter::Customer(Customer::default());
+    let customer = FactKind::Customer(Customer::default());
     post(&store, id, fact(Some("cus_1"), Some("jane@example.com"), customer)).await;
     assert_eq!(told(&store, a).await, (EventState::Mapped, None, None));
     assert_eq!(next(&store).await, None);

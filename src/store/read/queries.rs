@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState};
-use crate::domain::fact::{Fact, Matter};
+use crate::domain::fact::{Fact, FactKind};
 use crate::domain::person::PersonKey;
 use crate::domain::reason::EventReason;
 use crate::store::related::MAY_HOLD_A_CODE;
@@ -359,7 +359,7 @@ fn payment_subject(scope: &str, data: &str) -> Result<Option<String>, StoreError
     use crate::domain::delivery::Subject;
     let fact: Fact = serde_json::from_str(data)?;
     Ok(match fact.matter {
-        Matter::Payment(p) => Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity }.key("")),
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
+        FactKind::Payment(p) => Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity }.key("")),
+        FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => None,
     })
 }

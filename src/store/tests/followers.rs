@@ -45,7 +45,7 @@ async fn waiting(place: &Place) -> Store {
 /// An event that tells the address.
 async fn telling(store: &Store, key: &str) -> Mapped {
     let id = store.record(event(key)).await.unwrap().id;
-    mapped(id, fact(Some("jane@example.com"), Matter::Customer(Customer::default())))
+    mapped(id, fact(Some("jane@example.com"), FactKind::Customer(Customer::default())))
 }
 
 async fn count(store: &Store, of: &str) -> usize {
