@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 
+use crate::domain::customer::KnownFact;
 use crate::domain::event::EventId;
 use crate::domain::fact::{Payment, Reversal, ReversalStage};
 use crate::domain::money::{Currency, Money};
-use crate::domain::person::KnownFact;
 
 /// What was taken back of one payment.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! The ledger: from everything known of one customer to the calls that Refairn is to get.
 //!
-//! [`plan`] is a pure function of a [`Person`] - the set of facts and the calls made so far - and is asked anew
+//! [`plan`] is a pure function of a [`CustomerHistory`] - the set of facts and the calls made so far - and is asked anew
 //! whenever either changes. It does not step from state to state: it says what differs from the desired state, and the
 //! store writes that. So the order in which events arrive cannot matter, but where a call has already left the house.
 //!
@@ -36,10 +36,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::{after, is_ahead};
+use crate::domain::customer::{Change, CustomerHistory, KnownFact, Plan};
 use crate::domain::delivery::{Delivery, DesiredDelivery, Subject};
 use crate::domain::event::EventId;
 use crate::domain::mode::Mode;
-use crate::domain::person::{Change, KnownFact, Person, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::reason::DeliveryReason;
 
@@ -48,7 +48,7 @@ pub use waiting::{WAIT_MAX, is_too_long, without_customer_at_last};
 
 /// What is to be done for `person`, as things stand at `now`.
 #[must_use]
-pub fn plan(person: &Person, policy: &Policy, now: Timestamp) -> Plan {
+pub fn plan(person: &CustomerHistory, policy: &Policy, now: Timestamp) -> Plan {
     let mut draft = Draft::new(person, policy, now);
     leads::plan(&mut draft);
     let payments = sales::Sale::all(person);
@@ -62,7 +62,7 @@ pub fn plan(person: &Person, policy: &Policy, now: Timestamp) -> Plan {
 
 /// A plan in the making.
 struct Draft<'a> {
-    person: &'a Person,
+    person: &'a CustomerHistory,
     policy: &'a Policy,
     now: Timestamp,
     deliveries: Vec<Delivery>,
@@ -73,7 +73,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(person: &'a Person, policy: &'a Policy, now: Timestamp) -> Self {
+    fn new(person: &'a CustomerHistory, policy: &'a Policy, now: Timestamp) -> Self {
         let deliveries = person.deliveries.clone();
         let places = deliveries.iter().enumerate().map(|(place, d)| (d.subject.clone(), place)).collect();
         Self { person, policy, now, deliveries, places, sessions_wanted: Vec::new() }
@@ -146,7 +146,7 @@ impl<'a> Draft<'a> {
 }
 
 /// Test events of a customer who is known from live mode are told to nobody: Refairn knows people by address alone.
-fn is_told(person: &Person, mode: Mode) -> bool {
+fn is_told(person: &CustomerHistory, mode: Mode) -> bool {
     mode == Mode::Live || !person.facts.iter().any(|f| !f.kin && f.fact.mode == Mode::Live)
 }
 

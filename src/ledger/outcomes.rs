@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use super::sales::Sale;
 use super::waiting::product_trouble;
 use super::{Draft, is_told, is_too_long};
+use crate::domain::customer::KnownFact;
 use crate::domain::delivery::{Delivery, DeliveryState, Subject};
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::{Customer, FactKind, Reversal, ReversalStage, Subscription};
 use crate::domain::mode::Mode;
-use crate::domain::person::KnownFact;
 use crate::domain::policy::{Leads, StatusUpdates};
 use crate::domain::reason::{DeliveryReason, EventReason};
 

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::charges::{Charges, TakenBack};
 use super::resolve::payment_ids;
+use crate::domain::customer::{CustomerHistory, KnownFact};
 use crate::domain::fact::{Fact, FactKind, Link, Payment, Reversal};
-use crate::domain::person::{KnownFact, Person};
 
 /// A charge is made at most this long before its invoice counts as paid (bank debits take days to clear) ...
 const CHARGE_BEFORE_PAID_MAX: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -16,7 +16,7 @@ const CHARGE_AFTER_PAID_MAX: SignedDuration = SignedDuration::from_mins(10);
 
 /// Every reversal of a person, and the facts that only tie ids together.
 pub(super) struct Reversals<'a> {
-    person: &'a Person,
+    person: &'a CustomerHistory,
     all: Vec<(&'a KnownFact, &'a Reversal)>,
     /// Places in `all`, by scope and key.
     by_key: HashMap<(&'a str, &'a str), Vec<usize>>,
@@ -25,7 +25,7 @@ pub(super) struct Reversals<'a> {
 }
 
 impl<'a> Reversals<'a> {
-    pub(super) fn of(person: &'a Person) -> Self {
+    pub(super) fn of(person: &'a CustomerHistory) -> Self {
         let mut all = Vec::new();
         let mut by_key: HashMap<_, Vec<usize>> = HashMap::new();
         let mut links: HashMap<_, Vec<&KnownFact>> = HashMap::new();
@@ -97,7 +97,7 @@ impl<'a> Reversals<'a> {
 /// New API versions do not tell a refund's invoice. Then the charge says enough: the same customer paid the same
 /// amount at that time, and no other payment of this customer fits better.
 fn looks_like(
-    person: &Person,
+    person: &CustomerHistory,
     scope: &str,
     known: &KnownFact,
     reversal: &Reversal,

@@ -9,11 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::charges::TakenBack;
 use super::reversals::Reversals;
+use crate::domain::customer::{CustomerHistory, KnownFact};
 use crate::domain::delivery::Subject;
 use crate::domain::event::EventId;
 use crate::domain::fact::{Customer, Fact, FactKind, Payment};
 use crate::domain::mode::Mode;
-use crate::domain::person::{KnownFact, Person};
 use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
 
@@ -44,7 +44,7 @@ pub(super) struct Sale<'a> {
 
 impl<'a> Sale<'a> {
     /// All payments of a person in the order in which they were made.
-    pub(super) fn all(person: &'a Person) -> Vec<Self> {
+    pub(super) fn all(person: &'a CustomerHistory) -> Vec<Self> {
         let joins = Joins::of(person);
         let mut reports: BTreeMap<(&str, usize), Vec<&'a KnownFact>> = BTreeMap::new();
         for known in person.facts.iter().filter(|f| !f.kin) {
@@ -182,7 +182,7 @@ struct Joins<'a> {
 }
 
 impl<'a> Joins<'a> {
-    fn of(person: &'a Person) -> Self {
+    fn of(person: &'a CustomerHistory) -> Self {
         let mut joins = Self { places: HashMap::new(), parents: Vec::new(), members: HashMap::new() };
         for known in person.facts.iter().filter(|f| !f.kin) {
             let mut first = None;
@@ -251,7 +251,7 @@ struct Knowledge<'a> {
 }
 
 impl<'a> Knowledge<'a> {
-    fn of(person: &'a Person) -> Self {
+    fn of(person: &'a CustomerHistory) -> Self {
         let mut all = Self {
             items: HashMap::new(),
             paid: HashMap::new(),

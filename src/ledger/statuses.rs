@@ -11,11 +11,11 @@ use super::days::{Days, Holder, end_of, start_of};
 use super::sales::Sale;
 use super::{Draft, is_told};
 use crate::clock::after;
+use crate::domain::customer::{CustomerHistory, KnownFact};
 use crate::domain::delivery::{Call, Delivery, DeliveryState, DesiredDelivery, Intent, Subject};
 use crate::domain::event::EventId;
 use crate::domain::fact::{self, FactKind};
 use crate::domain::mode::Mode;
-use crate::domain::person::{KnownFact, Person};
 use crate::domain::policy::StatusUpdates;
 use crate::domain::reason::DeliveryReason;
 use crate::domain::status::Status;
@@ -95,7 +95,7 @@ impl<'a> Subscription<'a> {
 pub(super) struct Subscriptions<'a>(BTreeMap<(&'a str, &'a str), Subscription<'a>>);
 
 impl<'a> Subscriptions<'a> {
-    pub(super) fn of(person: &'a Person, sales: &'a [Sale<'a>]) -> Self {
+    pub(super) fn of(person: &'a CustomerHistory, sales: &'a [Sale<'a>]) -> Self {
         let mut all: BTreeMap<(&str, &str), Subscription<'a>> = BTreeMap::new();
         for known in person.facts.iter().filter(|f| !f.kin) {
             let FactKind::Subscription(subscription) = &known.fact.matter else { continue };

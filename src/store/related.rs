@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use super::sql::{Db, values};
-use crate::domain::person::PersonKey;
+use crate::domain::customer::CustomerKey;
 
 /// Addresses between which a provider's customer carries a code. One with more is no person: a shop that sells to all
 /// walk-in customers under one.
@@ -17,9 +17,9 @@ pub(super) async fn kin<D: Db>(
     business: &str,
     scope: &str,
     customer: &str,
-) -> Result<Vec<PersonKey>, StoreError> {
+) -> Result<Vec<CustomerKey>, StoreError> {
     let addresses = addresses(db, scope, customer).await?;
-    let person = |email_key| PersonKey { business: business.to_owned(), email_key };
+    let person = |email_key| CustomerKey { business: business.to_owned(), email_key };
     Ok(addresses.into_iter().map(person).collect())
 }
 
@@ -31,7 +31,7 @@ pub(super) async fn no_longer_kin<D: Db>(
     scope: &str,
     customer: &str,
     email_key: &str,
-) -> Result<Vec<PersonKey>, StoreError> {
+) -> Result<Vec<CustomerKey>, StoreError> {
     let sql = "SELECT email_key, COUNT(*) FROM facts WHERE scope = ?1 AND customer = ?2 AND email_key IS NOT NULL \
          GROUP BY email_key ORDER BY email_key LIMIT ?3";
     let rows = db.query(sql, values![scope, customer, KIN_MAX + 2]).await?;
@@ -40,7 +40,7 @@ pub(super) async fn no_longer_kin<D: Db>(
     let is_new = counts.iter().any(|(address, facts)| address == email_key && *facts == 1);
     let too_many_now = is_new && counts.len() == KIN_MAX as usize + 1;
     let all = counts.into_iter().filter(|_| too_many_now);
-    Ok(all.map(|(email_key, _)| PersonKey { business: business.to_owned(), email_key }).collect())
+    Ok(all.map(|(email_key, _)| CustomerKey { business: business.to_owned(), email_key }).collect())
 }
 
 /// The addresses of a customer of the provider's; none when there are so many that it is no one person.

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::StoreError;
 use super::sql::{Db, Row, values};
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryRecord, DeliveryState};
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::mode::Mode;
-use crate::domain::person::PersonKey;
 use crate::domain::reason::{DeliveryReason, EventReason, UnknownReason};
 use crate::ledger::resolve::Evidence;
 
@@ -106,7 +106,7 @@ pub(super) fn delivery(row: &mut Row) -> Result<Delivery, StoreError> {
 }
 
 /// Inserts a delivery that has no number yet, or writes all that can change of one that has. Gives its number.
-pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
+pub(super) async fn put_delivery<D: Db>(db: &D, key: &CustomerKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
     let Some(id) = d.id else { return insert_delivery(db, key, d).await };
     let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
     let call = serde_json::to_string(&d.call)?;
@@ -142,7 +142,7 @@ pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -
     Ok(id)
 }
 
-async fn insert_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
+async fn insert_delivery<D: Db>(db: &D, key: &CustomerKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
     let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
     let call = serde_json::to_string(&d.call)?;
     let (reason, settled_at) = (d.reason.map(DeliveryReason::code), d.settled_at.map(micros));

@@ -7,8 +7,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::StoreError;
+use crate::domain::customer::CustomerKey;
 use crate::domain::event::EventId;
-use crate::domain::person::PersonKey;
 
 /// The table that is in a database as long as another store is being copied into it.
 pub(super) const UNFINISHED_COPY: &str = "unfinished_copy";
@@ -70,7 +70,7 @@ pub(super) enum Lock<'a> {
     /// A provider's id in a scope: whose it is, and who waits for it.
     Key { scope: &'a str, key: &'a str },
     /// A customer's calls, and whose turn it is.
-    Person(&'a PersonKey),
+    Customer(&'a CustomerKey),
 }
 
 /// Where the two databases' SQL differs.

@@ -9,10 +9,10 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use refairn_bridge::clock::{Clock, after};
 use refairn_bridge::delivery::policy::{Patience, decide};
+use refairn_bridge::domain::customer::CustomerKey;
 use refairn_bridge::domain::delivery::{AttemptRecord, Delivery, DeliveryState, Verdict};
 use refairn_bridge::domain::endpoint::Endpoint;
 use refairn_bridge::domain::event::{EventId, NewEvent, Recorded};
-use refairn_bridge::domain::person::PersonKey;
 use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::mapping::Mapper;
@@ -55,7 +55,7 @@ pub struct Pipeline {
     compressor: RefCell<zstd::bulk::Compressor<'static>>,
     pub calls: Vec<MadeCall>,
     /// What must never be, and whose call showed it.
-    pub wrong: Vec<(PersonKey, String)>,
+    pub wrong: Vec<(CustomerKey, String)>,
     unsettled: Vec<Unsettled>,
 }
 

@@ -12,11 +12,11 @@ use super::rules::Chosen;
 use super::words;
 use crate::cli::configuration::title;
 use crate::cli::output::columns;
+use crate::domain::customer::{CustomerHistory, CustomerKey, KnownFact, Plan};
 use crate::domain::delivery::scope;
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::{Fact, FactKind, Reading};
-use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
 use crate::ledger;
@@ -132,8 +132,8 @@ fn plan(chosen: &Chosen, fact: &Fact, email_key: String, at: Timestamp) -> Plan 
         kin: false,
         fact: fact.clone(),
     };
-    let key = PersonKey { business: chosen.business.clone(), email_key };
-    let person = Person { key, facts: vec![known], deliveries: Vec::new() };
+    let key = CustomerKey { business: chosen.business.clone(), email_key };
+    let person = CustomerHistory { key, facts: vec![known], deliveries: Vec::new() };
     ledger::plan(&person, &chosen.policy, at)
 }
 

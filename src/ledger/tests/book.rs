@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::domain::customer::{CustomerHistory, CustomerKey, KnownFact, Plan};
 use crate::domain::delivery::{
     Action, Call, Delivery, DeliveryId, DeliveryRecord, DeliveryState, Receipt, Settlement, Subject,
 };
@@ -14,7 +15,6 @@ use crate::domain::fact::{
 };
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
-use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
@@ -27,15 +27,15 @@ pub(super) fn at(text: &str) -> Timestamp {
 
 /// A person and the policy, at a time; facts arrive when they happen.
 pub(super) struct Book {
-    pub(super) person: Person,
+    pub(super) person: CustomerHistory,
     pub(super) policy: Policy,
     pub(super) now: Timestamp,
 }
 
 impl Book {
     pub(super) fn new(now: &str) -> Self {
-        let key = PersonKey { business: "biz_1".into(), email_key: "jane@example.com".into() };
-        let person = Person { key, facts: vec![], deliveries: vec![] };
+        let key = CustomerKey { business: "biz_1".into(), email_key: "jane@example.com".into() };
+        let person = CustomerHistory { key, facts: vec![], deliveries: vec![] };
         Self { person, policy: Policy::default(), now: at(now) }
     }
 

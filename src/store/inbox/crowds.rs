@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::domain::customer::{CustomerHistory, CustomerKey};
 use crate::domain::event::EventId;
-use crate::domain::person::{Person, PersonKey};
 use crate::store::related::MAY_HOLD_A_CODE;
 use crate::store::sql::values;
 use crate::store::{KIN_MAX, Store, StoreError};
@@ -42,13 +42,13 @@ pub(in crate::store) struct Crowds(Arc<Mutex<Met>>);
 
 #[derive(Default)]
 struct Met {
-    people: HashSet<PersonKey>,
+    people: HashSet<CustomerKey>,
     untold: Vec<Crowd>,
 }
 
 impl Crowds {
     /// Notes a customer that was just read, the first time that there is too much of it.
-    pub(in crate::store) fn look_at(&self, person: &Person) {
+    pub(in crate::store) fn look_at(&self, person: &CustomerHistory) {
         let facts = person.facts.len();
         let Some(last) = person.facts.iter().rfind(|fact| !fact.kin).filter(|_| facts > FACTS_SOFT_MAX) else {
             return;

@@ -10,10 +10,10 @@ use super::placing::Placing;
 use super::resolve::{go_on, place};
 use super::thin;
 use crate::crash::{self, Point};
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::scope;
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::Reading;
-use crate::domain::person::PersonKey;
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
 use crate::ledger::resolve::{all_ids, speaks_for_kin};
@@ -160,7 +160,7 @@ impl Work for Post {
         for event in events {
             left.extend(post(db, event, &mut people).await?);
         }
-        let locks: Vec<Lock<'_>> = people.iter().map(Lock::Person).collect();
+        let locks: Vec<Lock<'_>> = people.iter().map(Lock::Customer).collect();
         db.lock(&locks).await?;
         crash::here(Point::Posting);
         // Side by side: over a network it is the ways there and back that take time.
@@ -189,7 +189,7 @@ impl Work for GoOn {
     async fn run<D: Db>(&self, db: &D) -> Result<Vec<Placing>, StoreError> {
         let mut people = BTreeSet::new();
         let left = go_on(db, &self.left, &mut people).await?;
-        db.lock(&people.iter().map(Lock::Person).collect::<Vec<_>>()).await?;
+        db.lock(&people.iter().map(Lock::Customer).collect::<Vec<_>>()).await?;
         for key in &people {
             replan(db, &self.planning, key, self.now, Defect::Hold).await?;
         }
@@ -214,7 +214,7 @@ async fn lock_ids<D: Db>(db: &D, events: &[&Mapped]) -> Result<(), StoreError> {
 pub(in crate::store) async fn post<D: Db>(
     db: &D,
     event: &Mapped,
-    people: &mut BTreeSet<PersonKey>,
+    people: &mut BTreeSet<CustomerKey>,
 ) -> Result<Vec<Placing>, StoreError> {
     let before = forget(db, event.id, people).await?;
     let sql = "UPDATE events SET reading = ?2, snapshot_event = COALESCE(snapshot_event, ?3) WHERE id = ?1";
@@ -254,11 +254,15 @@ pub(in crate::store) async fn post<D: Db>(
 }
 
 /// Removes what an earlier reading of the event left behind; whose it was by that reading.
-async fn forget<D: Db>(db: &D, event: EventId, people: &mut BTreeSet<PersonKey>) -> Result<Option<String>, StoreError> {
+async fn forget<D: Db>(
+    db: &D,
+    event: EventId,
+    people: &mut BTreeSet<CustomerKey>,
+) -> Result<Option<String>, StoreError> {
     let sql = "DELETE FROM facts WHERE event_id = ?1 RETURNING business, email_key";
     let Some(mut row) = first(db, sql, values![event.0]).await? else { return Ok(None) };
     let (business, before) = (row.text()?, row.text_option()?);
-    people.extend(before.clone().map(|email_key| PersonKey { business, email_key }));
+    people.extend(before.clone().map(|email_key| CustomerKey { business, email_key }));
     db.execute("DELETE FROM waiting WHERE event_id = ?1", values![event.0]).await?;
     Ok(before)
 }

@@ -1,9 +1,9 @@
 //! A fact that has to be given to a customer, and what is known of it: whose its ids are, and whether a call has left.
 
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::Subject;
 use crate::domain::event::EventId;
 use crate::domain::fact::{Fact, FactKind};
-use crate::domain::person::PersonKey;
 use crate::ledger::resolve::{Identity, is_first_address};
 use crate::store::StoreError;
 use crate::store::rows::evidence;
@@ -28,7 +28,7 @@ pub(super) async fn identity<D: Db>(db: &D, placing: &Placing, id: &str) -> Resu
     if identity.is_settled() || !is_first_address(id) {
         return Ok(Some(identity));
     }
-    let person = PersonKey { business: placing.business.clone(), email_key: identity.email_key.clone() };
+    let person = CustomerKey { business: placing.business.clone(), email_key: identity.email_key.clone() };
     let has_left = has_left(db, &person, &placing.scope, placing.event.0, &placing.fact).await?;
     Ok(Some(Identity { has_left, ..identity }))
 }
@@ -52,7 +52,7 @@ pub(super) fn subject_key(scope: &str, event: i64, fact: &Fact) -> Option<String
 /// Whether a call about it has left the house, or may have.
 pub(super) async fn has_left<D: Db>(
     db: &D,
-    person: &PersonKey,
+    person: &CustomerKey,
     scope: &str,
     event: i64,
     fact: &Fact,

@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::placing::{Placing, has_left, identity};
 use super::uniting::{give_call, unite};
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::Subject;
 use crate::domain::event::EventId;
 use crate::domain::fact::{Fact, FactKind};
-use crate::domain::person::PersonKey;
 use crate::ledger::resolve::{
     Evidence, Known, Owner, Resolution, all_ids, asked_for, claim, follows_its_ids, is_first_address, own_ids,
     payment_ids, payment_key, receipt_key, resolve, speaks_for_kin,
@@ -28,7 +28,7 @@ pub(in crate::store) const PLACED_MAX: usize = 500;
 pub(in crate::store) async fn place<D: Db>(
     db: &D,
     first: Placing,
-    people: &mut BTreeSet<PersonKey>,
+    people: &mut BTreeSet<CustomerKey>,
 ) -> Result<Vec<Placing>, StoreError> {
     let ids = all_ids(&first.fact);
     let followers = place_one(db, first, &ids, people).await?;
@@ -39,7 +39,7 @@ pub(in crate::store) async fn place<D: Db>(
 pub(in crate::store) async fn go_on<D: Db>(
     db: &D,
     left: &[Placing],
-    people: &mut BTreeSet<PersonKey>,
+    people: &mut BTreeSet<CustomerKey>,
 ) -> Result<Vec<Placing>, StoreError> {
     let (now, later) = left.split_at(left.len().min(PLACED_MAX));
     let mut todo = VecDeque::new();
@@ -59,7 +59,7 @@ async fn place_all<D: Db>(
     db: &D,
     mut todo: VecDeque<Placing>,
     mut placed: usize,
-    people: &mut BTreeSet<PersonKey>,
+    people: &mut BTreeSet<CustomerKey>,
 ) -> Result<Vec<Placing>, StoreError> {
     // A round settles a fact that was waiting, or one that follows an id to the address that a later event names for it.
     while placed < PLACED_MAX
@@ -88,7 +88,7 @@ async fn place_one<D: Db>(
     db: &D,
     placing: Placing,
     ids: &[String],
-    people: &mut BTreeSet<PersonKey>,
+    people: &mut BTreeSet<CustomerKey>,
 ) -> Result<Vec<Placing>, StoreError> {
     let current = current(db, placing.event).await?;
     let known = look_up(db, &placing, current.is_none()).await?;
@@ -102,7 +102,7 @@ async fn place_one<D: Db>(
     };
     let before = current.filter(|before| *before != owner.email_key);
     if let Some(before) = before.clone() {
-        let person = |email_key| PersonKey { business: placing.business.clone(), email_key };
+        let person = |email_key| CustomerKey { business: placing.business.clone(), email_key };
         let (from, to) = (person(before), person(owner.email_key.clone()));
         give_call(db, &placing.scope, placing.event.0, &placing.fact, &from, &to).await?;
         people.insert(from);
@@ -129,7 +129,7 @@ async fn place_one<D: Db>(
         }
         people.extend(no_longer_kin(db, &placing.business, &placing.scope, customer, &owner.email_key).await?);
     }
-    people.insert(PersonKey { business: placing.business, email_key: owner.email_key });
+    people.insert(CustomerKey { business: placing.business, email_key: owner.email_key });
     Ok(followers)
 }
 
@@ -280,10 +280,10 @@ async fn followers_of<D: Db>(
         return Ok(followers);
     }
     let (business, scope) = (&placing.business, &placing.scope);
-    let person = PersonKey { business: business.clone(), email_key: before };
-    let target = PersonKey { business: business.clone(), email_key: now.to_owned() };
+    let person = CustomerKey { business: business.clone(), email_key: before };
+    let target = CustomerKey { business: business.clone(), email_key: now.to_owned() };
     // Nobody may begin a call of theirs meanwhile.
-    db.lock(&[Lock::Person(&person), Lock::Person(&target)]).await?;
+    db.lock(&[Lock::Customer(&person), Lock::Customer(&target)]).await?;
     let sql =
         "SELECT event_id, data FROM facts WHERE business = ?1 AND email_key = ?2 AND scope = ?3 ORDER BY event_id";
     for mut row in db.query(sql, values![business, &person.email_key, scope]).await? {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::placing::{Placing, first_address, has_left, subject_key};
+use crate::domain::customer::CustomerKey;
 use crate::domain::fact::{Fact, FactKind};
-use crate::domain::person::PersonKey;
 use crate::ledger::resolve::{own_ids, payment_key, receipt_key};
 use crate::store::StoreError;
 use crate::store::sql::{Db, Lock, values};
@@ -14,7 +14,7 @@ use crate::store::sql::{Db, Lock, values};
 pub(in crate::store) async fn unite<D: Db>(
     db: &D,
     placing: &Placing,
-    people: &mut BTreeSet<PersonKey>,
+    people: &mut BTreeSet<CustomerKey>,
 ) -> Result<(), StoreError> {
     let mut addresses: Vec<String> = Vec::new();
     // Invoices before sessions.
@@ -27,10 +27,10 @@ pub(in crate::store) async fn unite<D: Db>(
     if addresses.len() < 2 {
         return Ok(());
     }
-    let person = |email_key: &String| PersonKey { business: placing.business.clone(), email_key: email_key.clone() };
-    let all: Vec<PersonKey> = addresses.iter().map(person).collect();
+    let person = |email_key: &String| CustomerKey { business: placing.business.clone(), email_key: email_key.clone() };
+    let all: Vec<CustomerKey> = addresses.iter().map(person).collect();
     // Nobody may begin a call of theirs meanwhile.
-    db.lock(&all.iter().map(Lock::Person).collect::<Vec<_>>()).await?;
+    db.lock(&all.iter().map(Lock::Customer).collect::<Vec<_>>()).await?;
     let mut facts = Vec::new();
     for person in &all {
         facts.push(facts_of(db, placing, person).await?);
@@ -59,7 +59,7 @@ pub(in crate::store) async fn unite<D: Db>(
 }
 
 /// A customer's facts of the scope.
-async fn facts_of<D: Db>(db: &D, placing: &Placing, person: &PersonKey) -> Result<Vec<(i64, Fact)>, StoreError> {
+async fn facts_of<D: Db>(db: &D, placing: &Placing, person: &CustomerKey) -> Result<Vec<(i64, Fact)>, StoreError> {
     let sql =
         "SELECT event_id, data FROM facts WHERE business = ?1 AND email_key = ?2 AND scope = ?3 ORDER BY event_id";
     let rows = db.query(sql, values![&person.business, &person.email_key, &placing.scope]).await?;
@@ -90,8 +90,8 @@ async fn give<D: Db>(
     scope: &str,
     event: i64,
     fact: &Fact,
-    from: &PersonKey,
-    to: &PersonKey,
+    from: &CustomerKey,
+    to: &CustomerKey,
 ) -> Result<(), StoreError> {
     db.execute("UPDATE facts SET email_key = ?2 WHERE event_id = ?1", values![event, &to.email_key]).await?;
     let sql = "UPDATE deliveries SET email_key = ?4 WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
@@ -102,7 +102,7 @@ async fn give<D: Db>(
 }
 
 /// What comes later of the sale is this customer's, too.
-async fn know<D: Db>(db: &D, scope: &str, key: &str, person: &PersonKey) -> Result<(), StoreError> {
+async fn know<D: Db>(db: &D, scope: &str, key: &str, person: &CustomerKey) -> Result<(), StoreError> {
     for name in [key.to_owned(), payment_key(key), receipt_key(key)] {
         let sql = "UPDATE known SET email_key = ?3 WHERE scope = ?1 AND key = ?2";
         db.execute(sql, values![scope, name, &person.email_key]).await?;
@@ -116,8 +116,8 @@ pub(in crate::store) async fn give_call<D: Db>(
     scope: &str,
     event: i64,
     fact: &Fact,
-    from: &PersonKey,
-    to: &PersonKey,
+    from: &CustomerKey,
+    to: &CustomerKey,
 ) -> Result<(), StoreError> {
     let sql = "UPDATE deliveries SET email_key = ?4 WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
          AND state NOT IN ('sending', 'delivered', 'duplicate') AND outcome_unknown = 0";

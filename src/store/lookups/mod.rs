@@ -10,12 +10,12 @@ use super::rows::{micros, put_outcome, reason, time_option};
 use super::sql::{Db, Lock, Row, Work, first, values};
 use super::{Store, StoreError};
 use crate::clock::after;
+use crate::domain::customer::CustomerHistory;
 use crate::domain::delivery::Subject;
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::{Fact, FactKind, Payment};
 use crate::domain::lookup::Sought;
 use crate::domain::mode::Mode;
-use crate::domain::person::Person;
 use crate::domain::reason::EventReason;
 
 /// Something to be asked for.
@@ -222,7 +222,11 @@ fn lack(fact: Fact, reason: Option<EventReason>) -> Lack {
 }
 
 /// Asks for the checkout sessions that a plan waits for. One that is asked for already is not asked for anew.
-pub(super) async fn want_sessions<D: Db>(db: &D, person: &Person, wanted: &[Subject]) -> Result<(), StoreError> {
+pub(super) async fn want_sessions<D: Db>(
+    db: &D,
+    person: &CustomerHistory,
+    wanted: &[Subject],
+) -> Result<(), StoreError> {
     for payment in person.deliveries.iter().filter(|d| wanted.contains(&d.subject)) {
         let Subject::Payment { scope, identity } = &payment.subject else { continue };
         let sql = "INSERT INTO lookups (event_id, endpoint, thing, attempts, due_at, waits_from) \

@@ -6,8 +6,8 @@ use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 
 use super::planning::{Defect, Planning};
+use crate::domain::customer::{CustomerHistory, CustomerKey, KnownFact, Plan};
 use crate::domain::event::{EventId, Outcome};
-use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::reason::EventReason;
 use crate::store::StoreError;
 use crate::store::lookups::want_sessions;
@@ -16,7 +16,7 @@ use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, put_o
 use crate::store::sql::{Db, Value, values};
 
 /// Everything known of one customer.
-pub(in crate::store) async fn load<D: Db>(db: &D, key: &PersonKey) -> Result<Person, StoreError> {
+pub(in crate::store) async fn load<D: Db>(db: &D, key: &CustomerKey) -> Result<CustomerHistory, StoreError> {
     let facts_sql =
         "SELECT event_id, scope, received_at, data FROM facts WHERE business = ?1 AND email_key = ?2 ORDER BY event_id";
     let deliveries_sql =
@@ -36,7 +36,7 @@ pub(in crate::store) async fn load<D: Db>(db: &D, key: &PersonKey) -> Result<Per
     });
     facts.extend(try_join_all(kin).await?.into_iter().flatten());
     let deliveries = deliveries.into_iter().map(|mut row| delivery(&mut row)).collect::<Result<_, _>>()?;
-    Ok(Person { key: key.clone(), facts, deliveries })
+    Ok(CustomerHistory { key: key.clone(), facts, deliveries })
 }
 
 async fn known_facts<D: Db>(db: &D, sql: &str, values: Vec<Value>, kin: bool) -> Result<Vec<KnownFact>, StoreError> {
@@ -57,7 +57,7 @@ async fn known_facts<D: Db>(db: &D, sql: &str, values: Vec<Value>, kin: bool) ->
 pub(in crate::store) async fn replan<D: Db>(
     db: &D,
     planning: &Planning,
-    key: &PersonKey,
+    key: &CustomerKey,
     now: Timestamp,
     defect: Defect,
 ) -> Result<(), StoreError> {
@@ -68,7 +68,11 @@ pub(in crate::store) async fn replan<D: Db>(
 }
 
 /// Writes what a plan changes, and whose turn it is. Gives the customer as it is then.
-pub(in crate::store) async fn write<D: Db>(db: &D, mut person: Person, plan: Plan) -> Result<Person, StoreError> {
+pub(in crate::store) async fn write<D: Db>(
+    db: &D,
+    mut person: CustomerHistory,
+    plan: Plan,
+) -> Result<CustomerHistory, StoreError> {
     let Plan { changes, outcomes, sessions_wanted } = plan;
     for change in changes {
         let id = put_delivery(db, &person.key, change.delivery()).await?;
@@ -85,7 +89,7 @@ pub(in crate::store) async fn write<D: Db>(db: &D, mut person: Person, plan: Pla
 }
 
 /// Puts the customer's next call into the queue, if there is one.
-async fn queue<D: Db>(db: &D, person: &Person) -> Result<(), StoreError> {
+async fn queue<D: Db>(db: &D, person: &CustomerHistory) -> Result<(), StoreError> {
     let key = &person.key;
     match person.head() {
         None => {
@@ -126,7 +130,7 @@ impl Noted {
 
 /// What was noted of a customer's events: of a long history hardly anything changes, and one look costs less than a
 /// write for each event.
-async fn noted<D: Db>(db: &D, key: &PersonKey) -> Result<HashMap<EventId, Noted>, StoreError> {
+async fn noted<D: Db>(db: &D, key: &CustomerKey) -> Result<HashMap<EventId, Noted>, StoreError> {
     let sql = "SELECT e.id, e.state, e.reason, e.detail FROM facts f JOIN events e ON e.id = f.event_id \
          WHERE f.business = ?1 AND f.email_key = ?2";
     let mut noted = HashMap::new();

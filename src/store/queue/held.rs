@@ -5,20 +5,20 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::domain::person::PersonKey;
+use crate::domain::customer::CustomerKey;
 use crate::store::StoreError;
 
 /// All of them.
 #[derive(Clone, Default)]
-pub(in crate::store) struct UnderWay(Arc<Mutex<HashSet<PersonKey>>>);
+pub(in crate::store) struct UnderWay(Arc<Mutex<HashSet<CustomerKey>>>);
 
 impl UnderWay {
-    fn customers(&self) -> MutexGuard<'_, HashSet<PersonKey>> {
+    fn customers(&self) -> MutexGuard<'_, HashSet<CustomerKey>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A customer is one of them until what this gives is let go or dropped.
-    pub(in crate::store) fn hold(&self, key: &PersonKey) -> Held {
+    pub(in crate::store) fn hold(&self, key: &CustomerKey) -> Held {
         self.customers().insert(key.clone());
         Held { key: key.clone(), all: self.clone(), gone: AtomicBool::new(false) }
     }
@@ -33,7 +33,7 @@ impl UnderWay {
 
 /// A customer who is one of them.
 pub(in crate::store) struct Held {
-    key: PersonKey,
+    key: CustomerKey,
     all: UnderWay,
     gone: AtomicBool,
 }

@@ -12,8 +12,8 @@ use super::held::Held;
 use super::planning::Planning;
 use super::routes::{PROBE_EVERY, may_probe, open_forsaken_routes};
 use crate::clock::after;
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryId};
-use crate::domain::person::PersonKey;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time_option};
 use crate::store::sql::{Db, Lock, Work, first, values};
 use crate::store::{Store, StoreError};
@@ -26,7 +26,7 @@ const ROUTES_MAX: u32 = 10_000;
 #[derive(Debug)]
 pub struct Leased {
     /// Whose call it is.
-    pub key: PersonKey,
+    pub key: CustomerKey,
     /// The call.
     pub delivery: Delivery,
     held: Option<Held>,
@@ -35,7 +35,7 @@ pub struct Leased {
 impl Leased {
     /// A call that nobody was given by a store.
     #[cfg(test)]
-    pub(crate) const fn unguarded(key: PersonKey, delivery: Delivery) -> Self {
+    pub(crate) const fn unguarded(key: CustomerKey, delivery: Delivery) -> Self {
         Self { key, delivery, held: None }
     }
 
@@ -114,7 +114,7 @@ pub(in crate::store) struct Lease {
 }
 
 /// A customer, and the call that was leased.
-type Taken = (PersonKey, Delivery);
+type Taken = (CustomerKey, Delivery);
 
 /// A route with something due.
 struct Route {
@@ -205,9 +205,9 @@ impl Lease {
     }
 
     /// Takes the lease and marks the delivery as on its way.
-    async fn take<D: Db>(&self, db: &D, key: PersonKey, id: i64) -> Result<Option<Taken>, StoreError> {
+    async fn take<D: Db>(&self, db: &D, key: CustomerKey, id: i64) -> Result<Option<Taken>, StoreError> {
         // Somebody is writing what this customer's calls are to be: whoever looks next finds them as they are then.
-        if !db.try_lock(Lock::Person(&key)).await? {
+        if !db.try_lock(Lock::Customer(&key)).await? {
             return Ok(None);
         }
         let select = format!(
@@ -238,7 +238,7 @@ impl Lease {
         db: &D,
         Route { business, product, served, .. }: &Route,
         share: usize,
-    ) -> Result<Vec<(PersonKey, i64)>, StoreError> {
+    ) -> Result<Vec<(CustomerKey, i64)>, StoreError> {
         let (due, held, take) = (D::DIALECT.due("?3"), D::DIALECT.is_held("?5"), D::DIALECT.take_free_rows());
         let sql = format!(
             "SELECT q.email_key, q.delivery_id FROM queue q WHERE q.business = ?1 AND q.product = ?2 AND {ALL_IS_READ} \
@@ -246,7 +246,7 @@ impl Lease {
         );
         let share = i64::try_from(share).unwrap_or(i64::MAX);
         let rows = db.query(&sql, values![business, product, micros(self.now), share, &self.held, *served]).await?;
-        let key = |email_key| PersonKey { business: business.clone(), email_key };
+        let key = |email_key| CustomerKey { business: business.clone(), email_key };
         rows.into_iter().map(|mut row| Ok((key(row.text()?), row.int()?))).collect()
     }
 
@@ -255,7 +255,7 @@ impl Lease {
     async fn planned_anew<D: Db>(
         &self,
         db: &D,
-        key: &PersonKey,
+        key: &CustomerKey,
         id: DeliveryId,
     ) -> Result<Option<Delivery>, StoreError> {
         let person = load(db, key).await?;

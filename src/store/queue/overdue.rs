@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::customer_plan::replan;
 use super::planning::{Defect, Planning};
 use crate::clock::{SLACK, after};
+use crate::domain::customer::CustomerKey;
 use crate::domain::event::EventId;
 use crate::domain::fact::Fact;
-use crate::domain::person::PersonKey;
 use crate::ledger::{WAIT_MAX, is_too_long, without_customer_at_last};
 use crate::store::rows::{micros, put_outcome_if, time};
 use crate::store::sql::{Db, Lock, Work, first, values};
@@ -62,8 +62,8 @@ impl Work for Overdue {
         let (business, email_key, data) = (row.text()?, row.text_option()?, row.text()?);
         match email_key {
             Some(email_key) => {
-                let key = PersonKey { business, email_key };
-                if !db.try_lock(Lock::Person(&key)).await? {
+                let key = CustomerKey { business, email_key };
+                if !db.try_lock(Lock::Customer(&key)).await? {
                     return Ok(false);
                 }
                 replan(db, &self.planning, &key, self.now, Defect::Hold).await?;

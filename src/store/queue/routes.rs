@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::after;
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::Settlement;
-use crate::domain::person::PersonKey;
 use crate::store::StoreError;
 use crate::store::rows::micros;
 use crate::store::sql::{Db, first, values};
@@ -17,7 +17,7 @@ pub(in crate::store) const PROBE_EVERY: Duration = Duration::from_secs(60);
 /// Pauses the route, or resumes it: any answer but a refusal of our configuration shows that it works.
 pub(super) async fn route<D: Db>(
     db: &D,
-    key: &PersonKey,
+    key: &CustomerKey,
     product: &str,
     settlement: &Settlement,
     now: Timestamp,

@@ -8,8 +8,8 @@ use super::lease::Leased;
 use super::planning::{Defect, Planning};
 use super::routes::route;
 use crate::crash::{self, Point};
+use crate::domain::customer::{CustomerHistory, CustomerKey};
 use crate::domain::delivery::{AttemptRecord, Delivery, DeliveryId, Seq, Settlement, Verdict};
-use crate::domain::person::{Person, PersonKey};
 use crate::store::rows::{micros, put_delivery};
 use crate::store::sql::{Db, Lock, Work, first, values};
 use crate::store::{Store, StoreError};
@@ -52,7 +52,7 @@ impl Store {
 
 struct Settle {
     planning: Planning,
-    key: PersonKey,
+    key: CustomerKey,
     id: DeliveryId,
     fence: Seq,
     attempt: AttemptRecord,
@@ -65,7 +65,7 @@ impl Work for Settle {
 
     async fn run<D: Db>(&self, db: &D) -> Result<bool, StoreError> {
         let Self { planning, key, id, fence, attempt, verdict, now } = self;
-        db.lock(&[Lock::Person(key)]).await?;
+        db.lock(&[Lock::Customer(key)]).await?;
         let (held, mut person) = try_join(holds(db, key, *id, *fence), load(db, key)).await?;
         if !held {
             self.keep_receipt(db, person).await?;
@@ -98,7 +98,7 @@ impl Work for Settle {
 impl Settle {
     /// A lost lease settles nothing; but where Refairn said that it took the call, whoever has it now hears no more than
     /// that it is known, or nothing. The receipt is kept, and with it that the call is told.
-    async fn keep_receipt<D: Db>(&self, db: &D, mut person: Person) -> Result<(), StoreError> {
+    async fn keep_receipt<D: Db>(&self, db: &D, mut person: CustomerHistory) -> Result<(), StoreError> {
         let Verdict::Settled(Settlement::Delivered(receipt)) = &self.verdict else { return Ok(()) };
         let Some(delivery) = person.deliveries.iter_mut().find(|d| d.id == Some(self.id)) else { return Ok(()) };
         if !delivery.keep_receipt(receipt.clone(), self.fence, self.now) {
@@ -113,7 +113,7 @@ impl Settle {
 
 struct GiveBack {
     planning: Planning,
-    calls: Vec<(PersonKey, Delivery)>,
+    calls: Vec<(CustomerKey, Delivery)>,
     now: Timestamp,
 }
 
@@ -121,7 +121,7 @@ impl Work for GiveBack {
     type Answer = ();
 
     async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
-        let locks: Vec<Lock<'_>> = self.calls.iter().map(|(key, _)| Lock::Person(key)).collect();
+        let locks: Vec<Lock<'_>> = self.calls.iter().map(|(key, _)| Lock::Customer(key)).collect();
         db.lock(&locks).await?;
         for (key, delivery) in &self.calls {
             let Some((id, fence)) = delivery.id.zip(delivery.last_seq) else { continue };
@@ -138,7 +138,7 @@ impl Work for GiveBack {
     }
 }
 
-async fn holds<D: Db>(db: &D, key: &PersonKey, id: DeliveryId, fence: Seq) -> Result<bool, StoreError> {
+async fn holds<D: Db>(db: &D, key: &CustomerKey, id: DeliveryId, fence: Seq) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM queue \
          WHERE business = ?1 AND email_key = ?2 AND delivery_id = ?3 AND fence = ?4 AND leased = 1";
     Ok(first(db, sql, values![&key.business, &key.email_key, id.0, fence]).await?.is_some())

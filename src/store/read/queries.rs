@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{Fact, FactKind};
-use crate::domain::person::PersonKey;
 use crate::domain::reason::EventReason;
 use crate::store::related::MAY_HOLD_A_CODE;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, reason, time};
@@ -295,9 +295,9 @@ impl Store {
     /// Deliveries, and where a code was looked for of those that credited nobody.
     async fn deliveries_seen(&self, sql: String, values: Vec<Value>) -> Result<Vec<DeliveryView>, StoreError> {
         let mut views = self.rows(sql, values, delivery_view).await?;
-        let mut searched: HashMap<PersonKey, Vec<Searched>> = HashMap::new();
+        let mut searched: HashMap<CustomerKey, Vec<Searched>> = HashMap::new();
         for view in views.iter_mut().filter(|v| v.delivery.fate() == Some(Fate::CreditedNobody)) {
-            let key = PersonKey { business: view.business.clone(), email_key: view.delivery.call.email().key() };
+            let key = CustomerKey { business: view.business.clone(), email_key: view.delivery.call.email().key() };
             if !searched.contains_key(&key) {
                 searched.insert(key.clone(), self.searched(&key).await?);
             }
@@ -307,7 +307,7 @@ impl Store {
     }
 
     /// The first events of a customer that brought a code, or held one that is not used, or were the customer's checkout.
-    async fn searched(&self, key: &PersonKey) -> Result<Vec<Searched>, StoreError> {
+    async fn searched(&self, key: &CustomerKey) -> Result<Vec<Searched>, StoreError> {
         // In the JSON of a fact a text that quotes this key has a backslash before the quotation mark.
         let sql = format!(
             "SELECT e.id, e.endpoint, e.type, f.data FROM facts f JOIN events e ON e.id = f.event_id \
