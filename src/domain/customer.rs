@@ -31,7 +31,7 @@ pub struct KnownFact {
     /// When the event arrived, by our clock.
     pub received_at: Timestamp,
     /// It is another address's: only its referral code counts here, for they share a provider's customer.
-    pub kin: bool,
+    pub is_related: bool,
     /// What is reported.
     pub fact: Fact,
 }

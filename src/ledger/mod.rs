@@ -81,7 +81,7 @@ impl<'a> Draft<'a> {
 
     /// The person's own facts in one mode, in the order of events.
     fn facts(&self, mode: Mode) -> impl Iterator<Item = &KnownFact> {
-        self.person.facts.iter().filter(move |f| f.fact.mode == mode && !f.kin)
+        self.person.facts.iter().filter(move |f| f.fact.mode == mode && !f.is_related)
     }
 
     fn find(&self, subject: &Subject) -> Option<&Delivery> {
@@ -147,7 +147,7 @@ impl<'a> Draft<'a> {
 
 /// Test events of a customer who is known from live mode are told to nobody: Refairn knows people by address alone.
 fn is_told(person: &CustomerHistory, mode: Mode) -> bool {
-    mode == Mode::Live || !person.facts.iter().any(|f| !f.kin && f.fact.mode == Mode::Live)
+    mode == Mode::Live || !person.facts.iter().any(|f| !f.is_related && f.fact.mode == Mode::Live)
 }
 
 #[cfg(test)]

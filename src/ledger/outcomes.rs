@@ -16,7 +16,7 @@ use crate::domain::reason::{DeliveryReason, EventReason};
 /// The outcome of every event of the person.
 pub(super) fn of(draft: &Draft<'_>, sales: &[Sale<'_>]) -> Vec<(EventId, Outcome)> {
     let index = Index::of(draft, sales);
-    draft.person.facts.iter().filter(|f| !f.kin).map(|known| (known.event, one(draft, &index, known))).collect()
+    draft.person.facts.iter().filter(|f| !f.is_related).map(|known| (known.event, one(draft, &index, known))).collect()
 }
 
 /// What is asked of every event.

@@ -29,7 +29,7 @@ impl<'a> Reversals<'a> {
         let mut all = Vec::new();
         let mut by_key: HashMap<_, Vec<usize>> = HashMap::new();
         let mut links: HashMap<_, Vec<&KnownFact>> = HashMap::new();
-        for known in person.facts.iter().filter(|f| !f.kin) {
+        for known in person.facts.iter().filter(|f| !f.is_related) {
             match &known.fact.matter {
                 FactKind::Reversal(reversal) => {
                     for key in payment_ids(&known.fact) {
@@ -113,7 +113,7 @@ fn looks_like(
     let fits = customers.contains(customer) && charge.money == payment.charged_money();
     let Some(own) = distance(paid_at).filter(|_| fits) else { return false };
     // A key that names any payment we know is better evidence than likeness.
-    person.facts.iter().filter(|f| f.scope == scope && !f.kin).all(|other| match &other.fact.matter {
+    person.facts.iter().filter(|f| f.scope == scope && !f.is_related).all(|other| match &other.fact.matter {
         FactKind::Payment(p) => {
             let named = payment_ids(&known.fact).any(|k| k == p.identity || payment_ids(&other.fact).any(|o| o == k));
             let same = p.identity == payment.identity;

@@ -47,7 +47,7 @@ impl<'a> Sale<'a> {
     pub(super) fn all(person: &'a CustomerHistory) -> Vec<Self> {
         let joins = Joins::of(person);
         let mut reports: BTreeMap<(&str, usize), Vec<&'a KnownFact>> = BTreeMap::new();
-        for known in person.facts.iter().filter(|f| !f.kin) {
+        for known in person.facts.iter().filter(|f| !f.is_related) {
             if let FactKind::Payment(payment) = &known.fact.matter {
                 let group = joins.group(&known.scope, &payment.identity);
                 reports.entry((&known.scope, group)).or_default().push(known);
@@ -184,7 +184,7 @@ struct Joins<'a> {
 impl<'a> Joins<'a> {
     fn of(person: &'a CustomerHistory) -> Self {
         let mut joins = Self { places: HashMap::new(), parents: Vec::new(), members: HashMap::new() };
-        for known in person.facts.iter().filter(|f| !f.kin) {
+        for known in person.facts.iter().filter(|f| !f.is_related) {
             let mut first = None;
             for key in own_keys(&known.fact) {
                 let next = joins.parents.len();
@@ -258,7 +258,7 @@ impl<'a> Knowledge<'a> {
             captures: HashSet::new(),
             nothing_sold: HashSet::new(),
             refused: HashMap::new(),
-            live: person.facts.iter().any(|f| !f.kin && f.fact.mode == Mode::Live),
+            live: person.facts.iter().any(|f| !f.is_related && f.fact.mode == Mode::Live),
         };
         for known in &person.facts {
             let (scope, fact) = (known.scope.as_str(), &known.fact);

@@ -97,7 +97,7 @@ pub(super) struct Subscriptions<'a>(BTreeMap<(&'a str, &'a str), Subscription<'a
 impl<'a> Subscriptions<'a> {
     pub(super) fn of(person: &'a CustomerHistory, sales: &'a [Sale<'a>]) -> Self {
         let mut all: BTreeMap<(&str, &str), Subscription<'a>> = BTreeMap::new();
-        for known in person.facts.iter().filter(|f| !f.kin) {
+        for known in person.facts.iter().filter(|f| !f.is_related) {
             let FactKind::Subscription(subscription) = &known.fact.matter else { continue };
             let Some(status) = subscription.status else { continue };
             let key = (known.scope.as_str(), subscription.id.as_str());

@@ -37,7 +37,7 @@ pub use operator::{ActionError, Pruned};
 pub use queue::lease::Leased;
 pub use queue::overdue::OVERDUE_EVENTS_MAX;
 pub use read::{queries, stats};
-pub use related::KIN_MAX;
+pub use related::RELATED_MAX;
 pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 
 use crate::domain::database::ServerUrl;

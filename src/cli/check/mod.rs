@@ -21,7 +21,7 @@ use crate::app::{self, StartError};
 use crate::clock::{Clock, SLACK};
 use crate::config::{Business, Config};
 use crate::refairn::{Client, KeyProbe};
-use crate::store::{Crowd, FACTS_SOFT_MAX, Home, KIN_MAX, Looked, Room, Scattered, Store, StoreError};
+use crate::store::{Crowd, FACTS_SOFT_MAX, Home, Looked, RELATED_MAX, Room, Scattered, Store, StoreError};
 use crate::telemetry::events;
 
 /// Find what is wrong with the set-up, and what to paste into each provider's dashboard
@@ -176,7 +176,7 @@ async fn look_into(store: &Store) -> Result<Vec<Finding>, StoreError> {
         let name = |Scattered { customer, addresses }: &Scattered| format!("{customer} ({addresses})");
         let names: Vec<String> = scattered.iter().map(name).collect();
         let what = format!(
-            "customers of a provider's with more than {KIN_MAX} e-mail addresses, so that a referral code known under one \
+            "customers of a provider's with more than {RELATED_MAX} e-mail addresses, so that a referral code known under one \
              counts for no other: {}. Let each buyer be a customer of their own",
             names.join(", ")
         );

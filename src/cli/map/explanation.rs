@@ -129,7 +129,7 @@ fn plan(chosen: &Chosen, fact: &Fact, email_key: String, at: Timestamp) -> Plan 
         event: EVENT,
         scope: scope(&chosen.endpoint, &chosen.business, fact.account.as_deref(), fact.mode),
         received_at: at,
-        kin: false,
+        is_related: false,
         fact: fact.clone(),
     };
     let key = CustomerKey { business: chosen.business.clone(), email_key };

@@ -180,7 +180,7 @@ pub const fn follows_its_ids(fact: &Fact) -> bool {
 /// Whether a fact counts for the other addresses of its provider's customer: it has a code, or is the session that they
 /// may be waiting for, or tells what was subscribed, for which another of them paid.
 #[must_use]
-pub const fn speaks_for_kin(fact: &Fact) -> bool {
+pub const fn speaks_for_related(fact: &Fact) -> bool {
     match &fact.matter {
         FactKind::Customer(c) => fact.code.is_some() || c.checkout || c.checkout_of.is_some(),
         FactKind::Subscription(_) => fact.code.is_some() || fact.product.id().is_some(),

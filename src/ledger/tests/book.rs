@@ -56,7 +56,7 @@ impl Book {
             rank: 0,
             matter,
         };
-        let known = KnownFact { event, scope: "stripe//live".into(), received_at: at(when), kin: false, fact };
+        let known = KnownFact { event, scope: "stripe//live".into(), received_at: at(when), is_related: false, fact };
         self.person.facts.push(known);
         &mut self.person.facts.last_mut().unwrap().fact
     }

@@ -45,7 +45,7 @@ fn a_session_of_a_kins_address_ends_the_wait() {
     (payment.awaits_checkout, payment.ties) = (true, vec!["in_1".into(), "pi_1".into()]);
     let session = Customer { checkout: true, ..Customer::default() };
     book.fact("2026-01-10T12:00:03Z", FactKind::Customer(session)).keys = vec!["cs_1".into(), "pi_1".into()];
-    book.person.facts.last_mut().unwrap().kin = true;
+    book.person.facts.last_mut().unwrap().is_related = true;
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
 }
 

@@ -16,7 +16,7 @@ use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::Reading;
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
-use crate::ledger::resolve::{all_ids, speaks_for_kin};
+use crate::ledger::resolve::{all_ids, speaks_for_related};
 use crate::store::queue::customer_plan::{load, replan, write};
 use crate::store::queue::planning::{Defect, Planning};
 use crate::store::rows::{micros, put_outcome, time, unknown};
@@ -240,7 +240,7 @@ pub(in crate::store) async fn post<D: Db>(
                 &event.business,
                 &scope,
                 fact.customer.as_ref(),
-                speaks_for_kin(fact),
+                speaks_for_related(fact),
                 micros(event.received_at),
                 data
             ];

@@ -11,10 +11,10 @@ use crate::domain::event::EventId;
 use crate::domain::fact::{Fact, FactKind};
 use crate::ledger::resolve::{
     Evidence, Known, Owner, Resolution, all_ids, asked_for, claim, follows_its_ids, is_first_address, own_ids,
-    payment_ids, payment_key, receipt_key, resolve, speaks_for_kin,
+    payment_ids, payment_key, receipt_key, resolve, speaks_for_related,
 };
 use crate::store::StoreError;
-use crate::store::related::{kin, no_longer_kin};
+use crate::store::related::{no_longer_related, related_customers};
 use crate::store::rows::{evidence_micros, put_outcome};
 use crate::store::sql::{Db, Lock, Row, first, values};
 
@@ -124,10 +124,10 @@ async fn place_one<D: Db>(
         unite(db, &placing, people).await?;
     }
     if let Some(customer) = &placing.fact.customer {
-        if speaks_for_kin(&placing.fact) {
-            people.extend(kin(db, &placing.business, &placing.scope, customer).await?);
+        if speaks_for_related(&placing.fact) {
+            people.extend(related_customers(db, &placing.business, &placing.scope, customer).await?);
         }
-        people.extend(no_longer_kin(db, &placing.business, &placing.scope, customer, &owner.email_key).await?);
+        people.extend(no_longer_related(db, &placing.business, &placing.scope, customer, &owner.email_key).await?);
     }
     people.insert(CustomerKey { business: placing.business, email_key: owner.email_key });
     Ok(followers)

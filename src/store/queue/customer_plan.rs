@@ -27,26 +27,31 @@ pub(in crate::store) async fn load<D: Db>(db: &D, key: &CustomerKey) -> Result<C
     // What came with another address of the same provider's customer counts for this one too: a code, or its session.
     let customers: HashSet<(String, String)> =
         facts.iter().filter_map(|f| f.fact.customer.clone().map(|c| (f.scope.clone(), c))).collect();
-    let kin_sql = "SELECT event_id, scope, received_at, data FROM facts \
+    let related_sql = "SELECT event_id, scope, received_at, data FROM facts \
          WHERE scope = ?1 AND customer = ?2 AND has_code = 1 AND email_key IS NOT NULL AND email_key <> ?3 ORDER BY event_id";
-    let kin = customers.into_iter().map(async |(scope, customer)| {
-        let kin = known_facts(db, kin_sql, values![&scope, &customer, &key.email_key], true).await?;
-        let far = !kin.is_empty() && addresses(db, &scope, &customer).await?.is_empty();
-        Ok::<_, StoreError>(if far { Vec::new() } else { kin })
+    let related = customers.into_iter().map(async |(scope, customer)| {
+        let related = known_facts(db, related_sql, values![&scope, &customer, &key.email_key], true).await?;
+        let far = !related.is_empty() && addresses(db, &scope, &customer).await?.is_empty();
+        Ok::<_, StoreError>(if far { Vec::new() } else { related })
     });
-    facts.extend(try_join_all(kin).await?.into_iter().flatten());
+    facts.extend(try_join_all(related).await?.into_iter().flatten());
     let deliveries = deliveries.into_iter().map(|mut row| delivery(&mut row)).collect::<Result<_, _>>()?;
     Ok(CustomerHistory { key: key.clone(), facts, deliveries })
 }
 
-async fn known_facts<D: Db>(db: &D, sql: &str, values: Vec<Value>, kin: bool) -> Result<Vec<KnownFact>, StoreError> {
+async fn known_facts<D: Db>(
+    db: &D,
+    sql: &str,
+    values: Vec<Value>,
+    is_related: bool,
+) -> Result<Vec<KnownFact>, StoreError> {
     let mut facts = Vec::new();
     for mut row in db.query(sql, values).await? {
         facts.push(KnownFact {
             event: EventId(row.int()?),
             scope: row.text()?,
             received_at: time(row.int()?)?,
-            kin,
+            is_related,
             fact: serde_json::from_str(&row.text()?)?,
         });
     }

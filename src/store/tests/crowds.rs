@@ -69,7 +69,7 @@ async fn a_customer_under_too_many_addresses_to_carry_a_code_is_named(place: Pla
 
 async fn a_code_goes_to_the_other_addresses_of_a_customer_who_has_not_too_many(place: Place) {
     let store = place.open().await;
-    for (customer, addresses, told) in [("cus_jane", KIN_MAX, KIN_MAX), ("cus_shop", KIN_MAX + 1, 1)] {
+    for (customer, addresses, told) in [("cus_jane", RELATED_MAX, RELATED_MAX), ("cus_shop", RELATED_MAX + 1, 1)] {
         for n in 0..addresses {
             let id = store.record(event(&format!("{customer} {n}"))).await.unwrap().id;
             let email = format!("{n}@{customer}.example.com");
