@@ -11,11 +11,11 @@ pub fn conflict(person: &CustomerHistory, delivery: &Delivery) -> Settlement {
     let Some(day) = delivery.call.day() else { return Settlement::Duplicate };
     let others = || person.deliveries.iter().filter(|d| d.id != delivery.id && d.call.day() == Some(day));
     match &delivery.subject {
-        Subject::Payment { .. } if others().any(|d| d.state.is_told()) => {
+        Subject::Payment { .. } if others().any(|d| d.state.is_acknowledged()) => {
             let detail = format!("another call for {day} was recorded before");
             Settlement::Rejected(DeliveryReason::DaySlotTaken, detail)
         }
-        Subject::Payment { .. } if others().any(|d| d.may_be_told()) => {
+        Subject::Payment { .. } if others().any(|d| d.may_be_acknowledged()) => {
             let detail = format!("another call for {day} may be what Refairn has: nobody knows how its attempt ended");
             Settlement::Rejected(DeliveryReason::DaySlotTaken, detail)
         }

@@ -19,7 +19,7 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
         }
         let code = first_code(draft.person, mode);
         if let Some(lead) = draft.find_mut(&Subject::Lead(mode)) {
-            if lead.state.is_told() {
+            if lead.state.is_acknowledged() {
                 let finding = look_back(lead, code.is_some());
                 lead.flag(finding);
                 continue;

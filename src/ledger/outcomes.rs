@@ -37,8 +37,8 @@ struct Index<'a> {
 
 impl<'a> Index<'a> {
     fn of(draft: &Draft<'a>, sales: &'a [Sale<'a>]) -> Self {
-        let paid = |d: &&Delivery| matches!(d.subject, Subject::Payment { .. }) && d.state.is_told();
-        let may_be_a_payment = |d: &Delivery| matches!(d.subject, Subject::Payment { .. }) && d.may_be_told();
+        let paid = |d: &&Delivery| matches!(d.subject, Subject::Payment { .. }) && d.state.is_acknowledged();
+        let may_be_a_payment = |d: &Delivery| matches!(d.subject, Subject::Payment { .. }) && d.may_be_acknowledged();
         let mut taken_back = HashMap::new();
         for sale in sales {
             for event in &sale.taken_back.events {

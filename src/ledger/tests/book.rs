@@ -157,8 +157,11 @@ impl Book {
         for _ in 0..100 {
             self.plan();
             let Some(id) = self.person.head().filter(|h| h.due_at <= self.now).and_then(|h| h.id) else { return told };
-            let lead_known =
-                self.person.deliveries.iter().any(|d| d.subject == Subject::Lead(Mode::Live) && d.state.is_told());
+            let lead_known = self
+                .person
+                .deliveries
+                .iter()
+                .any(|d| d.subject == Subject::Lead(Mode::Live) && d.state.is_acknowledged());
             let now = self.now;
             let seq = self.person.deliveries.iter().filter_map(|d| d.last_seq).max().unwrap_or(0) + 1;
             let delivery = self.person.deliveries.iter_mut().find(|d| d.id == Some(id)).unwrap();

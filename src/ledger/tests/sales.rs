@@ -139,7 +139,7 @@ fn tied_to_a_told_one(
     assert_eq!(book.deliver().len(), 1);
     receipt(&mut book, "2026-01-11T11:00:02Z", 49, None);
     book.plan();
-    let other = book.person.deliveries.iter().position(|d| !d.state.is_told()).unwrap();
+    let other = book.person.deliveries.iter().position(|d| !d.state.is_acknowledged()).unwrap();
     book.amend(other, |d| {
         (d.state, d.reason, d.attention, d.outcome_unknown) = (state, Some(reason), true, unknown);
     });
