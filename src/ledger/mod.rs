@@ -55,7 +55,7 @@ pub fn plan(person: &CustomerHistory, policy: &Policy, now: Timestamp) -> Plan {
     let subscriptions = statuses::Subscriptions::of(person, &payments);
     payments::plan(&mut draft, &payments, &subscriptions);
     statuses::plan(&mut draft, &payments, &subscriptions);
-    draft.withdraw_what_nobody_asks_for(&payments);
+    draft.cancel_orphans(&payments);
     let outcomes = outcomes::of(&draft, &payments);
     Plan { changes: draft.changes(), outcomes, sessions_wanted: draft.sessions_wanted }
 }
@@ -125,7 +125,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Cancels calls that were queued for a fact which, after a new reading of its event, is no longer there.
-    fn withdraw_what_nobody_asks_for(&mut self, payments: &[sales::Sale<'_>]) {
+    fn cancel_orphans(&mut self, payments: &[sales::Sale<'_>]) {
         let Self { person, deliveries, .. } = self;
         let reported: HashSet<EventId> = person.facts.iter().map(|f| f.event).collect();
         let sold = payments.iter().filter(|p| p.product().is_some());

@@ -83,7 +83,7 @@ pub struct Room {
 
 /// What came of looking for damage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Looked {
+pub enum IntegrityCheck {
     /// All was read, and there is none.
     Sound,
     /// None was found, and not all was read.
@@ -181,10 +181,10 @@ impl Store {
     ///
     /// # Errors
     /// It cannot be read at all.
-    pub async fn damage(&self, longest: Duration) -> Result<Looked, StoreError> {
+    pub async fn damage(&self, longest: Duration) -> Result<IntegrityCheck, StoreError> {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.damage(longest).await,
-            Backend::Postgres(_) => Ok(Looked::NotAll),
+            Backend::Postgres(_) => Ok(IntegrityCheck::NotAll),
         }
     }
 

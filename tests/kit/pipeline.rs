@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use refairn_bridge::clock::{Clock, after};
-use refairn_bridge::delivery::policy::{Patience, decide};
+use refairn_bridge::delivery::policy::{RetryPolicy, decide};
 use refairn_bridge::domain::customer::CustomerKey;
 use refairn_bridge::domain::delivery::{AttemptRecord, Delivery, DeliveryState, Verdict};
 use refairn_bridge::domain::endpoint::Endpoint;
@@ -30,8 +30,8 @@ use super::rules::{BODY_BYTES_MAX, BUSINESS};
 /// The key of the business at the sandbox.
 pub const API_KEY: &str = "key_1";
 /// As patient as the default configuration.
-pub const PATIENCE: Patience =
-    Patience { retry_max_wait: Duration::from_secs(900), give_up_after: Duration::from_secs(72 * 3600) };
+pub const RETRY_POLICY: RetryPolicy =
+    RetryPolicy { retry_max_wait: Duration::from_secs(900), give_up_after: Duration::from_secs(72 * 3600) };
 
 /// Calls that are on their way at once.
 const CALLS_AT_ONCE: usize = 256;
@@ -226,7 +226,7 @@ impl Pipeline {
                 Answer::TryLater { retry_after: None, outcome_unknown: true, message: "the connection broke".into() }
             }
         };
-        decide(answer, d, &PATIENCE, 0)
+        decide(answer, d, &RETRY_POLICY, 0)
     }
 
     /// What the sandbox says. It knows every agent whose code it hears.

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::customer_plan::{load, write};
 use super::held::Held;
 use super::planning::Planning;
-use super::routes::{PROBE_EVERY, may_probe, open_forsaken_routes};
+use super::routes::{PROBE_EVERY, may_probe, open_idle_routes};
 use crate::clock::after;
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryId};
@@ -131,7 +131,7 @@ impl Work for Lease {
 
     async fn run<D: Db>(&self, db: &D) -> Result<Self::Answer, StoreError> {
         let (mut leased, mut last) = (Vec::new(), self.last.clone());
-        open_forsaken_routes(db).await?;
+        open_idle_routes(db).await?;
         let mut routes = self.routes(db).await?;
         // What some routes do not need of their share goes to those who have more: round after round, each of which
         // leases something.

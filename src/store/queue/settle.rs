@@ -28,9 +28,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let Some(id) = leased.delivery.id else { return Ok(false) };
-        let Some(fence) = leased.delivery.last_seq else { return Ok(false) };
+        let Some(fencing_token) = leased.delivery.last_seq else { return Ok(false) };
         let (planning, key, verdict) = (self.planning.clone(), leased.key.clone(), verdict.into());
-        let held = self.write(Settle { planning, key, id, fence, attempt, verdict, now }).await?;
+        let held = self.write(Settle { planning, key, id, fencing_token, attempt, verdict, now }).await?;
         leased.let_go();
         Ok(held)
     }
@@ -54,7 +54,7 @@ struct Settle {
     planning: Planning,
     key: CustomerKey,
     id: DeliveryId,
-    fence: Seq,
+    fencing_token: Seq,
     attempt: AttemptRecord,
     verdict: Verdict,
     now: Timestamp,
@@ -64,9 +64,9 @@ impl Work for Settle {
     type Answer = bool;
 
     async fn run<D: Db>(&self, db: &D) -> Result<bool, StoreError> {
-        let Self { planning, key, id, fence, attempt, verdict, now } = self;
+        let Self { planning, key, id, fencing_token, attempt, verdict, now } = self;
         db.lock(&[Lock::Customer(key)]).await?;
-        let (held, mut person) = try_join(holds(db, key, *id, *fence), load(db, key)).await?;
+        let (held, mut person) = try_join(holds(db, key, *id, *fencing_token), load(db, key)).await?;
         if !held {
             self.keep_receipt(db, person).await?;
             return Ok(false);
@@ -101,7 +101,7 @@ impl Settle {
     async fn keep_receipt<D: Db>(&self, db: &D, mut person: CustomerHistory) -> Result<(), StoreError> {
         let Verdict::Settled(Settlement::Delivered(receipt)) = &self.verdict else { return Ok(()) };
         let Some(delivery) = person.deliveries.iter_mut().find(|d| d.id == Some(self.id)) else { return Ok(()) };
-        if !delivery.keep_receipt(receipt.clone(), self.fence, self.now) {
+        if !delivery.keep_receipt(receipt.clone(), self.fencing_token, self.now) {
             return Ok(());
         }
         try_join(put_delivery(db, &self.key, delivery), record_attempt(db, self.id, &self.attempt)).await?;
@@ -124,8 +124,8 @@ impl Work for GiveBack {
         let locks: Vec<Lock<'_>> = self.calls.iter().map(|(key, _)| Lock::Customer(key)).collect();
         db.lock(&locks).await?;
         for (key, delivery) in &self.calls {
-            let Some((id, fence)) = delivery.id.zip(delivery.last_seq) else { continue };
-            if holds(db, key, id, fence).await? {
+            let Some((id, fencing_token)) = delivery.id.zip(delivery.last_seq) else { continue };
+            if holds(db, key, id, fencing_token).await? {
                 let mut delivery = delivery.clone();
                 delivery.give_back();
                 put_delivery(db, key, &delivery).await?;
@@ -138,10 +138,10 @@ impl Work for GiveBack {
     }
 }
 
-async fn holds<D: Db>(db: &D, key: &CustomerKey, id: DeliveryId, fence: Seq) -> Result<bool, StoreError> {
+async fn holds<D: Db>(db: &D, key: &CustomerKey, id: DeliveryId, fencing_token: Seq) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM queue \
          WHERE business = ?1 AND email_key = ?2 AND delivery_id = ?3 AND fence = ?4 AND leased = 1";
-    Ok(first(db, sql, values![&key.business, &key.email_key, id.0, fence]).await?.is_some())
+    Ok(first(db, sql, values![&key.business, &key.email_key, id.0, fencing_token]).await?.is_some())
 }
 
 async fn record_attempt<D: Db>(db: &D, id: DeliveryId, attempt: &AttemptRecord) -> Result<(), StoreError> {

@@ -17,7 +17,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tokio::task::JoinError;
 
 use super::sql::{Db, Dialect, Lock, Row, UNFINISHED_COPY, Value, Work};
-use super::{Home, Looked, StoreError};
+use super::{Home, IntegrityCheck, StoreError};
 use crate::domain::event::EventId;
 use crate::private;
 use crate::tasks::Pulse;
@@ -105,7 +105,7 @@ impl Sqlite {
     }
 
     /// Reads every page and follows every index, for so long at most.
-    pub(super) async fn damage(&self, longest: Duration) -> Result<Looked, StoreError> {
+    pub(super) async fn damage(&self, longest: Duration) -> Result<IntegrityCheck, StoreError> {
         let store = self.clone();
         let task = tokio::task::spawn_blocking(move || {
             let mut db = store.take_reader()?;
@@ -114,11 +114,11 @@ impl Sqlite {
             // The first finding is enough: what to do is the same.
             let found: Result<String, _> = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
             match found.map_err(|error| (error.sqlite_error_code(), error)) {
-                Ok(text) if text == "ok" => Ok(Looked::Sound),
-                Ok(text) => Ok(Looked::Damaged(text.replace('\n', " "))),
-                Err((Some(ErrorCode::OperationInterrupted), _)) => Ok(Looked::NotAll),
+                Ok(text) if text == "ok" => Ok(IntegrityCheck::Sound),
+                Ok(text) => Ok(IntegrityCheck::Damaged(text.replace('\n', " "))),
+                Err((Some(ErrorCode::OperationInterrupted), _)) => Ok(IntegrityCheck::NotAll),
                 Err((Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase), error)) => {
-                    Ok(Looked::Damaged(error.to_string()))
+                    Ok(IntegrityCheck::Damaged(error.to_string()))
                 }
                 Err((_, error)) => Err(error.into()),
             }
