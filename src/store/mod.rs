@@ -32,7 +32,7 @@ pub use inbox::body;
 pub use inbox::crowds::{Crowd, FACTS_SOFT_MAX, Scattered};
 pub use inbox::facts::{Inbox, Mapped};
 pub use inbox::readings::{CallNews, Changed, Preview};
-pub use lookups::{Lack, Lookup, LookupEnd};
+pub use lookups::{Lookup, LookupEnd, Missing};
 pub use operator::{ActionError, Pruned};
 pub use queue::lease::Leased;
 pub use queue::overdue::OVERDUE_EVENTS_MAX;

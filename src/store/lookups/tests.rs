@@ -133,8 +133,8 @@ async fn events_of_one_customer_are_one_question() {
         things,
         [(a, "customer stripe/biz_1/acct_1/live cus_1", 1), (other, "customer stripe/biz_1/acct_1/live cus_2", 1)]
     );
-    let asked = Lack::Customer { id: Some("cus_1".into()), account: Some("acct_1".into()), mode: Mode::Live };
-    assert_eq!(taken[0].lack, asked);
+    let asked = Missing::Customer { id: Some("cus_1".into()), account: Some("acct_1".into()), mode: Mode::Live };
+    assert_eq!(taken[0].missing, asked);
     // Under way, nobody else asks; a third event of the customer does not either.
     let c = unknown(&store, "in_4", Some("cus_1")).await;
     assert!(take(&store, start()).await.is_empty());
@@ -181,7 +181,7 @@ async fn a_thin_event_ends_with_the_event_that_takes_its_place() {
     let store = open(folder.path());
     let (a, b) = (thin(&store, "thin_a").await, thin(&store, "thin_b").await);
     let taken = take(&store, start()).await;
-    let Lack::Object { body_zstd: Some(kept) } = &taken[0].lack else { panic!("{taken:?}") };
+    let Missing::Object { body_zstd: Some(kept) } = &taken[0].missing else { panic!("{taken:?}") };
     assert_eq!((taken[0].event, body::decompress(kept, 100).unwrap()), (a, b"thin_a".to_vec()));
     let id = record(&store, "lookup").await;
     store.end_lookup(&taken[0], LookupEnd::Recorded(id), start()).await.unwrap();
@@ -209,7 +209,7 @@ async fn an_attempt_that_does_not_count_is_not_counted_and_a_lost_one_comes_agai
     unknown(&store, "in_1", Some("cus_1")).await;
     let nobody = unknown(&store, "in_2", None).await;
     let taken = take(&store, start()).await;
-    assert_eq!(taken[1].lack, Lack::Customer { id: None, account: Some("acct_1".into()), mode: Mode::Live });
+    assert_eq!(taken[1].missing, Missing::Customer { id: None, account: Some("acct_1".into()), mode: Mode::Live });
     assert_eq!((taken[1].event, taken[1].thing.clone()), (nobody, format!("event {}", nobody.0)));
     let refused = LookupEnd::Open { due_at: Some(after(start(), LEASE)), counted: false, note: "refused".into() };
     store.end_lookup(&taken[0], refused, start()).await.unwrap();
