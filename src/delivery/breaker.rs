@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use crate::domain::customer::CustomerKey;
 use crate::outbound::{Backoff, Outage};
 
-/// Customers whose calls failed, with no answer in between, at which Refairn counts as down. Different ones: a call that
-/// Refairn cannot bear is its customer's trouble, and nobody else's.
+/// Customers whose calls failed, with no answer in between, at which Refairn counts as down. Different ones: where Refairn
+/// fails over one customer's call, only that customer waits.
 const FAILURES_MAX: usize = 3;
 /// From the beginning of an outage to the first probe; each further wait is twice as long.
 const PROBE_WAIT_FIRST: Duration = Duration::from_secs(1);

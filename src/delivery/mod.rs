@@ -244,7 +244,7 @@ impl Dispatcher {
         Step::Settled
     }
 
-    /// What is to become of a call; nothing of `sent` is known when we failed over it.
+    /// What a call comes to after its attempt. `sent` is `None` when we failed over it.
     fn decide(&self, sent: Option<Sent>, leased: &Leased) -> Verdict {
         let decide =
             |sent: Sent| policy::decide(sent.answer, &leased.delivery, &self.settings.retry_policy, chance_permille());

@@ -1,4 +1,4 @@
-//! What is to be done after an attempt: pure, every case of the contract's table.
+//! What follows an attempt: pure, every case of the contract's table.
 
 use std::time::Duration;
 

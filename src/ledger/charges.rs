@@ -63,7 +63,7 @@ impl<'a> Charges<'a> {
         }
     }
 
-    /// Adds up what these reversals took back. What the charges brought beyond what was to be paid goes back first: an
+    /// Adds up what these reversals took back. What the charges brought beyond what had to be paid goes back first: an
     /// invoice that was paid twice stays paid when one of the payments is refunded.
     pub(super) fn taken_back(mut self, joined: &[(&'a KnownFact, &'a Reversal)]) -> TakenBack {
         let (payment, currency) = (self.payment, self.payment.currency);

@@ -5,7 +5,7 @@
 //! store writes that. So the order in which events arrive cannot matter, but where a call has already left the house.
 //!
 //! The rules keep each sale paid once, although Refairn takes one payment per customer and day, one customer per
-//! address, and credits whoever it knows when the payment arrives:
+//! address, and credits the referrer that it knows when the payment arrives:
 //!
 //! * `leads`: the customer's own call, once a referral code is known, before all else;
 //! * `payments`: one call per payment, whichever events report it, one per day;
@@ -46,7 +46,7 @@ use crate::domain::reason::DeliveryReason;
 pub use conflict::conflict;
 pub use waiting::{WAIT_MAX, is_too_long, without_customer_at_last};
 
-/// What is to be done for `person`, as things stand at `now`.
+/// What has to change for `person`, as things stand at `now`.
 #[must_use]
 pub fn plan(person: &CustomerHistory, policy: &Policy, now: Timestamp) -> Plan {
     let mut draft = Draft::new(person, policy, now);

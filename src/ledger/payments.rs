@@ -91,8 +91,8 @@ pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Su
     }
 }
 
-/// The subject under which a sale is told: the one under which it was, or may have been, if so; what else was to be told
-/// of it says the same, and goes.
+/// The subject under which a sale is told: the one under which it was, or may have been, if so. Other calls of the sale
+/// that wait would say the same, and go.
 fn settle_on_one(draft: &mut Draft<'_>, sale: &Sale<'_>) -> Subject {
     let subjects = || std::iter::once(&sale.subject).chain(&sale.aliases);
     if sale.aliases.is_empty() {

@@ -35,7 +35,7 @@ pub(super) fn without_customer(fact: &Fact) -> Outcome {
         FactKind::Subscription(s) if s.status.is_none() => {
             Outcome::ignored(s.no_call.unwrap_or(EventReason::StatusUnknown))
         }
-        // Nobody misses it.
+        // Without a referral code it leads to no call, so it does not have to wait.
         FactKind::Customer(c) if fact.code.is_none() => {
             Outcome::ignored(c.no_payment.unwrap_or(EventReason::NoReferralCode))
         }

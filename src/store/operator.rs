@@ -13,7 +13,7 @@ use crate::store::queue::planning::Planning;
 
 /// Bodies removed in one write.
 const PRUNE_BODIES_MAX: u32 = 1000;
-/// One of so many bodies may go at a time. Whoever comes every ten minutes finds no more to remove in the long run: with the
+/// One of so many bodies may go at a time. A prune every ten minutes finds no more to remove in the long run: with the
 /// shortest retention, a day, one in 144.
 const PRUNE_SHARE: u64 = 100;
 

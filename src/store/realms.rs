@@ -16,7 +16,7 @@ const REPLANS_MAX: u32 = 64;
 /// Moving scopes may rewrite nearly all that is stored.
 pub(super) const NO_TIME_LIMIT: &str =
     "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
-/// Where the scopes are noted that are to be moved.
+/// The table of the scopes that have to be moved.
 const MOVES: &str = "CREATE TABLE moves (scope TEXT NOT NULL, endpoint TEXT NOT NULL, business TEXT NOT NULL, \
      target TEXT NOT NULL, PRIMARY KEY (scope, endpoint, business))";
 

@@ -23,8 +23,8 @@ pub(super) async fn related_customers<D: Db>(
     Ok(addresses.into_iter().map(person).collect())
 }
 
-/// Everybody with facts of this customer when this address, of a fact that was just given to it, is what makes them too many for one person:
-/// what was planned by another's code is to be planned without it.
+/// Everybody with facts of this customer, when the address of the fact that was placed just now makes them too many for
+/// one person. What was planned by another's code has to be planned without it.
 pub(super) async fn no_longer_related<D: Db>(
     db: &D,
     business: &str,

@@ -187,7 +187,7 @@ impl Dialect {
         }
     }
 
-    /// Makes a SELECT wait for whoever is writing its rows of this table.
+    /// Makes a SELECT wait for the write that has its rows of this table.
     pub(super) fn take_rows(self, table: &str) -> String {
         match self {
             Self::Sqlite => String::new(),

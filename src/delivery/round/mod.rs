@@ -72,7 +72,7 @@ impl Round {
         Some((leased, self.breaker.began()))
     }
 
-    /// How many calls are to be leased now: enough for the free places, and as many again that wait until others are
+    /// How many calls to lease now: enough for the free places, and as many again that wait until others are
     /// free, so that no place is empty while a lease is written. Never just a few: a lease is a write.
     pub(super) fn next_lease(&mut self, now: Timestamp) -> Option<usize> {
         let (ahead, least) = if self.breaker.is_open() { (0, 1) } else { (self.places, self.places.div_ceil(4)) };

@@ -81,7 +81,7 @@ pub struct CopyStep<'a> {
 /// A table of which both stores hold the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedTable {
-    /// Its name.
+    /// The name of the table, as in the schema.
     pub name: String,
     /// How many rows.
     pub rows: u64,

@@ -12,7 +12,7 @@ const COUNTED: &str = "n <> 0";
 /// A table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct Table {
-    /// Its name.
+    /// The name, as in the schema.
     pub(super) name: String,
     /// Whether its rows are copied; if not, the copied rows of others make them.
     pub(super) is_copied: bool,

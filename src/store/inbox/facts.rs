@@ -1,4 +1,4 @@
-//! From the inbox to facts: whose each one is, who was waiting for it, and what is to be done now.
+//! From the inbox to facts: whose each one is, who was waiting for it, and what has to be done now.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ pub(in crate::store) const POSTGRES_EVENTS_MAX: u32 = 32;
 /// An event that waits to be read.
 #[derive(Debug)]
 pub struct Inbox {
-    /// Its number.
+    /// The number that the event got when it was recorded.
     pub id: EventId,
     /// The endpoint it came to.
     pub endpoint: String,
@@ -47,7 +47,7 @@ pub struct Inbox {
 /// An event after it was read.
 #[derive(Debug, Clone)]
 pub struct Mapped {
-    /// Its number.
+    /// The number that the event got when it was recorded.
     pub id: EventId,
     /// The endpoint it came to.
     pub endpoint: String,

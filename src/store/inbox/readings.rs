@@ -25,7 +25,7 @@ type End = (EventState, Option<EventReason>);
 /// An event that would be read otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
-    /// Its number.
+    /// The number of the event.
     pub id: EventId,
     /// What it came to.
     pub now: End,

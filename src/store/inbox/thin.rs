@@ -15,7 +15,7 @@ pub(in crate::store) async fn is_told_by_another<D: Db>(db: &D, event: EventId) 
 
 /// Ends what pointed at an event that has come: nothing is missing any more.
 pub(in crate::store) async fn clear<D: Db>(db: &D, whole: EventId) -> Result<(), StoreError> {
-    // Whoever reads one of them just now has not seen this event perhaps, and is waited for.
+    // A replica that reads one of them now may not have seen this event. It is waited for.
     let sql = format!(
         "SELECT thin.id FROM events whole JOIN events thin ON thin.endpoint = whole.endpoint \
          AND thin.snapshot_event = whole.provider_event_id WHERE whole.id = ?1 {}",

@@ -83,8 +83,8 @@ fn is_about(fact: &Fact, ties: &BTreeSet<&str>) -> bool {
     }
 }
 
-/// Gives a fact, and the call that was made or is to be made for it, to another customer. What is on its way stays with
-/// whoever has it.
+/// Gives a fact, and the call that was made or will be made for it, to another customer. A call on its way stays with
+/// the process that sends it.
 async fn give<D: Db>(
     db: &D,
     scope: &str,
@@ -110,7 +110,7 @@ async fn know<D: Db>(db: &D, scope: &str, key: &str, person: &CustomerKey) -> Re
     Ok(())
 }
 
-/// Gives the call that was to be made for a report to another customer, unless it has left, or may have.
+/// Gives the call that waits for a report to another customer, unless it has left, or may have.
 pub(in crate::store) async fn give_call<D: Db>(
     db: &D,
     scope: &str,

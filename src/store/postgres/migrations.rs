@@ -28,7 +28,7 @@ const HELD: &str = "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oi
      AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') \
      GROUP BY n.nspname HAVING COUNT(*) = 4 ORDER BY n.nspname";
 
-/// Where a store is, or is to be made: the name of its schema, and what people are told.
+/// Where a store is, or will be made: the name of its schema, and what people are told.
 pub(super) struct Found {
     pub(super) schema: String,
     pub(super) home: Home,

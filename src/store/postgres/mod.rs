@@ -172,7 +172,7 @@ impl Postgres {
                 pool.doubt();
                 Err(silent())
             });
-            // Whoever asked may be gone.
+            // The caller may be gone.
             let _ = tell.send(outcome);
         });
         told.await.unwrap_or(Err(StoreError::Closed))

@@ -86,7 +86,7 @@ impl Server {
         let ended = end.clone();
         self.talkers.spawn(async move {
             tokio::select! {
-                // What breaks it is told to whoever waits for an answer.
+                // A caller that waits for an answer gets the error that ends it.
                 _ = talker => {}
                 () = ended.cancelled() => {}
             }

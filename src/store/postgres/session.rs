@@ -53,7 +53,7 @@ impl Db for Session<'_> {
             return Ok(());
         }
         let mut numbers: Vec<i64> = locks.iter().copied().map(number).collect();
-        // Whoever locks several takes them in the same order, so that two do not wait for each other.
+        // A write that locks several takes them in the same order, so that two do not wait for each other.
         numbers.sort_unstable();
         numbers.dedup();
         let sql = "SELECT pg_advisory_xact_lock(n) FROM unnest($1::BIGINT[]) AS n";

@@ -113,7 +113,7 @@ impl Work for EndWaits {
 }
 
 impl EndWaits {
-    /// Ends a customer's waits, gives how many, and plans anew what the calls are to be: a day is over when it is over.
+    /// Ends a customer's waits, gives how many, and plans the calls anew: a day is over when it is over.
     /// Not while somebody else does, who plans by today's clock as well.
     async fn plan_anew<D: Db>(&self, db: &D, key: &CustomerKey, now: Timestamp) -> Result<u64, StoreError> {
         if !db.try_lock(Lock::Customer(key)).await? || is_leased(db, key).await? {

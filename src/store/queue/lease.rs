@@ -66,7 +66,7 @@ impl Store {
     }
 
     /// When the next call is due; nothing when none is queued. Paused routes count at their next probe. Leases
-    /// that run out are not foreseen: whoever looks every second finds them.
+    /// that run out are not foreseen: the dispatcher looks every second, and finds them.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -82,8 +82,8 @@ impl Store {
     }
 }
 
-/// The route that was served last by this process; the next one in the order of their names is next. Whoever has it
-/// leases, and nobody else does meanwhile: what is under way does not become more while a lease is written.
+/// The route that was served last by this process; the next one in the order of their names is next. The task that has it
+/// leases, and no other does meanwhile: what is under way does not become more while a lease is written.
 #[derive(Clone, Default)]
 pub(in crate::store) struct Turn(Arc<Mutex<(String, String)>>);
 
@@ -206,7 +206,7 @@ impl Lease {
 
     /// Takes the lease and marks the delivery as on its way.
     async fn take<D: Db>(&self, db: &D, key: CustomerKey, id: i64) -> Result<Option<Taken>, StoreError> {
-        // Somebody is writing what this customer's calls are to be: whoever looks next finds them as they are then.
+        // Another process plans this customer's calls at this moment: the next lease finds them as they are then.
         if !db.try_lock(Lock::Customer(&key)).await? {
             return Ok(None);
         }

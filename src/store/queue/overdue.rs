@@ -33,7 +33,7 @@ impl Store {
         let mut seen_to = 0;
         for mut row in self.query(sql, bounds).await? {
             let event = EventId(row.int()?);
-            // One at a time: whoever holds several events for one write takes them in an order of its own.
+            // One at a time: a write that holds several events takes them in an order of its own.
             let overdue = Overdue { event, planning: self.planning.clone(), now };
             seen_to += u32::from(self.write(overdue).await?);
         }

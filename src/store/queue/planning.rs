@@ -24,7 +24,7 @@ pub(in crate::store) struct Planning {
 /// What becomes of a write when the ledger panics over a customer: a defect of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Defect {
-    /// It is undone, and told to whoever asked for it.
+    /// It is undone, and the caller gets an error.
     Undo,
     /// It stands, and nothing more goes out for the customer until a person has seen to it.
     Hold,

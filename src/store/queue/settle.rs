@@ -96,8 +96,8 @@ impl Work for Settle {
 }
 
 impl Settle {
-    /// A lost lease settles nothing; but where Refairn said that it took the call, whoever has it now hears no more than
-    /// that it is known, or nothing. The receipt is kept, and with it that the call is told.
+    /// A lost lease settles nothing; but where Refairn said that it took the call, the replica that has it now
+    /// hears no more than that it is known, or nothing. The receipt is kept, and with it that the call is told.
     async fn keep_receipt<D: Db>(&self, db: &D, mut person: CustomerHistory) -> Result<(), StoreError> {
         let Verdict::Settled(Settlement::Delivered(receipt)) = &self.verdict else { return Ok(()) };
         let Some(delivery) = person.deliveries.iter_mut().find(|d| d.id == Some(self.id)) else { return Ok(()) };

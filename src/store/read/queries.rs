@@ -62,7 +62,7 @@ pub struct DeliveryFilter {
 /// An event as people see it.
 #[derive(Debug, Clone)]
 pub struct EventView {
-    /// Its number.
+    /// The number of the event.
     pub id: EventId,
     /// The endpoint it came to.
     pub endpoint: String,
@@ -74,7 +74,7 @@ pub struct EventView {
     pub event_type: String,
     /// Where it stands.
     pub state: EventState,
-    /// Why.
+    /// Why the event is in this state; `None` of one that needs no reason.
     pub reason: Option<EventReason>,
     /// What exactly.
     pub detail: Option<String>,
@@ -106,7 +106,7 @@ pub struct DeliveryView {
     pub delivery: Delivery,
     /// The endpoint of the event that led to it; empty when that is not known.
     pub endpoint: String,
-    /// The referral code with which the customer was reported, or is to be.
+    /// The referral code with which the customer was reported, or will be.
     pub code: Option<String>,
     /// Of a payment that credited nobody: the customer's events that might have brought a code.
     pub searched: Vec<Searched>,
@@ -123,7 +123,7 @@ impl DeliveryView {
 /// An event in which a referral code was looked for.
 #[derive(Debug, Clone)]
 pub struct Searched {
-    /// Its number.
+    /// The number of the event.
     pub event: EventId,
     /// The endpoint it came to.
     pub endpoint: String,
@@ -283,7 +283,7 @@ impl Store {
         Ok(Some((view, self.rows(sql.to_owned(), values![id.0], attempt).await?)))
     }
 
-    /// The event whose turn it is to be read.
+    /// The event that is read next.
     ///
     /// # Errors
     /// The database cannot be read.
