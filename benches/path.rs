@@ -10,9 +10,9 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
+use refairn_bridge::domain::customer::{CustomerHistory, CustomerKey, KnownFact};
 use refairn_bridge::domain::event::EventId;
 use refairn_bridge::domain::fact::Reading;
-use refairn_bridge::domain::person::{KnownFact, Person, PersonKey};
 use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::ledger::plan;
@@ -40,26 +40,30 @@ fn corpus(provider: ProviderKind) -> Vec<Vec<u8>> {
 }
 
 /// A customer with a payment a month, each reported twice.
-fn customer(months: i64) -> Person {
+fn customer(months: i64) -> CustomerHistory {
     let body = include_str!("../tests/fixtures/stripe/invoice.paid/renewal-2022-11-15/body.json");
     let rules = default_rules();
     let now = Timestamp::UNIX_EPOCH;
     let Reading::Fact(fact) = provider(ProviderKind::Stripe).read(body.as_bytes(), &rules, now) else {
-        return Person {
-            key: PersonKey { business: String::new(), email_key: String::new() },
+        return CustomerHistory {
+            key: CustomerKey { business: String::new(), email_key: String::new() },
             facts: vec![],
             deliveries: vec![],
         };
     };
     let facts = (0..months * 2).map(|n| {
         let mut fact = (*fact).clone();
-        if let refairn_bridge::domain::fact::Matter::Payment(payment) = &mut fact.matter {
+        if let refairn_bridge::domain::fact::FactKind::Payment(payment) = &mut fact.matter {
             payment.identity = format!("in_{}", n / 2);
         }
-        KnownFact { event: EventId(n + 1), scope: "stripe//live".into(), received_at: now, kin: false, fact }
+        KnownFact { event: EventId(n + 1), scope: "stripe//live".into(), received_at: now, is_related: false, fact }
     });
     let email_key = fact.email.as_ref().map(refairn_bridge::domain::email::Email::key).unwrap_or_default();
-    Person { key: PersonKey { business: "biz_1".into(), email_key }, facts: facts.collect(), deliveries: vec![] }
+    CustomerHistory {
+        key: CustomerKey { business: "biz_1".into(), email_key },
+        facts: facts.collect(),
+        deliveries: vec![],
+    }
 }
 
 fn path(c: &mut Criterion) {

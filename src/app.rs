@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::config::{Config, StorageUrl};
 use crate::crash::{self, Point};
-use crate::delivery::policy::Patience;
+use crate::delivery::policy::RetryPolicy;
 use crate::delivery::{self, Dispatcher, Settings};
 use crate::domain::secret::Secret;
 use crate::http::{self, BodyMemory, Guesses, Readiness, Shared, Side, UnnamedProxy};
@@ -207,7 +207,7 @@ fn settings(config: &Config) -> Settings {
     Settings {
         concurrency: config.delivery.concurrency,
         max_per_second: config.delivery.max_per_second,
-        patience: Patience {
+        retry_policy: RetryPolicy {
             retry_max_wait: config.delivery.retry_max_wait,
             give_up_after: config.delivery.give_up_after,
         },

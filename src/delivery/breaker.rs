@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::person::PersonKey;
+use crate::domain::customer::CustomerKey;
 use crate::outbound::{Backoff, Outage};
 
-/// Customers whose calls failed, with no answer in between, at which Refairn counts as down. Different ones: a call that
-/// Refairn cannot bear is its customer's trouble, and nobody else's.
+/// Customers whose calls failed, with no answer in between, at which Refairn counts as down. Different ones: where Refairn
+/// fails over one customer's call, only that customer waits.
 const FAILURES_MAX: usize = 3;
 /// From the beginning of an outage to the first probe; each further wait is twice as long.
 const PROBE_WAIT_FIRST: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const PROBES: Backoff = Backoff { first: PROBE_WAIT_FIRST, own_max: PROBE_WAIT_M
 /// Watches how calls end.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
-    failing: Vec<PersonKey>,
+    failing: Vec<CustomerKey>,
     down: Option<Down>,
 }
 
@@ -50,7 +50,7 @@ impl Breaker {
     }
 
     /// Refairn did not answer, or asked to be left alone.
-    pub(super) fn failed(&mut self, whose: &PersonKey, probe: bool, now: Timestamp) {
+    pub(super) fn failed(&mut self, whose: &CustomerKey, probe: bool, now: Timestamp) {
         match &mut self.down {
             Some(down) if probe => {
                 down.outage.failed(&PROBES, None, now);
@@ -94,8 +94,8 @@ mod tests {
     use super::*;
     use crate::clock::after;
 
-    fn customer(n: usize) -> PersonKey {
-        PersonKey { business: "biz_1".into(), email_key: format!("c{n}@example.com") }
+    fn customer(n: usize) -> CustomerKey {
+        CustomerKey { business: "biz_1".into(), email_key: format!("c{n}@example.com") }
     }
 
     fn second(n: u64) -> Timestamp {

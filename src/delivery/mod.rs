@@ -30,7 +30,7 @@ use crate::refairn::{Answer, Client, Sent};
 use crate::store::{Leased, Store};
 use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
-use policy::Patience;
+use policy::RetryPolicy;
 use round::{Looked, Round};
 
 /// How long the dispatcher rests when the store fails.
@@ -49,7 +49,7 @@ pub struct Settings {
     /// Calls that may begin in one second.
     pub max_per_second: Option<u32>,
     /// How patient it is.
-    pub patience: Patience,
+    pub retry_policy: RetryPolicy,
     /// The longest a call takes.
     pub timeout: Duration,
     /// Whether calls carry `eventId`.
@@ -244,10 +244,10 @@ impl Dispatcher {
         Step::Settled
     }
 
-    /// What is to become of a call; nothing of `sent` is known when we failed over it.
+    /// What a call comes to after its attempt. `sent` is `None` when we failed over it.
     fn decide(&self, sent: Option<Sent>, leased: &Leased) -> Verdict {
         let decide =
-            |sent: Sent| policy::decide(sent.answer, &leased.delivery, &self.settings.patience, chance_permille());
+            |sent: Sent| policy::decide(sent.answer, &leased.delivery, &self.settings.retry_policy, chance_permille());
         let decided = sent.and_then(|sent| catch_unwind(AssertUnwindSafe(|| decide(sent))).ok());
         decided
             .unwrap_or_else(|| Settlement::failed_over("the bridge failed over the call; Refairn may have it").into())

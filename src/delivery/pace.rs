@@ -24,7 +24,7 @@ impl Pace {
         let Some(gap) = self.gap else { return true };
         let may = self.rest.is_none_or(|rest| rest.is_over(now));
         if may {
-            // Time in which nothing was to be sent is not made up for.
+            // Time in which there was nothing to send is not made up for.
             self.rest = Some(Wait::new(now, gap));
         }
         may

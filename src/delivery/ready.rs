@@ -1,4 +1,4 @@
-//! Calls that are leased and wait for a free place, one route after the other: whoever has many does not keep the others
+//! Calls that are leased and wait for a free place, one route after the other: one with many does not keep the others
 //! waiting.
 
 use std::collections::VecDeque;

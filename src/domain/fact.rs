@@ -1,6 +1,6 @@
 //! What an event reports, in words that no provider owns. The ledger knows only these.
 //!
-//! An event is one [`Fact`]: whom it is about, what ties it to other facts, and the one [`Matter`] it reports.
+//! An event is one [`Fact`]: whom it is about, what ties it to other facts, and the one [`FactKind`] it reports.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -66,7 +66,7 @@ pub struct Fact {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rank: u32,
     /// What is reported.
-    pub matter: Matter,
+    pub matter: FactKind,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -82,7 +82,7 @@ const fn is_false(flag: &bool) -> bool {
 /// The one thing an event reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Matter {
+pub enum FactKind {
     /// A customer, perhaps with a referral code.
     Customer(Customer),
     /// Money that was paid.

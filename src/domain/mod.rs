@@ -1,6 +1,7 @@
 //! The vocabulary of the bridge: pure types, no clock, no store, no network.
 
 pub mod call;
+pub mod customer;
 pub mod database;
 pub mod delivery;
 pub mod email;
@@ -12,7 +13,6 @@ pub mod lookup;
 pub mod mode;
 pub mod money;
 pub mod network;
-pub mod person;
 pub mod policy;
 pub mod product;
 pub mod provider;

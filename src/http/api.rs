@@ -11,8 +11,8 @@ use crate::domain::delivery::Action;
 use crate::domain::delivery::{DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::event::{EventId, EventState};
 use crate::intake::Refusal;
+use crate::store::queries::{DeliveryFilter, EventFilter, PAGE_ITEMS_MAX};
 use crate::store::stats::RouteView;
-use crate::store::views::{DeliveryFilter, EventFilter, PAGE_ITEMS_MAX};
 
 /// Items of a page unless the caller says otherwise.
 const PAGE_ITEMS: u32 = 50;

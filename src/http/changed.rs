@@ -11,7 +11,7 @@ use crate::api::{ChangedEvent, ChangedPage, Standing};
 use crate::domain::event::{EventId, EventState};
 use crate::domain::reason::EventReason;
 use crate::providers::READING;
-use crate::store::views::DeliveryView;
+use crate::store::queries::DeliveryView;
 
 impl From<(EventState, Option<EventReason>)> for Standing {
     fn from((state, reason): (EventState, Option<EventReason>)) -> Self {

@@ -4,7 +4,7 @@ use crate::api::{FoundCode, LookedIn};
 use crate::domain::delivery::{Delivery, Fate};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::reason::DeliveryReason;
-use crate::store::views::{DeliveryView, Searched};
+use crate::store::queries::{DeliveryView, Searched};
 
 /// Where a code was looked for, of a payment that credited nobody.
 pub(super) fn looked_in(view: &DeliveryView, endpoints: &[Endpoint]) -> Option<Vec<LookedIn>> {

@@ -9,7 +9,7 @@ use crate::domain::delivery::{Fate, Subject};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::reason::Reason;
 use crate::store::body;
-use crate::store::views::{self, AttemptView, DeliveryView, EventView};
+use crate::store::queries::{self, AttemptView, DeliveryView, EventView};
 
 /// What of the configuration decides how things are shown.
 #[derive(Clone, Copy)]
@@ -52,7 +52,7 @@ pub(super) fn code(reason: Option<impl Into<Reason>>) -> Option<String> {
 }
 
 /// An event with all that belongs to it.
-pub(super) fn event_detail(detail: views::EventDetail, showing: Showing<'_>) -> EventDetail {
+pub(super) fn event_detail(detail: queries::EventDetail, showing: Showing<'_>) -> EventDetail {
     let raw = detail.body_zstd.as_deref().and_then(|b| body::decompress(b, showing.body_bytes_max));
     let shown = match raw {
         None => Value::Null,

@@ -5,10 +5,30 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 
-use super::reversals::TakenBack;
+use crate::domain::customer::KnownFact;
+use crate::domain::event::EventId;
 use crate::domain::fact::{Payment, Reversal, ReversalStage};
 use crate::domain::money::{Currency, Money};
-use crate::domain::person::KnownFact;
+
+/// What was taken back of one payment.
+#[derive(Debug, Default)]
+pub(super) struct TakenBack {
+    /// How much, standard units of the payment's currency, beyond what was charged too much.
+    pub(super) amount: Decimal,
+    /// Nothing is left.
+    pub(super) full: bool,
+    /// What went back in other currencies: nobody can say how much of the payment that is.
+    pub(super) foreign: Vec<Money>,
+    /// The events that are about it, of whatever stage.
+    pub(super) events: Vec<EventId>,
+}
+
+impl TakenBack {
+    /// Something went back.
+    pub(super) fn is_some(&self) -> bool {
+        !self.amount.is_zero() || !self.foreign.is_empty()
+    }
+}
 
 /// A payment's charges, by their names.
 pub(super) struct Charges<'a> {
@@ -43,7 +63,7 @@ impl<'a> Charges<'a> {
         }
     }
 
-    /// Adds up what these reversals took back. What the charges brought beyond what was to be paid goes back first: an
+    /// Adds up what these reversals took back. What the charges brought beyond what had to be paid goes back first: an
     /// invoice that was paid twice stays paid when one of the payments is refunded.
     pub(super) fn taken_back(mut self, joined: &[(&'a KnownFact, &'a Reversal)]) -> TakenBack {
         let (payment, currency) = (self.payment, self.payment.currency);

@@ -1,21 +1,21 @@
 //! What Refairn's 409 means.
 
+use crate::domain::customer::CustomerHistory;
 use crate::domain::delivery::{Delivery, Settlement, Subject};
-use crate::domain::person::Person;
 use crate::domain::reason::DeliveryReason;
 
 /// What Refairn's 409 means: our own earlier attempt got through, or somebody else recorded it - unless another
 /// call of ours holds the day, or may hold it, and this one was taken for its repetition.
 #[must_use]
-pub fn conflict(person: &Person, delivery: &Delivery) -> Settlement {
+pub fn conflict(person: &CustomerHistory, delivery: &Delivery) -> Settlement {
     let Some(day) = delivery.call.day() else { return Settlement::Duplicate };
     let others = || person.deliveries.iter().filter(|d| d.id != delivery.id && d.call.day() == Some(day));
     match &delivery.subject {
-        Subject::Payment { .. } if others().any(|d| d.state.is_told()) => {
+        Subject::Payment { .. } if others().any(|d| d.state.is_acknowledged()) => {
             let detail = format!("another call for {day} was recorded before");
             Settlement::Rejected(DeliveryReason::DaySlotTaken, detail)
         }
-        Subject::Payment { .. } if others().any(|d| d.may_be_told()) => {
+        Subject::Payment { .. } if others().any(|d| d.may_be_acknowledged()) => {
             let detail = format!("another call for {day} may be what Refairn has: nobody knows how its attempt ended");
             Settlement::Rejected(DeliveryReason::DaySlotTaken, detail)
         }
@@ -26,19 +26,19 @@ pub fn conflict(person: &Person, delivery: &Delivery) -> Settlement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::customer::CustomerKey;
     use crate::domain::delivery::{DeliveryRecord, DeliveryState};
     use crate::domain::event::EventId;
-    use crate::domain::person::PersonKey;
 
     fn payment(identity: &str) -> Subject {
         Subject::Payment { scope: "stripe//live".into(), identity: identity.into() }
     }
 
     /// A customer with the call of a payment whose earlier attempt ended unheard, and perhaps with another one.
-    fn person(other: Option<Delivery>) -> Person {
+    fn person(other: Option<Delivery>) -> CustomerHistory {
         let asked = delivery(1, payment("in_1"), DeliveryState::Sending).but(|d| d.outcome_unknown = true);
-        let key = PersonKey { business: "biz_1".into(), email_key: "jane@example.com".into() };
-        Person { key, facts: vec![], deliveries: [asked].into_iter().chain(other).collect() }
+        let key = CustomerKey { business: "biz_1".into(), email_key: "jane@example.com".into() };
+        CustomerHistory { key, facts: vec![], deliveries: [asked].into_iter().chain(other).collect() }
     }
 
     fn delivery(id: i64, subject: Subject, state: DeliveryState) -> Delivery {

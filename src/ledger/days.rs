@@ -27,7 +27,7 @@ impl Days {
     pub(super) fn of_sent(deliveries: &[Delivery]) -> Self {
         let mut days = Self::default();
         for delivery in deliveries {
-            if let (true, Some(day)) = (delivery.may_be_told(), delivery.call.day()) {
+            if let (true, Some(day)) = (delivery.may_be_acknowledged(), delivery.call.day()) {
                 days.take(day, Holder::of(&delivery.subject));
             }
         }

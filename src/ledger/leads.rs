@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 
 use super::{Draft, is_told};
+use crate::domain::customer::{CustomerHistory, KnownFact};
 use crate::domain::delivery::{Call, Delivery, DeliveryState, DesiredDelivery, Intent, Subject};
 use crate::domain::email::Email;
-use crate::domain::fact::Matter;
+use crate::domain::fact::FactKind;
 use crate::domain::mode::Mode;
-use crate::domain::person::{KnownFact, Person};
 use crate::domain::policy::Leads;
 use crate::domain::product::Product;
 use crate::domain::reason::DeliveryReason;
@@ -19,7 +19,7 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
         }
         let code = first_code(draft.person, mode);
         if let Some(lead) = draft.find_mut(&Subject::Lead(mode)) {
-            if lead.state.is_told() {
+            if lead.state.is_acknowledged() {
                 let finding = look_back(lead, code.is_some());
                 lead.flag(finding);
                 continue;
@@ -39,7 +39,7 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
 }
 
 /// The fact that brought the first code a person was sent with: attribution is first touch.
-pub(super) fn first_code(person: &Person, mode: Mode) -> Option<&KnownFact> {
+pub(super) fn first_code(person: &CustomerHistory, mode: Mode) -> Option<&KnownFact> {
     let with_code = person.facts.iter().filter(|f| f.fact.mode == mode && f.fact.code.is_some());
     // Of two at the same time the order of arrival must not decide.
     with_code.min_by_key(|f| (f.fact.at, f.fact.code.clone(), f.fact.code_at, f.fact.rank, f.event))
@@ -98,7 +98,7 @@ fn product(draft: &Draft<'_>, mode: Mode, source: &KnownFact) -> Option<String> 
     // Of several endpoints the one that stands first decides.
     let order = |f: &&KnownFact| (f.fact.at, f.fact.rank, f.event);
     let known = || draft.facts(mode).filter(|f| matches!(f.fact.product, Product::Id(_)));
-    let first_paid = known().filter(|f| matches!(f.fact.matter, Matter::Payment(_))).min_by_key(order);
+    let first_paid = known().filter(|f| matches!(f.fact.matter, FactKind::Payment(_))).min_by_key(order);
     let any = known().min_by_key(order);
     [first_paid, Some(source), any].into_iter().flatten().find_map(|f| f.fact.product.id()).map(str::to_owned)
 }

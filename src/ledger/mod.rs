@@ -1,11 +1,11 @@
 //! The ledger: from everything known of one customer to the calls that Refairn is to get.
 //!
-//! [`plan`] is a pure function of a [`Person`] - the set of facts and the calls made so far - and is asked anew
+//! [`plan`] is a pure function of a [`CustomerHistory`] - the set of facts and the calls made so far - and is asked anew
 //! whenever either changes. It does not step from state to state: it says what differs from the desired state, and the
 //! store writes that. So the order in which events arrive cannot matter, but where a call has already left the house.
 //!
 //! The rules keep each sale paid once, although Refairn takes one payment per customer and day, one customer per
-//! address, and credits whoever it knows when the payment arrives:
+//! address, and credits the referrer that it knows when the payment arrives:
 //!
 //! * `leads`: the customer's own call, once a referral code is known, before all else;
 //! * `payments`: one call per payment, whichever events report it, one per day;
@@ -36,33 +36,33 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::{after, is_ahead};
+use crate::domain::customer::{Change, CustomerHistory, KnownFact, Plan};
 use crate::domain::delivery::{Delivery, DesiredDelivery, Subject};
 use crate::domain::event::EventId;
 use crate::domain::mode::Mode;
-use crate::domain::person::{Change, KnownFact, Person, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::reason::DeliveryReason;
 
 pub use conflict::conflict;
 pub use waiting::{WAIT_MAX, is_too_long, without_customer_at_last};
 
-/// What is to be done for `person`, as things stand at `now`.
+/// What has to change for `person`, as things stand at `now`.
 #[must_use]
-pub fn plan(person: &Person, policy: &Policy, now: Timestamp) -> Plan {
+pub fn plan(person: &CustomerHistory, policy: &Policy, now: Timestamp) -> Plan {
     let mut draft = Draft::new(person, policy, now);
     leads::plan(&mut draft);
     let payments = sales::Sale::all(person);
     let subscriptions = statuses::Subscriptions::of(person, &payments);
     payments::plan(&mut draft, &payments, &subscriptions);
     statuses::plan(&mut draft, &payments, &subscriptions);
-    draft.withdraw_what_nobody_asks_for(&payments);
+    draft.cancel_orphans(&payments);
     let outcomes = outcomes::of(&draft, &payments);
     Plan { changes: draft.changes(), outcomes, sessions_wanted: draft.sessions_wanted }
 }
 
 /// A plan in the making.
 struct Draft<'a> {
-    person: &'a Person,
+    person: &'a CustomerHistory,
     policy: &'a Policy,
     now: Timestamp,
     deliveries: Vec<Delivery>,
@@ -73,7 +73,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(person: &'a Person, policy: &'a Policy, now: Timestamp) -> Self {
+    fn new(person: &'a CustomerHistory, policy: &'a Policy, now: Timestamp) -> Self {
         let deliveries = person.deliveries.clone();
         let places = deliveries.iter().enumerate().map(|(place, d)| (d.subject.clone(), place)).collect();
         Self { person, policy, now, deliveries, places, sessions_wanted: Vec::new() }
@@ -81,7 +81,7 @@ impl<'a> Draft<'a> {
 
     /// The person's own facts in one mode, in the order of events.
     fn facts(&self, mode: Mode) -> impl Iterator<Item = &KnownFact> {
-        self.person.facts.iter().filter(move |f| f.fact.mode == mode && !f.kin)
+        self.person.facts.iter().filter(move |f| f.fact.mode == mode && !f.is_related)
     }
 
     fn find(&self, subject: &Subject) -> Option<&Delivery> {
@@ -125,7 +125,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Cancels calls that were queued for a fact which, after a new reading of its event, is no longer there.
-    fn withdraw_what_nobody_asks_for(&mut self, payments: &[sales::Sale<'_>]) {
+    fn cancel_orphans(&mut self, payments: &[sales::Sale<'_>]) {
         let Self { person, deliveries, .. } = self;
         let reported: HashSet<EventId> = person.facts.iter().map(|f| f.event).collect();
         let sold = payments.iter().filter(|p| p.product().is_some());
@@ -146,8 +146,8 @@ impl<'a> Draft<'a> {
 }
 
 /// Test events of a customer who is known from live mode are told to nobody: Refairn knows people by address alone.
-fn is_told(person: &Person, mode: Mode) -> bool {
-    mode == Mode::Live || !person.facts.iter().any(|f| !f.kin && f.fact.mode == Mode::Live)
+fn is_told(person: &CustomerHistory, mode: Mode) -> bool {
+    mode == Mode::Live || !person.facts.iter().any(|f| !f.is_related && f.fact.mode == Mode::Live)
 }
 
 #[cfg(test)]

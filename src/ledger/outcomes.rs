@@ -3,20 +3,20 @@
 use std::collections::{HashMap, HashSet};
 
 use super::sales::Sale;
+use super::waiting::product_trouble;
 use super::{Draft, is_told, is_too_long};
+use crate::domain::customer::KnownFact;
 use crate::domain::delivery::{Delivery, DeliveryState, Subject};
 use crate::domain::event::{EventId, Outcome};
-use crate::domain::fact::{Customer, Matter, Reversal, ReversalStage, Subscription};
+use crate::domain::fact::{Customer, FactKind, Reversal, ReversalStage, Subscription};
 use crate::domain::mode::Mode;
-use crate::domain::person::KnownFact;
 use crate::domain::policy::{Leads, StatusUpdates};
-use crate::domain::product::Product;
 use crate::domain::reason::{DeliveryReason, EventReason};
 
 /// The outcome of every event of the person.
 pub(super) fn of(draft: &Draft<'_>, sales: &[Sale<'_>]) -> Vec<(EventId, Outcome)> {
     let index = Index::of(draft, sales);
-    draft.person.facts.iter().filter(|f| !f.kin).map(|known| (known.event, one(draft, &index, known))).collect()
+    draft.person.facts.iter().filter(|f| !f.is_related).map(|known| (known.event, one(draft, &index, known))).collect()
 }
 
 /// What is asked of every event.
@@ -37,8 +37,8 @@ struct Index<'a> {
 
 impl<'a> Index<'a> {
     fn of(draft: &Draft<'a>, sales: &'a [Sale<'a>]) -> Self {
-        let paid = |d: &&Delivery| matches!(d.subject, Subject::Payment { .. }) && d.state.is_told();
-        let may_be_a_payment = |d: &Delivery| matches!(d.subject, Subject::Payment { .. }) && d.may_be_told();
+        let paid = |d: &&Delivery| matches!(d.subject, Subject::Payment { .. }) && d.state.is_acknowledged();
+        let may_be_a_payment = |d: &Delivery| matches!(d.subject, Subject::Payment { .. }) && d.may_be_acknowledged();
         let mut taken_back = HashMap::new();
         for sale in sales {
             for event in &sale.taken_back.events {
@@ -47,7 +47,7 @@ impl<'a> Index<'a> {
         }
         let mut not_told = HashMap::new();
         for known in &draft.person.facts {
-            if let Matter::Customer(Customer { no_payment: Some(reason), .. }) = &known.fact.matter
+            if let FactKind::Customer(Customer { no_payment: Some(reason), .. }) = &known.fact.matter
                 && ends_there(*reason)
             {
                 let own = known.fact.keys.iter().filter(|key| Some(*key) != known.fact.customer.as_ref());
@@ -55,7 +55,7 @@ impl<'a> Index<'a> {
             }
         }
         // What paid an invoice may be told by a link alone.
-        for known in draft.person.facts.iter().filter(|f| matches!(f.fact.matter, Matter::Link(_))) {
+        for known in draft.person.facts.iter().filter(|f| matches!(f.fact.matter, FactKind::Link(_))) {
             let keys = || known.fact.keys.iter().map(|key| (known.scope.as_str(), key.as_str()));
             if let Some(reason) = keys().find_map(|key| not_told.get(&key)).copied() {
                 keys().for_each(|key| {
@@ -94,11 +94,11 @@ fn one(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact) -> Outcome {
         return Outcome { detail: index.lines_seen(known), ..Outcome::MAPPED };
     }
     let mut outcome = match &known.fact.matter {
-        Matter::Customer(customer) => of_customer(draft, known, customer),
-        Matter::Payment(_) => of_payment(index, known),
-        Matter::Subscription(subscription) => of_subscription(draft, index, known, subscription),
-        Matter::Reversal(reversal) => of_reversal(draft, index, known, reversal),
-        Matter::Link(_) => Outcome::ignored(EventReason::LinkNoted),
+        FactKind::Customer(customer) => of_customer(draft, known, customer),
+        FactKind::Payment(_) => of_payment(index, known),
+        FactKind::Subscription(subscription) => of_subscription(draft, index, known, subscription),
+        FactKind::Reversal(reversal) => of_reversal(draft, index, known, reversal),
+        FactKind::Link(_) => Outcome::ignored(EventReason::LinkNoted),
     };
     outcome.detail = match (outcome.detail, known.fact.code_refused.as_ref()) {
         (Some(detail), Some(refused)) => Some(format!("{detail}; {refused}")),
@@ -123,15 +123,6 @@ const fn ends_there(reason: EventReason) -> bool {
             | EventReason::OneTimeOff
             | EventReason::NothingInProducts
     )
-}
-
-/// Why nothing goes out for this product, if so.
-pub(super) const fn product_trouble(product: &Product) -> Option<EventReason> {
-    match product {
-        Product::Id(_) | Product::Unnamed | Product::Undecided { .. } => None,
-        Product::Unmapped => Some(EventReason::ProductUnmapped),
-        Product::NoTestProduct => Some(EventReason::TestModeOff),
-    }
 }
 
 fn of_customer(draft: &Draft<'_>, known: &KnownFact, customer: &Customer) -> Outcome {

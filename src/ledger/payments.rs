@@ -8,12 +8,12 @@ use super::days::{Days, Holder, start_of};
 use super::sales::Sale;
 use super::statuses::{Subscriptions, Told};
 use super::{Draft, leads};
+use crate::domain::customer::CODE_AFTER_PAYMENT_MAX;
 use crate::domain::delivery::{Call, Delivery, DeliveryRecord, DeliveryState, DesiredDelivery, Fate, Intent, Subject};
 use crate::domain::email::Email;
-use crate::domain::fact::{Customer, Matter};
+use crate::domain::fact::{Customer, FactKind};
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
-use crate::domain::person::CODE_AFTER_PAYMENT_MAX;
 use crate::domain::policy::SameDayPayments;
 use crate::domain::reason::DeliveryReason;
 use crate::domain::status::Status;
@@ -56,7 +56,7 @@ impl Common {
 
     /// Refairn knows the customer's agent, or may know it.
     fn lead_may_be_told(&self) -> bool {
-        self.lead.as_ref().is_some_and(|d| d.may_be_told())
+        self.lead.as_ref().is_some_and(|d| d.may_be_acknowledged())
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Su
         let old = draft.find_mut(&subject);
         let released = old.as_ref().is_some_and(|d| d.released);
         match old {
-            Some(told) if told.state.is_told() => look_back(told, sale, common),
+            Some(told) if told.state.is_acknowledged() => look_back(told, sale, common),
             Some(old) if old.outcome_unknown && old.state.is_unfinished() => hold_what_was_taken_back(old, sale),
             Some(old) if !old.is_unsent() && !came_back(old, sale) => {}
             Some(_) | None => {
@@ -91,27 +91,27 @@ pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Su
     }
 }
 
-/// The subject under which a sale is told: the one under which it was, or may have been, if so; what else was to be told
-/// of it says the same, and goes.
+/// The subject under which a sale is told: the one under which it was, or may have been, if so. Other calls of the sale
+/// that wait would say the same, and go.
 fn settle_on_one(draft: &mut Draft<'_>, sale: &Sale<'_>) -> Subject {
     let subjects = || std::iter::once(&sale.subject).chain(&sale.aliases);
     if sale.aliases.is_empty() {
         return sale.subject.clone();
     }
     let is = |what: fn(&DeliveryRecord) -> bool| subjects().find(|s| draft.find(s).is_some_and(|d| what(d)));
-    let told = is(|d| d.state.is_told());
-    let kept = told.or_else(|| is(DeliveryRecord::may_be_told)).unwrap_or(&sale.subject).clone();
+    let told = is(|d| d.state.is_acknowledged());
+    let kept = told.or_else(|| is(DeliveryRecord::may_be_acknowledged)).unwrap_or(&sale.subject).clone();
     let kept_credits = draft.find(&kept).and_then(|d| d.fate());
     let paid = sale.payment.charged_money();
     for other in subjects().filter(|s| **s != kept) {
         let Some(delivery) = draft.find_mut(other) else { continue };
-        if delivery.state.is_told() {
+        if delivery.state.is_acknowledged() {
             // Where one of the two credited nobody, there is one commission.
             let twice = ![kept_credits, delivery.fate()].contains(&Some(Fate::CreditedNobody));
             let finding =
                 (DeliveryReason::ToldTwice, format!("the same payment of {paid} was told under another id, too"));
             delivery.flag(twice.then_some(finding));
-        } else if delivery.may_be_told() {
+        } else if delivery.may_be_acknowledged() {
             hold_a_second_telling(delivery, &paid);
         } else {
             delivery.give_way();
@@ -196,7 +196,7 @@ fn hold(
     }
     let told = |s: &Sale<'_>| {
         let subjects = || std::iter::once(&s.subject).chain(&s.aliases);
-        subjects().any(|subject| draft.find(subject).is_some_and(|d| d.may_be_told()))
+        subjects().any(|subject| draft.find(subject).is_some_and(|d| d.may_be_acknowledged()))
     };
     if !sale.taken_back.foreign.is_empty() {
         Some(DeliveryReason::ReversedInAnotherCurrency)
@@ -255,7 +255,7 @@ fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common) -> Option<(T
         let end = draft.end_of_wait(&sale.subject, sale.first_received_at(), INVOICE_WAIT);
         return Some((end, DeliveryReason::WaitingForInvoice));
     }
-    let lead_made = common.lead.as_ref().is_some_and(|l| l.state.is_told());
+    let lead_made = common.lead.as_ref().is_some_and(|l| l.state.is_acknowledged());
     let told_by_its_session = sale.payments().any(|p| !p.awaits_checkout);
     if told_by_its_session || common.code_known || lead_made || draft.policy.first_payment_wait.is_zero() {
         return None;
@@ -292,14 +292,16 @@ fn waits_for_a_code(delivery: &Delivery) -> bool {
 }
 
 /// A checkout session that names the sale's subscription, invoice or intent: it has brought what it can.
-fn is_session_of(matter: &Matter, keys: &[String], sale: &Sale<'_>) -> bool {
+fn is_session_of(matter: &FactKind, keys: &[String], sale: &Sale<'_>) -> bool {
     let subscription = sale.payment.subscription.as_deref();
     match matter {
-        Matter::Customer(Customer { checkout_of: Some(of), .. }) if Some(of.as_str()) == subscription => true,
-        Matter::Customer(Customer { checkout: true, .. }) => keys.iter().any(|key| sale.ties.contains(key.as_str())),
-        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => {
-            false
-        }
+        FactKind::Customer(Customer { checkout_of: Some(of), .. }) if Some(of.as_str()) == subscription => true,
+        FactKind::Customer(Customer { checkout: true, .. }) => keys.iter().any(|key| sale.ties.contains(key.as_str())),
+        FactKind::Customer(_)
+        | FactKind::Payment(_)
+        | FactKind::Subscription(_)
+        | FactKind::Reversal(_)
+        | FactKind::Link(_) => false,
     }
 }
 
@@ -367,5 +369,5 @@ fn credited_nobody(payment: &Delivery, lead: &Delivery) -> bool {
         | DeliveryState::Superseded
         | DeliveryState::Discarded => false,
     };
-    payment.state.is_told() && has_code && nobody && later
+    payment.state.is_acknowledged() && has_code && nobody && later
 }

@@ -3,44 +3,20 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
-use rust_decimal::Decimal;
 
-use super::charges::Charges;
+use super::charges::{Charges, TakenBack};
 use super::resolve::payment_ids;
-use super::sales::link;
-use crate::domain::event::EventId;
-use crate::domain::fact::{Matter, Payment, Reversal};
-use crate::domain::money::Money;
-use crate::domain::person::{KnownFact, Person};
+use crate::domain::customer::{CustomerHistory, KnownFact};
+use crate::domain::fact::{Fact, FactKind, Link, Payment, Reversal};
 
 /// A charge is made at most this long before its invoice counts as paid (bank debits take days to clear) ...
 const CHARGE_BEFORE_PAID_MAX: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// ... and at most this long after, by the provider's clocks.
 const CHARGE_AFTER_PAID_MAX: SignedDuration = SignedDuration::from_mins(10);
 
-/// What was taken back of one payment.
-#[derive(Debug, Default)]
-pub(super) struct TakenBack {
-    /// How much, standard units of the payment's currency, beyond what was charged too much.
-    pub(super) amount: Decimal,
-    /// Nothing is left.
-    pub(super) full: bool,
-    /// What went back in other currencies: nobody can say how much of the payment that is.
-    pub(super) foreign: Vec<Money>,
-    /// The events that are about it, of whatever stage.
-    pub(super) events: Vec<EventId>,
-}
-
-impl TakenBack {
-    /// Something went back.
-    pub(super) fn is_some(&self) -> bool {
-        !self.amount.is_zero() || !self.foreign.is_empty()
-    }
-}
-
 /// Every reversal of a person, and the facts that only tie ids together.
 pub(super) struct Reversals<'a> {
-    person: &'a Person,
+    person: &'a CustomerHistory,
     all: Vec<(&'a KnownFact, &'a Reversal)>,
     /// Places in `all`, by scope and key.
     by_key: HashMap<(&'a str, &'a str), Vec<usize>>,
@@ -49,24 +25,24 @@ pub(super) struct Reversals<'a> {
 }
 
 impl<'a> Reversals<'a> {
-    pub(super) fn of(person: &'a Person) -> Self {
+    pub(super) fn of(person: &'a CustomerHistory) -> Self {
         let mut all = Vec::new();
         let mut by_key: HashMap<_, Vec<usize>> = HashMap::new();
         let mut links: HashMap<_, Vec<&KnownFact>> = HashMap::new();
-        for known in person.facts.iter().filter(|f| !f.kin) {
+        for known in person.facts.iter().filter(|f| !f.is_related) {
             match &known.fact.matter {
-                Matter::Reversal(reversal) => {
+                FactKind::Reversal(reversal) => {
                     for key in payment_ids(&known.fact) {
                         by_key.entry((known.scope.as_str(), key)).or_default().push(all.len());
                     }
                     all.push((known, reversal));
                 }
-                Matter::Link(_) => {
+                FactKind::Link(_) => {
                     for key in payment_ids(&known.fact) {
                         links.entry((known.scope.as_str(), key)).or_default().push(known);
                     }
                 }
-                Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) => {}
+                FactKind::Customer(_) | FactKind::Payment(_) | FactKind::Subscription(_) => {}
             }
         }
         Self { person, all, by_key, links }
@@ -121,7 +97,7 @@ impl<'a> Reversals<'a> {
 /// New API versions do not tell a refund's invoice. Then the charge says enough: the same customer paid the same
 /// amount at that time, and no other payment of this customer fits better.
 fn looks_like(
-    person: &Person,
+    person: &CustomerHistory,
     scope: &str,
     known: &KnownFact,
     reversal: &Reversal,
@@ -137,8 +113,8 @@ fn looks_like(
     let fits = customers.contains(customer) && charge.money == payment.charged_money();
     let Some(own) = distance(paid_at).filter(|_| fits) else { return false };
     // A key that names any payment we know is better evidence than likeness.
-    person.facts.iter().filter(|f| f.scope == scope && !f.kin).all(|other| match &other.fact.matter {
-        Matter::Payment(p) => {
+    person.facts.iter().filter(|f| f.scope == scope && !f.is_related).all(|other| match &other.fact.matter {
+        FactKind::Payment(p) => {
             let named = payment_ids(&known.fact).any(|k| k == p.identity || payment_ids(&other.fact).any(|o| o == k));
             let same = p.identity == payment.identity;
             let alike = other.fact.customer.as_deref() == Some(customer) && p.charged_money() == charge.money;
@@ -146,9 +122,17 @@ fn looks_like(
             same || !(named || nearer)
         }
         // Nor does it where the charge's invoice was seen and is no payment.
-        Matter::Customer(customer) if customer.no_payment.is_some() => {
+        FactKind::Customer(customer) if customer.no_payment.is_some() => {
             !payment_ids(&known.fact).any(|key| payment_ids(&other.fact).any(|own| own == key))
         }
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => true,
+        FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => true,
     })
+}
+
+/// Links by which a sale's charges are told.
+fn link(fact: &Fact) -> Option<&Link> {
+    match &fact.matter {
+        FactKind::Link(link) => Some(link),
+        FactKind::Customer(_) | FactKind::Payment(_) | FactKind::Subscription(_) | FactKind::Reversal(_) => None,
+    }
 }

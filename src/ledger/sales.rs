@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::reversals::{Reversals, TakenBack};
+use super::charges::TakenBack;
+use super::reversals::Reversals;
+use crate::domain::customer::{CustomerHistory, KnownFact};
 use crate::domain::delivery::Subject;
 use crate::domain::event::EventId;
-use crate::domain::fact::{Customer, Fact, Link, Matter, Payment};
+use crate::domain::fact::{Customer, Fact, FactKind, Payment};
 use crate::domain::mode::Mode;
-use crate::domain::person::{KnownFact, Person};
 use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
 
@@ -43,11 +44,11 @@ pub(super) struct Sale<'a> {
 
 impl<'a> Sale<'a> {
     /// All payments of a person in the order in which they were made.
-    pub(super) fn all(person: &'a Person) -> Vec<Self> {
+    pub(super) fn all(person: &'a CustomerHistory) -> Vec<Self> {
         let joins = Joins::of(person);
         let mut reports: BTreeMap<(&str, usize), Vec<&'a KnownFact>> = BTreeMap::new();
-        for known in person.facts.iter().filter(|f| !f.kin) {
-            if let Matter::Payment(payment) = &known.fact.matter {
+        for known in person.facts.iter().filter(|f| !f.is_related) {
+            if let FactKind::Payment(payment) = &known.fact.matter {
                 let group = joins.group(&known.scope, &payment.identity);
                 reports.entry((&known.scope, group)).or_default().push(known);
             }
@@ -151,8 +152,8 @@ impl<'a> Sale<'a> {
 
 const fn payment(fact: &Fact) -> Option<&Payment> {
     match &fact.matter {
-        Matter::Payment(payment) => Some(payment),
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
+        FactKind::Payment(payment) => Some(payment),
+        FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => None,
     }
 }
 
@@ -160,12 +161,12 @@ const fn payment(fact: &Fact) -> Option<&Payment> {
 fn own_keys(fact: &Fact) -> impl Iterator<Item = &str> {
     let none: &[String] = &[];
     let (keys, lasting) = match &fact.matter {
-        Matter::Payment(p) => (p.ties.as_slice(), None),
-        Matter::Customer(Customer { checkout: true, checkout_of, .. }) => {
+        FactKind::Payment(p) => (p.ties.as_slice(), None),
+        FactKind::Customer(Customer { checkout: true, checkout_of, .. }) => {
             (fact.keys.as_slice(), checkout_of.as_deref())
         }
-        Matter::Link(_) => (fact.keys.as_slice(), None),
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) => (none, None),
+        FactKind::Link(_) => (fact.keys.as_slice(), None),
+        FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) => (none, None),
     };
     let customer = fact.customer.as_deref();
     let identity = payment(fact).map(|p| p.identity.as_str());
@@ -181,9 +182,9 @@ struct Joins<'a> {
 }
 
 impl<'a> Joins<'a> {
-    fn of(person: &'a Person) -> Self {
+    fn of(person: &'a CustomerHistory) -> Self {
         let mut joins = Self { places: HashMap::new(), parents: Vec::new(), members: HashMap::new() };
-        for known in person.facts.iter().filter(|f| !f.kin) {
+        for known in person.facts.iter().filter(|f| !f.is_related) {
             let mut first = None;
             for key in own_keys(&known.fact) {
                 let next = joins.parents.len();
@@ -250,31 +251,31 @@ struct Knowledge<'a> {
 }
 
 impl<'a> Knowledge<'a> {
-    fn of(person: &'a Person) -> Self {
+    fn of(person: &'a CustomerHistory) -> Self {
         let mut all = Self {
             items: HashMap::new(),
             paid: HashMap::new(),
             captures: HashSet::new(),
             nothing_sold: HashSet::new(),
             refused: HashMap::new(),
-            live: person.facts.iter().any(|f| !f.kin && f.fact.mode == Mode::Live),
+            live: person.facts.iter().any(|f| !f.is_related && f.fact.mode == Mode::Live),
         };
         for known in &person.facts {
             let (scope, fact) = (known.scope.as_str(), &known.fact);
             match &fact.matter {
-                Matter::Subscription(s) => {
+                FactKind::Subscription(s) => {
                     if let Some(product) = fact.product.id() {
                         all.items.entry((scope, &s.id)).or_default().push((fact.rank, fact.at, product));
                     }
                 }
-                Matter::Payment(p) => {
+                FactKind::Payment(p) => {
                     let of = p.subscription.as_deref().zip(fact.product.id());
                     if let Some((subscription, product)) = of {
                         let paid = all.paid.entry((scope, subscription)).or_insert((fact.at, product));
                         *paid = (*paid).max((fact.at, product));
                     }
                 }
-                Matter::Customer(customer) => {
+                FactKind::Customer(customer) => {
                     if let Some(intent) = customer.captures.as_deref() {
                         all.captures.insert((scope, intent));
                     }
@@ -289,7 +290,7 @@ impl<'a> Knowledge<'a> {
                         }
                     }
                 }
-                Matter::Reversal(_) | Matter::Link(_) => {}
+                FactKind::Reversal(_) | FactKind::Link(_) => {}
             }
         }
         all
@@ -351,12 +352,4 @@ fn items_at<'a>(items: &[Item<'a>], paid: &Fact) -> Option<&'a str> {
     let own = || items.iter().filter(|(of, ..)| *of == rank).map(|(_, at, product)| (*at, *product));
     let then = own().filter(|(at, _)| *at <= paid.at).max();
     then.or_else(|| own().min()).map(|(_, product)| product)
-}
-
-/// Links by which a sale's charges are told.
-pub(super) fn link(fact: &Fact) -> Option<&Link> {
-    match &fact.matter {
-        Matter::Link(link) => Some(link),
-        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) => None,
-    }
 }

@@ -11,11 +11,11 @@ use super::days::{Days, Holder, end_of, start_of};
 use super::sales::Sale;
 use super::{Draft, is_told};
 use crate::clock::after;
+use crate::domain::customer::{CustomerHistory, KnownFact};
 use crate::domain::delivery::{Call, Delivery, DeliveryState, DesiredDelivery, Intent, Subject};
 use crate::domain::event::EventId;
-use crate::domain::fact::{self, Matter};
+use crate::domain::fact::{self, FactKind};
 use crate::domain::mode::Mode;
-use crate::domain::person::{KnownFact, Person};
 use crate::domain::policy::StatusUpdates;
 use crate::domain::reason::DeliveryReason;
 use crate::domain::status::Status;
@@ -95,10 +95,10 @@ impl<'a> Subscription<'a> {
 pub(super) struct Subscriptions<'a>(BTreeMap<(&'a str, &'a str), Subscription<'a>>);
 
 impl<'a> Subscriptions<'a> {
-    pub(super) fn of(person: &'a Person, sales: &'a [Sale<'a>]) -> Self {
+    pub(super) fn of(person: &'a CustomerHistory, sales: &'a [Sale<'a>]) -> Self {
         let mut all: BTreeMap<(&str, &str), Subscription<'a>> = BTreeMap::new();
-        for known in person.facts.iter().filter(|f| !f.kin) {
-            let Matter::Subscription(subscription) = &known.fact.matter else { continue };
+        for known in person.facts.iter().filter(|f| !f.is_related) {
+            let FactKind::Subscription(subscription) = &known.fact.matter else { continue };
             let Some(status) = subscription.status else { continue };
             let key = (known.scope.as_str(), subscription.id.as_str());
             let own = all.entry(key).or_insert_with(|| Subscription { reports: vec![], sales: vec![] });
@@ -142,7 +142,7 @@ pub(super) struct Told(Vec<(Mode, String, Timestamp, Status)>);
 
 impl Told {
     pub(super) fn of(deliveries: &[Delivery]) -> Self {
-        let told = deliveries.iter().filter(|d| matches!(d.subject, Subject::Status(_)) && d.may_be_told());
+        let told = deliveries.iter().filter(|d| matches!(d.subject, Subject::Status(_)) && d.may_be_acknowledged());
         Self(told.filter_map(|d| Some((d.mode, d.call.product().to_owned(), d.at, d.call.status()?))).collect())
     }
 
@@ -258,7 +258,7 @@ fn wanted<'a>(
         |d: &&Delivery| matches!(d.subject, Subject::Payment { .. }) && d.mode == mode && d.call.product() == product;
     let payments: Vec<&Delivery> = draft.deliveries.iter().filter(carried).collect();
     // A product that was never paid for is told nothing: a call of nothing would use up its first commission.
-    let last_paid = payments.iter().filter(|d| d.state.is_told()).max_by_key(|d| d.at)?;
+    let last_paid = payments.iter().filter(|d| d.state.is_acknowledged()).max_by_key(|d| d.at)?;
     // What is still to go out carries the status itself.
     if payments.iter().any(|d| d.state.is_open() && d.at >= at) {
         return None;
@@ -301,7 +301,7 @@ fn wanted<'a>(
 /// The event in whose name the status is told: that of the last change. Where that was told already, or was a payment,
 /// an older change came in since and made another of it; then the newest to come gives its name.
 fn event_to_tell(draft: &Draft<'_>, standing: &Standing<'_>) -> Option<EventId> {
-    let told = |event: &EventId| draft.find(&Subject::Status(*event)).is_some_and(|d| d.state.is_told());
+    let told = |event: &EventId| draft.find(&Subject::Status(*event)).is_some_and(|d| d.state.is_acknowledged());
     if let Some(event) = standing.changed_by.filter(|event| !told(event)) {
         return Some(event);
     }
@@ -315,11 +315,12 @@ fn event_to_tell(draft: &Draft<'_>, standing: &Standing<'_>) -> Option<EventId> 
 fn said_again<'a>(draft: &Draft<'_>, standing: Standing<'a>) -> Option<Standing<'a>> {
     let Some(sale) = standing.said_by else { return Some(standing) };
     let mut told = std::iter::once(&sale.subject).chain(&sale.aliases).filter_map(|subject| draft.find(subject));
-    let payment = told.find(|d| d.state.is_told())?;
+    let payment = told.find(|d| d.state.is_acknowledged())?;
     let later = |d: &&Delivery| {
         matches!(d.subject, Subject::Status(_)) && d.mode == sale.mode && d.call.product() == payment.call.product()
     };
-    let mut later = draft.deliveries.iter().filter(later).filter(|d| d.state.is_told() && d.at < sale.paid_at());
+    let mut later =
+        draft.deliveries.iter().filter(later).filter(|d| d.state.is_acknowledged() && d.at < sale.paid_at());
     later.any(|d| d.taken_seq > payment.taken_seq).then_some(())?;
     let status = payment.call.status()?;
     Some(Standing { status, at: sale.paid_at(), day: sale.day(), changed_by: None, ..standing })
@@ -327,7 +328,8 @@ fn said_again<'a>(draft: &Draft<'_>, standing: Standing<'a>) -> Option<Standing<
 
 /// What Refairn was told last for this product.
 fn told(draft: &Draft<'_>, mode: Mode, product: &str) -> Option<Status> {
-    let told = draft.deliveries.iter().filter(|d| d.mode == mode && d.state.is_told() && d.call.product() == product);
+    let told =
+        draft.deliveries.iter().filter(|d| d.mode == mode && d.state.is_acknowledged() && d.call.product() == product);
     told.filter(|d| d.call.status().is_some()).max_by_key(|d| (d.taken_seq, d.id)).and_then(|d| d.call.status())
 }
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::outcomes::product_trouble;
 use crate::clock::{after, is_ahead};
 use crate::domain::event::Outcome;
-use crate::domain::fact::{Fact, Matter, ReversalStage};
+use crate::domain::fact::{Fact, FactKind, ReversalStage};
+use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
 
 /// What has waited for so long may never get what it lacks: a person has to look where money is at stake.
@@ -24,22 +24,22 @@ pub fn is_too_long(begin: Timestamp, now: Timestamp) -> bool {
 pub(super) fn without_customer(fact: &Fact) -> Outcome {
     let customer_unknown = Outcome::waiting(EventReason::CustomerUnknown);
     match &fact.matter {
-        Matter::Reversal(reversal) => match reversal.stage {
+        FactKind::Reversal(reversal) => match reversal.stage {
             ReversalStage::Final => Outcome::waiting(EventReason::PaymentUnknown),
             ReversalStage::Pending | ReversalStage::Void => Outcome::ignored(EventReason::ReversalNotFinal),
         },
-        Matter::Link(_) => Outcome::ignored(EventReason::LinkNoted),
+        FactKind::Link(_) => Outcome::ignored(EventReason::LinkNoted),
         // A hold's capture counts only where a session named it.
-        Matter::Payment(p) if p.needs_session => Outcome::ignored(EventReason::OneTimeOff),
-        Matter::Payment(_) => product_trouble(&fact.product).map_or(customer_unknown, Outcome::ignored),
-        Matter::Subscription(s) if s.status.is_none() => {
+        FactKind::Payment(p) if p.needs_session => Outcome::ignored(EventReason::OneTimeOff),
+        FactKind::Payment(_) => product_trouble(&fact.product).map_or(customer_unknown, Outcome::ignored),
+        FactKind::Subscription(s) if s.status.is_none() => {
             Outcome::ignored(s.no_call.unwrap_or(EventReason::StatusUnknown))
         }
-        // Nobody misses it.
-        Matter::Customer(c) if fact.code.is_none() => {
+        // Without a referral code it leads to no call, so it does not have to wait.
+        FactKind::Customer(c) if fact.code.is_none() => {
             Outcome::ignored(c.no_payment.unwrap_or(EventReason::NoReferralCode))
         }
-        Matter::Customer(_) | Matter::Subscription(_) => customer_unknown,
+        FactKind::Customer(_) | FactKind::Subscription(_) => customer_unknown,
     }
 }
 
@@ -47,9 +47,18 @@ pub(super) fn without_customer(fact: &Fact) -> Outcome {
 #[must_use]
 pub fn without_customer_at_last(fact: &Fact) -> Option<Outcome> {
     match &fact.matter {
-        Matter::Payment(_) | Matter::Reversal(_) => None,
-        Matter::Subscription(_) => Some(Outcome::ignored(EventReason::NoPaymentYet)),
+        FactKind::Payment(_) | FactKind::Reversal(_) => None,
+        FactKind::Subscription(_) => Some(Outcome::ignored(EventReason::NoPaymentYet)),
         // Its payment, if one comes, lacks the address as well, and says so.
-        Matter::Customer(_) | Matter::Link(_) => Some(Outcome::ignored(EventReason::CustomerNoted)),
+        FactKind::Customer(_) | FactKind::Link(_) => Some(Outcome::ignored(EventReason::CustomerNoted)),
+    }
+}
+
+/// Why nothing goes out for this product, if so.
+pub(super) const fn product_trouble(product: &Product) -> Option<EventReason> {
+    match product {
+        Product::Id(_) | Product::Unnamed | Product::Undecided { .. } => None,
+        Product::Unmapped => Some(EventReason::ProductUnmapped),
+        Product::NoTestProduct => Some(EventReason::TestModeOff),
     }
 }

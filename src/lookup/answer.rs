@@ -26,7 +26,7 @@ pub(super) enum Brought {
 
 /// Why a reply does not bring what was wanted.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Miss {
+pub(super) enum LookupError {
     /// The provider has nothing that helps. This may change, but not soon.
     Nothing(String),
     /// The provider refuses our key or our address for it, whatever we ask for.
@@ -48,39 +48,45 @@ pub(super) fn answer(
     event: EventId,
     now: Timestamp,
     private: &Redactor,
-) -> Result<Brought, Miss> {
+) -> Result<Brought, LookupError> {
     let Reply { status, retry_after, body } = match reply {
         Ok(reply) => reply,
         Err(ReplyError::TooLong) => {
-            return Err(Miss::Nothing("the provider's answer is too long to be read".to_owned()));
+            return Err(LookupError::Nothing("the provider's answer is too long to be read".to_owned()));
         }
-        Err(ReplyError::Failed(message)) => return Err(Miss::TryLater { retry_after: None, message }),
+        Err(ReplyError::Failed(message)) => return Err(LookupError::TryLater { retry_after: None, message }),
     };
     let message = || message(status, &body, private);
     match status {
         200..=299 => brought(status, &body, question, event, now),
         300..=399 => {
-            Err(Miss::Refused(format!("api_base_url answers with a redirect ({status}), which is not followed")))
+            Err(LookupError::Refused(format!("api_base_url answers with a redirect ({status}), which is not followed")))
         }
-        403 if !question.needs_no_more_rights => Err(Miss::Nothing(message())),
-        401 | 403 => Err(Miss::Refused(message())),
-        404 | 410 => Err(Miss::Nothing(format!("the provider does not know it ({status})"))),
-        0..=199 | 408 | 409 | 423..=425 | 429 | 500.. => Err(Miss::TryLater { retry_after, message: message() }),
-        400..=499 => Err(Miss::Nothing(message())),
+        403 if !question.needs_no_more_rights => Err(LookupError::Nothing(message())),
+        401 | 403 => Err(LookupError::Refused(message())),
+        404 | 410 => Err(LookupError::Nothing(format!("the provider does not know it ({status})"))),
+        0..=199 | 408 | 409 | 423..=425 | 429 | 500.. => Err(LookupError::TryLater { retry_after, message: message() }),
+        400..=499 => Err(LookupError::Nothing(message())),
     }
 }
 
 /// What the body of a success brings.
-fn brought(status: u16, body: &[u8], question: &mut Question, event: EventId, now: Timestamp) -> Result<Brought, Miss> {
+fn brought(
+    status: u16,
+    body: &[u8],
+    question: &mut Question,
+    event: EventId,
+    now: Timestamp,
+) -> Result<Brought, LookupError> {
     let mended = json::mended(body);
     let origin = Origin::new(&question.path, event, now);
     match question.reader.read(mended.as_deref().unwrap_or(body), origin) {
         Answer::Found(found) => Ok(Brought::Whole(found)),
         Answer::Next(path) => Ok(Brought::Part(path)),
-        Answer::Nothing(why) => Err(Miss::Nothing(why)),
+        Answer::Nothing(why) => Err(LookupError::Nothing(why)),
         Answer::Unlike(said) => {
             let message = said.unwrap_or_else(|| format!("the provider's answer {status} is not what was asked for"));
-            Err(Miss::TryLater { retry_after: None, message })
+            Err(LookupError::TryLater { retry_after: None, message })
         }
     }
 }
@@ -120,45 +126,45 @@ mod tests {
         provider(ProviderKind::Stripe).ask(wanted, 1 << 20).unwrap()
     }
 
-    fn heard(reply: Result<Reply, ReplyError>, mut question: Question) -> Result<Found, Miss> {
+    fn heard(reply: Result<Reply, ReplyError>, mut question: Question) -> Result<Found, LookupError> {
         answer(reply, &mut question, EventId(3), now(), &key()).map(|brought| match brought {
             Brought::Whole(found) => found,
             Brought::Part(path) => panic!("there is more under {path}"),
         })
     }
 
-    fn reply(status: u16, retry_after: Option<Duration>, body: &str) -> Result<Found, Miss> {
+    fn reply(status: u16, retry_after: Option<Duration>, body: &str) -> Result<Found, LookupError> {
         heard(Ok(Reply { status, retry_after, body: body.as_bytes().to_vec() }), customer(None))
     }
 
     #[test]
     fn every_status_has_its_meaning() {
-        let check = |status: u16, expected: fn(&Miss) -> bool| {
+        let check = |status: u16, expected: fn(&LookupError) -> bool| {
             for body in ["", "<html>", r#"{"error":{"message":"No such thing"}}"#] {
                 let answer = reply(status, None, body).unwrap_err();
                 assert!(expected(&answer), "{status} {body}: {answer:?}");
             }
         };
         for status in [401, 403, 301, 302, 307, 308] {
-            check(status, |a| matches!(a, Miss::Refused(_)));
+            check(status, |a| matches!(a, LookupError::Refused(_)));
         }
         for status in [400, 402, 404, 405, 410, 422, 451] {
-            check(status, |a| matches!(a, Miss::Nothing(_)));
+            check(status, |a| matches!(a, LookupError::Nothing(_)));
         }
         for status in [100, 200, 204, 408, 409, 425, 429, 500, 502, 503, 504, 599, 999] {
-            check(status, |a| matches!(a, Miss::TryLater { .. }));
+            check(status, |a| matches!(a, LookupError::TryLater { .. }));
         }
         let refused = Reply { status: 403, retry_after: None, body: Vec::new() };
-        assert!(matches!(heard(Ok(refused), customer(Some("acct_1"))), Err(Miss::Nothing(_))));
-        assert!(matches!(heard(Err(ReplyError::TooLong), customer(None)), Err(Miss::Nothing(_))));
+        assert!(matches!(heard(Ok(refused), customer(Some("acct_1"))), Err(LookupError::Nothing(_))));
+        assert!(matches!(heard(Err(ReplyError::TooLong), customer(None)), Err(LookupError::Nothing(_))));
         let broken = Err(ReplyError::Failed("no answer in time".to_owned()));
-        assert!(matches!(heard(broken, customer(None)), Err(Miss::TryLater { .. })));
+        assert!(matches!(heard(broken, customer(None)), Err(LookupError::TryLater { .. })));
     }
 
     #[test]
     fn a_provider_may_say_when_to_come_back() {
         for asked in [None, Some(Duration::from_secs(7))] {
-            let Err(Miss::TryLater { retry_after, .. }) = reply(429, asked, "") else { panic!("no retry") };
+            let Err(LookupError::TryLater { retry_after, .. }) = reply(429, asked, "") else { panic!("no retry") };
             assert_eq!(retry_after, asked);
         }
     }
@@ -181,10 +187,10 @@ mod tests {
     fn an_answer_about_something_else_is_no_answer() {
         for body in ["[]", "7", "{}", r#"{"id":"cus_2","email":"jane@example.com"}"#, &"[".repeat(10_000)] {
             let answer = reply(200, None, body);
-            assert!(matches!(answer, Err(Miss::TryLater { .. })), "{answer:?}");
+            assert!(matches!(answer, Err(LookupError::TryLater { .. })), "{answer:?}");
         }
         for body in [r#"{"id":"cus_1","deleted":true}"#, r#"{"id":"cus_1","email":null}"#] {
-            assert!(matches!(reply(200, None, body), Err(Miss::Nothing(_))), "{body}");
+            assert!(matches!(reply(200, None, body), Err(LookupError::Nothing(_))), "{body}");
         }
     }
 
@@ -216,22 +222,22 @@ mod tests {
         let none = json!({"object": "checkout.session", "customer": "cus_1", "subscription": "sub_1"});
         assert_eq!(told(r#"{"data":[]}"#), (NO_SESSION.to_owned(), none));
         for wrong in ["[]", "{}", r#"{"data":[{"id":"cs_1","subscription":"sub_2"}]}"#, r#"{"data":[7]}"#] {
-            assert!(matches!(ask(wrong), Err(Miss::TryLater { .. })), "{wrong}");
+            assert!(matches!(ask(wrong), Err(LookupError::TryLater { .. })), "{wrong}");
         }
         let refused = Reply { status: 403, retry_after: None, body: Vec::new() };
-        assert!(matches!(heard(Ok(refused), question()), Err(Miss::Nothing(_))));
+        assert!(matches!(heard(Ok(refused), question()), Err(LookupError::Nothing(_))));
     }
 
     #[test]
     fn messages_hold_no_keys_and_no_addresses() {
         let text = r#"{"error":{"message":"Key rk_live_a1 of jane@example.com lacks 'rak_customer_read'"}}"#;
-        let Err(Miss::Refused(message)) = reply(401, None, text) else { panic!("not refused") };
+        let Err(LookupError::Refused(message)) = reply(401, None, text) else { panic!("not refused") };
         assert_eq!(message, "the provider answered 401: Key … of … lacks 'rak_customer_read'");
         let text = r#"{"message":"A-KEY%2Fof%2Bthe%20tests of jane%40example.com is no key"}"#;
-        let Err(Miss::Refused(message)) = reply(401, None, text) else { panic!("not refused") };
+        let Err(LookupError::Refused(message)) = reply(401, None, text) else { panic!("not refused") };
         assert_eq!(message, "the provider answered 401: … of … is no key");
         let long = format!(r#"{{"message":"{}"}}"#, "x".repeat(5000));
-        let Err(Miss::Nothing(message)) = reply(400, None, &long) else { panic!("something") };
+        let Err(LookupError::Nothing(message)) = reply(400, None, &long) else { panic!("something") };
         assert!(message.chars().count() < 250);
     }
 }

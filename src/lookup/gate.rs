@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::answer::Miss;
+use super::answer::LookupError;
 use super::policy::{FIRST_WAIT, REFUSED_WAIT, WAIT_MAX};
 use crate::outbound::{Backoff, Outage};
 
@@ -28,11 +28,11 @@ pub(super) enum Ended {
 
 impl Ended {
     /// The end of a look-up that did not bring what was wanted.
-    pub(super) fn of(miss: &Miss) -> Self {
+    pub(super) fn of(miss: &LookupError) -> Self {
         match miss {
-            Miss::Nothing(_) => Self::Answered,
-            Miss::TryLater { retry_after, .. } => Self::Failed(*retry_after),
-            Miss::Refused(message) => Self::Refused(message.clone()),
+            LookupError::Nothing(_) => Self::Answered,
+            LookupError::TryLater { retry_after, .. } => Self::Failed(*retry_after),
+            LookupError::Refused(message) => Self::Refused(message.clone()),
         }
     }
 

@@ -37,7 +37,7 @@ use crate::providers::lookup::{Found, Question};
 use crate::store::{Lookup, LookupEnd, Store, StoreError, body};
 use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
-use answer::{Brought, Miss, answer};
+use answer::{Brought, LookupError, answer};
 use client::Client;
 use gate::{Ended, Gate};
 use policy::decide;
@@ -200,7 +200,7 @@ impl Worker {
             let note = "its endpoint is not in the configuration any more".to_owned();
             return (Ok(LookupEnd::Open { due_at: None, counted: false, note }), Ended::Idle);
         };
-        let question = match question(endpoint.provider, &lookup.lack, self.body_bytes_max) {
+        let question = match question(endpoint.provider, &lookup.missing, self.body_bytes_max) {
             Ok(question) => question,
             Err(note) => return (Ok(LookupEnd::Open { due_at: None, counted: true, note }), Ended::Idle),
         };
@@ -225,7 +225,7 @@ impl Worker {
         api_key: &Secret,
         mut question: Question,
         event: EventId,
-    ) -> Result<Found, Miss> {
+    ) -> Result<Found, LookupError> {
         let mut path = question.path.clone();
         let private = Redactor::of(api_key);
         for _ in 0..REQUESTS_MAX {
@@ -234,12 +234,12 @@ impl Worker {
             match answer(reply, &mut question, event, self.clock.now(), &private)? {
                 Brought::Part(next) => path = next,
                 Brought::Whole(found) if found.body.len() > self.body_bytes_max => {
-                    return Err(Miss::Nothing("the answer is longer than body_max_bytes allows".to_owned()));
+                    return Err(LookupError::Nothing("the answer is longer than body_max_bytes allows".to_owned()));
                 }
                 Brought::Whole(found) => return Ok(found),
             }
         }
-        Err(Miss::Nothing(format!("the answer has more than {REQUESTS_MAX} parts, and no more are asked for")))
+        Err(LookupError::Nothing(format!("the answer has more than {REQUESTS_MAX} parts, and no more are asked for")))
     }
 
     /// Records an answer as an event; the same thing is recorded once.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::answer::Miss;
+use super::answer::LookupError;
 use crate::clock::after;
 use crate::outbound::{Backoff, with_jitter};
 use crate::store::LookupEnd;
@@ -25,11 +25,11 @@ const BACKOFF: Backoff = Backoff { first: FIRST_WAIT, own_max: WAIT_MAX, asked_m
 
 /// What follows, after an answer did not bring it, for the events that lack something. `attempt` counts from 1;
 /// `chance_permille` is random, `0..1000`.
-pub(super) fn decide(miss: Miss, attempt: u32, now: Timestamp, chance_permille: u32) -> LookupEnd {
+pub(super) fn decide(miss: LookupError, attempt: u32, now: Timestamp, chance_permille: u32) -> LookupEnd {
     let (wait, counted, note) = match miss {
-        Miss::Refused(message) => (REFUSED_WAIT, false, message),
-        Miss::Nothing(message) => (NOTHING_WAIT, true, message),
-        Miss::TryLater { retry_after, message } => (BACKOFF.wait(attempt, retry_after), true, message),
+        LookupError::Refused(message) => (REFUSED_WAIT, false, message),
+        LookupError::Nothing(message) => (NOTHING_WAIT, true, message),
+        LookupError::TryLater { retry_after, message } => (BACKOFF.wait(attempt, retry_after), true, message),
     };
     if counted && attempt >= ATTEMPTS_MAX {
         let note = format!("{note}; not asked again after {attempt} attempts: remap the event to ask anew");
@@ -42,7 +42,7 @@ pub(super) fn decide(miss: Miss, attempt: u32, now: Timestamp, chance_permille: 
 mod tests {
     use super::*;
 
-    fn due(miss: Miss, attempt: u32, chance_permille: u32) -> (Option<i64>, bool, String) {
+    fn due(miss: LookupError, attempt: u32, chance_permille: u32) -> (Option<i64>, bool, String) {
         let LookupEnd::Open { due_at, counted, note } = decide(miss, attempt, Timestamp::UNIX_EPOCH, chance_permille)
         else {
             panic!("recorded")
@@ -50,8 +50,8 @@ mod tests {
         (due_at.map(Timestamp::as_second), counted, note)
     }
 
-    fn later(seconds: Option<u64>) -> Miss {
-        Miss::TryLater { retry_after: seconds.map(Duration::from_secs), message: "down".into() }
+    fn later(seconds: Option<u64>) -> LookupError {
+        LookupError::TryLater { retry_after: seconds.map(Duration::from_secs), message: "down".into() }
     }
 
     #[test]
@@ -71,16 +71,16 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_asked_for_a_day_later() {
-        assert_eq!(due(Miss::Nothing("gone".into()), 1, 0), (Some(86_400), true, "gone".into()));
-        assert_eq!(due(Miss::Nothing("gone".into()), 39, 0).0, Some(86_400));
+        assert_eq!(due(LookupError::Nothing("gone".into()), 1, 0), (Some(86_400), true, "gone".into()));
+        assert_eq!(due(LookupError::Nothing("gone".into()), 39, 0).0, Some(86_400));
     }
 
     #[test]
     fn a_refused_key_does_not_count_and_everything_else_ends() {
         for attempt in [1, 40, 1000] {
-            assert_eq!(due(Miss::Refused("no".into()), attempt, 0), (Some(600), false, "no".into()));
+            assert_eq!(due(LookupError::Refused("no".into()), attempt, 0), (Some(600), false, "no".into()));
         }
-        for miss in [later(None), later(Some(9)), Miss::Nothing("down".into())] {
+        for miss in [later(None), later(Some(9)), LookupError::Nothing("down".into())] {
             let (due_at, counted, note) = due(miss, 40, 0);
             assert_eq!((due_at, counted), (None, true));
             assert!(note.starts_with("down; not asked again after 40 attempts"), "{note}");

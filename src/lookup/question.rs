@@ -3,25 +3,25 @@
 use crate::domain::provider::ProviderKind;
 use crate::providers::lookup::{Question, Wanted};
 use crate::providers::provider;
-use crate::store::{Lack, body};
+use crate::store::{Missing, body};
 
 /// The question for what an event lacks. More than `body_bytes_max` of a body are not read.
 ///
 /// # Errors
 /// Why there is no question, for people.
-pub(super) fn question(kind: ProviderKind, lack: &Lack, body_bytes_max: usize) -> Result<Question, String> {
+pub(super) fn question(kind: ProviderKind, missing: &Missing, body_bytes_max: usize) -> Result<Question, String> {
     let ask = |wanted| provider(kind).ask(wanted, body_bytes_max);
-    match lack {
-        Lack::Customer { id, account, mode } => {
+    match missing {
+        Missing::Customer { id, account, mode } => {
             let id = id.as_deref().ok_or("it names no customer that could be looked up")?;
             ask(Wanted::Customer { id, account: account.as_deref(), mode: *mode })
         }
-        Lack::Object { body_zstd } => {
+        Missing::Object { body_zstd } => {
             let body = body_zstd.as_deref().and_then(|b| body::decompress(b, body_bytes_max));
             ask(Wanted::Object { body: &body.ok_or("its stored body is missing or damaged")? })
         }
-        Lack::Lines(sought) => ask(Wanted::Lines(sought)),
-        Lack::Session(sought) => ask(Wanted::Session(sought)),
+        Missing::Lines(sought) => ask(Wanted::Lines(sought)),
+        Missing::Session(sought) => ask(Wanted::Session(sought)),
     }
 }
 
@@ -32,14 +32,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_asked_for_says_why() {
-        let check = |lack: &Lack, expected: &str| {
+        let check = |missing: &Missing, expected: &str| {
             for kind in ProviderKind::ALL {
-                let why = question(*kind, lack, 1 << 20).unwrap_err();
+                let why = question(*kind, missing, 1 << 20).unwrap_err();
                 assert!(why.contains(expected), "{why}");
             }
         };
-        check(&Lack::Customer { id: None, account: None, mode: Mode::Live }, "names no customer");
-        check(&Lack::Object { body_zstd: None }, "missing or damaged");
-        check(&Lack::Object { body_zstd: Some(b"no zstd".to_vec()) }, "missing or damaged");
+        check(&Missing::Customer { id: None, account: None, mode: Mode::Live }, "names no customer");
+        check(&Missing::Object { body_zstd: None }, "missing or damaged");
+        check(&Missing::Object { body_zstd: Some(b"no zstd".to_vec()) }, "missing or damaged");
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::domain::email::Email;
 use crate::domain::endpoint::{CodeRule, CommissionBase, Endpoint, IdScope, Rules};
 use crate::domain::event::{EventId, Identity};
-use crate::domain::fact::{Customer, Fact, Matter, Reading};
+use crate::domain::fact::{Customer, Fact, FactKind, Reading};
 use crate::domain::json;
 use crate::domain::mode::Mode;
 use crate::domain::product::Product;
@@ -115,7 +115,7 @@ impl Provider for Toy {
             code_refused: None,
             product: rules.product_id.clone().map_or(Product::Unnamed, Product::Id),
             rank: rules.rank,
-            matter: Matter::Customer(Customer::default()),
+            matter: FactKind::Customer(Customer::default()),
         }))
     }
 

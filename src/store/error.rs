@@ -54,12 +54,12 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
-    /// Before its schema is raised it is to be copied, and that failed. Nothing was changed.
+    /// The database has to be copied before its schema is raised, and that failed. Nothing was changed.
     #[error(
         "the database is to be brought up to date, and could not be copied to {copy} before: {why}; nothing was changed"
     )]
     NoCopy {
-        /// Where the copy was to be.
+        /// The path at which the copy should have been.
         copy: String,
         /// Space that it needs, MiB.
         needed_mib: u64,
@@ -109,7 +109,7 @@ pub enum ServerTrouble {
 }
 
 impl StoreError {
-    /// Whether what was to be written may be on disk all the same. The next try will tell: what was recorded is
+    /// Whether the write that failed may be on disk all the same. The next try will tell: what was recorded is
     /// recognised.
     #[must_use]
     pub const fn may_be_written(&self) -> bool {

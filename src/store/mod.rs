@@ -5,34 +5,20 @@
 //! and `postgres` know how a statement is run, how a write begins and ends, and how several replicas keep out of each
 //! other's way.
 
-pub mod body;
 pub mod copy;
-mod crowds;
 mod error;
-mod facts;
-mod held;
-mod intake;
-mod kin;
-mod lease;
+mod inbox;
 mod lookups;
-mod operate;
-mod overdue;
-mod people;
-mod placing;
-mod planning;
+mod operator;
 mod postgres;
 mod queue;
-mod readings;
+mod read;
 mod realms;
+mod related;
 mod rows;
-mod set_back;
 mod sql;
 mod sqlite;
-pub mod stats;
-mod thin;
 mod time;
-mod uniting;
-pub mod views;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,26 +27,27 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-pub use crowds::{Crowd, FACTS_SOFT_MAX, Scattered};
 pub use error::{ServerTrouble, StoreError};
-pub use facts::{Inbox, Mapped};
-pub use kin::KIN_MAX;
-pub use lookups::{Lack, Lookup, LookupEnd};
-pub use operate::{ActionError, Pruned};
-pub use overdue::OVERDUE_EVENTS_MAX;
-pub use queue::Leased;
-pub use readings::{CallNews, Changed, Preview};
+pub use inbox::body;
+pub use inbox::crowds::{Crowd, FACTS_SOFT_MAX, Scattered};
+pub use inbox::facts::{Inbox, Mapped};
+pub use inbox::readings::{CallNews, Changed, Preview};
+pub use lookups::{Lookup, LookupEnd, Missing};
+pub use operator::{ActionError, Pruned};
+pub use queue::lease::Leased;
+pub use queue::overdue::OVERDUE_EVENTS_MAX;
+pub use read::{queries, stats};
+pub use related::RELATED_MAX;
 pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 
 use crate::domain::database::ServerUrl;
 use crate::domain::policy::Policy;
 use crate::tasks::Pulse;
-use crowds::Crowds;
-use held::UnderWay;
-use lease::Turn;
-use planning::Planning;
+use inbox::crowds::Crowds;
 use postgres::Postgres;
-use queue::PROBE_EVERY;
+use queue::held::UnderWay;
+use queue::lease::Turn;
+use queue::planning::Planning;
 use sql::{Db, Dialect, Row, Value, Work, values};
 use sqlite::Sqlite;
 
@@ -96,7 +83,7 @@ pub struct Room {
 
 /// What came of looking for damage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Looked {
+pub enum IntegrityCheck {
     /// All was read, and there is none.
     Sound,
     /// None was found, and not all was read.
@@ -194,10 +181,10 @@ impl Store {
     ///
     /// # Errors
     /// It cannot be read at all.
-    pub async fn damage(&self, longest: Duration) -> Result<Looked, StoreError> {
+    pub async fn damage(&self, longest: Duration) -> Result<IntegrityCheck, StoreError> {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.damage(longest).await,
-            Backend::Postgres(_) => Ok(Looked::NotAll),
+            Backend::Postgres(_) => Ok(IntegrityCheck::NotAll),
         }
     }
 

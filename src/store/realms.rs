@@ -3,20 +3,20 @@
 
 use jiff::Timestamp;
 
-use super::people::replan;
-use super::planning::{Defect, Planning};
 use super::rows::micros;
 use super::sql::{Db, Dialect, Lock, Work, first, values};
 use super::{Backend, Store, StoreError};
+use crate::domain::customer::CustomerKey;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::person::PersonKey;
+use crate::store::queue::customer_plan::replan;
+use crate::store::queue::planning::{Defect, Planning};
 
 /// Customers who are planned anew in one write.
 const REPLANS_MAX: u32 = 64;
 /// Moving scopes may rewrite nearly all that is stored.
 pub(super) const NO_TIME_LIMIT: &str =
     "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
-/// Where the scopes are noted that are to be moved.
+/// The table of the scopes that have to be moved.
 const MOVES: &str = "CREATE TABLE moves (scope TEXT NOT NULL, endpoint TEXT NOT NULL, business TEXT NOT NULL, \
      target TEXT NOT NULL, PRIMARY KEY (scope, endpoint, business))";
 
@@ -124,9 +124,9 @@ impl Work for PlanAnew {
         let sql = format!("SELECT business, email_key FROM replans ORDER BY business, email_key LIMIT ?1 {take}");
         let mut people = Vec::new();
         for mut row in db.query(&sql, values![REPLANS_MAX]).await? {
-            people.push(PersonKey { business: row.text()?, email_key: row.text()? });
+            people.push(CustomerKey { business: row.text()?, email_key: row.text()? });
         }
-        db.lock(&people.iter().map(Lock::Person).collect::<Vec<_>>()).await?;
+        db.lock(&people.iter().map(Lock::Customer).collect::<Vec<_>>()).await?;
         for key in &people {
             replan(db, &self.planning, key, self.now, Defect::Hold).await?;
             let sql = "DELETE FROM replans WHERE business = ?1 AND email_key = ?2";

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 
 use super::StoreError;
 use super::sql::{Db, Row, values};
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryRecord, DeliveryState};
-use crate::domain::event::EventId;
+use crate::domain::event::{EventId, Outcome};
 use crate::domain::mode::Mode;
-use crate::domain::person::PersonKey;
-use crate::domain::reason::{DeliveryReason, UnknownReason};
+use crate::domain::reason::{DeliveryReason, EventReason, UnknownReason};
 use crate::ledger::resolve::Evidence;
 
 /// A time as it is stored.
@@ -106,7 +106,7 @@ pub(super) fn delivery(row: &mut Row) -> Result<Delivery, StoreError> {
 }
 
 /// Inserts a delivery that has no number yet, or writes all that can change of one that has. Gives its number.
-pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
+pub(super) async fn put_delivery<D: Db>(db: &D, key: &CustomerKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
     let Some(id) = d.id else { return insert_delivery(db, key, d).await };
     let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
     let call = serde_json::to_string(&d.call)?;
@@ -142,7 +142,7 @@ pub(super) async fn put_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -
     Ok(id)
 }
 
-async fn insert_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
+async fn insert_delivery<D: Db>(db: &D, key: &CustomerKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
     let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
     let call = serde_json::to_string(&d.call)?;
     let (reason, settled_at) = (d.reason.map(DeliveryReason::code), d.settled_at.map(micros));
@@ -185,4 +185,25 @@ async fn insert_delivery<D: Db>(db: &D, key: &PersonKey, d: &Delivery) -> Result
         || Err(StoreError::Data("a delivery got no number".to_owned())),
         |mut row| row.int().map(DeliveryId),
     )
+}
+
+/// Writes an event's outcome if it differs from what is there; takes it out of the inbox.
+pub(super) async fn put_outcome<D: Db>(db: &D, event: EventId, outcome: &Outcome) -> Result<(), StoreError> {
+    put_outcome_if(db, event, outcome, "").await
+}
+
+/// The same, where a condition on the event's row holds as well.
+pub(super) async fn put_outcome_if<D: Db>(
+    db: &D,
+    event: EventId,
+    outcome: &Outcome,
+    condition: &str,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "UPDATE events SET state = ?2, reason = ?3, detail = ?4 WHERE id = ?1 \
+         AND (state IS DISTINCT FROM ?2 OR reason IS DISTINCT FROM ?3 OR detail IS DISTINCT FROM ?4) {condition}"
+    );
+    let reason = outcome.end.reason().map(EventReason::code);
+    db.execute(&sql, values![event.0, outcome.end.state().code(), reason, outcome.detail.as_ref()]).await?;
+    Ok(())
 }

@@ -7,8 +7,11 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::StoreError;
+use crate::domain::customer::CustomerKey;
 use crate::domain::event::EventId;
-use crate::domain::person::PersonKey;
+
+/// The table that is in a database as long as another store is being copied into it.
+pub(super) const UNFINISHED_COPY: &str = "unfinished_copy";
 
 /// A value of a column or a parameter. Truth is 1 or 0.
 #[derive(Clone)]
@@ -67,7 +70,7 @@ pub(super) enum Lock<'a> {
     /// A provider's id in a scope: whose it is, and who waits for it.
     Key { scope: &'a str, key: &'a str },
     /// A customer's calls, and whose turn it is.
-    Person(&'a PersonKey),
+    Customer(&'a CustomerKey),
 }
 
 /// Where the two databases' SQL differs.
@@ -171,8 +174,8 @@ impl Dialect {
     /// Moves what stands under the scopes in the table `moves` to their targets.
     pub(super) const fn rescope(self) -> &'static str {
         match self {
-            Self::Sqlite => super::sqlite::RESCOPE,
-            Self::Postgres => super::postgres::RESCOPE,
+            Self::Sqlite => include_str!("sqlite/rescope.sql"),
+            Self::Postgres => include_str!("postgres/rescope.sql"),
         }
     }
 
@@ -184,7 +187,7 @@ impl Dialect {
         }
     }
 
-    /// Makes a SELECT wait for whoever is writing its rows of this table.
+    /// Makes a SELECT wait for the write that has its rows of this table.
     pub(super) fn take_rows(self, table: &str) -> String {
         match self {
             Self::Sqlite => String::new(),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::domain::delivery::{Settlement, Verdict};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{EventId, Recorded};
-use crate::domain::fact::{Matter, Reading};
+use crate::domain::fact::{FactKind, Reading};
 use crate::domain::redact::without_addresses;
 use crate::store::{Crowd, Home, Leased, Lookup, LookupEnd, Mapped, StoreError};
 use crate::telemetry::lines::Line;
@@ -66,11 +66,11 @@ pub fn forwarded_by_a_stranger(peer: IpAddr) {
 pub fn mapped(event: &Mapped) {
     let reading = match &event.reading {
         Reading::Fact(fact) => match fact.matter {
-            Matter::Customer(_) => "customer",
-            Matter::Payment(_) => "payment",
-            Matter::Subscription(_) => "subscription",
-            Matter::Reversal(_) => "reversal",
-            Matter::Link(_) => "link",
+            FactKind::Customer(_) => "customer",
+            FactKind::Payment(_) => "payment",
+            FactKind::Subscription(_) => "subscription",
+            FactKind::Reversal(_) => "reversal",
+            FactKind::Link(_) => "link",
         },
         Reading::Ignored(reason) => reason.code(),
         Reading::Unmappable(reason, detail) => {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use refairn_bridge::clock::Clock;
+use refairn_bridge::domain::customer::{CustomerHistory, CustomerKey, KnownFact};
 use refairn_bridge::domain::delivery::Receipt;
 use refairn_bridge::domain::delivery::{AttemptRecord, Settlement};
 use refairn_bridge::domain::email::Email;
 use refairn_bridge::domain::event::{EventId, NewEvent};
-use refairn_bridge::domain::fact::{Fact, Matter, Reading};
-use refairn_bridge::domain::person::{KnownFact, Person, PersonKey};
+use refairn_bridge::domain::fact::{Fact, FactKind, Reading};
 use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::ledger::plan;
@@ -102,17 +102,21 @@ fn read(body: &[u8]) -> Fact {
 }
 
 /// A customer with a payment a month, each reported twice.
-fn customer(fact: &Fact) -> Person {
+fn customer(fact: &Fact) -> CustomerHistory {
     let facts = (0..MONTHS * 2).map(|n| {
         let mut fact = fact.clone();
-        if let Matter::Payment(payment) = &mut fact.matter {
+        if let FactKind::Payment(payment) = &mut fact.matter {
             payment.identity = format!("in_{}", n / 2);
         }
         let (event, scope) = (EventId(n + 1), "stripe//live".into());
-        KnownFact { event, scope, received_at: Timestamp::UNIX_EPOCH, kin: false, fact }
+        KnownFact { event, scope, received_at: Timestamp::UNIX_EPOCH, is_related: false, fact }
     });
     let email_key = fact.email.as_ref().map(Email::key).unwrap_or_default();
-    Person { key: PersonKey { business: BUSINESS.into(), email_key }, facts: facts.collect(), deliveries: vec![] }
+    CustomerHistory {
+        key: CustomerKey { business: BUSINESS.into(), email_key },
+        facts: facts.collect(),
+        deliveries: vec![],
+    }
 }
 
 /// One event after the other goes its whole way, but for the call itself.

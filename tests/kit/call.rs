@@ -1,8 +1,8 @@
 //! Calls as they were made, and what befell them.
 
 use jiff::{SignedDuration, Timestamp};
+use refairn_bridge::domain::customer::CustomerKey;
 use refairn_bridge::domain::delivery::DeliveryId;
-use refairn_bridge::domain::person::PersonKey;
 
 /// When something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +28,7 @@ pub struct MadeCall {
     /// Which delivery's.
     pub delivery: Option<DeliveryId>,
     /// Whose it is.
-    pub key: PersonKey,
+    pub key: CustomerKey,
     /// `customer-created` or `payment-succeeded`
     pub kind: String,
     /// The body.

@@ -8,18 +8,18 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use refairn_bridge::clock::{Clock, after};
-use refairn_bridge::delivery::policy::{Patience, decide};
+use refairn_bridge::delivery::policy::{RetryPolicy, decide};
+use refairn_bridge::domain::customer::CustomerKey;
 use refairn_bridge::domain::delivery::{AttemptRecord, Delivery, DeliveryState, Verdict};
 use refairn_bridge::domain::endpoint::Endpoint;
 use refairn_bridge::domain::event::{EventId, NewEvent, Recorded};
-use refairn_bridge::domain::person::PersonKey;
 use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::mapping::Mapper;
 use refairn_bridge::providers::provider;
 use refairn_bridge::refairn::{Answer, classify};
 use refairn_bridge::sandbox::{Book, Business, Program, Referral, Reply};
-use refairn_bridge::store::views::{DeliveryFilter, EventDetail, EventFilter, EventView, PAGE_ITEMS_MAX};
+use refairn_bridge::store::queries::{DeliveryFilter, EventDetail, EventFilter, EventView, PAGE_ITEMS_MAX};
 use refairn_bridge::store::{Leased, Store};
 use tokio::sync::Notify;
 
@@ -30,8 +30,8 @@ use super::rules::{BODY_BYTES_MAX, BUSINESS};
 /// The key of the business at the sandbox.
 pub const API_KEY: &str = "key_1";
 /// As patient as the default configuration.
-pub const PATIENCE: Patience =
-    Patience { retry_max_wait: Duration::from_secs(900), give_up_after: Duration::from_secs(72 * 3600) };
+pub const RETRY_POLICY: RetryPolicy =
+    RetryPolicy { retry_max_wait: Duration::from_secs(900), give_up_after: Duration::from_secs(72 * 3600) };
 
 /// Calls that are on their way at once.
 const CALLS_AT_ONCE: usize = 256;
@@ -55,7 +55,7 @@ pub struct Pipeline {
     compressor: RefCell<zstd::bulk::Compressor<'static>>,
     pub calls: Vec<MadeCall>,
     /// What must never be, and whose call showed it.
-    pub wrong: Vec<(PersonKey, String)>,
+    pub wrong: Vec<(CustomerKey, String)>,
     unsettled: Vec<Unsettled>,
 }
 
@@ -226,7 +226,7 @@ impl Pipeline {
                 Answer::TryLater { retry_after: None, outcome_unknown: true, message: "the connection broke".into() }
             }
         };
-        decide(answer, d, &PATIENCE, 0)
+        decide(answer, d, &RETRY_POLICY, 0)
     }
 
     /// What the sandbox says. It knows every agent whose code it hears.

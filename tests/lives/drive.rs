@@ -13,7 +13,7 @@ use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::sandbox::{Commission, Payment};
 use refairn_bridge::store::Leased;
-use refairn_bridge::store::views::EventView;
+use refairn_bridge::store::queries::EventView;
 
 use crate::chance::{Chance, digest};
 use crate::events::{self, Event, price_id};

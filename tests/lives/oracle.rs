@@ -159,7 +159,7 @@ impl Judge<'_> {
             if mode == Mode::Test && self.is_live() {
                 continue;
             }
-            if code && !lead.is_some_and(|d| d.state.is_told()) {
+            if code && !lead.is_some_and(|d| d.state.is_acknowledged()) {
                 self.complain(format!("a code was known, but the {} customer was not told: {lead:?}", mode.code()));
             }
         }
@@ -315,7 +315,7 @@ impl Judge<'_> {
         let of = |wanted: &dyn Fn(&Delivery) -> bool| {
             self.truth.payments.iter().filter(|p| self.delivery_of(p).is_some_and(wanted)).count()
         };
-        let told = of(&|d| d.state.is_told());
+        let told = of(&|d| d.state.is_acknowledged());
         let perhaps = of(&|d| d.reason == Some(DeliveryReason::ReversedOutcomeUnknown));
         if real < told || real > told + perhaps {
             self.complain(format!("Refairn has {real} payments, {told} were told"));

@@ -71,8 +71,9 @@ impl Judge<'_> {
             self.truth.last.iter().filter(|((mode, product), _)| told(mode) && !told_there(product))
         {
             let own = || self.truth.payments.iter().filter(|p| p.mode.code() == *mode && p.product() == *product);
-            let all_told = own()
-                .all(|p| self.delivery_of(p).is_some_and(|d| d.state.is_told() || d.state == DeliveryState::Cancelled));
+            let all_told = own().all(|p| {
+                self.delivery_of(p).is_some_and(|d| d.state.is_acknowledged() || d.state == DeliveryState::Cancelled)
+            });
             let last = self
                 .seen
                 .held

@@ -21,7 +21,7 @@ pub(crate) use terms::Terms;
 use terms::{reporting, standard};
 
 /// Addresses of one customer between which a code is carried.
-const KIN_MAX: usize = 5;
+const RELATED_MAX: usize = 5;
 
 /// When an event is first there.
 pub(crate) type Arrivals = BTreeMap<(u64, u64), Moment>;
@@ -165,9 +165,9 @@ impl Knowing<'_> {
         if event.tells_email && act.address == self.address {
             return Some(known);
         }
-        // Whoever shares a customer with too many is no kin of theirs.
+        // Whoever shares a customer with too many is not related to them.
         let addresses = (0..self.life.addresses()).filter(|address| self.life.comes_with(event.payer, *address));
-        if addresses.count() > KIN_MAX {
+        if addresses.count() > RELATED_MAX {
             return None;
         }
         let tells = |e: &&Event| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use refairn_bridge::domain::provider::ProviderKind;
-use refairn_bridge::store::views::{EventFilter, EventView};
+use refairn_bridge::store::queries::{EventFilter, EventView};
 use serde_json::{Value, json};
 
 use crate::kit::provider::{PROVIDER_KEY, Provider};

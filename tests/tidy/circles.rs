@@ -5,14 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::breach::{Breach, on_lines};
 use crate::source::{Mention, Source};
 
-/// Rooms that still have circles. A room without one leaves the list.
-const NOT_YET: &[&str] = &[
-    // Charges, reversals and sales name each other: what a sale is made of has no module of its own.
-    "ledger",
-    // `sql` names the two databases, and they name it; `lease` and `queue` share types, and so do others beside them.
-    "store",
-];
-
 /// A module's path below `src/`, one segment for each folder and file.
 type Module<'a> = Vec<&'a str>;
 
@@ -22,10 +14,6 @@ type Named<'a> = BTreeMap<Module<'a>, BTreeMap<Module<'a>, (&'a str, usize)>>;
 /// Modules that come back to themselves over others beside them. A folder counts as one module, with all that is in it;
 /// between a module and its parents nothing is counted.
 pub(crate) fn circles(sources: &[Source]) -> Vec<Breach> {
-    found(sources, NOT_YET)
-}
-
-fn found(sources: &[Source], not_yet: &[&str]) -> Vec<Breach> {
     let modules: BTreeMap<Module<'_>, &Source> = sources.iter().filter_map(|s| Some((module(&s.path)?, s))).collect();
     let mut named = Named::new();
     for (module, source) in &modules {
@@ -41,17 +29,12 @@ fn found(sources: &[Source], not_yet: &[&str]) -> Vec<Breach> {
     }
     let back = |from: &Module<'_>, to: &Module<'_>| reaches(to, from, &named);
     let ties = named.iter().flat_map(|(from, others)| others.iter().map(move |(to, place)| (from, to, place)));
-    let circle: Vec<_> = ties.filter(|(from, to, _)| back(from, to)).collect();
-    let mended = not_yet.iter().filter(|room| !circle.iter().any(|(from, ..)| from[0] == **room));
-    let mended = mended.map(|room| {
-        let what = format!("`{room}` has no circle");
-        Breach::new("tests/tidy/circles.rs", 0, what, "take it out of NOT_YET")
-    });
-    let open = circle.iter().filter(|(from, ..)| !not_yet.contains(&from[0])).map(|(from, to, (path, line))| {
+    let circle = ties.filter(|(from, to, _)| back(from, to));
+    let breaches = circle.map(|(from, to, (path, line))| {
         let what = format!("`{}` names `{}`, which leads back to it", from.join("::"), to.join("::"));
         Breach::new(path, *line, what, "move what both need into a module of its own, or hand it over as an argument")
     });
-    open.chain(mended).collect()
+    breaches.collect()
 }
 
 fn module(path: &str) -> Option<Module<'_>> {
@@ -94,9 +77,9 @@ fn reaches<'a>(from: &'a Module<'a>, to: &Module<'_>, named: &'a Named<'a>) -> b
 
 #[test]
 fn a_circle_is_found() {
-    let check = |files: &[(&str, &str)], not_yet: &[&str], lines: &[usize]| {
+    let check = |files: &[(&str, &str)], lines: &[usize]| {
         let sources: Vec<Source> = files.iter().map(|(path, text)| Source::read(path, (*text).to_owned())).collect();
-        on_lines(&found(&sources, not_yet), lines);
+        on_lines(&circles(&sources), lines);
     };
     let circle = [
         ("src/a/mod.rs", "mod b;\nmod c;\nuse b::B;\n"),
@@ -104,19 +87,17 @@ fn a_circle_is_found() {
         ("src/a/c/mod.rs", "mod d;\nuse d::D;\n"),
         ("src/a/c/d.rs", "\n\nfn f() { crate::a::b::g() }\n"),
     ];
-    check(&circle, &[], &[2, 3]);
-    check(&circle[..3], &[], &[]);
+    check(&circle, &[2, 3]);
+    check(&circle[..3], &[]);
     let long = [
         ("src/a/b.rs", "use super::c::C;\n"),
         ("src/a/c.rs", "\nuse super::d;\n"),
         ("src/a/d.rs", "use super::b::B;\n"),
     ];
-    check(&long, &[], &[1, 2, 1]);
-    check(&long, &["a"], &[]);
-    check(&long[..2], &["a"], &[0]);
+    check(&long, &[1, 2, 1]);
     let in_tests =
         [("src/a/b.rs", "use super::c::C;\n"), ("src/a/c.rs", "#[cfg(test)]\nmod tests { use super::super::b; }\n")];
-    check(&in_tests, &[], &[]);
+    check(&in_tests, &[]);
     let elsewhere = [("src/a/b.rs", "use crate::c::C;\n"), ("src/c/mod.rs", "use crate::a::b::B;\n")];
-    check(&elsewhere, &[], &[]);
+    check(&elsewhere, &[]);
 }

@@ -141,7 +141,7 @@ fn a_room_that_looks_outward_is_found() {
         "use super::event;\nuse crate::clock::after;\nuse super::super::store::Store;\n",
         &[2, 3],
     );
-    check("src/providers/mod.rs", "use crate::{\n domain::Money,\n store::{Store, views},\n};\n", &[3, 3]);
+    check("src/providers/mod.rs", "use crate::{\n domain::Money,\n store::{Store, queries},\n};\n", &[3, 3]);
     check("src/providers/mod.rs", "use super::http;\nuse self::stripe;\n", &[1]);
     check(
         "src/http/api.rs",

@@ -21,7 +21,7 @@ use crate::app::{self, StartError};
 use crate::clock::{Clock, SLACK};
 use crate::config::{Business, Config};
 use crate::refairn::{Client, KeyProbe};
-use crate::store::{Crowd, FACTS_SOFT_MAX, Home, KIN_MAX, Looked, Room, Scattered, Store, StoreError};
+use crate::store::{Crowd, FACTS_SOFT_MAX, Home, IntegrityCheck, RELATED_MAX, Room, Scattered, Store, StoreError};
 use crate::telemetry::events;
 
 /// Find what is wrong with the set-up, and what to paste into each provider's dashboard
@@ -152,9 +152,9 @@ async fn look_into(store: &Store) -> Result<Vec<Finding>, StoreError> {
     let place = if *is_new { format!("{place} (made just now: a new, empty store)") } else { place.clone() };
     store.probe().await?;
     let mut findings = vec![match store.damage(LOOK_FOR_DAMAGE_MAX).await? {
-        Looked::Sound => Finding::fine(Area::Storage, format!("{place} opens, takes a write, and is sound")),
-        Looked::NotAll => Finding::fine(Area::Storage, format!("{place} opens and takes a write")),
-        Looked::Damaged(what) => Finding::wrong(
+        IntegrityCheck::Sound => Finding::fine(Area::Storage, format!("{place} opens, takes a write, and is sound")),
+        IntegrityCheck::NotAll => Finding::fine(Area::Storage, format!("{place} opens and takes a write")),
+        IntegrityCheck::Damaged(what) => Finding::wrong(
             Area::Storage,
             format!("{place} is damaged: {what}"),
             "stop the bridge, keep the file, look at the disk, and put your last backup in its place",
@@ -176,7 +176,7 @@ async fn look_into(store: &Store) -> Result<Vec<Finding>, StoreError> {
         let name = |Scattered { customer, addresses }: &Scattered| format!("{customer} ({addresses})");
         let names: Vec<String> = scattered.iter().map(name).collect();
         let what = format!(
-            "customers of a provider's with more than {KIN_MAX} e-mail addresses, so that a referral code known under one \
+            "customers of a provider's with more than {RELATED_MAX} e-mail addresses, so that a referral code known under one \
              counts for no other: {}. Let each buyer be a customer of their own",
             names.join(", ")
         );

@@ -36,7 +36,7 @@ pub(super) const PRICE_STARTER: &str = "price_starter_monthly";
 
 /// A customer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Person {
+pub(super) struct Customer {
     /// What the provider's ids of everything that is theirs are made of.
     pub(super) slug: &'static str,
     pub(super) first: &'static str,
@@ -46,7 +46,7 @@ pub(super) struct Person {
     pub(super) agent: Option<&'static Agent>,
 }
 
-impl Person {
+impl Customer {
     pub(super) fn name(&self) -> String {
         format!("{} {}", self.first, self.last)
     }
@@ -60,12 +60,12 @@ impl Person {
 /// Each row is a constant: slug, names, address, agent.
 macro_rules! people {
     ($($name:ident = $slug:literal, $first:literal $last:literal, $email:literal, $agent:expr;)+) => {
-        $(pub(super) const $name: &Person =
-            &Person { slug: $slug, first: $first, last: $last, email: $email, agent: $agent };)+
+        $(pub(super) const $name: &Customer =
+            &Customer { slug: $slug, first: $first, last: $last, email: $email, agent: $agent };)+
 
         /// Everyone.
         #[cfg(test)]
-        const EVERYONE: &[&Person] = &[$($name),+];
+        const EVERYONE: &[&Customer] = &[$($name),+];
     };
 }
 

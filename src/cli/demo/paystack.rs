@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::customers::{Cash, Person};
+use super::customers::{Cash, Customer};
 
 /// A plan's code; no map names it.
 const PLAN: &str = "PLN_demostarter0001";
@@ -28,11 +28,11 @@ pub(super) enum CodeIn {
 }
 
 /// A reference, unique among transactions.
-pub(super) fn reference(person: &Person, number: u8) -> String {
+pub(super) fn reference(person: &Customer, number: u8) -> String {
     format!("demo{number}{}", person.slug)
 }
 
-fn customer_code(person: &Person) -> String {
+fn customer_code(person: &Customer) -> String {
     format!("CUS_demo{}", person.slug)
 }
 
@@ -40,7 +40,7 @@ fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
 }
 
-fn metadata(person: &Person, place: CodeIn) -> Value {
+fn metadata(person: &Customer, place: CodeIn) -> Value {
     match (place, person.code()) {
         (CodeIn::Object, Some(code)) => json!({ "referral_code": code }),
         (CodeIn::CustomField, Some(code)) => {
@@ -52,7 +52,7 @@ fn metadata(person: &Person, place: CodeIn) -> Value {
     }
 }
 
-fn customer(person: &Person) -> Value {
+fn customer(person: &Customer) -> Value {
     json!({
         "id": 200_000_000 + person.email.len(), "first_name": person.first, "last_name": person.last, "email": person.email,
         "customer_code": customer_code(person), "phone": null, "metadata": null, "risk_action": "default",
@@ -60,7 +60,7 @@ fn customer(person: &Person) -> Value {
     })
 }
 
-fn authorization(person: &Person) -> Value {
+fn authorization(person: &Customer) -> Value {
     json!({
         "authorization_code": format!("AUTH_demo{}", person.slug), "bin": "408408", "last4": "4081",
         "exp_month": "12", "exp_year": "2031", "channel": "card", "card_type": "visa ", "bank": "TEST BANK",
@@ -76,7 +76,7 @@ fn plan(cash: Cash) -> Value {
     })
 }
 
-fn subscription_code(person: &Person) -> String {
+fn subscription_code(person: &Customer) -> String {
     format!("SUB_demo{}", person.slug)
 }
 
@@ -88,7 +88,7 @@ impl Paystack {
     /// `charge.success`, of the plan or of a single purchase.
     pub(super) fn charge(
         &mut self,
-        person: &Person,
+        person: &Customer,
         number: u8,
         at: Timestamp,
         cash: Cash,
@@ -113,7 +113,7 @@ impl Paystack {
     pub(super) fn subscription(
         &mut self,
         kind: &str,
-        person: &Person,
+        person: &Customer,
         made_at: Timestamp,
         status: &str,
         cash: Cash,
@@ -131,7 +131,7 @@ impl Paystack {
     }
 
     /// `invoice.update` of a paid invoice: the charge with this number, once more.
-    pub(super) fn invoice_updated(&mut self, person: &Person, number: u8, at: Timestamp, cash: Cash) -> Vec<u8> {
+    pub(super) fn invoice_updated(&mut self, person: &Customer, number: u8, at: Timestamp, cash: Cash) -> Vec<u8> {
         let transaction = json!({
             "reference": reference(person, number), "status": "success", "amount": cash.minor,
             "currency": cash.currency.to_uppercase(),
@@ -141,12 +141,12 @@ impl Paystack {
     }
 
     /// `invoice.payment_failed`: the card was declined at `at`.
-    pub(super) fn invoice_failed(&mut self, person: &Person, number: u8, at: Timestamp, cash: Cash) -> Vec<u8> {
+    pub(super) fn invoice_failed(&mut self, person: &Customer, number: u8, at: Timestamp, cash: Cash) -> Vec<u8> {
         let data = self.invoice(person, number, at, cash, None);
         event("invoice.payment_failed", &data)
     }
 
-    fn invoice(&mut self, person: &Person, number: u8, at: Timestamp, cash: Cash, paid: Option<Value>) -> Value {
+    fn invoice(&mut self, person: &Customer, number: u8, at: Timestamp, cash: Cash, paid: Option<Value>) -> Value {
         self.serial += 1;
         let is_paid = paid.is_some();
         json!({
@@ -165,7 +165,7 @@ impl Paystack {
     }
 
     /// `refund.processed` of the whole charge with this number.
-    pub(super) fn refunded(&mut self, person: &Person, number: u8, cash: Cash) -> Vec<u8> {
+    pub(super) fn refunded(&mut self, person: &Customer, number: u8, cash: Cash) -> Vec<u8> {
         self.serial += 1;
         let data = json!({
             "status": "processed", "transaction_reference": reference(person, number),

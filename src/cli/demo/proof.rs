@@ -8,7 +8,7 @@ use super::scenario::{Fate, Sale, Standing, Story};
 use crate::domain::delivery::{Call, DeliveryState};
 use crate::domain::event::EventState;
 use crate::sandbox::{Commission, Payment};
-use crate::store::views::{DeliveryView, EventView};
+use crate::store::queries::{DeliveryView, EventView};
 
 /// What came of every sale, each counted once.
 #[derive(Debug, Default, Serialize)]

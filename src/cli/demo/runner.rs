@@ -17,7 +17,7 @@ use crate::domain::provider::ProviderKind;
 use crate::domain::reason::DeliveryReason;
 use crate::providers::provider;
 use crate::sandbox::Fault;
-use crate::store::views::{DeliveryFilter, DeliveryView, EventFilter, EventView, PAGE_ITEMS_MAX};
+use crate::store::queries::{DeliveryFilter, DeliveryView, EventFilter, EventView, PAGE_ITEMS_MAX};
 
 /// How long deliveries may take to settle.
 const SETTLE_WAIT_MAX: Duration = Duration::from_secs(30);

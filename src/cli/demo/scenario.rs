@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::calendar::{self, Calendar};
-use super::customers::{Cash, Person, Product};
+use super::customers::{Cash, Customer, Product};
 use super::paystack::Paystack;
 use super::stripe::Stripe;
 use crate::domain::provider::ProviderKind;
@@ -61,7 +61,7 @@ pub(super) enum Received {
 
 /// A sale the providers report.
 pub(super) struct Sale {
-    pub(super) person: &'static Person,
+    pub(super) person: &'static Customer,
     pub(super) product: &'static Product,
     pub(super) cash: Cash,
     pub(super) day: Date,
@@ -83,7 +83,7 @@ pub(super) enum Fate {
 
 /// What Refairn is to have been told last of a customer's subscription.
 pub(super) struct Standing {
-    pub(super) person: &'static Person,
+    pub(super) person: &'static Customer,
     pub(super) product: &'static Product,
     pub(super) status: Status,
 }
@@ -151,14 +151,14 @@ impl Writer {
     }
 
     /// A sale was paid at `at`, which Refairn has to be told of.
-    pub(super) fn sale(&mut self, person: &'static Person, product: &'static Product, cash: Cash, at: Timestamp) {
+    pub(super) fn sale(&mut self, person: &'static Customer, product: &'static Product, cash: Cash, at: Timestamp) {
         self.sale_ending(person, product, cash, at, Fate::Told);
     }
 
     /// A sale was paid at `at`.
     pub(super) fn sale_ending(
         &mut self,
-        person: &'static Person,
+        person: &'static Customer,
         product: &'static Product,
         cash: Cash,
         at: Timestamp,
@@ -170,7 +170,7 @@ impl Writer {
     }
 
     /// How a subscription is to stand in the end.
-    pub(super) fn stands(&mut self, person: &'static Person, product: &'static Product, status: Status) {
+    pub(super) fn stands(&mut self, person: &'static Customer, product: &'static Product, status: Status) {
         self.story.standings.push(Standing { person, product, status });
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn write(calendar: Calendar) -> Story {
 }
 
 /// All that Stripe sends of a first sale but for its session; some of it says nothing new.
-fn first_invoice(writer: &mut Writer, person: &'static Person, at: Timestamp, invoice: &Invoice) {
+fn first_invoice(writer: &mut Writer, person: &'static Customer, at: Timestamp, invoice: &Invoice) {
     let body = writer.stripe.subscription("customer.subscription.created", person, at, Subscription::of("active"));
     writer.stripe(body);
     paid_invoice(writer, person, at, invoice);
@@ -51,7 +51,7 @@ fn first_invoice(writer: &mut Writer, person: &'static Person, at: Timestamp, in
 }
 
 /// The events that report one paid invoice.
-fn paid_invoice(writer: &mut Writer, person: &'static Person, at: Timestamp, invoice: &Invoice) {
+fn paid_invoice(writer: &mut Writer, person: &'static Customer, at: Timestamp, invoice: &Invoice) {
     let body = writer.stripe.invoice("invoice.payment_succeeded", person, at, invoice);
     writer.stripe(body);
     let body = writer.stripe.invoice("invoice.paid", person, at, invoice);
@@ -61,7 +61,7 @@ fn paid_invoice(writer: &mut Writer, person: &'static Person, at: Timestamp, inv
 }
 
 /// A sign-up with everything in the order one would hope for.
-fn subscribes(writer: &mut Writer, person: &'static Person, at: Timestamp, cash: Cash, code: Option<CodeIn>) {
+fn subscribes(writer: &mut Writer, person: &'static Customer, at: Timestamp, cash: Cash, code: Option<CodeIn>) {
     let body = writer.stripe.customer_created(person, at);
     writer.stripe(body);
     let body = writer.stripe.subscribed(person, later(at, 40), cash, code);

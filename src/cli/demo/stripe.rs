@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::customers::{Cash, PRICE_PLUS, PRICE_STARTER, Person};
+use super::customers::{Cash, Customer, PRICE_PLUS, PRICE_STARTER};
 
 const API_VERSION: &str = "2025-08-27.basil";
 /// A month's length on invoices, in seconds.
@@ -62,15 +62,15 @@ impl Subscription {
 }
 
 /// An id of something that belongs to a customer.
-pub(super) fn id(prefix: &str, person: &Person, number: u8) -> String {
+pub(super) fn id(prefix: &str, person: &Customer, number: u8) -> String {
     format!("{prefix}_demo{number}{}", person.slug)
 }
 
-fn customer_id(person: &Person) -> String {
+fn customer_id(person: &Customer) -> String {
     id("cus", person, 1)
 }
 
-fn subscription_id(person: &Person) -> String {
+fn subscription_id(person: &Customer) -> String {
     id("sub", person, 1)
 }
 
@@ -80,7 +80,7 @@ fn set(object: &mut Value, key: &str, value: Value) {
     }
 }
 
-fn metadata(person: &Person, here: bool) -> Value {
+fn metadata(person: &Customer, here: bool) -> Value {
     match person.code() {
         Some(code) if here => json!({ "refairn_code": code }),
         Some(_) | None => json!({}),
@@ -111,7 +111,7 @@ impl Stripe {
         format!("{event:#}").into_bytes()
     }
 
-    pub(super) fn customer_created(&mut self, person: &Person, at: Timestamp) -> Vec<u8> {
+    pub(super) fn customer_created(&mut self, person: &Customer, at: Timestamp) -> Vec<u8> {
         let object = json!({
             "id": customer_id(person), "object": "customer", "address": null, "balance": 0, "created": at.as_second(),
             "currency": null, "default_source": null, "delinquent": false, "description": null, "discount": null,
@@ -122,7 +122,7 @@ impl Stripe {
     }
 
     /// The session that began a subscription.
-    pub(super) fn subscribed(&mut self, person: &Person, at: Timestamp, cash: Cash, code: Option<CodeIn>) -> Vec<u8> {
+    pub(super) fn subscribed(&mut self, person: &Customer, at: Timestamp, cash: Cash, code: Option<CodeIn>) -> Vec<u8> {
         let mut object = session(person, 1, at, cash, code);
         set(&mut object, "mode", json!("subscription"));
         set(&mut object, "subscription", json!(subscription_id(person)));
@@ -131,7 +131,7 @@ impl Stripe {
     }
 
     /// The session of a one-off purchase.
-    pub(super) fn bought(&mut self, person: &Person, number: u8, at: Timestamp, cash: Cash) -> Vec<u8> {
+    pub(super) fn bought(&mut self, person: &Customer, number: u8, at: Timestamp, cash: Cash) -> Vec<u8> {
         let mut object = session(person, number, at, cash, Some(CodeIn::Session));
         set(&mut object, "mode", json!("payment"));
         set(&mut object, "payment_intent", json!(id("pi", person, number)));
@@ -139,7 +139,7 @@ impl Stripe {
     }
 
     /// `customer.subscription.*`.
-    pub(super) fn subscription(&mut self, kind: &str, person: &Person, at: Timestamp, told: Subscription) -> Vec<u8> {
+    pub(super) fn subscription(&mut self, kind: &str, person: &Customer, at: Timestamp, told: Subscription) -> Vec<u8> {
         let Subscription { status, price, trial_end } = told;
         let (start, trial_end) = (at.as_second(), trial_end.map(Timestamp::as_second));
         let canceled_at = (status == "canceled").then_some(start);
@@ -160,7 +160,7 @@ impl Stripe {
     }
 
     /// `invoice.*`, of a paid one unless the type says otherwise.
-    pub(super) fn invoice(&mut self, kind: &str, person: &Person, at: Timestamp, invoice: &Invoice) -> Vec<u8> {
+    pub(super) fn invoice(&mut self, kind: &str, person: &Customer, at: Timestamp, invoice: &Invoice) -> Vec<u8> {
         let paid = matches!(kind, "invoice.paid" | "invoice.payment_succeeded");
         let (total, created) = (invoice.cash.minor, at.as_second());
         let amount_paid = if paid { total } else { 0 };
@@ -193,7 +193,7 @@ impl Stripe {
     }
 
     /// What ties an invoice to its payment intent.
-    pub(super) fn invoice_payment_paid(&mut self, person: &Person, number: u8, at: Timestamp, cash: Cash) -> Vec<u8> {
+    pub(super) fn invoice_payment_paid(&mut self, person: &Customer, number: u8, at: Timestamp, cash: Cash) -> Vec<u8> {
         let object = json!({
             "id": id("inpay", person, number), "object": "invoice_payment", "amount_paid": cash.minor,
             "amount_requested": cash.minor, "created": at.as_second(), "currency": cash.currency,
@@ -206,7 +206,7 @@ impl Stripe {
 
     pub(super) fn payment_intent_succeeded(
         &mut self,
-        person: &Person,
+        person: &Customer,
         number: u8,
         at: Timestamp,
         cash: Cash,
@@ -224,7 +224,7 @@ impl Stripe {
     /// The whole charge went back at `at`; it was made at `charged_at`.
     pub(super) fn charge_refunded(
         &mut self,
-        person: &Person,
+        person: &Customer,
         number: u8,
         (charged_at, at): (Timestamp, Timestamp),
         cash: Cash,
@@ -242,7 +242,7 @@ impl Stripe {
 }
 
 /// What all checkout sessions have.
-fn session(person: &Person, number: u8, at: Timestamp, cash: Cash, code: Option<CodeIn>) -> Value {
+fn session(person: &Customer, number: u8, at: Timestamp, cash: Cash, code: Option<CodeIn>) -> Value {
     let reference =
         person.code().filter(|_| code == Some(CodeIn::ClientReference)).map(|code| format!("refairn_{code}"));
     json!({
@@ -259,7 +259,7 @@ fn session(person: &Person, number: u8, at: Timestamp, cash: Cash, code: Option<
     })
 }
 
-fn invoice_line(person: &Person, invoice: &Invoice, (price, amount): (&str, i64), start: i64) -> Value {
+fn invoice_line(person: &Customer, invoice: &Invoice, (price, amount): (&str, i64), start: i64) -> Value {
     let proration = invoice.reason == "subscription_update";
     json!({
         "id": format!("il_demo{}{}{price}", invoice.number, person.slug), "object": "line_item", "amount": amount,

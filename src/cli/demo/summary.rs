@@ -16,7 +16,7 @@ use crate::domain::money::json_number;
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::{DeliveryReason, EventReason};
 use crate::sandbox::{self, Book, Commission, Payment};
-use crate::store::views::EventView;
+use crate::store::queries::EventView;
 
 /// Everything.
 #[derive(Serialize)]

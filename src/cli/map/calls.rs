@@ -5,9 +5,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::cli::output::{columns, json_text};
+use crate::domain::customer::{Change, Plan};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::event::EventId;
-use crate::domain::person::{Change, Plan};
 use crate::domain::reason::DeliveryReason;
 
 /// A call that would be made, or held.

@@ -12,11 +12,11 @@ use super::rules::Chosen;
 use super::words;
 use crate::cli::configuration::title;
 use crate::cli::output::columns;
+use crate::domain::customer::{CustomerHistory, CustomerKey, KnownFact, Plan};
 use crate::domain::delivery::scope;
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, Outcome};
-use crate::domain::fact::{Fact, Matter, Reading};
-use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
+use crate::domain::fact::{Fact, FactKind, Reading};
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
 use crate::ledger;
@@ -129,28 +129,28 @@ fn plan(chosen: &Chosen, fact: &Fact, email_key: String, at: Timestamp) -> Plan 
         event: EVENT,
         scope: scope(&chosen.endpoint, &chosen.business, fact.account.as_deref(), fact.mode),
         received_at: at,
-        kin: false,
+        is_related: false,
         fact: fact.clone(),
     };
-    let key = PersonKey { business: chosen.business.clone(), email_key };
-    let person = Person { key, facts: vec![known], deliveries: Vec::new() };
+    let key = CustomerKey { business: chosen.business.clone(), email_key };
+    let person = CustomerHistory { key, facts: vec![known], deliveries: Vec::new() };
     ledger::plan(&person, &chosen.policy, at)
 }
 
 fn fact_words(chosen: &Chosen, fact: &Fact, body: &[u8]) -> Vec<[String; 2]> {
     let mut rows = vec![("what", words::what(chosen, fact)), ("whose", words::whose(fact))];
-    if let Matter::Payment(payment) = &fact.matter {
+    if let FactKind::Payment(payment) = &fact.matter {
         rows.push(("amount", words::amount(payment, chosen.rules.commission_base)));
     }
     rows.extend(words::day(chosen, fact).map(|day| ("date", day)));
     match &fact.matter {
-        Matter::Customer(_) | Matter::Payment(_) => {
+        FactKind::Customer(_) | FactKind::Payment(_) => {
             rows.push(("product", words::product(chosen, fact, body)));
             rows.push(("code", words::code(chosen, fact, body)));
             rows.extend(words::credit(chosen, fact).map(|credit| ("credit", credit)));
         }
-        Matter::Subscription(_) => rows.push(("product", words::product(chosen, fact, body))),
-        Matter::Reversal(_) | Matter::Link(_) => {}
+        FactKind::Subscription(_) => rows.push(("product", words::product(chosen, fact, body))),
+        FactKind::Reversal(_) | FactKind::Link(_) => {}
     }
     rows.push(("mode", fact.mode.code().to_owned()));
     if let Some(account) = &fact.account {

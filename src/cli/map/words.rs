@@ -2,7 +2,7 @@
 
 use crate::cli::configuration::title;
 use crate::domain::endpoint::CommissionBase;
-use crate::domain::fact::{Customer, Fact, Matter, Payment, Reversal, ReversalStage, Subscription};
+use crate::domain::fact::{Customer, Fact, FactKind, Payment, Reversal, ReversalStage, Subscription};
 use crate::domain::mode::Mode;
 use crate::domain::policy::{Leads, StatusUpdates};
 use crate::domain::product::Product;
@@ -28,21 +28,21 @@ pub(super) fn reason(kind: ProviderKind, reason: EventReason) -> (String, String
 /// What is reported.
 pub(super) fn what(chosen: &Chosen, fact: &Fact) -> String {
     match &fact.matter {
-        Matter::Customer(customer) => customer_words(customer),
-        Matter::Payment(Payment { subscription: None, needs_session: true, .. }) => {
+        FactKind::Customer(customer) => customer_words(customer),
+        FactKind::Payment(Payment { subscription: None, needs_session: true, .. }) => {
             "a payment, if a checkout session without an invoice held the money for it".to_owned()
         }
-        Matter::Payment(Payment { subscription: None, awaits_invoice: true, .. }) => {
+        FactKind::Payment(Payment { subscription: None, awaits_invoice: true, .. }) => {
             "a payment, which its own invoice reports if one comes within an hour".to_owned()
         }
-        Matter::Payment(Payment { subscription: None, .. }) => "a payment".to_owned(),
-        Matter::Payment(Payment { subscription: Some(id), awaits_checkout: true, .. }) => {
+        FactKind::Payment(Payment { subscription: None, .. }) => "a payment".to_owned(),
+        FactKind::Payment(Payment { subscription: Some(id), awaits_checkout: true, .. }) => {
             format!("the first payment of subscription {id}")
         }
-        Matter::Payment(Payment { subscription: Some(id), .. }) => format!("a payment of subscription {id}"),
-        Matter::Subscription(subscription) => subscription_words(chosen, subscription),
-        Matter::Reversal(reversal) => reversal_words(chosen.provider, reversal),
-        Matter::Link(_) => "nothing but that its ids belong together".to_owned(),
+        FactKind::Payment(Payment { subscription: Some(id), .. }) => format!("a payment of subscription {id}"),
+        FactKind::Subscription(subscription) => subscription_words(chosen, subscription),
+        FactKind::Reversal(reversal) => reversal_words(chosen.provider, reversal),
+        FactKind::Link(_) => "nothing but that its ids belong together".to_owned(),
     }
 }
 
@@ -125,9 +125,9 @@ pub(super) fn amount(payment: &Payment, base: CommissionBase) -> String {
 /// The day, and what made it that.
 pub(super) fn day(chosen: &Chosen, fact: &Fact) -> Option<String> {
     let day = match &fact.matter {
-        Matter::Payment(payment) => payment.day,
-        Matter::Subscription(subscription) => subscription.day,
-        Matter::Customer(_) | Matter::Reversal(_) | Matter::Link(_) => return None,
+        FactKind::Payment(payment) => payment.day,
+        FactKind::Subscription(subscription) => subscription.day,
+        FactKind::Customer(_) | FactKind::Reversal(_) | FactKind::Link(_) => return None,
     };
     let zone = chosen.rules.time_zone.iana_name().unwrap_or("the configured time zone");
     Some(format!("{day}, the day of {} in {zone}", fact.at))
@@ -179,7 +179,7 @@ pub(super) fn code(chosen: &Chosen, fact: &Fact, body: &[u8]) -> String {
 
 /// Who would be credited, and why.
 pub(super) fn credit(chosen: &Chosen, fact: &Fact) -> Option<String> {
-    let Matter::Payment(payment) = &fact.matter else { return None };
+    let FactKind::Payment(payment) = &fact.matter else { return None };
     if payment.needs_session || matches!(fact.product, Product::Unmapped | Product::NoTestProduct) {
         return None;
     }
@@ -203,7 +203,7 @@ pub(super) fn credit(chosen: &Chosen, fact: &Fact) -> Option<String> {
 /// What it would do beside other events, where that differs from what it does alone.
 pub(super) fn beside_others(chosen: &Chosen, fact: &Fact) -> Option<String> {
     match &fact.matter {
-        Matter::Subscription(Subscription { status: Some(status), no_call: None, day, .. }) => {
+        FactKind::Subscription(Subscription { status: Some(status), no_call: None, day, .. }) => {
             let when = match chosen.policy.status_updates {
                 StatusUpdates::EndOfDay => format!("when {day} is over, or the next day without a payment"),
                 StatusUpdates::Immediate => "at once".to_owned(),
@@ -215,14 +215,14 @@ pub(super) fn beside_others(chosen: &Chosen, fact: &Fact) -> Option<String> {
                 status.code()
             ))
         }
-        Matter::Reversal(Reversal { stage: ReversalStage::Final, .. }) => Some(
+        FactKind::Reversal(Reversal { stage: ReversalStage::Final, .. }) => Some(
             "if the payment was sent already, it needs attention, so that someone reverses the commission at Refairn; if \
              it still waits and nothing of it is left, its call is cancelled"
                 .to_owned(),
         ),
-        Matter::Customer(_) if fact.code.is_none() && chosen.policy.leads == Leads::Referred => Some(
+        FactKind::Customer(_) if fact.code.is_none() && chosen.policy.leads == Leads::Referred => Some(
             "when another event of this customer brings a referral code: customer-created, with that code".to_owned(),
         ),
-        Matter::Customer(_) | Matter::Payment(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
+        FactKind::Customer(_) | FactKind::Payment(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => None,
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::breaker::Breaker;
 use super::pace::Pace;
 use super::ready::Ready;
-use crate::domain::person::PersonKey;
+use crate::domain::customer::CustomerKey;
 use crate::store::Leased;
 
 /// Seconds for which calls may be leased ahead when they are spread over time: a lease must not run out before its call.
@@ -72,7 +72,7 @@ impl Round {
         Some((leased, self.breaker.began()))
     }
 
-    /// How many calls are to be leased now: enough for the free places, and as many again that wait until others are
+    /// How many calls to lease now: enough for the free places, and as many again that wait until others are
     /// free, so that no place is empty while a lease is written. Never just a few: a lease is a write.
     pub(super) fn next_lease(&mut self, now: Timestamp) -> Option<usize> {
         let (ahead, least) = if self.breaker.is_open() { (0, 1) } else { (self.places, self.places.div_ceil(4)) };
@@ -107,7 +107,7 @@ impl Round {
     }
 
     /// A call was answered, or has failed; now it is settled.
-    pub(super) fn ended(&mut self, whose: &PersonKey, probe: bool, answered: bool, now: Timestamp) {
+    pub(super) fn ended(&mut self, whose: &CustomerKey, probe: bool, answered: bool, now: Timestamp) {
         self.calls = self.calls.saturating_sub(1);
         self.settling += 1;
         if answered {

@@ -13,7 +13,7 @@ const PLACES: usize = 16;
 
 fn leased(business: &str, n: i64) -> Leased {
     let email = Email::parse(&format!("c{n}@example.com")).unwrap();
-    let key = PersonKey { business: business.into(), email_key: email.key() };
+    let key = CustomerKey { business: business.into(), email_key: email.key() };
     let call = Call::CustomerCreated { product: "prod_1".into(), email, name: "C".into(), code: None };
     let record = DeliveryRecord {
         subject: Subject::Lead(Mode::Live),

@@ -76,8 +76,8 @@ impl DeliveryRecord {
 
     /// Refairn has it, or may have it, whatever became of it since. What is so does not change any more.
     #[must_use]
-    pub const fn may_be_told(&self) -> bool {
-        self.state.is_told() || matches!(self.state, DeliveryState::Sending) || self.outcome_unknown
+    pub const fn may_be_acknowledged(&self) -> bool {
+        self.state.is_acknowledged() || matches!(self.state, DeliveryState::Sending) || self.outcome_unknown
     }
 
     /// Nothing of it has ever been sent: it may still be changed or withdrawn.

@@ -76,7 +76,7 @@ impl DeliveryState {
 
     /// Refairn has it.
     #[must_use]
-    pub const fn is_told(self) -> bool {
+    pub const fn is_acknowledged(self) -> bool {
         matches!(self, Self::Delivered | Self::Duplicate)
     }
 }

@@ -1,6 +1,6 @@
 //! The ids by which facts find each other.
 
-use crate::domain::fact::{Fact, Matter};
+use crate::domain::fact::{Fact, FactKind};
 
 /// Ids of one fact that are kept; real events have fewer than ten.
 const IDS_MAX: usize = 32;
@@ -14,7 +14,7 @@ pub fn all_ids(fact: &Fact) -> Vec<String> {
             ids.push(id.clone());
         }
     }
-    if let Matter::Payment(payment) = &fact.matter {
+    if let FactKind::Payment(payment) = &fact.matter {
         let name = if payment.awaits_invoice { receipt_key } else { payment_key };
         ids.extend(own_ids(fact).map(name));
         if !ids.contains(&payment.identity) {
@@ -28,9 +28,9 @@ pub fn all_ids(fact: &Fact) -> Vec<String> {
 pub fn own_ids(fact: &Fact) -> impl Iterator<Item = &str> {
     let none: &[String] = &[];
     let (ties, identity) = match &fact.matter {
-        Matter::Payment(p) => (p.ties.as_slice(), Some(p.identity.as_str())),
-        Matter::Link(_) => (fact.keys.as_slice(), None),
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) => (none, None),
+        FactKind::Payment(p) => (p.ties.as_slice(), Some(p.identity.as_str())),
+        FactKind::Link(_) => (fact.keys.as_slice(), None),
+        FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) => (none, None),
     };
     let repeated = identity.is_some_and(|identity| ties.iter().any(|tie| tie == identity));
     ties.iter().map(String::as_str).take(IDS_MAX).chain(identity.filter(|_| !repeated))
@@ -39,8 +39,8 @@ pub fn own_ids(fact: &Fact) -> impl Iterator<Item = &str> {
 /// What ties a fact to one payment, rather than to a customer who has many.
 pub fn payment_ids(fact: &Fact) -> impl Iterator<Item = &str> {
     let subscription = match &fact.matter {
-        Matter::Payment(p) => p.subscription.as_deref(),
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
+        FactKind::Payment(p) => p.subscription.as_deref(),
+        FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => None,
     };
     let shared = [fact.customer.as_deref(), subscription];
     fact.keys.iter().map(String::as_str).filter(move |id| !shared.contains(&Some(*id)))

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::waiting::without_customer;
 use crate::domain::email::Email;
 use crate::domain::event::Outcome;
-use crate::domain::fact::{Fact, Matter};
+use crate::domain::fact::{Fact, FactKind};
 
 pub use ids::{all_ids, is_first_address, own_ids, payment_ids, payment_key, receipt_key};
 
@@ -120,15 +120,17 @@ fn owner(fact: &Fact, known: &Known) -> Option<Owner> {
     // A refund belongs to its payment's address, whatever the customer's is by now; a change of status to the address
     // under which its subscription was paid; and of a customer with several, a session tells which one paid.
     let by_others = match &fact.matter {
-        Matter::Reversal(_) | Matter::Link(_) | Matter::Subscription(_) | Matter::Payment(_) => by_ids.or(by_customer),
-        Matter::Customer(_) => by_customer.or(by_ids),
+        FactKind::Reversal(_) | FactKind::Link(_) | FactKind::Subscription(_) | FactKind::Payment(_) => {
+            by_ids.or(by_customer)
+        }
+        FactKind::Customer(_) => by_customer.or(by_ids),
     };
     by_others.or(own)
 }
 
 /// The ids that may hold the first address under which a payment was told, invoices before sessions.
 fn first_addresses(fact: &Fact) -> Vec<String> {
-    let Matter::Payment(payment) = &fact.matter else { return Vec::new() };
+    let FactKind::Payment(payment) = &fact.matter else { return Vec::new() };
     let by_session = own_ids(fact).filter(|_| payment.awaits_invoice).map(receipt_key);
     own_ids(fact).map(payment_key).chain(by_session).collect()
 }
@@ -136,8 +138,8 @@ fn first_addresses(fact: &Fact) -> Vec<String> {
 /// The address that it names itself is whose it is.
 const fn is_its_own_word(fact: &Fact) -> bool {
     match &fact.matter {
-        Matter::Customer(_) | Matter::Payment(_) => fact.email.is_some(),
-        Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => false,
+        FactKind::Customer(_) | FactKind::Payment(_) => fact.email.is_some(),
+        FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => false,
     }
 }
 
@@ -148,16 +150,16 @@ pub fn claim(fact: &Fact, id: &str, owner: &Owner) -> Owner {
     let own = fact.email.as_ref().map(Email::key);
     let of_customer = fact.customer.as_deref() == Some(id);
     let says_so = match &fact.matter {
-        Matter::Payment(_) => true,
-        Matter::Customer(_) | Matter::Subscription(_) => of_customer,
-        Matter::Reversal(_) | Matter::Link(_) => false,
+        FactKind::Payment(_) => true,
+        FactKind::Customer(_) | FactKind::Subscription(_) => of_customer,
+        FactKind::Reversal(_) | FactKind::Link(_) => false,
     };
     let named = Evidence::Named(fact.at);
     match own.filter(|_| says_so) {
         Some(own) if of_customer => Owner { email_key: own, evidence: named },
         Some(_) => Owner { email_key: owner.email_key.clone(), evidence: named },
         // What a reversal infers of its ids it would find again as if another had said so.
-        None if matches!(fact.matter, Matter::Reversal(_)) => {
+        None if matches!(fact.matter, FactKind::Reversal(_)) => {
             Owner { email_key: owner.email_key.clone(), evidence: Evidence::Guessed }
         }
         None => owner.clone(),
@@ -169,20 +171,20 @@ pub fn claim(fact: &Fact, id: &str, owner: &Owner) -> Owner {
 #[must_use]
 pub const fn follows_its_ids(fact: &Fact) -> bool {
     match &fact.matter {
-        Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => true,
-        Matter::Payment(_) => fact.email.is_none(),
-        Matter::Customer(_) => false,
+        FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => true,
+        FactKind::Payment(_) => fact.email.is_none(),
+        FactKind::Customer(_) => false,
     }
 }
 
 /// Whether a fact counts for the other addresses of its provider's customer: it has a code, or is the session that they
 /// may be waiting for, or tells what was subscribed, for which another of them paid.
 #[must_use]
-pub const fn speaks_for_kin(fact: &Fact) -> bool {
+pub const fn speaks_for_related(fact: &Fact) -> bool {
     match &fact.matter {
-        Matter::Customer(c) => fact.code.is_some() || c.checkout || c.checkout_of.is_some(),
-        Matter::Subscription(_) => fact.code.is_some() || fact.product.id().is_some(),
-        Matter::Payment(_) | Matter::Reversal(_) | Matter::Link(_) => fact.code.is_some(),
+        FactKind::Customer(c) => fact.code.is_some() || c.checkout || c.checkout_of.is_some(),
+        FactKind::Subscription(_) => fact.code.is_some() || fact.product.id().is_some(),
+        FactKind::Payment(_) | FactKind::Reversal(_) | FactKind::Link(_) => fact.code.is_some(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
 use crate::domain::status::Status;
 
-fn fact(email: Option<&str>, matter: Matter) -> Fact {
+fn fact(email: Option<&str>, matter: FactKind) -> Fact {
     Fact {
         mode: Mode::Live,
         account: None,
@@ -44,8 +44,8 @@ fn payment() -> Payment {
     }
 }
 
-fn subscription() -> Matter {
-    Matter::Subscription(Subscription {
+fn subscription() -> FactKind {
+    FactKind::Subscription(Subscription {
         id: "sub_1".into(),
         status: Some(Status::Active),
         as_given: "active".into(),
@@ -57,8 +57,8 @@ fn subscription() -> Matter {
     })
 }
 
-fn reversal() -> Matter {
-    Matter::Reversal(Reversal {
+fn reversal() -> FactKind {
+    FactKind::Reversal(Reversal {
         identity: "re_1".into(),
         money: Money::new(30.into(), "usd".parse().unwrap()),
         cumulative: false,
@@ -91,7 +91,7 @@ fn owner_of(fact: &Fact, known: &Known) -> Option<(String, Evidence)> {
 
 #[test]
 fn a_payments_first_address_stays_and_then_its_own_counts() {
-    let own = fact(Some("own@example.com"), Matter::Payment(payment()));
+    let own = fact(Some("own@example.com"), FactKind::Payment(payment()));
     let check = |identities: &[(&str, &str, Evidence)], owner: &str| {
         let (email_key, _) = owner_of(&own, &known(identities)).unwrap();
         assert_eq!(email_key, owner, "{identities:?}");
@@ -107,10 +107,10 @@ fn a_payments_first_address_stays_and_then_its_own_counts() {
 
 #[test]
 fn a_session_that_awaits_its_invoice_keeps_the_address_of_either() {
-    let session = fact(None, Matter::Payment(Payment { awaits_invoice: true, ..payment() }));
+    let session = fact(None, FactKind::Payment(Payment { awaits_invoice: true, ..payment() }));
     let of_both = known(&[("receipt in_1", "session", NAMED), ("payment pi_1", "invoice", NAMED)]);
     assert_eq!(owner_of(&session, &of_both).unwrap().0, "invoice");
-    let invoice = fact(Some("own@example.com"), Matter::Payment(payment()));
+    let invoice = fact(Some("own@example.com"), FactKind::Payment(payment()));
     let of_session = known(&[("receipt in_1", "session", NAMED)]);
     assert_eq!(owner_of(&invoice, &of_session).unwrap().0, "own@example.com");
 }
@@ -132,7 +132,7 @@ fn its_ids_say_whose_it_is_the_surest_first_and_its_customer_guesses() {
 
 #[test]
 fn a_customer_without_an_address_goes_by_its_id_and_a_status_stays_where_it_was() {
-    let customer = fact(None, Matter::Customer(Customer::default()));
+    let customer = fact(None, FactKind::Customer(Customer::default()));
     let both = known(&[("cus_1", "customer", NAMED), ("sub_1", "ids", NAMED)]);
     assert_eq!(owner_of(&customer, &both), Some(("customer".into(), Evidence::Guessed)));
     let status = fact(None, subscription());
@@ -147,9 +147,9 @@ fn what_nobody_knows_waits_with_the_reason_of_what_it_lacks() {
         let Resolution::Waits(outcome) = resolve(&fact(None, matter), &Known::default()) else { panic!("it is owned") };
         assert_eq!(outcome.end, end(reason));
     };
-    check(Matter::Payment(payment()), EventEnd::Waiting, EventReason::CustomerUnknown);
+    check(FactKind::Payment(payment()), EventEnd::Waiting, EventReason::CustomerUnknown);
     check(reversal(), EventEnd::Waiting, EventReason::PaymentUnknown);
-    check(Matter::Link(Link::default()), EventEnd::Ignored, EventReason::LinkNoted);
+    check(FactKind::Link(Link::default()), EventEnd::Ignored, EventReason::LinkNoted);
 }
 
 #[test]
@@ -157,12 +157,12 @@ fn only_what_is_asked_for_decides() {
     let matters = || {
         let session = Payment { awaits_invoice: true, ..payment() };
         [
-            Matter::Payment(payment()),
-            Matter::Payment(session),
+            FactKind::Payment(payment()),
+            FactKind::Payment(session),
             subscription(),
             reversal(),
-            Matter::Link(Link::default()),
-            Matter::Customer(Customer::default()),
+            FactKind::Link(Link::default()),
+            FactKind::Customer(Customer::default()),
         ]
     };
     for (email, matter) in [None, Some("own@example.com")].into_iter().flat_map(|e| matters().map(|m| (e, m))) {
@@ -184,10 +184,10 @@ fn only_a_fact_that_names_an_address_moves_an_id() {
         (claim.email_key, claim.evidence)
     };
     let inferred = || ("owner".to_owned(), Evidence::Inferred);
-    let own = fact(Some("own@example.com"), Matter::Payment(payment()));
+    let own = fact(Some("own@example.com"), FactKind::Payment(payment()));
     assert_eq!(claimed(&own, "cus_1"), ("own@example.com".to_owned(), NAMED));
     assert_eq!(claimed(&own, "sub_1"), ("owner".to_owned(), NAMED), "it is the payment's, whose first address stays");
-    assert_eq!(claimed(&fact(None, Matter::Payment(payment())), "sub_1"), inferred());
+    assert_eq!(claimed(&fact(None, FactKind::Payment(payment())), "sub_1"), inferred());
     let status = fact(Some("own@example.com"), subscription());
     assert_eq!(claimed(&status, "sub_1"), inferred());
     let refund = fact(Some("own@example.com"), reversal());

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::domain::customer::{CustomerHistory, CustomerKey, KnownFact, Plan};
 use crate::domain::delivery::{
     Action, Call, Delivery, DeliveryId, DeliveryRecord, DeliveryState, Receipt, Settlement, Subject,
 };
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{
-    Customer, Fact, Link, Matter, Payment, Reversal, ReversalStage, ReversedCharge, Subscription,
+    Customer, Fact, FactKind, Link, Payment, Reversal, ReversalStage, ReversedCharge, Subscription,
 };
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
-use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
@@ -27,19 +27,19 @@ pub(super) fn at(text: &str) -> Timestamp {
 
 /// A person and the policy, at a time; facts arrive when they happen.
 pub(super) struct Book {
-    pub(super) person: Person,
+    pub(super) person: CustomerHistory,
     pub(super) policy: Policy,
     pub(super) now: Timestamp,
 }
 
 impl Book {
     pub(super) fn new(now: &str) -> Self {
-        let key = PersonKey { business: "biz_1".into(), email_key: "jane@example.com".into() };
-        let person = Person { key, facts: vec![], deliveries: vec![] };
+        let key = CustomerKey { business: "biz_1".into(), email_key: "jane@example.com".into() };
+        let person = CustomerHistory { key, facts: vec![], deliveries: vec![] };
         Self { person, policy: Policy::default(), now: at(now) }
     }
 
-    pub(super) fn fact(&mut self, when: &str, matter: Matter) -> &mut Fact {
+    pub(super) fn fact(&mut self, when: &str, matter: FactKind) -> &mut Fact {
         let event = EventId(i64::try_from(self.person.facts.len()).unwrap() + 1);
         let fact = Fact {
             mode: Mode::Live,
@@ -56,13 +56,13 @@ impl Book {
             rank: 0,
             matter,
         };
-        let known = KnownFact { event, scope: "stripe//live".into(), received_at: at(when), kin: false, fact };
+        let known = KnownFact { event, scope: "stripe//live".into(), received_at: at(when), is_related: false, fact };
         self.person.facts.push(known);
         &mut self.person.facts.last_mut().unwrap().fact
     }
 
     pub(super) fn code(&mut self, when: &str, code: &str) {
-        self.fact(when, Matter::Customer(Customer::default())).code = Some(code.into());
+        self.fact(when, FactKind::Customer(Customer::default())).code = Some(code.into());
     }
 
     pub(super) fn payment(&mut self, when: &str, identity: &str, amount: i64) -> &mut Payment {
@@ -80,7 +80,9 @@ impl Book {
             uncaptured: None,
             primary: true,
         };
-        let Matter::Payment(payment) = &mut self.fact(when, Matter::Payment(payment)).matter else { unreachable!() };
+        let FactKind::Payment(payment) = &mut self.fact(when, FactKind::Payment(payment)).matter else {
+            unreachable!()
+        };
         payment
     }
 
@@ -95,7 +97,7 @@ impl Book {
             trial_end: None,
             no_call: None,
         };
-        self.fact(when, Matter::Subscription(subscription)).email = None;
+        self.fact(when, FactKind::Subscription(subscription)).email = None;
     }
 
     pub(super) fn reversal(&mut self, when: &str, payment: &str, amount: i64, stage: ReversalStage) {
@@ -111,14 +113,14 @@ impl Book {
             of_charge: None,
             charge: None,
         };
-        self.fact(when, Matter::Reversal(reversal)).keys = vec![payment.into()];
+        self.fact(when, FactKind::Reversal(reversal)).keys = vec![payment.into()];
     }
 
     /// Something that ties these ids together; perhaps a charge of so much.
     pub(super) fn link(&mut self, when: &str, keys: &[&str], paid: Option<i64>) {
         let charge = keys.last().map(|key| (*key).to_owned());
         let paid = paid.map(|amount| Money::new(amount.into(), "usd".parse().unwrap()));
-        let fact = self.fact(when, Matter::Link(Link { of_charge: charge, paid }));
+        let fact = self.fact(when, FactKind::Link(Link { of_charge: charge, paid }));
         (fact.email, fact.keys) = (None, keys.iter().map(|key| (*key).to_owned()).collect());
     }
 
@@ -126,7 +128,7 @@ impl Book {
     pub(super) fn charge_refunded(&mut self, when: &str, charge: &str, amount: i64) -> &mut Reversal {
         self.reversal(when, charge, amount, ReversalStage::Final);
         let fact = &mut self.person.facts.last_mut().unwrap().fact;
-        let Matter::Reversal(reversal) = &mut fact.matter else { unreachable!() };
+        let FactKind::Reversal(reversal) = &mut fact.matter else { unreachable!() };
         (reversal.cumulative, reversal.full, reversal.of_charge) = (true, true, Some(charge.to_owned()));
         reversal.charge = Some(ReversedCharge { money: reversal.money, at: fact.at });
         reversal
@@ -155,8 +157,11 @@ impl Book {
         for _ in 0..100 {
             self.plan();
             let Some(id) = self.person.head().filter(|h| h.due_at <= self.now).and_then(|h| h.id) else { return told };
-            let lead_known =
-                self.person.deliveries.iter().any(|d| d.subject == Subject::Lead(Mode::Live) && d.state.is_told());
+            let lead_known = self
+                .person
+                .deliveries
+                .iter()
+                .any(|d| d.subject == Subject::Lead(Mode::Live) && d.state.is_acknowledged());
             let now = self.now;
             let seq = self.person.deliveries.iter().filter_map(|d| d.last_seq).max().unwrap_or(0) + 1;
             let delivery = self.person.deliveries.iter_mut().find(|d| d.id == Some(id)).unwrap();

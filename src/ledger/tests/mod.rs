@@ -7,7 +7,7 @@ mod sales;
 
 use crate::domain::delivery::{Action, DeliveryState, Settlement};
 use crate::domain::event::EventState;
-use crate::domain::fact::{Customer, Matter, ReversalStage};
+use crate::domain::fact::{Customer, FactKind, ReversalStage};
 use crate::domain::mode::Mode;
 use crate::domain::policy::{Leads, SameDayPayments, StatusUpdates};
 use crate::domain::product::Product;
@@ -18,7 +18,7 @@ use book::{Book, at, short};
 #[test]
 fn rule_1_a_customer_is_reported_once_a_code_is_known_and_once_only() {
     let mut book = Book::new("2026-01-10T12:00:00Z");
-    book.fact("2026-01-10T11:59:00Z", Matter::Customer(Customer::default()));
+    book.fact("2026-01-10T11:59:00Z", FactKind::Customer(Customer::default()));
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.outcome(1), (EventState::Ignored, Some(EventReason::NoReferralCode)));
     book.code("2026-01-10T11:59:01Z", "ADA10");
@@ -32,7 +32,7 @@ fn rule_1_leads_can_be_all_or_off() {
     for (leads, told) in [(Leads::All, vec!["lead -"]), (Leads::Off, vec![]), (Leads::Referred, vec![])] {
         let mut book = Book::new("2026-01-10T12:00:00Z");
         book.policy.leads = leads;
-        book.fact("2026-01-10T12:00:00Z", Matter::Customer(Customer::default()));
+        book.fact("2026-01-10T12:00:00Z", FactKind::Customer(Customer::default()));
         assert_eq!(book.deliver(), [""; 0], "a code may still be on its way");
         assert_eq!(book.pass(1).deliver(), told, "{leads:?}");
     }
@@ -54,7 +54,7 @@ fn rule_2_the_wait_ends_with_a_session_without_a_code_and_by_itself() {
     let mut book = Book::new("2026-01-10T12:00:05Z");
     book.payment("2026-01-10T12:00:00Z", "in_1", 30).awaits_checkout = true;
     let customer = Customer { checkout_of: Some("sub_1".into()), ..Customer::default() };
-    book.fact("2026-01-10T12:00:03Z", Matter::Customer(customer));
+    book.fact("2026-01-10T12:00:03Z", FactKind::Customer(customer));
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
 
     let mut book = Book::new("2026-01-10T12:00:14Z");
@@ -283,8 +283,8 @@ fn rule_9_a_full_refund_before_sending_cancels_and_a_failed_one_brings_back() {
     assert_eq!(book.delivery("in_1").state, DeliveryState::Cancelled);
     assert_eq!(book.outcome(1).0, EventState::Mapped);
     book.reversal("2026-01-11T11:00:02Z", "in_1", 30, ReversalStage::Void);
-    let Matter::Reversal(refund) = book.person.facts[0].fact.matter.clone() else { unreachable!() };
-    if let Matter::Reversal(failed) = &mut book.person.facts[2].fact.matter {
+    let FactKind::Reversal(refund) = book.person.facts[0].fact.matter.clone() else { unreachable!() };
+    if let FactKind::Reversal(failed) = &mut book.person.facts[2].fact.matter {
         failed.identity = refund.identity;
     }
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
@@ -323,7 +323,7 @@ fn a_payment_that_was_told_and_then_taken_back_needs_attention_with_its_commissi
 fn a_payment_in_a_trial_says_so_and_one_after_it_does_not() {
     let mut book = Book::new("2026-02-12T12:00:00Z");
     book.status("2026-01-10T11:00:00Z", Status::Trialing);
-    if let Matter::Subscription(s) = &mut book.person.facts[0].fact.matter {
+    if let FactKind::Subscription(s) = &mut book.person.facts[0].fact.matter {
         s.trial_end = Some(at("2026-02-01T00:00:00Z"));
     }
     book.payment("2026-01-10T11:00:05Z", "in_1", 5);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::book::{Book, at};
 use crate::domain::delivery::{DeliveryState, Settlement, Subject};
 use crate::domain::event::EventState;
-use crate::domain::fact::{Customer, Matter, ReversalStage};
+use crate::domain::fact::{Customer, FactKind, ReversalStage};
 use crate::domain::product::Product;
 use crate::domain::reason::{DeliveryReason, EventReason};
 use crate::domain::status::Status;
@@ -44,8 +44,8 @@ fn a_session_of_a_kins_address_ends_the_wait() {
     let payment = book.payment("2026-01-10T12:00:00Z", "in_1", 30);
     (payment.awaits_checkout, payment.ties) = (true, vec!["in_1".into(), "pi_1".into()]);
     let session = Customer { checkout: true, ..Customer::default() };
-    book.fact("2026-01-10T12:00:03Z", Matter::Customer(session)).keys = vec!["cs_1".into(), "pi_1".into()];
-    book.person.facts.last_mut().unwrap().kin = true;
+    book.fact("2026-01-10T12:00:03Z", FactKind::Customer(session)).keys = vec!["cs_1".into(), "pi_1".into()];
+    book.person.facts.last_mut().unwrap().is_related = true;
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
 }
 
@@ -146,7 +146,7 @@ fn reports_of_one_second_are_ordered_by_what_they_replaced() {
         }
         for (status, before) in reports {
             book.status("2026-01-11T11:00:00Z", status);
-            let Matter::Subscription(s) = &mut book.person.facts.last_mut().unwrap().fact.matter else {
+            let FactKind::Subscription(s) = &mut book.person.facts.last_mut().unwrap().fact.matter else {
                 unreachable!()
             };
             s.before = Some(before.into());
@@ -160,7 +160,7 @@ fn a_trial_that_spans_the_payment_counts_though_it_is_stamped_later() {
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.payment("2026-01-10T11:00:00Z", "in_1", 30);
     book.status("2026-01-10T11:00:01Z", Status::Trialing);
-    if let Matter::Subscription(s) = &mut book.person.facts[1].fact.matter {
+    if let FactKind::Subscription(s) = &mut book.person.facts[1].fact.matter {
         (s.trial_start, s.trial_end) = (Some(at("2026-01-10T11:00:00Z")), Some(at("2026-02-10T11:00:00Z")));
     }
     assert_eq!(book.deliver(), ["30 trialing 2026-01-10"]);
@@ -257,7 +257,7 @@ fn a_refund_of_a_payment_that_was_seen_and_ignored_ends_for_the_same_reason() {
             refund(&mut book);
         }
         let check = Customer { no_payment: Some(EventReason::BelowMinimum), ..Customer::default() };
-        book.fact("2026-01-10T11:00:00Z", Matter::Customer(check)).keys = vec!["ref:1".into()];
+        book.fact("2026-01-10T11:00:00Z", FactKind::Customer(check)).keys = vec!["ref:1".into()];
         if !refund_first {
             refund(&mut book);
         }

@@ -3,7 +3,7 @@
 use super::book::{Book, at};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::event::EventState;
-use crate::domain::fact::{Customer, Matter, ReversalStage};
+use crate::domain::fact::{Customer, FactKind, ReversalStage};
 use crate::domain::money::Money;
 use crate::domain::product::Product;
 use crate::domain::reason::{DeliveryReason, EventReason};
@@ -139,7 +139,7 @@ fn tied_to_a_told_one(
     assert_eq!(book.deliver().len(), 1);
     receipt(&mut book, "2026-01-11T11:00:02Z", 49, None);
     book.plan();
-    let other = book.person.deliveries.iter().position(|d| !d.state.is_told()).unwrap();
+    let other = book.person.deliveries.iter().position(|d| !d.state.is_acknowledged()).unwrap();
     book.amend(other, |d| {
         (d.state, d.reason, d.attention, d.outcome_unknown) = (state, Some(reason), true, unknown);
     });
@@ -185,7 +185,7 @@ fn what_one_endpoint_counts_as_too_little_is_told_by_none_behind_it() {
         book.payment("2026-01-10T11:00:00Z", "in_1", 30).ties = vec!["in_1".into()];
         book.person.facts[0].fact.rank = 1;
         let refused = Customer { no_payment: Some(EventReason::BelowMinimum), ..Customer::default() };
-        let fact = book.fact("2026-01-10T11:00:00Z", Matter::Customer(refused));
+        let fact = book.fact("2026-01-10T11:00:00Z", FactKind::Customer(refused));
         (fact.keys, fact.rank) = (vec!["in_1".into()], refuses);
         assert_eq!(book.deliver().len(), told, "the endpoint at {refuses} refuses it");
     }
@@ -199,7 +199,7 @@ fn a_capture_counts_where_its_session_named_it() {
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.outcome(1), (EventState::Ignored, Some(EventReason::OneTimeOff)));
     let session = Customer { checkout: true, captures: Some("pi_1".into()), ..Customer::default() };
-    book.fact("2026-01-09T11:00:00Z", Matter::Customer(session));
+    book.fact("2026-01-09T11:00:00Z", FactKind::Customer(session));
     assert_eq!(book.deliver(), ["40 active 2026-01-10"]);
 }
 
@@ -239,7 +239,7 @@ fn lines_that_were_not_seen_are_decided_by_the_subscription_else_by_a_person() {
     book.payment("2026-01-10T11:00:00Z", "in_1", 970);
     book.person.facts[0].fact.product = undecided(None);
     let nothing = Customer { no_payment: Some(EventReason::NothingInProducts), ..Customer::default() };
-    book.fact("2026-01-10T11:00:00Z", Matter::Customer(nothing)).keys = vec!["in_1".into()];
+    book.fact("2026-01-10T11:00:00Z", FactKind::Customer(nothing)).keys = vec!["in_1".into()];
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.outcome(1), (EventState::Ignored, Some(EventReason::NothingInProducts)));
 }
@@ -316,7 +316,7 @@ fn amounts_of_two_currencies_are_never_compared() {
 fn dispute(book: &mut Book, when: &str, amount: i64, stage: ReversalStage) {
     book.reversal(when, "in_1", amount, stage);
     let fact = &mut book.person.facts.last_mut().unwrap().fact;
-    let Matter::Reversal(reversal) = &mut fact.matter else { unreachable!() };
+    let FactKind::Reversal(reversal) = &mut fact.matter else { unreachable!() };
     (reversal.identity, reversal.dispute) = ("dp_1".into(), true);
 }
 
@@ -342,7 +342,7 @@ fn a_refund_by_the_running_total_and_a_dispute_of_the_rest_are_added() {
     for single in [false, true] {
         let mut book = invoice_of_charges(&[]);
         book.charge_refunded("2026-01-10T11:30:00Z", "in_1", 120).full = false;
-        if let Matter::Reversal(r) = &mut book.person.facts.last_mut().unwrap().fact.matter {
+        if let FactKind::Reversal(r) = &mut book.person.facts.last_mut().unwrap().fact.matter {
             r.charge = None;
         }
         if single {

@@ -12,15 +12,12 @@ use std::path::Path;
 
 use super::postgres::is_key_too_long;
 use super::sql::{Value, values};
-use super::sqlite::{self, Sqlite};
+use super::sqlite::{Sqlite, schema};
 use super::{Backend, StoreError};
 use crate::domain::database::ServerUrl;
 use checksum::Checksum;
 use table::{Table, bytes, tables};
 use work::{Begin, Begun, Finish, Progress, Put};
-
-/// The table in the target that is there until the copy is whole.
-pub(super) const MARKER: &str = "unfinished_copy";
 
 /// Rows that are read and written together at most, and how many at first.
 const ROWS_MAX: usize = 512;
@@ -84,7 +81,7 @@ pub struct CopyStep<'a> {
 /// A table of which both stores hold the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedTable {
-    /// Its name.
+    /// The name of the table, as in the schema.
     pub name: String,
     /// How many rows.
     pub rows: u64,
@@ -131,7 +128,7 @@ impl Copying {
         };
         let tables = tables().map_err(CopyError::Target)?;
         let mut copy = Self { from, to, tables, progress: Progress::default(), rows: ROWS_AT_FIRST, batches: 0 };
-        let begin = Begin { tables: copy.tables.clone(), version: sqlite::schema_version() };
+        let begin = Begin { tables: copy.tables.clone(), version: schema::schema_version() };
         let begun = match copy.to.write(begin).await.map_err(CopyError::Target) {
             Ok(Begun::At(progress)) => {
                 copy.progress = progress;

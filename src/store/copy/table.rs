@@ -2,7 +2,7 @@
 
 use crate::store::StoreError;
 use crate::store::sql::{Dialect, Value};
-use crate::store::sqlite::{self, Column};
+use crate::store::sqlite::schema::{self, Column};
 
 /// Kept by triggers in both databases, and a view in one: compared, and not copied.
 const COUNTS: &str = "counts";
@@ -12,7 +12,7 @@ const COUNTED: &str = "n <> 0";
 /// A table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct Table {
-    /// Its name.
+    /// The name, as in the schema.
     pub(super) name: String,
     /// Whether its rows are copied; if not, the copied rows of others make them.
     pub(super) is_copied: bool,
@@ -23,7 +23,7 @@ pub(in crate::store) struct Table {
 
 /// The tables of the schema; those that others refer to first.
 pub(super) fn tables() -> Result<Vec<Table>, StoreError> {
-    sqlite::tables()?.into_iter().map(|(name, columns)| Table::new(name, columns)).collect()
+    schema::tables()?.into_iter().map(|(name, columns)| Table::new(name, columns)).collect()
 }
 
 impl Table {

@@ -1,9 +1,8 @@
 //! What a copy writes into its target: how far it is, rows, and its end.
 
-use super::MARKER;
 use super::table::Table;
 use crate::store::StoreError;
-use crate::store::sql::{Db, Value, Work, first, values};
+use crate::store::sql::{Db, UNFINISHED_COPY, Value, Work, first, values};
 
 /// Stands for the table after the last one.
 pub(super) const ALL: &str = "-";
@@ -62,10 +61,10 @@ impl Work for Begin {
     type Answer = Begun;
 
     async fn run<D: Db>(&self, db: &D) -> Result<Begun, StoreError> {
-        let there = first(db, D::DIALECT.has_table(), values![MARKER]).await?;
+        let there = first(db, D::DIALECT.has_table(), values![UNFINISHED_COPY]).await?;
         if there.map_or(Ok(false), |mut row| row.flag())? {
-            let sql = format!("SELECT version, copied_table, after_key FROM {MARKER}");
-            let none = || StoreError::Data(format!("the table {MARKER} is empty"));
+            let sql = format!("SELECT version, copied_table, after_key FROM {UNFINISHED_COPY}");
+            let none = || StoreError::Data(format!("the table {UNFINISHED_COPY} is empty"));
             let mut row = first(db, &sql, values![]).await?.ok_or_else(none)?;
             if row.text()? != self.version.to_string() {
                 return Ok(Begun::OtherVersion);
@@ -79,8 +78,8 @@ impl Work for Begin {
         }
         let progress = Progress::default();
         let columns = "(version TEXT NOT NULL, copied_table TEXT NOT NULL, after_key TEXT NOT NULL)";
-        db.execute(&format!("CREATE TABLE {MARKER} {columns}"), values![]).await?;
-        let sql = format!("INSERT INTO {MARKER} (version, copied_table, after_key) VALUES (?1, ?2, ?3)");
+        db.execute(&format!("CREATE TABLE {UNFINISHED_COPY} {columns}"), values![]).await?;
+        let sql = format!("INSERT INTO {UNFINISHED_COPY} (version, copied_table, after_key) VALUES (?1, ?2, ?3)");
         db.execute(&sql, values![self.version.to_string(), &progress.table, progress.key()?]).await?;
         Ok(Begun::At(progress))
     }
@@ -99,8 +98,9 @@ impl Work for Put {
 
     async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
         let Self { table, rows, from, to } = self;
-        let sql =
-            format!("UPDATE {MARKER} SET copied_table = ?1, after_key = ?2 WHERE copied_table = ?3 AND after_key = ?4");
+        let sql = format!(
+            "UPDATE {UNFINISHED_COPY} SET copied_table = ?1, after_key = ?2 WHERE copied_table = ?3 AND after_key = ?4"
+        );
         if db.execute(&sql, values![&to.table, to.key()?, &from.table, from.key()?]).await? != 1 {
             return Err(StoreError::Data("another migrate-store is at work on it".to_owned()));
         }
@@ -130,7 +130,7 @@ impl Work for Finish {
                 db.query(&sql, values![]).await?;
             }
         }
-        db.execute(&format!("DROP TABLE {MARKER}"), values![]).await?;
+        db.execute(&format!("DROP TABLE {UNFINISHED_COPY}"), values![]).await?;
         Ok(())
     }
 }

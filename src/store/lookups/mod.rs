@@ -6,17 +6,16 @@
 
 use jiff::Timestamp;
 
-use super::people::put_outcome;
-use super::rows::{micros, reason, time_option};
+use super::rows::{micros, put_outcome, reason, time_option};
 use super::sql::{Db, Lock, Row, Work, first, values};
 use super::{Store, StoreError};
 use crate::clock::after;
+use crate::domain::customer::CustomerHistory;
 use crate::domain::delivery::Subject;
 use crate::domain::event::{EventId, Outcome};
-use crate::domain::fact::{Fact, Matter, Payment};
+use crate::domain::fact::{Fact, FactKind, Payment};
 use crate::domain::lookup::Sought;
 use crate::domain::mode::Mode;
-use crate::domain::person::Person;
 use crate::domain::reason::EventReason;
 
 /// Something to be asked for.
@@ -31,12 +30,12 @@ pub struct Lookup {
     /// Which attempt this is, counting from 1.
     pub attempt: u32,
     /// What is lacking.
-    pub lack: Lack,
+    pub missing: Missing,
 }
 
 /// What an event lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lack {
+pub enum Missing {
     /// The address of its customer.
     Customer {
         /// The provider's id; nothing when the event names nobody.
@@ -151,20 +150,20 @@ impl Work for End {
 
     async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
         let Self { lookup, end, now } = self;
-        match (end, &lookup.lack) {
-            (LookupEnd::Recorded(answer), Lack::Object { .. }) => looked_up(db, lookup.event, *answer).await,
-            (LookupEnd::Recorded(answer), Lack::Customer { .. } | Lack::Lines(_) | Lack::Session(_)) => {
+        match (end, &lookup.missing) {
+            (LookupEnd::Recorded(answer), Missing::Object { .. }) => looked_up(db, lookup.event, *answer).await,
+            (LookupEnd::Recorded(answer), Missing::Customer { .. } | Missing::Lines(_) | Missing::Session(_)) => {
                 // Its events go on when the answer is read, and with that these rows are gone.
                 let note = format!("the answer was recorded as {answer}");
                 write_down(db, &lookup.thing, Some(after(*now, READING_WAIT)), *now, true, &note).await
             }
-            (LookupEnd::Open { due_at, counted, note }, Lack::Session(_)) => {
+            (LookupEnd::Open { due_at, counted, note }, Missing::Session(_)) => {
                 // Its event has come to what it can: it is the call that waits.
                 write_down(db, &lookup.thing, *due_at, *now, *counted, note).await
             }
             (
                 LookupEnd::Open { due_at, counted, note },
-                Lack::Customer { .. } | Lack::Object { .. } | Lack::Lines(_),
+                Missing::Customer { .. } | Missing::Object { .. } | Missing::Lines(_),
             ) => {
                 write_down(db, &lookup.thing, *due_at, *now, *counted, note).await?;
                 let sql = "UPDATE events SET detail = ?2 WHERE id IN (SELECT event_id FROM lookups WHERE thing = ?1)";
@@ -197,31 +196,37 @@ fn lookup(row: &mut Row) -> Result<Lookup, StoreError> {
     let attempts = u32::try_from(attempts).map_err(|_| StoreError::Data("attempts are out of range".to_owned()))?;
     let reason = reason(row.text_option()?)?;
     let fact: Option<Fact> = row.text_option()?.map(|fact| serde_json::from_str(&fact)).transpose()?;
-    let lack = match fact.map(|fact| lack(fact, reason)) {
-        Some(lack) => lack,
-        None => Lack::Object { body_zstd: row.bytes_option()? },
+    let missing = match fact.map(|fact| missing(fact, reason)) {
+        Some(missing) => missing,
+        None => Missing::Object { body_zstd: row.bytes_option()? },
     };
-    Ok(Lookup { event, endpoint, thing, attempt: attempts.saturating_add(1), lack })
+    Ok(Lookup { event, endpoint, thing, attempt: attempts.saturating_add(1), missing })
 }
 
 /// What an event lacks that reports something, and came to `reason`.
-fn lack(fact: Fact, reason: Option<EventReason>) -> Lack {
+fn missing(fact: Fact, reason: Option<EventReason>) -> Missing {
     let Fact { customer, account, mode, at, matter, .. } = fact;
     match matter {
-        Matter::Payment(Payment { identity, subscription, ties, .. })
+        FactKind::Payment(Payment { identity, subscription, ties, .. })
             if reason != Some(EventReason::CustomerUnknown) =>
         {
             let sought = Sought { identity, subscription, ties, customer, account, mode, at };
-            if reason == Some(EventReason::LinesNotSeen) { Lack::Lines(sought) } else { Lack::Session(sought) }
+            if reason == Some(EventReason::LinesNotSeen) { Missing::Lines(sought) } else { Missing::Session(sought) }
         }
-        Matter::Payment(_) | Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => {
-            Lack::Customer { id: customer, account, mode }
-        }
+        FactKind::Payment(_)
+        | FactKind::Customer(_)
+        | FactKind::Subscription(_)
+        | FactKind::Reversal(_)
+        | FactKind::Link(_) => Missing::Customer { id: customer, account, mode },
     }
 }
 
 /// Asks for the checkout sessions that a plan waits for. One that is asked for already is not asked for anew.
-pub(super) async fn want_sessions<D: Db>(db: &D, person: &Person, wanted: &[Subject]) -> Result<(), StoreError> {
+pub(super) async fn want_sessions<D: Db>(
+    db: &D,
+    person: &CustomerHistory,
+    wanted: &[Subject],
+) -> Result<(), StoreError> {
     for payment in person.deliveries.iter().filter(|d| wanted.contains(&d.subject)) {
         let Subject::Payment { scope, identity } = &payment.subject else { continue };
         let sql = "INSERT INTO lookups (event_id, endpoint, thing, attempts, due_at, waits_from) \

@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::email::Email;
 use crate::domain::event::EventState;
 use crate::domain::event::{Identity, NewEvent};
-use crate::domain::fact::{Customer, Matter, Payment, Reading};
+use crate::domain::fact::{Customer, FactKind, Payment, Reading};
 use crate::domain::policy::Policy;
 use crate::domain::product::Product;
 use crate::domain::provider::ProviderKind;
@@ -56,7 +56,7 @@ async fn post(store: &Store, id: EventId, reading: Reading) {
     store.post(vec![mapped], start()).await.unwrap();
 }
 
-fn fact(customer: Option<&str>, email: Option<&str>, matter: Matter) -> Reading {
+fn fact(customer: Option<&str>, email: Option<&str>, matter: FactKind) -> Reading {
     Reading::Fact(Box::new(Fact {
         mode: Mode::Live,
         account: Some("acct_1".into()),
@@ -91,7 +91,7 @@ async fn unknown(store: &Store, key: &str, customer: Option<&str>) -> EventId {
         uncaptured: None,
         primary: true,
     };
-    post(store, id, fact(customer, None, Matter::Payment(payment))).await;
+    post(store, id, fact(customer, None, FactKind::Payment(payment))).await;
     id
 }
 
@@ -133,8 +133,8 @@ async fn events_of_one_customer_are_one_question() {
         things,
         [(a, "customer stripe/biz_1/acct_1/live cus_1", 1), (other, "customer stripe/biz_1/acct_1/live cus_2", 1)]
     );
-    let asked = Lack::Customer { id: Some("cus_1".into()), account: Some("acct_1".into()), mode: Mode::Live };
-    assert_eq!(taken[0].lack, asked);
+    let asked = Missing::Customer { id: Some("cus_1".into()), account: Some("acct_1".into()), mode: Mode::Live };
+    assert_eq!(taken[0].missing, asked);
     // Under way, nobody else asks; a third event of the customer does not either.
     let c = unknown(&store, "in_4", Some("cus_1")).await;
     assert!(take(&store, start()).await.is_empty());
@@ -164,7 +164,7 @@ async fn nothing_is_asked_for_once_the_customer_is_known() {
     store.end_lookup(&taken[0], LookupEnd::Recorded(id), start()).await.unwrap();
     assert_eq!(told(&store, a).await.0, EventState::Waiting);
     assert_eq!(next(&store).await, Some(after(start(), READING_WAIT)));
-    let customer = Matter::Customer(Customer::default());
+    let customer = FactKind::Customer(Customer::default());
     post(&store, id, fact(Some("cus_1"), Some("jane@example.com"), customer)).await;
     assert_eq!(told(&store, a).await, (EventState::Mapped, None, None));
     assert_eq!(next(&store).await, None);
@@ -181,7 +181,7 @@ async fn a_thin_event_ends_with_the_event_that_takes_its_place() {
     let store = open(folder.path());
     let (a, b) = (thin(&store, "thin_a").await, thin(&store, "thin_b").await);
     let taken = take(&store, start()).await;
-    let Lack::Object { body_zstd: Some(kept) } = &taken[0].lack else { panic!("{taken:?}") };
+    let Missing::Object { body_zstd: Some(kept) } = &taken[0].missing else { panic!("{taken:?}") };
     assert_eq!((taken[0].event, body::decompress(kept, 100).unwrap()), (a, b"thin_a".to_vec()));
     let id = record(&store, "lookup").await;
     store.end_lookup(&taken[0], LookupEnd::Recorded(id), start()).await.unwrap();
@@ -209,7 +209,7 @@ async fn an_attempt_that_does_not_count_is_not_counted_and_a_lost_one_comes_agai
     unknown(&store, "in_1", Some("cus_1")).await;
     let nobody = unknown(&store, "in_2", None).await;
     let taken = take(&store, start()).await;
-    assert_eq!(taken[1].lack, Lack::Customer { id: None, account: Some("acct_1".into()), mode: Mode::Live });
+    assert_eq!(taken[1].missing, Missing::Customer { id: None, account: Some("acct_1".into()), mode: Mode::Live });
     assert_eq!((taken[1].event, taken[1].thing.clone()), (nobody, format!("event {}", nobody.0)));
     let refused = LookupEnd::Open { due_at: Some(after(start(), LEASE)), counted: false, note: "refused".into() };
     store.end_lookup(&taken[0], refused, start()).await.unwrap();

@@ -18,9 +18,6 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0007_more_lookups.sql"),
 ];
 
-/// Moves what stands under one scope to another.
-pub(super) const RESCOPE: &str = include_str!("rescope.sql");
-
 /// The lock that a replica holds while it looks at the schema; any number that nothing else uses.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7230513498176001)";
 
@@ -31,7 +28,7 @@ const HELD: &str = "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oi
      AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') \
      GROUP BY n.nspname HAVING COUNT(*) = 4 ORDER BY n.nspname";
 
-/// Where a store is, or is to be made: the name of its schema, and what people are told.
+/// Where a store is, or will be made: the name of its schema, and what people are told.
 pub(super) struct Found {
     pub(super) schema: String,
     pub(super) home: Home,

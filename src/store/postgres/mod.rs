@@ -14,6 +14,7 @@ mod pool;
 mod room;
 mod server;
 mod session;
+mod statements;
 mod tls;
 mod watch;
 
@@ -26,18 +27,16 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
-use super::facts::INBOX_COLUMNS;
-use super::intake::{FIND, row_of};
 use super::rows::unknown;
-use super::sql::{DATABASE_NOW, Dialect, Row, Value, Work, span, values};
-use super::{Home, StoreError, copy};
+use super::sql::{DATABASE_NOW, Dialect, Row, UNFINISHED_COPY, Value, Work, span, values};
+use super::{Home, StoreError};
 use crate::clock::{SLACK, chance_permille};
 use crate::domain::database::ServerUrl;
 use crate::domain::event::{EventId, NewEvent, Recorded};
+use crate::store::inbox::facts::INBOX_COLUMNS;
+use crate::store::inbox::record::{FIND, row_of};
 use crate::tasks::Tasks;
 pub(super) use error::is_key_too_long;
-/// Moves what stands under one scope to another.
-pub(super) const RESCOPE: &str = migrations::RESCOPE;
 use error::{silent, unanswered};
 use pool::Pool;
 use server::{Connection, Server, enter};
@@ -123,7 +122,7 @@ impl Postgres {
     }
 
     async fn whole(self) -> Result<Self, StoreError> {
-        let is_part = self.holds(copy::MARKER).await?;
+        let is_part = self.holds(UNFINISHED_COPY).await?;
         if is_part {
             self.close().await;
             return Err(StoreError::UnfinishedCopy);
@@ -173,7 +172,7 @@ impl Postgres {
                 pool.doubt();
                 Err(silent())
             });
-            // Whoever asked may be gone.
+            // The caller may be gone.
             let _ = tell.send(outcome);
         });
         told.await.unwrap_or(Err(StoreError::Closed))

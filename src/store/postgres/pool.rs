@@ -1,4 +1,4 @@
-//! The connections of one replica. Whoever needs one takes the first that comes free, be it one that others had or a
+//! The connections of one replica. A caller takes the first that comes free, be it one that others had or a
 //! new one: a server, or a pooler in front of it, that has none to spare delays nobody as long as there are some.
 //!
 //! New ones are made in the background. Why none can be made is told at once when there is no other to wait for.
@@ -153,7 +153,7 @@ impl Pool {
         Lent { connection, place: Place { pool: self.clone(), is_taken: true } }
     }
 
-    /// Hands a connection to whoever has waited longest.
+    /// Hands a connection to the caller that has waited longest.
     fn put(&self, mut lent: Lent) {
         let mut state = self.state();
         while let Some(waiter) = state.waiting.pop_front() {

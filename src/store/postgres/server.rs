@@ -1,18 +1,17 @@
 //! The server at an address, and a connection to it: set up, and with the statements that it has prepared.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Client, Config, GenericClient, SimpleQueryMessage, Socket, Statement};
+use tokio_postgres::{Client, Config, SimpleQueryMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::error::{occupied, silent, told};
 use super::session::Session;
+use super::statements::Statements;
 use super::{CONNECT_WAIT_MAX, tls};
 use crate::domain::database::ServerUrl;
 use crate::store::StoreError;
@@ -87,7 +86,7 @@ impl Server {
         let ended = end.clone();
         self.talkers.spawn(async move {
             tokio::select! {
-                // What breaks it is told to whoever waits for an answer.
+                // A caller that waits for an answer gets the error that ends it.
                 _ = talker => {}
                 () = ended.cancelled() => {}
             }
@@ -147,26 +146,5 @@ impl Connection {
     /// Its client and statements, to run one outside of a transaction.
     pub(super) const fn parts(&self) -> (&Client, &Statements) {
         (&self.client, &self.statements)
-    }
-}
-
-/// The statements that a connection has prepared: ours are a closed list.
-#[derive(Default)]
-pub(super) struct Statements(Mutex<HashMap<String, Statement>>);
-
-impl Statements {
-    /// The statement, prepared once.
-    pub(super) async fn prepare(
-        &self,
-        client: &(impl GenericClient + Sync),
-        sql: &str,
-    ) -> Result<Statement, StoreError> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(sql).cloned();
-        if let Some(statement) = known {
-            return Ok(statement);
-        }
-        let statement = client.prepare(sql).await.map_err(|e| told(&e))?;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(sql.to_owned(), statement.clone());
-        Ok(statement)
     }
 }

@@ -9,7 +9,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{GenericClient, Transaction};
 
 use super::error::told;
-use super::server::Statements;
+use super::statements::Statements;
 use crate::domain::event::EventId;
 use crate::store::StoreError;
 use crate::store::sql::{Db, Dialect, Lock, Row, Value};
@@ -53,7 +53,7 @@ impl Db for Session<'_> {
             return Ok(());
         }
         let mut numbers: Vec<i64> = locks.iter().copied().map(number).collect();
-        // Whoever locks several takes them in the same order, so that two do not wait for each other.
+        // A write that locks several takes them in the same order, so that two do not wait for each other.
         numbers.sort_unstable();
         numbers.dedup();
         let sql = "SELECT pg_advisory_xact_lock(n) FROM unnest($1::BIGINT[]) AS n";
@@ -102,7 +102,7 @@ fn number(lock: Lock<'_>) -> i64 {
     let mut hash = Sha256::new();
     let parts = match lock {
         Lock::Key { scope, key } => ["key", scope, key],
-        Lock::Person(person) => ["person", &person.business, &person.email_key],
+        Lock::Customer(person) => ["person", &person.business, &person.email_key],
     };
     for part in parts {
         hash.update(part);

@@ -39,7 +39,7 @@ pub enum BackupError {
     /// The backup cannot be written.
     #[error("cannot write the backup: {0}")]
     Target(StoreError),
-    /// The copy is not what was to be copied, or the original is damaged.
+    /// The copy is not what should have been copied, or the original is damaged.
     #[error("the copy is not sound: {0}")]
     Unsound(String),
 }
@@ -61,7 +61,7 @@ pub enum BackupStep {
 /// What a backup holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupSummary {
-    /// Its size.
+    /// The size of the copy.
     pub bytes: u64,
     /// Rows of each table, by name.
     pub rows: Vec<(String, u64)>,
@@ -94,7 +94,8 @@ pub fn backup(
 }
 
 fn may_be_written(to: &Path, replace: bool) -> Result<(), BackupError> {
-    // A log beside it would be taken for the copy's own: a bridge has it open, or its database is to be lost.
+    // A log beside it would be taken for the copy's own. Where one is, a bridge has the target open, or it has rows that
+    // would be lost.
     if beside(to, "-wal").exists() {
         return Err(BackupError::TargetInUse(to.to_owned()));
     }

@@ -20,9 +20,6 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0007_more_lookups.sql"),
 ];
 
-/// Moves what stands under one scope to another.
-pub(super) const RESCOPE: &str = include_str!("rescope.sql");
-
 /// How many migrations there are.
 pub(super) fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)

@@ -2,6 +2,7 @@
 
 pub(super) mod backup;
 mod migrations;
+pub(super) mod schema;
 mod upgrade;
 mod writer;
 
@@ -15,8 +16,8 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tokio::task::JoinError;
 
-use super::sql::{Db, Dialect, Lock, Row, Value, Work};
-use super::{Home, Looked, StoreError, copy};
+use super::sql::{Db, Dialect, Lock, Row, UNFINISHED_COPY, Value, Work};
+use super::{Home, IntegrityCheck, StoreError};
 use crate::domain::event::EventId;
 use crate::private;
 use crate::tasks::Pulse;
@@ -44,7 +45,7 @@ impl Sqlite {
     /// Opens a store that is whole, to work with it.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_if(path, |db| {
-            let unfinished: bool = db.query_row(Dialect::Sqlite.has_table(), [copy::MARKER], |row| row.get(0))?;
+            let unfinished: bool = db.query_row(Dialect::Sqlite.has_table(), [UNFINISHED_COPY], |row| row.get(0))?;
             if unfinished { Err(StoreError::UnfinishedCopy) } else { release_leases(db) }
         })
     }
@@ -104,7 +105,7 @@ impl Sqlite {
     }
 
     /// Reads every page and follows every index, for so long at most.
-    pub(super) async fn damage(&self, longest: Duration) -> Result<Looked, StoreError> {
+    pub(super) async fn damage(&self, longest: Duration) -> Result<IntegrityCheck, StoreError> {
         let store = self.clone();
         let task = tokio::task::spawn_blocking(move || {
             let mut db = store.take_reader()?;
@@ -113,11 +114,11 @@ impl Sqlite {
             // The first finding is enough: what to do is the same.
             let found: Result<String, _> = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
             match found.map_err(|error| (error.sqlite_error_code(), error)) {
-                Ok(text) if text == "ok" => Ok(Looked::Sound),
-                Ok(text) => Ok(Looked::Damaged(text.replace('\n', " "))),
-                Err((Some(ErrorCode::OperationInterrupted), _)) => Ok(Looked::NotAll),
+                Ok(text) if text == "ok" => Ok(IntegrityCheck::Sound),
+                Ok(text) => Ok(IntegrityCheck::Damaged(text.replace('\n', " "))),
+                Err((Some(ErrorCode::OperationInterrupted), _)) => Ok(IntegrityCheck::NotAll),
                 Err((Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase), error)) => {
-                    Ok(Looked::Damaged(error.to_string()))
+                    Ok(IntegrityCheck::Damaged(error.to_string()))
                 }
                 Err((_, error)) => Err(error.into()),
             }
@@ -154,31 +155,6 @@ impl Sqlite {
         // It cannot fail on a file that is open; and the lock ends with the process in any case.
         let _ = self.lock.unlock();
     }
-}
-
-/// A column's name, and its place in the primary key or 0.
-pub(super) type Column = (String, i64);
-
-/// The tables of the schema as it is in this version, in the order in which they were made, and each one's columns.
-pub(super) fn tables() -> Result<Vec<(String, Vec<Column>)>, StoreError> {
-    let mut db = Connection::open_in_memory()?;
-    migrations::run(&mut db)?;
-    let mut tables = Vec::new();
-    for mut table in query(&db, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid", &[])? {
-        let name = table.text()?;
-        let columns = query(&db, "SELECT name, pk FROM pragma_table_info(?1) ORDER BY cid", &[Value::from(&name)])?;
-        let columns = columns.into_iter().map(|mut row| Ok((row.text()?, row.int()?)));
-        tables.push((name, columns.collect::<Result<_, StoreError>>()?));
-    }
-    Ok(tables)
-}
-
-/// Moves what stands under one scope to another.
-pub(super) const RESCOPE: &str = migrations::RESCOPE;
-
-/// How many migrations the schema of this version has.
-pub(super) fn schema_version() -> i64 {
-    migrations::known()
 }
 
 /// SQLite puts files beside a database that have its permissions. So it is made here, for this user alone. And it is

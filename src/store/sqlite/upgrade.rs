@@ -124,7 +124,7 @@ fn keep(path: &Path, kept: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whoever may read and write the original may do so with the copy.
+/// Gives the copy the permissions of the original.
 #[cfg(unix)]
 fn like(copy: &Path, original: &Metadata) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, chown};

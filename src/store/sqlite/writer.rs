@@ -30,7 +30,7 @@ type Job = Box<dyn FnOnce(Result<&Sql, StoreError>) -> Finish + Send>;
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 enum Finish {
-    /// Keep what was written, and tell whoever asked once it is on disk.
+    /// Keep what was written, and tell the caller once it is on disk.
     Keep(Answer),
     /// Undo what was written, and tell why.
     Undo(StoreError, Answer),
@@ -145,7 +145,7 @@ where
     // A write that panics is undone like any that fails, and the thread goes on.
     let write = |db: &Sql| catch_unwind(AssertUnwindSafe(|| write(db))).unwrap_or(Err(StoreError::Panicked));
     let job: Job = Box::new(move |db| match db.and_then(write) {
-        // Whoever asked may be gone: a closed webhook connection takes nothing back.
+        // The caller may be gone: a closed webhook connection takes nothing back.
         Ok(value) => Finish::Keep(Box::new(move |committed| {
             let _ = tell.send(committed.map(|()| value));
         })),

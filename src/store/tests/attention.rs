@@ -40,7 +40,7 @@ async fn told(store: &Store, facts: Vec<Fact>) -> Vec<EventId> {
 }
 
 /// A fact of a customer of whom nobody knows anything.
-fn of_nobody(customer: &str, matter: Matter) -> Fact {
+fn of_nobody(customer: &str, matter: FactKind) -> Fact {
     let id = Some(customer.to_owned());
     Fact { customer: id.clone(), keys: id.into_iter().collect(), email: None, ..fact(None, matter) }
 }
@@ -50,8 +50,8 @@ fn payment_of_nobody(customer: &str) -> Fact {
     of_nobody(customer, matter)
 }
 
-fn refund(payment: &str) -> Matter {
-    Matter::Reversal(Reversal {
+fn refund(payment: &str) -> FactKind {
+    FactKind::Reversal(Reversal {
         identity: format!("re_{payment}"),
         money: Money::new(30.into(), "usd".parse().unwrap()),
         cumulative: false,
@@ -77,7 +77,7 @@ async fn a_payment_that_has_waited_a_day_is_to_be_seen_until_its_customer_comes(
     assert_eq!(stats.attention(), [(Reason::CustomerUnknown, 1)].into());
 
     let customer =
-        Fact { email: Email::parse("jane@example.com"), ..of_nobody("cus_x", Matter::Customer(Customer::default())) };
+        Fact { email: Email::parse("jane@example.com"), ..of_nobody("cus_x", FactKind::Customer(Customer::default())) };
     told(&store, vec![customer]).await;
     assert_eq!(state_of(&store, waiting).await, (EventState::Mapped, None));
     assert!(to_be_seen(&store).await.is_empty());
@@ -104,9 +104,9 @@ async fn what_has_waited_a_day_and_moves_no_money_ends(place: Place) {
         trial_end: None,
         no_call: None,
     };
-    let coded = Fact { code: Some("ADA10".into()), ..of_nobody("cus_y", Matter::Customer(Customer::default())) };
+    let coded = Fact { code: Some("ADA10".into()), ..of_nobody("cus_y", FactKind::Customer(Customer::default())) };
     let unmapped = Fact { product: Product::Unmapped, ..payment_of_nobody("cus_z") };
-    let facts = vec![of_nobody("cus_x", Matter::Subscription(subscription)), coded, unmapped];
+    let facts = vec![of_nobody("cus_x", FactKind::Subscription(subscription)), coded, unmapped];
     let [status, customer, outside] = told(&store, facts).await[..] else { unreachable!() };
     assert_eq!(state_of(&store, outside).await, (EventState::Ignored, Some(EventReason::ProductUnmapped)));
     for waiting in [status, customer] {
@@ -119,7 +119,7 @@ async fn what_has_waited_a_day_and_moves_no_money_ends(place: Place) {
 
     // What ended is not forgotten: the code counts when its customer has an address.
     let named =
-        Fact { email: Email::parse("jane@example.com"), ..of_nobody("cus_y", Matter::Customer(Customer::default())) };
+        Fact { email: Email::parse("jane@example.com"), ..of_nobody("cus_y", FactKind::Customer(Customer::default())) };
     told(&store, vec![named]).await;
     assert!(matches!(deliveries(&store).await[0].subject, Subject::Lead(_)));
 }
@@ -131,7 +131,7 @@ async fn a_refund_that_has_waited_a_day_is_to_be_seen_unless_nothing_was_told(pl
         |customer: &str, payment: &str| Fact { keys: vec![payment.into()], ..of_nobody(customer, refund(payment)) };
     let facts = vec![
         of("jane@example.com", "cus_jane", payment("in_jane", None, "2026-01-10").matter),
-        of("joe@example.com", "cus_joe", Matter::Customer(Customer::default())),
+        of("joe@example.com", "cus_joe", FactKind::Customer(Customer::default())),
     ];
     told(&store, facts).await;
     let leased = store.lease(now(), LEASE, 5).await.unwrap();

@@ -14,7 +14,7 @@ async fn add(store: &Store, from: usize, count: usize, email: &str) {
         let id = store.record(event(&format!("{email} {n}"))).await.unwrap().id;
         let reading = Reading::Fact(Box::new(Fact {
             customer: None,
-            ..fact(Some(email), Matter::Link(crate::domain::fact::Link::default()))
+            ..fact(Some(email), FactKind::Link(crate::domain::fact::Link::default()))
         }));
         let (endpoint, business) = ("stripe".to_owned(), "biz_1".to_owned());
         events.push(Mapped {
@@ -58,7 +58,7 @@ async fn a_customer_under_too_many_addresses_to_carry_a_code_is_named(place: Pla
         for n in 0..addresses {
             let id = store.record(event(&format!("{customer} {n}"))).await.unwrap().id;
             let email = format!("{n}@{customer}.example.com");
-            let of = fact(Some(&email), Matter::Customer(Customer::default()));
+            let of = fact(Some(&email), FactKind::Customer(Customer::default()));
             let code = code.filter(|_| n == 0).map(str::to_owned);
             post(&store, id, Fact { customer: Some(customer.into()), code, ..of }).await;
         }
@@ -69,15 +69,15 @@ async fn a_customer_under_too_many_addresses_to_carry_a_code_is_named(place: Pla
 
 async fn a_code_goes_to_the_other_addresses_of_a_customer_who_has_not_too_many(place: Place) {
     let store = place.open().await;
-    for (customer, addresses, told) in [("cus_jane", KIN_MAX, KIN_MAX), ("cus_shop", KIN_MAX + 1, 1)] {
+    for (customer, addresses, told) in [("cus_jane", RELATED_MAX, RELATED_MAX), ("cus_shop", RELATED_MAX + 1, 1)] {
         for n in 0..addresses {
             let id = store.record(event(&format!("{customer} {n}"))).await.unwrap().id;
             let email = format!("{n}@{customer}.example.com");
-            let of = fact(Some(&email), Matter::Customer(Customer::default()));
+            let of = fact(Some(&email), FactKind::Customer(Customer::default()));
             post(&store, id, Fact { customer: Some(customer.into()), ..of }).await;
         }
         let id = store.record(event(&format!("{customer} code"))).await.unwrap().id;
-        let of = fact(Some(&format!("0@{customer}.example.com")), Matter::Customer(Customer::default()));
+        let of = fact(Some(&format!("0@{customer}.example.com")), FactKind::Customer(Customer::default()));
         post(&store, id, Fact { customer: Some(customer.into()), code: Some("ADA10".into()), ..of }).await;
         let of_customer = |d: &Delivery| d.call.email().key().contains(customer);
         let leads = deliveries(&store).await.iter().filter(|d| of_customer(d)).count();

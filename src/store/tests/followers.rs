@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 
 use super::*;
-use crate::store::facts;
-use crate::store::placing::PLACED_MAX;
+use crate::store::inbox::facts;
+use crate::store::inbox::resolve::PLACED_MAX;
 
 in_both! {
     what_follows_from_one_event_goes_on_beyond_the_limit_of_a_write
@@ -45,7 +45,7 @@ async fn waiting(place: &Place) -> Store {
 /// An event that tells the address.
 async fn telling(store: &Store, key: &str) -> Mapped {
     let id = store.record(event(key)).await.unwrap().id;
-    mapped(id, fact(Some("jane@example.com"), Matter::Customer(Customer::default())))
+    mapped(id, fact(Some("jane@example.com"), FactKind::Customer(Customer::default())))
 }
 
 async fn count(store: &Store, of: &str) -> usize {

@@ -1,6 +1,7 @@
 //! What every store must keep, whatever database is behind it.
 
 mod attention;
+mod clock_skew;
 mod copying;
 mod crowds;
 mod defects;
@@ -12,7 +13,6 @@ mod places;
 mod raised;
 mod replicas;
 mod routes;
-mod set_back;
 mod upgrade;
 
 use std::time::Duration;
@@ -24,14 +24,14 @@ use crate::clock::{Clock, after};
 use crate::domain::delivery::{Action, AttemptRecord, Delivery, DeliveryId, DeliveryState, Receipt, Settlement};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState, Identity, NewEvent};
-use crate::domain::fact::{Customer, Fact, Matter, Payment, Reading, Subscription};
+use crate::domain::fact::{Customer, Fact, FactKind, Payment, Reading, Subscription};
 use crate::domain::mode::Mode;
 use crate::domain::product::Product;
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 use crate::domain::status::Status;
 use places::{Place, in_both};
-use views::{DeliveryFilter, EventFilter};
+use queries::{DeliveryFilter, EventFilter};
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -70,10 +70,10 @@ fn payment(identity: &str, email: Option<&str>, day: &str) -> Fact {
         uncaptured: None,
         primary: true,
     };
-    fact(email, Matter::Payment(payment))
+    fact(email, FactKind::Payment(payment))
 }
 
-fn fact(email: Option<&str>, matter: Matter) -> Fact {
+fn fact(email: Option<&str>, matter: FactKind) -> Fact {
     Fact {
         mode: Mode::Live,
         account: None,
@@ -186,7 +186,7 @@ async fn a_fact_without_an_address_waits_for_its_customer_and_goes_on_by_itself(
     let (a, b) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
     post(&store, a, payment("in_1", None, "2026-01-10")).await;
     assert_eq!(state_of(&store, a).await, (EventState::Waiting, Some(EventReason::CustomerUnknown)));
-    let customer = Matter::Customer(Customer::default());
+    let customer = FactKind::Customer(Customer::default());
     post(&store, b, fact(Some("Jane@example.com"), customer)).await;
     assert_eq!(state_of(&store, a).await, (EventState::Mapped, None));
     let made = deliveries(&store).await;
@@ -325,7 +325,7 @@ async fn counts_follow_every_change(place: Place) {
         trial_end: None,
         no_call: None,
     };
-    post(&store, id, fact(Some("jane@example.com"), Matter::Subscription(status))).await;
+    post(&store, id, fact(Some("jane@example.com"), FactKind::Subscription(status))).await;
     let stats = store.stats().await.unwrap();
     let count = |state: &str| stats.events.iter().find(|(s, _)| s == state).map(|(_, n)| *n);
     assert_eq!((count("received"), count("ignored")), (Some(0), Some(1)));
@@ -352,7 +352,7 @@ async fn pages_end_where_the_next_begins(place: Place) {
         store.record(event(&format!("{n}"))).await.unwrap();
     }
     let page = |after| store.events(EventFilter { limit: 2, after, ..EventFilter::default() });
-    let ids = |events: Vec<views::EventView>| events.iter().map(|e| e.id.0).collect::<Vec<_>>();
+    let ids = |events: Vec<queries::EventView>| events.iter().map(|e| e.id.0).collect::<Vec<_>>();
     assert_eq!(ids(page(None).await.unwrap()), [5, 4]);
     assert_eq!(ids(page(Some(4)).await.unwrap()), [3, 2]);
     assert_eq!(ids(page(Some(2)).await.unwrap()), [1]);

@@ -1,7 +1,7 @@
 //! Order by numbers, patience by waits, and what one process has under way: no clock has a say in any of them.
 
 use super::*;
-use crate::delivery::policy::{Patience, decide};
+use crate::delivery::policy::{RetryPolicy, decide};
 use crate::domain::delivery::Verdict;
 use crate::refairn::Answer;
 
@@ -16,8 +16,8 @@ in_both! {
     a_pause_of_its_route_takes_no_patience_of_a_call
 }
 
-const PATIENCE: Patience =
-    Patience { retry_max_wait: Duration::from_secs(900), give_up_after: Duration::from_secs(72 * 3600) };
+const RETRY_POLICY: RetryPolicy =
+    RetryPolicy { retry_max_wait: Duration::from_secs(900), give_up_after: Duration::from_secs(72 * 3600) };
 const DAY: Duration = Duration::from_secs(86_400);
 
 async fn sale(store: &Store, key: &str, email: &str, day: &str) {
@@ -42,7 +42,7 @@ fn retry(outcome_unknown: bool) -> Settlement {
 /// What comes of an attempt that Refairn did not answer.
 fn unanswered(leased: &Leased) -> Verdict {
     let answer = Answer::TryLater { retry_after: None, outcome_unknown: false, message: "down".into() };
-    decide(answer, &leased.delivery, &PATIENCE, 0)
+    decide(answer, &leased.delivery, &RETRY_POLICY, 0)
 }
 
 async fn attempts_are_numbered_within_a_customer_and_no_number_is_given_twice(place: Place) {

@@ -35,7 +35,7 @@ impl Place {
         self.try_open().await.unwrap()
     }
 
-    /// The store as whoever comes after a process that is gone finds it: nobody waits for a lease to run out.
+    /// The store as the next process finds it after one that is gone: nobody waits for a lease to run out.
     pub(super) async fn another(&self, store: Store) -> Store {
         match self {
             Self::File(_) => store.close().await,

@@ -137,7 +137,7 @@ async fn facts_that_wait_for_each_other_always_meet() {
         let of = |fact: Fact| Fact { customer: Some(name("cus")), keys: vec![name("sub")], ..fact };
         let sale = mapped(events[0], of(payment(&name("in_a"), None, "2026-01-09")));
         let renewal = mapped(events[1], of(payment(&name("in_b"), None, "2026-01-10")));
-        let customer = Matter::Customer(Customer::default());
+        let customer = FactKind::Customer(Customer::default());
         let customer = mapped(events[2], of(fact(Some(&format!("c{round}@example.com")), customer)));
         let (x, y) = tokio::join!(a.post(vec![sale, renewal], now()), b.post(vec![customer], now()));
         x.unwrap();

@@ -57,7 +57,7 @@ fn left_before(place: &Place, rows: &[String]) {
 
 /// A call of `who`: its state, whether its outcome is unknown, when it was first tried and when it was settled.
 fn call(n: i64, who: &str, state: &str, unknown: i64, first: Option<i64>, settled: Option<i64>) -> String {
-    let Fact { matter: Matter::Payment(sold), .. } = payment(&format!("in_{n}"), None, &format!("2026-01-{n:02}"))
+    let Fact { matter: FactKind::Payment(sold), .. } = payment(&format!("in_{n}"), None, &format!("2026-01-{n:02}"))
     else {
         unreachable!()
     };

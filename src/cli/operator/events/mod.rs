@@ -6,7 +6,7 @@ use super::{Api, Bridge, Page, chosen, given, json, read_on, standing, when};
 use crate::api::{Event, EventDetail, EventPage, EventsToSee, Stats, explain};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
-use crate::domain::fact::{Fact, Matter, Payment, Reversal, ReversalStage, Subscription};
+use crate::domain::fact::{Fact, FactKind, Payment, Reversal, ReversalStage, Subscription};
 use crate::domain::reason::{EventReason, Reason};
 use crate::domain::status::Status;
 
@@ -187,15 +187,15 @@ fn rows(detail: &EventDetail) -> Vec<[String; 2]> {
 /// What a fact reports, in a line.
 fn fact(fact: &Fact) -> String {
     let what = match &fact.matter {
-        Matter::Customer(_) => "customer".to_owned(),
-        Matter::Payment(Payment { amount, currency, day, .. }) => {
+        FactKind::Customer(_) => "customer".to_owned(),
+        FactKind::Payment(Payment { amount, currency, day, .. }) => {
             let amount = amount.map(|amount| amount.to_string()).unwrap_or_default();
             format!("payment {amount} {currency} on {day}")
         }
-        Matter::Subscription(Subscription { status, as_given, .. }) => {
+        FactKind::Subscription(Subscription { status, as_given, .. }) => {
             format!("subscription {} ({as_given})", status.map(Status::code).unwrap_or_default())
         }
-        Matter::Reversal(Reversal { money, stage, .. }) => {
+        FactKind::Reversal(Reversal { money, stage, .. }) => {
             let stage = match stage {
                 ReversalStage::Pending => "pending",
                 ReversalStage::Final => "final",
@@ -203,7 +203,7 @@ fn fact(fact: &Fact) -> String {
             };
             format!("reversal {money} ({stage})")
         }
-        Matter::Link(_) => "link".to_owned(),
+        FactKind::Link(_) => "link".to_owned(),
     };
     let code = fact.code.as_ref().map_or_else(String::new, |code| format!(", referral code {code}"));
     format!("{} {what}, at {}{code}", fact.mode.code(), when(fact.at))

@@ -76,7 +76,7 @@ impl Delivery {
     /// Makes a call of which nothing was sent what the plan wants. False when something of it may have been sent.
     pub fn change(&mut self, desired: DesiredDelivery, now: Timestamp) -> bool {
         let (state, reason, due_at) = desired.intent.parts(now);
-        if self.may_be_told() || !self.may_enter(By::Plan, state) {
+        if self.may_be_acknowledged() || !self.may_enter(By::Plan, state) {
             return false;
         }
         // A call in backoff keeps its turn, and a due one its place, unless it has to wait for something now.
@@ -158,7 +158,7 @@ impl Delivery {
 
     /// Ends a call that Refairn does not have because its payment is told under another of its ids.
     pub fn give_way(&mut self) -> bool {
-        !self.may_be_told()
+        !self.may_be_acknowledged()
             && self.stand(By::Plan, DeliveryState::Superseded, Some(DeliveryReason::AlreadyReported))
             && {
                 self.record.detail = None;
@@ -170,7 +170,7 @@ impl Delivery {
     /// Marks a call that Refairn has as needing attention, or no longer. An operator's word that it was seen holds until
     /// there is something new to see.
     pub fn flag(&mut self, finding: Option<(DeliveryReason, String)>) {
-        if !self.state.is_told() {
+        if !self.state.is_acknowledged() {
             return;
         }
         let settled_as = (self.state == DeliveryState::Duplicate).then_some(DeliveryReason::AlreadyAtRefairn);
@@ -186,7 +186,7 @@ impl Delivery {
 
     /// Notes something about a call that Refairn has, which asks nobody to do anything.
     pub fn note(&mut self, reason: DeliveryReason, detail: String) {
-        if self.state.is_told() {
+        if self.state.is_acknowledged() {
             self.record.attention = false;
             self.record.reason = Some(reason);
             self.record.detail = Some(detail);
@@ -237,7 +237,7 @@ impl Delivery {
         self.end_attempt(settlement, now);
         if self.state == DeliveryState::Delivered {
             self.record.taken_seq = taken;
-        } else if !self.state.is_told() && !self.outcome_unknown {
+        } else if !self.state.is_acknowledged() && !self.outcome_unknown {
             self.record.taken_seq = None;
         }
         true

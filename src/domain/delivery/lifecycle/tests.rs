@@ -112,14 +112,14 @@ fn happen(delivery: &mut Delivery, happening: Happening, now: Timestamp) {
 
 /// What was sent stays as it was, until an operator or Refairn has said that Refairn does not have it.
 fn body_stays(before: &Delivery, after: &Delivery) -> bool {
-    !before.may_be_told() || before.call == after.call
+    !before.may_be_acknowledged() || before.call == after.call
 }
 
 /// What may have been sent, and does not go out again by itself, keeps its place and its time.
 fn rests(before: &Delivery, after: &Delivery) -> bool {
     let stays = before.state == after.state && before.call == after.call && before.event == after.event;
     let ended = !before.state.is_open() && !before.state.is_unfinished();
-    !(stays && ended && before.may_be_told()) || (before.at, before.due_at) == (after.at, after.due_at)
+    !(stays && ended && before.may_be_acknowledged()) || (before.at, before.due_at) == (after.at, after.due_at)
 }
 
 /// Whether a state is left only by an operator's word, or by Refairn's that it took the call.

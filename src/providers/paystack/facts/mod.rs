@@ -12,7 +12,7 @@ use super::envelope::{Body, EventType, Known};
 use super::metadata::referral_code;
 use super::payload::{Capture, Common, Dispute, Invoice, Refund, Subscription, Transaction};
 use crate::domain::endpoint::{Rules, Unmapped};
-use crate::domain::fact::{Customer, Fact, Matter, Reading, ReversalStage};
+use crate::domain::fact::{Customer, Fact, FactKind, Reading, ReversalStage};
 use crate::domain::mode::Mode;
 use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
@@ -87,7 +87,7 @@ struct Context<'a> {
 
 impl Context<'_> {
     /// A fact of this event, which became true at `at`.
-    fn fact(&self, at: Timestamp, keys: Vec<String>, product: Product, matter: Matter) -> Fact {
+    fn fact(&self, at: Timestamp, keys: Vec<String>, product: Product, matter: FactKind) -> Fact {
         let Common { mode, customer, metadata, .. } = &self.common;
         let (code, code_refused) = match referral_code(&self.rules.referral_code_from, metadata) {
             Ok(code) => (code, None),
@@ -116,13 +116,13 @@ impl Context<'_> {
     fn customer_only(&self, at: Timestamp, reference: Option<&str>, product: Product, no_payment: EventReason) -> Fact {
         let customer = Customer { no_payment: Some(no_payment), ..Customer::default() };
         let keys = self.lasting_keys().into_iter().chain(reference.map(transaction_key)).collect();
-        self.fact(at, keys, product, Matter::Customer(customer))
+        self.fact(at, keys, product, FactKind::Customer(customer))
     }
 
     /// The customer as Paystack answered when it was asked.
     fn customer_looked_up(&self) -> Fact {
         let customer = Customer::default();
-        self.fact(self.received_at, self.lasting_keys(), self.product_known(), Matter::Customer(customer))
+        self.fact(self.received_at, self.lasting_keys(), self.product_known(), FactKind::Customer(customer))
     }
 
     /// What the ledger is to know the subscription by: its code, which subscriptions and their invoices name. Charges

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Context, Missing, SCALE, required, transaction_key};
 use crate::domain::endpoint::CommissionBase;
-use crate::domain::fact::{Fact, Matter, Payment};
+use crate::domain::fact::{Fact, FactKind, Payment};
 use crate::domain::money::{Currency, standard};
 use crate::domain::reason::EventReason;
 use crate::providers::paystack::payload::{Capture, Invoice, Transaction, TransactionStatus};
@@ -122,5 +122,5 @@ fn payment(context: &Context<'_>, paid: Paid) -> Fact {
         uncaptured: None,
         primary,
     };
-    context.fact(at, keys, context.product_sold(), Matter::Payment(payment))
+    context.fact(at, keys, context.product_sold(), FactKind::Payment(payment))
 }

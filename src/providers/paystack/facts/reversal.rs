@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::{Context, Missing, SCALE, required, transaction_key};
-use crate::domain::fact::{Fact, Matter, Reversal, ReversalStage};
+use crate::domain::fact::{Fact, FactKind, Reversal, ReversalStage};
 use crate::domain::money::Money;
 use crate::providers::paystack::fingerprint;
 use crate::providers::paystack::payload::{Dispute, Refund, Resolution, TransactionStatus};
@@ -79,5 +79,5 @@ fn reversal(context: &Context<'_>, at: Timestamp, reference: &str, back: Back) -
         of_charge: None,
         charge: None,
     };
-    context.fact(at, vec![transaction_key(reference)], context.product_known(), Matter::Reversal(reversal))
+    context.fact(at, vec![transaction_key(reference)], context.product_known(), FactKind::Reversal(reversal))
 }

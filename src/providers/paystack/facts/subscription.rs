@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::{Context, Missing, required};
-use crate::domain::fact::{self, Fact, Matter};
+use crate::domain::fact::{self, Fact, FactKind};
 use crate::domain::reason::EventReason;
 use crate::domain::status::Status;
 use crate::providers::paystack::payload::{Invoice, Subscription, SubscriptionStatus};
@@ -73,5 +73,5 @@ fn status(context: &Context<'_>, at: Timestamp, status: Option<Status>, word: &s
         trial_end: None,
         no_call: None,
     };
-    Ok(context.fact(at, context.lasting_keys(), context.product_known(), Matter::Subscription(subscription)))
+    Ok(context.fact(at, context.lasting_keys(), context.product_known(), FactKind::Subscription(subscription)))
 }

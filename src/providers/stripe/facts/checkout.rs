@@ -6,7 +6,7 @@ use super::super::currency::amount;
 use super::super::payload::{Charge, PaymentIntent, PaymentStatus, Session, SessionMode, Tax, Unmapped};
 use super::{Paid, Reader, need, need_amount, need_currency};
 use crate::domain::endpoint::OneTime;
-use crate::domain::fact::{Customer, Matter, Reading};
+use crate::domain::fact::{Customer, FactKind, Reading};
 use crate::domain::money::Currency;
 use crate::domain::reason::EventReason;
 use crate::domain::sold::Bill;
@@ -30,7 +30,7 @@ pub(super) fn failed(reader: &Reader<'_>, session: Session<'_>) -> Reading {
 /// Stripe has no session of what is named here: it need wait no longer.
 pub(super) fn none(reader: &Reader<'_>, session: Session<'_>) -> Reading {
     let customer = Customer { checkout_of: session.subscription, checkout: true, ..Customer::default() };
-    reader.fact(session.about, reader.created, Matter::Customer(customer))
+    reader.fact(session.about, reader.created, FactKind::Customer(customer))
 }
 
 /// A session that is no payment, or none yet: the customer it names, and the payments that need not wait for it any more.

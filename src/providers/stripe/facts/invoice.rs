@@ -6,7 +6,7 @@ use super::super::currency::{amount, money, scale};
 use super::super::payload::{About, Invoice, InvoicePayment, InvoiceStatus, Tax, Unmapped};
 use super::{Paid, Reader, need, need_amount, need_currency};
 use crate::domain::endpoint::OutOfBand;
-use crate::domain::fact::{Link, Matter, Reading, Subscription};
+use crate::domain::fact::{FactKind, Link, Reading, Subscription};
 use crate::domain::money::{Currency, share};
 use crate::domain::reason::EventReason;
 use crate::domain::sold::Bill;
@@ -85,7 +85,7 @@ fn nothing_charged(reader: &Reader<'_>, invoice: Invoice<'_>) -> Reading {
         trial_end: None,
         no_call: Some(EventReason::ZeroAmount),
     };
-    reader.fact(invoice.about, at, Matter::Subscription(subscription))
+    reader.fact(invoice.about, at, FactKind::Subscription(subscription))
 }
 
 /// What of the paid amount is not tax, standard units. What credit paid is shared out over net and tax alike.
@@ -123,7 +123,7 @@ pub(super) fn failed(reader: &Reader<'_>, invoice: Invoice<'_>) -> Reading {
         trial_end: None,
         no_call: invoice.is_first.then_some(EventReason::FirstInvoiceFailed),
     };
-    reader.fact(invoice.about, reader.created, Matter::Subscription(subscription))
+    reader.fact(invoice.about, reader.created, FactKind::Subscription(subscription))
 }
 
 /// `invoice_payment.paid`: in new versions the only event that names an invoice and its payment intent together.
@@ -132,5 +132,5 @@ pub(super) fn linked(reader: &Reader<'_>, payment: InvoicePayment) -> Result<Rea
     let paid = payment.amount_paid.zip(payment.currency).map(|(minor, currency)| money(minor, currency));
     let link = Link { of_charge: payment.paid_by, paid };
     let about = About { keys: payment.keys, ..About::default() };
-    Ok(reader.fact(about, payment.paid_at.unwrap_or(reader.created), Matter::Link(link)))
+    Ok(reader.fact(about, payment.paid_at.unwrap_or(reader.created), FactKind::Link(link)))
 }

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use super::currency::{amount, scale};
 use super::payload::{About, Body, Event, Unmapped};
 use crate::domain::endpoint::{CodeRule, CommissionBase, Rules};
-use crate::domain::fact::{Customer, Fact, Matter, Payment, Reading};
+use crate::domain::fact::{Customer, Fact, FactKind, Payment, Reading};
 use crate::domain::mode::Mode;
 use crate::domain::money::Currency;
 use crate::domain::reason::EventReason;
@@ -51,7 +51,7 @@ pub(super) fn reading(event: Event<'_>, rules: &Rules, received_at: Timestamp) -
         Body::Customer(about) => {
             need(about.customer.as_ref(), "id", "an id")?;
             let customer = Customer::default();
-            Ok(reader.fact(*about, reader.created, Matter::Customer(customer)))
+            Ok(reader.fact(*about, reader.created, FactKind::Customer(customer)))
         }
         Body::NotRelevant => Ok(Reading::Ignored(EventReason::NotRelevant)),
         Body::Unknown => Ok(Reading::Ignored(EventReason::UnknownType)),
@@ -91,7 +91,7 @@ struct Paid {
 
 impl Reader<'_> {
     /// A fact.
-    fn fact(&self, about: About<'_>, at: Timestamp, matter: Matter) -> Reading {
+    fn fact(&self, about: About<'_>, at: Timestamp, matter: FactKind) -> Reading {
         let (code, code_refused) = match self.referral_code(&about) {
             Ok(code) => (code, None),
             Err(why) => (None, Some(why)),
@@ -127,7 +127,7 @@ impl Reader<'_> {
         if names_nobody && !ends_a_wait && matches!(self.referral_code(&about), Ok(None)) {
             return Reading::Ignored(customer.no_payment.unwrap_or(EventReason::NamesNobody));
         }
-        self.fact(about, at, Matter::Customer(customer))
+        self.fact(about, at, FactKind::Customer(customer))
     }
 
     /// A payment, unless it is too small to count.
@@ -158,7 +158,7 @@ impl Reader<'_> {
             uncaptured,
             primary: paid.primary,
         };
-        self.fact(about, paid.at, Matter::Payment(payment))
+        self.fact(about, paid.at, FactKind::Payment(payment))
     }
 
     /// The commission base.

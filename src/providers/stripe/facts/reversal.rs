@@ -5,7 +5,7 @@ use super::super::payload::{
     About, Charge, CreditNote, Dispute, DisputeStatus, OfCharge, Refund, RefundStatus, Unmapped,
 };
 use super::{Reader, need, need_amount, need_currency};
-use crate::domain::fact::{Matter, Reading, Reversal, ReversalStage, ReversedCharge};
+use crate::domain::fact::{FactKind, Reading, Reversal, ReversalStage, ReversedCharge};
 use crate::domain::money::Money;
 use crate::domain::reason::EventReason;
 
@@ -36,7 +36,7 @@ pub(super) fn charge_refunded(reader: &Reader<'_>, charge: Charge<'_>) -> Result
             at: charge.created.unwrap_or(reader.created),
         }),
     };
-    Ok(reader.fact(about, reader.created, Matter::Reversal(reversal)))
+    Ok(reader.fact(about, reader.created, FactKind::Reversal(reversal)))
 }
 
 /// `refund.created`, `.updated`, `charge.refund.updated`.
@@ -118,5 +118,5 @@ fn taken_back(reader: &Reader<'_>, keys: Vec<String>, of_charge: Option<String>,
     let reversal =
         Reversal { identity, money, cumulative: false, full: false, dispute, stage, of_charge, charge: None };
     let about = About { keys, ..About::default() };
-    reader.fact(about, reader.created, Matter::Reversal(reversal))
+    reader.fact(about, reader.created, FactKind::Reversal(reversal))
 }

@@ -2,7 +2,7 @@
 
 use super::super::payload::{Subscription as Wire, SubscriptionStatus, Unmapped};
 use super::{Reader, need};
-use crate::domain::fact::{Matter, Reading, Subscription};
+use crate::domain::fact::{FactKind, Reading, Subscription};
 use crate::domain::status::Status;
 
 /// `customer.subscription.created`, `.updated`, `.resumed`.
@@ -48,5 +48,5 @@ fn told(reader: &Reader<'_>, wire: Wire<'_>, status: Option<Status>, as_given: S
         trial_end: wire.trial_end.filter(|_| in_trial),
         no_call: None,
     };
-    Ok(reader.fact(wire.about, reader.created, Matter::Subscription(subscription)))
+    Ok(reader.fact(wire.about, reader.created, FactKind::Subscription(subscription)))
 }

@@ -51,7 +51,10 @@ fn that_there_is_no_session_ends_the_wait_of_what_it_was_asked_for() {
         let fact = fact(&rules(), &none);
         assert_eq!(matter(&fact), expected);
         assert_eq!(fact.keys, ["id_1"]);
-        assert!(matches!(fact.matter, Matter::Customer(Customer { checkout: true, no_payment: None, .. })), "{fact:?}");
+        assert!(
+            matches!(fact.matter, FactKind::Customer(Customer { checkout: true, no_payment: None, .. })),
+            "{fact:?}"
+        );
         assert_eq!(who(&fact), "-, -, -, -");
     }
 }
@@ -124,7 +127,7 @@ fn a_failed_session_is_a_customer() {
 fn a_session_ends_the_wait_for_it_under_each_of_its_ids() {
     let check = |event_type: &str, changes: Value, keys: &str| {
         let fact = fact(&rules(), &event(event_type, &with(session(), &changes)));
-        let Matter::Customer(customer) = &fact.matter else { panic!("{fact:?}") };
+        let FactKind::Customer(customer) = &fact.matter else { panic!("{fact:?}") };
         assert!(customer.checkout, "{changes}");
         assert_eq!(fact.keys.join(" "), keys);
     };

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Stripe;
 use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, OutOfBand, Rules, Unmapped};
-use crate::domain::fact::{Fact, Matter, Reading};
+use crate::domain::fact::{Fact, FactKind, Reading};
 use crate::domain::product::Product;
 use crate::providers::Provider;
 
@@ -98,13 +98,13 @@ fn product(product: &Product) -> String {
 
 fn matter(fact: &Fact) -> String {
     match &fact.matter {
-        Matter::Customer(c) => {
+        FactKind::Customer(c) => {
             let checkout = c.checkout_of.as_ref().map_or_else(String::new, |s| format!(" checked out {s}"));
             let captures = c.captures.as_ref().map_or_else(String::new, |i| format!(" capturing {i}"));
             let reason = c.no_payment.map_or_else(String::new, |r| format!(" {r}"));
             format!("customer{checkout}{captures}{reason}")
         }
-        Matter::Payment(p) => {
+        FactKind::Payment(p) => {
             let amount = p.amount.map_or_else(|| "?".to_owned(), |a| a.to_string());
             let subscription = p.subscription.as_ref().map_or_else(String::new, |s| format!(" of {s}"));
             let waits = if p.awaits_checkout { " awaiting checkout" } else { "" };
@@ -117,19 +117,19 @@ fn matter(fact: &Fact) -> String {
                 p.identity, p.charged, p.currency, p.day
             )
         }
-        Matter::Subscription(s) => {
+        FactKind::Subscription(s) => {
             let status = s.status.map_or("?", |s| s.code());
             let trial = s.trial_end.map_or_else(String::new, |t| format!(" until {t}"));
             let no_call = s.no_call.map_or_else(String::new, |r| format!(" {r}"));
             format!("{} is {status} ({}){trial}{no_call} on {}", s.id, s.as_given, s.day)
         }
-        Matter::Reversal(r) => {
+        FactKind::Reversal(r) => {
             let full = if r.full { " full" } else { "" };
             let cumulative = if r.cumulative { " in total" } else { "" };
             let charge = r.charge.as_ref().map_or_else(String::new, |c| format!(" of {} at {}", c.money, c.at));
             format!("{:?}{full} {}: {}{cumulative}{charge}", r.stage, r.identity, r.money)
         }
-        Matter::Link(l) => {
+        FactKind::Link(l) => {
             let paid = l.paid.map_or_else(String::new, |paid| format!(": {paid}"));
             let by = l.of_charge.as_ref().map_or_else(String::new, |charge| format!(" by {charge}"));
             format!("link {}{paid}{by}", fact.keys.join(" "))

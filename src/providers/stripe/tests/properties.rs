@@ -175,7 +175,7 @@ fn read_all_ways(body: &[u8]) {
         assert_eq!(reading, Stripe.read(body, &rules, at));
         match reading {
             Reading::Fact(fact) => {
-                if let Matter::Payment(payment) = &fact.matter {
+                if let FactKind::Payment(payment) = &fact.matter {
                     assert!(!payment.identity.is_empty() && payment.charged > rust_decimal::Decimal::ZERO);
                 }
                 let text = serde_json::to_string(&fact).unwrap();
@@ -230,7 +230,7 @@ proptest! {
         let (code, scale) = currency;
         let invoice = json!({"id": "in_1", "currency": code, "amount_paid": minor, "total": minor, "status": "paid", "customer": "cus_1"});
         let fact = fact(&rules(), &event("invoice.paid", &invoice));
-        let Matter::Payment(payment) = fact.matter else { panic!("no payment") };
+        let FactKind::Payment(payment) = fact.matter else { panic!("no payment") };
         let mut exact = payment.charged;
         exact.rescale(scale);
         prop_assert_eq!(exact.mantissa(), i128::from(minor));

@@ -143,7 +143,7 @@ fn what_came_back_of_a_lost_dispute_lowers_it() {
 #[test]
 fn a_reversal_names_its_charge_by_the_word_that_all_share() {
     let of = |event_type: &str, object: Value| {
-        let Matter::Reversal(reversal) = fact(&rules(), &event(event_type, &object)).matter else { panic!() };
+        let FactKind::Reversal(reversal) = fact(&rules(), &event(event_type, &object)).matter else { panic!() };
         reversal.of_charge.unwrap_or_default()
     };
     for (event_type, object, id) in [

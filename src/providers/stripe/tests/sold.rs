@@ -86,7 +86,7 @@ fn lines_that_were_cut_off_are_never_taken_for_the_whole() {
         let list = json!({"data": lines, "has_more": true, "total_count": total});
         let invoice = with(new(), &json!({"lines": list, "subtotal": subtotal}));
         let fact = fact(rules, &event("invoice.paid", &invoice));
-        let Matter::Payment(payment) = fact.matter else { panic!() };
+        let FactKind::Payment(payment) = fact.matter else { panic!() };
         (fact.product, payment.amount.map(|amount| amount.to_string()))
     };
     let plain = |amount: i64, price: &str| line(amount, price, json!({}));

@@ -75,7 +75,7 @@ fn what_a_subscription_must_have_is_asked_for_by_name() {
             &rules(),
             &event(&format!("customer.subscription.{event_type}"), &with(subscription(), &json!({"id": null}))),
         );
-        assert!(matches!(fact.matter, Matter::Subscription(s) if s.id == "cus_1"));
+        assert!(matches!(fact.matter, FactKind::Subscription(s) if s.id == "cus_1"));
         check(
             event_type,
             &json!({"id": null, "customer": null}),
@@ -121,7 +121,7 @@ fn a_change_tells_what_it_replaced_and_a_trial_when_it_began() {
     let of = |before: Value, changes: Value| {
         let changed = event("customer.subscription.updated", &with(subscription(), &changes));
         let fact = fact(&rules(), &with(changed, &json!({"data": {"previous_attributes": before}})));
-        let Matter::Subscription(subscription) = fact.matter else { panic!() };
+        let FactKind::Subscription(subscription) = fact.matter else { panic!() };
         (subscription.before, subscription.trial_start.map(Timestamp::as_second))
     };
     let trial = json!({"status": "trialing", "trial_start": CREATED - 9, "trial_end": CREATED + 9});

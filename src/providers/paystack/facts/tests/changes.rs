@@ -62,7 +62,7 @@ fn a_failed_renewal_is_past_due_from_the_day_it_was_due() {
     assert_eq!(subscription("invoice.payment_failed", &future).0, received_at());
     // A request for money that failed has no subscription.
     let request = fact("invoice.payment_failed", &with(unpaid, &[("subscription", json!({}))]));
-    assert!(matches!(request.matter, Matter::Customer(c) if c.no_payment == Some(EventReason::NotPaid)));
+    assert!(matches!(request.matter, FactKind::Customer(c) if c.no_payment == Some(EventReason::NotPaid)));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_customer_that_was_looked_up_is_known_from_then_on() {
     let mut asked = customer();
     asked["metadata"] = json!({"refairn_code": "AGENT1"});
     let fact = fact("customer.lookup", &json!({"domain": "test", "customer": asked}));
-    assert!(matches!(&fact.matter, Matter::Customer(c) if c.checkout_of.is_none() && c.no_payment.is_none()));
+    assert!(matches!(&fact.matter, FactKind::Customer(c) if c.checkout_of.is_none() && c.no_payment.is_none()));
     assert_eq!((fact.at, fact.mode, fact.customer.as_deref()), (received_at(), Mode::Test, Some("CUS_ada")));
     assert!(fact.email.is_some() && fact.name.as_deref() == Some("Ada Eze"));
     assert_eq!((fact.keys, fact.code.as_deref()), (vec!["CUS_ada".to_owned()], Some("AGENT1")));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::read;
 use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, OutOfBand, Rules, Unmapped};
-use crate::domain::fact::{Fact, Matter, Payment, Reading, Reversal, Subscription};
+use crate::domain::fact::{Fact, FactKind, Payment, Reading, Reversal, Subscription};
 use crate::domain::mode::Mode;
 use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
@@ -58,21 +58,21 @@ fn fact(event: &str, data: &Value) -> Fact {
 #[track_caller]
 fn payment(event: &str, data: &Value, rules: &Rules) -> Payment {
     let fact = fact_by(event, data, rules);
-    let Matter::Payment(payment) = fact.matter else { panic!("{event}: {fact:?}") };
+    let FactKind::Payment(payment) = fact.matter else { panic!("{event}: {fact:?}") };
     payment
 }
 
 #[track_caller]
 fn subscription(event: &str, data: &Value) -> (Timestamp, Subscription) {
     let fact = fact(event, data);
-    let Matter::Subscription(subscription) = fact.matter else { panic!("{event}: {fact:?}") };
+    let FactKind::Subscription(subscription) = fact.matter else { panic!("{event}: {fact:?}") };
     (fact.at, subscription)
 }
 
 #[track_caller]
 fn reversal(event: &str, data: &Value) -> (Timestamp, Reversal) {
     let fact = fact(event, data);
-    let Matter::Reversal(reversal) = fact.matter else { panic!("{event}: {fact:?}") };
+    let FactKind::Reversal(reversal) = fact.matter else { panic!("{event}: {fact:?}") };
     (fact.at, reversal)
 }
 

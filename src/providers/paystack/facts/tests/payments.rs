@@ -26,7 +26,7 @@ fn a_charge_is_a_payment() {
         uncaptured: None,
         primary: true,
     };
-    assert_eq!(fact.matter, Matter::Payment(expected));
+    assert_eq!(fact.matter, FactKind::Payment(expected));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn what_is_not_paid_or_too_little_leaves_the_customer() {
     #[track_caller]
     fn check(changes: &[(&str, Value)], why: EventReason) {
         let fact = fact("charge.success", &with(charge(), changes));
-        let Matter::Customer(customer) = &fact.matter else { panic!("{fact:?}") };
+        let FactKind::Customer(customer) = &fact.matter else { panic!("{fact:?}") };
         assert_eq!((customer.no_payment, fact.code.as_deref()), (Some(why), Some("AGENT1")));
     }
     check(&[("status", json!("failed"))], EventReason::NotPaid);
@@ -66,7 +66,9 @@ fn what_is_not_paid_or_too_little_leaves_the_customer() {
     for fees in [500_000, 600_000] {
         let net = Rules { commission_base: CommissionBase::NetOfFees, ..rules() };
         let eaten_up = fact_by("charge.success", &with(charge(), &[("fees", json!(fees))]), &net);
-        assert!(matches!(eaten_up.matter, Matter::Customer(c) if c.no_payment == Some(EventReason::NothingAfterFees)));
+        assert!(
+            matches!(eaten_up.matter, FactKind::Customer(c) if c.no_payment == Some(EventReason::NothingAfterFees))
+        );
     }
     let least = [("amount", json!(10_000)), ("status", json!(null))];
     assert_eq!(payment("charge.success", &with(charge(), &least), &rules()).charged, Decimal::ONE_HUNDRED);
@@ -119,7 +121,7 @@ fn the_time_of_payment_is_the_best_one_known() {
 fn an_invoice_is_a_payment_only_if_it_is_paid_by_all_three_signs() {
     let fact = fact("invoice.create", &invoice());
     assert_eq!(fact.keys, ["CUS_ada", "SUB_1", "ref:ref_1"]);
-    let Matter::Payment(paid) = fact.matter else { panic!() };
+    let FactKind::Payment(paid) = fact.matter else { panic!() };
     assert_eq!((paid.identity.as_str(), paid.primary), ("ref_1", false));
     assert_eq!(paid.subscription.as_deref(), Some("SUB_1"));
     let as_number = with(invoice(), &[("paid", json!(1)), ("amount", json!("249950"))]);
@@ -140,7 +142,7 @@ fn an_invoice_is_a_payment_only_if_it_is_paid_by_all_three_signs() {
     ];
     for change in unpaid {
         let fact = super::fact("invoice.update", &with(invoice(), &[change]));
-        let Matter::Customer(customer) = &fact.matter else { panic!("{fact:?}") };
+        let FactKind::Customer(customer) = &fact.matter else { panic!("{fact:?}") };
         assert_eq!(customer.no_payment, Some(EventReason::NotPaid));
     }
 }
@@ -151,7 +153,7 @@ fn plans_have_many_shapes_and_decide_on_product_and_subscription() {
     fn check(plan: Value, product: &str, subscription: Option<&str>) {
         let fact = fact("charge.success", &with(charge(), &[("plan", plan)]));
         assert_eq!(fact.product, Product::Id(product.to_owned()));
-        let Matter::Payment(payment) = fact.matter else { panic!() };
+        let FactKind::Payment(payment) = fact.matter else { panic!() };
         assert_eq!(payment.subscription.as_deref(), subscription);
     }
     for none in [json!({}), json!(null), json!(""), json!([]), json!(0)] {
@@ -179,7 +181,7 @@ fn a_captured_hold_is_a_payment_of_what_was_taken() {
     let fact = fact(event, &capture());
     assert_eq!((fact.keys.join(" ").as_str(), fact.code.as_deref()), ("CUS_ada ref:ref_9", Some("AGENT1")));
     assert_eq!((fact.at, fact.code_at), (at("2026-06-14T23:58:44Z"), Some(at("2026-06-14T23:58:44Z"))));
-    let Matter::Payment(paid) = fact.matter else { panic!() };
+    let FactKind::Payment(paid) = fact.matter else { panic!() };
     assert_eq!((paid.identity.as_str(), paid.primary, paid.uncaptured), ("ref_9", false, None));
     assert_eq!((paid.charged_money().to_string().as_str(), paid.day), ("750 ZAR", jiff::civil::date(2026, 6, 14)));
     let net = Rules { commission_base: CommissionBase::NetOfFees, ..rules() };

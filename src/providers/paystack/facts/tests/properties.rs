@@ -119,7 +119,7 @@ proptest! {
             }
         }
         if let Reading::Fact(fact) = reading(event, &data, &rules)
-            && let Matter::Payment(payment) = &fact.matter
+            && let FactKind::Payment(payment) = &fact.matter
         {
             prop_assert!(payment.charged > Decimal::ZERO && payment.amount.is_none_or(|amount| amount > Decimal::ZERO));
             prop_assert!(!payment.identity.is_empty());

@@ -7,26 +7,88 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::StoreError;
-use super::people::{load, write};
+use super::customer_plan::{load, write};
+use super::held::Held;
 use super::planning::Planning;
-use super::queue::PROBE_EVERY;
-use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery};
-use super::sql::{Db, Lock, Work, first, values};
+use super::routes::{PROBE_EVERY, may_probe, open_idle_routes};
 use crate::clock::after;
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryId};
-use crate::domain::person::PersonKey;
+use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time_option};
+use crate::store::sql::{Db, Lock, Work, first, values};
+use crate::store::{Store, StoreError};
 
 /// Routes that are looked at in one lease.
 const ROUTES_MAX: u32 = 10_000;
 
-/// The route that was served last by this process; the next one in the order of their names is next. Whoever has it
-/// leases, and nobody else does meanwhile: what is under way does not become more while a lease is written.
+/// A call that is ours to make. Until it is settled, given back or dropped, this process leases no call of its customer.
+/// The fencing number is the delivery's `last_seq`, which every lease raises: a settle under an older one does nothing.
+#[derive(Debug)]
+pub struct Leased {
+    /// Whose call it is.
+    pub key: CustomerKey,
+    /// The call.
+    pub delivery: Delivery,
+    held: Option<Held>,
+}
+
+impl Leased {
+    /// A call that nobody was given by a store.
+    #[cfg(test)]
+    pub(crate) const fn unguarded(key: CustomerKey, delivery: Delivery) -> Self {
+        Self { key, delivery, held: None }
+    }
+
+    /// This process may lease a call of its customer again.
+    pub(super) fn let_go(&self) {
+        self.held.iter().for_each(Held::let_go);
+    }
+}
+
+impl Store {
+    /// Leases up to `calls_max` customers whose turn it is. The routes take turns, from one lease to the next, and get
+    /// equal shares; a paused route yields one probe a minute. The delivery is marked as on its way, on disk, before it
+    /// is handed out. What is due is due at `now`. No customer is leased of whom this process has a [`Leased`] call. In
+    /// PostgreSQL other replicas may take a lease over when it has lasted for `lease` by the database's clock.
+    ///
+    /// # Errors
+    /// Nothing was leased, or nobody can tell.
+    pub async fn lease(&self, now: Timestamp, lease: Duration, calls_max: usize) -> Result<Vec<Leased>, StoreError> {
+        let mut turn = self.turn.take().await;
+        let (last, held, planning) = (turn.clone(), self.under_way.list()?, self.planning.clone());
+        let (taken, last) = self.write(Lease { now, lease, calls_max, last, held, planning }).await?;
+        *turn = last;
+        let leased = |(key, delivery)| {
+            let held = Some(self.under_way.hold(&key));
+            Leased { key, delivery, held }
+        };
+        Ok(taken.into_iter().map(leased).collect())
+    }
+
+    /// When the next call is due; nothing when none is queued. Paused routes count at their next probe. Leases
+    /// that run out are not foreseen: the dispatcher looks every second, and finds them.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = format!(
+            "SELECT MIN(CASE WHEN s.probe_at > s.due_at THEN s.probe_at ELSE s.due_at END) FROM ( \
+             SELECT r.probe_at, (SELECT MIN(q.due_at) FROM queue q WHERE q.business = r.business \
+             AND q.product = r.product AND q.leased = 0 AND {ALL_IS_READ}) AS due_at FROM routes r) AS s \
+             WHERE s.due_at IS NOT NULL"
+        );
+        let row = self.query(sql, values![]).await?.into_iter().next();
+        time_option(row.map(|mut row| row.int_option()).transpose()?.flatten())
+    }
+}
+
+/// The route that was served last by this process; the next one in the order of their names is next. The task that has it
+/// leases, and no other does meanwhile: what is under way does not become more while a lease is written.
 #[derive(Clone, Default)]
-pub(super) struct Turn(Arc<Mutex<(String, String)>>);
+pub(in crate::store) struct Turn(Arc<Mutex<(String, String)>>);
 
 impl Turn {
-    pub(super) async fn take(&self) -> MutexGuard<'_, (String, String)> {
+    pub(in crate::store) async fn take(&self) -> MutexGuard<'_, (String, String)> {
         self.0.lock().await
     }
 }
@@ -34,25 +96,25 @@ impl Turn {
 /// The condition under which a row `q` of the queue may go out: all events that came in before the one that asked for
 /// the call, or before the call was due, have been read. They may bring the customer's code, an earlier payment or a
 /// refund, and be unread because the bridge was killed, or because another replica has them to read.
-pub(super) const ALL_IS_READ: &str = "q.due_at < \
+pub(in crate::store) const ALL_IS_READ: &str = "q.due_at < \
      COALESCE((SELECT received_at FROM events WHERE state = 'received' ORDER BY id LIMIT 1), 9223372036854775807) \
      AND (SELECT d.event_id FROM deliveries d WHERE d.id = q.delivery_id) <= \
      COALESCE((SELECT id FROM events WHERE state = 'received' ORDER BY id LIMIT 1), 9223372036854775807)";
 
-/// See [`super::Store::lease`].
-pub(super) struct Lease {
-    pub(super) now: Timestamp,
-    pub(super) lease: Duration,
-    pub(super) calls_max: usize,
+/// See [`crate::store::Store::lease`].
+pub(in crate::store) struct Lease {
+    pub(in crate::store) now: Timestamp,
+    pub(in crate::store) lease: Duration,
+    pub(in crate::store) calls_max: usize,
     /// The route that was served last.
-    pub(super) last: (String, String),
+    pub(in crate::store) last: (String, String),
     /// The customers of whom this process has a call under way; see [`super::held::UnderWay::list`].
-    pub(super) held: String,
-    pub(super) planning: Planning,
+    pub(in crate::store) held: String,
+    pub(in crate::store) planning: Planning,
 }
 
 /// A customer, and the call that was leased.
-type Taken = (PersonKey, Delivery);
+type Taken = (CustomerKey, Delivery);
 
 /// A route with something due.
 struct Route {
@@ -69,7 +131,7 @@ impl Work for Lease {
 
     async fn run<D: Db>(&self, db: &D) -> Result<Self::Answer, StoreError> {
         let (mut leased, mut last) = (Vec::new(), self.last.clone());
-        open_forsaken_routes(db).await?;
+        open_idle_routes(db).await?;
         let mut routes = self.routes(db).await?;
         // What some routes do not need of their share goes to those who have more: round after round, each of which
         // leases something.
@@ -111,7 +173,7 @@ impl Lease {
         );
         let (business, product) = &self.last;
         let rows = db.query(&sql, values![micros(self.now), ROUTES_MAX, business, product, &self.held]).await?;
-        let route = |mut row: super::sql::Row| {
+        let route = |mut row: crate::store::sql::Row| {
             Ok(Route { business: row.text()?, product: row.text()?, paused: row.flag()?, served: false })
         };
         rows.into_iter().map(route).collect()
@@ -143,9 +205,9 @@ impl Lease {
     }
 
     /// Takes the lease and marks the delivery as on its way.
-    async fn take<D: Db>(&self, db: &D, key: PersonKey, id: i64) -> Result<Option<Taken>, StoreError> {
-        // Somebody is writing what this customer's calls are to be: whoever looks next finds them as they are then.
-        if !db.try_lock(Lock::Person(&key)).await? {
+    async fn take<D: Db>(&self, db: &D, key: CustomerKey, id: i64) -> Result<Option<Taken>, StoreError> {
+        // Another process plans this customer's calls at this moment: the next lease finds them as they are then.
+        if !db.try_lock(Lock::Customer(&key)).await? {
             return Ok(None);
         }
         let select = format!(
@@ -176,7 +238,7 @@ impl Lease {
         db: &D,
         Route { business, product, served, .. }: &Route,
         share: usize,
-    ) -> Result<Vec<(PersonKey, i64)>, StoreError> {
+    ) -> Result<Vec<(CustomerKey, i64)>, StoreError> {
         let (due, held, take) = (D::DIALECT.due("?3"), D::DIALECT.is_held("?5"), D::DIALECT.take_free_rows());
         let sql = format!(
             "SELECT q.email_key, q.delivery_id FROM queue q WHERE q.business = ?1 AND q.product = ?2 AND {ALL_IS_READ} \
@@ -184,7 +246,7 @@ impl Lease {
         );
         let share = i64::try_from(share).unwrap_or(i64::MAX);
         let rows = db.query(&sql, values![business, product, micros(self.now), share, &self.held, *served]).await?;
-        let key = |email_key| PersonKey { business: business.clone(), email_key };
+        let key = |email_key| CustomerKey { business: business.clone(), email_key };
         rows.into_iter().map(|mut row| Ok((key(row.text()?), row.int()?))).collect()
     }
 
@@ -193,7 +255,7 @@ impl Lease {
     async fn planned_anew<D: Db>(
         &self,
         db: &D,
-        key: &PersonKey,
+        key: &CustomerKey,
         id: DeliveryId,
     ) -> Result<Option<Delivery>, StoreError> {
         let person = load(db, key).await?;
@@ -201,19 +263,4 @@ impl Lease {
         let person = write(db, person, plan).await?;
         Ok(person.head().filter(|head| head.id == Some(id) && head.due_at <= self.now).cloned())
     }
-}
-
-/// A route on which nothing is queued any more has nothing to probe with: it is open until it is refused again.
-async fn open_forsaken_routes<D: Db>(db: &D) -> Result<(), StoreError> {
-    let sql = "UPDATE routes SET paused_since = NULL, probe_at = NULL, detail = NULL WHERE paused_since IS NOT NULL \
-         AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.business = routes.business AND q.product = routes.product)";
-    db.execute(sql, values![]).await?;
-    Ok(())
-}
-
-/// Whether the next probe of a paused route is ours to make.
-async fn may_probe<D: Db>(db: &D, business: &str, product: &str, now: Timestamp) -> Result<bool, StoreError> {
-    let take = D::DIALECT.take_free_rows();
-    let sql = format!("SELECT 1 FROM routes WHERE business = ?1 AND product = ?2 AND probe_at <= ?3 {take}");
-    Ok(first(db, &sql, values![business, product, micros(now)]).await?.is_some())
 }

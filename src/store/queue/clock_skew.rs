@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::people::{load, write};
+use super::customer_plan::{load, write};
 use super::planning::Planning;
-use super::rows::micros;
-use super::sql::{Db, Lock, Value, Work, first, values};
-use super::{PROBE_EVERY, Store, StoreError};
+use super::routes::PROBE_EVERY;
 use crate::clock::{Clock, SLACK, after, is_ahead};
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryState};
-use crate::domain::person::PersonKey;
+use crate::store::rows::micros;
+use crate::store::sql::{Db, Lock, Value, Work, first, values};
+use crate::store::{Store, StoreError};
 
 /// Customers whose waits are ended in one write.
 const CUSTOMERS_MAX: u32 = 200;
@@ -96,7 +97,7 @@ impl Work for EndWaits {
         let sql = format!("SELECT q.business, q.email_key FROM {AHEAD} ORDER BY q.due_at LIMIT {CUSTOMERS_MAX}");
         let mut ended = 0;
         for mut row in db.query(&sql, bounds.waits()).await? {
-            let key = PersonKey { business: row.text()?, email_key: row.text()? };
+            let key = CustomerKey { business: row.text()?, email_key: row.text()? };
             ended += self.plan_anew(db, &key, bounds.now).await?;
         }
         let sql = format!("UPDATE lookups SET due_at = ?1, waits_from = ?1 WHERE {LOOKUP_AHEAD}");
@@ -112,10 +113,10 @@ impl Work for EndWaits {
 }
 
 impl EndWaits {
-    /// Ends a customer's waits, gives how many, and plans anew what the calls are to be: a day is over when it is over.
+    /// Ends a customer's waits, gives how many, and plans the calls anew: a day is over when it is over.
     /// Not while somebody else does, who plans by today's clock as well.
-    async fn plan_anew<D: Db>(&self, db: &D, key: &PersonKey, now: Timestamp) -> Result<u64, StoreError> {
-        if !db.try_lock(Lock::Person(key)).await? || is_leased(db, key).await? {
+    async fn plan_anew<D: Db>(&self, db: &D, key: &CustomerKey, now: Timestamp) -> Result<u64, StoreError> {
+        if !db.try_lock(Lock::Customer(key)).await? || is_leased(db, key).await? {
             return Ok(0);
         }
         let mut person = load(db, key).await?;
@@ -133,7 +134,7 @@ impl EndWaits {
     }
 }
 
-async fn is_leased<D: Db>(db: &D, key: &PersonKey) -> Result<bool, StoreError> {
+async fn is_leased<D: Db>(db: &D, key: &CustomerKey) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM queue WHERE business = ?1 AND email_key = ?2 AND leased = 1";
     Ok(first(db, sql, values![&key.business, &key.email_key]).await?.is_some())
 }

@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::kin::MAY_HOLD_A_CODE;
-use super::sql::values;
-use super::{KIN_MAX, Store, StoreError};
+use crate::domain::customer::{CustomerHistory, CustomerKey};
 use crate::domain::event::EventId;
-use crate::domain::person::{Person, PersonKey};
+use crate::store::related::MAY_HOLD_A_CODE;
+use crate::store::sql::values;
+use crate::store::{RELATED_MAX, Store, StoreError};
 
 /// Events about one customer beyond which somebody should look: years of a subscription, and hundredths of a second of
 /// work for each further one.
@@ -27,7 +27,7 @@ pub struct Crowd {
     pub facts: usize,
 }
 
-/// A provider's customer under more addresses than a code goes between ([`KIN_MAX`]), of whom a code or a checkout is known.
+/// A provider's customer under more addresses than a code goes between ([`RELATED_MAX`]), of whom a code or a checkout is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scattered {
     /// The provider's id.
@@ -38,19 +38,19 @@ pub struct Scattered {
 
 /// The crowds that this process has met.
 #[derive(Clone, Default)]
-pub(super) struct Crowds(Arc<Mutex<Met>>);
+pub(in crate::store) struct Crowds(Arc<Mutex<Met>>);
 
 #[derive(Default)]
 struct Met {
-    people: HashSet<PersonKey>,
+    people: HashSet<CustomerKey>,
     untold: Vec<Crowd>,
 }
 
 impl Crowds {
     /// Notes a customer that was just read, the first time that there is too much of it.
-    pub(super) fn look_at(&self, person: &Person) {
+    pub(in crate::store) fn look_at(&self, person: &CustomerHistory) {
         let facts = person.facts.len();
-        let Some(last) = person.facts.iter().rfind(|fact| !fact.kin).filter(|_| facts > FACTS_SOFT_MAX) else {
+        let Some(last) = person.facts.iter().rfind(|fact| !fact.is_related).filter(|_| facts > FACTS_SOFT_MAX) else {
             return;
         };
         let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -96,7 +96,7 @@ impl Store {
              AND MAX(CASE WHEN f.has_code = 1 AND {MAY_HOLD_A_CODE} THEN 1 ELSE 0 END) = 1 \
              ORDER BY n DESC, f.customer LIMIT ?2"
         );
-        let rows = self.query(sql, values![KIN_MAX, SCATTERED_SHOWN_MAX]).await?;
+        let rows = self.query(sql, values![RELATED_MAX, SCATTERED_SHOWN_MAX]).await?;
         rows.into_iter().map(|mut row| Ok(Scattered { customer: row.text()?, addresses: row.int()? })).collect()
     }
 }

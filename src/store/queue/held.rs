@@ -5,26 +5,26 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::StoreError;
-use crate::domain::person::PersonKey;
+use crate::domain::customer::CustomerKey;
+use crate::store::StoreError;
 
 /// All of them.
 #[derive(Clone, Default)]
-pub(super) struct UnderWay(Arc<Mutex<HashSet<PersonKey>>>);
+pub(in crate::store) struct UnderWay(Arc<Mutex<HashSet<CustomerKey>>>);
 
 impl UnderWay {
-    fn customers(&self) -> MutexGuard<'_, HashSet<PersonKey>> {
+    fn customers(&self) -> MutexGuard<'_, HashSet<CustomerKey>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A customer is one of them until what this gives is let go or dropped.
-    pub(super) fn hold(&self, key: &PersonKey) -> Held {
+    pub(in crate::store) fn hold(&self, key: &CustomerKey) -> Held {
         self.customers().insert(key.clone());
         Held { key: key.clone(), all: self.clone(), gone: AtomicBool::new(false) }
     }
 
-    /// Them all, as [`super::sql::Dialect::is_held`] reads them.
-    pub(super) fn list(&self) -> Result<String, StoreError> {
+    /// Them all, as [`crate::store::sql::Dialect::is_held`] reads them.
+    pub(in crate::store) fn list(&self) -> Result<String, StoreError> {
         let customers = self.customers();
         let pairs: Vec<_> = customers.iter().map(|key| [&key.business, &key.email_key]).collect();
         Ok(serde_json::to_string(&pairs)?)
@@ -32,15 +32,15 @@ impl UnderWay {
 }
 
 /// A customer who is one of them.
-pub(super) struct Held {
-    key: PersonKey,
+pub(in crate::store) struct Held {
+    key: CustomerKey,
     all: UnderWay,
     gone: AtomicBool,
 }
 
 impl Held {
     /// Nothing of the customer is under way here any more.
-    pub(super) fn let_go(&self) {
+    pub(in crate::store) fn let_go(&self) {
         // Once: the customer may be held for the next call by then.
         if !self.gone.swap(true, Ordering::AcqRel) {
             self.all.customers().remove(&self.key);

@@ -2,18 +2,18 @@
 
 use jiff::Timestamp;
 
-use super::people::{load, write};
-use super::planning::Planning;
 use super::rows::{micros, time_option};
 use super::sql::{Db, Lock, Work, first, values};
 use super::{Store, StoreError};
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Action, DeliveryId};
 use crate::domain::event::EventId;
-use crate::domain::person::PersonKey;
+use crate::store::queue::customer_plan::{load, write};
+use crate::store::queue::planning::Planning;
 
 /// Bodies removed in one write.
 const PRUNE_BODIES_MAX: u32 = 1000;
-/// One of so many bodies may go at a time. Whoever comes every ten minutes finds no more to remove in the long run: with the
+/// One of so many bodies may go at a time. A prune every ten minutes finds no more to remove in the long run: with the
 /// shortest retention, a day, one in 144.
 const PRUNE_SHARE: u64 = 100;
 
@@ -114,8 +114,8 @@ impl Work for Act {
     async fn run<D: Db>(&self, db: &D) -> Result<Self::Answer, StoreError> {
         let sql = "SELECT business, email_key FROM deliveries WHERE id = ?1";
         let Some(mut row) = first(db, sql, values![self.id.0]).await? else { return Ok(Err(ActionError::NotFound)) };
-        let key = PersonKey { business: row.text()?, email_key: row.text()? };
-        db.lock(&[Lock::Person(&key)]).await?;
+        let key = CustomerKey { business: row.text()?, email_key: row.text()? };
+        db.lock(&[Lock::Customer(&key)]).await?;
         let mut person = load(db, &key).await?;
         let Some(delivery) = person.deliveries.iter_mut().find(|d| d.id == Some(self.id)) else {
             return Ok(Err(ActionError::NotFound));

@@ -2,16 +2,16 @@
 
 use jiff::Timestamp;
 
-use super::people::{put_outcome_if, replan};
+use super::customer_plan::replan;
 use super::planning::{Defect, Planning};
-use super::rows::{micros, time};
-use super::sql::{Db, Lock, Work, first, values};
-use super::{Store, StoreError};
 use crate::clock::{SLACK, after};
+use crate::domain::customer::CustomerKey;
 use crate::domain::event::EventId;
 use crate::domain::fact::Fact;
-use crate::domain::person::PersonKey;
 use crate::ledger::{WAIT_MAX, is_too_long, without_customer_at_last};
+use crate::store::rows::{micros, put_outcome_if, time};
+use crate::store::sql::{Db, Lock, Work, first, values};
+use crate::store::{Store, StoreError};
 
 /// Events that are looked at before others have their turn with the store.
 pub const OVERDUE_EVENTS_MAX: u32 = 200;
@@ -33,7 +33,7 @@ impl Store {
         let mut seen_to = 0;
         for mut row in self.query(sql, bounds).await? {
             let event = EventId(row.int()?);
-            // One at a time: whoever holds several events for one write takes them in an order of its own.
+            // One at a time: a write that holds several events takes them in an order of its own.
             let overdue = Overdue { event, planning: self.planning.clone(), now };
             seen_to += u32::from(self.write(overdue).await?);
         }
@@ -62,8 +62,8 @@ impl Work for Overdue {
         let (business, email_key, data) = (row.text()?, row.text_option()?, row.text()?);
         match email_key {
             Some(email_key) => {
-                let key = PersonKey { business, email_key };
-                if !db.try_lock(Lock::Person(&key)).await? {
+                let key = CustomerKey { business, email_key };
+                if !db.try_lock(Lock::Customer(&key)).await? {
                     return Ok(false);
                 }
                 replan(db, &self.planning, &key, self.now, Defect::Hold).await?;

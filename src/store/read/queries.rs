@@ -4,16 +4,16 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::kin::MAY_HOLD_A_CODE;
-use super::rows::{DELIVERY_COLUMNS, delivery, reason, time};
-use super::sql::{Row, Value, values};
-use super::{Store, StoreError};
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState};
-use crate::domain::fact::{Fact, Matter};
-use crate::domain::person::PersonKey;
+use crate::domain::fact::{Fact, FactKind};
 use crate::domain::reason::EventReason;
+use crate::store::related::MAY_HOLD_A_CODE;
+use crate::store::rows::{DELIVERY_COLUMNS, delivery, reason, time};
+use crate::store::sql::{Row, Value, values};
+use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 
 /// Most items of one page.
@@ -62,7 +62,7 @@ pub struct DeliveryFilter {
 /// An event as people see it.
 #[derive(Debug, Clone)]
 pub struct EventView {
-    /// Its number.
+    /// The number of the event.
     pub id: EventId,
     /// The endpoint it came to.
     pub endpoint: String,
@@ -74,7 +74,7 @@ pub struct EventView {
     pub event_type: String,
     /// Where it stands.
     pub state: EventState,
-    /// Why.
+    /// Why the event is in this state; `None` of one that needs no reason.
     pub reason: Option<EventReason>,
     /// What exactly.
     pub detail: Option<String>,
@@ -106,7 +106,7 @@ pub struct DeliveryView {
     pub delivery: Delivery,
     /// The endpoint of the event that led to it; empty when that is not known.
     pub endpoint: String,
-    /// The referral code with which the customer was reported, or is to be.
+    /// The referral code with which the customer was reported, or will be.
     pub code: Option<String>,
     /// Of a payment that credited nobody: the customer's events that might have brought a code.
     pub searched: Vec<Searched>,
@@ -123,7 +123,7 @@ impl DeliveryView {
 /// An event in which a referral code was looked for.
 #[derive(Debug, Clone)]
 pub struct Searched {
-    /// Its number.
+    /// The number of the event.
     pub event: EventId,
     /// The endpoint it came to.
     pub endpoint: String,
@@ -164,7 +164,7 @@ fn event(row: &mut Row) -> Result<EventView, StoreError> {
         provider,
         provider_event_id,
         event_type,
-        state: EventState::parse(&state).ok_or_else(|| super::rows::unknown("state", &state))?,
+        state: EventState::parse(&state).ok_or_else(|| crate::store::rows::unknown("state", &state))?,
         reason: reason(row.text_option()?)?,
         detail: row.text_option()?,
         received_at: time(row.int()?)?,
@@ -283,7 +283,7 @@ impl Store {
         Ok(Some((view, self.rows(sql.to_owned(), values![id.0], attempt).await?)))
     }
 
-    /// The event whose turn it is to be read.
+    /// The event that is read next.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -295,9 +295,9 @@ impl Store {
     /// Deliveries, and where a code was looked for of those that credited nobody.
     async fn deliveries_seen(&self, sql: String, values: Vec<Value>) -> Result<Vec<DeliveryView>, StoreError> {
         let mut views = self.rows(sql, values, delivery_view).await?;
-        let mut searched: HashMap<PersonKey, Vec<Searched>> = HashMap::new();
+        let mut searched: HashMap<CustomerKey, Vec<Searched>> = HashMap::new();
         for view in views.iter_mut().filter(|v| v.delivery.fate() == Some(Fate::CreditedNobody)) {
-            let key = PersonKey { business: view.business.clone(), email_key: view.delivery.call.email().key() };
+            let key = CustomerKey { business: view.business.clone(), email_key: view.delivery.call.email().key() };
             if !searched.contains_key(&key) {
                 searched.insert(key.clone(), self.searched(&key).await?);
             }
@@ -307,7 +307,7 @@ impl Store {
     }
 
     /// The first events of a customer that brought a code, or held one that is not used, or were the customer's checkout.
-    async fn searched(&self, key: &PersonKey) -> Result<Vec<Searched>, StoreError> {
+    async fn searched(&self, key: &CustomerKey) -> Result<Vec<Searched>, StoreError> {
         // In the JSON of a fact a text that quotes this key has a backslash before the quotation mark.
         let sql = format!(
             "SELECT e.id, e.endpoint, e.type, f.data FROM facts f JOIN events e ON e.id = f.event_id \
@@ -359,7 +359,7 @@ fn payment_subject(scope: &str, data: &str) -> Result<Option<String>, StoreError
     use crate::domain::delivery::Subject;
     let fact: Fact = serde_json::from_str(data)?;
     Ok(match fact.matter {
-        Matter::Payment(p) => Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity }.key("")),
-        Matter::Customer(_) | Matter::Subscription(_) | Matter::Reversal(_) | Matter::Link(_) => None,
+        FactKind::Payment(p) => Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity }.key("")),
+        FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => None,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::StoreError;
+use crate::store::StoreError;
 
 /// Speed over size: a body of a few kilobytes takes some ten microseconds.
 const ZSTD_LEVEL: i32 = 1;

@@ -8,16 +8,16 @@ use super::fact::Fact;
 
 /// A customer of a business: calls to Refairn are ordered, and deduplicated, within this.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PersonKey {
+pub struct CustomerKey {
     /// Refairn's business.
     pub business: String,
     /// The e-mail address in lower case.
     pub email_key: String,
 }
 
-impl std::fmt::Debug for PersonKey {
+impl std::fmt::Debug for CustomerKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "PersonKey({}, …)", self.business)
+        write!(f, "CustomerKey({}, …)", self.business)
     }
 }
 
@@ -31,16 +31,16 @@ pub struct KnownFact {
     /// When the event arrived, by our clock.
     pub received_at: Timestamp,
     /// It is another address's: only its referral code counts here, for they share a provider's customer.
-    pub kin: bool,
+    pub is_related: bool,
     /// What is reported.
     pub fact: Fact,
 }
 
 /// Everything known of one customer.
 #[derive(Debug, Clone)]
-pub struct Person {
+pub struct CustomerHistory {
     /// Whose facts and deliveries these are.
-    pub key: PersonKey,
+    pub key: CustomerKey,
     /// What was reported, in the order of events.
     pub facts: Vec<KnownFact>,
     /// What was sent or will be, in the order of making.
@@ -96,7 +96,7 @@ impl Change {
     }
 }
 
-impl Person {
+impl CustomerHistory {
     /// Makes a planned change; `id` is the call's number, which the store has given to a new one.
     pub fn change(&mut self, change: Change, id: DeliveryId) {
         match change {

@@ -1,4 +1,4 @@
-//! From the inbox to facts: whose each one is, who was waiting for it, and what is to be done now.
+//! From the inbox to facts: whose each one is, who was waiting for it, and what has to be done now.
 
 use std::collections::BTreeSet;
 
@@ -6,29 +6,31 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::crowds::Crowds;
-use super::people::{load, put_outcome, replan, write};
-use super::placing::{Placing, go_on, place};
-use super::planning::{Defect, Planning};
-use super::rows::{micros, time, unknown};
-use super::sql::{Db, Dialect, Lock, Row, Work, first, values};
-use super::{Backend, Store, StoreError, thin};
+use super::placing::Placing;
+use super::resolve::{go_on, place};
+use super::thin;
 use crate::crash::{self, Point};
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::scope;
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::Reading;
-use crate::domain::person::PersonKey;
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
-use crate::ledger::resolve::{all_ids, speaks_for_kin};
+use crate::ledger::resolve::{all_ids, speaks_for_related};
+use crate::store::queue::customer_plan::{load, replan, write};
+use crate::store::queue::planning::{Defect, Planning};
+use crate::store::rows::{micros, put_outcome, time, unknown};
+use crate::store::sql::{Db, Dialect, Lock, Row, Work, first, values};
+use crate::store::{Backend, Store, StoreError};
 
 /// Events in one transaction of PostgreSQL: each takes a lock for each of its ids, and the server's table of locks is
 /// bounded.
-pub(super) const POSTGRES_EVENTS_MAX: u32 = 32;
+pub(in crate::store) const POSTGRES_EVENTS_MAX: u32 = 32;
 
 /// An event that waits to be read.
 #[derive(Debug)]
 pub struct Inbox {
-    /// Its number.
+    /// The number that the event got when it was recorded.
     pub id: EventId,
     /// The endpoint it came to.
     pub endpoint: String,
@@ -45,7 +47,7 @@ pub struct Inbox {
 /// An event after it was read.
 #[derive(Debug, Clone)]
 pub struct Mapped {
-    /// Its number.
+    /// The number that the event got when it was recorded.
     pub id: EventId,
     /// The endpoint it came to.
     pub endpoint: String,
@@ -64,9 +66,9 @@ pub struct Mapped {
 }
 
 /// The columns of an inbox row, in the order in which [`inbox`] reads them.
-pub(super) const INBOX_COLUMNS: &str = "e.id, e.endpoint, e.provider, e.business, e.received_at, b.body";
+pub(in crate::store) const INBOX_COLUMNS: &str = "e.id, e.endpoint, e.provider, e.business, e.received_at, b.body";
 
-pub(super) fn inbox(row: &mut Row) -> Result<Inbox, StoreError> {
+pub(in crate::store) fn inbox(row: &mut Row) -> Result<Inbox, StoreError> {
     let (id, endpoint, provider) = (row.int()?, row.text()?, row.text()?);
     Ok(Inbox {
         id: EventId(id),
@@ -158,7 +160,7 @@ impl Work for Post {
         for event in events {
             left.extend(post(db, event, &mut people).await?);
         }
-        let locks: Vec<Lock<'_>> = people.iter().map(Lock::Person).collect();
+        let locks: Vec<Lock<'_>> = people.iter().map(Lock::Customer).collect();
         db.lock(&locks).await?;
         crash::here(Point::Posting);
         // Side by side: over a network it is the ways there and back that take time.
@@ -187,7 +189,7 @@ impl Work for GoOn {
     async fn run<D: Db>(&self, db: &D) -> Result<Vec<Placing>, StoreError> {
         let mut people = BTreeSet::new();
         let left = go_on(db, &self.left, &mut people).await?;
-        db.lock(&people.iter().map(Lock::Person).collect::<Vec<_>>()).await?;
+        db.lock(&people.iter().map(Lock::Customer).collect::<Vec<_>>()).await?;
         for key in &people {
             replan(db, &self.planning, key, self.now, Defect::Hold).await?;
         }
@@ -209,10 +211,10 @@ async fn lock_ids<D: Db>(db: &D, events: &[&Mapped]) -> Result<(), StoreError> {
 }
 
 /// Writes what one event reports. Gives the facts that are left to [`go_on`] with.
-pub(super) async fn post<D: Db>(
+pub(in crate::store) async fn post<D: Db>(
     db: &D,
     event: &Mapped,
-    people: &mut BTreeSet<PersonKey>,
+    people: &mut BTreeSet<CustomerKey>,
 ) -> Result<Vec<Placing>, StoreError> {
     let before = forget(db, event.id, people).await?;
     let sql = "UPDATE events SET reading = ?2, snapshot_event = COALESCE(snapshot_event, ?3) WHERE id = ?1";
@@ -238,7 +240,7 @@ pub(super) async fn post<D: Db>(
                 &event.business,
                 &scope,
                 fact.customer.as_ref(),
-                speaks_for_kin(fact),
+                speaks_for_related(fact),
                 micros(event.received_at),
                 data
             ];
@@ -252,11 +254,15 @@ pub(super) async fn post<D: Db>(
 }
 
 /// Removes what an earlier reading of the event left behind; whose it was by that reading.
-async fn forget<D: Db>(db: &D, event: EventId, people: &mut BTreeSet<PersonKey>) -> Result<Option<String>, StoreError> {
+async fn forget<D: Db>(
+    db: &D,
+    event: EventId,
+    people: &mut BTreeSet<CustomerKey>,
+) -> Result<Option<String>, StoreError> {
     let sql = "DELETE FROM facts WHERE event_id = ?1 RETURNING business, email_key";
     let Some(mut row) = first(db, sql, values![event.0]).await? else { return Ok(None) };
     let (business, before) = (row.text()?, row.text_option()?);
-    people.extend(before.clone().map(|email_key| PersonKey { business, email_key }));
+    people.extend(before.clone().map(|email_key| CustomerKey { business, email_key }));
     db.execute("DELETE FROM waiting WHERE event_id = ?1", values![event.0]).await?;
     Ok(before)
 }

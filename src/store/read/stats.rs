@@ -6,11 +6,11 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::rows::time_option;
-use super::sql::{Row, values};
-use super::{Store, StoreError};
 use crate::domain::delivery::Fate;
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
+use crate::store::rows::time_option;
+use crate::store::sql::{Row, values};
+use crate::store::{Store, StoreError};
 
 /// A route as people see it.
 #[derive(Debug, Clone, Serialize)]

@@ -1,9 +1,9 @@
 //! Recording: a verified event goes to disk before its sender is answered.
 
-use super::rows::micros;
-use super::sql::{Db, Value, Work, first, values};
-use super::{Backend, Store, StoreError};
 use crate::domain::event::{EventId, NewEvent, Recorded};
+use crate::store::rows::micros;
+use crate::store::sql::{Db, Value, Work, first, values};
+use crate::store::{Backend, Store, StoreError};
 
 impl Store {
     /// Records an event, or finds that it was recorded before. When this returns, the event survives a crash and a
@@ -20,7 +20,7 @@ impl Store {
 }
 
 /// The values of a new event's row: the parameters `?1` to `?8`.
-pub(super) fn row_of(event: &NewEvent) -> Vec<Value> {
+pub(in crate::store) fn row_of(event: &NewEvent) -> Vec<Value> {
     let identity = &event.identity;
     values![
         &event.endpoint,
@@ -35,7 +35,7 @@ pub(super) fn row_of(event: &NewEvent) -> Vec<Value> {
 }
 
 /// Finds the event that was recorded before, by its endpoint and what its repetitions share.
-pub(super) const FIND: &str = "SELECT id FROM events WHERE endpoint = ?1 AND dedup_key = ?2";
+pub(in crate::store) const FIND: &str = "SELECT id FROM events WHERE endpoint = ?1 AND dedup_key = ?2";
 
 struct Record(NewEvent);
 

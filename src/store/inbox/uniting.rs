@@ -2,21 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use super::StoreError;
-use super::placing::{Placing, first_address};
-use super::sql::{Db, Lock, first, values};
-use crate::domain::delivery::Subject;
-use crate::domain::event::EventId;
-use crate::domain::fact::{Fact, Matter};
-use crate::domain::person::PersonKey;
+use super::placing::{Placing, first_address, has_left, subject_key};
+use crate::domain::customer::CustomerKey;
+use crate::domain::fact::{Fact, FactKind};
 use crate::ledger::resolve::{own_ids, payment_key, receipt_key};
+use crate::store::StoreError;
+use crate::store::sql::{Db, Lock, values};
 
 /// Gives all that is known of the sale that a fact is about to one customer: to whom a call was made already, else whom
 /// the invoice names, else whom the session names. Whose calls that changes goes into `people`.
-pub(super) async fn unite<D: Db>(
+pub(in crate::store) async fn unite<D: Db>(
     db: &D,
     placing: &Placing,
-    people: &mut BTreeSet<PersonKey>,
+    people: &mut BTreeSet<CustomerKey>,
 ) -> Result<(), StoreError> {
     let mut addresses: Vec<String> = Vec::new();
     // Invoices before sessions.
@@ -29,10 +27,10 @@ pub(super) async fn unite<D: Db>(
     if addresses.len() < 2 {
         return Ok(());
     }
-    let person = |email_key: &String| PersonKey { business: placing.business.clone(), email_key: email_key.clone() };
-    let all: Vec<PersonKey> = addresses.iter().map(person).collect();
+    let person = |email_key: &String| CustomerKey { business: placing.business.clone(), email_key: email_key.clone() };
+    let all: Vec<CustomerKey> = addresses.iter().map(person).collect();
     // Nobody may begin a call of theirs meanwhile.
-    db.lock(&all.iter().map(Lock::Person).collect::<Vec<_>>()).await?;
+    db.lock(&all.iter().map(Lock::Customer).collect::<Vec<_>>()).await?;
     let mut facts = Vec::new();
     for person in &all {
         facts.push(facts_of(db, placing, person).await?);
@@ -61,7 +59,7 @@ pub(super) async fn unite<D: Db>(
 }
 
 /// A customer's facts of the scope.
-async fn facts_of<D: Db>(db: &D, placing: &Placing, person: &PersonKey) -> Result<Vec<(i64, Fact)>, StoreError> {
+async fn facts_of<D: Db>(db: &D, placing: &Placing, person: &CustomerKey) -> Result<Vec<(i64, Fact)>, StoreError> {
     let sql =
         "SELECT event_id, data FROM facts WHERE business = ?1 AND email_key = ?2 AND scope = ?3 ORDER BY event_id";
     let rows = db.query(sql, values![&person.business, &person.email_key, &placing.scope]).await?;
@@ -79,43 +77,21 @@ fn ties<'a>(placing: &'a Placing, facts: &'a [Vec<(i64, Fact)>]) -> BTreeSet<&'a
 /// Whether a fact reports the sale that has these ids, ties them, or took it back.
 fn is_about(fact: &Fact, ties: &BTreeSet<&str>) -> bool {
     match &fact.matter {
-        Matter::Payment(_) | Matter::Link(_) => own_ids(fact).any(|key| ties.contains(key)),
-        Matter::Reversal(_) => fact.keys.iter().any(|key| ties.contains(key.as_str())),
-        Matter::Customer(_) | Matter::Subscription(_) => false,
+        FactKind::Payment(_) | FactKind::Link(_) => own_ids(fact).any(|key| ties.contains(key)),
+        FactKind::Reversal(_) => fact.keys.iter().any(|key| ties.contains(key.as_str())),
+        FactKind::Customer(_) | FactKind::Subscription(_) => false,
     }
 }
 
-fn subject_key(scope: &str, event: i64, fact: &Fact) -> Option<String> {
-    match &fact.matter {
-        Matter::Payment(p) => Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity.clone() }.key("")),
-        Matter::Subscription(_) => Some(Subject::Status(EventId(event)).key("")),
-        Matter::Customer(_) | Matter::Reversal(_) | Matter::Link(_) => None,
-    }
-}
-
-/// Whether a call about it has left the house, or may have.
-pub(super) async fn has_left<D: Db>(
-    db: &D,
-    person: &PersonKey,
-    scope: &str,
-    event: i64,
-    fact: &Fact,
-) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM deliveries WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
-         AND (state IN ('sending', 'delivered', 'duplicate') OR outcome_unknown = 1)";
-    let of = values![&person.business, &person.email_key, subject_key(scope, event, fact)];
-    Ok(first(db, sql, of).await?.is_some())
-}
-
-/// Gives a fact, and the call that was made or is to be made for it, to another customer. What is on its way stays with
-/// whoever has it.
+/// Gives a fact, and the call that was made or will be made for it, to another customer. A call on its way stays with
+/// the process that sends it.
 async fn give<D: Db>(
     db: &D,
     scope: &str,
     event: i64,
     fact: &Fact,
-    from: &PersonKey,
-    to: &PersonKey,
+    from: &CustomerKey,
+    to: &CustomerKey,
 ) -> Result<(), StoreError> {
     db.execute("UPDATE facts SET email_key = ?2 WHERE event_id = ?1", values![event, &to.email_key]).await?;
     let sql = "UPDATE deliveries SET email_key = ?4 WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
@@ -126,7 +102,7 @@ async fn give<D: Db>(
 }
 
 /// What comes later of the sale is this customer's, too.
-async fn know<D: Db>(db: &D, scope: &str, key: &str, person: &PersonKey) -> Result<(), StoreError> {
+async fn know<D: Db>(db: &D, scope: &str, key: &str, person: &CustomerKey) -> Result<(), StoreError> {
     for name in [key.to_owned(), payment_key(key), receipt_key(key)] {
         let sql = "UPDATE known SET email_key = ?3 WHERE scope = ?1 AND key = ?2";
         db.execute(sql, values![scope, name, &person.email_key]).await?;
@@ -134,14 +110,14 @@ async fn know<D: Db>(db: &D, scope: &str, key: &str, person: &PersonKey) -> Resu
     Ok(())
 }
 
-/// Gives the call that was to be made for a report to another customer, unless it has left, or may have.
-pub(super) async fn give_call<D: Db>(
+/// Gives the call that waits for a report to another customer, unless it has left, or may have.
+pub(in crate::store) async fn give_call<D: Db>(
     db: &D,
     scope: &str,
     event: i64,
     fact: &Fact,
-    from: &PersonKey,
-    to: &PersonKey,
+    from: &CustomerKey,
+    to: &CustomerKey,
 ) -> Result<(), StoreError> {
     let sql = "UPDATE deliveries SET email_key = ?4 WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
          AND state NOT IN ('sending', 'delivered', 'duplicate') AND outcome_unknown = 0";

@@ -3,43 +3,32 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::StoreError;
-use super::kin::{kin, no_longer_kin};
-use super::people::put_outcome;
-use super::rows::{evidence, evidence_micros};
-use super::sql::{Db, Lock, Row, first, values};
-use super::uniting::{give_call, has_left, unite};
+use super::placing::{Placing, has_left, identity};
+use super::uniting::{give_call, unite};
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::Subject;
 use crate::domain::event::EventId;
-use crate::domain::fact::{Fact, Matter};
-use crate::domain::person::PersonKey;
+use crate::domain::fact::{Fact, FactKind};
 use crate::ledger::resolve::{
-    Evidence, Identity, Known, Owner, Resolution, all_ids, asked_for, claim, follows_its_ids, is_first_address,
-    own_ids, payment_ids, payment_key, receipt_key, resolve, speaks_for_kin,
+    Evidence, Known, Owner, Resolution, all_ids, asked_for, claim, follows_its_ids, is_first_address, own_ids,
+    payment_ids, payment_key, receipt_key, resolve, speaks_for_related,
 };
+use crate::store::StoreError;
+use crate::store::related::{no_longer_related, related_customers};
+use crate::store::rows::{evidence_micros, put_outcome};
+use crate::store::sql::{Db, Lock, Row, first, values};
 
 /// Facts that one event places in one write: its own, and those that follow from it. The others go on in a write of their
 /// own. Real events are followed by a few.
-pub(super) const PLACED_MAX: usize = 500;
-
-/// A fact that has to be given to a customer.
-#[derive(Clone)]
-pub(super) struct Placing {
-    pub(super) event: EventId,
-    pub(super) business: String,
-    pub(super) scope: String,
-    pub(super) fact: Fact,
-    /// Whose the event was by an earlier reading.
-    pub(super) before: Option<String>,
-}
+pub(in crate::store) const PLACED_MAX: usize = 500;
 
 /// Gives a fact, whose ids are locked, to its customer, and then every fact that was waiting for one of its ids to theirs.
 /// Gives what is left beyond [`PLACED_MAX`]: it waits for its ids as before, until [`go_on`] places it, or another event
 /// that names one of them.
-pub(super) async fn place<D: Db>(
+pub(in crate::store) async fn place<D: Db>(
     db: &D,
     first: Placing,
-    people: &mut BTreeSet<PersonKey>,
+    people: &mut BTreeSet<CustomerKey>,
 ) -> Result<Vec<Placing>, StoreError> {
     let ids = all_ids(&first.fact);
     let followers = place_one(db, first, &ids, people).await?;
@@ -47,10 +36,10 @@ pub(super) async fn place<D: Db>(
 }
 
 /// Goes on with facts that were left, but for those that another event has placed since. Gives what is left then.
-pub(super) async fn go_on<D: Db>(
+pub(in crate::store) async fn go_on<D: Db>(
     db: &D,
     left: &[Placing],
-    people: &mut BTreeSet<PersonKey>,
+    people: &mut BTreeSet<CustomerKey>,
 ) -> Result<Vec<Placing>, StoreError> {
     let (now, later) = left.split_at(left.len().min(PLACED_MAX));
     let mut todo = VecDeque::new();
@@ -70,7 +59,7 @@ async fn place_all<D: Db>(
     db: &D,
     mut todo: VecDeque<Placing>,
     mut placed: usize,
-    people: &mut BTreeSet<PersonKey>,
+    people: &mut BTreeSet<CustomerKey>,
 ) -> Result<Vec<Placing>, StoreError> {
     // A round settles a fact that was waiting, or one that follows an id to the address that a later event names for it.
     while placed < PLACED_MAX
@@ -99,7 +88,7 @@ async fn place_one<D: Db>(
     db: &D,
     placing: Placing,
     ids: &[String],
-    people: &mut BTreeSet<PersonKey>,
+    people: &mut BTreeSet<CustomerKey>,
 ) -> Result<Vec<Placing>, StoreError> {
     let current = current(db, placing.event).await?;
     let known = look_up(db, &placing, current.is_none()).await?;
@@ -113,7 +102,7 @@ async fn place_one<D: Db>(
     };
     let before = current.filter(|before| *before != owner.email_key);
     if let Some(before) = before.clone() {
-        let person = |email_key| PersonKey { business: placing.business.clone(), email_key };
+        let person = |email_key| CustomerKey { business: placing.business.clone(), email_key };
         let (from, to) = (person(before), person(owner.email_key.clone()));
         give_call(db, &placing.scope, placing.event.0, &placing.fact, &from, &to).await?;
         people.insert(from);
@@ -121,24 +110,26 @@ async fn place_one<D: Db>(
     let sql = "UPDATE facts SET email_key = ?2 WHERE event_id = ?1";
     db.execute(sql, values![placing.event.0, &owner.email_key]).await?;
     db.execute("DELETE FROM waiting WHERE event_id = ?1", values![placing.event.0]).await?;
-    if matches!(placing.fact.matter, Matter::Reversal(_)) && !is_joined(db, &placing).await? {
+    if matches!(placing.fact.matter, FactKind::Reversal(_)) && !is_joined(db, &placing).await? {
         // It has a customer, but its payment may yet turn out to be under another address.
         let ids: Vec<String> = payment_ids(&placing.fact).map(str::to_owned).collect();
         wait(db, placing.event, &placing.scope, &ids).await?;
     }
-    if matches!(placing.fact.matter, Matter::Link(_)) {
+    if matches!(placing.fact.matter, FactKind::Link(_)) {
         // What it ties may yet come under another address.
         wait(db, placing.event, &placing.scope, &untold(db, &placing).await?).await?;
     }
     let followers = tell(db, &placing, ids, &owner, before.as_deref()).await?;
-    if matches!(placing.fact.matter, Matter::Payment(_) | Matter::Link(_)) {
+    if matches!(placing.fact.matter, FactKind::Payment(_) | FactKind::Link(_)) {
         unite(db, &placing, people).await?;
     }
-    if speaks_for_kin(&placing.fact) {
-        people.extend(kin(db, &placing).await?);
+    if let Some(customer) = &placing.fact.customer {
+        if speaks_for_related(&placing.fact) {
+            people.extend(related_customers(db, &placing.business, &placing.scope, customer).await?);
+        }
+        people.extend(no_longer_related(db, &placing.business, &placing.scope, customer, &owner.email_key).await?);
     }
-    people.extend(no_longer_kin(db, &placing, &owner.email_key).await?);
-    people.insert(PersonKey { business: placing.business, email_key: owner.email_key });
+    people.insert(CustomerKey { business: placing.business, email_key: owner.email_key });
     Ok(followers)
 }
 
@@ -163,24 +154,6 @@ async fn look_up<D: Db>(db: &D, placing: &Placing, is_new: bool) -> Result<Known
     Ok(Known { identities, earlier: None })
 }
 
-/// Whose an id is. Of one that keeps the first address, which no event named: whether a call has left for it.
-async fn identity<D: Db>(db: &D, placing: &Placing, id: &str) -> Result<Option<Identity>, StoreError> {
-    let row = first(db, "SELECT email_key, at FROM known WHERE scope = ?1 AND key = ?2", values![&placing.scope, id]);
-    let Some(mut row) = row.await? else { return Ok(None) };
-    let identity = Identity { email_key: row.text()?, evidence: evidence(row.int()?)?, has_left: false };
-    if identity.is_settled() || !is_first_address(id) {
-        return Ok(Some(identity));
-    }
-    let person = PersonKey { business: placing.business.clone(), email_key: identity.email_key.clone() };
-    let has_left = has_left(db, &person, &placing.scope, placing.event.0, &placing.fact).await?;
-    Ok(Some(Identity { has_left, ..identity }))
-}
-
-/// The address under which a payment was told of first. One that no event named stays if a call has left for it.
-pub(super) async fn first_address<D: Db>(db: &D, placing: &Placing, key: &str) -> Result<Option<String>, StoreError> {
-    Ok(identity(db, placing, key).await?.filter(Identity::is_settled).map(|identity| identity.email_key))
-}
-
 async fn known<D: Db>(db: &D, scope: &str, key: &str) -> Result<Option<String>, StoreError> {
     let row = first(db, "SELECT email_key FROM known WHERE scope = ?1 AND key = ?2", values![scope, key]).await?;
     row.map(|mut row| row.text()).transpose()
@@ -189,7 +162,7 @@ async fn known<D: Db>(db: &D, scope: &str, key: &str) -> Result<Option<String>, 
 /// Whose a change of status was by an earlier reading, or for whom a call was made by one that is forgotten. It stays
 /// so: its subscription may have been paid under another address since.
 async fn of_earlier_reading<D: Db>(db: &D, placing: &Placing) -> Result<Option<String>, StoreError> {
-    if !matches!(placing.fact.matter, Matter::Subscription(_)) {
+    if !matches!(placing.fact.matter, FactKind::Subscription(_)) {
         return Ok(None);
     }
     if placing.before.is_some() {
@@ -307,10 +280,10 @@ async fn followers_of<D: Db>(
         return Ok(followers);
     }
     let (business, scope) = (&placing.business, &placing.scope);
-    let person = PersonKey { business: business.clone(), email_key: before };
-    let target = PersonKey { business: business.clone(), email_key: now.to_owned() };
+    let person = CustomerKey { business: business.clone(), email_key: before };
+    let target = CustomerKey { business: business.clone(), email_key: now.to_owned() };
     // Nobody may begin a call of theirs meanwhile.
-    db.lock(&[Lock::Person(&person), Lock::Person(&target)]).await?;
+    db.lock(&[Lock::Customer(&person), Lock::Customer(&target)]).await?;
     let sql =
         "SELECT event_id, data FROM facts WHERE business = ?1 AND email_key = ?2 AND scope = ?3 ORDER BY event_id";
     for mut row in db.query(sql, values![business, &person.email_key, scope]).await? {

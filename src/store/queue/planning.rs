@@ -6,32 +6,32 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::crash::{self, Point};
+use crate::domain::customer::{Change, CustomerHistory, Plan};
 use crate::domain::delivery::{Delivery, DeliveryState, Settlement};
-use crate::domain::person::{Change, Person, Plan};
 use crate::domain::policy::Policy;
 use crate::domain::reason::DeliveryReason;
 use crate::ledger;
 
 /// The ledger under the policy that the store was opened with; cheap to clone.
 #[derive(Clone)]
-pub(super) struct Planning {
+pub(in crate::store) struct Planning {
     policy: Arc<Policy>,
     /// The ledger has a defect that customers of the name Jane bring out.
     #[cfg(test)]
-    pub(super) broken: Arc<std::sync::atomic::AtomicBool>,
+    pub(in crate::store) broken: Arc<std::sync::atomic::AtomicBool>,
 }
 
 /// What becomes of a write when the ledger panics over a customer: a defect of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Defect {
-    /// It is undone, and told to whoever asked for it.
+pub(in crate::store) enum Defect {
+    /// It is undone, and the caller gets an error.
     Undo,
     /// It stands, and nothing more goes out for the customer until a person has seen to it.
     Hold,
 }
 
 impl Planning {
-    pub(super) fn new(policy: Policy) -> Self {
+    pub(in crate::store) fn new(policy: Policy) -> Self {
         Self {
             policy: Arc::new(policy),
             #[cfg(test)]
@@ -40,7 +40,7 @@ impl Planning {
     }
 
     /// What has to change for a customer.
-    pub(super) fn planned(&self, person: &Person, now: Timestamp, defect: Defect) -> Plan {
+    pub(in crate::store) fn planned(&self, person: &CustomerHistory, now: Timestamp, defect: Defect) -> Plan {
         match defect {
             Defect::Undo => self.plan(person, now),
             Defect::Hold => self.plan_or_hold(person, now),
@@ -48,7 +48,7 @@ impl Planning {
     }
 
     /// See [`ledger::plan`].
-    pub(super) fn plan(&self, person: &Person, now: Timestamp) -> Plan {
+    pub(in crate::store) fn plan(&self, person: &CustomerHistory, now: Timestamp) -> Plan {
         crash::here(Point::Planning);
         #[cfg(test)]
         self.fail_over_jane(person);
@@ -57,7 +57,7 @@ impl Planning {
 
     /// The plan. When the ledger panics, all that was never sent waits for a person; what may have left the house goes on
     /// as it is.
-    pub(super) fn plan_or_hold(&self, person: &Person, now: Timestamp) -> Plan {
+    pub(in crate::store) fn plan_or_hold(&self, person: &CustomerHistory, now: Timestamp) -> Plan {
         let planned = catch_unwind(AssertUnwindSafe(|| self.plan(person, now)));
         planned.unwrap_or_else(|_| {
             let unsent = person.deliveries.iter().filter(|d| d.state == DeliveryState::Queued && d.is_unsent());
@@ -71,7 +71,7 @@ impl Planning {
     }
 
     /// What Refairn's 409 means; a person has to look when we fail over that.
-    pub(super) fn conflict(&self, person: &Person, delivery: &Delivery) -> Settlement {
+    pub(in crate::store) fn conflict(&self, person: &CustomerHistory, delivery: &Delivery) -> Settlement {
         let meant = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(test)]
             self.fail_over_jane(person);
@@ -83,7 +83,7 @@ impl Planning {
     }
 
     #[cfg(test)]
-    fn fail_over_jane(&self, person: &Person) {
+    fn fail_over_jane(&self, person: &CustomerHistory) {
         let broken = self.broken.load(std::sync::atomic::Ordering::Relaxed);
         assert!(!(broken && person.key.email_key.starts_with("jane")), "on purpose");
     }

@@ -5,18 +5,18 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 
-use super::StoreError;
-use super::kin::addresses;
-use super::lookups::want_sessions;
 use super::planning::{Defect, Planning};
-use super::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time};
-use super::sql::{Db, Value, values};
+use crate::domain::customer::{CustomerHistory, CustomerKey, KnownFact, Plan};
 use crate::domain::event::{EventId, Outcome};
-use crate::domain::person::{KnownFact, Person, PersonKey, Plan};
 use crate::domain::reason::EventReason;
+use crate::store::StoreError;
+use crate::store::lookups::want_sessions;
+use crate::store::related::addresses;
+use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, put_outcome_if, time};
+use crate::store::sql::{Db, Value, values};
 
 /// Everything known of one customer.
-pub(super) async fn load<D: Db>(db: &D, key: &PersonKey) -> Result<Person, StoreError> {
+pub(in crate::store) async fn load<D: Db>(db: &D, key: &CustomerKey) -> Result<CustomerHistory, StoreError> {
     let facts_sql =
         "SELECT event_id, scope, received_at, data FROM facts WHERE business = ?1 AND email_key = ?2 ORDER BY event_id";
     let deliveries_sql =
@@ -27,26 +27,31 @@ pub(super) async fn load<D: Db>(db: &D, key: &PersonKey) -> Result<Person, Store
     // What came with another address of the same provider's customer counts for this one too: a code, or its session.
     let customers: HashSet<(String, String)> =
         facts.iter().filter_map(|f| f.fact.customer.clone().map(|c| (f.scope.clone(), c))).collect();
-    let kin_sql = "SELECT event_id, scope, received_at, data FROM facts \
+    let related_sql = "SELECT event_id, scope, received_at, data FROM facts \
          WHERE scope = ?1 AND customer = ?2 AND has_code = 1 AND email_key IS NOT NULL AND email_key <> ?3 ORDER BY event_id";
-    let kin = customers.into_iter().map(async |(scope, customer)| {
-        let kin = known_facts(db, kin_sql, values![&scope, &customer, &key.email_key], true).await?;
-        let far = !kin.is_empty() && addresses(db, &scope, &customer).await?.is_empty();
-        Ok::<_, StoreError>(if far { Vec::new() } else { kin })
+    let related = customers.into_iter().map(async |(scope, customer)| {
+        let related = known_facts(db, related_sql, values![&scope, &customer, &key.email_key], true).await?;
+        let far = !related.is_empty() && addresses(db, &scope, &customer).await?.is_empty();
+        Ok::<_, StoreError>(if far { Vec::new() } else { related })
     });
-    facts.extend(try_join_all(kin).await?.into_iter().flatten());
+    facts.extend(try_join_all(related).await?.into_iter().flatten());
     let deliveries = deliveries.into_iter().map(|mut row| delivery(&mut row)).collect::<Result<_, _>>()?;
-    Ok(Person { key: key.clone(), facts, deliveries })
+    Ok(CustomerHistory { key: key.clone(), facts, deliveries })
 }
 
-async fn known_facts<D: Db>(db: &D, sql: &str, values: Vec<Value>, kin: bool) -> Result<Vec<KnownFact>, StoreError> {
+async fn known_facts<D: Db>(
+    db: &D,
+    sql: &str,
+    values: Vec<Value>,
+    is_related: bool,
+) -> Result<Vec<KnownFact>, StoreError> {
     let mut facts = Vec::new();
     for mut row in db.query(sql, values).await? {
         facts.push(KnownFact {
             event: EventId(row.int()?),
             scope: row.text()?,
             received_at: time(row.int()?)?,
-            kin,
+            is_related,
             fact: serde_json::from_str(&row.text()?)?,
         });
     }
@@ -54,10 +59,10 @@ async fn known_facts<D: Db>(db: &D, sql: &str, values: Vec<Value>, kin: bool) ->
 }
 
 /// Asks the ledger about a customer and writes what it says.
-pub(super) async fn replan<D: Db>(
+pub(in crate::store) async fn replan<D: Db>(
     db: &D,
     planning: &Planning,
-    key: &PersonKey,
+    key: &CustomerKey,
     now: Timestamp,
     defect: Defect,
 ) -> Result<(), StoreError> {
@@ -68,7 +73,11 @@ pub(super) async fn replan<D: Db>(
 }
 
 /// Writes what a plan changes, and whose turn it is. Gives the customer as it is then.
-pub(super) async fn write<D: Db>(db: &D, mut person: Person, plan: Plan) -> Result<Person, StoreError> {
+pub(in crate::store) async fn write<D: Db>(
+    db: &D,
+    mut person: CustomerHistory,
+    plan: Plan,
+) -> Result<CustomerHistory, StoreError> {
     let Plan { changes, outcomes, sessions_wanted } = plan;
     for change in changes {
         let id = put_delivery(db, &person.key, change.delivery()).await?;
@@ -85,7 +94,7 @@ pub(super) async fn write<D: Db>(db: &D, mut person: Person, plan: Plan) -> Resu
 }
 
 /// Puts the customer's next call into the queue, if there is one.
-async fn queue<D: Db>(db: &D, person: &Person) -> Result<(), StoreError> {
+async fn queue<D: Db>(db: &D, person: &CustomerHistory) -> Result<(), StoreError> {
     let key = &person.key;
     match person.head() {
         None => {
@@ -126,7 +135,7 @@ impl Noted {
 
 /// What was noted of a customer's events: of a long history hardly anything changes, and one look costs less than a
 /// write for each event.
-async fn noted<D: Db>(db: &D, key: &PersonKey) -> Result<HashMap<EventId, Noted>, StoreError> {
+async fn noted<D: Db>(db: &D, key: &CustomerKey) -> Result<HashMap<EventId, Noted>, StoreError> {
     let sql = "SELECT e.id, e.state, e.reason, e.detail FROM facts f JOIN events e ON e.id = f.event_id \
          WHERE f.business = ?1 AND f.email_key = ?2";
     let mut noted = HashMap::new();
@@ -135,25 +144,4 @@ async fn noted<D: Db>(db: &D, key: &PersonKey) -> Result<HashMap<EventId, Noted>
         noted.insert(event, Noted { state: row.text()?, reason: row.text_option()?, detail: row.text_option()? });
     }
     Ok(noted)
-}
-
-/// Writes an event's outcome if it differs from what is there; takes it out of the inbox.
-pub(super) async fn put_outcome<D: Db>(db: &D, event: EventId, outcome: &Outcome) -> Result<(), StoreError> {
-    put_outcome_if(db, event, outcome, "").await
-}
-
-/// The same, where a condition on the event's row holds as well.
-pub(super) async fn put_outcome_if<D: Db>(
-    db: &D,
-    event: EventId,
-    outcome: &Outcome,
-    condition: &str,
-) -> Result<(), StoreError> {
-    let sql = format!(
-        "UPDATE events SET state = ?2, reason = ?3, detail = ?4 WHERE id = ?1 \
-         AND (state IS DISTINCT FROM ?2 OR reason IS DISTINCT FROM ?3 OR detail IS DISTINCT FROM ?4) {condition}"
-    );
-    let reason = outcome.end.reason().map(EventReason::code);
-    db.execute(&sql, values![event.0, outcome.end.state().code(), reason, outcome.detail.as_ref()]).await?;
-    Ok(())
 }

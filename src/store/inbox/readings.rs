@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::facts::{INBOX_COLUMNS, Inbox, Mapped, inbox, post};
-use super::people::load;
-use super::planning::Planning;
-use super::rows::{reason, unknown};
-use super::sql::{Db, Lock, Work, first, values};
-use super::{Store, StoreError};
+use crate::domain::customer::{Change, CustomerKey};
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{Fact, Reading};
-use crate::domain::person::{Change, PersonKey};
 use crate::domain::reason::EventReason;
+use crate::store::queue::customer_plan::load;
+use crate::store::queue::planning::Planning;
+use crate::store::rows::{reason, unknown};
+use crate::store::sql::{Db, Lock, Work, first, values};
+use crate::store::{Store, StoreError};
 
 /// Events that are looked at in one go: the one writer is kept from its work meanwhile.
 const LOOKED_AT_MAX: u32 = 100;
@@ -25,7 +25,7 @@ type End = (EventState, Option<EventReason>);
 /// An event that would be read otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
-    /// Its number.
+    /// The number of the event.
     pub id: EventId,
     /// What it came to.
     pub now: End,
@@ -37,7 +37,7 @@ pub struct Changed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallNews {
     /// Whose, at which business.
-    pub key: PersonKey,
+    pub key: CustomerKey,
     /// As it would be; without a number it is new.
     pub delivery: Delivery,
 }
@@ -97,7 +97,7 @@ impl Work for TryOut {
             // Of many facts that follow, what is tried out is only what one write would place.
             post(db, event, &mut people).await?;
         }
-        db.lock(&people.iter().map(Lock::Person).collect::<Vec<_>>()).await?;
+        db.lock(&people.iter().map(Lock::Customer).collect::<Vec<_>>()).await?;
         let (mut calls, mut ends) = (Vec::new(), BTreeMap::new());
         for key in &people {
             let person = load(db, key).await?;

@@ -1,0 +1,11 @@
+//! The inbox: events are recorded, read into facts, and given to their customers.
+
+pub mod body;
+pub(super) mod crowds;
+pub(super) mod facts;
+mod placing;
+pub(super) mod readings;
+pub(super) mod record;
+pub(super) mod resolve;
+mod thin;
+mod uniting;

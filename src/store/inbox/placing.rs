@@ -1,0 +1,64 @@
+//! A fact that has to be given to a customer, and what is known of it: whose its ids are, and whether a call has left.
+
+use crate::domain::customer::CustomerKey;
+use crate::domain::delivery::Subject;
+use crate::domain::event::EventId;
+use crate::domain::fact::{Fact, FactKind};
+use crate::ledger::resolve::{Identity, is_first_address};
+use crate::store::StoreError;
+use crate::store::rows::evidence;
+use crate::store::sql::{Db, first, values};
+
+/// A fact that has to be given to a customer.
+#[derive(Clone)]
+pub(in crate::store) struct Placing {
+    pub(super) event: EventId,
+    pub(super) business: String,
+    pub(super) scope: String,
+    pub(super) fact: Fact,
+    /// Whose the event was by an earlier reading.
+    pub(super) before: Option<String>,
+}
+
+/// Whose an id is. Of one that keeps the first address, which no event named: whether a call has left for it.
+pub(super) async fn identity<D: Db>(db: &D, placing: &Placing, id: &str) -> Result<Option<Identity>, StoreError> {
+    let row = first(db, "SELECT email_key, at FROM known WHERE scope = ?1 AND key = ?2", values![&placing.scope, id]);
+    let Some(mut row) = row.await? else { return Ok(None) };
+    let identity = Identity { email_key: row.text()?, evidence: evidence(row.int()?)?, has_left: false };
+    if identity.is_settled() || !is_first_address(id) {
+        return Ok(Some(identity));
+    }
+    let person = CustomerKey { business: placing.business.clone(), email_key: identity.email_key.clone() };
+    let has_left = has_left(db, &person, &placing.scope, placing.event.0, &placing.fact).await?;
+    Ok(Some(Identity { has_left, ..identity }))
+}
+
+/// The address under which a payment was told of first. One that no event named stays if a call has left for it.
+pub(super) async fn first_address<D: Db>(db: &D, placing: &Placing, key: &str) -> Result<Option<String>, StoreError> {
+    Ok(identity(db, placing, key).await?.filter(Identity::is_settled).map(|identity| identity.email_key))
+}
+
+/// The key of the call that a fact is told by; `None` for one that has no call of its own.
+pub(super) fn subject_key(scope: &str, event: i64, fact: &Fact) -> Option<String> {
+    match &fact.matter {
+        FactKind::Payment(p) => {
+            Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity.clone() }.key(""))
+        }
+        FactKind::Subscription(_) => Some(Subject::Status(EventId(event)).key("")),
+        FactKind::Customer(_) | FactKind::Reversal(_) | FactKind::Link(_) => None,
+    }
+}
+
+/// Whether a call about it has left the house, or may have.
+pub(super) async fn has_left<D: Db>(
+    db: &D,
+    person: &CustomerKey,
+    scope: &str,
+    event: i64,
+    fact: &Fact,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM deliveries WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
+         AND (state IN ('sending', 'delivered', 'duplicate') OR outcome_unknown = 1)";
+    let of = values![&person.business, &person.email_key, subject_key(scope, event, fact)];
+    Ok(first(db, sql, of).await?.is_some())
+}
