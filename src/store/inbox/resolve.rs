@@ -1,7 +1,9 @@
 //! Facts find their customers: what is known of their ids is looked up, what the ledger says of it is written, and what
 //! waited for that is placed next.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
+
+use futures_util::future::{try_join, try_join_all};
 
 use super::placing::{Placing, has_left, identity};
 use super::uniting::{give_call, unite};
@@ -108,8 +110,8 @@ async fn place_one<D: Db>(
         people.insert(from);
     }
     let sql = "UPDATE facts SET email_key = ?2 WHERE event_id = ?1";
-    db.execute(sql, values![placing.event.0, &owner.email_key]).await?;
-    db.execute("DELETE FROM waiting WHERE event_id = ?1", values![placing.event.0]).await?;
+    let given = db.execute(sql, values![placing.event.0, &owner.email_key]);
+    try_join(given, db.execute("DELETE FROM waiting WHERE event_id = ?1", values![placing.event.0])).await?;
     if matches!(placing.fact.matter, FactKind::Reversal(_)) && !is_joined(db, &placing).await? {
         // It has a customer, but its payment may yet turn out to be under another address.
         let ids: Vec<String> = payment_ids(&placing.fact).map(str::to_owned).collect();
@@ -145,12 +147,9 @@ async fn look_up<D: Db>(db: &D, placing: &Placing, is_new: bool) -> Result<Known
     if earlier.is_some() {
         return Ok(Known { earlier, ..Known::default() });
     }
-    let mut identities = HashMap::new();
-    for id in asked_for(&placing.fact) {
-        if let Some(identity) = identity(db, placing, &id).await? {
-            identities.insert(id, identity);
-        }
-    }
+    let asked = asked_for(&placing.fact);
+    let found = try_join_all(asked.iter().map(|id| identity(db, placing, id))).await?;
+    let identities = asked.into_iter().zip(found).filter_map(|(id, identity)| Some((id, identity?))).collect();
     Ok(Known { identities, earlier: None })
 }
 
@@ -200,9 +199,7 @@ async fn untold<D: Db>(db: &D, placing: &Placing) -> Result<Vec<String>, StoreEr
 
 async fn wait<D: Db>(db: &D, event: EventId, scope: &str, keys: &[String]) -> Result<(), StoreError> {
     let sql = "INSERT INTO waiting (scope, key, event_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-    for key in keys {
-        db.execute(sql, values![scope, key, event.0]).await?;
-    }
+    try_join_all(keys.iter().map(|key| db.execute(sql, values![scope, key, event.0]))).await?;
     Ok(())
 }
 
@@ -215,43 +212,25 @@ async fn tell<D: Db>(
     owner: &Owner,
     moved_from: Option<&str>,
 ) -> Result<Vec<Placing>, StoreError> {
-    let mut woken: Vec<Placing> = Vec::new();
+    // Statements of one kind go side by side: over a network it is the ways there and back that take time.
+    let before = try_join_all(keys.iter().map(|key| known(db, &placing.scope, key))).await?;
+    let claims: Vec<Owner> = keys.iter().map(|key| claim(&placing.fact, key, owner)).collect();
+    let noted = keys.iter().zip(&claims).map(|(key, claim)| note(db, &placing.scope, key, claim, moved_from));
+    let noted = try_join_all(noted).await?;
     let mut followers: Vec<Placing> = Vec::new();
-    for key in keys {
-        let Owner { email_key, evidence } = claim(&placing.fact, key, owner);
-        let at = evidence_micros(evidence);
-        let before = known(db, &placing.scope, key).await?;
-        let newer = "INSERT INTO known (scope, key, email_key, at) VALUES (?1, ?2, ?3, ?4) \
-             ON CONFLICT (scope, key) DO UPDATE SET email_key = excluded.email_key, at = excluded.at WHERE";
-        // What an event names gives way to what a later one names, but for a payment's first address; and what was only
-        // inferred goes where that goes by which it was.
-        let may_change = if is_first_address(key) {
-            "known.at <= ?5 AND (known.at < excluded.at OR (known.at = excluded.at AND known.email_key = ?6))"
-        } else {
-            "known.at < excluded.at OR (known.at = excluded.at AND (known.at > ?5 OR known.email_key = ?6))"
-        };
-        let inferred = evidence_micros(Evidence::Inferred);
-        let of = values![&placing.scope, key, &email_key, at, inferred, moved_from.unwrap_or_default()];
-        let noted = db.execute(&format!("{newer} {may_change}"), of).await?;
-        if let Some(before) = before.filter(|before| noted > 0 && *before != email_key) {
-            let more = followers_of(db, placing, key, before, &email_key).await?;
+    for (((key, before), claim), noted) in keys.iter().zip(before).zip(&claims).zip(&noted) {
+        if let Some(before) = before.filter(|before| *noted && *before != claim.email_key) {
+            let more = followers_of(db, placing, key, before, &claim.email_key).await?;
             let new = |p: &Placing| followers.iter().all(|known| known.event != p.event);
             let more: Vec<Placing> = more.into_iter().filter(new).collect();
             followers.extend(more);
         }
-        // What has a customer goes on only by what was not known before: so this ends.
-        let whom = if noted > 0 { "" } else { "AND f.email_key IS NULL" };
-        let waiting = format!(
-            "SELECT f.event_id, f.business, f.data FROM waiting w JOIN facts f ON f.event_id = w.event_id \
-             WHERE w.scope = ?1 AND w.key = ?2 AND w.event_id <> ?3 {whom} ORDER BY w.event_id"
-        );
-        for mut row in db.query(&waiting, values![&placing.scope, key, placing.event.0]).await? {
-            let event = EventId(row.int()?);
-            if woken.iter().all(|p| p.event != event) {
-                let (business, data) = (row.text()?, row.text()?);
-                let fact = serde_json::from_str(&data)?;
-                woken.push(Placing { event, business, scope: placing.scope.clone(), fact, before: None });
-            }
+    }
+    let waiting = keys.iter().zip(noted).map(|(key, noted)| waiting_for(db, placing, key, noted));
+    let mut woken: Vec<Placing> = Vec::new();
+    for waiting in try_join_all(waiting).await?.into_iter().flatten() {
+        if woken.iter().all(|p| p.event != waiting.event) {
+            woken.push(waiting);
         }
     }
     let mut ours = Vec::new();
@@ -263,6 +242,44 @@ async fn tell<D: Db>(
     }
     ours.extend(followers);
     Ok(ours)
+}
+
+/// Notes whose an id is, unless what is known of it is better; whether it did.
+async fn note<D: Db>(
+    db: &D,
+    scope: &str,
+    key: &str,
+    claim: &Owner,
+    moved_from: Option<&str>,
+) -> Result<bool, StoreError> {
+    let newer = "INSERT INTO known (scope, key, email_key, at) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT (scope, key) DO UPDATE SET email_key = excluded.email_key, at = excluded.at WHERE";
+    // What an event names gives way to what a later one names, but for a payment's first address; and what was only
+    // inferred goes where that goes by which it was.
+    let may_change = if is_first_address(key) {
+        "known.at <= ?5 AND (known.at < excluded.at OR (known.at = excluded.at AND known.email_key = ?6))"
+    } else {
+        "known.at < excluded.at OR (known.at = excluded.at AND (known.at > ?5 OR known.email_key = ?6))"
+    };
+    let (at, inferred) = (evidence_micros(claim.evidence), evidence_micros(Evidence::Inferred));
+    let of = values![scope, key, &claim.email_key, at, inferred, moved_from.unwrap_or_default()];
+    Ok(db.execute(&format!("{newer} {may_change}"), of).await? > 0)
+}
+
+/// The facts that wait for an id. What has a customer goes on only by what was not known before: so this ends.
+async fn waiting_for<D: Db>(db: &D, placing: &Placing, key: &str, noted: bool) -> Result<Vec<Placing>, StoreError> {
+    let whom = if noted { "" } else { "AND f.email_key IS NULL" };
+    let waiting = format!(
+        "SELECT f.event_id, f.business, f.data FROM waiting w JOIN facts f ON f.event_id = w.event_id \
+         WHERE w.scope = ?1 AND w.key = ?2 AND w.event_id <> ?3 {whom} ORDER BY w.event_id"
+    );
+    let mut found = Vec::new();
+    for mut row in db.query(&waiting, values![&placing.scope, key, placing.event.0]).await? {
+        let (event, business, data) = (EventId(row.int()?), row.text()?, row.text()?);
+        let fact = serde_json::from_str(&data)?;
+        found.push(Placing { event, business, scope: placing.scope.clone(), fact, before: None });
+    }
+    Ok(found)
 }
 
 /// The facts that went by an id to the address that had it before: what names no address itself goes where its payment
