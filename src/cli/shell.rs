@@ -11,7 +11,7 @@ use super::{Cli, Verdict, output};
 /// Print what a shell completes
 ///
 /// bash: refairn-bridge completions bash > /etc/bash_completion.d/refairn-bridge
-/// zsh:  refairn-bridge completions zsh > "${fpath[1]}/_refairn-bridge"
+/// zsh:  refairn-bridge completions zsh > ~/.zfunc/_refairn-bridge
 /// fish: refairn-bridge completions fish > ~/.config/fish/completions/refairn-bridge.fish
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
