@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::email::Email;
@@ -136,7 +134,7 @@ pub struct Searched {
 }
 
 /// One attempt as people see it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct AttemptView {
     /// Counting from 1.
     pub n: i64,

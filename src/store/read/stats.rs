@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::domain::delivery::Fate;
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
@@ -13,7 +12,7 @@ use crate::store::sql::{Row, values};
 use crate::store::{Store, StoreError};
 
 /// A route as people see it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct RouteView {
     /// Refairn's business.
     pub business: String,
