@@ -124,12 +124,6 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "unknown_parameter", "Unknown parameter", detail)
     }
 
-    /// What is wrong, in a sentence.
-    #[cfg(test)]
-    pub(super) fn detail(&self) -> &str {
-        &self.detail
-    }
-
     /// The stable code.
     #[must_use]
     pub const fn code(&self) -> &'static str {
