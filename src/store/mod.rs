@@ -5,6 +5,7 @@
 //! and `postgres` know how a statement is run, how a write begins and ends, and how several replicas keep out of each
 //! other's way.
 
+mod codes;
 pub mod copy;
 mod error;
 mod inbox;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::codes::{IGNORED, MAPPED, RECEIVED};
 use super::rows::{micros, time_option};
 use super::sql::{Db, Lock, Work, first, values};
 use super::{Store, StoreError};
@@ -143,8 +144,8 @@ impl Work for Remap {
             let why = "the body is past its retention and was removed".to_owned();
             return Ok(Err(ActionError::NotNow(why)));
         }
-        let sql = "UPDATE events SET state = 'received', reason = NULL, detail = NULL WHERE id = ?1";
-        db.execute(sql, values![self.0.0]).await?;
+        let sql = "UPDATE events SET state = ?2, reason = NULL, detail = NULL WHERE id = ?1";
+        db.execute(sql, values![self.0.0, RECEIVED]).await?;
         Ok(Ok(()))
     }
 }
@@ -160,7 +161,7 @@ impl Work for Prune {
 
     async fn run<D: Db>(&self, db: &D) -> Result<u64, StoreError> {
         let sql = "DELETE FROM bodies WHERE event_id > ?1 AND event_id <= ?2 AND EXISTS (SELECT 1 FROM events e \
-             WHERE e.id = bodies.event_id AND e.received_at < ?3 AND e.state IN ('mapped', 'ignored'))";
-        db.execute(sql, values![self.after.0, self.last.0, micros(self.before)]).await
+             WHERE e.id = bodies.event_id AND e.received_at < ?3 AND e.state IN (?4, ?5))";
+        db.execute(sql, values![self.after.0, self.last.0, micros(self.before), MAPPED, IGNORED]).await
     }
 }

@@ -17,6 +17,7 @@ use crate::domain::fact::Reading;
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
 use crate::ledger::resolve::{all_ids, speaks_for_related};
+use crate::store::codes::RECEIVED;
 use crate::store::queue::customer_plan::{load, replan, write};
 use crate::store::queue::planning::{Defect, Planning};
 use crate::store::rows::{micros, put_outcome, time, unknown};
@@ -91,7 +92,7 @@ impl Store {
             Backend::Sqlite(sqlite) => {
                 let sql = format!(
                     "SELECT {INBOX_COLUMNS} FROM events e \
-                     LEFT JOIN bodies b ON b.event_id = e.id WHERE e.state = 'received' ORDER BY e.id LIMIT ?1"
+                     LEFT JOIN bodies b ON b.event_id = e.id WHERE e.state = '{RECEIVED}' ORDER BY e.id LIMIT ?1"
                 );
                 sqlite.query(sql, values![events_max]).await?
             }

@@ -6,6 +6,7 @@ use crate::domain::event::EventId;
 use crate::domain::fact::{Fact, FactKind};
 use crate::ledger::resolve::{Identity, is_first_address};
 use crate::store::StoreError;
+use crate::store::codes;
 use crate::store::rows::evidence;
 use crate::store::sql::{Db, first, values};
 
@@ -57,8 +58,10 @@ pub(super) async fn has_left<D: Db>(
     event: i64,
     fact: &Fact,
 ) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM deliveries WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
-         AND (state IN ('sending', 'delivered', 'duplicate') OR outcome_unknown = 1)";
+    let sql = format!(
+        "SELECT 1 FROM deliveries WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 AND {}",
+        codes::has_left()
+    );
     let of = values![&person.business, &person.email_key, subject_key(scope, event, fact)];
-    Ok(first(db, sql, of).await?.is_some())
+    Ok(first(db, &sql, of).await?.is_some())
 }

@@ -10,6 +10,7 @@ use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{Fact, Reading};
 use crate::domain::reason::EventReason;
+use crate::store::codes::RECEIVED;
 use crate::store::queue::customer_plan::load;
 use crate::store::queue::planning::Planning;
 use crate::store::rows::{reason, unknown};
@@ -59,7 +60,7 @@ impl Store {
     pub async fn read_before(&self, reading: u32, after: EventId) -> Result<Vec<Inbox>, StoreError> {
         let sql = format!(
             "SELECT {INBOX_COLUMNS} FROM events e JOIN bodies b ON b.event_id = e.id \
-             WHERE e.id > ?1 AND e.reading < ?2 AND e.state <> 'received' ORDER BY e.id LIMIT ?3"
+             WHERE e.id > ?1 AND e.reading < ?2 AND e.state <> '{RECEIVED}' ORDER BY e.id LIMIT ?3"
         );
         let rows = self.query(sql, values![after.0, reading, LOOKED_AT_MAX]).await?;
         rows.into_iter().map(|mut row| inbox(&mut row)).collect()

@@ -1,6 +1,7 @@
 //! Recording: a verified event goes to disk before its sender is answered.
 
 use crate::domain::event::{EventId, NewEvent, Recorded};
+use crate::store::codes::RECEIVED;
 use crate::store::rows::micros;
 use crate::store::sql::{Db, Value, Work, first, values};
 use crate::store::{Backend, Store, StoreError};
@@ -29,6 +30,7 @@ pub(in crate::store) fn row_of(event: &NewEvent) -> Vec<Value> {
         &identity.dedup_key,
         identity.provider_event_id.as_ref(),
         &identity.event_type,
+        RECEIVED,
         micros(event.received_at),
         identity.snapshot_event.as_ref(),
     ]
@@ -45,7 +47,7 @@ impl Work for Record {
     async fn run<D: Db>(&self, db: &D) -> Result<Recorded, StoreError> {
         let Self(event) = self;
         let sql = "INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, type, state, \
-             received_at, snapshot_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7, ?8) \
+             received_at, snapshot_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
              ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id";
         if let Some(mut row) = first(db, sql, row_of(event)).await? {
             let id = row.int()?;

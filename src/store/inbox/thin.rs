@@ -3,6 +3,7 @@
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::reason::EventReason;
 use crate::store::StoreError;
+use crate::store::codes::{THIN_EVENT, UNMAPPABLE};
 use crate::store::rows::put_outcome;
 use crate::store::sql::{Db, first, values};
 
@@ -23,8 +24,8 @@ pub(in crate::store) async fn clear<D: Db>(db: &D, whole: EventId) -> Result<(),
     );
     for mut row in db.query(&sql, values![whole.0]).await? {
         let thin = EventId(row.int()?);
-        let sql = "SELECT 1 FROM events WHERE id = ?1 AND state = 'unmappable' AND reason = 'thin_event'";
-        if first(db, sql, values![thin.0]).await?.is_some() {
+        let sql = "SELECT 1 FROM events WHERE id = ?1 AND state = ?2 AND reason = ?3";
+        if first(db, sql, values![thin.0, UNMAPPABLE, THIN_EVENT]).await?.is_some() {
             put_outcome(db, thin, &Outcome::ignored(EventReason::AlreadyReported)).await?;
         }
     }

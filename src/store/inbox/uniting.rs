@@ -7,6 +7,7 @@ use crate::domain::customer::CustomerKey;
 use crate::domain::fact::{Fact, FactKind};
 use crate::ledger::resolve::{own_ids, payment_key, receipt_key};
 use crate::store::StoreError;
+use crate::store::codes::{self, SENDING};
 use crate::store::sql::{Db, Lock, values};
 
 /// Gives all that is known of the sale that a fact is about to one customer: to whom a call was made already, else whom
@@ -95,8 +96,8 @@ async fn give<D: Db>(
 ) -> Result<(), StoreError> {
     db.execute("UPDATE facts SET email_key = ?2 WHERE event_id = ?1", values![event, &to.email_key]).await?;
     let sql = "UPDATE deliveries SET email_key = ?4 WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
-         AND state <> 'sending'";
-    let of = values![&from.business, &from.email_key, subject_key(scope, event, fact), &to.email_key];
+         AND state <> ?5";
+    let of = values![&from.business, &from.email_key, subject_key(scope, event, fact), &to.email_key, SENDING];
     db.execute(sql, of).await?;
     Ok(())
 }
@@ -119,9 +120,12 @@ pub(in crate::store) async fn give_call<D: Db>(
     from: &CustomerKey,
     to: &CustomerKey,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE deliveries SET email_key = ?4 WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
-         AND state NOT IN ('sending', 'delivered', 'duplicate') AND outcome_unknown = 0";
+    let sql = format!(
+        "UPDATE deliveries SET email_key = ?4 WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 \
+         AND NOT {}",
+        codes::has_left()
+    );
     let of = values![&from.business, &from.email_key, subject_key(scope, event, fact), &to.email_key];
-    db.execute(sql, of).await?;
+    db.execute(&sql, of).await?;
     Ok(())
 }

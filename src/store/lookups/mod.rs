@@ -17,6 +17,7 @@ use crate::domain::fact::{Fact, FactKind, Payment};
 use crate::domain::lookup::Sought;
 use crate::domain::mode::Mode;
 use crate::domain::reason::EventReason;
+use crate::store::codes::THIN_EVENT;
 
 /// Something to be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,11 +181,13 @@ async fn take<D: Db>(
     now: Timestamp,
     deadline: Timestamp,
 ) -> Result<Option<Lookup>, StoreError> {
-    let sql = "SELECT l.event_id, l.endpoint, l.thing, l.attempts, e.reason, f.data, b.body FROM lookups l \
+    let sql = format!(
+        "SELECT l.event_id, l.endpoint, l.thing, l.attempts, e.reason, f.data, b.body FROM lookups l \
          JOIN events e ON e.id = l.event_id LEFT JOIN facts f ON f.event_id = l.event_id \
-         LEFT JOIN bodies b ON b.event_id = l.event_id AND e.reason = 'thin_event' \
-         WHERE l.endpoint = ?1 AND l.due_at <= ?2 ORDER BY l.due_at LIMIT 1";
-    let Some(mut row) = first(db, sql, values![endpoint, micros(now)]).await? else { return Ok(None) };
+         LEFT JOIN bodies b ON b.event_id = l.event_id AND e.reason = '{THIN_EVENT}' \
+         WHERE l.endpoint = ?1 AND l.due_at <= ?2 ORDER BY l.due_at LIMIT 1"
+    );
+    let Some(mut row) = first(db, &sql, values![endpoint, micros(now)]).await? else { return Ok(None) };
     let lookup = lookup(&mut row)?;
     let sql = "UPDATE lookups SET attempts = ?2, due_at = ?3, waits_from = ?4 WHERE thing = ?1";
     db.execute(sql, values![&lookup.thing, lookup.attempt, micros(deadline), micros(now)]).await?;

@@ -27,6 +27,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
+use super::codes::RECEIVED;
 use super::rows::unknown;
 use super::sql::{DATABASE_NOW, Dialect, Row, UNFINISHED_COPY, Value, Work, span, values};
 use super::{Home, StoreError};
@@ -231,9 +232,9 @@ impl Postgres {
     /// Records an event in one statement, which is a transaction: one way there and back.
     pub(super) async fn record(&self, event: &NewEvent) -> Result<Recorded, StoreError> {
         let sql = "WITH recorded AS (INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, \
-             type, state, received_at, snapshot_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'received', ?7, ?8) \
+             type, state, received_at, snapshot_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
              ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id), \
-             kept AS (INSERT INTO bodies (event_id, body) SELECT id, ?9 FROM recorded) SELECT id FROM recorded";
+             kept AS (INSERT INTO bodies (event_id, body) SELECT id, ?10 FROM recorded) SELECT id FROM recorded";
         let mut row = row_of(event);
         row.push(Value::from(&event.body_zstd));
         let keep = Told::default();
@@ -250,7 +251,7 @@ impl Postgres {
     /// than one that begins now is none: the server's clock was set back.
     pub(super) async fn inbox(&self, events_max: u32) -> Result<Vec<Row>, StoreError> {
         let sql = format!(
-            "WITH free AS (SELECT id FROM events WHERE state = 'received' \
+            "WITH free AS (SELECT id FROM events WHERE state = '{RECEIVED}' \
              AND (claimed_by = ?2 OR claimed_until <= {DATABASE_NOW} OR claimed_until > {DATABASE_NOW} + ?3 + ?4) \
              ORDER BY id LIMIT ?1 FOR UPDATE SKIP LOCKED), \
              e AS (UPDATE events SET claimed_by = ?2, claimed_until = {DATABASE_NOW} + ?3 FROM free \

@@ -12,6 +12,7 @@ use super::error::told;
 use super::statements::Statements;
 use crate::domain::event::EventId;
 use crate::store::StoreError;
+use crate::store::codes::RECEIVED;
 use crate::store::sql::{Db, Dialect, Lock, Row, Value};
 
 /// A transaction.
@@ -70,8 +71,8 @@ impl Db for Session<'_> {
 
     async fn unread(&self, events: &[EventId]) -> Result<Vec<EventId>, StoreError> {
         let ids: Vec<i64> = events.iter().map(|event| event.0).collect();
-        let sql = "SELECT id FROM events WHERE id = ANY($1) AND state = 'received' ORDER BY id FOR UPDATE";
-        let statement = self.statements.prepare(&self.transaction, sql).await?;
+        let sql = format!("SELECT id FROM events WHERE id = ANY($1) AND state = '{RECEIVED}' ORDER BY id FOR UPDATE");
+        let statement = self.statements.prepare(&self.transaction, &sql).await?;
         let rows = self.transaction.query(&statement, &[&ids]).await.map_err(|e| told(&e))?;
         rows.iter().map(|row| row.try_get(0).map(EventId).map_err(|e| told(&e))).collect()
     }

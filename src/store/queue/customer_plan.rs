@@ -10,6 +10,7 @@ use crate::domain::customer::{CustomerHistory, CustomerKey, KnownFact, Plan};
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::reason::EventReason;
 use crate::store::StoreError;
+use crate::store::codes::RECEIVED;
 use crate::store::lookups::want_sessions;
 use crate::store::related::addresses;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, put_outcome_if, time};
@@ -86,8 +87,8 @@ pub(in crate::store) async fn write<D: Db>(
     let noted = noted(db, &person.key).await?;
     let changed = outcomes.iter().filter(|(event, outcome)| noted.get(event).is_none_or(|old| !old.says(outcome)));
     // An event that has to be read anew stays in the inbox until it has been.
-    try_join_all(changed.map(|(event, outcome)| put_outcome_if(db, *event, outcome, "AND state <> 'received'")))
-        .await?;
+    let is_read = format!("AND state <> '{RECEIVED}'");
+    try_join_all(changed.map(|(event, outcome)| put_outcome_if(db, *event, outcome, &is_read))).await?;
     want_sessions(db, &person, &sessions_wanted).await?;
     queue(db, &person).await?;
     Ok(person)

@@ -14,6 +14,7 @@ use super::routes::{PROBE_EVERY, may_probe, open_idle_routes};
 use crate::clock::after;
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryId};
+use crate::store::codes::RECEIVED;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time_option};
 use crate::store::sql::{Db, Lock, Work, first, values};
 use crate::store::{Store, StoreError};
@@ -71,10 +72,11 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let all_is_read = all_is_read();
         let sql = format!(
             "SELECT MIN(CASE WHEN s.probe_at > s.due_at THEN s.probe_at ELSE s.due_at END) FROM ( \
              SELECT r.probe_at, (SELECT MIN(q.due_at) FROM queue q WHERE q.business = r.business \
-             AND q.product = r.product AND q.leased = 0 AND {ALL_IS_READ}) AS due_at FROM routes r) AS s \
+             AND q.product = r.product AND q.leased = 0 AND {all_is_read}) AS due_at FROM routes r) AS s \
              WHERE s.due_at IS NOT NULL"
         );
         let row = self.query(sql, values![]).await?.into_iter().next();
@@ -96,10 +98,14 @@ impl Turn {
 /// The condition under which a row `q` of the queue may go out: all events that came in before the one that asked for
 /// the call, or before the call was due, have been read. They may bring the customer's code, an earlier payment or a
 /// refund, and be unread because the bridge was killed, or because another replica has them to read.
-pub(in crate::store) const ALL_IS_READ: &str = "q.due_at < \
-     COALESCE((SELECT received_at FROM events WHERE state = 'received' ORDER BY id LIMIT 1), 9223372036854775807) \
+pub(in crate::store) fn all_is_read() -> String {
+    format!(
+        "q.due_at < \
+     COALESCE((SELECT received_at FROM events WHERE state = '{RECEIVED}' ORDER BY id LIMIT 1), 9223372036854775807) \
      AND (SELECT d.event_id FROM deliveries d WHERE d.id = q.delivery_id) <= \
-     COALESCE((SELECT id FROM events WHERE state = 'received' ORDER BY id LIMIT 1), 9223372036854775807)";
+     COALESCE((SELECT id FROM events WHERE state = '{RECEIVED}' ORDER BY id LIMIT 1), 9223372036854775807)"
+    )
+}
 
 /// See [`crate::store::Store::lease`].
 pub(in crate::store) struct Lease {
@@ -163,11 +169,11 @@ impl Work for Lease {
 impl Lease {
     /// Routes with something due, beginning with the one whose turn it is.
     async fn routes<D: Db>(&self, db: &D) -> Result<Vec<Route>, StoreError> {
-        let (due, held) = (D::DIALECT.due("?1"), D::DIALECT.is_held("?5"));
+        let (all_is_read, due, held) = (all_is_read(), D::DIALECT.due("?1"), D::DIALECT.is_held("?5"));
         let sql = format!(
             "SELECT r.business, r.product, r.paused_since IS NOT NULL FROM routes r \
              WHERE (r.paused_since IS NULL OR r.probe_at <= ?1) AND EXISTS (SELECT 1 FROM queue q \
-             WHERE q.business = r.business AND q.product = r.product AND {ALL_IS_READ} AND {due} \
+             WHERE q.business = r.business AND q.product = r.product AND {all_is_read} AND {due} \
              AND NOT {held}) \
              ORDER BY (r.business, r.product) > (?3, ?4) DESC, r.business, r.product LIMIT ?2"
         );
@@ -240,8 +246,9 @@ impl Lease {
         share: usize,
     ) -> Result<Vec<(CustomerKey, i64)>, StoreError> {
         let (due, held, take) = (D::DIALECT.due("?3"), D::DIALECT.is_held("?5"), D::DIALECT.take_free_rows());
+        let all_is_read = all_is_read();
         let sql = format!(
-            "SELECT q.email_key, q.delivery_id FROM queue q WHERE q.business = ?1 AND q.product = ?2 AND {ALL_IS_READ} \
+            "SELECT q.email_key, q.delivery_id FROM queue q WHERE q.business = ?1 AND q.product = ?2 AND {all_is_read} \
              AND {due} AND NOT {held} AND (q.leased = 0 OR ?6 = 0) ORDER BY q.due_at LIMIT ?4 {take}"
         );
         let share = i64::try_from(share).unwrap_or(i64::MAX);

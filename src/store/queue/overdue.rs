@@ -9,6 +9,7 @@ use crate::domain::customer::CustomerKey;
 use crate::domain::event::EventId;
 use crate::domain::fact::Fact;
 use crate::ledger::{WAIT_MAX, is_too_long, without_customer_at_last};
+use crate::store::codes::WAITING;
 use crate::store::rows::{micros, put_outcome_if, time};
 use crate::store::sql::{Db, Lock, Work, first, values};
 use crate::store::{Store, StoreError};
@@ -26,7 +27,7 @@ impl Store {
         let latest_begin = now.checked_sub(WAIT_MAX).unwrap_or(Timestamp::MIN);
         // Found off the writer, by an index that holds nothing but events that wait and nobody was told of.
         let sql = format!(
-            "SELECT id FROM events WHERE state = 'waiting' AND attention = 0 AND (received_at <= ?1 OR received_at > ?2) \
+            "SELECT id FROM events WHERE state = '{WAITING}' AND attention = 0 AND (received_at <= ?1 OR received_at > ?2) \
              ORDER BY received_at LIMIT {OVERDUE_EVENTS_MAX}"
         );
         let bounds = values![micros(latest_begin), micros(after(now, SLACK))];
@@ -52,9 +53,11 @@ impl Work for Overdue {
     type Answer = bool;
 
     async fn run<D: Db>(&self, db: &D) -> Result<bool, StoreError> {
-        let sql = "SELECT e.received_at, f.business, f.email_key, f.data FROM events e JOIN facts f ON f.event_id = e.id \
-             WHERE e.id = ?1 AND e.state = 'waiting'";
-        let Some(mut row) = first(db, sql, values![self.event.0]).await? else { return Ok(false) };
+        let sql = format!(
+            "SELECT e.received_at, f.business, f.email_key, f.data FROM events e JOIN facts f ON f.event_id = e.id \
+             WHERE e.id = ?1 AND e.state = '{WAITING}'"
+        );
+        let Some(mut row) = first(db, &sql, values![self.event.0]).await? else { return Ok(false) };
         // It may have been read anew since it was found.
         if !is_too_long(time(row.int()?)?, self.now) {
             return Ok(false);
@@ -72,13 +75,13 @@ impl Work for Overdue {
                 let fact: Fact = serde_json::from_str(&data)?;
                 if let Some(outcome) = without_customer_at_last(&fact) {
                     // Nothing to end where a replica has found its customer meanwhile.
-                    put_outcome_if(db, self.event, &outcome, "AND state = 'waiting'").await?;
+                    put_outcome_if(db, self.event, &outcome, &format!("AND state = '{WAITING}'")).await?;
                 }
             }
         }
         // What still waits is what a person has to see.
-        let sql = "UPDATE events SET attention = 1 WHERE id = ?1 AND state = 'waiting' AND attention = 0";
-        db.execute(sql, values![self.event.0]).await?;
+        let sql = format!("UPDATE events SET attention = 1 WHERE id = ?1 AND state = '{WAITING}' AND attention = 0");
+        db.execute(&sql, values![self.event.0]).await?;
         Ok(true)
     }
 }

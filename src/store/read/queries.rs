@@ -8,6 +8,7 @@ use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{Fact, FactKind};
 use crate::domain::reason::EventReason;
+use crate::store::codes::{CANCELLED, RECEIVED};
 use crate::store::related::MAY_HOLD_A_CODE;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, reason, time};
 use crate::store::sql::{Row, Value, values};
@@ -170,11 +171,15 @@ fn event(row: &mut Row) -> Result<EventView, StoreError> {
     })
 }
 
-/// Of a row `deliveries`: its endpoint, and the call by which its customer is reported, if it stands.
-const DELIVERY_VIEW_COLUMNS: &str = "business, \
+/// Of a row `deliveries`: its endpoint, and the call by which its customer is reported, if it stands; and its own columns.
+fn delivery_view_columns() -> String {
+    format!(
+        "business, \
      (SELECT e.endpoint FROM events e WHERE e.id = deliveries.event_id) AS endpoint, \
      (SELECT l.call FROM deliveries l WHERE l.business = deliveries.business \
-     AND l.subject_key = 'lead ' || deliveries.mode || ' ' || deliveries.email_key AND l.state <> 'cancelled') AS lead";
+     AND l.subject_key = 'lead ' || deliveries.mode || ' ' || deliveries.email_key AND l.state <> '{CANCELLED}') AS lead, {DELIVERY_COLUMNS}"
+    )
+}
 
 /// Conditions that are joined by AND, with their values.
 #[derive(Default)]
@@ -232,8 +237,9 @@ impl Store {
         let fact = self.rows(sql, values![id.0], |row| Ok((row.text()?, row.text()?))).await?.pop();
         // A payment that several events report has one call; each of them shows it.
         let about = fact.as_ref().map(|(scope, data)| payment_subject(scope, data)).transpose()?.flatten();
+        let columns = delivery_view_columns();
         let sql = format!(
-            "SELECT {DELIVERY_VIEW_COLUMNS}, {DELIVERY_COLUMNS} FROM deliveries WHERE event_id = ?1 \
+            "SELECT {columns} FROM deliveries WHERE event_id = ?1 \
              OR (business = (SELECT business FROM events WHERE id = ?1) AND subject_key = ?2) \
              ORDER BY id LIMIT {DELIVERIES_OF_EVENT_MAX}"
         );
@@ -264,9 +270,8 @@ impl Store {
             .and("fate =", filter.fate.map(Fate::code))
             .and("id <", filter.after);
         let (clause, limit) = (conditions.clause(), filter.limit.clamp(1, PAGE_ITEMS_MAX));
-        let sql = format!(
-            "SELECT {DELIVERY_VIEW_COLUMNS}, {DELIVERY_COLUMNS} FROM deliveries {clause} ORDER BY id DESC LIMIT {limit}"
-        );
+        let columns = delivery_view_columns();
+        let sql = format!("SELECT {columns} FROM deliveries {clause} ORDER BY id DESC LIMIT {limit}");
         self.deliveries_seen(sql, conditions.values).await
     }
 
@@ -275,7 +280,7 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<(DeliveryView, Vec<AttemptView>)>, StoreError> {
-        let sql = format!("SELECT {DELIVERY_VIEW_COLUMNS}, {DELIVERY_COLUMNS} FROM deliveries WHERE id = ?1");
+        let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", delivery_view_columns());
         let Some(view) = self.deliveries_seen(sql, values![id.0]).await?.pop() else { return Ok(None) };
         let sql = "SELECT n, at, took_ms, status, outcome, response FROM attempts WHERE delivery_id = ?1 ORDER BY n";
         Ok(Some((view, self.rows(sql.to_owned(), values![id.0], attempt).await?)))
@@ -286,7 +291,7 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn first_unread(&self) -> Result<Option<EventId>, StoreError> {
-        let sql = "SELECT id FROM events WHERE state = 'received' ORDER BY id LIMIT 1".to_owned();
+        let sql = format!("SELECT id FROM events WHERE state = '{RECEIVED}' ORDER BY id LIMIT 1");
         Ok(self.rows(sql, values![], Row::int).await?.pop().map(EventId))
     }
 

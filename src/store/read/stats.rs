@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::domain::delivery::Fate;
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
+use crate::store::codes::RECEIVED;
 use crate::store::rows::time_option;
 use crate::store::sql::{Row, values};
 use crate::store::{Store, StoreError};
@@ -70,13 +71,15 @@ impl Store {
     /// The database cannot be read.
     pub async fn stats(&self) -> Result<Stats, StoreError> {
         // One statement sees one moment: all numbers of an answer fit together.
-        let sql = "SELECT 'count' AS part, what, state, n, CAST(NULL AS BIGINT) AS probe_at, CAST(NULL AS TEXT) AS detail \
+        let sql = format!(
+            "SELECT 'count' AS part, what, state, n, CAST(NULL AS BIGINT) AS probe_at, CAST(NULL AS TEXT) AS detail \
              FROM counts UNION ALL \
-             SELECT 'oldest', '', '', MIN(due_at), (SELECT received_at FROM events WHERE state = 'received' \
+             SELECT 'oldest', '', '', MIN(due_at), (SELECT received_at FROM events WHERE state = '{RECEIVED}' \
              ORDER BY id LIMIT 1), NULL FROM queue WHERE leased = 0 UNION ALL \
-             SELECT 'route', business, product, paused_since, probe_at, detail FROM routes ORDER BY 1, 2, 3";
+             SELECT 'route', business, product, paused_since, probe_at, detail FROM routes ORDER BY 1, 2, 3"
+        );
         let (mut counts, mut oldest, mut routes) = (Vec::new(), (None, None), Vec::new());
-        for mut row in self.query(sql.to_owned(), values![]).await? {
+        for mut row in self.query(sql, values![]).await? {
             match row.text()?.as_str() {
                 "count" => counts.push((row.text()?, row.text()?, row.int()?)),
                 "oldest" => {

@@ -2,6 +2,7 @@
 
 mod attention;
 mod clock_skew;
+mod codes;
 mod copying;
 mod crowds;
 mod defects;

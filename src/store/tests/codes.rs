@@ -1,0 +1,64 @@
+//! Codes that SQL files hold as they are written: each one is the code of its type.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::domain::delivery::Fate;
+use crate::store::sql::{Dialect, values};
+
+in_both! {
+    indexes_and_triggers_name_the_codes_of_the_types
+}
+
+/// What stands in quotation marks and may be a code.
+fn words(sql: &str) -> impl Iterator<Item = String> {
+    let quoted = sql.split('\'').skip(1).step_by(2);
+    quoted.filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_')).map(str::to_owned)
+}
+
+fn all<'a>(parts: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    parts.into_iter().map(str::to_owned).collect()
+}
+
+async fn indexes_and_triggers_name_the_codes_of_the_types(place: Place) {
+    let store = place.open().await;
+    let sql = match place {
+        Place::File(_) => "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL",
+        Place::Server(_) => {
+            "SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+             WHERE c.relnamespace = current_schema()::regnamespace \
+             UNION ALL SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid \
+             WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace \
+             UNION ALL SELECT prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace \
+             UNION ALL SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid \
+             WHERE c.relnamespace = current_schema()::regnamespace"
+        }
+    };
+    let mut found = BTreeSet::new();
+    for mut row in store.query(sql.to_owned(), values![]).await.unwrap() {
+        found.extend(words(&row.text().unwrap()));
+    }
+    // COALESCE has nothing between the marks.
+    found.retain(|word| !word.is_empty());
+    let states = [EventState::Received, EventState::Waiting, EventState::Unmappable].map(EventState::code);
+    let calls = [DeliveryState::Queued, DeliveryState::Delivered, DeliveryState::Duplicate].map(DeliveryState::code);
+    let looked_up = [EventReason::CustomerUnknown, EventReason::ThinEvent, EventReason::LinesNotSeen];
+    let reasons = looked_up.map(EventReason::code).into_iter().chain([DeliveryReason::WaitingForReferralCode.code()]);
+    let fates = Fate::ALL.iter().map(|fate| fate.code());
+    let counts = ["events", "deliveries", "attention", "fates"];
+    assert_eq!(found, all(states.into_iter().chain(calls).chain(reasons).chain(fates).chain(counts)));
+}
+
+#[test]
+fn moving_scopes_names_the_codes_of_the_types() {
+    let states = DeliveryState::ALL.iter().map(|state| state.code()).chain([EventState::Received.code()]);
+    let reasons = [DeliveryReason::ToldTwice, DeliveryReason::MayBeReportedAlready, DeliveryReason::AlreadyReported];
+    let keys = ["payment", "scope", "identity"];
+    let expected = all(states.chain(reasons.map(DeliveryReason::code)).chain(keys));
+    for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+        // Comments may have an apostrophe.
+        let lines = dialect.rescope().lines().filter(|line| !line.starts_with("--"));
+        let found: BTreeSet<String> = lines.flat_map(words).collect();
+        assert_eq!(found, expected, "{dialect:?}");
+    }
+}
