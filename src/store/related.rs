@@ -8,7 +8,7 @@ use crate::domain::customer::CustomerKey;
 /// walk-in customers under one.
 pub const RELATED_MAX: u32 = 5;
 
-/// Of facts with `has_code`, those that have a code or could have brought one: a subscription has it for its product, too.
+/// Of facts with `speaks_for_related`, those that have a code or could have brought one: a subscription has it for its product, too.
 pub(super) const MAY_HOLD_A_CODE: &str = r#"(f.data NOT LIKE '%"kind":"subscription"%' OR f.data LIKE '%"code":"%')"#;
 
 /// Everybody with facts of this customer of the provider's, as far as a code goes from one to another.

@@ -194,7 +194,7 @@ fn add_events(process: &Process, count: i64) {
          SELECT endpoint, provider, business, 'more ' || n, type, 'ignored', 'already_reported', received_at \
          FROM events, n WHERE id = 1";
     db.execute(sql, [count]).expect("added");
-    let sql = "INSERT INTO facts SELECT e.id, f.business, f.scope, f.customer, f.email_key, f.has_code, f.received_at, \
+    let sql = "INSERT INTO facts SELECT e.id, f.business, f.scope, f.customer, f.email_key, f.speaks_for_related, f.received_at, \
          f.data FROM events e, facts f WHERE f.event_id = 1 AND e.id > 1";
     db.execute(sql, []).expect("added");
 }

@@ -16,7 +16,7 @@ pub async fn nothing_is_kept(world: &World, marker: &str) {
     assert_eq!(world.get("/api/v1/events").await, json!({ "events": [], "next": null }));
     let database = world.folder.path().join("bridge.db");
     let db = rusqlite::Connection::open(&database).expect("opened");
-    for table in ["events", "bodies", "facts", "known", "waiting", "deliveries", "queue"] {
+    for table in ["events", "bodies", "facts", "identities", "unresolved", "deliveries", "queue"] {
         let rows: i64 = db.query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get(0)).expect("counted");
         assert_eq!(rows, 0, "{table}");
     }

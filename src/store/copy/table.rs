@@ -125,15 +125,15 @@ mod tests {
     #[test]
     fn every_table_of_the_schema_can_be_copied_by_its_key() {
         let tables = tables().unwrap();
-        let known = tables.iter().find(|table| table.name == "known").unwrap();
-        assert_eq!(known.key_of(&["s", "k", "e", "1"].map(Value::from)).len(), 2);
+        let identities = tables.iter().find(|table| table.name == "identities").unwrap();
+        assert_eq!(identities.key_of(&["s", "k", "e", "1"].map(Value::from)).len(), 2);
         assert_eq!(
-            known.read_after(&["s", "k"].map(Value::from)).0,
-            "SELECT scope, key, email_key, at FROM known WHERE (scope, key) > (?1, ?2) ORDER BY scope, key LIMIT ?3"
+            identities.read_after(&["s", "k"].map(Value::from)).0,
+            "SELECT scope, key, email_key, at FROM identities WHERE (scope, key) > (?1, ?2) ORDER BY scope, key LIMIT ?3"
         );
         assert_eq!(
-            known.insert(2, Dialect::Postgres),
-            "INSERT INTO known (scope, key, email_key, at) OVERRIDING SYSTEM VALUE \
+            identities.insert(2, Dialect::Postgres),
+            "INSERT INTO identities (scope, key, email_key, at) OVERRIDING SYSTEM VALUE \
              VALUES (?1, ?2, ?3, ?4), (?5, ?6, ?7, ?8)"
         );
         let place = |name: &str| tables.iter().position(|table| table.name == name).unwrap();

@@ -93,7 +93,7 @@ impl Store {
             "SELECT f.customer, COUNT(DISTINCT f.email_key) AS n FROM facts f \
              WHERE f.customer IS NOT NULL AND f.email_key IS NOT NULL GROUP BY f.scope, f.customer \
              HAVING COUNT(DISTINCT f.email_key) > ?1 \
-             AND MAX(CASE WHEN f.has_code = 1 AND {MAY_HOLD_A_CODE} THEN 1 ELSE 0 END) = 1 \
+             AND MAX(CASE WHEN f.speaks_for_related = 1 AND {MAY_HOLD_A_CODE} THEN 1 ELSE 0 END) = 1 \
              ORDER BY n DESC, f.customer LIMIT ?2"
         );
         let rows = self.query(sql, values![RELATED_MAX, SCATTERED_SHOWN_MAX]).await?;

@@ -233,7 +233,7 @@ pub(in crate::store) async fn post<D: Db>(
             // Out of the inbox; the plan then says what it came to.
             put_outcome(db, event.id, &Outcome::MAPPED).await?;
             let scope = scope(&event.realm, &event.business, fact.account.as_deref(), fact.mode);
-            let sql = "INSERT INTO facts (event_id, business, scope, customer, has_code, received_at, data) \
+            let sql = "INSERT INTO facts (event_id, business, scope, customer, speaks_for_related, received_at, data) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
             let data = serde_json::to_string(fact)?;
             let row = values![
@@ -264,6 +264,6 @@ async fn forget<D: Db>(
     let Some(mut row) = first(db, sql, values![event.0]).await? else { return Ok(None) };
     let (business, before) = (row.text()?, row.text_option()?);
     people.extend(before.clone().map(|email_key| CustomerKey { business, email_key }));
-    db.execute("DELETE FROM waiting WHERE event_id = ?1", values![event.0]).await?;
+    db.execute("DELETE FROM unresolved WHERE event_id = ?1", values![event.0]).await?;
     Ok(before)
 }

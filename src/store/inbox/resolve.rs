@@ -47,7 +47,7 @@ pub(in crate::store) async fn go_on<D: Db>(
     let mut todo = VecDeque::new();
     for placing in now {
         lock(db, placing).await?;
-        if db.execute("DELETE FROM waiting WHERE event_id = ?1", values![placing.event.0]).await? > 0 {
+        if db.execute("DELETE FROM unresolved WHERE event_id = ?1", values![placing.event.0]).await? > 0 {
             todo.push_back(placing.clone());
         }
     }
@@ -111,7 +111,7 @@ async fn place_one<D: Db>(
     }
     let sql = "UPDATE facts SET email_key = ?2 WHERE event_id = ?1";
     let given = db.execute(sql, values![placing.event.0, &owner.email_key]);
-    try_join(given, db.execute("DELETE FROM waiting WHERE event_id = ?1", values![placing.event.0])).await?;
+    try_join(given, db.execute("DELETE FROM unresolved WHERE event_id = ?1", values![placing.event.0])).await?;
     if matches!(placing.fact.matter, FactKind::Reversal(_)) && !is_joined(db, &placing).await? {
         // It has a customer, but its payment may yet turn out to be under another address.
         let ids: Vec<String> = payment_ids(&placing.fact).map(str::to_owned).collect();
@@ -154,7 +154,7 @@ async fn look_up<D: Db>(db: &D, placing: &Placing, is_new: bool) -> Result<Known
 }
 
 async fn known<D: Db>(db: &D, scope: &str, key: &str) -> Result<Option<String>, StoreError> {
-    let row = first(db, "SELECT email_key FROM known WHERE scope = ?1 AND key = ?2", values![scope, key]).await?;
+    let row = first(db, "SELECT email_key FROM identities WHERE scope = ?1 AND key = ?2", values![scope, key]).await?;
     row.map(|mut row| row.text()).transpose()
 }
 
@@ -198,7 +198,7 @@ async fn untold<D: Db>(db: &D, placing: &Placing) -> Result<Vec<String>, StoreEr
 }
 
 async fn wait<D: Db>(db: &D, event: EventId, scope: &str, keys: &[String]) -> Result<(), StoreError> {
-    let sql = "INSERT INTO waiting (scope, key, event_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO unresolved (scope, key, event_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
     try_join_all(keys.iter().map(|key| db.execute(sql, values![scope, key, event.0]))).await?;
     Ok(())
 }
@@ -236,7 +236,7 @@ async fn tell<D: Db>(
     let mut ours = Vec::new();
     for placing in woken {
         // Nothing to delete: another replica has woken it by another of its ids, and goes on with it.
-        if db.execute("DELETE FROM waiting WHERE event_id = ?1", values![placing.event.0]).await? > 0 {
+        if db.execute("DELETE FROM unresolved WHERE event_id = ?1", values![placing.event.0]).await? > 0 {
             ours.push(placing);
         }
     }
@@ -252,14 +252,14 @@ async fn note<D: Db>(
     claim: &Owner,
     moved_from: Option<&str>,
 ) -> Result<bool, StoreError> {
-    let newer = "INSERT INTO known (scope, key, email_key, at) VALUES (?1, ?2, ?3, ?4) \
+    let newer = "INSERT INTO identities (scope, key, email_key, at) VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT (scope, key) DO UPDATE SET email_key = excluded.email_key, at = excluded.at WHERE";
     // What an event names gives way to what a later one names, but for a payment's first address; and what was only
     // inferred goes where that goes by which it was.
     let may_change = if is_first_address(key) {
-        "known.at <= ?5 AND (known.at < excluded.at OR (known.at = excluded.at AND known.email_key = ?6))"
+        "identities.at <= ?5 AND (identities.at < excluded.at OR (identities.at = excluded.at AND identities.email_key = ?6))"
     } else {
-        "known.at < excluded.at OR (known.at = excluded.at AND (known.at > ?5 OR known.email_key = ?6))"
+        "identities.at < excluded.at OR (identities.at = excluded.at AND (identities.at > ?5 OR identities.email_key = ?6))"
     };
     let (at, inferred) = (evidence_micros(claim.evidence), evidence_micros(Evidence::Inferred));
     let of = values![scope, key, &claim.email_key, at, inferred, moved_from.unwrap_or_default()];
@@ -270,7 +270,7 @@ async fn note<D: Db>(
 async fn waiting_for<D: Db>(db: &D, placing: &Placing, key: &str, noted: bool) -> Result<Vec<Placing>, StoreError> {
     let whom = if noted { "" } else { "AND f.email_key IS NULL" };
     let waiting = format!(
-        "SELECT f.event_id, f.business, f.data FROM waiting w JOIN facts f ON f.event_id = w.event_id \
+        "SELECT f.event_id, f.business, f.data FROM unresolved w JOIN facts f ON f.event_id = w.event_id \
          WHERE w.scope = ?1 AND w.key = ?2 AND w.event_id <> ?3 {whom} ORDER BY w.event_id"
     );
     let mut found = Vec::new();

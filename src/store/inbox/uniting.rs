@@ -105,7 +105,7 @@ async fn give<D: Db>(
 /// What comes later of the sale is this customer's, too.
 async fn know<D: Db>(db: &D, scope: &str, key: &str, person: &CustomerKey) -> Result<(), StoreError> {
     for name in [key.to_owned(), payment_key(key), receipt_key(key)] {
-        let sql = "UPDATE known SET email_key = ?3 WHERE scope = ?1 AND key = ?2";
+        let sql = "UPDATE identities SET email_key = ?3 WHERE scope = ?1 AND key = ?2";
         db.execute(sql, values![scope, name, &person.email_key]).await?;
     }
     Ok(())

@@ -13,9 +13,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0002_lookups.sql"),
     include_str!("../../../migrations/postgres/0003_order.sql"),
     include_str!("../../../migrations/postgres/0004_waits.sql"),
-    concat!(include_str!("../../../migrations/postgres/0005_scopes.sql"), include_str!("rescope.sql")),
+    concat!(include_str!("../../../migrations/postgres/0005_scopes.sql"), include_str!("rescope_0005.sql")),
     include_str!("../../../migrations/postgres/0006_attention.sql"),
     include_str!("../../../migrations/postgres/0007_more_lookups.sql"),
+    include_str!("../../../migrations/postgres/0008_names.sql"),
 ];
 
 /// The lock that a replica holds while it looks at the schema; any number that nothing else uses.

@@ -29,7 +29,8 @@ pub(in crate::store) async fn load<D: Db>(db: &D, key: &CustomerKey) -> Result<C
     let customers: HashSet<(String, String)> =
         facts.iter().filter_map(|f| f.fact.customer.clone().map(|c| (f.scope.clone(), c))).collect();
     let related_sql = "SELECT event_id, scope, received_at, data FROM facts \
-         WHERE scope = ?1 AND customer = ?2 AND has_code = 1 AND email_key IS NOT NULL AND email_key <> ?3 ORDER BY event_id";
+         WHERE scope = ?1 AND customer = ?2 AND speaks_for_related = 1 AND email_key IS NOT NULL AND email_key <> ?3 \
+         ORDER BY event_id";
     let related = customers.into_iter().map(async |(scope, customer)| {
         let related = known_facts(db, related_sql, values![&scope, &customer, &key.email_key], true).await?;
         let far = !related.is_empty() && addresses(db, &scope, &customer).await?.is_empty();

@@ -233,7 +233,8 @@ impl Lease {
         }
         put_delivery(db, &key, &delivery).await?;
         let until = D::DIALECT.leased_until(self.lease);
-        let sql = format!("UPDATE queue SET leased = 1, fence = ?3{until} WHERE business = ?1 AND email_key = ?2");
+        let sql =
+            format!("UPDATE queue SET leased = 1, fencing_token = ?3{until} WHERE business = ?1 AND email_key = ?2");
         db.execute(&sql, values![&key.business, &key.email_key, seq]).await?;
         Ok(Some((key, delivery)))
     }

@@ -140,7 +140,7 @@ impl Work for GiveBack {
 
 async fn holds<D: Db>(db: &D, key: &CustomerKey, id: DeliveryId, fencing_token: Seq) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM queue \
-         WHERE business = ?1 AND email_key = ?2 AND delivery_id = ?3 AND fence = ?4 AND leased = 1";
+         WHERE business = ?1 AND email_key = ?2 AND delivery_id = ?3 AND fencing_token = ?4 AND leased = 1";
     Ok(first(db, sql, values![&key.business, &key.email_key, id.0, fencing_token]).await?.is_some())
 }
 

@@ -315,7 +315,7 @@ impl Store {
         let sql = format!(
             "SELECT e.id, e.endpoint, e.type, f.data FROM facts f JOIN events e ON e.id = f.event_id \
              WHERE f.business = ?1 AND f.email_key = ?2 \
-             AND ((f.has_code = 1 AND {MAY_HOLD_A_CODE}) OR f.data LIKE '%\"code_refused\":%') \
+             AND ((f.speaks_for_related = 1 AND {MAY_HOLD_A_CODE}) OR f.data LIKE '%\"code_refused\":%') \
              ORDER BY e.id LIMIT {SEARCHED_MAX}"
         );
         self.rows(sql, values![&key.business, &key.email_key], |row| {

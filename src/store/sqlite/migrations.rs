@@ -12,12 +12,13 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0004_waits.sql"),
     concat!(
         include_str!("../../../migrations/sqlite/0005_scopes.sql"),
-        include_str!("rescope.sql"),
+        include_str!("rescope_0005.sql"),
         // Not before all facts have moved: it would be written twice.
         "CREATE INDEX facts_of_customer ON facts (scope, customer, email_key);"
     ),
     include_str!("../../../migrations/sqlite/0006_attention.sql"),
     include_str!("../../../migrations/sqlite/0007_more_lookups.sql"),
+    include_str!("../../../migrations/sqlite/0008_names.sql"),
 ];
 
 /// How many migrations there are.

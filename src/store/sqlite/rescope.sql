@@ -1,5 +1,5 @@
--- Moves all that stands under the scopes in `moves` (scope, endpoint, business, target) to their targets. Part of
--- 0005_scopes.sql; and run whenever the configuration puts an endpoint into another realm.
+-- Moves all that stands under the scopes in `moves` (scope, endpoint, business, target) to their targets. Run whenever the
+-- configuration puts an endpoint into another realm.
 
 UPDATE facts SET scope = m.target FROM moves m, events e
 WHERE e.id = facts.event_id AND m.scope = facts.scope AND m.endpoint = e.endpoint AND m.business = facts.business;
@@ -8,7 +8,7 @@ UPDATE lookups SET thing = 'customer ' || f.scope || ' ' || f.customer FROM fact
 WHERE f.event_id = lookups.event_id AND f.customer IS NOT NULL AND substr(lookups.thing, 1, 9) = 'customer '
     AND f.scope IN (SELECT target FROM moves);
 
-UPDATE waiting SET scope = f.scope FROM facts f WHERE f.event_id = waiting.event_id AND waiting.scope <> f.scope;
+UPDATE unresolved SET scope = f.scope FROM facts f WHERE f.event_id = unresolved.event_id AND unresolved.scope <> f.scope;
 
 -- What comes together in one target: the scopes that move there, and what is there already; and how much each knows.
 CREATE TABLE sources (
@@ -19,10 +19,10 @@ CREATE TABLE sources (
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO sources (scope, target, n)
-SELECT s.scope, s.target, (SELECT COUNT(*) FROM known k WHERE k.scope = s.scope)
+SELECT s.scope, s.target, (SELECT COUNT(*) FROM identities k WHERE k.scope = s.scope)
 FROM (
     SELECT scope, target FROM moves
-    UNION SELECT target, target FROM moves m WHERE EXISTS (SELECT 1 FROM known k WHERE k.scope = m.target)
+    UNION SELECT target, target FROM moves m WHERE EXISTS (SELECT 1 FROM identities k WHERE k.scope = m.target)
 ) s;
 
 -- What several of them know.
@@ -35,7 +35,7 @@ CREATE TABLE shared (
 INSERT INTO shared (scope, key)
 SELECT DISTINCT s.target, k.key
 FROM sources s CROSS JOIN sources o ON o.target = s.target AND (s.n < o.n OR s.n = o.n AND s.scope < o.scope)
-CROSS JOIN known k ON k.scope = s.scope CROSS JOIN known b ON b.scope = o.scope AND b.key = k.key;
+CROSS JOIN identities k ON k.scope = s.scope CROSS JOIN identities b ON b.scope = o.scope AND b.key = k.key;
 
 -- Payments that stand under several addresses there.
 CREATE TABLE torn (
@@ -47,14 +47,14 @@ CREATE TABLE torn (
 
 INSERT INTO torn (scope, key, email_key)
 SELECT DISTINCT h.scope, h.key, k.email_key
-FROM shared h JOIN sources s ON s.target = h.scope JOIN known k ON k.scope = s.scope AND k.key = h.key
+FROM shared h JOIN sources s ON s.target = h.scope JOIN identities k ON k.scope = s.scope AND k.key = h.key
 WHERE substr(h.key, 1, 8) = 'payment ' AND EXISTS (
-    SELECT 1 FROM sources o JOIN known b ON b.scope = o.scope AND b.key = h.key
+    SELECT 1 FROM sources o JOIN identities b ON b.scope = o.scope AND b.key = h.key
     WHERE o.target = h.scope AND b.email_key <> k.email_key
 );
 
 -- Of two addresses the newest counts; for a payment the first that was told.
-CREATE TABLE moved_known (
+CREATE TABLE moved_identities (
     scope     TEXT NOT NULL,
     key       TEXT NOT NULL,
     email_key TEXT NOT NULL,
@@ -62,27 +62,27 @@ CREATE TABLE moved_known (
     PRIMARY KEY (scope, key)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO moved_known (scope, key, email_key, at)
-SELECT s.target, k.key, k.email_key, k.at FROM sources s CROSS JOIN known k ON k.scope = s.scope
+INSERT INTO moved_identities (scope, key, email_key, at)
+SELECT s.target, k.key, k.email_key, k.at FROM sources s CROSS JOIN identities k ON k.scope = s.scope
 WHERE NOT EXISTS (SELECT 1 FROM shared h WHERE h.scope = s.target AND h.key = k.key);
 
-INSERT INTO moved_known (scope, key, email_key, at)
+INSERT INTO moved_identities (scope, key, email_key, at)
 SELECT h.scope, h.key, k.email_key, k.at
-FROM shared h JOIN sources s ON s.target = h.scope JOIN known k ON k.scope = s.scope AND k.key = h.key
+FROM shared h JOIN sources s ON s.target = h.scope JOIN identities k ON k.scope = s.scope AND k.key = h.key
 WHERE NOT EXISTS (
-    SELECT 1 FROM sources o JOIN known b ON b.scope = o.scope AND b.key = h.key
+    SELECT 1 FROM sources o JOIN identities b ON b.scope = o.scope AND b.key = h.key
     WHERE o.target = h.scope AND o.scope <> s.scope AND (b.at = k.at AND b.scope < k.scope OR CASE
         WHEN substr(k.key, 1, 8) IN ('payment ', 'receipt ') THEN b.at < k.at ELSE b.at > k.at END)
 );
 
 -- What was not to be moved; and what others who stay in the scope know.
-INSERT INTO moved_known (scope, key, email_key, at)
-SELECT k.scope, k.key, k.email_key, k.at FROM known k
+INSERT INTO moved_identities (scope, key, email_key, at)
+SELECT k.scope, k.key, k.email_key, k.at FROM identities k
 WHERE k.scope NOT IN (SELECT scope FROM sources) OR k.scope NOT IN (SELECT target FROM sources)
     AND k.scope IN (SELECT m.scope FROM moves m WHERE EXISTS (SELECT 1 FROM facts f WHERE f.scope = m.scope));
 
-DROP TABLE known;
-ALTER TABLE moved_known RENAME TO known;
+DROP TABLE identities;
+ALTER TABLE moved_identities RENAME TO identities;
 
 -- One payment, one call: the one that was sent, or the one that is to be.
 CREATE TABLE moved_calls (
@@ -149,13 +149,13 @@ WHERE m.id = deliveries.id AND m.n = 1 AND deliveries.subject_key <> 'payment ' 
 DELETE FROM queue WHERE delivery_id IN (SELECT id FROM moved_calls WHERE n > 1);
 
 -- One payment, one customer: whose call it is, else who was told first.
-UPDATE known SET email_key = d.email_key
+UPDATE identities SET email_key = d.email_key
 FROM torn t JOIN (SELECT DISTINCT target, business FROM moves) b ON b.target = t.scope
 JOIN deliveries d ON d.business = b.business AND d.subject_key = 'payment ' || t.scope || ' ' || substr(t.key, 9)
-WHERE known.scope = t.scope AND known.key = t.key;
+WHERE identities.scope = t.scope AND identities.key = t.key;
 
 UPDATE facts SET email_key = (
-    SELECT k.email_key FROM known k
+    SELECT k.email_key FROM identities k
     WHERE k.scope = facts.scope AND k.key = 'payment ' || (facts.data ->> '$.matter.identity')
 ) WHERE event_id IN (
     SELECT f.event_id FROM torn t CROSS JOIN (SELECT DISTINCT target, business FROM moves) b CROSS JOIN facts f
@@ -173,7 +173,7 @@ ON CONFLICT DO NOTHING;
 
 -- What waited in one scope for what is known in another is read anew.
 UPDATE events SET state = 'received', reason = NULL, detail = NULL WHERE id IN (
-    SELECT w.event_id FROM waiting w JOIN known k ON k.scope = w.scope AND k.key = w.key
+    SELECT w.event_id FROM unresolved w JOIN identities k ON k.scope = w.scope AND k.key = w.key
     JOIN bodies b ON b.event_id = w.event_id
     WHERE w.scope IN (SELECT target FROM sources GROUP BY target HAVING COUNT(*) > 1)
 );

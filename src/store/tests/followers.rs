@@ -55,7 +55,7 @@ async fn count(store: &Store, of: &str) -> usize {
 
 async fn is_all_placed(store: &Store) {
     assert_eq!(count(store, "facts WHERE email_key IS NULL").await, 0);
-    assert_eq!(count(store, "waiting").await, 0);
+    assert_eq!(count(store, "unresolved").await, 0);
     assert_eq!(count(store, "events WHERE state = 'waiting'").await, 0);
     assert_eq!(count(store, "deliveries").await, PAYMENTS);
 }
