@@ -6,8 +6,8 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::crowds::Crowds;
-use super::placing::Placing;
-use super::resolve::{go_on, place};
+use super::identity::Report;
+use super::resolve::{go_on, resolve_fact};
 use super::thin;
 use crate::crash::{self, Point};
 use crate::domain::customer::CustomerKey;
@@ -104,7 +104,7 @@ impl Store {
 
     /// Writes what events report, and what follows from it for their customers: facts, deliveries, outcomes and the
     /// queue. What one event leads to is written whole or not at all; only of one that many facts were waiting for
-    /// (see `PLACED_MAX`) the rest goes on in further writes, right after, and waits as before if the process ends meanwhile.
+    /// (see `RESOLVED_MAX`) the rest goes on in further writes, right after, and waits as before if the process ends meanwhile.
     /// An event that was read before is read anew: its old fact is replaced.
     ///
     /// # Errors
@@ -148,9 +148,9 @@ impl Post {
 
 impl Work for Post {
     /// What is left to go on with.
-    type Answer = Vec<Placing>;
+    type Answer = Vec<Report>;
 
-    async fn run<D: Db>(&self, db: &D) -> Result<Vec<Placing>, StoreError> {
+    async fn run<D: Db>(&self, db: &D) -> Result<Vec<Report>, StoreError> {
         let ids: Vec<EventId> = self.events.iter().map(|event| event.id).collect();
         let unread = db.unread(&ids).await?;
         let events: Vec<&Mapped> = self.events.iter().filter(|event| unread.contains(&event.id)).collect();
@@ -179,15 +179,15 @@ impl Work for Post {
 
 /// Goes on with facts that were left.
 struct GoOn {
-    left: Vec<Placing>,
+    left: Vec<Report>,
     planning: Planning,
     now: Timestamp,
 }
 
 impl Work for GoOn {
-    type Answer = Vec<Placing>;
+    type Answer = Vec<Report>;
 
-    async fn run<D: Db>(&self, db: &D) -> Result<Vec<Placing>, StoreError> {
+    async fn run<D: Db>(&self, db: &D) -> Result<Vec<Report>, StoreError> {
         let mut people = BTreeSet::new();
         let left = go_on(db, &self.left, &mut people).await?;
         db.lock(&people.iter().map(Lock::Customer).collect::<Vec<_>>()).await?;
@@ -216,8 +216,8 @@ pub(in crate::store) async fn post<D: Db>(
     db: &D,
     event: &Mapped,
     people: &mut BTreeSet<CustomerKey>,
-) -> Result<Vec<Placing>, StoreError> {
-    let before = forget(db, event.id, people).await?;
+) -> Result<Vec<Report>, StoreError> {
+    let before = remove_reading(db, event.id, people).await?;
     let sql = "UPDATE events SET reading = ?2, snapshot_event = COALESCE(snapshot_event, ?3) WHERE id = ?1";
     db.execute(sql, values![event.id.0, event.reader, event.snapshot_event.as_ref()]).await?;
     thin::clear(db, event.id).await?;
@@ -247,15 +247,15 @@ pub(in crate::store) async fn post<D: Db>(
             ];
             db.execute(sql, row).await?;
             let (business, fact) = (event.business.clone(), (**fact).clone());
-            let placing = Placing { event: event.id, business, scope, fact, before };
-            return place(db, placing, people).await;
+            let report = Report { event: event.id, business, scope, fact, before };
+            return resolve_fact(db, report, people).await;
         }
     }
     Ok(Vec::new())
 }
 
 /// Removes what an earlier reading of the event left behind; whose it was by that reading.
-async fn forget<D: Db>(
+async fn remove_reading<D: Db>(
     db: &D,
     event: EventId,
     people: &mut BTreeSet<CustomerKey>,

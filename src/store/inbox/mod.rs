@@ -3,7 +3,7 @@
 pub mod body;
 pub(super) mod crowds;
 pub(super) mod facts;
-mod placing;
+mod identity;
 pub(super) mod readings;
 pub(super) mod record;
 pub(super) mod resolve;

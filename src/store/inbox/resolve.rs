@@ -1,11 +1,11 @@
 //! Facts find their customers: what is known of their ids is looked up, what the ledger says of it is written, and what
-//! waited for that is placed next.
+//! waited for that is resolved next.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use futures_util::future::{try_join, try_join_all};
 
-use super::placing::{Placing, has_left, identity};
+use super::identity::{Report, has_left, identity};
 use super::uniting::{give_call, unite};
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::Subject;
@@ -22,116 +22,116 @@ use crate::store::sql::{Db, Lock, Row, first, values};
 
 /// Facts that one event places in one write: its own, and those that follow from it. The others go on in a write of their
 /// own. Real events are followed by a few.
-pub(in crate::store) const PLACED_MAX: usize = 500;
+pub(in crate::store) const RESOLVED_MAX: usize = 500;
 
 /// Gives a fact, whose ids are locked, to its customer, and then every fact that was waiting for one of its ids to theirs.
-/// Gives what is left beyond [`PLACED_MAX`]: it waits for its ids as before, until [`go_on`] places it, or another event
+/// Gives what is left beyond [`RESOLVED_MAX`]: it waits for its ids as before, until [`go_on`] resolves it, or another event
 /// that names one of them.
-pub(in crate::store) async fn place<D: Db>(
+pub(in crate::store) async fn resolve_fact<D: Db>(
     db: &D,
-    first: Placing,
+    first: Report,
     people: &mut BTreeSet<CustomerKey>,
-) -> Result<Vec<Placing>, StoreError> {
+) -> Result<Vec<Report>, StoreError> {
     let ids = all_ids(&first.fact);
-    let followers = place_one(db, first, &ids, people).await?;
-    place_all(db, followers.into(), 1, people).await
+    let followers = resolve_one(db, first, &ids, people).await?;
+    resolve_all(db, followers.into(), 1, people).await
 }
 
-/// Goes on with facts that were left, but for those that another event has placed since. Gives what is left then.
+/// Goes on with facts that were left, but for those that another event has resolved since. Gives what is left then.
 pub(in crate::store) async fn go_on<D: Db>(
     db: &D,
-    left: &[Placing],
+    left: &[Report],
     people: &mut BTreeSet<CustomerKey>,
-) -> Result<Vec<Placing>, StoreError> {
-    let (now, later) = left.split_at(left.len().min(PLACED_MAX));
+) -> Result<Vec<Report>, StoreError> {
+    let (now, later) = left.split_at(left.len().min(RESOLVED_MAX));
     let mut todo = VecDeque::new();
-    for placing in now {
-        lock(db, placing).await?;
-        if db.execute("DELETE FROM unresolved WHERE event_id = ?1", values![placing.event.0]).await? > 0 {
-            todo.push_back(placing.clone());
+    for report in now {
+        lock(db, report).await?;
+        if db.execute("DELETE FROM unresolved WHERE event_id = ?1", values![report.event.0]).await? > 0 {
+            todo.push_back(report.clone());
         }
     }
-    let mut left = place_all(db, todo, 0, people).await?;
+    let mut left = resolve_all(db, todo, 0, people).await?;
     left.extend_from_slice(later);
     Ok(left)
 }
 
-/// Places facts, and what follows from them, after `placed` others. Gives what is left.
-async fn place_all<D: Db>(
+/// Resolves facts, and what follows from them, after `resolved` others. Gives what is left.
+async fn resolve_all<D: Db>(
     db: &D,
-    mut todo: VecDeque<Placing>,
-    mut placed: usize,
+    mut todo: VecDeque<Report>,
+    mut resolved: usize,
     people: &mut BTreeSet<CustomerKey>,
-) -> Result<Vec<Placing>, StoreError> {
+) -> Result<Vec<Report>, StoreError> {
     // A round settles a fact that was waiting, or one that follows an id to the address that a later event names for it.
-    while placed < PLACED_MAX
-        && let Some(placing) = todo.pop_front()
+    while resolved < RESOLVED_MAX
+        && let Some(report) = todo.pop_front()
     {
-        placed += 1;
-        lock(db, &placing).await?;
-        let ids = all_ids(&placing.fact);
-        todo.extend(place_one(db, placing, &ids, people).await?);
+        resolved += 1;
+        lock(db, &report).await?;
+        let ids = all_ids(&report.fact);
+        todo.extend(resolve_one(db, report, &ids, people).await?);
     }
-    for placing in &todo {
-        wait(db, placing.event, &placing.scope, &all_ids(&placing.fact)).await?;
+    for report in &todo {
+        wait(db, report.event, &report.scope, &all_ids(&report.fact)).await?;
     }
     Ok(todo.into())
 }
 
 /// Nobody else decides about a fact with one of these ids meanwhile.
-async fn lock<D: Db>(db: &D, placing: &Placing) -> Result<(), StoreError> {
-    let ids = all_ids(&placing.fact);
-    let locks: Vec<Lock<'_>> = ids.iter().map(|key| Lock::Key { scope: &placing.scope, key }).collect();
+async fn lock<D: Db>(db: &D, report: &Report) -> Result<(), StoreError> {
+    let ids = all_ids(&report.fact);
+    let locks: Vec<Lock<'_>> = ids.iter().map(|key| Lock::Key { scope: &report.scope, key }).collect();
     db.lock(&locks).await
 }
 
 /// Gives one fact to its customer, and gives the facts that follow from that. One of whom nobody knows whose it is waits.
-async fn place_one<D: Db>(
+async fn resolve_one<D: Db>(
     db: &D,
-    placing: Placing,
+    report: Report,
     ids: &[String],
     people: &mut BTreeSet<CustomerKey>,
-) -> Result<Vec<Placing>, StoreError> {
-    let current = current(db, placing.event).await?;
-    let known = look_up(db, &placing, current.is_none()).await?;
-    let owner = match resolve(&placing.fact, &known) {
+) -> Result<Vec<Report>, StoreError> {
+    let current = current(db, report.event).await?;
+    let known = look_up(db, &report, current.is_none()).await?;
+    let owner = match resolve(&report.fact, &known) {
         Resolution::Owned(owner) => owner,
         Resolution::Waits(outcome) => {
-            wait(db, placing.event, &placing.scope, ids).await?;
-            put_outcome(db, placing.event, &outcome).await?;
+            wait(db, report.event, &report.scope, ids).await?;
+            put_outcome(db, report.event, &outcome).await?;
             return Ok(Vec::new());
         }
     };
     let before = current.filter(|before| *before != owner.email_key);
     if let Some(before) = before.clone() {
-        let person = |email_key| CustomerKey { business: placing.business.clone(), email_key };
+        let person = |email_key| CustomerKey { business: report.business.clone(), email_key };
         let (from, to) = (person(before), person(owner.email_key.clone()));
-        give_call(db, &placing.scope, placing.event.0, &placing.fact, &from, &to).await?;
+        give_call(db, &report.scope, report.event.0, &report.fact, &from, &to).await?;
         people.insert(from);
     }
     let sql = "UPDATE facts SET email_key = ?2 WHERE event_id = ?1";
-    let given = db.execute(sql, values![placing.event.0, &owner.email_key]);
-    try_join(given, db.execute("DELETE FROM unresolved WHERE event_id = ?1", values![placing.event.0])).await?;
-    if matches!(placing.fact.matter, FactKind::Reversal(_)) && !is_joined(db, &placing).await? {
+    let given = db.execute(sql, values![report.event.0, &owner.email_key]);
+    try_join(given, db.execute("DELETE FROM unresolved WHERE event_id = ?1", values![report.event.0])).await?;
+    if matches!(report.fact.matter, FactKind::Reversal(_)) && !is_joined(db, &report).await? {
         // It has a customer, but its payment may yet turn out to be under another address.
-        let ids: Vec<String> = payment_ids(&placing.fact).map(str::to_owned).collect();
-        wait(db, placing.event, &placing.scope, &ids).await?;
+        let ids: Vec<String> = payment_ids(&report.fact).map(str::to_owned).collect();
+        wait(db, report.event, &report.scope, &ids).await?;
     }
-    if matches!(placing.fact.matter, FactKind::Link(_)) {
+    if matches!(report.fact.matter, FactKind::Link(_)) {
         // What it ties may yet come under another address.
-        wait(db, placing.event, &placing.scope, &untold(db, &placing).await?).await?;
+        wait(db, report.event, &report.scope, &unclaimed(db, &report).await?).await?;
     }
-    let followers = tell(db, &placing, ids, &owner, before.as_deref()).await?;
-    if matches!(placing.fact.matter, FactKind::Payment(_) | FactKind::Link(_)) {
-        unite(db, &placing, people).await?;
+    let followers = note_ids(db, &report, ids, &owner, before.as_deref()).await?;
+    if matches!(report.fact.matter, FactKind::Payment(_) | FactKind::Link(_)) {
+        unite(db, &report, people).await?;
     }
-    if let Some(customer) = &placing.fact.customer {
-        if speaks_for_related(&placing.fact) {
-            people.extend(related_customers(db, &placing.business, &placing.scope, customer).await?);
+    if let Some(customer) = &report.fact.customer {
+        if speaks_for_related(&report.fact) {
+            people.extend(related_customers(db, &report.business, &report.scope, customer).await?);
         }
-        people.extend(no_longer_related(db, &placing.business, &placing.scope, customer, &owner.email_key).await?);
+        people.extend(no_longer_related(db, &report.business, &report.scope, customer, &owner.email_key).await?);
     }
-    people.insert(CustomerKey { business: placing.business, email_key: owner.email_key });
+    people.insert(CustomerKey { business: report.business, email_key: owner.email_key });
     Ok(followers)
 }
 
@@ -142,13 +142,13 @@ async fn current<D: Db>(db: &D, event: EventId) -> Result<Option<String>, StoreE
 }
 
 /// What is known of the ids by which a fact says whose it is.
-async fn look_up<D: Db>(db: &D, placing: &Placing, is_new: bool) -> Result<Known, StoreError> {
-    let earlier = if is_new { of_earlier_reading(db, placing).await? } else { None };
+async fn look_up<D: Db>(db: &D, report: &Report, is_new: bool) -> Result<Known, StoreError> {
+    let earlier = if is_new { of_earlier_reading(db, report).await? } else { None };
     if earlier.is_some() {
         return Ok(Known { earlier, ..Known::default() });
     }
-    let asked = asked_for(&placing.fact);
-    let found = try_join_all(asked.iter().map(|id| identity(db, placing, id))).await?;
+    let asked = asked_for(&report.fact);
+    let found = try_join_all(asked.iter().map(|id| identity(db, report, id))).await?;
     let identities = asked.into_iter().zip(found).filter_map(|(id, identity)| Some((id, identity?))).collect();
     Ok(Known { identities, earlier: None })
 }
@@ -160,41 +160,41 @@ async fn known<D: Db>(db: &D, scope: &str, key: &str) -> Result<Option<String>, 
 
 /// Whose a change of status was by an earlier reading, or for whom a call was made by one that is forgotten. It stays
 /// so: its subscription may have been paid under another address since.
-async fn of_earlier_reading<D: Db>(db: &D, placing: &Placing) -> Result<Option<String>, StoreError> {
-    if !matches!(placing.fact.matter, FactKind::Subscription(_)) {
+async fn of_earlier_reading<D: Db>(db: &D, report: &Report) -> Result<Option<String>, StoreError> {
+    if !matches!(report.fact.matter, FactKind::Subscription(_)) {
         return Ok(None);
     }
-    if placing.before.is_some() {
-        return Ok(placing.before.clone());
+    if report.before.is_some() {
+        return Ok(report.before.clone());
     }
     let sql = "SELECT email_key FROM deliveries WHERE business = ?1 AND subject_key = ?2";
-    let subject = Subject::Status(placing.event).key("");
-    let mut row = first(db, sql, values![&placing.business, subject]).await?;
+    let subject = Subject::Status(report.event).key("");
+    let mut row = first(db, sql, values![&report.business, subject]).await?;
     row.as_mut().map(Row::text).transpose()
 }
 
 /// Whether a reversal's customer was found through its payment.
-async fn is_joined<D: Db>(db: &D, placing: &Placing) -> Result<bool, StoreError> {
-    for id in payment_ids(&placing.fact) {
-        if identity(db, placing, id).await?.is_some_and(|identity| identity.evidence != Evidence::Guessed) {
+async fn is_joined<D: Db>(db: &D, report: &Report) -> Result<bool, StoreError> {
+    for id in payment_ids(&report.fact) {
+        if identity(db, report, id).await?.is_some_and(|identity| identity.evidence != Evidence::Guessed) {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// The keys under which payments will tell of themselves that a link ties and nobody has told of.
-async fn untold<D: Db>(db: &D, placing: &Placing) -> Result<Vec<String>, StoreError> {
-    let mut untold = Vec::new();
-    for id in own_ids(&placing.fact) {
+/// The keys under which the payments that a link ties will be known, as far as nobody is known by them yet.
+async fn unclaimed<D: Db>(db: &D, report: &Report) -> Result<Vec<String>, StoreError> {
+    let mut unclaimed = Vec::new();
+    for id in own_ids(&report.fact) {
         let names = [payment_key(id), receipt_key(id)];
-        let mut told = false;
+        let mut is_claimed = false;
         for name in &names {
-            told |= known(db, &placing.scope, name).await?.is_some();
+            is_claimed |= known(db, &report.scope, name).await?.is_some();
         }
-        untold.extend(names.into_iter().filter(|_| !told));
+        unclaimed.extend(names.into_iter().filter(|_| !is_claimed));
     }
-    Ok(untold)
+    Ok(unclaimed)
 }
 
 async fn wait<D: Db>(db: &D, event: EventId, scope: &str, keys: &[String]) -> Result<(), StoreError> {
@@ -205,39 +205,39 @@ async fn wait<D: Db>(db: &D, event: EventId, scope: &str, keys: &[String]) -> Re
 
 /// Notes whose the fact's ids are, and gives the facts that were waiting for one of them, or that went by one which is
 /// another's from now on.
-async fn tell<D: Db>(
+async fn note_ids<D: Db>(
     db: &D,
-    placing: &Placing,
+    report: &Report,
     keys: &[String],
     owner: &Owner,
     moved_from: Option<&str>,
-) -> Result<Vec<Placing>, StoreError> {
+) -> Result<Vec<Report>, StoreError> {
     // Statements of one kind go side by side: over a network it is the ways there and back that take time.
-    let before = try_join_all(keys.iter().map(|key| known(db, &placing.scope, key))).await?;
-    let claims: Vec<Owner> = keys.iter().map(|key| claim(&placing.fact, key, owner)).collect();
-    let noted = keys.iter().zip(&claims).map(|(key, claim)| note(db, &placing.scope, key, claim, moved_from));
+    let before = try_join_all(keys.iter().map(|key| known(db, &report.scope, key))).await?;
+    let claims: Vec<Owner> = keys.iter().map(|key| claim(&report.fact, key, owner)).collect();
+    let noted = keys.iter().zip(&claims).map(|(key, claim)| note(db, &report.scope, key, claim, moved_from));
     let noted = try_join_all(noted).await?;
-    let mut followers: Vec<Placing> = Vec::new();
+    let mut followers: Vec<Report> = Vec::new();
     for (((key, before), claim), noted) in keys.iter().zip(before).zip(&claims).zip(&noted) {
         if let Some(before) = before.filter(|before| *noted && *before != claim.email_key) {
-            let more = followers_of(db, placing, key, before, &claim.email_key).await?;
-            let new = |p: &Placing| followers.iter().all(|known| known.event != p.event);
-            let more: Vec<Placing> = more.into_iter().filter(new).collect();
+            let more = followers_of(db, report, key, before, &claim.email_key).await?;
+            let new = |p: &Report| followers.iter().all(|known| known.event != p.event);
+            let more: Vec<Report> = more.into_iter().filter(new).collect();
             followers.extend(more);
         }
     }
-    let waiting = keys.iter().zip(noted).map(|(key, noted)| waiting_for(db, placing, key, noted));
-    let mut woken: Vec<Placing> = Vec::new();
+    let waiting = keys.iter().zip(noted).map(|(key, noted)| waiting_for(db, report, key, noted));
+    let mut woken: Vec<Report> = Vec::new();
     for waiting in try_join_all(waiting).await?.into_iter().flatten() {
         if woken.iter().all(|p| p.event != waiting.event) {
             woken.push(waiting);
         }
     }
     let mut ours = Vec::new();
-    for placing in woken {
+    for report in woken {
         // Nothing to delete: another replica has woken it by another of its ids, and goes on with it.
-        if db.execute("DELETE FROM unresolved WHERE event_id = ?1", values![placing.event.0]).await? > 0 {
-            ours.push(placing);
+        if db.execute("DELETE FROM unresolved WHERE event_id = ?1", values![report.event.0]).await? > 0 {
+            ours.push(report);
         }
     }
     ours.extend(followers);
@@ -267,17 +267,17 @@ async fn note<D: Db>(
 }
 
 /// The facts that wait for an id. What has a customer goes on only by what was not known before: so this ends.
-async fn waiting_for<D: Db>(db: &D, placing: &Placing, key: &str, noted: bool) -> Result<Vec<Placing>, StoreError> {
+async fn waiting_for<D: Db>(db: &D, report: &Report, key: &str, noted: bool) -> Result<Vec<Report>, StoreError> {
     let whom = if noted { "" } else { "AND f.email_key IS NULL" };
     let waiting = format!(
         "SELECT f.event_id, f.business, f.data FROM unresolved w JOIN facts f ON f.event_id = w.event_id \
          WHERE w.scope = ?1 AND w.key = ?2 AND w.event_id <> ?3 {whom} ORDER BY w.event_id"
     );
     let mut found = Vec::new();
-    for mut row in db.query(&waiting, values![&placing.scope, key, placing.event.0]).await? {
+    for mut row in db.query(&waiting, values![&report.scope, key, report.event.0]).await? {
         let (event, business, data) = (EventId(row.int()?), row.text()?, row.text()?);
         let fact = serde_json::from_str(&data)?;
-        found.push(Placing { event, business, scope: placing.scope.clone(), fact, before: None });
+        found.push(Report { event, business, scope: report.scope.clone(), fact, before: None });
     }
     Ok(found)
 }
@@ -286,17 +286,17 @@ async fn waiting_for<D: Db>(db: &D, placing: &Placing, key: &str, noted: bool) -
 /// goes, unless a call in its name has left.
 async fn followers_of<D: Db>(
     db: &D,
-    placing: &Placing,
+    report: &Report,
     key: &str,
     before: String,
     now: &str,
-) -> Result<Vec<Placing>, StoreError> {
+) -> Result<Vec<Report>, StoreError> {
     let mut followers = Vec::new();
-    if placing.fact.customer.as_deref() == Some(key) {
+    if report.fact.customer.as_deref() == Some(key) {
         // Of what went by its customer alone nothing says that it was not the address it had then.
         return Ok(followers);
     }
-    let (business, scope) = (&placing.business, &placing.scope);
+    let (business, scope) = (&report.business, &report.scope);
     let person = CustomerKey { business: business.clone(), email_key: before };
     let target = CustomerKey { business: business.clone(), email_key: now.to_owned() };
     // Nobody may begin a call of theirs meanwhile.
@@ -305,9 +305,9 @@ async fn followers_of<D: Db>(
         "SELECT event_id, data FROM facts WHERE business = ?1 AND email_key = ?2 AND scope = ?3 ORDER BY event_id";
     for mut row in db.query(sql, values![business, &person.email_key, scope]).await? {
         let (event, fact): (i64, Fact) = (row.int()?, serde_json::from_str(&row.text()?)?);
-        let same = event != placing.event.0 && all_ids(&fact).iter().any(|own| own == key);
+        let same = event != report.event.0 && all_ids(&fact).iter().any(|own| own == key);
         if follows_its_ids(&fact) && same && !has_left(db, &person, scope, event, &fact).await? {
-            followers.push(Placing {
+            followers.push(Report {
                 event: EventId(event),
                 business: business.clone(),
                 scope: scope.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::placing::{Placing, first_address, has_left, subject_key};
+use super::identity::{Report, first_address, has_left, subject_key};
 use crate::domain::customer::CustomerKey;
 use crate::domain::fact::{Fact, FactKind};
 use crate::ledger::resolve::{own_ids, payment_key, receipt_key};
@@ -14,33 +14,33 @@ use crate::store::sql::{Db, Lock, values};
 /// the invoice names, else whom the session names. Whose calls that changes goes into `people`.
 pub(in crate::store) async fn unite<D: Db>(
     db: &D,
-    placing: &Placing,
+    report: &Report,
     people: &mut BTreeSet<CustomerKey>,
 ) -> Result<(), StoreError> {
     let mut addresses: Vec<String> = Vec::new();
     // Invoices before sessions.
     for name in [payment_key, receipt_key] {
-        for key in own_ids(&placing.fact) {
-            let whose = first_address(db, placing, &name(key)).await?;
+        for key in own_ids(&report.fact) {
+            let whose = first_address(db, report, &name(key)).await?;
             addresses.extend(whose.filter(|address| !addresses.contains(address)));
         }
     }
     if addresses.len() < 2 {
         return Ok(());
     }
-    let person = |email_key: &String| CustomerKey { business: placing.business.clone(), email_key: email_key.clone() };
+    let person = |email_key: &String| CustomerKey { business: report.business.clone(), email_key: email_key.clone() };
     let all: Vec<CustomerKey> = addresses.iter().map(person).collect();
     // Nobody may begin a call of theirs meanwhile.
     db.lock(&all.iter().map(Lock::Customer).collect::<Vec<_>>()).await?;
     let mut facts = Vec::new();
     for person in &all {
-        facts.push(facts_of(db, placing, person).await?);
+        facts.push(facts_of(db, report, person).await?);
     }
-    let ties = ties(placing, &facts);
+    let ties = ties(report, &facts);
     let mut told = None;
     for (person, facts) in all.iter().zip(&facts) {
         for (event, fact) in facts.iter().filter(|(_, fact)| is_about(fact, &ties)) {
-            if told.is_none() && has_left(db, person, &placing.scope, *event, fact).await? {
+            if told.is_none() && has_left(db, person, &report.scope, *event, fact).await? {
                 told = Some(person);
             }
         }
@@ -48,28 +48,28 @@ pub(in crate::store) async fn unite<D: Db>(
     let Some(target) = told.or_else(|| all.first()) else { return Ok(()) };
     for (person, facts) in all.iter().zip(&facts).filter(|(person, _)| *person != target) {
         for (event, fact) in facts.iter().filter(|(_, fact)| is_about(fact, &ties)) {
-            give(db, &placing.scope, *event, fact, person, target).await?;
+            give(db, &report.scope, *event, fact, person, target).await?;
         }
         people.insert(person.clone());
     }
     for key in &ties {
-        know(db, &placing.scope, key, target).await?;
+        know(db, &report.scope, key, target).await?;
     }
     people.insert(target.clone());
     Ok(())
 }
 
 /// A customer's facts of the scope.
-async fn facts_of<D: Db>(db: &D, placing: &Placing, person: &CustomerKey) -> Result<Vec<(i64, Fact)>, StoreError> {
+async fn facts_of<D: Db>(db: &D, report: &Report, person: &CustomerKey) -> Result<Vec<(i64, Fact)>, StoreError> {
     let sql =
         "SELECT event_id, data FROM facts WHERE business = ?1 AND email_key = ?2 AND scope = ?3 ORDER BY event_id";
-    let rows = db.query(sql, values![&person.business, &person.email_key, &placing.scope]).await?;
+    let rows = db.query(sql, values![&person.business, &person.email_key, &report.scope]).await?;
     rows.into_iter().map(|mut row| Ok((row.int()?, serde_json::from_str(&row.text()?)?))).collect()
 }
 
 /// Every id of the sale that the fact or one of these reports knows.
-fn ties<'a>(placing: &'a Placing, facts: &'a [Vec<(i64, Fact)>]) -> BTreeSet<&'a str> {
-    let own: BTreeSet<&str> = own_ids(&placing.fact).collect();
+fn ties<'a>(report: &'a Report, facts: &'a [Vec<(i64, Fact)>]) -> BTreeSet<&'a str> {
+    let own: BTreeSet<&str> = own_ids(&report.fact).collect();
     let all = facts.iter().flatten().map(|(_, fact)| fact);
     let reports = all.filter(|fact| own_ids(fact).any(|key| own.contains(key)));
     own.iter().copied().chain(reports.flat_map(own_ids)).collect()

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::store::inbox::facts;
-use crate::store::inbox::resolve::PLACED_MAX;
+use crate::store::inbox::resolve::RESOLVED_MAX;
 
 in_both! {
     what_follows_from_one_event_goes_on_beyond_the_limit_of_a_write
@@ -14,7 +14,7 @@ in_both! {
 }
 
 /// More payments of a customer than one write places, whose address no event has told yet.
-const PAYMENTS: usize = PLACED_MAX + 20;
+const PAYMENTS: usize = RESOLVED_MAX + 20;
 
 fn mapped(id: EventId, fact: Fact) -> Mapped {
     Mapped {
@@ -82,7 +82,7 @@ async fn what_a_write_left_is_not_lost_when_the_process_ends_before_the_next(pla
     let store = waiting(&place).await;
     let left = store.write(FirstWrite(telling(&store, "cus").await)).await.unwrap();
     // The event's own fact is one of those that were placed.
-    assert_eq!(left, PAYMENTS + 1 - PLACED_MAX);
+    assert_eq!(left, PAYMENTS + 1 - RESOLVED_MAX);
     let store = place.another(store).await;
     assert_eq!(count(&store, "facts WHERE email_key IS NULL").await, left);
     let event = telling(&store, "again").await;

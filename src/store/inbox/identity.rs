@@ -1,4 +1,4 @@
-//! A fact that has to be given to a customer, and what is known of it: whose its ids are, and whether a call has left.
+//! What an event reports, as it is given to a customer. What is known of it: whose its ids are, and whether a call has left.
 
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::Subject;
@@ -10,9 +10,9 @@ use crate::store::codes;
 use crate::store::rows::evidence;
 use crate::store::sql::{Db, first, values};
 
-/// A fact that has to be given to a customer.
+/// What an event reports, and has to be given to a customer.
 #[derive(Clone)]
-pub(in crate::store) struct Placing {
+pub(in crate::store) struct Report {
     pub(super) event: EventId,
     pub(super) business: String,
     pub(super) scope: String,
@@ -22,25 +22,25 @@ pub(in crate::store) struct Placing {
 }
 
 /// Whose an id is. Of one that keeps the first address, which no event named: whether a call has left for it.
-pub(super) async fn identity<D: Db>(db: &D, placing: &Placing, id: &str) -> Result<Option<Identity>, StoreError> {
+pub(super) async fn identity<D: Db>(db: &D, report: &Report, id: &str) -> Result<Option<Identity>, StoreError> {
     let row =
-        first(db, "SELECT email_key, at FROM identities WHERE scope = ?1 AND key = ?2", values![&placing.scope, id]);
+        first(db, "SELECT email_key, at FROM identities WHERE scope = ?1 AND key = ?2", values![&report.scope, id]);
     let Some(mut row) = row.await? else { return Ok(None) };
     let identity = Identity { email_key: row.text()?, evidence: evidence(row.int()?)?, has_left: false };
     if identity.is_settled() || !is_first_address(id) {
         return Ok(Some(identity));
     }
-    let person = CustomerKey { business: placing.business.clone(), email_key: identity.email_key.clone() };
-    let has_left = has_left(db, &person, &placing.scope, placing.event.0, &placing.fact).await?;
+    let person = CustomerKey { business: report.business.clone(), email_key: identity.email_key.clone() };
+    let has_left = has_left(db, &person, &report.scope, report.event.0, &report.fact).await?;
     Ok(Some(Identity { has_left, ..identity }))
 }
 
-/// The address under which a payment was told of first. One that no event named stays if a call has left for it.
-pub(super) async fn first_address<D: Db>(db: &D, placing: &Placing, key: &str) -> Result<Option<String>, StoreError> {
-    Ok(identity(db, placing, key).await?.filter(Identity::is_settled).map(|identity| identity.email_key))
+/// The address that a payment was first known by. One that no event named stays if a call has left for it.
+pub(super) async fn first_address<D: Db>(db: &D, report: &Report, key: &str) -> Result<Option<String>, StoreError> {
+    Ok(identity(db, report, key).await?.filter(Identity::is_settled).map(|identity| identity.email_key))
 }
 
-/// The key of the call that a fact is told by; `None` for one that has no call of its own.
+/// The key of the call that reports a fact; `None` for one that has no call of its own.
 pub(super) fn subject_key(scope: &str, event: i64, fact: &Fact) -> Option<String> {
     match &fact.matter {
         FactKind::Payment(p) => {
