@@ -31,7 +31,7 @@ use crate::store::{Leased, Store};
 use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
 use policy::RetryPolicy;
-use round::{Looked, Round};
+use round::{DueCalls, Round};
 
 /// How long the dispatcher rests when the store fails.
 const STORE_REST: Duration = Duration::from_secs(1);
@@ -69,7 +69,7 @@ pub struct Dispatcher {
 
 /// Something the dispatcher waits for has come to its end.
 enum Step {
-    Looked(Looked),
+    DueCalls(DueCalls),
     Answered(Box<Answered>),
     Settled,
     GivenBack,
@@ -117,7 +117,7 @@ impl Dispatcher {
                 Some(step) = steps.next() => {
                     let now = self.clock.now();
                     match step {
-                        Step::Looked(looked) => round.looked(looked),
+                        Step::DueCalls(due) => round.found_due(due),
                         Step::Answered(end) => {
                             let answered = !matches!(end.sent, Some(Sent { answer: Answer::TryLater { .. }, .. }));
                             round.ended(&end.leased.key, end.probe, answered, now);
@@ -171,7 +171,7 @@ impl Dispatcher {
             Ok(leased) => leased,
             Err(error) => {
                 events::store_failed("lease", &error);
-                return Step::Looked(Looked { leased: Vec::new(), more: false, due: rest() });
+                return Step::DueCalls(DueCalls { leased: Vec::new(), more: false, due: rest() });
             }
         };
         let more = leased.len() >= wanted;
@@ -183,7 +183,7 @@ impl Dispatcher {
                 rest()
             })
         };
-        Step::Looked(Looked { leased, more, due })
+        Step::DueCalls(DueCalls { leased, more, due })
     }
 
     async fn sleep_until(&self, at: Option<Timestamp>) {

@@ -10,7 +10,7 @@ use crate::domain::event::EventId;
 use crate::domain::json;
 use crate::domain::redact::Redactor;
 use crate::outbound::shorten;
-use crate::providers::lookup::{Answer, Found, Origin, Question};
+use crate::providers::lookup::{Answer, LookupResult, Origin, Question};
 
 /// What is shown of a provider's message, in characters.
 const MESSAGE_CHARS_MAX: usize = 200;
@@ -19,7 +19,7 @@ const MESSAGE_CHARS_MAX: usize = 200;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Brought {
     /// All that was wanted.
-    Whole(Found),
+    Whole(LookupResult),
     /// A part. The next one is under this path.
     Part(String),
 }
@@ -109,7 +109,7 @@ mod tests {
     use crate::domain::lookup::Sought;
     use crate::domain::mode::Mode;
     use crate::domain::provider::ProviderKind;
-    use crate::providers::lookup::Wanted;
+    use crate::providers::lookup::LookupTarget;
     use crate::providers::provider;
     use crate::providers::stripe::NO_SESSION;
 
@@ -122,18 +122,18 @@ mod tests {
     }
 
     fn customer(account: Option<&str>) -> Question {
-        let wanted = Wanted::Customer { id: "cus_1", account, mode: Mode::Test };
+        let wanted = LookupTarget::Customer { id: "cus_1", account, mode: Mode::Test };
         provider(ProviderKind::Stripe).ask(wanted, 1 << 20).unwrap()
     }
 
-    fn heard(reply: Result<Reply, ReplyError>, mut question: Question) -> Result<Found, LookupError> {
+    fn heard(reply: Result<Reply, ReplyError>, mut question: Question) -> Result<LookupResult, LookupError> {
         answer(reply, &mut question, EventId(3), now(), &key()).map(|brought| match brought {
             Brought::Whole(found) => found,
             Brought::Part(path) => panic!("there is more under {path}"),
         })
     }
 
-    fn reply(status: u16, retry_after: Option<Duration>, body: &str) -> Result<Found, LookupError> {
+    fn reply(status: u16, retry_after: Option<Duration>, body: &str) -> Result<LookupResult, LookupError> {
         heard(Ok(Reply { status, retry_after, body: body.as_bytes().to_vec() }), customer(None))
     }
 
@@ -205,13 +205,13 @@ mod tests {
             mode: Mode::Live,
             at: now() - jiff::SignedDuration::from_mins(20),
         };
-        let question = || provider(ProviderKind::Stripe).ask(Wanted::Session(&sought), 1 << 20).unwrap();
+        let question = || provider(ProviderKind::Stripe).ask(LookupTarget::Session(&sought), 1 << 20).unwrap();
         let ask = |list: &str| {
             let reply = Reply { status: 200, retry_after: None, body: list.as_bytes().to_vec() };
             heard(Ok(reply), question())
         };
         let told = |list: &str| {
-            let Found { event_type, body } = ask(list).unwrap();
+            let LookupResult { event_type, body } = ask(list).unwrap();
             let body: Value = serde_json::from_slice(&body).unwrap();
             assert_eq!((&body["created"], &body["livemode"]), (&json!(1_781_437_200), &json!(true)));
             (event_type, body["data"]["object"].clone())

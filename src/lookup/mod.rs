@@ -6,11 +6,11 @@
 //!
 //! * `question`: what to ask for an event. What to ask a provider for that, and how its answers are read, it says itself.
 //! * `client`: the HTTP client. `answer`: what a reply means. `policy`: what follows, and when to ask again.
-//! * `gate`: how much an endpoint is asked at once, and when not at all.
+//! * `breaker`: how much an endpoint is asked at once, and when not at all.
 
 mod answer;
+mod breaker;
 mod client;
-mod gate;
 mod policy;
 mod question;
 
@@ -33,13 +33,13 @@ use crate::domain::proxy::Proxies;
 use crate::domain::redact::Redactor;
 use crate::domain::secret::Secret;
 use crate::outbound::ClientError;
-use crate::providers::lookup::{Found, Question};
+use crate::providers::lookup::{LookupResult, Question};
 use crate::store::{Lookup, LookupEnd, Store, StoreError, body};
 use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
 use answer::{Brought, LookupError, answer};
+use breaker::{CircuitBreaker, Ended};
 use client::Client;
-use gate::{Ended, Gate};
 use policy::decide;
 use question::question;
 
@@ -88,8 +88,8 @@ impl Worker {
     /// Works until `stop`; look-ups that are on their way are finished first. Looks for work whenever `wake` is notified,
     /// and when something becomes due; notifies `inbox` of what it records.
     pub async fn run(self, inbox: Arc<Notify>, wake: Arc<Notify>, pulse: Pulse, stop: CancellationToken) {
-        let mut gates: BTreeMap<&str, Gate> =
-            self.endpoints.keys().map(|name| (name.as_str(), Gate::default())).collect();
+        let mut breakers: BTreeMap<&str, CircuitBreaker> =
+            self.endpoints.keys().map(|name| (name.as_str(), CircuitBreaker::default())).collect();
         let mut in_flight = FuturesUnordered::new();
         loop {
             let stopping = stop.is_cancelled();
@@ -99,7 +99,7 @@ impl Worker {
             let _turn = pulse.step(TURN_MAX);
             let mut wait_until = None;
             if !stopping {
-                let (taken, next) = match self.take(&mut gates).await {
+                let (taken, next) = match self.take(&mut breakers).await {
                     Ok(taken) => taken,
                     Err(error) => {
                         events::store_failed("look for look-ups", &error);
@@ -112,9 +112,9 @@ impl Worker {
             tokio::select! {
                 Some((endpoint, ended, at)) = in_flight.next() => {
                     inbox.notify_one();
-                    if let Some(gate) = gates.get_mut(endpoint.as_str()) {
-                        tell(&endpoint, gate, &ended);
-                        gate.ended(&ended, at);
+                    if let Some(breaker) = breakers.get_mut(endpoint.as_str()) {
+                        log_change(&endpoint, breaker, &ended);
+                        breaker.ended(&ended, at);
                     }
                 }
                 () = wake.notified(), if !stopping => {}
@@ -134,23 +134,27 @@ impl Worker {
 
     /// Takes what is due as far as there is room, the endpoints with the least under way first; and says when to look
     /// again.
-    async fn take(&self, gates: &mut BTreeMap<&str, Gate>) -> Result<(Vec<Lookup>, Option<Timestamp>), StoreError> {
+    async fn take(
+        &self,
+        breakers: &mut BTreeMap<&str, CircuitBreaker>,
+    ) -> Result<(Vec<Lookup>, Option<Timestamp>), StoreError> {
         let now = self.clock.now();
-        let mut room = CONCURRENCY.saturating_sub(gates.values().map(Gate::in_flight).sum());
-        let opens = gates.values().filter_map(|gate| gate.opens_at(now)).min();
-        let mut open: Vec<(&str, &mut Gate)> = gates.iter_mut().map(|(name, gate)| (*name, gate)).collect();
-        open.retain(|(_, gate)| gate.room(now, CONCURRENCY) > 0);
-        if room == 0 || open.is_empty() {
-            return Ok((Vec::new(), opens));
+        let mut room = CONCURRENCY.saturating_sub(breakers.values().map(CircuitBreaker::in_flight).sum());
+        let retry_at = breakers.values().filter_map(|breaker| breaker.retry_at(now)).min();
+        let mut ready: Vec<(&str, &mut CircuitBreaker)> =
+            breakers.iter_mut().map(|(name, breaker)| (*name, breaker)).collect();
+        ready.retain(|(_, breaker)| breaker.room(now, CONCURRENCY) > 0);
+        if room == 0 || ready.is_empty() {
+            return Ok((Vec::new(), retry_at));
         }
-        let names = open.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let names = ready.iter().map(|(name, _)| (*name).to_owned()).collect();
         let next = self.store.next_lookup(names).await?;
         let mut taken = Vec::new();
         if next.is_some_and(|due| due <= now) {
-            open.sort_by_key(|(_, gate)| gate.in_flight());
-            let mut left = open.len();
-            for (name, gate) in open {
-                let share = room.div_ceil(left.max(1)).min(gate.room(now, CONCURRENCY));
+            ready.sort_by_key(|(_, breaker)| breaker.in_flight());
+            let mut left = ready.len();
+            for (name, breaker) in ready {
+                let share = room.div_ceil(left.max(1)).min(breaker.room(now, CONCURRENCY));
                 left = left.saturating_sub(1);
                 if share == 0 {
                     break;
@@ -159,7 +163,7 @@ impl Worker {
                 match self.store.take_lookups(name, share, now, LEASE).await {
                     Ok(lookups) => {
                         room = room.saturating_sub(lookups.len());
-                        gate.began(lookups.len());
+                        breaker.began(lookups.len());
                         taken.extend(lookups);
                     }
                     Err(error) => {
@@ -169,7 +173,7 @@ impl Worker {
                 }
             }
         }
-        Ok((taken, [next, opens].into_iter().flatten().min()))
+        Ok((taken, [next, retry_at].into_iter().flatten().min()))
     }
 
     /// Asks for one thing and writes down how it ended; gives the endpoint, the end and when it came.
@@ -225,7 +229,7 @@ impl Worker {
         api_key: &Secret,
         mut question: Question,
         event: EventId,
-    ) -> Result<Found, LookupError> {
+    ) -> Result<LookupResult, LookupError> {
         let mut path = question.path.clone();
         let private = Redactor::of(api_key);
         for _ in 0..REQUESTS_MAX {
@@ -247,7 +251,7 @@ impl Worker {
         &self,
         endpoint: &Endpoint,
         lookup: &Lookup,
-        found: Found,
+        found: LookupResult,
         now: Timestamp,
     ) -> Result<Recorded, StoreError> {
         let event = NewEvent {
@@ -268,9 +272,9 @@ impl Worker {
 }
 
 /// Logs a refused key, once until the endpoint is answered again.
-fn tell(endpoint: &str, gate: &Gate, ended: &Ended) {
+fn log_change(endpoint: &str, breaker: &CircuitBreaker, ended: &Ended) {
     if let Ended::Refused(message) = ended
-        && !gate.is_refused()
+        && !breaker.is_refused()
     {
         events::lookups_refused(endpoint, message);
     }

@@ -1,7 +1,7 @@
 //! What to ask a provider for an event that lacks something.
 
 use crate::domain::provider::ProviderKind;
-use crate::providers::lookup::{Question, Wanted};
+use crate::providers::lookup::{LookupTarget, Question};
 use crate::providers::provider;
 use crate::store::{Missing, body};
 
@@ -14,14 +14,14 @@ pub(super) fn question(kind: ProviderKind, missing: &Missing, body_bytes_max: us
     match missing {
         Missing::Customer { id, account, mode } => {
             let id = id.as_deref().ok_or("it names no customer that could be looked up")?;
-            ask(Wanted::Customer { id, account: account.as_deref(), mode: *mode })
+            ask(LookupTarget::Customer { id, account: account.as_deref(), mode: *mode })
         }
         Missing::Object { body_zstd } => {
             let body = body_zstd.as_deref().and_then(|b| body::decompress(b, body_bytes_max));
-            ask(Wanted::Object { body: &body.ok_or("its stored body is missing or damaged")? })
+            ask(LookupTarget::Object { body: &body.ok_or("its stored body is missing or damaged")? })
         }
-        Missing::Lines(sought) => ask(Wanted::Lines(sought)),
-        Missing::Session(sought) => ask(Wanted::Session(sought)),
+        Missing::Lines(sought) => ask(LookupTarget::Lines(sought)),
+        Missing::Session(sought) => ask(LookupTarget::Session(sought)),
     }
 }
 

@@ -18,7 +18,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 
 /// What an event lacks, and its provider may have.
 #[derive(Debug, Clone, Copy)]
-pub enum Wanted<'a> {
+pub enum LookupTarget<'a> {
     /// A customer, with an address.
     Customer {
         /// The provider's id.
@@ -63,7 +63,7 @@ pub trait Reader: fmt::Debug + Send + Sync {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
     /// All of it.
-    Found(Found),
+    Found(LookupResult),
     /// A part; the next one is under this path, and asked for by the same headers.
     Next(String),
     /// Nothing that helps. The text says why. This may change, but not soon.
@@ -74,7 +74,7 @@ pub enum Answer {
 
 /// An event to be recorded.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct LookupResult {
     /// The type under which it is recorded, as the provider would name it.
     pub event_type: String,
     /// The JSON that is recorded, and read like a webhook of this type.

@@ -28,7 +28,7 @@ use crate::domain::endpoint::{Endpoint, Rules};
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
 use crate::domain::provider::ProviderKind;
-use lookup::{Question, Wanted};
+use lookup::{LookupTarget, Question};
 
 /// The number of the reading: it is raised with every change by which any event is read otherwise than before. What was
 /// read under a smaller one is worth reading anew.
@@ -75,7 +75,7 @@ pub trait Provider: Sync {
     ///
     /// # Errors
     /// Why it cannot be asked for, for people.
-    fn ask(&self, wanted: Wanted<'_>, bytes_max: usize) -> Result<Question, String>;
+    fn ask(&self, wanted: LookupTarget<'_>, bytes_max: usize) -> Result<Question, String>;
 
     /// What a piece of JSON is, if it is this provider's: for people who have no webhook as sent at hand.
     fn piece(&self, json: &Value) -> Option<Piece>;

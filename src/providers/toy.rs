@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::fingerprint::fingerprint;
 use super::headers::values_of;
-use super::lookup::{Answer, Found, Origin, Question, Reader, Wanted, segment};
+use super::lookup::{Answer, LookupResult, LookupTarget, Origin, Question, Reader, segment};
 use super::{
     Dashboard, Descriptor, Piece, Provider, Secrets, Signature, SignatureError, WantedEvents, hmac, provider,
     signatures,
@@ -119,14 +119,14 @@ impl Provider for Toy {
         }))
     }
 
-    fn ask(&self, wanted: Wanted<'_>, _bytes_max: usize) -> Result<Question, String> {
+    fn ask(&self, wanted: LookupTarget<'_>, _bytes_max: usize) -> Result<Question, String> {
         let id = match wanted {
-            Wanted::Customer { id, .. } => id.to_owned(),
-            Wanted::Object { body } => {
+            LookupTarget::Customer { id, .. } => id.to_owned(),
+            LookupTarget::Object { body } => {
                 let event = json::value(body).map_err(|error| error.to_string())?;
                 event.get("id").and_then(Value::as_str).ok_or("it names no object")?.to_owned()
             }
-            Wanted::Lines(_) | Wanted::Session(_) => return Err("toy has no such thing".to_owned()),
+            LookupTarget::Lines(_) | LookupTarget::Session(_) => return Err("toy has no such thing".to_owned()),
         };
         let path = format!("/objects/{}", segment(&id)?);
         Ok(Question { path, headers: Vec::new(), needs_no_more_rights: true, reader: Box::new(Asked(id)) })
@@ -150,7 +150,7 @@ impl Reader for Asked {
         match json::value(body) {
             Ok(object) if object.get("id").and_then(Value::as_str) == Some(&self.0) => {
                 let body = json!({"type": "sale", "object": object, "lookup": origin});
-                Answer::Found(Found { event_type: "sale".to_owned(), body: body.to_string().into_bytes() })
+                Answer::Found(LookupResult { event_type: "sale".to_owned(), body: body.to_string().into_bytes() })
             }
             Ok(_) | Err(_) => Answer::Unlike(None),
         }
@@ -211,12 +211,12 @@ fn a_webhook_that_only_rings_is_looked_up_and_read() {
     let rules = endpoint().rules;
     let bell = Toy.read(BELL, &rules, Timestamp::UNIX_EPOCH);
     assert!(matches!(bell, Reading::Unmappable(EventReason::ThinEvent, _)), "{bell:?}");
-    let mut question = Toy.ask(Wanted::Object { body: BELL }, 1 << 20).unwrap();
+    let mut question = Toy.ask(LookupTarget::Object { body: BELL }, 1 << 20).unwrap();
     assert_eq!(question.path, "/objects/obj%2F1");
     let origin = || Origin::new("/objects/obj%2F1", EventId(1), Timestamp::UNIX_EPOCH);
     assert_eq!(question.reader.read(br#"{"id":"another"}"#, origin()), Answer::Unlike(None));
     let answer = question.reader.read(br#"{"id":"obj/1","email":"jane@example.com"}"#, origin());
-    let Answer::Found(Found { body, .. }) = answer else { panic!("{answer:?}") };
+    let Answer::Found(LookupResult { body, .. }) = answer else { panic!("{answer:?}") };
     let Reading::Fact(fact) = Toy.read(&body, &rules, Timestamp::UNIX_EPOCH) else { panic!("no fact") };
     assert_eq!(fact.email.unwrap().as_given(), "jane@example.com");
     assert_ne!(Toy.identify(&body).dedup_key, identity.dedup_key);

@@ -13,7 +13,7 @@ const AHEAD_S: usize = 10;
 
 /// What came of looking for calls that are due.
 #[derive(Debug)]
-pub(super) struct Looked {
+pub(super) struct DueCalls {
     /// Calls that are ours to make.
     pub(super) leased: Vec<Leased>,
     /// There may be more.
@@ -99,11 +99,11 @@ impl Round {
     }
 
     /// A lease was written.
-    pub(super) fn looked(&mut self, looked: Looked) {
+    pub(super) fn found_due(&mut self, calls: DueCalls) {
         self.leasing = false;
-        looked.leased.into_iter().for_each(|leased| self.ready.push(leased));
-        self.look |= looked.more;
-        self.due = looked.due;
+        calls.leased.into_iter().for_each(|leased| self.ready.push(leased));
+        self.look |= calls.more;
+        self.due = calls.due;
     }
 
     /// A call was answered, or has failed; now it is settled.

@@ -32,7 +32,7 @@ fn second(n: u64) -> Timestamp {
 fn lease(round: &mut Round, business: &str, numbers: &mut std::ops::RangeFrom<i64>, now: Timestamp) -> usize {
     let Some(wanted) = round.next_lease(now) else { return 0 };
     let leased = numbers.by_ref().take(wanted).map(|n| leased(business, n)).collect();
-    round.looked(Looked { leased, more: true, due: None });
+    round.found_due(DueCalls { leased, more: true, due: None });
     wanted
 }
 
@@ -105,7 +105,7 @@ fn a_business_with_a_backlog_does_not_keep_anothers_call_waiting() {
     let (mut round, mut numbers, now) = (Round::new(PLACES, None), 1.., second(0));
     lease(&mut round, "biz_1", &mut numbers, now);
     let under_way = begin(&mut round, now);
-    round.looked(Looked { leased: vec![leased("biz_2", 1)], more: true, due: None });
+    round.found_due(DueCalls { leased: vec![leased("biz_2", 1)], more: true, due: None });
     let mut order = vec![];
     for (call, probe) in under_way {
         round.ended(&call.key, probe, true, now);

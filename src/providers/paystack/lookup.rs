@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::domain::email::Email;
 use crate::domain::json;
 use crate::domain::mode::Mode;
-use crate::providers::lookup::{Answer, Found, Origin, Question, Reader, Wanted, segment};
+use crate::providers::lookup::{Answer, LookupResult, LookupTarget, Origin, Question, Reader, segment};
 
 /// How a customer's code begins. The bare number that some events give instead is not asked for.
 const CODE: &str = "CUS_";
@@ -16,12 +16,12 @@ const CODE: &str = "CUS_";
 ///
 /// # Errors
 /// Why it cannot be asked for, for people.
-pub(super) fn ask(wanted: Wanted<'_>) -> Result<Question, String> {
+pub(super) fn ask(wanted: LookupTarget<'_>) -> Result<Question, String> {
     match wanted {
-        Wanted::Customer { id, account: _, mode } => customer(id, mode),
-        Wanted::Object { .. } => Err("paystack has no thin events".to_owned()),
-        Wanted::Lines(_) => Err("paystack has no lists of lines".to_owned()),
-        Wanted::Session(_) => Err("paystack has no checkout sessions".to_owned()),
+        LookupTarget::Customer { id, account: _, mode } => customer(id, mode),
+        LookupTarget::Object { .. } => Err("paystack has no thin events".to_owned()),
+        LookupTarget::Lines(_) => Err("paystack has no lists of lines".to_owned()),
+        LookupTarget::Session(_) => Err("paystack has no checkout sessions".to_owned()),
     }
 }
 
@@ -49,7 +49,7 @@ impl Reader for Asked {
         let Some(customer) = read(body, &self.code) else { return Answer::Unlike(None) };
         match (customer.lacks_address(), event(&customer, self.mode, origin)) {
             (Some(lacking), _) => Answer::Nothing(lacking.to_owned()),
-            (None, Ok(body)) => Answer::Found(Found { event_type: EVENT_TYPE.to_owned(), body }),
+            (None, Ok(body)) => Answer::Found(LookupResult { event_type: EVENT_TYPE.to_owned(), body }),
             (None, Err(_)) => Answer::Unlike(None),
         }
     }
@@ -165,7 +165,7 @@ mod tests {
         let body = br#"{"status":true,"data":{"customer_code":"CUS_a","email":""}}"#;
         assert!(read(body, "CUS_a").unwrap().lacks_address().is_some());
         assert!(customer("41000001", Mode::Live).is_err());
-        let why = ask(Wanted::Object { body: b"{}" }).unwrap_err();
+        let why = ask(LookupTarget::Object { body: b"{}" }).unwrap_err();
         assert!(why.contains("no thin events"), "{why}");
     }
 }

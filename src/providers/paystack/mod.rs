@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::fingerprint::fingerprint;
 use super::headers::values_of;
-use super::lookup::{Question, Wanted};
+use super::lookup::{LookupTarget, Question};
 use super::{Dashboard, Descriptor, Piece, Provider, Secrets, Signature, SignatureError, WantedEvents};
 use crate::domain::endpoint::{CommissionBase, Endpoint, IdScope, Rules};
 use crate::domain::event::Identity;
@@ -87,7 +87,7 @@ impl Provider for Paystack {
         facts::read(body, rules, received_at)
     }
 
-    fn ask(&self, wanted: Wanted<'_>, _bytes_max: usize) -> Result<Question, String> {
+    fn ask(&self, wanted: LookupTarget<'_>, _bytes_max: usize) -> Result<Question, String> {
         lookup::ask(wanted)
     }
 

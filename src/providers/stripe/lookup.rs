@@ -12,7 +12,7 @@ use crate::domain::email::Email;
 use crate::domain::json;
 use crate::domain::lookup::Sought;
 use crate::domain::mode::Mode;
-use crate::providers::lookup::{Answer, Found, Origin, Question, Reader, Wanted, is_plain, segment};
+use crate::providers::lookup::{Answer, LookupResult, LookupTarget, Origin, Question, Reader, is_plain, segment};
 
 /// Names the connected account that the object belongs to.
 const ACCOUNT_HEADER: &str = "Stripe-Account";
@@ -42,12 +42,12 @@ pub(super) struct Checkout {
 ///
 /// # Errors
 /// Why it cannot be asked for, for people.
-pub(super) fn ask(wanted: Wanted<'_>, bytes_max: usize) -> Result<Question, String> {
+pub(super) fn ask(wanted: LookupTarget<'_>, bytes_max: usize) -> Result<Question, String> {
     match wanted {
-        Wanted::Customer { id, account, mode } => customer(id, account, mode),
-        Wanted::Object { body } => object(body),
-        Wanted::Lines(sought) => invoice(sought, bytes_max),
-        Wanted::Session(sought) => session(sought),
+        LookupTarget::Customer { id, account, mode } => customer(id, account, mode),
+        LookupTarget::Object { body } => object(body),
+        LookupTarget::Lines(sought) => invoice(sought, bytes_max),
+        LookupTarget::Session(sought) => session(sought),
     }
 }
 
@@ -194,7 +194,7 @@ struct List<'a> {
 }
 
 /// The event to be made of a list of checkout sessions: the session that is wanted, or that there is none.
-fn checked_out(body: &[u8], checkout: &Checkout, lookup: Origin<'_>) -> Option<Found> {
+fn checked_out(body: &[u8], checkout: &Checkout, lookup: Origin<'_>) -> Option<LookupResult> {
     let Checkout { pointer, named_in: (field, wanted), customer, among_others } = checkout;
     let List { data } = serde_json::from_slice(body).ok()?;
     for raw in &data {
@@ -206,7 +206,7 @@ fn checked_out(body: &[u8], checkout: &Checkout, lookup: Origin<'_>) -> Option<F
         if id(field) == Some(wanted) {
             let pointer = Pointer { id: id("id").filter(|id| is_plain(id))?.to_owned(), ..pointer.clone() };
             let body = event(&pointer, raw, lookup).ok()?;
-            return Some(Found { event_type: pointer.event_type, body });
+            return Some(LookupResult { event_type: pointer.event_type, body });
         }
     }
     if !data.is_empty() && !among_others {
@@ -216,7 +216,7 @@ fn checked_out(body: &[u8], checkout: &Checkout, lookup: Origin<'_>) -> Option<F
     let none = serde_json::value::to_raw_value(&none).ok()?;
     let pointer = Pointer { event_type: NO_SESSION.to_owned(), ..pointer.clone() };
     let body = event(&pointer, &none, lookup).ok()?;
-    Some(Found { event_type: pointer.event_type, body })
+    Some(LookupResult { event_type: pointer.event_type, body })
 }
 
 fn headers(pointer: &Pointer) -> Result<Vec<(&'static str, String)>, String> {

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use self::payload::{Event, Unmapped};
 use super::headers::values_of;
-use super::lookup::{Question, Wanted};
+use super::lookup::{LookupTarget, Question};
 use super::{Dashboard, Descriptor, Piece, Provider, Secrets, Signature, SignatureError, WantedEvents};
 use crate::domain::endpoint::{CommissionBase, Endpoint, IdScope, OneTime, Rules};
 use crate::domain::event::Identity;
@@ -142,7 +142,7 @@ impl Provider for Stripe {
         reading.unwrap_or_else(|unmapped| Reading::Unmappable(unmapped.reason, unmapped.detail))
     }
 
-    fn ask(&self, wanted: Wanted<'_>, bytes_max: usize) -> Result<Question, String> {
+    fn ask(&self, wanted: LookupTarget<'_>, bytes_max: usize) -> Result<Question, String> {
         lookup::ask(wanted, bytes_max)
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::providers::lookup::{Answer, Found, Origin};
+use crate::providers::lookup::{Answer, LookupResult, Origin};
 
 /// An object of Stripe's, and the event that will be made of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(super) fn found(
     let Some((raw, object)) = read() else { return Answer::Unlike(None) };
     match (lacks(&object), event(pointer, raw, origin)) {
         (Some(lacking), _) => Answer::Nothing(lacking.to_owned()),
-        (None, Ok(body)) => Answer::Found(Found { event_type: pointer.event_type.clone(), body }),
+        (None, Ok(body)) => Answer::Found(LookupResult { event_type: pointer.event_type.clone(), body }),
         (None, Err(_)) => Answer::Unlike(None),
     }
 }

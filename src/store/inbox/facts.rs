@@ -124,8 +124,8 @@ impl Store {
             events = rest;
         }
         if let Backend::Postgres(postgres) = &self.backend {
-            // Untold, the other replicas find it within a second.
-            let _ = postgres.tell().await;
+            // Without notice, the other replicas find it within a second.
+            let _ = postgres.notify().await;
         }
         Ok(())
     }

@@ -39,18 +39,18 @@ pub(super) async fn sessions(server: &Server) -> Result<[Connection; 2], StoreEr
 /// one's is open, and does not wait for it.
 async fn begin(pair: &[Connection; 2], this: usize, is_second: bool) -> Result<String, StoreError> {
     let mut answer = std::pin::pin!(pair[this].ask(BEGIN));
-    let told = match timeout(CONNECT_WAIT_MAX, &mut answer).await {
-        Ok(told) => told,
+    let begun = match timeout(CONNECT_WAIT_MAX, &mut answer).await {
+        Ok(begun) => begun,
         Err(_) if is_second => {
             // If it goes on once the other one has ended, both share one connection.
             timeout(CONNECT_WAIT_MAX, pair[1 - this].run("COMMIT")).await.map_err(|_| silent())??;
-            let told = timeout(CONNECT_WAIT_MAX, answer).await;
-            told.map_err(|_| silent())??;
+            let begun = timeout(CONNECT_WAIT_MAX, answer).await;
+            begun.map_err(|_| silent())??;
             return Err(pooled("a transaction waits for another connection's to end"));
         }
         Err(_) => return Err(silent()),
     };
-    match told {
+    match begun {
         Ok(mut row) => row.pop().flatten().ok_or_else(silent),
         // No server refuses to begin a transaction; a pooler in statement mode does.
         Err(StoreError::Server(ServerTrouble::PoolerRefuses, why)) => Err(pooled(&why)),

@@ -7,7 +7,7 @@ use tokio_postgres::error::{DbError, SqlState};
 use crate::store::{ServerTrouble, StoreError};
 
 /// A failure of the server or of the connection to it.
-pub(super) fn told(error: &tokio_postgres::Error) -> StoreError {
+pub(super) fn store_error(error: &tokio_postgres::Error) -> StoreError {
     error.as_db_error().map_or_else(|| broken(error), refused)
 }
 

@@ -158,42 +158,43 @@ impl Postgres {
 
     /// Runs something that talks to the server in a task of its own, for so long and no longer. It goes on when nobody
     /// waits for it any more.
-    async fn apart<T, F>(&self, longest: Duration, talk: F) -> Result<T, StoreError>
+    async fn spawn_bounded<T, F>(&self, longest: Duration, exchange: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        let (tell, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let pool = self.pool.clone();
         self.tasks.spawn(async move {
             // Panicking, it drops its transaction, which ends it, and gives back its connection.
-            let talk = AssertUnwindSafe(talk).catch_unwind().map(|done| done.unwrap_or(Err(StoreError::Panicked)));
-            let outcome = tokio::time::timeout(longest, talk).await.unwrap_or_else(|_| {
+            let exchange =
+                AssertUnwindSafe(exchange).catch_unwind().map(|done| done.unwrap_or(Err(StoreError::Panicked)));
+            let outcome = tokio::time::timeout(longest, exchange).await.unwrap_or_else(|_| {
                 // The other end may be a server that was replaced and never said so.
                 pool.doubt();
                 Err(silent())
             });
             // The caller may be gone.
-            let _ = tell.send(outcome);
+            let _ = sender.send(outcome);
         });
-        told.await.unwrap_or(Err(StoreError::Closed))
+        receiver.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Runs one statement, which writes nothing that somebody counts on.
     pub(super) async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        self.run(sql, values, Told::default()).await
+        self.run(sql, values, CommitSent::default()).await
     }
 
-    async fn run(&self, sql: &str, values: Vec<Value>, keep: Told) -> Result<Vec<Row>, StoreError> {
+    async fn run(&self, sql: &str, values: Vec<Value>, keep: CommitSent) -> Result<Vec<Row>, StoreError> {
         let (pool, sql) = (self.pool.clone(), sql.to_owned());
-        let talk = async move {
+        let exchange = async move {
             let lent = pool.get().await?;
             keep.set();
             let outcome = session::query(lent.parts(), &sql, &values).await;
             lent.give_back();
             outcome
         };
-        self.apart(OPERATION_WAIT_MAX, talk).await
+        self.spawn_bounded(OPERATION_WAIT_MAX, exchange).await
     }
 
     /// Writes, all or nothing.
@@ -210,15 +211,15 @@ impl Postgres {
         let work = Arc::new(work);
         let mut run = 1;
         loop {
-            let keep = Told::default();
+            let keep = CommitSent::default();
             let (pool, work, commit) = (self.pool.clone(), Arc::clone(&work), keep.clone());
-            let talk = async move {
+            let exchange = async move {
                 let mut lent = pool.get().await?;
                 let outcome = write_once(&mut lent, work.as_ref(), &commit).await;
                 lent.give_back();
                 outcome
             };
-            match self.apart(longest, talk).await {
+            match self.spawn_bounded(longest, exchange).await {
                 Err(StoreError::Locked(_)) if run < RUNS_MAX => {
                     let rest = Duration::from_millis(u64::from(run * chance_permille() / 20));
                     tokio::time::sleep(rest).await;
@@ -237,7 +238,7 @@ impl Postgres {
              kept AS (INSERT INTO bodies (event_id, body) SELECT id, ?10 FROM recorded) SELECT id FROM recorded";
         let mut row = row_of(event);
         row.push(Value::from(&event.body_zstd));
-        let keep = Told::default();
+        let keep = CommitSent::default();
         let recorded = keep.outcome(self.run(sql, row, keep.clone()).await)?;
         if let Some(mut row) = recorded.into_iter().next() {
             return Ok(Recorded { id: EventId(row.int()?), duplicate: false });
@@ -272,7 +273,7 @@ impl Postgres {
     }
 
     /// Tells the other replicas that there may be calls to make.
-    pub(super) async fn tell(&self) -> Result<(), StoreError> {
+    pub(super) async fn notify(&self) -> Result<(), StoreError> {
         self.query("SELECT 1 FROM pg_notify(?1, '')", values![watch::CHANNEL]).await?;
         Ok(())
     }
@@ -283,11 +284,15 @@ async fn bounded<T>(opening: impl Future<Output = Result<T, StoreError>>) -> Res
     within(OPERATION_WAIT_MAX, opening).await
 }
 
-async fn within<T>(longest: Duration, talk: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(longest, talk).await.unwrap_or_else(|_| Err(silent()))
+async fn within<T>(longest: Duration, exchange: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(longest, exchange).await.unwrap_or_else(|_| Err(silent()))
 }
 
-async fn write_once<W: Work>(connection: &mut Connection, work: &W, commit: &Told) -> Result<W::Answer, StoreError> {
+async fn write_once<W: Work>(
+    connection: &mut Connection,
+    work: &W,
+    commit: &CommitSent,
+) -> Result<W::Answer, StoreError> {
     let session = connection.transaction().await?;
     let answer = work.run(&session).await?;
     commit.set();
@@ -297,9 +302,9 @@ async fn write_once<W: Work>(connection: &mut Connection, work: &W, commit: &Tol
 
 /// Whether the server was told to keep what was written: from then on, whether it did is its to say.
 #[derive(Clone, Default)]
-struct Told(Arc<AtomicBool>);
+struct CommitSent(Arc<AtomicBool>);
 
-impl Told {
+impl CommitSent {
     fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -96,13 +96,13 @@ impl Pool {
             if state.waiting.len() >= WAITING_MAX {
                 return Err(StoreError::Overloaded);
             }
-            let (tell, answer) = oneshot::channel();
-            state.waiting.push_back(tell);
+            let (sender, answer) = oneshot::channel();
+            state.waiting.push_back(sender);
             self.grow(&mut state);
             answer
         };
-        if let Ok(told) = tokio::time::timeout(CONNECTION_WAIT_MAX, &mut answer).await {
-            return told.unwrap_or(Err(StoreError::Closed));
+        if let Ok(connection) = tokio::time::timeout(CONNECTION_WAIT_MAX, &mut answer).await {
+            return connection.unwrap_or(Err(StoreError::Closed));
         }
         // One that was handed over in the last moment is not lost.
         answer.close();

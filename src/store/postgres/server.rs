@@ -9,7 +9,7 @@ use tokio_postgres::{Client, Config, SimpleQueryMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::error::{occupied, silent, told};
+use super::error::{occupied, silent, store_error};
 use super::session::Session;
 use super::statements::Statements;
 use super::{CONNECT_WAIT_MAX, tls};
@@ -75,7 +75,7 @@ impl Server {
 
     /// A connection without a set-up, and what talks for it.
     pub(super) async fn connect(&self) -> Result<(Client, Talker), StoreError> {
-        self.config.connect(self.tls.clone()).await.map_err(|e| told(&e))
+        self.config.connect(self.tls.clone()).await.map_err(|e| store_error(&e))
     }
 
     /// A connection that is set up.
@@ -123,12 +123,12 @@ impl Connection {
 
     /// Runs statements without parameters.
     pub(super) async fn run(&self, sql: &str) -> Result<(), StoreError> {
-        self.client.batch_execute(sql).await.map_err(|e| told(&e))
+        self.client.batch_execute(sql).await.map_err(|e| store_error(&e))
     }
 
     /// The first row that statements without parameters give, as texts.
     pub(super) async fn ask(&self, sql: &str) -> Result<Vec<Option<String>>, StoreError> {
-        let messages = self.client.simple_query(sql).await.map_err(|e| told(&e))?;
+        let messages = self.client.simple_query(sql).await.map_err(|e| store_error(&e))?;
         let row = messages
             .into_iter()
             .find_map(|message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None });
@@ -139,7 +139,7 @@ impl Connection {
     /// Begins a transaction. Dropped before its commit, it is rolled back.
     pub(super) async fn transaction(&mut self) -> Result<Session<'_>, StoreError> {
         let Self { client, statements, .. } = self;
-        let transaction = client.transaction().await.map_err(|e| told(&e))?;
+        let transaction = client.transaction().await.map_err(|e| store_error(&e))?;
         Ok(Session { transaction, statements })
     }
 

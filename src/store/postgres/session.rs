@@ -8,7 +8,7 @@ use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{GenericClient, Transaction};
 
-use super::error::told;
+use super::error::store_error;
 use super::statements::Statements;
 use crate::domain::event::EventId;
 use crate::store::StoreError;
@@ -24,12 +24,12 @@ pub(super) struct Session<'a> {
 impl Session<'_> {
     /// Runs statements without parameters.
     pub(super) async fn run(&self, sql: &str) -> Result<(), StoreError> {
-        self.transaction.batch_execute(sql).await.map_err(|e| told(&e))
+        self.transaction.batch_execute(sql).await.map_err(|e| store_error(&e))
     }
 
     /// Ends it, and keeps what was written.
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        self.transaction.commit().await.map_err(|e| told(&e))
+        self.transaction.commit().await.map_err(|e| store_error(&e))
     }
 }
 
@@ -42,7 +42,7 @@ impl Db for Session<'_> {
 
     async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
         let statement = self.statements.prepare(&self.transaction, &numbered(sql)).await?;
-        self.transaction.execute(&statement, &parameters(&values)).await.map_err(|e| told(&e))
+        self.transaction.execute(&statement, &parameters(&values)).await.map_err(|e| store_error(&e))
     }
 
     async fn run_all(&self, sql: &str) -> Result<(), StoreError> {
@@ -59,22 +59,22 @@ impl Db for Session<'_> {
         numbers.dedup();
         let sql = "SELECT pg_advisory_xact_lock(n) FROM unnest($1::BIGINT[]) AS n";
         let statement = self.statements.prepare(&self.transaction, sql).await?;
-        self.transaction.execute(&statement, &[&numbers]).await.map_err(|e| told(&e))?;
+        self.transaction.execute(&statement, &[&numbers]).await.map_err(|e| store_error(&e))?;
         Ok(())
     }
 
     async fn try_lock(&self, lock: Lock<'_>) -> Result<bool, StoreError> {
         let statement = self.statements.prepare(&self.transaction, "SELECT pg_try_advisory_xact_lock($1)").await?;
-        let row = self.transaction.query_one(&statement, &[&number(lock)]).await.map_err(|e| told(&e))?;
-        row.try_get(0).map_err(|e| told(&e))
+        let row = self.transaction.query_one(&statement, &[&number(lock)]).await.map_err(|e| store_error(&e))?;
+        row.try_get(0).map_err(|e| store_error(&e))
     }
 
     async fn unread(&self, events: &[EventId]) -> Result<Vec<EventId>, StoreError> {
         let ids: Vec<i64> = events.iter().map(|event| event.0).collect();
         let sql = format!("SELECT id FROM events WHERE id = ANY($1) AND state = '{RECEIVED}' ORDER BY id FOR UPDATE");
         let statement = self.statements.prepare(&self.transaction, &sql).await?;
-        let rows = self.transaction.query(&statement, &[&ids]).await.map_err(|e| told(&e))?;
-        rows.iter().map(|row| row.try_get(0).map(EventId).map_err(|e| told(&e))).collect()
+        let rows = self.transaction.query(&statement, &[&ids]).await.map_err(|e| store_error(&e))?;
+        rows.iter().map(|row| row.try_get(0).map(EventId).map_err(|e| store_error(&e))).collect()
     }
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn query(
     values: &[Value],
 ) -> Result<Vec<Row>, StoreError> {
     let statement = statements.prepare(client, &numbered(sql)).await?;
-    let rows = client.query(&statement, &parameters(values)).await.map_err(|e| told(&e))?;
+    let rows = client.query(&statement, &parameters(values)).await.map_err(|e| store_error(&e))?;
     rows.iter().map(read).collect()
 }
 
@@ -124,7 +124,7 @@ fn read(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
             Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(n).map(|v| v.map(Value::Bytes)),
             _ => row.try_get::<_, Option<&str>>(n).map(|v| v.map(|v| Value::Text(plain(v)))),
         };
-        values.push(value.map_err(|e| told(&e))?.unwrap_or(Value::Null));
+        values.push(value.map_err(|e| store_error(&e))?.unwrap_or(Value::Null));
     }
     Ok(Row::new(values))
 }

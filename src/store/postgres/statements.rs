@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio_postgres::{GenericClient, Statement};
 
-use super::error::told;
+use super::error::store_error;
 use crate::store::StoreError;
 
 /// The statements that a connection has prepared: ours are a closed list.
@@ -23,7 +23,7 @@ impl Statements {
         if let Some(statement) = known {
             return Ok(statement);
         }
-        let statement = client.prepare(sql).await.map_err(|e| told(&e))?;
+        let statement = client.prepare(sql).await.map_err(|e| store_error(&e))?;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(sql.to_owned(), statement.clone());
         Ok(statement)
     }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio_postgres::AsyncMessage;
 use tokio_util::sync::CancellationToken;
 
-use super::error::{silent, told};
+use super::error::{silent, store_error};
 use super::{CONNECT_WAIT_MAX, Postgres};
 use crate::store::StoreError;
 use crate::tasks::{Pulse, TURN_MAX};
@@ -68,9 +68,9 @@ impl Postgres {
         let connect = tokio::time::timeout(CONNECT_WAIT_MAX, self.server.connect());
         let (client, mut connection) = connect.await.map_err(|_| silent())??;
         let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
-        let told_all = async {
+        let notified = async {
             while let Some(message) = messages.next().await {
-                if matches!(message.map_err(|e| told(&e))?, AsyncMessage::Notification(_)) {
+                if matches!(message.map_err(|e| store_error(&e))?, AsyncMessage::Notification(_)) {
                     outbox.notify_one();
                 }
             }
@@ -80,12 +80,12 @@ impl Postgres {
             // A server that went without a word is found by asking, and asking now and then keeps the way open.
             loop {
                 let answer = tokio::time::timeout(CONNECT_WAIT_MAX, client.batch_execute(&listen())).await;
-                answer.map_err(|_| silent())?.map_err(|e| told(&e))?;
+                answer.map_err(|_| silent())?.map_err(|e| store_error(&e))?;
                 tokio::time::sleep(ASK_EVERY).await;
             }
         };
         tokio::select! {
-            ended = told_all => ended,
+            ended = notified => ended,
             refused = ask => refused,
         }
     }

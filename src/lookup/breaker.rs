@@ -47,16 +47,16 @@ impl Ended {
     }
 }
 
-/// An endpoint's gate.
+/// An endpoint's circuit breaker.
 #[derive(Debug, Default)]
-pub(super) struct Gate {
+pub(super) struct CircuitBreaker {
     in_flight: usize,
     /// What failed since it was last answered.
     outage: Outage,
     refused: bool,
 }
 
-impl Gate {
+impl CircuitBreaker {
     /// Look-ups under way.
     pub(super) const fn in_flight(&self) -> usize {
         self.in_flight
@@ -69,15 +69,15 @@ impl Gate {
 
     /// How many more may begin, of `most` at once.
     pub(super) fn room(&self, now: Timestamp, most: usize) -> usize {
-        if self.opens_at(now).is_some() {
+        if self.retry_at(now).is_some() {
             return 0;
         }
         let most = if self.outage.has_begun() { 1 } else { most };
         most.saturating_sub(self.in_flight)
     }
 
-    /// When the gate opens again. `None` when it is open.
-    pub(super) fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
+    /// When the endpoint is asked again. `None` when it may be asked now.
+    pub(super) fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.outage.rests_until(now)
     }
 
@@ -110,60 +110,60 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(gate: &Gate, second: i64, room: usize, opens_at: Option<i64>) {
-        assert_eq!(gate.room(at(second), 4), room, "{gate:?} at {second}");
-        assert_eq!(gate.opens_at(at(second)).map(Timestamp::as_second), opens_at, "{gate:?} at {second}");
+    fn check(breaker: &CircuitBreaker, second: i64, room: usize, retry_at: Option<i64>) {
+        assert_eq!(breaker.room(at(second), 4), room, "{breaker:?} at {second}");
+        assert_eq!(breaker.retry_at(at(second)).map(Timestamp::as_second), retry_at, "{breaker:?} at {second}");
     }
 
     #[test]
     fn a_failing_provider_is_asked_one_thing_at_a_time() {
-        let mut gate = Gate::default();
-        check(&gate, 0, 4, None);
-        gate.began(3);
-        check(&gate, 0, 1, None);
-        gate.ended(&Ended::Failed(None), at(0));
-        check(&gate, 0, 0, Some(1));
-        gate.ended(&Ended::Failed(None), at(0));
-        check(&gate, 1, 0, Some(2));
-        gate.ended(&Ended::Idle, at(0));
-        check(&gate, 2, 1, None);
-        gate.began(1);
-        check(&gate, 2, 0, None);
-        gate.ended(&Ended::Answered, at(2));
-        check(&gate, 2, 4, None);
+        let mut breaker = CircuitBreaker::default();
+        check(&breaker, 0, 4, None);
+        breaker.began(3);
+        check(&breaker, 0, 1, None);
+        breaker.ended(&Ended::Failed(None), at(0));
+        check(&breaker, 0, 0, Some(1));
+        breaker.ended(&Ended::Failed(None), at(0));
+        check(&breaker, 1, 0, Some(2));
+        breaker.ended(&Ended::Idle, at(0));
+        check(&breaker, 2, 1, None);
+        breaker.began(1);
+        check(&breaker, 2, 0, None);
+        breaker.ended(&Ended::Answered, at(2));
+        check(&breaker, 2, 4, None);
         for _ in 0..50 {
-            gate.ended(&Ended::Failed(None), at(100));
+            breaker.ended(&Ended::Failed(None), at(100));
         }
-        check(&gate, 100, 0, Some(160));
+        check(&breaker, 100, 0, Some(160));
     }
 
     #[test]
     fn a_wait_that_the_provider_asks_for_holds_for_all() {
-        let mut gate = Gate::default();
-        gate.ended(&Ended::Failed(Some(Duration::from_secs(90))), at(0));
-        check(&gate, 89, 0, Some(90));
+        let mut breaker = CircuitBreaker::default();
+        breaker.ended(&Ended::Failed(Some(Duration::from_secs(90))), at(0));
+        check(&breaker, 89, 0, Some(90));
         // Another failure meanwhile does not shorten it.
-        gate.ended(&Ended::Failed(None), at(1));
-        check(&gate, 89, 0, Some(90));
-        check(&gate, 90, 1, None);
+        breaker.ended(&Ended::Failed(None), at(1));
+        check(&breaker, 89, 0, Some(90));
+        check(&breaker, 90, 1, None);
         // A time that a clock which was ahead gave is not waited for.
-        gate.ended(&Ended::Failed(Some(Duration::from_secs(90))), at(7200));
-        check(&gate, 7201, 0, Some(7290));
-        check(&gate, 7000, 1, None);
-        gate.ended(&Ended::Failed(None), at(7000));
-        check(&gate, 7000, 0, Some(7008));
+        breaker.ended(&Ended::Failed(Some(Duration::from_secs(90))), at(7200));
+        check(&breaker, 7201, 0, Some(7290));
+        check(&breaker, 7000, 1, None);
+        breaker.ended(&Ended::Failed(None), at(7000));
+        check(&breaker, 7000, 0, Some(7008));
     }
 
     #[test]
     fn a_refused_key_rests_for_ten_minutes() {
-        let mut gate = Gate::default();
-        gate.ended(&Ended::Refused("no".into()), at(0));
-        assert!(gate.is_refused());
-        check(&gate, 599, 0, Some(600));
-        check(&gate, 600, 1, None);
-        gate.ended(&Ended::Failed(None), at(600));
-        assert!(gate.is_refused());
-        gate.ended(&Ended::Answered, at(700));
-        assert!(!gate.is_refused());
+        let mut breaker = CircuitBreaker::default();
+        breaker.ended(&Ended::Refused("no".into()), at(0));
+        assert!(breaker.is_refused());
+        check(&breaker, 599, 0, Some(600));
+        check(&breaker, 600, 1, None);
+        breaker.ended(&Ended::Failed(None), at(600));
+        assert!(breaker.is_refused());
+        breaker.ended(&Ended::Answered, at(700));
+        assert!(!breaker.is_refused());
     }
 }
