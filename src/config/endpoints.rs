@@ -32,7 +32,7 @@ pub(super) struct Context<'a> {
 }
 
 /// An endpoint as far as it could be read.
-struct Found {
+struct EndpointDraft {
     path: String,
     place: Place,
     provider: Result<ProviderKind, Reported>,
@@ -49,30 +49,30 @@ pub(super) fn endpoints(
     items: Vec<Item>,
     mut variables: Table,
     context: Context<'_>,
-    r: &mut Reader,
+    reader: &mut Reader,
 ) -> Result<Vec<Endpoint>, Reported> {
-    let mut found: Vec<Found> = items.into_iter().map(|item| endpoint(item, context, r)).collect();
+    let mut found: Vec<EndpointDraft> = items.into_iter().map(|item| endpoint(item, context, reader)).collect();
     for provider in ProviderKind::ALL {
-        match variables.secrets(descriptor(*provider).variables, r) {
+        match variables.secrets(descriptor(*provider).variables, reader) {
             Ok(None) => {}
-            Ok(Some(secrets)) => give(*provider, Ok(secrets), &mut found, context, r),
-            Err(Reported) => give(*provider, Err(Reported), &mut found, context, r),
+            Ok(Some(secrets)) => give(*provider, Ok(secrets), &mut found, context, reader),
+            Err(Reported) => give(*provider, Err(Reported), &mut found, context, reader),
         }
     }
     if found.is_empty() {
         let variables = providers::one_of(|kind| descriptor(kind).variables[0]);
         let hint = format!("set {variables}, or write [[endpoints]] into the file");
-        r.note(Mistake::new("endpoints", "there is none, so nothing could be received", hint));
+        reader.note(Mistake::new("endpoints", "there is none, so nothing could be received", hint));
         if let Some(first) = context.businesses.and_then(<[Draft]>::first) {
-            let _: Result<(), Reported> = rules::product_of_business(first, r);
+            let _: Result<(), Reported> = rules::product_of_business(first, reader);
         }
         return Err(Reported);
     }
-    let mut endpoints = all(found.into_iter().map(|found| complete(found, r)))?;
+    let mut endpoints = all(found.into_iter().map(|found| complete(found, reader)))?;
     for (rank, endpoint) in (0..).zip(&mut endpoints) {
         endpoint.rules.rank = rank;
     }
-    unique(&endpoints, r)?;
+    unique(&endpoints, reader)?;
     Ok(endpoints)
 }
 
@@ -81,24 +81,25 @@ pub(super) fn endpoints(
 fn give(
     provider: ProviderKind,
     secrets: Result<Vec<Secret>, Reported>,
-    found: &mut Vec<Found>,
+    found: &mut Vec<EndpointDraft>,
     context: Context<'_>,
-    r: &mut Reader,
+    reader: &mut Reader,
 ) {
     if found.iter().any(|f| f.provider.is_err()) {
         return; // Whose they are is known once every endpoint names its provider.
     }
     let [variable, _] = descriptor(provider).variables;
-    let of_provider = |f: &Found| f.provider.is_ok_and(|p| p == provider);
+    let of_provider = |f: &EndpointDraft| f.provider.is_ok_and(|p| p == provider);
     if !found.iter().any(of_provider) {
-        let mut made = endpoint(made_by(variable, provider), context, r);
+        let mut made = endpoint(made_by(variable, provider), context, reader);
         made.secrets = secrets.map(Some);
         made.secrets_key = variable.to_owned();
         found.push(made);
         return;
     }
-    let paths =
-        |of: &[&mut Found]| of.iter().map(|f| format!("{} ({})", f.path, f.place)).collect::<Vec<_>>().join(", ");
+    let paths = |of: &[&mut EndpointDraft]| {
+        of.iter().map(|f| format!("{} ({})", f.path, f.place)).collect::<Vec<_>>().join(", ")
+    };
     let (mut lacking, others): (Vec<_>, Vec<_>) =
         found.iter_mut().filter(|f| of_provider(f)).partition(|f| matches!(f.secrets, Ok(None)));
     match lacking.as_mut_slice() {
@@ -108,11 +109,15 @@ fn give(
         }
         [] => {
             let cause = format!("every {provider} endpoint has its secrets in the file: {}", paths(&others));
-            r.note(Mistake::new(variable, cause, "unset it, or take the secrets of the one it is for out of the file"));
+            reader.note(Mistake::new(
+                variable,
+                cause,
+                "unset it, or take the secrets of the one it is for out of the file",
+            ));
         }
         several => {
             let cause = format!("it cannot be told whose it is; these have no secrets: {}", paths(several));
-            r.note(Mistake::new(variable, cause, "give all of these but one `secrets` or `secrets_file`"));
+            reader.note(Mistake::new(variable, cause, "give all of these but one `secrets` or `secrets_file`"));
             for one in several {
                 one.secrets = Err(Reported);
             }
@@ -129,38 +134,39 @@ fn made_by(variable: &str, provider: ProviderKind) -> Item {
     Item { key, place, node: Node::Table(BTreeMap::from([("provider".to_owned(), kind)])) }
 }
 
-fn endpoint(item: Item, context: Context<'_>, r: &mut Reader) -> Found {
+fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDraft {
     let (path, place) = (item.key.clone(), item.place.clone());
     let secrets_key = format!("{path}.secrets");
-    let Ok(mut t) = Table::open(item, r) else {
+    let Ok(mut table) = Table::open(item, reader) else {
         let (provider, secrets, endpoint) = (Err(Reported), Err(Reported), Err(Reported));
-        return Found { path, place, provider, secrets, secrets_key, endpoint };
+        return EndpointDraft { path, place, provider, secrets, secrets_key, endpoint };
     };
-    let provider = t.required("provider", r, &format!("write {}", providers::one_of(ProviderKind::code)), |item| {
-        item.choice::<ProviderKind>()
-    });
-    let name = t.optional("name", r, |item| {
+    let provider =
+        table.required("provider", reader, &format!("write {}", providers::one_of(ProviderKind::code)), |item| {
+            item.choice::<ProviderKind>()
+        });
+    let name = table.optional("name", reader, |item| {
         item.parsed(name, &format!("write 1 to {NAME_CHARS_MAX} of the letters a-z, digits, - and _"))
     });
-    let secrets = t.secrets(["secrets", "secrets_file"], r);
-    let api_key = t.secret(["api_key", "api_key_file"], r);
-    let api_base_url = t.optional("api_base_url", r, |item| {
+    let secrets = table.secrets(["secrets", "secrets_file"], reader);
+    let api_key = table.secret(["api_key", "api_key_file"], reader);
+    let api_base_url = table.optional("api_base_url", reader, |item| {
         item.parsed(urls::base_url, "write https:// and a host, as the provider's own https://api.stripe.com")
     });
-    let tolerance_s = t.optional("signature_tolerance_s", r, |item| {
+    let tolerance_s = table.optional("signature_tolerance_s", reader, |item| {
         rules::meant_for(provider, "signature_tolerance_s", item)?;
         item.integer(&(10..=86_400))
     });
-    let account = t.optional("account", r, |item| {
+    let account = table.optional("account", reader, |item| {
         item.parsed(self::name, &format!("write 1 to {NAME_CHARS_MAX} of the letters a-z, digits, - and _"))
     });
-    let allowed_ips = t.each("allowed_ips", r, Item::network);
-    let business = business(&mut t, &place, context, r);
+    let allowed_ips = table.each("allowed_ips", reader, Item::network);
+    let business = business(&mut table, &place, context, reader);
     let of_variable = matches!(place, Place::Variable(_));
-    let rules = rules::rules(&mut t, provider, business.ok(), of_variable, context.time_zone, r);
-    t.close(r);
+    let rules = rules::rules(&mut table, provider, business.ok(), of_variable, context.time_zone, reader);
+    table.close(reader);
     let api_key = api_key.and_then(|key| match (key, provider) {
-        (Some(key), Ok(provider)) => sound_api_key(provider, &path, key, r).map(Some),
+        (Some(key), Ok(provider)) => sound_api_key(provider, &path, key, reader).map(Some),
         (key, _) => Ok(key),
     });
     let read = move || {
@@ -179,13 +185,18 @@ fn endpoint(item: Item, context: Context<'_>, r: &mut Reader) -> Found {
             rules: rules?,
         })
     };
-    Found { path, place, provider, secrets, secrets_key, endpoint: read() }
+    EndpointDraft { path, place, provider, secrets, secrets_key, endpoint: read() }
 }
 
 /// The business an endpoint's sales belong to. Where there are several, the file has to say which.
-fn business<'a>(t: &mut Table, place: &Place, context: Context<'a>, r: &mut Reader) -> Result<&'a Draft, Reported> {
-    let key = t.key("business");
-    let named = t.take("business");
+fn business<'a>(
+    table: &mut Table,
+    place: &Place,
+    context: Context<'a>,
+    reader: &mut Reader,
+) -> Result<&'a Draft, Reported> {
+    let key = table.key("business");
+    let named = table.take("business");
     let Some(businesses) = context.businesses else { return Err(Reported) };
     let ids = || businesses.iter().filter_map(|b| b.id.as_deref().ok()).collect::<Vec<_>>().join(", ");
     let Some(item) = named else {
@@ -195,29 +206,30 @@ fn business<'a>(t: &mut Table, place: &Place, context: Context<'a>, r: &mut Read
             [] => Err(Reported),
             [..] => {
                 let cause = "it is missing, and there are several businesses";
-                Err(r.note(Mistake::new(key, cause, format!("write the id of one of them: {}", ids()))))
+                Err(reader.note(Mistake::new(key, cause, format!("write the id of one of them: {}", ids()))))
             }
         };
     };
-    let id = r.keep(item.id())?;
+    let id = reader.keep(item.id())?;
     let found = businesses.iter().find(|b| b.id.as_ref().is_ok_and(|known| *known == id));
     if found.is_none() && businesses.iter().any(|b| b.id.is_err()) {
         return Err(Reported); // The name may be of a business whose own id has a mistake.
     }
-    found
-        .ok_or_else(|| r.note(item.mistake(format!("there is no business {id:?}"), format!("write one of: {}", ids()))))
+    found.ok_or_else(|| {
+        reader.note(item.mistake(format!("there is no business {id:?}"), format!("write one of: {}", ids())))
+    })
 }
 
 /// An endpoint with its secrets.
-fn complete(found: Found, r: &mut Reader) -> Result<Endpoint, Reported> {
+fn complete(found: EndpointDraft, reader: &mut Reader) -> Result<Endpoint, Reported> {
     let secrets = match (found.secrets, found.provider) {
         (Ok(Some(secrets)), Ok(provider)) => {
-            all(secrets.into_iter().map(|secret| sound_secret(provider, &found.secrets_key, secret, r)))
+            all(secrets.into_iter().map(|secret| sound_secret(provider, &found.secrets_key, secret, reader)))
         }
         (Ok(None), Ok(provider)) => {
             let [variable, _] = descriptor(provider).variables;
             let hint = format!("write secrets or secrets_file, or set {variable}");
-            Err(r.note(Mistake::new(found.secrets_key, "it is missing: anybody could sign", hint)))
+            Err(reader.note(Mistake::new(found.secrets_key, "it is missing: anybody could sign", hint)))
         }
         (Ok(_), Err(Reported)) | (Err(Reported), _) => Err(Reported),
     };
@@ -230,20 +242,20 @@ fn complete(found: Found, r: &mut Reader) -> Result<Endpoint, Reported> {
 }
 
 /// Refuses what is plainly another kind of key, which would refuse every genuine request.
-fn sound_secret(provider: ProviderKind, key: &str, secret: Secret, r: &mut Reader) -> Result<Secret, Reported> {
+fn sound_secret(provider: ProviderKind, key: &str, secret: Secret, reader: &mut Reader) -> Result<Secret, Reported> {
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| secret.expose().starts_with(prefix));
     let providers::Secrets { other_prefixes, hint, .. } = descriptor(provider).secret;
     if starts(other_prefixes) {
-        return Err(r.note(Mistake::new(key, "it is another kind of key: no webhook is signed with it", hint)));
+        return Err(reader.note(Mistake::new(key, "it is another kind of key: no webhook is signed with it", hint)));
     }
     Ok(secret)
 }
 
 /// Refuses what is plainly no API key.
-fn sound_api_key(provider: ProviderKind, path: &str, key: Secret, r: &mut Reader) -> Result<Secret, Reported> {
+fn sound_api_key(provider: ProviderKind, path: &str, key: Secret, reader: &mut Reader) -> Result<Secret, Reported> {
     if ["whsec_", "pk_"].iter().any(|prefix| key.expose().starts_with(prefix)) {
         let hint = format!("copy a secret or restricted key from {provider}'s dashboard");
-        return Err(r.note(Mistake::new(
+        return Err(reader.note(Mistake::new(
             format!("{path}.api_key"),
             "it is another kind of key: no look-up accepts it",
             hint,
@@ -266,14 +278,14 @@ fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn unique(endpoints: &[Endpoint], r: &mut Reader) -> Result<(), Reported> {
+fn unique(endpoints: &[Endpoint], reader: &mut Reader) -> Result<(), Reported> {
     let mut seen = BTreeMap::new();
     let mut outcome = Ok(());
     for Endpoint { name, provider, .. } in endpoints {
         if let Some(other) = seen.insert(name, provider) {
             let cause = format!("two endpoints have this name, one of {other} and one of {provider}");
             let hint = "give one of them another `name`; without one an endpoint is called like its provider";
-            outcome = Err(r.note(Mistake::new(format!("endpoints[{name:?}].name"), cause, hint)));
+            outcome = Err(reader.note(Mistake::new(format!("endpoints[{name:?}].name"), cause, hint)));
         }
     }
     outcome

@@ -65,13 +65,13 @@ pub(super) struct Environment {
 }
 
 /// Reads `variables`, and notes those that cannot be what they should be.
-pub(super) fn read(variables: &BTreeMap<String, String>, r: &mut Reader) -> Environment {
+pub(super) fn read(variables: &BTreeMap<String, String>, reader: &mut Reader) -> Environment {
     let mut layers = Vec::new();
     let mut providers = BTreeMap::new();
     // Which variable set a key.
     let mut set: BTreeMap<String, &str> = BTreeMap::new();
     if let Some(port) = variables.get(PORT).filter(|_| !variables.contains_key("BRIDGE_LISTEN"))
-        && let Ok(address) = r.keep(any_address(port))
+        && let Ok(address) = reader.keep(any_address(port))
     {
         layers.push(Layer::variable(PORT, "server", "listen", &address));
     }
@@ -79,7 +79,7 @@ pub(super) fn read(variables: &BTreeMap<String, String>, r: &mut Reader) -> Envi
         let named = NAMED.iter().find(|(known, ..)| known == name);
         let (section, key) = match (named, name.strip_prefix(PREFIX)) {
             (Some((_, section, key)), _) => ((*section).to_owned(), (*key).to_owned()),
-            (None, Some(rest)) => match r.keep(section_and_key(name, rest)) {
+            (None, Some(rest)) => match reader.keep(section_and_key(name, rest)) {
                 Ok(found) => found,
                 Err(_) => continue,
             },
@@ -92,7 +92,7 @@ pub(super) fn read(variables: &BTreeMap<String, String>, r: &mut Reader) -> Envi
             None => layers.push(Layer::variable(name, &section, &key, text)),
             Some(other) => {
                 let cause = format!("{other} sets {section}.{key} too");
-                r.note(Mistake::new(name, cause, "unset one of the two"));
+                reader.note(Mistake::new(name, cause, "unset one of the two"));
             }
         }
     }

@@ -105,41 +105,45 @@ pub fn admin_token(sources: Sources) -> Result<Option<Secret>, Mistakes> {
 fn read_admin_token(
     config_file: Option<&Path>,
     variables: &BTreeMap<String, String>,
-    r: &mut Reader,
+    reader: &mut Reader,
 ) -> Result<Option<Secret>, Reported> {
-    let layers = environment::read(variables, r).layers;
-    let file = if layers.is_empty() { file(config_file, r)? } else { None };
-    let defaults = r.keep(Layer::defaults(DEFAULTS))?;
-    let merged = r.keep(layers::merge(std::iter::once(defaults).chain(file).chain(layers).collect()))?;
-    Table::open(merged, r)?.section("admin", r)?.secret(["token", "token_file"], r)
+    let layers = environment::read(variables, reader).layers;
+    let file = if layers.is_empty() { file(config_file, reader)? } else { None };
+    let defaults = reader.keep(Layer::defaults(DEFAULTS))?;
+    let merged = reader.keep(layers::merge(std::iter::once(defaults).chain(file).chain(layers).collect()))?;
+    Table::open(merged, reader)?.section("admin", reader)?.secret(["token", "token_file"], reader)
 }
 
-fn read(config_file: Option<&Path>, variables: &BTreeMap<String, String>, r: &mut Reader) -> Result<Config, Reported> {
-    let Environment { layers, providers } = environment::read(variables, r);
-    let file = file(config_file, r)?;
-    let defaults = r.keep(Layer::defaults(DEFAULTS))?;
+fn read(
+    config_file: Option<&Path>,
+    variables: &BTreeMap<String, String>,
+    reader: &mut Reader,
+) -> Result<Config, Reported> {
+    let Environment { layers, providers } = environment::read(variables, reader);
+    let file = file(config_file, reader)?;
+    let defaults = reader.keep(Layer::defaults(DEFAULTS))?;
     let layers = std::iter::once(defaults).chain(file).chain(layers).collect();
-    let merged = r.keep(layers::merge(layers))?;
-    let root = Table::open(merged, r)?;
-    validate::config(root, providers, r)
+    let merged = reader.keep(layers::merge(layers))?;
+    let root = Table::open(merged, reader)?;
+    validate::config(root, providers, reader)
 }
 
 /// The file's layer, if there is a file.
-fn file(named: Option<&Path>, r: &mut Reader) -> Result<Option<Layer>, Reported> {
+fn file(named: Option<&Path>, reader: &mut Reader) -> Result<Option<Layer>, Reported> {
     let path = named.unwrap_or(Path::new(USUAL_FILE));
     let label = || path.display().to_string();
-    match (r.files().configuration(path), named) {
+    match (reader.files().configuration(path), named) {
         (Ok(Some(text)), _) => {
-            r.has_read(path);
-            r.keep(Layer::file(path, &text)).map(Some)
+            reader.has_read(path);
+            reader.keep(Layer::file(path, &text)).map(Some)
         }
         (Ok(None), None) => Ok(None),
-        (Ok(None), Some(_)) => Err(r.note(Mistake::new(
+        (Ok(None), Some(_)) => Err(reader.note(Mistake::new(
             label(),
             "there is no such file",
             "name another with --config, or leave --config out",
         ))),
-        (Err(cause), _) => Err(r.note(Mistake::new(
+        (Err(cause), _) => Err(reader.note(Mistake::new(
             label(),
             format!("it cannot be read: {cause}"),
             "make it a TOML file the bridge may read",

@@ -16,25 +16,27 @@ use crate::providers;
 
 /// Reads the rules of an endpoint of `provider` whose sales belong to `business`.
 pub(super) fn rules(
-    t: &mut Table,
+    table: &mut Table,
     provider: Result<ProviderKind, Reported>,
     business: Option<&Draft>,
     of_variable: bool,
     time_zone: &TimeZone,
-    r: &mut Reader,
+    reader: &mut Reader,
 ) -> Result<Rules, Reported> {
-    let own = t.optional("product_id", r, Item::id);
-    let own_test = t.optional("test_product_id", r, Item::id);
-    let products = t.take("products").map_or_else(|| Ok(BTreeMap::new()), |item| products(item, r));
-    let unmapped_key = t.key("unmapped");
-    let unmapped = t.optional("unmapped", r, |item| item.choice());
-    let commission_base = t.optional("commission_base", r, |item| commission_base(provider, item));
-    let minimum_amount = t.take("minimum_amount").map_or_else(|| Ok(BTreeMap::new()), |item| minimum_amount(item, r));
-    let one_time = t.optional("one_time", r, |item| meant_for(provider, "one_time", item).and_then(|()| item.choice()));
-    let out_of_band =
-        t.optional("out_of_band", r, |item| meant_for(provider, "out_of_band", item).and_then(|()| item.choice()));
+    let own = table.optional("product_id", reader, Item::id);
+    let own_test = table.optional("test_product_id", reader, Item::id);
+    let products = table.take("products").map_or_else(|| Ok(BTreeMap::new()), |item| products(item, reader));
+    let unmapped_key = table.key("unmapped");
+    let unmapped = table.optional("unmapped", reader, |item| item.choice());
+    let commission_base = table.optional("commission_base", reader, |item| commission_base(provider, item));
+    let minimum_amount =
+        table.take("minimum_amount").map_or_else(|| Ok(BTreeMap::new()), |item| minimum_amount(item, reader));
+    let one_time =
+        table.optional("one_time", reader, |item| meant_for(provider, "one_time", item).and_then(|()| item.choice()));
+    let out_of_band = table
+        .optional("out_of_band", reader, |item| meant_for(provider, "out_of_band", item).and_then(|()| item.choice()));
     let hint = "write metadata.KEY, custom_fields.NAME or client_reference_id:PREFIX";
-    let referral_code_from = t.each("referral_code_from", r, |item| {
+    let referral_code_from = table.each("referral_code_from", reader, |item| {
         item.parsed(CodeRule::parse, hint)
             .map_err(|mistake| Mistake { cause: "it is no place for a code".to_owned(), ..mistake })
     });
@@ -42,14 +44,14 @@ pub(super) fn rules(
     match unmapped {
         Unmapped::Ignore if products.is_empty() => {
             let cause = "every sale would be ignored: products is empty";
-            r.note(Mistake::new(unmapped_key, cause, "fill products, or take unmapped away"));
+            reader.note(Mistake::new(unmapped_key, cause, "fill products, or take unmapped away"));
         }
         Unmapped::Ignore => {}
         Unmapped::Default => match (&own, business) {
-            (None, Some(business)) if of_variable => product_of_business(business, r)?,
+            (None, Some(business)) if of_variable => product_of_business(business, reader)?,
             (None, Some(Draft { product_id: Ok(None), path, .. })) => {
                 let hint = format!("write product_id here or into {path}, or unmapped = \"ignore\" beside products");
-                r.note(Mistake::new(t.key("product_id"), "it is missing", hint));
+                reader.note(Mistake::new(table.key("product_id"), "it is missing", hint));
             }
             (None | Some(_), _) => {}
         },
@@ -72,14 +74,14 @@ pub(super) fn rules(
 }
 
 /// Notes it when a business has no product, and nothing else could name one.
-pub(super) fn product_of_business(business: &Draft, r: &mut Reader) -> Result<(), Reported> {
+pub(super) fn product_of_business(business: &Draft, reader: &mut Reader) -> Result<(), Reported> {
     match business {
         Draft { product_id: Ok(None), path, .. } if path == "refairn" => {
             let hint = "set REFAIRN_PRODUCT_ID, or product_id in [refairn], as Refairn's dashboard shows it under \
                         Settings → Integrations";
-            Err(r.note(Mistake::new("refairn.product_id", "it is missing", hint)))
+            Err(reader.note(Mistake::new("refairn.product_id", "it is missing", hint)))
         }
-        Draft { product_id: Ok(None), path, .. } => Err(r.note(Mistake::new(
+        Draft { product_id: Ok(None), path, .. } => Err(reader.note(Mistake::new(
             format!("{path}.product_id"),
             "it is missing",
             "write it into this [[businesses]]",
@@ -109,20 +111,20 @@ fn commission_base(provider: Result<ProviderKind, Reported>, item: &Item) -> Res
     Ok(base)
 }
 
-fn products(item: Item, r: &mut Reader) -> Result<BTreeMap<String, String>, Reported> {
-    let items = r.keep(item.map())?;
-    let entry = |(sold, item): (String, Item)| r.keep(item.id()).map(|product| (sold, product));
+fn products(item: Item, reader: &mut Reader) -> Result<BTreeMap<String, String>, Reported> {
+    let items = reader.keep(item.map())?;
+    let entry = |(sold, item): (String, Item)| reader.keep(item.id()).map(|product| (sold, product));
     let entries: Vec<_> = items.into_iter().map(entry).collect();
     entries.into_iter().collect()
 }
 
-fn minimum_amount(item: Item, r: &mut Reader) -> Result<BTreeMap<Currency, Decimal>, Reported> {
+fn minimum_amount(item: Item, reader: &mut Reader) -> Result<BTreeMap<Currency, Decimal>, Reported> {
     let mut amounts = BTreeMap::new();
     let mut outcome = Ok(());
-    for (code, item) in r.keep(item.map())? {
+    for (code, item) in reader.keep(item.map())? {
         let currency = code.parse::<Currency>();
         let entry = currency.map_err(|error| item.mistake(error.to_string(), "write an ISO 4217 code such as NGN"));
-        let noted = r.keep(entry.and_then(|currency| {
+        let noted = reader.keep(entry.and_then(|currency| {
             let amount = amount(&item)?;
             if amounts.insert(currency, amount).is_some() {
                 return Err(item.mistake(format!("{currency} is there twice"), "keep one of the two"));

@@ -39,19 +39,19 @@ impl Form {
     }
 
     /// The secret that was given: as it is, or what its file holds.
-    fn text(&self, r: &Reader) -> Result<String, Mistake> {
+    fn text(&self, reader: &Reader) -> Result<String, Mistake> {
         match self {
             Self::Plain(item) => item.secret().map(|secret| secret.expose().to_owned()),
-            Self::File(item) => item.file_text(r.files()),
+            Self::File(item) => item.file_text(reader.files()),
         }
     }
 }
 
 impl Table {
     /// The section `item` holds.
-    pub(super) fn open(item: Item, r: &mut Reader) -> Result<Self, Reported> {
+    pub(super) fn open(item: Item, reader: &mut Reader) -> Result<Self, Reported> {
         let path = item.key.clone();
-        let items = r.keep(item.map())?;
+        let items = reader.keep(item.map())?;
         Ok(Self::new(path, items))
     }
 
@@ -77,93 +77,93 @@ impl Table {
     }
 
     /// A section of the root.
-    pub(super) fn section(&mut self, name: &'static str, r: &mut Reader) -> Result<Self, Reported> {
+    pub(super) fn section(&mut self, name: &'static str, reader: &mut Reader) -> Result<Self, Reported> {
         let path = self.key(name);
-        self.take(name).map_or_else(|| Ok(Self::new(path, BTreeMap::new())), |item| Self::open(item, r))
+        self.take(name).map_or_else(|| Ok(Self::new(path, BTreeMap::new())), |item| Self::open(item, reader))
     }
 
     /// A key that may be left out.
     pub(super) fn optional<T>(
         &mut self,
         name: &'static str,
-        r: &mut Reader,
+        reader: &mut Reader,
         read: impl FnOnce(&Item) -> Result<T, Mistake>,
     ) -> Result<Option<T>, Reported> {
-        self.take(name).map(|item| r.keep(read(&item))).transpose()
+        self.take(name).map(|item| reader.keep(read(&item))).transpose()
     }
 
     /// A key that has to be there.
     pub(super) fn required<T>(
         &mut self,
         name: &'static str,
-        r: &mut Reader,
+        reader: &mut Reader,
         hint: &str,
         read: impl FnOnce(&Item) -> Result<T, Mistake>,
     ) -> Result<T, Reported> {
         let key = self.key(name);
-        self.optional(name, r, read)?.ok_or_else(|| r.note(Mistake::new(key, "it is missing", hint)))
+        self.optional(name, reader, read)?.ok_or_else(|| reader.note(Mistake::new(key, "it is missing", hint)))
     }
 
     /// Every entry of a list that may be left out, each read by `read`.
     pub(super) fn each<T>(
         &mut self,
         name: &'static str,
-        r: &mut Reader,
+        reader: &mut Reader,
         read: impl Fn(&Item) -> Result<T, Mistake>,
     ) -> Result<Option<Vec<T>>, Reported> {
         let Some(item) = self.take(name) else { return Ok(None) };
-        let items = r.keep(item.list())?;
-        all(items.iter().map(|item| r.keep(read(item)))).map(Some)
+        let items = reader.keep(item.list())?;
+        all(items.iter().map(|item| reader.keep(read(item)))).map(Some)
     }
 
     /// The text of a secret key, given as it is or as the name of a file; and how it was given.
     pub(super) fn secret_text(
         &mut self,
         names: [&'static str; 2],
-        r: &mut Reader,
+        reader: &mut Reader,
     ) -> Result<Option<(Form, String)>, Reported> {
-        let Some(form) = self.form(names, r)? else { return Ok(None) };
-        let text = form.text(r);
-        r.keep(text).map(|text| Some((form, text)))
+        let Some(form) = self.form(names, reader)? else { return Ok(None) };
+        let text = form.text(reader);
+        reader.keep(text).map(|text| Some((form, text)))
     }
 
     /// A secret, given as it is or as the name of a file.
-    pub(super) fn secret(&mut self, names: [&'static str; 2], r: &mut Reader) -> Result<Option<Secret>, Reported> {
-        let Some((form, text)) = self.secret_text(names, r)? else { return Ok(None) };
-        r.holds_secret(form.file());
-        r.keep(form.item().secret_of(&text)).map(Some)
+    pub(super) fn secret(&mut self, names: [&'static str; 2], reader: &mut Reader) -> Result<Option<Secret>, Reported> {
+        let Some((form, text)) = self.secret_text(names, reader)? else { return Ok(None) };
+        reader.holds_secret(form.file());
+        reader.keep(form.item().secret_of(&text)).map(Some)
     }
 
     /// Several secrets, given as a list, as a text separated by commas, or one a line in a file; never an empty list.
     pub(super) fn secrets(
         &mut self,
         names: [&'static str; 2],
-        r: &mut Reader,
+        reader: &mut Reader,
     ) -> Result<Option<Vec<Secret>>, Reported> {
-        let Some(form) = self.form(names, r)? else { return Ok(None) };
-        r.holds_secret(form.file());
+        let Some(form) = self.form(names, reader)? else { return Ok(None) };
+        reader.holds_secret(form.file());
         let (origin, secrets) = match form {
             Form::Plain(item) => {
-                let items = r.keep(item.clone().list())?;
-                (item, all(items.iter().map(|item| r.keep(item.secret())))?)
+                let items = reader.keep(item.clone().list())?;
+                (item, all(items.iter().map(|item| reader.keep(item.secret())))?)
             }
             Form::File(item) => {
-                let text = r.keep(item.file_text(r.files()))?;
+                let text = reader.keep(item.file_text(reader.files()))?;
                 let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
-                let secrets = all(lines.into_iter().map(|line| r.keep(item.secret_of(line))))?;
+                let secrets = all(lines.into_iter().map(|line| reader.keep(item.secret_of(line))))?;
                 (item, secrets)
             }
         };
         if secrets.is_empty() {
             return Err(
-                r.note(origin.mistake("it holds no secret", "give at least one: without it anybody could sign"))
+                reader.note(origin.mistake("it holds no secret", "give at least one: without it anybody could sign"))
             );
         }
         Ok(Some(secrets))
     }
 
     /// Ends the reading: what was not asked for is nobody's key.
-    pub(super) fn close(self, r: &mut Reader) {
+    pub(super) fn close(self, reader: &mut Reader) {
         for (name, item) in &self.items {
             let near = self.asked.iter().map(|asked| (strsim::levenshtein(asked, name), *asked)).min();
             let hint = match near {
@@ -171,19 +171,19 @@ impl Table {
                 Some(_) | None if self.path.is_empty() => format!("the sections are: {}", self.asked.join(", ")),
                 Some(_) | None => format!("the keys here are: {}", self.asked.join(", ")),
             };
-            r.note(item.mistake("there is no such key", hint));
+            reader.note(item.mistake("there is no such key", hint));
         }
     }
 
     /// Which of a secret's two forms counts: the one of the higher layer, and of one layer never both.
-    fn form(&mut self, [plain, file]: [&'static str; 2], r: &mut Reader) -> Result<Option<Form>, Reported> {
+    fn form(&mut self, [plain, file]: [&'static str; 2], reader: &mut Reader) -> Result<Option<Form>, Reported> {
         match (self.take(plain), self.take(file)) {
             (None, None) => Ok(None),
             (Some(item), None) => Ok(Some(Form::Plain(item))),
             (None, Some(item)) => Ok(Some(Form::File(item))),
             (Some(item), Some(named)) if item.place.height() == named.place.height() => {
                 let cause = format!("it is given twice: here and as {} ({})", named.key, named.place);
-                Err(r.note(item.mistake(cause, "keep one of the two")))
+                Err(reader.note(item.mistake(cause, "keep one of the two")))
             }
             (Some(item), Some(named)) if item.place.height() > named.place.height() => Ok(Some(Form::Plain(item))),
             (Some(_), Some(named)) => Ok(Some(Form::File(named))),

@@ -29,7 +29,7 @@ impl StorageUrl {
         if let Some(path) = text.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             let file = sqlite_file(path).map_err(wrong)?;
-            return Ok(Self::Sqlite(directory.map_or_else(|| file.clone(), |d| d.join(&file))));
+            return Ok(Self::Sqlite(directory.map_or_else(|| file.clone(), |folder| folder.join(&file))));
         }
         if text.starts_with("postgres:") || text.starts_with("postgresql:") {
             return ServerUrl::parse(text).map(Self::Postgres);
