@@ -117,17 +117,17 @@ impl Work for Act {
         let Some(mut row) = first(db, sql, values![self.id.0]).await? else { return Ok(Err(ActionError::NotFound)) };
         let key = CustomerKey { business: row.text()?, email_key: row.text()? };
         db.lock(&[Lock::Customer(&key)]).await?;
-        let mut person = load(db, &key).await?;
-        let Some(delivery) = person.deliveries.iter_mut().find(|d| d.id == Some(self.id)) else {
+        let mut customer = load(db, &key).await?;
+        let Some(delivery) = customer.deliveries.iter_mut().find(|delivery| delivery.id == Some(self.id)) else {
             return Ok(Err(ActionError::NotFound));
         };
         if let Err(reason) = delivery.act(self.action, self.now) {
             return Ok(Err(ActionError::NotNow(reason)));
         }
         let acted = delivery.clone();
-        let mut plan = self.planning.plan_or_hold(&person, self.now);
+        let mut plan = self.planning.plan_or_hold(&customer, self.now);
         plan.also(acted);
-        write(db, person, plan).await?;
+        write(db, customer, plan).await?;
         Ok(Ok(()))
     }
 }

@@ -19,8 +19,8 @@ pub(super) async fn related_customers<D: Db>(
     customer: &str,
 ) -> Result<Vec<CustomerKey>, StoreError> {
     let addresses = addresses(db, scope, customer).await?;
-    let person = |email_key| CustomerKey { business: business.to_owned(), email_key };
-    Ok(addresses.into_iter().map(person).collect())
+    let key = |email_key| CustomerKey { business: business.to_owned(), email_key };
+    Ok(addresses.into_iter().map(key).collect())
 }
 
 /// Everybody with facts of this customer, when the address of the fact that was placed just now makes them too many for

@@ -48,13 +48,13 @@ struct Met {
 
 impl Crowds {
     /// Notes a customer that was just read, the first time that there is too much of it.
-    pub(in crate::store) fn look_at(&self, person: &CustomerHistory) {
-        let facts = person.facts.len();
-        let Some(last) = person.facts.iter().rfind(|fact| !fact.is_related).filter(|_| facts > FACTS_SOFT_MAX) else {
+    pub(in crate::store) fn look_at(&self, customer: &CustomerHistory) {
+        let facts = customer.facts.len();
+        let Some(last) = customer.facts.iter().rfind(|fact| !fact.is_related).filter(|_| facts > FACTS_SOFT_MAX) else {
             return;
         };
         let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if met.people.len() < TOLD_MAX && met.people.insert(person.key.clone()) {
+        if met.people.len() < TOLD_MAX && met.people.insert(customer.key.clone()) {
             met.untold.push(Crowd { event: last.event, facts });
         }
     }

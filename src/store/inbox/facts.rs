@@ -167,10 +167,10 @@ impl Work for Post {
         // Side by side: over a network it is the ways there and back that take time.
         let defect = if self.sets_aside() { Defect::Hold } else { Defect::Undo };
         try_join_all(people.iter().map(async |key| {
-            let person = load(db, key).await?;
-            self.crowds.look_at(&person);
-            let plan = self.planning.planned(&person, self.now, defect);
-            write(db, person, plan).await
+            let customer = load(db, key).await?;
+            self.crowds.look_at(&customer);
+            let plan = self.planning.planned(&customer, self.now, defect);
+            write(db, customer, plan).await
         }))
         .await?;
         Ok(left)

@@ -30,8 +30,8 @@ pub(super) async fn identity<D: Db>(db: &D, report: &Report, id: &str) -> Result
     if identity.is_settled() || !is_first_address(id) {
         return Ok(Some(identity));
     }
-    let person = CustomerKey { business: report.business.clone(), email_key: identity.email_key.clone() };
-    let has_left = has_left(db, &person, &report.scope, report.event.0, &report.fact).await?;
+    let customer = CustomerKey { business: report.business.clone(), email_key: identity.email_key.clone() };
+    let has_left = has_left(db, &customer, &report.scope, report.event.0, &report.fact).await?;
     Ok(Some(Identity { has_left, ..identity }))
 }
 
@@ -54,7 +54,7 @@ pub(super) fn subject_key(scope: &str, event: i64, fact: &Fact) -> Option<String
 /// Whether a call about it has left the house, or may have.
 pub(super) async fn has_left<D: Db>(
     db: &D,
-    person: &CustomerKey,
+    customer: &CustomerKey,
     scope: &str,
     event: i64,
     fact: &Fact,
@@ -63,6 +63,6 @@ pub(super) async fn has_left<D: Db>(
         "SELECT 1 FROM deliveries WHERE business = ?1 AND email_key = ?2 AND subject_key = ?3 AND {}",
         codes::has_left()
     );
-    let of = values![&person.business, &person.email_key, subject_key(scope, event, fact)];
+    let of = values![&customer.business, &customer.email_key, subject_key(scope, event, fact)];
     Ok(first(db, &sql, of).await?.is_some())
 }

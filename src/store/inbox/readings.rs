@@ -101,12 +101,13 @@ impl Work for TryOut {
         db.lock(&people.iter().map(Lock::Customer).collect::<Vec<_>>()).await?;
         let (mut calls, mut ends) = (Vec::new(), BTreeMap::new());
         for key in &people {
-            let person = load(db, key).await?;
-            let plan = self.planning.plan_or_hold(&person, self.now);
+            let customer = load(db, key).await?;
+            let plan = self.planning.plan_or_hold(&customer, self.now);
             ends.extend(
                 plan.outcomes.iter().map(|(event, outcome)| (*event, (outcome.end.state(), outcome.end.reason()))),
             );
-            let before: BTreeMap<Option<DeliveryId>, &Delivery> = person.deliveries.iter().map(|d| (d.id, d)).collect();
+            let before: BTreeMap<Option<DeliveryId>, &Delivery> =
+                customer.deliveries.iter().map(|d| (d.id, d)).collect();
             let changes = plan.changes.iter().map(Change::delivery);
             let news = changes.filter(|d| before.get(&d.id).is_none_or(|old| says_more(old, d)));
             calls.extend(news.map(|delivery| CallNews { key: key.clone(), delivery: delivery.clone() }));

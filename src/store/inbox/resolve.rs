@@ -104,8 +104,8 @@ async fn resolve_one<D: Db>(
     };
     let before = current.filter(|before| *before != owner.email_key);
     if let Some(before) = before.clone() {
-        let person = |email_key| CustomerKey { business: report.business.clone(), email_key };
-        let (from, to) = (person(before), person(owner.email_key.clone()));
+        let customer = |email_key| CustomerKey { business: report.business.clone(), email_key };
+        let (from, to) = (customer(before), customer(owner.email_key.clone()));
         give_call(db, &report.scope, report.event.0, &report.fact, &from, &to).await?;
         people.insert(from);
     }
@@ -297,16 +297,16 @@ async fn followers_of<D: Db>(
         return Ok(followers);
     }
     let (business, scope) = (&report.business, &report.scope);
-    let person = CustomerKey { business: business.clone(), email_key: before };
+    let customer = CustomerKey { business: business.clone(), email_key: before };
     let target = CustomerKey { business: business.clone(), email_key: now.to_owned() };
     // Nobody may begin a call of theirs meanwhile.
-    db.lock(&[Lock::Customer(&person), Lock::Customer(&target)]).await?;
+    db.lock(&[Lock::Customer(&customer), Lock::Customer(&target)]).await?;
     let sql =
         "SELECT event_id, data FROM facts WHERE business = ?1 AND email_key = ?2 AND scope = ?3 ORDER BY event_id";
-    for mut row in db.query(sql, values![business, &person.email_key, scope]).await? {
+    for mut row in db.query(sql, values![business, &customer.email_key, scope]).await? {
         let (event, fact): (i64, Fact) = (row.int()?, serde_json::from_str(&row.text()?)?);
         let same = event != report.event.0 && all_ids(&fact).iter().any(|own| own == key);
-        if follows_its_ids(&fact) && same && !has_left(db, &person, scope, event, &fact).await? {
+        if follows_its_ids(&fact) && same && !has_left(db, &customer, scope, event, &fact).await? {
             followers.push(Report {
                 event: EventId(event),
                 business: business.clone(),

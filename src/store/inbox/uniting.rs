@@ -28,29 +28,29 @@ pub(in crate::store) async fn unite<D: Db>(
     if addresses.len() < 2 {
         return Ok(());
     }
-    let person = |email_key: &String| CustomerKey { business: report.business.clone(), email_key: email_key.clone() };
-    let all: Vec<CustomerKey> = addresses.iter().map(person).collect();
+    let customer = |email_key: &String| CustomerKey { business: report.business.clone(), email_key: email_key.clone() };
+    let all: Vec<CustomerKey> = addresses.iter().map(customer).collect();
     // Nobody may begin a call of theirs meanwhile.
     db.lock(&all.iter().map(Lock::Customer).collect::<Vec<_>>()).await?;
     let mut facts = Vec::new();
-    for person in &all {
-        facts.push(facts_of(db, report, person).await?);
+    for customer in &all {
+        facts.push(facts_of(db, report, customer).await?);
     }
     let ties = ties(report, &facts);
     let mut told = None;
-    for (person, facts) in all.iter().zip(&facts) {
+    for (customer, facts) in all.iter().zip(&facts) {
         for (event, fact) in facts.iter().filter(|(_, fact)| is_about(fact, &ties)) {
-            if told.is_none() && has_left(db, person, &report.scope, *event, fact).await? {
-                told = Some(person);
+            if told.is_none() && has_left(db, customer, &report.scope, *event, fact).await? {
+                told = Some(customer);
             }
         }
     }
     let Some(target) = told.or_else(|| all.first()) else { return Ok(()) };
-    for (person, facts) in all.iter().zip(&facts).filter(|(person, _)| *person != target) {
+    for (customer, facts) in all.iter().zip(&facts).filter(|(customer, _)| *customer != target) {
         for (event, fact) in facts.iter().filter(|(_, fact)| is_about(fact, &ties)) {
-            give(db, &report.scope, *event, fact, person, target).await?;
+            give(db, &report.scope, *event, fact, customer, target).await?;
         }
-        people.insert(person.clone());
+        people.insert(customer.clone());
     }
     for key in &ties {
         know(db, &report.scope, key, target).await?;
@@ -60,10 +60,10 @@ pub(in crate::store) async fn unite<D: Db>(
 }
 
 /// A customer's facts of the scope.
-async fn facts_of<D: Db>(db: &D, report: &Report, person: &CustomerKey) -> Result<Vec<(i64, Fact)>, StoreError> {
+async fn facts_of<D: Db>(db: &D, report: &Report, customer: &CustomerKey) -> Result<Vec<(i64, Fact)>, StoreError> {
     let sql =
         "SELECT event_id, data FROM facts WHERE business = ?1 AND email_key = ?2 AND scope = ?3 ORDER BY event_id";
-    let rows = db.query(sql, values![&person.business, &person.email_key, &report.scope]).await?;
+    let rows = db.query(sql, values![&customer.business, &customer.email_key, &report.scope]).await?;
     rows.into_iter().map(|mut row| Ok((row.int()?, serde_json::from_str(&row.text()?)?))).collect()
 }
 
@@ -103,10 +103,10 @@ async fn give<D: Db>(
 }
 
 /// What comes later of the sale is this customer's, too.
-async fn know<D: Db>(db: &D, scope: &str, key: &str, person: &CustomerKey) -> Result<(), StoreError> {
+async fn know<D: Db>(db: &D, scope: &str, key: &str, customer: &CustomerKey) -> Result<(), StoreError> {
     for name in [key.to_owned(), payment_key(key), receipt_key(key)] {
         let sql = "UPDATE identities SET email_key = ?3 WHERE scope = ?1 AND key = ?2";
-        db.execute(sql, values![scope, name, &person.email_key]).await?;
+        db.execute(sql, values![scope, name, &customer.email_key]).await?;
     }
     Ok(())
 }

@@ -227,10 +227,10 @@ fn missing(fact: Fact, reason: Option<EventReason>) -> Missing {
 /// Asks for the checkout sessions that a plan waits for. One that is asked for already is not asked for anew.
 pub(super) async fn want_sessions<D: Db>(
     db: &D,
-    person: &CustomerHistory,
+    customer: &CustomerHistory,
     wanted: &[Subject],
 ) -> Result<(), StoreError> {
-    for payment in person.deliveries.iter().filter(|d| wanted.contains(&d.subject)) {
+    for payment in customer.deliveries.iter().filter(|d| wanted.contains(&d.subject)) {
         let Subject::Payment { scope, identity } = &payment.subject else { continue };
         let sql = "INSERT INTO lookups (event_id, endpoint, thing, attempts, due_at, waits_from) \
              SELECT id, endpoint, ?2, 0, ?3, ?3 FROM events WHERE id = ?1 ON CONFLICT DO NOTHING";

@@ -103,7 +103,7 @@ fn number(lock: Lock<'_>) -> i64 {
     let mut hash = Sha256::new();
     let parts = match lock {
         Lock::Key { scope, key } => ["key", scope, key],
-        Lock::Customer(person) => ["person", &person.business, &person.email_key],
+        Lock::Customer(customer) => ["person", &customer.business, &customer.email_key],
     };
     for part in parts {
         hash.update(part);

@@ -119,17 +119,18 @@ impl EndWaits {
         if !db.try_lock(Lock::Customer(key)).await? || is_leased(db, key).await? {
             return Ok(0);
         }
-        let mut person = load(db, key).await?;
-        let waits = |d: &&mut Delivery| d.state == DeliveryState::Queued && is_ahead(d.waits_from, now);
+        let mut customer = load(db, key).await?;
+        let waits =
+            |delivery: &&mut Delivery| delivery.state == DeliveryState::Queued && is_ahead(delivery.waits_from, now);
         let mut ended = Vec::new();
-        for delivery in person.deliveries.iter_mut().filter(waits) {
+        for delivery in customer.deliveries.iter_mut().filter(waits) {
             delivery.wait(now);
             ended.push(delivery.clone());
         }
         let count = ended.len() as u64;
-        let mut plan = self.planning.plan(&person, now);
+        let mut plan = self.planning.plan(&customer, now);
         ended.into_iter().for_each(|delivery| plan.also(delivery));
-        write(db, person, plan).await?;
+        write(db, customer, plan).await?;
         Ok(count)
     }
 }

@@ -68,37 +68,37 @@ pub(in crate::store) async fn replan<D: Db>(
     now: Timestamp,
     defect: Defect,
 ) -> Result<(), StoreError> {
-    let person = load(db, key).await?;
-    let plan = planning.planned(&person, now, defect);
-    write(db, person, plan).await?;
+    let customer = load(db, key).await?;
+    let plan = planning.planned(&customer, now, defect);
+    write(db, customer, plan).await?;
     Ok(())
 }
 
 /// Writes what a plan changes, and whose turn it is. Gives the customer as it is then.
 pub(in crate::store) async fn write<D: Db>(
     db: &D,
-    mut person: CustomerHistory,
+    mut customer: CustomerHistory,
     plan: Plan,
 ) -> Result<CustomerHistory, StoreError> {
     let Plan { changes, outcomes, sessions_wanted } = plan;
     for change in changes {
-        let id = put_delivery(db, &person.key, change.delivery()).await?;
-        person.change(change, id);
+        let id = put_delivery(db, &customer.key, change.delivery()).await?;
+        customer.change(change, id);
     }
-    let noted = noted(db, &person.key).await?;
+    let noted = noted(db, &customer.key).await?;
     let changed = outcomes.iter().filter(|(event, outcome)| noted.get(event).is_none_or(|old| !old.says(outcome)));
     // An event that has to be read anew stays in the inbox until it has been.
     let is_read = format!("AND state <> '{RECEIVED}'");
     try_join_all(changed.map(|(event, outcome)| put_outcome_if(db, *event, outcome, &is_read))).await?;
-    want_sessions(db, &person, &sessions_wanted).await?;
-    queue(db, &person).await?;
-    Ok(person)
+    want_sessions(db, &customer, &sessions_wanted).await?;
+    queue(db, &customer).await?;
+    Ok(customer)
 }
 
 /// Puts the customer's next call into the queue, if there is one.
-async fn queue<D: Db>(db: &D, person: &CustomerHistory) -> Result<(), StoreError> {
-    let key = &person.key;
-    match person.head() {
+async fn queue<D: Db>(db: &D, customer: &CustomerHistory) -> Result<(), StoreError> {
+    let key = &customer.key;
+    match customer.head() {
         None => {
             let sql = "DELETE FROM queue WHERE business = ?1 AND email_key = ?2";
             db.execute(sql, values![&key.business, &key.email_key]).await?;

@@ -266,9 +266,9 @@ impl Lease {
         key: &CustomerKey,
         id: DeliveryId,
     ) -> Result<Option<Delivery>, StoreError> {
-        let person = load(db, key).await?;
-        let plan = self.planning.plan(&person, self.now);
-        let person = write(db, person, plan).await?;
-        Ok(person.head().filter(|head| head.id == Some(id) && head.due_at <= self.now).cloned())
+        let customer = load(db, key).await?;
+        let plan = self.planning.plan(&customer, self.now);
+        let customer = write(db, customer, plan).await?;
+        Ok(customer.head().filter(|head| head.id == Some(id) && head.due_at <= self.now).cloned())
     }
 }

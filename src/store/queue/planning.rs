@@ -40,27 +40,27 @@ impl Planning {
     }
 
     /// What has to change for a customer.
-    pub(in crate::store) fn planned(&self, person: &CustomerHistory, now: Timestamp, defect: Defect) -> Plan {
+    pub(in crate::store) fn planned(&self, customer: &CustomerHistory, now: Timestamp, defect: Defect) -> Plan {
         match defect {
-            Defect::Undo => self.plan(person, now),
-            Defect::Hold => self.plan_or_hold(person, now),
+            Defect::Undo => self.plan(customer, now),
+            Defect::Hold => self.plan_or_hold(customer, now),
         }
     }
 
     /// See [`ledger::plan`].
-    pub(in crate::store) fn plan(&self, person: &CustomerHistory, now: Timestamp) -> Plan {
+    pub(in crate::store) fn plan(&self, customer: &CustomerHistory, now: Timestamp) -> Plan {
         crash::here(Point::Planning);
         #[cfg(test)]
-        self.fail_over_jane(person);
-        ledger::plan(person, &self.policy, now)
+        self.fail_over_jane(customer);
+        ledger::plan(customer, &self.policy, now)
     }
 
     /// The plan. When the ledger panics, all that was never sent waits for a person; what may have left the house goes on
     /// as it is.
-    pub(in crate::store) fn plan_or_hold(&self, person: &CustomerHistory, now: Timestamp) -> Plan {
-        let planned = catch_unwind(AssertUnwindSafe(|| self.plan(person, now)));
+    pub(in crate::store) fn plan_or_hold(&self, customer: &CustomerHistory, now: Timestamp) -> Plan {
+        let planned = catch_unwind(AssertUnwindSafe(|| self.plan(customer, now)));
         planned.unwrap_or_else(|_| {
-            let unsent = person.deliveries.iter().filter(|d| d.state == DeliveryState::Queued && d.is_unsent());
+            let unsent = customer.deliveries.iter().filter(|d| d.state == DeliveryState::Queued && d.is_unsent());
             let held = unsent.filter_map(|delivery| {
                 let mut delivery = delivery.clone();
                 delivery.hold(DeliveryReason::InternalError, None);
@@ -71,11 +71,11 @@ impl Planning {
     }
 
     /// What Refairn's 409 means; a person has to look when we fail over that.
-    pub(in crate::store) fn conflict(&self, person: &CustomerHistory, delivery: &Delivery) -> Settlement {
+    pub(in crate::store) fn conflict(&self, customer: &CustomerHistory, delivery: &Delivery) -> Settlement {
         let meant = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(test)]
-            self.fail_over_jane(person);
-            ledger::conflict(person, delivery)
+            self.fail_over_jane(customer);
+            ledger::conflict(customer, delivery)
         }));
         meant.unwrap_or_else(|_| {
             Settlement::failed_over("Refairn answered 409, and the bridge failed over what that means")
@@ -83,8 +83,8 @@ impl Planning {
     }
 
     #[cfg(test)]
-    fn fail_over_jane(&self, person: &CustomerHistory) {
+    fn fail_over_jane(&self, customer: &CustomerHistory) {
         let broken = self.broken.load(std::sync::atomic::Ordering::Relaxed);
-        assert!(!(broken && person.key.email_key.starts_with("jane")), "on purpose");
+        assert!(!(broken && customer.key.email_key.starts_with("jane")), "on purpose");
     }
 }

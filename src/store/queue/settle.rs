@@ -66,17 +66,17 @@ impl Work for Settle {
     async fn run<D: Db>(&self, db: &D) -> Result<bool, StoreError> {
         let Self { planning, key, id, fencing_token, attempt, verdict, now } = self;
         db.lock(&[Lock::Customer(key)]).await?;
-        let (held, mut person) = try_join(holds(db, key, *id, *fencing_token), load(db, key)).await?;
+        let (held, mut customer) = try_join(holds(db, key, *id, *fencing_token), load(db, key)).await?;
         if !held {
-            self.keep_receipt(db, person).await?;
+            self.keep_receipt(db, customer).await?;
             return Ok(false);
         }
-        let Some(delivery) = person.deliveries.iter().find(|d| d.id == Some(*id)) else { return Ok(false) };
+        let Some(delivery) = customer.deliveries.iter().find(|d| d.id == Some(*id)) else { return Ok(false) };
         let settlement = match verdict {
             Verdict::Settled(settlement) => settlement.clone(),
-            Verdict::Conflict => planning.conflict(&person, delivery),
+            Verdict::Conflict => planning.conflict(&customer, delivery),
         };
-        let Some(settled) = person.deliveries.iter_mut().find(|d| d.id == Some(*id)) else { return Ok(false) };
+        let Some(settled) = customer.deliveries.iter_mut().find(|d| d.id == Some(*id)) else { return Ok(false) };
         if !settled.settle(settlement.clone(), *now) {
             return Ok(false);
         }
@@ -89,8 +89,8 @@ impl Work for Settle {
         )
         .await?;
         crash::here(Point::Settling);
-        let plan = planning.plan_or_hold(&person, *now);
-        write(db, person, plan).await?;
+        let plan = planning.plan_or_hold(&customer, *now);
+        write(db, customer, plan).await?;
         Ok(true)
     }
 }
@@ -98,15 +98,15 @@ impl Work for Settle {
 impl Settle {
     /// A lost lease settles nothing; but where Refairn said that it took the call, the replica that has it now
     /// hears no more than that it is known, or nothing. The receipt is kept, and with it that the call is told.
-    async fn keep_receipt<D: Db>(&self, db: &D, mut person: CustomerHistory) -> Result<(), StoreError> {
+    async fn keep_receipt<D: Db>(&self, db: &D, mut customer: CustomerHistory) -> Result<(), StoreError> {
         let Verdict::Settled(Settlement::Delivered(receipt)) = &self.verdict else { return Ok(()) };
-        let Some(delivery) = person.deliveries.iter_mut().find(|d| d.id == Some(self.id)) else { return Ok(()) };
+        let Some(delivery) = customer.deliveries.iter_mut().find(|d| d.id == Some(self.id)) else { return Ok(()) };
         if !delivery.keep_receipt(receipt.clone(), self.fencing_token, self.now) {
             return Ok(());
         }
         try_join(put_delivery(db, &self.key, delivery), record_attempt(db, self.id, &self.attempt)).await?;
-        let plan = self.planning.plan(&person, self.now);
-        write(db, person, plan).await?;
+        let plan = self.planning.plan(&customer, self.now);
+        write(db, customer, plan).await?;
         Ok(())
     }
 }
