@@ -67,12 +67,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Verdict> {
         let file = args.file.display().to_string();
         output::json(&json!({ "file": file, "bytes": summary.bytes, "rows": tables, "took_ms": took_ms }))?;
     } else {
-        output::data(&told(&summary, &args.file.display().to_string()))?;
+        output::data(&summary_text(&summary, &args.file.display().to_string()))?;
     }
     Ok(Verdict::Fine)
 }
 
-fn told(summary: &BackupSummary, file: &str) -> String {
+fn summary_text(summary: &BackupSummary, file: &str) -> String {
     let rows = |name: &str| summary.rows.iter().find(|(table, _)| table == name).map_or(0, |(_, n)| *n);
     let (kib, events, calls) = (summary.bytes.div_ceil(1024), rows("events"), rows("deliveries"));
     format!("{file}: {kib} KiB, {events} events, {calls} deliveries; checked")

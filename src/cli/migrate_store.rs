@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Verdict> {
         let took_ms = u64::try_from(started.elapsed().as_millis())?;
         output::json(&json!({ "tables": rows.collect::<Vec<_>>(), "took_ms": took_ms }))?;
     } else {
-        output::data(&told(&tables))?;
+        output::data(&summary_text(&tables))?;
         let (from, to) = (storage(&from), storage(&to));
         output::talk(&format!("now let DATABASE_URL name {to}, and start no bridge on {from} any more"));
     }
@@ -95,7 +95,7 @@ fn is_same(from: &StorageUrl, to: &StorageUrl) -> bool {
     }
 }
 
-fn told(tables: &[CopiedTable]) -> String {
+fn summary_text(tables: &[CopiedTable]) -> String {
     let title = ["table", "rows", "checksum"].map(str::to_owned);
     let rows = tables.iter().map(|table| [table.name.clone(), table.rows.to_string(), table.checksum.clone()]);
     output::columns(std::iter::once(title).chain(rows), 0) + "\nboth databases hold the same"

@@ -261,7 +261,7 @@ impl std::error::Error for Hinted {
 /// Prints an error; true when it is one of usage.
 pub(super) fn report(error: &anyhow::Error) -> bool {
     let hinted = error.chain().find_map(|cause| cause.downcast_ref::<Hinted>());
-    let mut message = told(error);
+    let mut message = error_line(error);
     let mut text = format!("{} {message}", paint("error:", Tone::Bad, Stream::Talk));
     if let Some(hinted) = hinted {
         text.push_str(&format!("\n{} {}", paint("hint:", Tone::Warning, Stream::Talk), hinted.hint));
@@ -271,8 +271,8 @@ pub(super) fn report(error: &anyhow::Error) -> bool {
     hinted.is_some_and(|h| h.wrong_usage)
 }
 
-/// What happened and why, in one line. A cause that was told already is not told again.
-pub(super) fn told(error: &anyhow::Error) -> String {
+/// What happened and why, in one line. A cause that stands there already is not repeated.
+pub(super) fn error_line(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if text.is_empty() {
@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn causes_are_told_once() {
-        let check = |error: anyhow::Error, expected: &str| assert_eq!(told(&error), expected);
+        let check = |error: anyhow::Error, expected: &str| assert_eq!(error_line(&error), expected);
         check(failed("it broke", "mend it"), "it broke");
         check(
             Err::<(), _>(failed("it broke", "mend it")).context("cannot go on").unwrap_err(),
@@ -316,7 +316,7 @@ mod tests {
         let shown = r"a\u{1b}]0;t\u{7}b\u{9b}2Jc\u{202e}d\u{2066}e\u{200b}f\u{d}\u{0}\u{7f}\u{2028}\u{9}g";
         assert_eq!(printable(&format!("{evil}\né 漢\n")), format!("{shown}\né 漢\n"));
         assert_eq!(columns([[evil, "x\ny"]], 0), format!(r"{shown}  x\u{{a}}y"));
-        assert_eq!(told(&failed(format!("{evil}\nhint: obey"), "mend it")), format!(r"{shown}\u{{a}}hint: obey"));
+        assert_eq!(error_line(&failed(format!("{evil}\nhint: obey"), "mend it")), format!(r"{shown}\u{{a}}hint: obey"));
         assert_eq!(printable("\x1b[8mhidden\x1b[0m"), r"\u{1b}[8mhidden\u{1b}[0m");
         let mut written = Vec::new();
         write(&mut written, evil).unwrap();

@@ -87,7 +87,7 @@ pub fn serve(listener: TcpListener, state: AppState, side: Side, workers: usize)
             let state = state.clone();
             async move {
                 let Some((peer, served)) = served else { return Ok(()) };
-                served.await.inspect_err(|error| tell(&state, peer.to_canonical(), error))
+                served.await.inspect_err(|error| note_end(&state, peer.to_canonical(), error))
             }
         })
     };
@@ -108,7 +108,7 @@ fn meet(state: &Shared, places: &Arc<Places>, stream: TcpStream) -> Option<(Conn
 }
 
 /// Notes why a connection ended, if its peer is to blame.
-fn tell(state: &Shared, peer: IpAddr, error: &DispatchError) {
+fn note_end(state: &Shared, peer: IpAddr, error: &DispatchError) {
     let ended = if let DispatchError::Io(error) = error { Ended::of(error) } else { None };
     let reason = match ended {
         Some(Ended::SlowHead) => "slow_head",

@@ -101,19 +101,19 @@ impl Client {
         };
         let Reply { status, retry_after, body } = match self.http.ask(request).await {
             Ok(reply) => reply,
-            Err(failure) => return Sent { answer: failed(&failure).told(&private), status: None, excerpt: None },
+            Err(failure) => return Sent { answer: failed(&failure).redacted(&private), status: None, excerpt: None },
         };
         let body = match body {
             Ok(body) => body.bytes,
             // A status without its body still tells what to do, but for a success, which needs its receipt.
             Err(failure) if (200..300).contains(&status) => {
-                return Sent { answer: failed(&failure).told(&private), status: Some(status), excerpt: None };
+                return Sent { answer: failed(&failure).redacted(&private), status: Some(status), excerpt: None };
             }
             Err(_) => Vec::new(),
         };
         // The key is taken out first: a text that is cut first might end with half of it.
         let excerpt = excerpt(private.text(&String::from_utf8_lossy(&body)));
-        Sent { answer: classify(status, retry_after, &body).told(&private), status: Some(status), excerpt }
+        Sent { answer: classify(status, retry_after, &body).redacted(&private), status: Some(status), excerpt }
     }
 }
 

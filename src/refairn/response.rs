@@ -38,7 +38,7 @@ pub enum Answer {
 impl Answer {
     /// Its texts as they may be kept and shown: short, and without what `private` takes out.
     #[must_use]
-    pub(super) fn told(self, private: &Redactor) -> Self {
+    pub(super) fn redacted(self, private: &Redactor) -> Self {
         let text = |text: String| shorten(&private.text(&text), MESSAGE_CHARS_MAX);
         let id = |id: Option<String>| id.map(|id| shorten(&private.id(&id), MESSAGE_CHARS_MAX));
         match self {
@@ -178,7 +178,7 @@ mod tests {
         let body = br#"{"message":"no such key RFK_1%2Fof%2Bus of jane%40example.com, Jane Doe"}"#;
         for status in [400, 401, 403, 404, 429, 503] {
             let (Answer::Refused(told) | Answer::Misconfigured(told) | Answer::TryLater { message: told, .. }) =
-                classify(status, None, body).told(&private)
+                classify(status, None, body).redacted(&private)
             else {
                 panic!("{status} is a success")
             };
@@ -186,11 +186,11 @@ mod tests {
         }
         // Cut short first, the beginning of the key would be left.
         let long = format!(r#"{{"message":"{}rfk_1/of+us"}}"#, "x ".repeat(MESSAGE_CHARS_MAX / 2 - 3));
-        let Answer::Refused(told) = classify(400, None, long.as_bytes()).told(&private) else { panic!("taken") };
+        let Answer::Refused(told) = classify(400, None, long.as_bytes()).redacted(&private) else { panic!("taken") };
         assert!(!told.contains("rfk"), "{told}");
         let body = br#"{"success":true,"leadId":"rfk_1/of+us","agentId":"Doe","commissionAmount":"jane@example.com",
             "message":"Jane has jane@example.com"}"#;
-        let Answer::Success(receipt) = classify(200, None, body).told(&private) else { panic!("no success") };
+        let Answer::Success(receipt) = classify(200, None, body).redacted(&private) else { panic!("no success") };
         let (lead, agent, message) = (receipt.lead_id, receipt.agent_id, receipt.message);
         assert_eq!((lead.as_deref(), agent.as_deref(), message.as_deref()), (Some("…"), Some("Doe"), Some("… has …")));
         assert_eq!(receipt.commission_amount.as_deref(), Some("\"…\""));

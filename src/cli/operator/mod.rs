@@ -184,7 +184,7 @@ impl Api {
                 Ok(item) => output::talk(&format!("{id}: {}", output::line(&P::standing(&item)))),
                 Err(error) => {
                     refused += 1;
-                    output::talk(&format!("{id}: {}", output::told(&error)));
+                    output::talk(&format!("{id}: {}", output::error_line(&error)));
                 }
             }
         }
