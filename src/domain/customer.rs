@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::delivery::{Delivery, DeliveryId, DeliveryState, Subject};
+use super::delivery::{Delivery, DeliveryId, DeliveryKey, DeliveryState};
 use super::event::{EventId, Outcome};
 use super::fact::Fact;
 
@@ -59,7 +59,7 @@ pub struct Plan {
     pub outcomes: Vec<(EventId, Outcome)>,
     /// Payments heard of late that wait for a code which their checkout session may have: what the provider says of the
     /// session, when it is asked, ends their wait.
-    pub sessions_wanted: Vec<Subject>,
+    pub sessions_wanted: Vec<DeliveryKey>,
 }
 
 /// One difference between a customer's calls and what the plan wants them to be.
@@ -116,16 +116,16 @@ impl CustomerHistory {
     /// then payments in the order in which they were made, then whatever is dated later. Nothing when nothing is open.
     #[must_use]
     pub fn head(&self) -> Option<&Delivery> {
-        let referred_at = |d: &Delivery| matches!(d.subject, Subject::Lead(_)).then_some(d.at);
+        let referred_at = |d: &Delivery| matches!(d.subject, DeliveryKey::Lead(_)).then_some(d.at);
         let referred_at = self.deliveries.iter().filter(|d| d.state.is_open()).find_map(referred_at);
         let before = |d: &Delivery| referred_at.is_some_and(|at| at.duration_since(d.at) > CODE_AFTER_PAYMENT_MAX);
         self.deliveries.iter().filter(|d| d.state.is_open()).min_by_key(|d| {
             let rank = match (&d.subject, d.state) {
                 (_, DeliveryState::Sending) => 0,
-                (Subject::Lead(_), _) => 2,
-                (Subject::Payment { .. } | Subject::Status(_), _) if d.waits_for_its_day() => 4,
-                (Subject::Payment { .. }, _) if before(d) => 1,
-                (Subject::Payment { .. } | Subject::Status(_), _) => 3,
+                (DeliveryKey::Lead(_), _) => 2,
+                (DeliveryKey::Payment { .. } | DeliveryKey::Status(_), _) if d.waits_for_its_day() => 4,
+                (DeliveryKey::Payment { .. }, _) if before(d) => 1,
+                (DeliveryKey::Payment { .. } | DeliveryKey::Status(_), _) => 3,
             };
             (rank, if rank == 4 { d.due_at } else { d.at }, d.at, d.id)
         })

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::credit;
 use crate::api::{Attempt, Delivery, Event, EventDetail, PaymentFields, explain};
-use crate::domain::delivery::{Fate, Subject};
+use crate::domain::delivery::{DeliveryKey, Fate};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::reason::Reason;
 use crate::store::body;
@@ -95,8 +95,8 @@ pub(super) fn delivery(view: DeliveryView, showing: Showing<'_>) -> Delivery {
 fn payment(view: &DeliveryView, endpoints: &[Endpoint]) -> PaymentFields {
     let d = &view.delivery;
     let payment = match &d.subject {
-        Subject::Payment { identity, .. } => Some(identity),
-        Subject::Lead(_) | Subject::Status(_) => None,
+        DeliveryKey::Payment { identity, .. } => Some(identity),
+        DeliveryKey::Lead(_) | DeliveryKey::Status(_) => None,
     };
     let receipt = d.receipt.as_ref().filter(|_| payment.is_some()).cloned().unwrap_or_default();
     let looked_in = credit::looked_in(view, endpoints);

@@ -1,7 +1,7 @@
 //! What Refairn's 409 means.
 
 use crate::domain::customer::CustomerHistory;
-use crate::domain::delivery::{Delivery, Settlement, Subject};
+use crate::domain::delivery::{Delivery, DeliveryKey, Settlement};
 use crate::domain::reason::DeliveryReason;
 
 /// What Refairn's 409 means: our own earlier attempt got through, or somebody else recorded it - unless another
@@ -11,15 +11,15 @@ pub fn conflict(person: &CustomerHistory, delivery: &Delivery) -> Settlement {
     let Some(day) = delivery.call.day() else { return Settlement::Duplicate };
     let others = || person.deliveries.iter().filter(|d| d.id != delivery.id && d.call.day() == Some(day));
     match &delivery.subject {
-        Subject::Payment { .. } if others().any(|d| d.state.is_acknowledged()) => {
+        DeliveryKey::Payment { .. } if others().any(|d| d.state.is_acknowledged()) => {
             let detail = format!("another call for {day} was recorded before");
             Settlement::Rejected(DeliveryReason::DaySlotTaken, detail)
         }
-        Subject::Payment { .. } if others().any(|d| d.may_be_acknowledged()) => {
+        DeliveryKey::Payment { .. } if others().any(|d| d.may_be_acknowledged()) => {
             let detail = format!("another call for {day} may be what Refairn has: nobody knows how its attempt ended");
             Settlement::Rejected(DeliveryReason::DaySlotTaken, detail)
         }
-        Subject::Payment { .. } | Subject::Status(_) | Subject::Lead(_) => Settlement::Duplicate,
+        DeliveryKey::Payment { .. } | DeliveryKey::Status(_) | DeliveryKey::Lead(_) => Settlement::Duplicate,
     }
 }
 
@@ -30,8 +30,8 @@ mod tests {
     use crate::domain::delivery::{DeliveryRecord, DeliveryState};
     use crate::domain::event::EventId;
 
-    fn payment(identity: &str) -> Subject {
-        Subject::Payment { scope: "stripe//live".into(), identity: identity.into() }
+    fn payment(identity: &str) -> DeliveryKey {
+        DeliveryKey::Payment { scope: "stripe//live".into(), identity: identity.into() }
     }
 
     /// A customer with the call of a payment whose earlier attempt ended unheard, and perhaps with another one.
@@ -41,13 +41,13 @@ mod tests {
         CustomerHistory { key, facts: vec![], deliveries: [asked].into_iter().chain(other).collect() }
     }
 
-    fn delivery(id: i64, subject: Subject, state: DeliveryState) -> Delivery {
+    fn delivery(id: i64, subject: DeliveryKey, state: DeliveryState) -> Delivery {
         Delivery::restore(DeliveryRecord { subject, state, ..DeliveryRecord::sample(id) })
     }
 
     #[test]
     fn rule_7_a_conflict_is_our_own_earlier_attempt_unless_another_call_holds_the_day() {
-        let check = |other: Option<(Subject, DeliveryState)>, taken: bool| {
+        let check = |other: Option<(DeliveryKey, DeliveryState)>, taken: bool| {
             let person = person(other.clone().map(|(subject, state)| delivery(2, subject, state)));
             let settled = conflict(&person, &person.deliveries[0]);
             let refused = matches!(settled, Settlement::Rejected(DeliveryReason::DaySlotTaken, _));
@@ -58,12 +58,12 @@ mod tests {
         check(None, false);
         check(Some((payment(), DeliveryState::Delivered)), true);
         check(Some((payment(), DeliveryState::Duplicate)), true);
-        check(Some((Subject::Status(EventId(9)), DeliveryState::Delivered)), true);
+        check(Some((DeliveryKey::Status(EventId(9)), DeliveryState::Delivered)), true);
         check(Some((payment(), DeliveryState::Queued)), false);
         check(Some((payment(), DeliveryState::Held)), false);
         // A customer, or a status that nobody pays for, loses nothing by it.
         let mut person = person(Some(delivery(2, payment(), DeliveryState::Delivered)));
-        person.deliveries[0] = person.deliveries[0].but(|d| d.subject = Subject::Status(EventId(1)));
+        person.deliveries[0] = person.deliveries[0].but(|d| d.subject = DeliveryKey::Status(EventId(1)));
         assert_eq!(conflict(&person, &person.deliveries[0]), Settlement::Duplicate);
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::domain::delivery::{Delivery, Subject};
+use crate::domain::delivery::{Delivery, DeliveryKey};
 
 /// How far ahead a free day is looked for, in days. Nobody has so many payments without a gap.
 const SEARCH_DAYS_MAX: usize = 3660;
@@ -50,10 +50,10 @@ impl Days {
 }
 
 impl Holder {
-    const fn of(subject: &Subject) -> Self {
+    const fn of(subject: &DeliveryKey) -> Self {
         match subject {
-            Subject::Status(_) => Self::Status,
-            Subject::Payment { .. } | Subject::Lead(_) => Self::Payment,
+            DeliveryKey::Status(_) => Self::Status,
+            DeliveryKey::Payment { .. } | DeliveryKey::Lead(_) => Self::Payment,
         }
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Draft, is_told};
 use crate::domain::customer::{CustomerHistory, KnownFact};
-use crate::domain::delivery::{Call, Delivery, DeliveryState, DesiredDelivery, Intent, Subject};
+use crate::domain::delivery::{Call, Delivery, DeliveryKey, DeliveryState, DesiredDelivery, Intent};
 use crate::domain::email::Email;
 use crate::domain::fact::FactKind;
 use crate::domain::mode::Mode;
@@ -18,7 +18,7 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
             continue;
         }
         let code = first_code(draft.person, mode);
-        if let Some(lead) = draft.find_mut(&Subject::Lead(mode)) {
+        if let Some(lead) = draft.find_mut(&DeliveryKey::Lead(mode)) {
             if lead.state.is_acknowledged() {
                 let finding = look_back(lead, code.is_some());
                 lead.flag(finding);
@@ -75,7 +75,7 @@ fn wanted(draft: &Draft<'_>, mode: Mode, code: Option<&KnownFact>) -> Option<Des
     let due_at = if source.fact.code.is_some() { draft.now } else { end_of_wait(draft, mode)? };
     Some(DesiredDelivery {
         event: source.event,
-        subject: Subject::Lead(mode),
+        subject: DeliveryKey::Lead(mode),
         mode,
         at: code_at(Some(source)),
         call: Call::CustomerCreated { product, email, name, code: source.fact.code.clone() },
@@ -90,7 +90,7 @@ fn wanted(draft: &Draft<'_>, mode: Mode, code: Option<&KnownFact>) -> Option<Des
 /// Without a code the call waits as long as a first payment would: a code may be on its way.
 fn end_of_wait(draft: &Draft<'_>, mode: Mode) -> Option<Timestamp> {
     let first_seen = draft.facts(mode).map(|f| f.received_at).min()?;
-    Some(draft.end_of_wait(&Subject::Lead(mode), first_seen, draft.policy.first_payment_wait))
+    Some(draft.end_of_wait(&DeliveryKey::Lead(mode), first_seen, draft.policy.first_payment_wait))
 }
 
 /// The product of the first payment, else that of the fact that brought the code, else any that is known.

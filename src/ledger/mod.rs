@@ -37,7 +37,7 @@ use jiff::Timestamp;
 
 use crate::clock::{after, is_ahead};
 use crate::domain::customer::{Change, CustomerHistory, KnownFact, Plan};
-use crate::domain::delivery::{Delivery, DesiredDelivery, Subject};
+use crate::domain::delivery::{Delivery, DeliveryKey, DesiredDelivery};
 use crate::domain::event::EventId;
 use crate::domain::mode::Mode;
 use crate::domain::policy::Policy;
@@ -67,9 +67,9 @@ struct Draft<'a> {
     now: Timestamp,
     deliveries: Vec<Delivery>,
     /// Where each subject's delivery is: a customer may have thousands.
-    places: HashMap<Subject, usize>,
+    places: HashMap<DeliveryKey, usize>,
     /// See [`Plan::sessions_wanted`].
-    sessions_wanted: Vec<Subject>,
+    sessions_wanted: Vec<DeliveryKey>,
 }
 
 impl<'a> Draft<'a> {
@@ -84,11 +84,11 @@ impl<'a> Draft<'a> {
         self.person.facts.iter().filter(move |f| f.fact.mode == mode && !f.is_related)
     }
 
-    fn find(&self, subject: &Subject) -> Option<&Delivery> {
+    fn find(&self, subject: &DeliveryKey) -> Option<&Delivery> {
         self.places.get(subject).and_then(|place| self.deliveries.get(*place))
     }
 
-    fn find_mut(&mut self, subject: &Subject) -> Option<&mut Delivery> {
+    fn find_mut(&mut self, subject: &DeliveryKey) -> Option<&mut Delivery> {
         self.places.get(subject).and_then(|place| self.deliveries.get_mut(*place))
     }
 
@@ -106,7 +106,7 @@ impl<'a> Draft<'a> {
 
     /// When a call has waited for what may be on its way, which it does since its first event came in. One that a clock
     /// told which was ahead came in nobody knows when: then the wait began when it was decided, or begins now.
-    fn end_of_wait(&self, subject: &Subject, first_received_at: Timestamp, wait: Duration) -> Timestamp {
+    fn end_of_wait(&self, subject: &DeliveryKey, first_received_at: Timestamp, wait: Duration) -> Timestamp {
         let decided_at = self.find(subject).map(|delivery| delivery.waits_from);
         let mut known = [Some(first_received_at), decided_at].into_iter().flatten();
         let begin = known.find(|at| !is_ahead(*at, self.now)).unwrap_or(self.now);
@@ -129,13 +129,15 @@ impl<'a> Draft<'a> {
         let Self { person, deliveries, .. } = self;
         let reported: HashSet<EventId> = person.facts.iter().map(|f| f.event).collect();
         let sold = payments.iter().filter(|p| p.product().is_some());
-        let sold: HashSet<&Subject> = sold.flat_map(|p| std::iter::once(&p.subject).chain(&p.aliases)).collect();
+        let sold: HashSet<&DeliveryKey> = sold.flat_map(|p| std::iter::once(&p.subject).chain(&p.aliases)).collect();
         let tests_are_told = is_told(person, Mode::Test);
         for delivery in deliveries.iter_mut().filter(|d| d.is_unsent() && d.id.is_some()) {
             let asked_for = match &delivery.subject {
-                Subject::Lead(_) | Subject::Status(_) if delivery.mode == Mode::Test && !tests_are_told => false,
-                Subject::Lead(_) | Subject::Status(_) => reported.contains(&delivery.event),
-                subject @ Subject::Payment { .. } => sold.contains(subject),
+                DeliveryKey::Lead(_) | DeliveryKey::Status(_) if delivery.mode == Mode::Test && !tests_are_told => {
+                    false
+                }
+                DeliveryKey::Lead(_) | DeliveryKey::Status(_) => reported.contains(&delivery.event),
+                subject @ DeliveryKey::Payment { .. } => sold.contains(subject),
             };
             if !asked_for {
                 let test = delivery.mode == Mode::Test && !tests_are_told;

@@ -6,7 +6,7 @@ use super::sales::Sale;
 use super::waiting::product_trouble;
 use super::{Draft, is_told, is_too_long};
 use crate::domain::customer::KnownFact;
-use crate::domain::delivery::{Delivery, DeliveryState, Subject};
+use crate::domain::delivery::{Delivery, DeliveryKey, DeliveryState};
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::{Customer, FactKind, Reversal, ReversalStage, Subscription};
 use crate::domain::mode::Mode;
@@ -37,8 +37,9 @@ struct Index<'a> {
 
 impl<'a> Index<'a> {
     fn of(draft: &Draft<'a>, sales: &'a [Sale<'a>]) -> Self {
-        let paid = |d: &&Delivery| matches!(d.subject, Subject::Payment { .. }) && d.state.is_acknowledged();
-        let may_be_a_payment = |d: &Delivery| matches!(d.subject, Subject::Payment { .. }) && d.may_be_acknowledged();
+        let paid = |d: &&Delivery| matches!(d.subject, DeliveryKey::Payment { .. }) && d.state.is_acknowledged();
+        let may_be_a_payment =
+            |d: &Delivery| matches!(d.subject, DeliveryKey::Payment { .. }) && d.may_be_acknowledged();
         let mut taken_back = HashMap::new();
         for sale in sales {
             for event in &sale.taken_back.events {
@@ -127,7 +128,7 @@ const fn ends_there(reason: EventReason) -> bool {
 
 fn of_customer(draft: &Draft<'_>, known: &KnownFact, customer: &Customer) -> Outcome {
     let fact = &known.fact;
-    let lead_made = draft.find(&Subject::Lead(fact.mode)).is_some();
+    let lead_made = draft.find(&DeliveryKey::Lead(fact.mode)).is_some();
     let reason = if let Some(reason) = customer.no_payment {
         reason
     } else if draft.policy.leads == Leads::Off {

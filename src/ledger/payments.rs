@@ -9,7 +9,9 @@ use super::sales::Sale;
 use super::statuses::{Subscriptions, Told};
 use super::{Draft, leads};
 use crate::domain::customer::CODE_AFTER_PAYMENT_MAX;
-use crate::domain::delivery::{Call, Delivery, DeliveryRecord, DeliveryState, DesiredDelivery, Fate, Intent, Subject};
+use crate::domain::delivery::{
+    Call, Delivery, DeliveryKey, DeliveryRecord, DeliveryState, DesiredDelivery, Fate, Intent,
+};
 use crate::domain::email::Email;
 use crate::domain::fact::{Customer, FactKind};
 use crate::domain::mode::Mode;
@@ -38,7 +40,7 @@ impl Common {
         let code = leads::first_code(draft.person, mode);
         Self {
             email: leads::email_and_name(draft, mode).map(|(email, _)| email),
-            lead: draft.find(&Subject::Lead(mode)).cloned(),
+            lead: draft.find(&DeliveryKey::Lead(mode)).cloned(),
             code_known: code.is_some(),
             code_at: code.and_then(|known| known.fact.code_at),
         }
@@ -93,7 +95,7 @@ pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Su
 
 /// The subject under which a sale is told: the one under which it was, or may have been, if so. Other calls of the sale
 /// that wait would say the same, and go.
-fn settle_on_one(draft: &mut Draft<'_>, sale: &Sale<'_>) -> Subject {
+fn settle_on_one(draft: &mut Draft<'_>, sale: &Sale<'_>) -> DeliveryKey {
     let subjects = || std::iter::once(&sale.subject).chain(&sale.aliases);
     if sale.aliases.is_empty() {
         return sale.subject.clone();

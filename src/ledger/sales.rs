@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::charges::TakenBack;
 use super::reversals::Reversals;
 use crate::domain::customer::{CustomerHistory, KnownFact};
-use crate::domain::delivery::Subject;
+use crate::domain::delivery::DeliveryKey;
 use crate::domain::event::EventId;
 use crate::domain::fact::{Customer, Fact, FactKind, Payment};
 use crate::domain::mode::Mode;
@@ -23,9 +23,9 @@ const RECEIPT_APART_MAX: SignedDuration = SignedDuration::from_hours(24);
 /// A payment and the events that report it.
 pub(super) struct Sale<'a> {
     /// Under which it is told, unless it was told under another already.
-    pub(super) subject: Subject,
+    pub(super) subject: DeliveryKey,
     /// The other identities under which it is reported: it may have been told under any of them.
-    pub(super) aliases: Vec<Subject>,
+    pub(super) aliases: Vec<DeliveryKey>,
     pub(super) mode: Mode,
     /// Every event that reports it, in the order of arrival.
     pub(super) reports: Vec<&'a KnownFact>,
@@ -81,7 +81,7 @@ impl<'a> Sale<'a> {
             reports.iter().filter_map(payment_of).map(|(_, p)| p.identity.as_str()).collect();
         let mut others: Vec<&str> = identities.into_iter().filter(|identity| *identity != payment.identity).collect();
         others.sort_unstable();
-        let subject = |identity: &str| Subject::Payment { scope: scope.to_owned(), identity: identity.to_owned() };
+        let subject = |identity: &str| DeliveryKey::Payment { scope: scope.to_owned(), identity: identity.to_owned() };
         let (product, seen) = knowledge.product(best, payment);
         let trouble = knowledge
             .trouble(&reports, best, &ties)

@@ -12,7 +12,7 @@ use super::sales::Sale;
 use super::{Draft, is_told};
 use crate::clock::after;
 use crate::domain::customer::{CustomerHistory, KnownFact};
-use crate::domain::delivery::{Call, Delivery, DeliveryState, DesiredDelivery, Intent, Subject};
+use crate::domain::delivery::{Call, Delivery, DeliveryKey, DeliveryState, DesiredDelivery, Intent};
 use crate::domain::event::EventId;
 use crate::domain::fact::{self, FactKind};
 use crate::domain::mode::Mode;
@@ -142,7 +142,7 @@ pub(super) struct Told(Vec<(Mode, String, Timestamp, Status)>);
 
 impl Told {
     pub(super) fn of(deliveries: &[Delivery]) -> Self {
-        let told = deliveries.iter().filter(|d| matches!(d.subject, Subject::Status(_)) && d.may_be_acknowledged());
+        let told = deliveries.iter().filter(|d| matches!(d.subject, DeliveryKey::Status(_)) && d.may_be_acknowledged());
         Self(told.filter_map(|d| Some((d.mode, d.call.product().to_owned(), d.at, d.call.status()?))).collect())
     }
 
@@ -211,7 +211,7 @@ fn recovers(sale: &Sale<'_>, report: &Report<'_>) -> bool {
 pub(super) fn plan<'a>(draft: &mut Draft<'_>, sales: &'a [Sale<'a>], subscriptions: &Subscriptions<'a>) {
     for mode in [Mode::Live, Mode::Test].into_iter().filter(|mode| is_told(draft.person, *mode)) {
         // A product that a subscription has left may have a change in the queue, which nobody asks for any more.
-        let queued = |d: &&Delivery| d.mode == mode && matches!(d.subject, Subject::Status(_)) && d.is_unsent();
+        let queued = |d: &&Delivery| d.mode == mode && matches!(d.subject, DeliveryKey::Status(_)) && d.is_unsent();
         let left = draft.deliveries.iter().filter(queued).map(|d| d.call.product().to_owned());
         let current = subscriptions.reports(mode).map(|(.., product)| product.to_owned());
         let products: BTreeSet<String> = current.chain(left).collect();
@@ -228,11 +228,11 @@ pub(super) fn plan<'a>(draft: &mut Draft<'_>, sales: &'a [Sale<'a>], subscriptio
 }
 
 /// Drops queued changes of status that something later says too.
-fn supersede_others(draft: &mut Draft<'_>, mode: Mode, product: &str, keep: Option<&Subject>) {
+fn supersede_others(draft: &mut Draft<'_>, mode: Mode, product: &str, keep: Option<&DeliveryKey>) {
     for delivery in &mut draft.deliveries {
         let same = delivery.mode == mode && delivery.call.product() == product;
         if same
-            && matches!(delivery.subject, Subject::Status(_))
+            && matches!(delivery.subject, DeliveryKey::Status(_))
             && delivery.is_unsent()
             && Some(&delivery.subject) != keep
         {
@@ -254,8 +254,9 @@ fn wanted<'a>(
     }
     let standing = said_again(draft, standing(subscriptions, sales, mode, product)?)?;
     let at = standing.at;
-    let carried =
-        |d: &&Delivery| matches!(d.subject, Subject::Payment { .. }) && d.mode == mode && d.call.product() == product;
+    let carried = |d: &&Delivery| {
+        matches!(d.subject, DeliveryKey::Payment { .. }) && d.mode == mode && d.call.product() == product
+    };
     let payments: Vec<&Delivery> = draft.deliveries.iter().filter(carried).collect();
     // A product that was never paid for is told nothing: a call of nothing would use up its first commission.
     let last_paid = payments.iter().filter(|d| d.state.is_acknowledged()).max_by_key(|d| d.at)?;
@@ -267,7 +268,7 @@ fn wanted<'a>(
         return None;
     }
     let event = event_to_tell(draft, &standing)?;
-    let subject = Subject::Status(event);
+    let subject = DeliveryKey::Status(event);
     // A past day may belong to a payment that is still on its way.
     let heard = standing.reports.iter().map(|r| r.known.received_at).max()?;
     let heard_on = heard.to_zoned(policy.time_zone.clone()).date();
@@ -301,11 +302,11 @@ fn wanted<'a>(
 /// The event in whose name the status is told: that of the last change. Where that was told already, or was a payment,
 /// an older change came in since and made another of it; then the newest to come gives its name.
 fn event_to_tell(draft: &Draft<'_>, standing: &Standing<'_>) -> Option<EventId> {
-    let told = |event: &EventId| draft.find(&Subject::Status(*event)).is_some_and(|d| d.state.is_acknowledged());
+    let told = |event: &EventId| draft.find(&DeliveryKey::Status(*event)).is_some_and(|d| d.state.is_acknowledged());
     if let Some(event) = standing.changed_by.filter(|event| !told(event)) {
         return Some(event);
     }
-    let unsent = |event: &EventId| draft.find(&Subject::Status(*event)).is_none_or(|d| d.is_unsent());
+    let unsent = |event: &EventId| draft.find(&DeliveryKey::Status(*event)).is_none_or(|d| d.is_unsent());
     let by_payment = standing.said_by.map(|sale| sale.best.event).filter(unsent);
     by_payment.or_else(|| standing.reports.iter().map(|r| r.known.event).filter(unsent).max())
 }
@@ -317,7 +318,7 @@ fn said_again<'a>(draft: &Draft<'_>, standing: Standing<'a>) -> Option<Standing<
     let mut told = std::iter::once(&sale.subject).chain(&sale.aliases).filter_map(|subject| draft.find(subject));
     let payment = told.find(|d| d.state.is_acknowledged())?;
     let later = |d: &&Delivery| {
-        matches!(d.subject, Subject::Status(_)) && d.mode == sale.mode && d.call.product() == payment.call.product()
+        matches!(d.subject, DeliveryKey::Status(_)) && d.mode == sale.mode && d.call.product() == payment.call.product()
     };
     let mut later =
         draft.deliveries.iter().filter(later).filter(|d| d.state.is_acknowledged() && d.at < sale.paid_at());
@@ -334,7 +335,12 @@ fn told(draft: &Draft<'_>, mode: Mode, product: &str) -> Option<Status> {
 }
 
 /// The change's own day, or the next on which nothing else is dated.
-fn free_day(draft: &Draft<'_>, sales: &[Sale<'_>], own: &Subject, day: jiff::civil::Date) -> Option<jiff::civil::Date> {
+fn free_day(
+    draft: &Draft<'_>,
+    sales: &[Sale<'_>],
+    own: &DeliveryKey,
+    day: jiff::civil::Date,
+) -> Option<jiff::civil::Date> {
     let mut days = Days::of_sent(&draft.deliveries);
     let other = |d: &&Delivery| d.state.is_open() && d.subject != *own;
     for day in draft.deliveries.iter().filter(other).filter_map(|d| d.call.day()) {

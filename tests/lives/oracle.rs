@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use refairn_bridge::domain::delivery::{Delivery, DeliveryState, Subject};
+use refairn_bridge::domain::delivery::{Delivery, DeliveryKey, DeliveryState};
 use refairn_bridge::domain::event::EventState;
 use refairn_bridge::domain::mode::Mode;
 use refairn_bridge::domain::policy::Policy;
@@ -104,13 +104,13 @@ impl Judge<'_> {
 
     fn delivery_of(&self, payment: &Payment) -> Option<&Delivery> {
         self.seen.deliveries.iter().find(|d| match &d.subject {
-            Subject::Payment { scope, identity } => {
+            DeliveryKey::Payment { scope, identity } => {
                 let own = *identity == payment.bill || payment.receipt.as_ref() == Some(identity);
                 // The other of two ids under which it was to be told.
                 let said = d.state == DeliveryState::Superseded && d.reason == Some(DeliveryReason::AlreadyReported);
                 *scope == payment.scope && own && !said
             }
-            Subject::Lead(_) | Subject::Status(_) => false,
+            DeliveryKey::Lead(_) | DeliveryKey::Status(_) => false,
         })
     }
 
@@ -155,7 +155,7 @@ impl Judge<'_> {
         }
         for mode in [Mode::Live, Mode::Test] {
             let code = self.truth.codes.iter().any(|c| c.mode == mode && c.known.is_some());
-            let lead = self.seen.deliveries.iter().find(|d| d.subject == Subject::Lead(mode));
+            let lead = self.seen.deliveries.iter().find(|d| d.subject == DeliveryKey::Lead(mode));
             if mode == Mode::Test && self.is_live() {
                 continue;
             }

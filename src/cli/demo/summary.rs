@@ -10,7 +10,7 @@ use super::environment::Environment;
 use super::proof::{self, Evidence, Proof};
 use super::runner::{self, Ingress, is_for_later};
 use super::scenario::Story;
-use crate::domain::delivery::{Call, Delivery, DeliveryState, Subject};
+use crate::domain::delivery::{Call, Delivery, DeliveryKey, DeliveryState};
 use crate::domain::event::EventState;
 use crate::domain::money::json_number;
 use crate::domain::provider::ProviderKind;
@@ -210,8 +210,13 @@ impl Item {
         let email = delivery.call.email().as_given();
         let what = match (&delivery.call, &delivery.subject) {
             (Call::CustomerCreated { .. }, _) => format!("{email}, a customer"),
-            (Call::PaymentSucceeded { status, .. }, Subject::Status(_)) => format!("{email}, now {}", status.code()),
-            (Call::PaymentSucceeded { amount, currency, day, .. }, Subject::Payment { .. } | Subject::Lead(_)) => {
+            (Call::PaymentSucceeded { status, .. }, DeliveryKey::Status(_)) => {
+                format!("{email}, now {}", status.code())
+            }
+            (
+                Call::PaymentSucceeded { amount, currency, day, .. },
+                DeliveryKey::Payment { .. } | DeliveryKey::Lead(_),
+            ) => {
                 format!("{email}, {} {currency} of {day}", amount.normalize())
             }
         };

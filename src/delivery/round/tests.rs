@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::after;
-use crate::domain::delivery::{Call, Delivery, DeliveryRecord, DeliveryState, Subject};
+use crate::domain::delivery::{Call, Delivery, DeliveryKey, DeliveryRecord, DeliveryState};
 use crate::domain::email::Email;
 use crate::domain::mode::Mode;
 
@@ -16,7 +16,7 @@ fn leased(business: &str, n: i64) -> Leased {
     let key = CustomerKey { business: business.into(), email_key: email.key() };
     let call = Call::CustomerCreated { product: "prod_1".into(), email, name: "C".into(), code: None };
     let record = DeliveryRecord {
-        subject: Subject::Lead(Mode::Live),
+        subject: DeliveryKey::Lead(Mode::Live),
         call,
         state: DeliveryState::Sending,
         ..DeliveryRecord::sample(n)

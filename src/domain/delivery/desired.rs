@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Call, DeliveryState, Subject};
+use super::{Call, DeliveryKey, DeliveryState};
 use crate::domain::event::EventId;
 use crate::domain::mode::Mode;
 use crate::domain::reason::DeliveryReason;
@@ -13,7 +13,7 @@ pub struct DesiredDelivery {
     /// The event that asks for it.
     pub event: EventId,
     /// What it is about.
-    pub subject: Subject,
+    pub subject: DeliveryKey,
     /// Real money or not.
     pub mode: Mode,
     /// When what it tells became true; see [`super::DeliveryRecord::at`].

@@ -35,10 +35,11 @@ impl fmt::Display for DeliveryId {
     }
 }
 
-/// What a delivery tells, and about what: at most one delivery exists per subject and business.
+/// What tells a delivery from every other of its business: what it reports. No two deliveries have the same. The
+/// columns `subject` and `subject_key` hold it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Subject {
+pub enum DeliveryKey {
     /// The customer, once per mode.
     Lead(Mode),
     /// A payment, by its scope, and its identity within it.
@@ -59,8 +60,8 @@ pub fn scope(realm: &str, business: &str, account: Option<&str>, mode: Mode) -> 
     format!("{realm}/{business}/{}/{}", account.unwrap_or(""), mode.code())
 }
 
-impl Subject {
-    /// A text that is unique among all subjects of a customer.
+impl DeliveryKey {
+    /// It as a text.
     #[must_use]
     pub fn key(&self, email_key: &str) -> String {
         match self {

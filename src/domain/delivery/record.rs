@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Call, DeliveryId, DeliveryState, Fate, Receipt, Subject};
+use super::{Call, DeliveryId, DeliveryKey, DeliveryState, Fate, Receipt};
 use crate::domain::event::EventId;
 use crate::domain::mode::Mode;
 use crate::domain::reason::DeliveryReason;
@@ -22,7 +22,7 @@ pub struct DeliveryRecord {
     /// The event that led to it. Another one may ask for the call as long as it is unsent.
     pub event: EventId,
     /// What it is about. It never changes.
-    pub subject: Subject,
+    pub subject: DeliveryKey,
     /// Real money or not.
     pub mode: Mode,
     /// When what it tells became true, by the provider's clock; payments go out in this order. Of the customer's own call:
@@ -96,7 +96,7 @@ impl DeliveryRecord {
     /// What became of a payment; nothing of other calls, and of payments that Refairn does not have.
     #[must_use]
     pub fn fate(&self) -> Option<Fate> {
-        if !matches!(self.subject, Subject::Payment { .. }) {
+        if !matches!(self.subject, DeliveryKey::Payment { .. }) {
             return None;
         }
         let agent = self.receipt.as_ref().is_some_and(|r| r.agent_id.is_some());
@@ -123,7 +123,7 @@ impl DeliveryRecord {
         Self {
             id: Some(DeliveryId(id)),
             event: EventId(id),
-            subject: Subject::Payment { scope: "stripe//live".into(), identity: format!("in_{id}") },
+            subject: DeliveryKey::Payment { scope: "stripe//live".into(), identity: format!("in_{id}") },
             mode: Mode::Live,
             at,
             call: Call::PaymentSucceeded {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::customer::{CustomerHistory, CustomerKey, KnownFact, Plan};
 use crate::domain::delivery::{
-    Action, Call, Delivery, DeliveryId, DeliveryRecord, DeliveryState, Receipt, Settlement, Subject,
+    Action, Call, Delivery, DeliveryId, DeliveryKey, DeliveryRecord, DeliveryState, Receipt, Settlement,
 };
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState};
@@ -161,7 +161,7 @@ impl Book {
                 .person
                 .deliveries
                 .iter()
-                .any(|d| d.subject == Subject::Lead(Mode::Live) && d.state.is_acknowledged());
+                .any(|d| d.subject == DeliveryKey::Lead(Mode::Live) && d.state.is_acknowledged());
             let now = self.now;
             let seq = self.person.deliveries.iter().filter_map(|d| d.last_seq).max().unwrap_or(0) + 1;
             let delivery = self.person.deliveries.iter_mut().find(|d| d.id == Some(id)).unwrap();
@@ -208,7 +208,7 @@ impl Book {
     }
 
     pub(super) fn delivery(&self, identity: &str) -> &Delivery {
-        let is = |d: &&Delivery| matches!(&d.subject, Subject::Payment { identity: i, .. } if i == identity);
+        let is = |d: &&Delivery| matches!(&d.subject, DeliveryKey::Payment { identity: i, .. } if i == identity);
         self.person.deliveries.iter().find(is).unwrap()
     }
 

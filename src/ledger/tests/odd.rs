@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::book::{Book, at};
-use crate::domain::delivery::{DeliveryState, Settlement, Subject};
+use crate::domain::delivery::{DeliveryKey, DeliveryState, Settlement};
 use crate::domain::event::EventState;
 use crate::domain::fact::{Customer, FactKind, ReversalStage};
 use crate::domain::product::Product;
@@ -273,7 +273,7 @@ fn a_call_in_backoff_that_is_dated_anew_waits_for_its_new_day() {
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
     book.status("2026-01-11T11:30:00Z", Status::Cancelled);
     book.pass(40).plan();
-    let status = book.person.deliveries.iter().position(|d| matches!(d.subject, Subject::Status(_))).unwrap();
+    let status = book.person.deliveries.iter().position(|d| matches!(d.subject, DeliveryKey::Status(_))).unwrap();
     book.amend(status, |d| (d.attempts, d.due_at) = (1, at("2026-01-12T04:00:04Z")));
     book.status("2026-01-09T10:00:00Z", Status::Active);
     book.heard("2026-01-12T04:00:01Z");

@@ -1,7 +1,7 @@
 //! What an event reports, as it is given to a customer. What is known of it: whose its ids are, and whether a call has left.
 
 use crate::domain::customer::CustomerKey;
-use crate::domain::delivery::Subject;
+use crate::domain::delivery::DeliveryKey;
 use crate::domain::event::EventId;
 use crate::domain::fact::{Fact, FactKind};
 use crate::ledger::resolve::{Identity, is_first_address};
@@ -44,9 +44,9 @@ pub(super) async fn first_address<D: Db>(db: &D, report: &Report, key: &str) -> 
 pub(super) fn subject_key(scope: &str, event: i64, fact: &Fact) -> Option<String> {
     match &fact.matter {
         FactKind::Payment(p) => {
-            Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity.clone() }.key(""))
+            Some(DeliveryKey::Payment { scope: scope.to_owned(), identity: p.identity.clone() }.key(""))
         }
-        FactKind::Subscription(_) => Some(Subject::Status(EventId(event)).key("")),
+        FactKind::Subscription(_) => Some(DeliveryKey::Status(EventId(event)).key("")),
         FactKind::Customer(_) | FactKind::Reversal(_) | FactKind::Link(_) => None,
     }
 }

@@ -8,7 +8,7 @@ use futures_util::future::{try_join, try_join_all};
 use super::identity::{Report, has_left, identity};
 use super::uniting::{give_call, unite};
 use crate::domain::customer::CustomerKey;
-use crate::domain::delivery::Subject;
+use crate::domain::delivery::DeliveryKey;
 use crate::domain::event::EventId;
 use crate::domain::fact::{Fact, FactKind};
 use crate::ledger::resolve::{
@@ -168,7 +168,7 @@ async fn of_earlier_reading<D: Db>(db: &D, report: &Report) -> Result<Option<Str
         return Ok(report.before.clone());
     }
     let sql = "SELECT email_key FROM deliveries WHERE business = ?1 AND subject_key = ?2";
-    let subject = Subject::Status(report.event).key("");
+    let subject = DeliveryKey::Status(report.event).key("");
     let mut row = first(db, sql, values![&report.business, subject]).await?;
     row.as_mut().map(Row::text).transpose()
 }

@@ -11,7 +11,7 @@ use super::sql::{Db, Lock, Row, Work, first, values};
 use super::{Store, StoreError};
 use crate::clock::after;
 use crate::domain::customer::CustomerHistory;
-use crate::domain::delivery::Subject;
+use crate::domain::delivery::DeliveryKey;
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::{Fact, FactKind, Payment};
 use crate::domain::lookup::Sought;
@@ -228,10 +228,10 @@ fn missing(fact: Fact, reason: Option<EventReason>) -> Missing {
 pub(super) async fn want_sessions<D: Db>(
     db: &D,
     customer: &CustomerHistory,
-    wanted: &[Subject],
+    wanted: &[DeliveryKey],
 ) -> Result<(), StoreError> {
     for payment in customer.deliveries.iter().filter(|d| wanted.contains(&d.subject)) {
-        let Subject::Payment { scope, identity } = &payment.subject else { continue };
+        let DeliveryKey::Payment { scope, identity } = &payment.subject else { continue };
         let sql = "INSERT INTO lookups (event_id, endpoint, thing, attempts, due_at, waits_from) \
              SELECT id, endpoint, ?2, 0, ?3, ?3 FROM events WHERE id = ?1 ON CONFLICT DO NOTHING";
         let thing = format!("session {scope} {identity}");

@@ -359,10 +359,10 @@ fn attempt(row: &mut Row) -> Result<AttemptView, StoreError> {
 }
 
 fn payment_subject(scope: &str, data: &str) -> Result<Option<String>, StoreError> {
-    use crate::domain::delivery::Subject;
+    use crate::domain::delivery::DeliveryKey;
     let fact: Fact = serde_json::from_str(data)?;
     Ok(match fact.matter {
-        FactKind::Payment(p) => Some(Subject::Payment { scope: scope.to_owned(), identity: p.identity }.key("")),
+        FactKind::Payment(p) => Some(DeliveryKey::Payment { scope: scope.to_owned(), identity: p.identity }.key("")),
         FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => None,
     })
 }

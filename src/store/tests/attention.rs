@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::domain::delivery::{Fate, Subject};
+use crate::domain::delivery::{DeliveryKey, Fate};
 use crate::domain::fact::{Reversal, ReversalStage, Subscription};
 use crate::domain::money::Money;
 use crate::store::OVERDUE_EVENTS_MAX;
@@ -121,7 +121,7 @@ async fn what_has_waited_a_day_and_moves_no_money_ends(place: Place) {
     let named =
         Fact { email: Email::parse("jane@example.com"), ..of_nobody("cus_y", FactKind::Customer(Customer::default())) };
     told(&store, vec![named]).await;
-    assert!(matches!(deliveries(&store).await[0].subject, Subject::Lead(_)));
+    assert!(matches!(deliveries(&store).await[0].subject, DeliveryKey::Lead(_)));
 }
 
 async fn a_refund_that_has_waited_a_day_is_to_be_seen_unless_nothing_was_told(place: Place) {

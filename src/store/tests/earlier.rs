@@ -98,7 +98,7 @@ async fn of(store: &Store, who: &str) -> Vec<(DeliveryState, Option<DeliveryReas
     let filter = DeliveryFilter { email: Some(who.into()), limit: 100, ..DeliveryFilter::default() };
     let found = store.deliveries(filter).await.unwrap().into_iter().map(|v| v.delivery).rev();
     found
-        .filter(|d| matches!(d.subject, crate::domain::delivery::Subject::Payment { .. }))
+        .filter(|d| matches!(d.subject, crate::domain::delivery::DeliveryKey::Payment { .. }))
         .map(|d| (d.state, d.reason, d.attention))
         .collect()
 }

@@ -1,7 +1,7 @@
 //! A database of the schema before goes on.
 
 use super::*;
-use crate::domain::delivery::Subject;
+use crate::domain::delivery::DeliveryKey;
 
 in_both! {
     what_needs_attention_and_what_became_of_payments_is_counted_of_the_schema_before_too
@@ -61,7 +61,7 @@ fn call(n: i64, who: &str, state: &str, unknown: i64, first: Option<i64>, settle
     else {
         unreachable!()
     };
-    let subject = Subject::Payment { scope: "stripe//live".into(), identity: sold.identity };
+    let subject = DeliveryKey::Payment { scope: "stripe//live".into(), identity: sold.identity };
     let call = crate::domain::delivery::Call::PaymentSucceeded {
         product: "prod_1".into(),
         email: Email::parse(who).unwrap(),
