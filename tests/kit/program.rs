@@ -281,3 +281,12 @@ fn signed(kind: ProviderKind, body: &[u8]) -> Request {
     let request = Request::new("POST", &format!("/webhooks/{}", kind.code()));
     request.header(provider.signature_header(), signature).body(body)
 }
+
+impl Drop for Program {
+    /// A test that fails shows what the bridge had to say.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the end of the log {}:\n{}", self.log.display(), self.last_words());
+        }
+    }
+}
