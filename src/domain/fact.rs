@@ -110,6 +110,9 @@ pub struct Customer {
     /// Why the event makes no payment, when one might have expected it to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_payment: Option<EventReason>,
+    /// What was paid all the same, standard units, where `no_payment` says why it counts for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charged: Option<Money>,
 }
 
 /// A payment.

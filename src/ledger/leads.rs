@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::sales::Sale;
 use super::{Draft, is_told};
 use crate::domain::customer::{CustomerHistory, KnownFact};
 use crate::domain::delivery::{Call, Delivery, DeliveryKey, DeliveryState, DesiredDelivery, Intent};
@@ -12,7 +13,7 @@ use crate::domain::policy::Leads;
 use crate::domain::product::Product;
 use crate::domain::reason::DeliveryReason;
 
-pub(super) fn plan(draft: &mut Draft<'_>) {
+pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>]) {
     for mode in [Mode::Live, Mode::Test] {
         if !is_told(draft.person, mode) {
             continue;
@@ -32,7 +33,7 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
                 continue;
             }
         }
-        if let Some(wanted) = wanted(draft, mode, code) {
+        if let Some(wanted) = wanted(draft, mode, code, sales) {
             draft.put(wanted);
         }
     }
@@ -64,13 +65,13 @@ fn look_back(lead: &Delivery, code_known: bool) -> Option<(DeliveryReason, Strin
     }
 }
 
-fn wanted(draft: &Draft<'_>, mode: Mode, code: Option<&KnownFact>) -> Option<DesiredDelivery> {
+fn wanted(draft: &Draft<'_>, mode: Mode, code: Option<&KnownFact>, sales: &[Sale<'_>]) -> Option<DesiredDelivery> {
     let source = match draft.policy.leads {
         Leads::Off => None,
         Leads::Referred => code,
         Leads::All => code.or_else(|| draft.facts(mode).min_by_key(|f| (f.fact.at, f.event))),
     }?;
-    let product = product(draft, mode, source)?;
+    let product = product(draft, mode, source).or_else(|| product_sold(mode, sales))?;
     let (email, name) = email_and_name(draft, mode)?;
     let due_at = if source.fact.code.is_some() { draft.now } else { end_of_wait(draft, mode)? };
     Some(DesiredDelivery {
@@ -101,6 +102,13 @@ fn product(draft: &Draft<'_>, mode: Mode, source: &KnownFact) -> Option<String> 
     let first_paid = known().filter(|f| matches!(f.fact.matter, FactKind::Payment(_))).min_by_key(order);
     let any = known().min_by_key(order);
     [first_paid, Some(source), any].into_iter().flatten().find_map(|f| f.fact.product.id()).map(str::to_owned)
+}
+
+/// The product of the first sale that has one, though no event names it: not all lines of its invoice were seen.
+fn product_sold(mode: Mode, sales: &[Sale<'_>]) -> Option<String> {
+    let of_mode = sales.iter().filter(|sale| sale.mode == mode);
+    let known = of_mode.filter_map(|sale| Some((sale.paid_at(), sale.product()?)));
+    known.min().map(|(_, product)| product.to_owned())
 }
 
 /// The address and the name as first given; the address's local part when nobody gave a name.

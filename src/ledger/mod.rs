@@ -50,8 +50,8 @@ pub use waiting::{WAIT_MAX, is_too_long, without_customer_at_last};
 #[must_use]
 pub fn plan(person: &CustomerHistory, policy: &Policy, now: Timestamp) -> Plan {
     let mut draft = Draft::new(person, policy, now);
-    leads::plan(&mut draft);
     let payments = sales::Sale::all(person);
+    leads::plan(&mut draft, &payments);
     let subscriptions = statuses::Subscriptions::of(person, &payments);
     payments::plan(&mut draft, &payments, &subscriptions);
     statuses::plan(&mut draft, &payments, &subscriptions);

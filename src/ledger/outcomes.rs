@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::resolve::payment_ids;
+use super::reversals::no_payment_like;
 use super::sales::Sale;
 use super::waiting::product_trouble;
 use super::{Draft, is_told, is_too_long};
@@ -62,6 +64,16 @@ impl<'a> Index<'a> {
                 keys().for_each(|key| {
                     not_told.entry(key).or_insert(reason);
                 });
+            }
+        }
+        // New API versions tell a refund's invoice by no id: then likeness says which it was.
+        for known in draft.person.facts.iter().filter(|f| !f.is_related) {
+            if let FactKind::Reversal(reversal) = &known.fact.matter
+                && let Some(reason) = no_payment_like(draft.person, known, reversal)
+            {
+                for key in payment_ids(&known.fact) {
+                    not_told.entry((known.scope.as_str(), key)).or_insert(reason);
+                }
             }
         }
         Self {

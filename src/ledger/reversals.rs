@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::charges::{Charges, TakenBack};
 use super::resolve::payment_ids;
 use crate::domain::customer::{CustomerHistory, KnownFact};
-use crate::domain::fact::{Fact, FactKind, Link, Payment, Reversal};
+use crate::domain::fact::{Fact, FactKind, Link, Payment, Reversal, ReversedCharge};
+use crate::domain::reason::EventReason;
 
 /// A charge is made at most this long before its invoice counts as paid (bank debits take days to clear) ...
 const CHARGE_BEFORE_PAID_MAX: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -106,10 +107,7 @@ fn looks_like(
     customers: &BTreeSet<&str>,
 ) -> bool {
     let (Some(charge), Some(customer)) = (&reversal.charge, known.fact.customer.as_deref()) else { return false };
-    let distance = |paid_at: Timestamp| {
-        let late = paid_at.duration_since(charge.at);
-        (late <= CHARGE_BEFORE_PAID_MAX && late >= -CHARGE_AFTER_PAID_MAX).then(|| late.abs())
-    };
+    let distance = |paid_at| distance(charge, paid_at);
     let fits = customers.contains(customer) && charge.money == payment.charged_money();
     let Some(own) = distance(paid_at).filter(|_| fits) else { return false };
     // A key that names any payment we know is better evidence than likeness.
@@ -121,12 +119,38 @@ fn looks_like(
             let nearer = alike && distance(other.fact.at).is_some_and(|d| d < own);
             same || !(named || nearer)
         }
-        // Nor does it where the charge's invoice was seen and is no payment.
-        FactKind::Customer(customer) if customer.no_payment.is_some() => {
-            !payment_ids(&known.fact).any(|key| payment_ids(&other.fact).any(|own| own == key))
+        // Nor does it where the charge's invoice was seen and is no payment, by an id or by its own likeness.
+        FactKind::Customer(c) if c.no_payment.is_some() => {
+            let named = payment_ids(&known.fact).any(|key| payment_ids(&other.fact).any(|own| own == key));
+            let same = payment_ids(&other.fact).any(|key| key == payment.identity);
+            let alike = other.fact.customer.as_deref() == Some(customer) && c.charged == Some(charge.money);
+            let nearer = alike && distance(other.fact.at).is_some_and(|d| d < own);
+            !(named || nearer && !same)
         }
         FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => true,
     })
+}
+
+/// How far a charge is from what was paid then; `None` when it is too far to be it.
+fn distance(charge: &ReversedCharge, paid_at: Timestamp) -> Option<SignedDuration> {
+    let late = paid_at.duration_since(charge.at);
+    (late <= CHARGE_BEFORE_PAID_MAX && late >= -CHARGE_AFTER_PAID_MAX).then(|| late.abs())
+}
+
+/// Why the money that was taken back was no payment, where that is known by likeness: the nearest invoice of this
+/// customer and amount decides.
+pub(super) fn no_payment_like(person: &CustomerHistory, known: &KnownFact, reversal: &Reversal) -> Option<EventReason> {
+    let (charge, customer) = (reversal.charge.as_ref()?, known.fact.customer.as_deref()?);
+    let own = person.facts.iter().filter(|f| f.scope == known.scope && !f.is_related);
+    let alike = own.filter(|f| f.fact.customer.as_deref() == Some(customer)).filter_map(|f| match &f.fact.matter {
+        FactKind::Customer(c) if c.charged == Some(charge.money) => Some((distance(charge, f.fact.at)?, c.no_payment?)),
+        FactKind::Customer(_)
+        | FactKind::Payment(_)
+        | FactKind::Subscription(_)
+        | FactKind::Reversal(_)
+        | FactKind::Link(_) => None,
+    });
+    alike.min_by_key(|(distance, _)| *distance).map(|(_, reason)| reason)
 }
 
 /// Links by which a sale's charges are told.

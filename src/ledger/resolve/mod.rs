@@ -110,6 +110,7 @@ fn owner(fact: &Fact, known: &Known) -> Option<Owner> {
         Evidence::Inferred => 1,
         Evidence::Named(_) => 2,
     });
+    let was_paid = by_ids.is_some_and(|identity| matches!(identity.evidence, Evidence::Named(_)));
     let by_ids = by_ids.map(|identity| Owner {
         email_key: identity.email_key.clone(),
         evidence: identity.evidence.min(Evidence::Inferred),
@@ -118,8 +119,10 @@ fn owner(fact: &Fact, known: &Known) -> Option<Owner> {
     let by_customer =
         by_customer.map(|identity| Owner { email_key: identity.email_key.clone(), evidence: Evidence::Guessed });
     // A refund belongs to its payment's address, whatever the customer's is by now; a change of status to the address
-    // under which its subscription was paid; and of a customer with several, a session tells which one paid.
+    // under which its subscription was paid, else to the one that it names; and of a customer with several, a session
+    // tells which one paid.
     let by_others = match &fact.matter {
+        FactKind::Subscription(_) if own.is_some() && !was_paid => None,
         FactKind::Reversal(_) | FactKind::Link(_) | FactKind::Subscription(_) | FactKind::Payment(_) => {
             by_ids.or(by_customer)
         }

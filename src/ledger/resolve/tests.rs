@@ -142,6 +142,20 @@ fn a_customer_without_an_address_goes_by_its_id_and_a_status_stays_where_it_was(
 }
 
 #[test]
+fn a_status_goes_where_its_subscription_was_paid_else_to_the_address_that_it_names() {
+    let status = fact(Some("own@example.com"), subscription());
+    let check = |identities: &[(&str, &str, Evidence)], owner: &str| {
+        let (email_key, _) = owner_of(&status, &known(identities)).unwrap();
+        assert_eq!(email_key, owner, "{identities:?}");
+    };
+    check(&[], "own@example.com");
+    check(&[("cus_1", "customer", NAMED)], "own@example.com");
+    check(&[("cus_1", "customer", NAMED), ("sub_1", "guess", Evidence::Guessed)], "own@example.com");
+    check(&[("sub_1", "another status", Evidence::Inferred)], "own@example.com");
+    check(&[("cus_1", "customer", NAMED), ("sub_1", "payer", NAMED)], "payer");
+}
+
+#[test]
 fn what_nobody_knows_waits_with_the_reason_of_what_it_lacks() {
     let check = |matter, end: fn(EventReason) -> EventEnd, reason| {
         let Resolution::Waits(outcome) = resolve(&fact(None, matter), &Known::default()) else { panic!("it is owned") };

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use futures_util::future::{try_join, try_join_all};
+use jiff::Timestamp;
 
 use super::identity::{Report, has_left, identity};
 use super::uniting::{give_call, unite};
@@ -106,13 +107,20 @@ async fn resolve_one<D: Db>(
     if let Some(before) = before.clone() {
         let customer = |email_key| CustomerKey { business: report.business.clone(), email_key };
         let (from, to) = (customer(before), customer(owner.email_key.clone()));
+        if matches!(report.fact.matter, FactKind::Subscription(_)) {
+            // Nobody may begin a call of theirs meanwhile.
+            db.lock(&[Lock::Customer(&from), Lock::Customer(&to)]).await?;
+            if has_left(db, &from, &report.scope, report.event.0, &report.fact).await? {
+                return Ok(Vec::new());
+            }
+        }
         give_call(db, &report.scope, report.event.0, &report.fact, &from, &to).await?;
         people.insert(from);
     }
     let sql = "UPDATE facts SET email_key = ?2 WHERE event_id = ?1";
     let given = db.execute(sql, values![report.event.0, &owner.email_key]);
     try_join(given, db.execute("DELETE FROM unresolved WHERE event_id = ?1", values![report.event.0])).await?;
-    if matches!(report.fact.matter, FactKind::Reversal(_)) && !is_joined(db, &report).await? {
+    if !is_joined(db, &report).await? {
         // It has a customer, but its payment may yet turn out to be under another address.
         let ids: Vec<String> = payment_ids(&report.fact).map(str::to_owned).collect();
         wait(db, report.event, &report.scope, &ids).await?;
@@ -173,10 +181,18 @@ async fn of_earlier_reading<D: Db>(db: &D, report: &Report) -> Result<Option<Str
     row.as_mut().map(Row::text).transpose()
 }
 
-/// Whether a reversal's customer was found through its payment.
+/// Whether the customer of what is its payment's was found through it: of a reversal, or of a status that names another
+/// address itself.
 async fn is_joined<D: Db>(db: &D, report: &Report) -> Result<bool, StoreError> {
+    let enough = match &report.fact.matter {
+        FactKind::Reversal(_) => Evidence::Inferred,
+        FactKind::Subscription(_) if report.fact.email.is_some() => Evidence::Named(Timestamp::MIN),
+        FactKind::Subscription(_) | FactKind::Customer(_) | FactKind::Payment(_) | FactKind::Link(_) => {
+            return Ok(true);
+        }
+    };
     for id in payment_ids(&report.fact) {
-        if identity(db, report, id).await?.is_some_and(|identity| identity.evidence != Evidence::Guessed) {
+        if identity(db, report, id).await?.is_some_and(|identity| identity.evidence >= enough) {
             return Ok(true);
         }
     }

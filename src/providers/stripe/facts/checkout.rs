@@ -36,7 +36,7 @@ pub(super) fn none(reader: &Reader<'_>, session: Session<'_>) -> Reading {
 /// A session that is no payment, or none yet: the customer it names, and the payments that need not wait for it any more.
 fn checked_out(reader: &Reader<'_>, session: Session<'_>, no_payment: Option<EventReason>) -> Reading {
     let checkout_of = session.subscription.filter(|_| session.mode == SessionMode::Subscription);
-    let customer = Customer { checkout_of, checkout: true, captures: None, no_payment };
+    let customer = Customer { checkout_of, checkout: true, no_payment, ..Customer::default() };
     reader.customer(session.about, reader.created, customer)
 }
 
@@ -47,6 +47,7 @@ fn held(reader: &Reader<'_>, session: Session<'_>) -> Reading {
         checkout: true,
         captures: session.payment_intent,
         no_payment: Some(EventReason::NotPaid),
+        charged: None,
     };
     reader.customer(session.about, reader.created, customer)
 }

@@ -8,7 +8,7 @@ mod subscription;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::currency::{amount, scale};
+use super::currency::{amount, money, scale};
 use super::payload::{About, Body, Event, Unmapped};
 use crate::domain::endpoint::{CodeRule, CommissionBase, Rules};
 use crate::domain::fact::{Customer, Fact, FactKind, Payment, Reading};
@@ -119,6 +119,12 @@ impl Reader<'_> {
         self.customer(about, at, Customer { no_payment: Some(reason), ..Customer::default() })
     }
 
+    /// Money was paid, but it is no payment, for `reason`.
+    fn counts_for_nothing(&self, about: About<'_>, paid: &Paid, reason: EventReason) -> Reading {
+        let charged = Some(money(paid.minor, paid.currency));
+        self.customer(about, paid.at, Customer { no_payment: Some(reason), charged, ..Customer::default() })
+    }
+
     /// The customer that the event names. An event that names none, and ends no other's wait, reports nothing.
     fn customer(&self, about: About<'_>, at: Timestamp, customer: Customer) -> Reading {
         let names_nobody = about.customer.is_none() && about.email.is_none();
@@ -134,12 +140,12 @@ impl Reader<'_> {
     fn payment(&self, about: About<'_>, paid: Paid) -> Reading {
         let charged = amount(paid.minor, paid.currency);
         if self.rules.minimum_amount.get(&paid.currency).is_some_and(|minimum| charged < *minimum) {
-            return self.no_payment(about, paid.at, EventReason::BelowMinimum);
+            return self.counts_for_nothing(about, &paid, EventReason::BelowMinimum);
         }
         let counted = about.sold.counted(self.rules, paid.bill);
         let base = self.amount(&paid, charged, counted);
         if matches!(counted, Counted::Part { .. }) && base.is_some_and(|base| base <= Decimal::ZERO) {
-            return self.no_payment(about, paid.at, EventReason::NothingInProducts);
+            return self.counts_for_nothing(about, &paid, EventReason::NothingInProducts);
         }
         let lasting = [about.customer.as_ref(), paid.subscription.as_ref()];
         let ties = about.keys.iter().filter(|key| !lasting.contains(&Some(*key))).cloned().collect();
