@@ -1,7 +1,7 @@
 //! Runs many lives through one bridge: everything received before anything is sent, or as it goes, with restarts, long
 //! sleeps and bad weather. Customers do not touch each other, so that they can share a world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -17,10 +17,11 @@ use refairn_bridge::store::queries::EventView;
 
 use crate::chance::{Chance, digest};
 use crate::events::{self, Event, price_id};
+use crate::kept::Kept;
 use crate::kit::pipeline::{MadeCall, Pipeline, Weather};
-use crate::kit::place::Place;
 use crate::kit::rules::{default_rules, endpoint};
 use crate::life::{BEGIN, DAY, Endpoint, HOUR, LIFE_MAX, Life, Price};
+use crate::ticks::{Tick, outage, ticks};
 use crate::truth::Arrivals;
 
 /// Lives that share a world.
@@ -28,20 +29,7 @@ pub(crate) const WORLD: u64 = 256;
 /// Events that are read together at most.
 const CHUNK: usize = 256;
 /// When everything has happened.
-const END: i64 = BEGIN + LIFE_MAX + 10 * DAY;
-/// How far the bridge's clock is ahead when somebody has set it.
-const AHEAD: [SignedDuration; 8] = [
-    SignedDuration::ZERO,
-    SignedDuration::ZERO,
-    SignedDuration::ZERO,
-    SignedDuration::from_mins(1),
-    SignedDuration::from_hours(3),
-    SignedDuration::from_hours(-3),
-    SignedDuration::from_hours(72),
-    SignedDuration::from_hours(-72),
-];
-/// Moments after an outage at which events come.
-const OUTAGE_TICKS: i64 = 12;
+pub(crate) const END: i64 = BEGIN + LIFE_MAX + 10 * DAY;
 /// Days after that in which everything comes to rest.
 const REST: u64 = 14;
 
@@ -60,6 +48,8 @@ pub(crate) enum Way {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) arrivals: Arrivals,
+    /// When the bridge's clock was set.
+    pub(crate) jumps: Vec<Timestamp>,
     pub(crate) calls: Vec<MadeCall>,
     pub(crate) deliveries: Vec<Delivery>,
     /// What Refairn holds.
@@ -73,6 +63,7 @@ impl Seen {
     pub(crate) fn of(&self, email: &str) -> Self {
         Self {
             arrivals: self.arrivals.clone(),
+            jumps: self.jumps.clone(),
             calls: self.calls.iter().filter(|c| c.key.email_key == email).cloned().collect(),
             deliveries: self.deliveries.iter().filter(|d| d.call.email().key() == email).cloned().collect(),
             held: self.held.iter().filter(|(p, _)| p.customer_email.to_lowercase() == email).cloned().collect(),
@@ -84,13 +75,15 @@ impl Seen {
 /// Lives with their events, and the number of the world they share.
 pub(crate) struct Batch {
     pub(crate) world: u64,
+    pub(crate) kept: Kept,
     pub(crate) lives: Vec<(Life, Vec<Event>)>,
 }
 
 impl Batch {
-    pub(crate) fn new(lives: Vec<Life>) -> Self {
+    pub(crate) fn new(lives: Vec<Life>, kept: Kept) -> Self {
         let world = lives.first().map_or(0, |life| life.number / WORLD);
-        Self { world, lives: lives.into_iter().map(|life| (events::of(&life), life)).map(|(e, l)| (l, e)).collect() }
+        let lives = lives.into_iter().map(|life| (events::of(&life), life)).map(|(e, l)| (l, e)).collect();
+        Self { world, kept, lives }
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -101,7 +94,8 @@ impl Batch {
     /// Runs them all, in a world of its own.
     pub(crate) async fn run(&self, way: Way) -> Vec<Seen> {
         let begin = if way == Way::AsItGoes { BEGIN } else { END };
-        let mut run = Run { batch: self, world: self.open(second(begin)), ids: BTreeMap::new(), seen: Vec::new() };
+        let world = self.open(second(begin)).await;
+        let mut run = Run { batch: self, world, ids: BTreeMap::new(), new: BTreeSet::new(), seen: Vec::new() };
         run.seen.resize_with(self.lives.len(), Seen::default);
         match way {
             Way::InOrder => run.receive(self.in_order()).await,
@@ -112,7 +106,7 @@ impl Batch {
         run.gather().await
     }
 
-    fn open(&self, at: Timestamp) -> Pipeline {
+    async fn open(&self, at: Timestamp) -> Pipeline {
         let policy = self.policy();
         let endpoints = (0..).zip(Endpoint::ALL).map(|(rank, known)| {
             let mut rules = default_rules();
@@ -129,7 +123,8 @@ impl Batch {
             rules.time_zone = policy.time_zone.clone();
             configured::Endpoint { name: known.name().into(), ..endpoint(known.provider(), rules) }
         });
-        Pipeline::new(Place::file(), endpoints.collect(), policy.clone(), at)
+        let place = self.kept.place(&policy).await;
+        Pipeline::new(place, endpoints.collect(), policy, at)
     }
 
     fn all(&self) -> impl Iterator<Item = Arrival> {
@@ -168,7 +163,7 @@ impl Batch {
 
     /// Whether a life's events meet nobody for a while.
     pub(crate) fn lives_through_outage(&self, number: u64) -> bool {
-        Chance::of(&[number, 10]).percent(20)
+        Chance::of(&[number, 10]).percent(30)
     }
 
     /// When an event comes that met nobody at first: each is sent again at times of its own, further and further apart.
@@ -203,23 +198,12 @@ pub(crate) struct Arrival {
     pub(crate) again: u64,
 }
 
-/// A moment at which events come.
-struct Tick {
-    at: i64,
-    /// No call is made on the way here.
-    asleep: bool,
-    /// The bridge is started anew.
-    restart: bool,
-    /// How far the bridge's clock is ahead from here on.
-    ahead: SignedDuration,
-    /// From here on Refairn refuses our key.
-    locked_out: bool,
-}
-
 struct Run<'a> {
     batch: &'a Batch,
     world: Pipeline,
     ids: BTreeMap<EventId, (usize, usize)>,
+    /// Events that were not told before.
+    new: BTreeSet<(usize, usize)>,
     seen: Vec<Seen>,
 }
 
@@ -232,10 +216,11 @@ impl Run<'_> {
             for (arrival, recorded) in chunk.iter().zip(recorded) {
                 let (event, seen) = (batch.event(*arrival), &mut self.seen[arrival.life]);
                 let key = (event.act, event.part);
-                let before = seen.arrivals.contains_key(&key);
                 seen.arrivals.entry(key).or_insert(self.world.moment());
                 let known = *self.ids.entry(recorded.id).or_insert((arrival.life, arrival.event));
-                if recorded.duplicate != before || known != (arrival.life, arrival.event) {
+                // Of those that come together any may be the first.
+                let again = !recorded.duplicate && !self.new.insert(known);
+                if again || known != (arrival.life, arrival.event) {
                     seen.wrong.push(format!("{} #{} was taken for another event", event.kind, event.act));
                 }
             }
@@ -259,6 +244,9 @@ impl Run<'_> {
             if !tick.asleep {
                 let before = second(tick.at) - Duration::from_millis(1);
                 self.world.run_until_in(self.world.by_clock(before), &mut weather).await;
+            }
+            if self.world.moment().ahead() != tick.ahead {
+                self.seen.iter_mut().for_each(|seen| seen.jumps.push(second(tick.at)));
             }
             self.world.tell_time(second(tick.at), tick.ahead);
             if tick.restart {
@@ -313,6 +301,9 @@ impl Run<'_> {
         }
         for event in self.world.events().await {
             let (life, number) = self.ids[&event.id];
+            if !self.new.contains(&(life, number)) {
+                self.seen[life].wrong.push(format!("{} was never new", event.event_type));
+            }
             let told = &self.batch.lives[life].1[number];
             self.seen[life].outcomes.push(((told.act, told.part), event));
         }
@@ -338,40 +329,6 @@ fn sent(batch: &Batch, arrival: Arrival) -> (&'static str, String) {
 
 fn second(at: i64) -> Timestamp {
     Timestamp::from_second(at).expect("a time")
-}
-
-/// From when to when nobody listens to some of a world's events.
-fn outage(world: u64) -> (i64, i64) {
-    let mut chance = Chance::of(&[world, 12]);
-    let begin = BEGIN + chance.between(2, 20) * DAY;
-    (begin, begin + 600 + chance.span(3 * DAY))
-}
-
-/// The moments of a world: some a second apart, some days.
-fn ticks(world: u64) -> Vec<Tick> {
-    let mut chance = Chance::of(&[world, 6]);
-    let mut clocks = Chance::of(&[world, 9]);
-    let (mut ticks, mut at, mut locked_out, mut ahead) = (Vec::new(), BEGIN, false, SignedDuration::ZERO);
-    while at < END {
-        let wait = 1 + chance.span(6 * DAY);
-        // A probe goes out each minute: not for days.
-        locked_out = wait < 1_800 && chance.percent(if locked_out { 60 } else { 5 });
-        at += wait;
-        // Somebody sets the clock wrong, or right again.
-        if clocks.percent(if ahead.is_zero() { 10 } else { 40 }) {
-            ahead = clocks.pick(&AHEAD);
-        }
-        ticks.push(Tick { at, asleep: chance.percent(20), restart: chance.percent(8), locked_out, ahead });
-    }
-    // After an outage it is told of event by event.
-    let (_, end) = outage(world);
-    for late in 0..OUTAGE_TICKS {
-        let at = end + 60 * late * late;
-        let place = ticks.partition_point(|t| t.at < at);
-        let ahead = place.checked_sub(1).map_or(SignedDuration::ZERO, |before| ticks[before].ahead);
-        ticks.insert(place, Tick { at, asleep: false, restart: false, locked_out: false, ahead });
-    }
-    ticks
 }
 
 /// What befalls a call: nothing, for half of the lives.

@@ -1,7 +1,9 @@
 //! What kinds of oddities there are among lives, so that none of them vanishes unseen.
 
 use crate::drive::{Arrival, Batch};
+use crate::events::Event;
 use crate::life::{Act, Addresses, Charges, Endpoint, Fate, Lines, What, Word};
+use crate::stripe::NO_CODES;
 
 /// Of every thousand lives at least so many are of each kind.
 pub(crate) const PER_THOUSAND_MIN: u64 = 3;
@@ -48,7 +50,7 @@ pub(crate) fn of(batch: &Batch) -> Vec<(&'static str, u64)> {
         ),
         ("customer of two people", shared(false)),
         ("customer of too many people", shared(true)),
-        ("word for no code", count(batch, |_, acts| acts.iter().any(|a| a.code.is_none() && a.n % 3 == 0))),
+        ("word for no code", told(batch, says_that_there_is_none)),
         ("outage", outages(batch)),
     ]
 }
@@ -71,6 +73,15 @@ fn lined(act: &Act, lines: Lines) -> bool {
 
 fn disputed(act: &Act, of: Fate) -> bool {
     matches!(&act.what, What::Dispute { fate, .. } if *fate == of)
+}
+
+fn told(batch: &Batch, is: fn(&Event) -> bool) -> u64 {
+    batch.lives.iter().filter(|(_, events)| events.iter().any(is)).count() as u64
+}
+
+/// It has a word in the place of a code.
+fn says_that_there_is_none(event: &Event) -> bool {
+    NO_CODES.iter().any(|word| event.body.contains(&format!("\"refairn_code\":\"{word}\"")))
 }
 
 /// Lives of which something happened while nobody listened.

@@ -319,9 +319,13 @@ impl Life {
     pub(crate) fn keeping(&self, keep: impl Fn(&Act) -> bool) -> Self {
         let mut life = Self { acts: self.acts.iter().filter(|a| keep(a)).cloned().collect(), ..self.clone() };
         let whole = life.clone();
+        life.acts.retain(|act| {
+            whole.payer(act).is_stripe() || act.what.subscription().is_none_or(|sub| whole.begins(act.payer, sub))
+        });
+        let paid = life.clone();
         life.acts.retain(|act| match &act.what {
-            What::Refund { bill, .. } | What::Dispute { bill, .. } => whole.paid(act.payer, bill).is_some(),
-            what => whole.payer(act).is_stripe() || what.subscription().is_none_or(|sub| whole.begins(act.payer, sub)),
+            What::Refund { bill, .. } | What::Dispute { bill, .. } => paid.paid(act.payer, bill).is_some(),
+            _ => true,
         });
         life
     }

@@ -6,8 +6,8 @@
 //! of them has become rare.
 //!
 //! A life is known by its number. `LIVES=100000 cargo test --release --test lives -- --nocapture` runs so many, from 0
-//! or from `LIVES_SEED` on; `LIVES_SEED=7 cargo test --test lives` runs number 7 alone. A failing life is made as small
-//! as it gets, and told event by event.
+//! or from `LIVES_SEED` on, until three of them have failed, or `LIVES_FAILED`; `LIVES_SEED=7 cargo test --test lives` runs
+//! number 7 alone. `LIVES_STORE=postgres` runs them there. A failing life is made as small as it gets, and told event by event.
 
 #![allow(
     clippy::expect_used,
@@ -25,6 +25,7 @@ mod chance;
 mod drive;
 mod events;
 mod generate;
+mod kept;
 mod kinds;
 #[path = "../kit/mod.rs"]
 mod kit;
@@ -35,6 +36,7 @@ mod payer;
 mod paystack;
 mod report;
 mod stripe;
+mod ticks;
 mod truth;
 
 use std::collections::BTreeMap;
@@ -43,17 +45,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use drive::{Batch, WORLD};
+use kept::Kept;
 use life::Life;
 
 /// Lives of a run, unless `LIVES` says otherwise.
 const LIVES: u64 = 10_000;
-/// Failing lives that are told in full.
+/// Those that are run on PostgreSQL, too.
+const LIVES_ON_SERVER: u64 = 200;
+/// Failing lives that are told in full, and after how many a run stops.
 const TOLD_MAX: usize = 3;
+const FAILED_MAX: u64 = 3;
+/// Lives after which a long run says how far it is.
+const PROGRESS: u64 = 5_000;
+
+#[expect(clippy::disallowed_methods, reason = "a test's own settings")]
+fn text(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
 
 fn setting(name: &str) -> Option<u64> {
-    #[expect(clippy::disallowed_methods, reason = "a test's own settings")]
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().expect("a number"))
+    Some(text(name)?.parse().expect("a number"))
 }
 
 fn block_on<T>(task: impl Future<Output = T>) -> T {
@@ -61,22 +72,27 @@ fn block_on<T>(task: impl Future<Output = T>) -> T {
     runtime.block_on(task)
 }
 
-/// Runs lives that share a world in all three ways; gives those of which something is wrong.
-fn failing(numbers: std::ops::Range<u64>, kinds: &Mutex<BTreeMap<&'static str, u64>>) -> Vec<(Life, Vec<String>)> {
-    let batch = Batch::new(numbers.map(generate::life).collect());
+/// Runs lives that share a world in all ways; gives those of which something is wrong.
+fn failing(
+    numbers: std::ops::Range<u64>,
+    kept: Kept,
+    kinds: &Mutex<BTreeMap<&'static str, u64>>,
+) -> Vec<(Life, Vec<String>)> {
+    let batch = Batch::new(numbers.map(generate::life).collect(), kept);
     for (kind, lives) in kinds::of(&batch) {
         *kinds.lock().expect("unpoisoned").entry(kind).or_default() += lives;
     }
-    let runs = report::WAYS.map(|way| block_on(batch.run(way)));
+    let runs: Vec<_> = kept.ways().iter().map(|way| block_on(batch.run(*way))).collect();
     let judged = batch.lives.iter().enumerate().map(|(i, (life, events))| {
-        (life.clone(), report::verdicts(life, events, &batch, [&runs[0][i], &runs[1][i], &runs[2][i]]))
+        let of_life: Vec<_> = runs.iter().map(|run| &run[i]).collect();
+        (life.clone(), report::verdicts(life, events, &batch, &of_life))
     });
     judged.filter(|(_, wrong)| !wrong.is_empty()).collect()
 }
 
-fn tell(life: &Life, wrong: &[String]) -> String {
+fn tell(life: &Life, kept: Kept, wrong: &[String]) -> String {
     let first = life.number / WORLD * WORLD;
-    let story = block_on(report::smallest(life)).unwrap_or_else(|| {
+    let story = block_on(report::smallest(life, kept)).unwrap_or_else(|| {
         format!(
             "life {} is well alone, but among those of its world (LIVES_SEED={first} LIVES={WORLD}):\n  {}\n",
             life.number,
@@ -88,10 +104,27 @@ fn tell(life: &Life, wrong: &[String]) -> String {
 
 #[test]
 fn every_life_comes_to_the_same_whatever_the_order_and_the_weather() {
-    let began = Instant::now();
+    let kept = match text("LIVES_STORE").as_deref() {
+        Some("postgres") => Kept::Server,
+        Some(other) => panic!("LIVES_STORE is postgres or nothing, not {other}"),
+        None => Kept::File,
+    };
     let seed = setting("LIVES_SEED");
     let first = seed.unwrap_or(0);
-    let end = first + setting("LIVES").unwrap_or(if seed.is_some() { 1 } else { LIVES });
+    run(first, first + setting("LIVES").unwrap_or(if seed.is_some() { 1 } else { LIVES }), kept);
+}
+
+#[test]
+fn lives_come_to_the_same_on_postgresql_whatever_the_order() {
+    // Whoever asks for certain lives asks for nothing else.
+    if setting("LIVES_SEED").is_none() && setting("LIVES").is_none() {
+        run(0, LIVES_ON_SERVER, Kept::Server);
+    }
+}
+
+fn run(first: u64, end: u64, kept: Kept) {
+    let began = Instant::now();
+    let failed_max = setting("LIVES_FAILED").unwrap_or(FAILED_MAX);
     let next = AtomicU64::new(first / WORLD);
     let ran = AtomicU64::new(0);
     let failed = Mutex::new(Vec::new());
@@ -102,11 +135,17 @@ fn every_life_comes_to_the_same_whatever_the_order_and_the_weather() {
                 loop {
                     let world = next.fetch_add(1, Ordering::Relaxed);
                     let (from, to) = ((world * WORLD).max(first), (world * WORLD + WORLD).min(end));
-                    if from >= to || failed.lock().expect("unpoisoned").len() >= TOLD_MAX {
+                    if from >= to || failed.lock().expect("unpoisoned").len() as u64 >= failed_max {
                         break;
                     }
-                    let wrong = failing(from..to, &kinds);
-                    ran.fetch_add(to - from, Ordering::Relaxed);
+                    let wrong = failing(from..to, kept, &kinds);
+                    for (life, wrong) in &wrong {
+                        println!("life {}: {}", life.number, wrong.join("\n  "));
+                    }
+                    let before = ran.fetch_add(to - from, Ordering::Relaxed);
+                    if before / PROGRESS < (before + to - from) / PROGRESS {
+                        println!("{} lives so far, {:.0?}", before + to - from, began.elapsed());
+                    }
                     failed.lock().expect("unpoisoned").extend(wrong);
                 }
             });
@@ -119,9 +158,6 @@ fn every_life_comes_to_the_same_whatever_the_order_and_the_weather() {
         println!("  {lives} {kind}");
         assert!(ran < LIVES || lives * 1000 >= ran * kinds::PER_THOUSAND_MIN, "only {lives} of {ran} lives: {kind}");
     }
-    for (life, wrong) in &failed {
-        println!("life {}: {}", life.number, wrong.join("\n  "));
-    }
-    let told: Vec<String> = failed.iter().take(TOLD_MAX).map(|(life, wrong)| tell(life, wrong)).collect();
+    let told: Vec<String> = failed.iter().take(TOLD_MAX).map(|(life, wrong)| tell(life, kept, wrong)).collect();
     assert!(failed.is_empty(), "{} lives failed:\n{}", failed.len(), told.join("\n"));
 }

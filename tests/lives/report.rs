@@ -8,15 +8,16 @@ use refairn_bridge::domain::reason::DeliveryReason;
 
 use crate::drive::{Batch, Seen, Way};
 use crate::events::{Event, describe};
+use crate::kept::Kept;
 use crate::kit::pipeline::Moment;
 use crate::life::Life;
 use crate::oracle;
 
-/// What is wrong with one life, in each of the three ways; nothing when all is well.
-pub(crate) fn verdicts(life: &Life, events: &[Event], batch: &Batch, runs: [&Seen; 3]) -> Vec<String> {
+/// What is wrong with one life, in each of the ways; nothing when all is well.
+pub(crate) fn verdicts(life: &Life, events: &[Event], batch: &Batch, runs: &[&Seen]) -> Vec<String> {
     let policy = batch.policy();
     let mut all = Vec::new();
-    for (way, seen) in WAYS.iter().zip(runs) {
+    for (way, seen) in batch.kept.ways().iter().zip(runs) {
         all.extend(oracle::complaints(life, events, seen, &policy).into_iter().map(|what| format!("{way:?}: {what}")));
     }
     let (ordered, shuffled) = (told(life, runs[0]), told(life, runs[1]));
@@ -32,9 +33,6 @@ pub(crate) fn verdicts(life: &Life, events: &[Event], batch: &Batch, runs: [&See
     }
     all
 }
-
-/// The three ways in which every life is run.
-pub(crate) const WAYS: [Way; 3] = [Way::InOrder, Way::Shuffled, Way::AsItGoes];
 
 /// All that came of a life and must not depend on the order: calls, what needs attention, commissions.
 fn told(life: &Life, seen: &Seen) -> Vec<String> {
@@ -77,22 +75,21 @@ fn never_asked_for(life: &Life, delivery: &Delivery) -> bool {
 }
 
 /// Runs one life in a world of its own.
-pub(crate) async fn alone(life: &Life) -> (Batch, [Seen; 3], Vec<String>) {
-    let batch = Batch::new(vec![life.clone()]);
+pub(crate) async fn alone(life: &Life, kept: Kept) -> (Batch, Vec<Seen>, Vec<String>) {
+    let batch = Batch::new(vec![life.clone()], kept);
     let mut runs = Vec::new();
-    for way in WAYS {
-        runs.extend(batch.run(way).await.pop());
+    for way in kept.ways() {
+        runs.extend(batch.run(*way).await.pop());
     }
-    let runs: [Seen; 3] = runs.try_into().ok().expect("three runs");
     let (life, events) = &batch.lives[0];
-    let wrong = verdicts(life, events, &batch, [&runs[0], &runs[1], &runs[2]]);
+    let wrong = verdicts(life, events, &batch, &runs.iter().collect::<Vec<_>>());
     (batch, runs, wrong)
 }
 
 /// Leaves out one act after the other as long as something is wrong, then tells what is left.
-pub(crate) async fn smallest(life: &Life) -> Option<String> {
+pub(crate) async fn smallest(life: &Life, kept: Kept) -> Option<String> {
     let mut small = life.clone();
-    let kinds: Vec<String> = alone(&small).await.2.iter().map(|w| kind(w)).collect();
+    let kinds: Vec<String> = alone(&small, kept).await.2.iter().map(|w| kind(w)).collect();
     if kinds.is_empty() {
         return None;
     }
@@ -102,7 +99,7 @@ pub(crate) async fn smallest(life: &Life) -> Option<String> {
             let less = small.keeping(|a| a.n != act.n);
             // It must be the same that is wrong: less of a life may be no life at all.
             let same = |wrong: &[String]| wrong.iter().any(|w| kinds.contains(&kind(w)));
-            if !less.acts.is_empty() && same(&alone(&less).await.2) {
+            if !less.acts.is_empty() && same(&alone(&less, kept).await.2) {
                 smaller = Some(less);
                 break;
             }
@@ -112,7 +109,7 @@ pub(crate) async fn smallest(life: &Life) -> Option<String> {
             None => break,
         }
     }
-    let (batch, runs, wrong) = alone(&small).await;
+    let (batch, runs, wrong) = alone(&small, kept).await;
     Some(story(&batch, &runs, &wrong))
 }
 
@@ -121,7 +118,7 @@ fn kind(wrong: &str) -> String {
     wrong.split_whitespace().filter(|word| word.chars().all(|c| c.is_alphabetic() || c == ':')).take(12).collect()
 }
 
-fn story(batch: &Batch, runs: &[Seen; 3], wrong: &[String]) -> String {
+fn story(batch: &Batch, runs: &[Seen], wrong: &[String]) -> String {
     let (life, events) = &batch.lives[0];
     let mut text = format!(
         "life {}, as small as it gets, {}:\n",
@@ -135,7 +132,7 @@ fn story(batch: &Batch, runs: &[Seen; 3], wrong: &[String]) -> String {
         writeln!(text, "  {}", describe(life, act)).expect("text");
     }
     let concerned = |way: &Way| wrong.iter().any(|w| w.starts_with(&format!("{way:?}")));
-    for (way, seen) in WAYS.iter().zip(runs).filter(|(way, _)| concerned(way)).take(1) {
+    for (way, seen) in batch.kept.ways().iter().zip(runs).filter(|(way, _)| concerned(way)).take(1) {
         writeln!(text, "  {way:?}:").expect("text");
         let arrivals = seen.arrivals.iter().map(|((act, part), at)| {
             let event = events.iter().find(|e| (e.act, e.part) == (*act, *part));

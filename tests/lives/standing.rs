@@ -65,6 +65,14 @@ pub(super) fn last_words(
     // What becomes of a subscription that moved on is told where it went.
     let moved = |p: &&Payment| p.sub.as_ref().is_some_and(|sub| !subs.contains_key(&(p.scope.clone(), sub.clone())));
     open.extend(payments.iter().filter(moved).map(|p| (p.mode.code(), p.product())));
+    // What was told of a subscription before it was paid elsewhere stays where it was told.
+    let left = life.acts.iter().filter(|a| a.address == knowing.address && home(life, a) != knowing.address);
+    open.extend(left.filter_map(|a| {
+        let (What::Free { price, .. } | What::Declined { price, .. } | What::Stands { price, .. }) = &a.what else {
+            return None;
+        };
+        Some((life.payer(a).mode.code(), own_product(life.payer(a), *price)))
+    }));
     for standing in subs.values() {
         let payer = &life.payers[standing.payer];
         let key = (payer.mode.code(), own_product(payer, standing.price));
@@ -175,7 +183,7 @@ fn step(standing: &mut Standing, act: &Act, at: i64, payments: &[Payment], payer
                 return;
             }
             standing.doubtful = payments.iter().any(|p| p.act == act.n && p.all_taken_back());
-            if !outside || paid.lines != Lines::Outside {
+            if !outside || !matches!(paid.lines, Lines::Outside | Lines::Cut) {
                 if standing.price_paid && standing.price != paid.price {
                     standing.left = Some(standing.price);
                 }

@@ -75,15 +75,17 @@ fn send_changed(out: &mut Out<'_>, kind: &'static str, at: i64, object: Value, b
     out.send(kind, at, &event, tells);
 }
 
+/// Words that say that there is no code.
+pub(crate) const NO_CODES: [&str; 3] = ["null", "N/A", "undefined"];
+
 /// Metadata with the code, if the act has one in a place like that.
 fn metadata(out: &Out<'_>) -> Value {
     match out.act.code {
         Some((code, Place::Metadata)) => json!({ "plan": "x", "refairn_code": code }),
         Some((code, Place::OtherKey)) => json!({ "referralCode": code }),
-        // Words that say that there is no code.
         Some((_, Place::ClientReference)) => json!({ "refairn_code": "undefined" }),
         None if out.act.n % 3 == 0 => {
-            let word = ["null", "N/A", "undefined"][out.act.n as usize / 3 % 3];
+            let word = NO_CODES[out.act.n as usize / 3 % 3];
             json!({ "refairn_code": word })
         }
         Some((_, Place::CustomField | Place::TextMetadata)) | None => json!({}),

@@ -24,6 +24,10 @@ pub(super) fn of(knowing: &Knowing<'_>, act: &Act, paid: &Paid) -> Vec<Terms> {
     let mut all = Vec::new();
     for endpoint in payer.endpoints {
         let heard = reporting(knowing, act, paid).filter(|e| e.endpoint == *endpoint).map(|e| knowing.arrival(e)).min();
+        // Session and receipt are of one sale once they are tied, and before that each may be another endpoint's.
+        let all_heard = knowing.of_act(act).map(|e| knowing.arrival(e)).max();
+        let apart = paid.charges == Charges::Receipt && payer.endpoints.len() > 1;
+        let heard = if apart { heard.and(all_heard) } else { heard };
         let Some(minor) = counted(*endpoint, paid) else { continue };
         let amount = standard(minor, paid.currency, payer);
         let terms = |price, known| Terms { product: product(payer, *endpoint, price), amount, known };

@@ -162,7 +162,7 @@ impl Knowing<'_> {
     fn carried(&self, event: &Event) -> Option<Timestamp> {
         let act = self.life.acts.iter().find(|a| a.n == event.act).expect("an act");
         let known = self.known(event)?;
-        if event.tells_email && act.address == self.address {
+        if event.tells_email && self.is_here(act) {
             return Some(known);
         }
         // Whoever shares a customer with too many is not related to them.
@@ -171,10 +171,17 @@ impl Knowing<'_> {
             return None;
         }
         let tells = |e: &&Event| {
-            let own = self.life.acts.iter().any(|a| a.n == e.act && a.address == self.address);
+            let own = self.life.acts.iter().any(|a| a.n == e.act && self.is_here(a));
             e.payer == event.payer && e.tells_email && own
         };
         Some(self.events.iter().filter(tells).map(|e| self.arrival(e)).min()?.max(known))
+    }
+
+    /// Whether an act is told of under the address. A change of status goes to where its subscription was paid, whatever
+    /// address it names.
+    fn is_here(&self, act: &Act) -> bool {
+        let moves = matches!(act.what, What::Free { .. } | What::Declined { .. } | What::Stands { .. });
+        act.address == self.address && (!moves || standing::home(self.life, act) == self.address)
     }
 
     fn of_act(&self, act: &Act) -> impl Iterator<Item = &Event> {
