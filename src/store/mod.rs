@@ -11,6 +11,7 @@ mod error;
 mod inbox;
 mod lookups;
 mod operator;
+mod parts;
 mod postgres;
 mod queue;
 mod read;
@@ -224,6 +225,14 @@ impl Backend {
         match self {
             Self::Sqlite(sqlite) => sqlite.write(work).await,
             Self::Postgres(postgres) => postgres.write(work).await,
+        }
+    }
+
+    /// The same, where many are written at a time: they share what each of them would have to itself.
+    async fn write_together<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(work).await,
+            Self::Postgres(postgres) => postgres.write_together(work).await,
         }
     }
 

@@ -13,9 +13,10 @@ use crate::store::queue::planning::{Defect, Planning};
 
 /// Customers who are planned anew in one write.
 const REPLANS_MAX: u32 = 64;
-/// Moving scopes may rewrite nearly all that is stored.
-pub(super) const NO_TIME_LIMIT: &str =
-    "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+/// Moving scopes may rewrite nearly all that is stored: that takes as long as it takes, and may read whole tables.
+pub(super) const NO_TIME_LIMIT: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
+     SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL enable_seqscan = DEFAULT; \
+     SET LOCAL enable_hashjoin = DEFAULT; SET LOCAL enable_mergejoin = DEFAULT; SET LOCAL jit = DEFAULT";
 /// The table of the scopes that have to be moved.
 const MOVES: &str = "CREATE TABLE moves (scope TEXT NOT NULL, endpoint TEXT NOT NULL, business TEXT NOT NULL, \
      target TEXT NOT NULL, PRIMARY KEY (scope, endpoint, business))";

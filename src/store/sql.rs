@@ -14,7 +14,7 @@ use crate::domain::event::EventId;
 pub(super) const UNFINISHED_COPY: &str = "unfinished_copy";
 
 /// A value of a column or a parameter. Truth is 1 or 0.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Value {
     Null,
     Int(i64),
@@ -214,7 +214,7 @@ impl Row {
         self.0.collect()
     }
 
-    fn next(&mut self) -> Result<Value, StoreError> {
+    pub(super) fn next(&mut self) -> Result<Value, StoreError> {
         self.0.next().ok_or_else(|| StoreError::Data("a row has fewer columns than are read".to_owned()))
     }
 

@@ -1,6 +1,7 @@
 //! From the inbox to facts: whose each one is, who was waiting for it, and what has to be done now.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
 use crate::ledger::resolve::{all_ids, speaks_for_related};
 use crate::store::codes::RECEIVED;
+use crate::store::parts::Parts;
 use crate::store::queue::customer_plan::{load, replan, write};
 use crate::store::queue::planning::{Defect, Planning};
 use crate::store::rows::{micros, put_outcome, time, unknown};
@@ -117,7 +119,8 @@ impl Store {
                 Backend::Postgres(_) => events.split_off(events.len().min(POSTGRES_EVENTS_MAX as usize)),
             };
             let (planning, crowds) = (self.planning.clone(), self.crowds.clone());
-            let mut left = self.write(Post { events, planning, crowds, now }).await?;
+            let mut left =
+                self.write(Post { events, planning, crowds, now, entangled: AtomicBool::new(false) }).await?;
             while !left.is_empty() {
                 left = self.write(GoOn { left, planning: self.planning.clone(), now }).await?;
             }
@@ -136,7 +139,12 @@ struct Post {
     planning: Planning,
     crowds: Crowds,
     now: Timestamp,
+    /// Events of this write wait for each other: it is run again, one of them after the other.
+    entangled: AtomicBool,
 }
+
+/// Whose calls have to be planned, and the facts that are left to [`go_on`] with.
+type Posted = (BTreeSet<CustomerKey>, Vec<Report>);
 
 impl Post {
     /// Nothing is written but events over which the bridge failed: it must not fail over them again.
@@ -144,6 +152,33 @@ impl Post {
         let failed = |event: &Mapped| matches!(event.reading, Reading::Unmappable(EventReason::InternalError, _));
         self.events.iter().all(failed)
     }
+
+    /// Over a network it is the ways there and back that take time. Events that share an id keep their order.
+    async fn side_by_side<D: Db>(&self, db: &D, events: &[&Mapped]) -> Result<Posted, StoreError> {
+        if self.entangled.load(Ordering::Relaxed) {
+            lock_ids(db, events).await?;
+            return one_by_one(db, events).await;
+        }
+        let parts = Parts::default();
+        let posts = events.iter().enumerate().map(async |(number, event)| {
+            let part = parts.part(db, number);
+            lock_ids(&part, &[*event]).await?;
+            one_by_one(&part, &[*event]).await
+        });
+        let posted = try_join_all(posts).await.inspect_err(|error| {
+            self.entangled.store(matches!(error, StoreError::Locked(_)), Ordering::Relaxed);
+        })?;
+        let (people, left): (Vec<_>, Vec<_>) = posted.into_iter().unzip();
+        Ok((people.into_iter().flatten().collect(), left.into_iter().flatten().collect()))
+    }
+}
+
+async fn one_by_one<D: Db>(db: &D, events: &[&Mapped]) -> Result<Posted, StoreError> {
+    let (mut people, mut left) = (BTreeSet::new(), Vec::new());
+    for event in events {
+        left.extend(post(db, event, &mut people).await?);
+    }
+    Ok((people, left))
 }
 
 impl Work for Post {
@@ -154,13 +189,11 @@ impl Work for Post {
         let ids: Vec<EventId> = self.events.iter().map(|event| event.id).collect();
         let unread = db.unread(&ids).await?;
         let events: Vec<&Mapped> = self.events.iter().filter(|event| unread.contains(&event.id)).collect();
-        if D::DIALECT == Dialect::Postgres {
-            lock_ids(db, &events).await?;
-        }
-        let (mut people, mut left) = (BTreeSet::new(), Vec::new());
-        for event in events {
-            left.extend(post(db, event, &mut people).await?);
-        }
+        let (people, left) = if D::DIALECT == Dialect::Postgres {
+            self.side_by_side(db, &events).await?
+        } else {
+            one_by_one(db, &events).await?
+        };
         let locks: Vec<Lock<'_>> = people.iter().map(Lock::Customer).collect();
         db.lock(&locks).await?;
         crash::here(Point::Posting);

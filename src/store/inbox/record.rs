@@ -8,19 +8,19 @@ use crate::store::{Backend, Store, StoreError};
 
 impl Store {
     /// Records an event, or finds that it was recorded before. When this returns, the event survives a crash and a
-    /// power loss. In SQLite, events that arrive at the same time share a commit.
+    /// power loss. Events that arrive at the same time share a commit.
     ///
     /// # Errors
     /// Nothing was recorded, or nobody can tell: the sender is to try again. [`StoreError::Overloaded`] comes early.
     pub async fn record(&self, event: NewEvent) -> Result<Recorded, StoreError> {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.write_soon(Record(event)).await,
-            Backend::Postgres(postgres) => postgres.record(&event).await,
+            Backend::Postgres(postgres) => postgres.record(event).await,
         }
     }
 }
 
-/// The values of a new event's row: the parameters `?1` to `?8`.
+/// The values of a new event's row: the parameters `?1` to `?9`.
 pub(in crate::store) fn row_of(event: &NewEvent) -> Vec<Value> {
     let identity = &event.identity;
     values![

@@ -214,7 +214,8 @@ async fn unclaimed<D: Db>(db: &D, report: &Report) -> Result<Vec<String>, StoreE
 }
 
 async fn wait<D: Db>(db: &D, event: EventId, scope: &str, keys: &[String]) -> Result<(), StoreError> {
-    let sql = "INSERT INTO unresolved (scope, key, event_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO unresolved (scope, key, event_id) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (scope, key, event_id) DO NOTHING";
     try_join_all(keys.iter().map(|key| db.execute(sql, values![scope, key, event.0]))).await?;
     Ok(())
 }

@@ -5,7 +5,6 @@ use super::server::{Connection, enter};
 use super::session::Session;
 use crate::crash::{self, Point};
 use crate::store::realms::NO_TIME_LIMIT;
-use crate::store::sql::{Db, first, values};
 use crate::store::{Home, StoreError};
 
 const MIGRATIONS: &[&str] = &[
@@ -49,8 +48,8 @@ pub(super) async fn run(connection: &mut Connection) -> Result<Found, StoreError
     let found = find(&session).await?;
     session.run(&enter(&found.schema)).await?;
     session.run("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)").await?;
-    let row = first(&session, "SELECT COALESCE(MAX(version), 0) FROM schema_version", values![]).await?;
-    let version = row.map_or(Ok(0), |mut row| row.int())?;
+    let row = session.query("SELECT COALESCE(MAX(version), 0) FROM schema_version").await?;
+    let version = row.into_iter().next().map_or(Ok(0), |mut row| row.int())?;
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if version > known {
         return Err(StoreError::NewerSchema { found: version, known });
@@ -69,10 +68,10 @@ pub(super) async fn run(connection: &mut Connection) -> Result<Found, StoreError
 /// a second, empty one would be made.
 async fn find(session: &Session<'_>) -> Result<Found, StoreError> {
     let mut held = Vec::new();
-    for mut row in session.query(HELD, values![]).await? {
+    for mut row in session.query(HELD).await? {
         held.push(row.text()?);
     }
-    let mut row = session.query("SELECT current_database(), current_schema()", values![]).await?;
+    let mut row = session.query("SELECT current_database(), current_schema()").await?;
     let mut row = row.pop().ok_or_else(no_schema)?;
     let (database, used) = (row.text()?, row.text_option()?);
     let is_new = !used.as_ref().is_some_and(|used| held.contains(used));

@@ -9,13 +9,18 @@
 
 mod entry;
 mod error;
+mod lane;
 mod migrations;
 mod pool;
+mod record;
 mod room;
+mod rounds;
 mod server;
 mod session;
+mod sets;
 mod statements;
 mod tls;
+mod together;
 mod watch;
 
 use std::future::Future;
@@ -28,19 +33,20 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use super::codes::RECEIVED;
-use super::rows::unknown;
 use super::sql::{DATABASE_NOW, Dialect, Row, UNFINISHED_COPY, Value, Work, span, values};
 use super::{Home, StoreError};
 use crate::clock::{SLACK, chance_permille};
 use crate::domain::database::ServerUrl;
-use crate::domain::event::{EventId, NewEvent, Recorded};
 use crate::store::inbox::facts::INBOX_COLUMNS;
-use crate::store::inbox::record::{FIND, row_of};
 use crate::tasks::Tasks;
 pub(super) use error::is_key_too_long;
 use error::{silent, unanswered};
+use lane::Lane;
 use pool::Pool;
+use record::Recording;
+use rounds::Rounds;
 use server::{Connection, Server, enter};
+use together::Job;
 
 /// Connections for a copy: it reads or writes one batch after the other.
 const COPY_CONNECTIONS_MAX: usize = 2;
@@ -64,6 +70,9 @@ pub(super) struct Postgres {
     pool: Pool,
     server: Arc<Server>,
     tasks: Tasks,
+    /// Events that come at the same time, and writes that do.
+    recordings: Lane<Recording>,
+    writes: Lane<Box<dyn Job>>,
     home: Home,
     /// Tells this replica from the others.
     replica: i64,
@@ -119,7 +128,8 @@ impl Postgres {
         let server = server.in_schema(&found.schema);
         let pool = Pool::new(server.clone(), connections_max, vec![first, second]);
         let (server, tasks) = (Arc::new(server), Tasks::new());
-        Ok(Self { pool, server, tasks, home: found.home, replica: rand::random() })
+        let (recordings, writes) = (Lane::default(), Lane::default());
+        Ok(Self { pool, server, tasks, recordings, writes, home: found.home, replica: rand::random() })
     }
 
     async fn whole(self) -> Result<Self, StoreError> {
@@ -182,14 +192,9 @@ impl Postgres {
 
     /// Runs one statement, which writes nothing that somebody counts on.
     pub(super) async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        self.run(sql, values, CommitSent::default()).await
-    }
-
-    async fn run(&self, sql: &str, values: Vec<Value>, keep: CommitSent) -> Result<Vec<Row>, StoreError> {
         let (pool, sql) = (self.pool.clone(), sql.to_owned());
         let exchange = async move {
             let lent = pool.get().await?;
-            keep.set();
             let outcome = session::query(lent.parts(), &sql, &values).await;
             lent.give_back();
             outcome
@@ -228,24 +233,6 @@ impl Postgres {
                 outcome => return keep.outcome(outcome),
             }
         }
-    }
-
-    /// Records an event in one statement, which is a transaction: one way there and back.
-    pub(super) async fn record(&self, event: &NewEvent) -> Result<Recorded, StoreError> {
-        let sql = "WITH recorded AS (INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, \
-             type, state, received_at, snapshot_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
-             ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id), \
-             kept AS (INSERT INTO bodies (event_id, body) SELECT id, ?10 FROM recorded) SELECT id FROM recorded";
-        let mut row = row_of(event);
-        row.push(Value::from(&event.body_zstd));
-        let keep = CommitSent::default();
-        let recorded = keep.outcome(self.run(sql, row, keep.clone()).await)?;
-        if let Some(mut row) = recorded.into_iter().next() {
-            return Ok(Recorded { id: EventId(row.int()?), duplicate: false });
-        }
-        let found = self.query(FIND, values![&event.endpoint, &event.identity.dedup_key]).await?;
-        let mut row = found.into_iter().next().ok_or_else(|| unknown("event", &event.endpoint))?;
-        Ok(Recorded { id: EventId(row.int()?), duplicate: true })
     }
 
     /// The oldest events that no other replica is reading; they are ours to read for a while. A claim that ends later
@@ -294,7 +281,8 @@ async fn write_once<W: Work>(
     commit: &CommitSent,
 ) -> Result<W::Answer, StoreError> {
     let session = connection.transaction().await?;
-    let answer = work.run(&session).await?;
+    let rounds = Rounds::new(&session);
+    let answer = rounds.drive(work.run(&rounds)).await?;
     commit.set();
     session.commit().await?;
     Ok(answer)

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::private::BytesMut;
@@ -9,11 +10,12 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{GenericClient, Transaction};
 
 use super::error::store_error;
+use super::sets::{Reply, SetForm};
 use super::statements::Statements;
 use crate::domain::event::EventId;
 use crate::store::StoreError;
 use crate::store::codes::RECEIVED;
-use crate::store::sql::{Db, Dialect, Lock, Row, Value};
+use crate::store::sql::{Lock, Row, Value};
 
 /// A transaction.
 pub(super) struct Session<'a> {
@@ -31,30 +33,43 @@ impl Session<'_> {
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         self.transaction.commit().await.map_err(|e| store_error(&e))
     }
-}
 
-impl Db for Session<'_> {
-    const DIALECT: Dialect = Dialect::Postgres;
-
-    async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        query((&self.transaction, self.statements), sql, &values).await
+    /// Runs a statement without parameters, and reads its rows.
+    pub(super) async fn query(&self, sql: &str) -> Result<Vec<Row>, StoreError> {
+        query((&self.transaction, self.statements), sql, &[]).await
     }
 
-    async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
-        let statement = self.statements.prepare(&self.transaction, &numbered(sql)).await?;
-        self.transaction.execute(&statement, &parameters(&values)).await.map_err(|e| store_error(&e))
-    }
-
-    async fn run_all(&self, sql: &str) -> Result<(), StoreError> {
-        self.run(sql).await
-    }
-
-    async fn lock(&self, locks: &[Lock<'_>]) -> Result<(), StoreError> {
-        if locks.is_empty() {
-            return Ok(());
+    /// Runs a statement, for its rows or for how many it changes.
+    pub(super) async fn run_one(&self, sql: &str, reads: bool, values: &[Value]) -> Result<Reply, StoreError> {
+        if reads {
+            let rows = query((&self.transaction, self.statements), sql, values).await?;
+            return Ok(Reply { changed: rows.len() as u64, rows });
         }
-        let mut numbers: Vec<i64> = locks.iter().copied().map(number).collect();
-        // A write that locks several takes them in the same order, so that two do not wait for each other.
+        let statement = self.statements.prepare(&self.transaction, &numbered(sql)).await?;
+        let changed = self.transaction.execute(&statement, &parameters(values)).await.map_err(|e| store_error(&e))?;
+        Ok(Reply { rows: Vec::new(), changed })
+    }
+
+    /// The statement over arrays that does what this one does for one set of parameters, where there is one.
+    pub(super) async fn set_form(&self, sql: &str) -> Result<Option<Arc<SetForm>>, StoreError> {
+        self.statements.set_form(&self.transaction, sql, &numbered(sql)).await
+    }
+
+    /// Runs a statement for many sets of parameters at once.
+    pub(super) async fn run_many(&self, form: &SetForm, sets: &[&[Value]]) -> Result<Vec<Reply>, StoreError> {
+        let arrays = arrays(sets);
+        let shared = form.shared.iter().filter_map(|n| sets.first()?.get(*n));
+        let arrays = arrays.iter().map(|array| array as &(dyn ToSql + Sync));
+        let parameters: Vec<_> = arrays.chain(shared.map(|value| value as &(dyn ToSql + Sync))).collect();
+        let statement = self.statements.prepare(&self.transaction, &form.sql).await?;
+        let rows = self.transaction.query(&statement, &parameters).await.map_err(|e| store_error(&e))?;
+        let rows = rows.iter().map(read).collect::<Result<_, _>>()?;
+        form.replies(rows, sets).ok_or_else(|| StoreError::Data("a statement over arrays gave other rows".to_owned()))
+    }
+
+    /// Waits until nobody else has one of these locks, and keeps them until the transaction has ended.
+    pub(super) async fn lock(&self, mut numbers: Vec<i64>) -> Result<(), StoreError> {
+        // Whoever locks several takes them in the same order, so that two do not wait for each other.
         numbers.sort_unstable();
         numbers.dedup();
         let sql = "SELECT pg_advisory_xact_lock(n) FROM unnest($1::BIGINT[]) AS n";
@@ -63,13 +78,8 @@ impl Db for Session<'_> {
         Ok(())
     }
 
-    async fn try_lock(&self, lock: Lock<'_>) -> Result<bool, StoreError> {
-        let statement = self.statements.prepare(&self.transaction, "SELECT pg_try_advisory_xact_lock($1)").await?;
-        let row = self.transaction.query_one(&statement, &[&number(lock)]).await.map_err(|e| store_error(&e))?;
-        row.try_get(0).map_err(|e| store_error(&e))
-    }
-
-    async fn unread(&self, events: &[EventId]) -> Result<Vec<EventId>, StoreError> {
+    /// See [`crate::store::sql::Db::unread`].
+    pub(super) async fn unread(&self, events: &[EventId]) -> Result<Vec<EventId>, StoreError> {
         let ids: Vec<i64> = events.iter().map(|event| event.0).collect();
         let sql = format!("SELECT id FROM events WHERE id = ANY($1) AND state = '{RECEIVED}' ORDER BY id FOR UPDATE");
         let statement = self.statements.prepare(&self.transaction, &sql).await?;
@@ -89,6 +99,25 @@ pub(super) async fn query(
     rows.iter().map(read).collect()
 }
 
+/// Runs a statement over arrays, one for each parameter, and reads its rows.
+pub(super) async fn query_sets(
+    (client, statements): (&(impl GenericClient + Sync), &Statements),
+    sql: &str,
+    sets: &[&[Value]],
+) -> Result<Vec<Row>, StoreError> {
+    let statement = statements.prepare(client, sql).await?;
+    let arrays = arrays(sets);
+    let parameters: Vec<_> = arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
+    let rows = client.query(&statement, &parameters).await.map_err(|e| store_error(&e))?;
+    rows.iter().map(read).collect()
+}
+
+/// Sets of parameters, parameter by parameter.
+fn arrays<'a>(sets: &[&'a [Value]]) -> Vec<Vec<&'a Value>> {
+    let of = |n: usize| sets.iter().filter_map(|set| set.get(n)).collect();
+    (0..sets.first().map_or(0, |set| set.len())).map(of).collect()
+}
+
 /// `?1` is SQLite's word for `$1`; our statements have no other question mark.
 fn numbered(sql: &str) -> String {
     sql.replace('?', "$")
@@ -99,7 +128,7 @@ fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
 }
 
 /// The number of a lock. Two locks may share one: then they only wait for each other.
-fn number(lock: Lock<'_>) -> i64 {
+pub(super) fn number(lock: Lock<'_>) -> i64 {
     let mut hash = Sha256::new();
     let parts = match lock {
         Lock::Key { scope, key } => ["key", scope, key],

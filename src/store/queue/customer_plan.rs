@@ -111,7 +111,8 @@ async fn queue<D: Db>(db: &D, customer: &CustomerHistory) -> Result<(), StoreErr
             let id = head.id.map(|id| id.0);
             let (product, due_at) = (head.call.product(), micros(head.due_at));
             let queued = db.execute(sql, values![&key.business, &key.email_key, product, id, due_at]);
-            let sql = "INSERT INTO routes (business, product) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            let sql =
+                "INSERT INTO routes (business, product) VALUES (?1, ?2) ON CONFLICT (business, product) DO NOTHING";
             try_join(queued, db.execute(sql, values![&key.business, product])).await?;
         }
     }

@@ -30,7 +30,8 @@ impl Store {
         let Some(id) = leased.delivery.id else { return Ok(false) };
         let Some(fencing_token) = leased.delivery.last_seq else { return Ok(false) };
         let (planning, key, verdict) = (self.planning.clone(), leased.key.clone(), verdict.into());
-        let held = self.write(Settle { planning, key, id, fencing_token, attempt, verdict, now }).await?;
+        let held =
+            self.backend.write_together(Settle { planning, key, id, fencing_token, attempt, verdict, now }).await?;
         leased.let_go();
         Ok(held)
     }

@@ -16,7 +16,7 @@ in_both! {
 /// More payments of a customer than one write places, whose address no event has told yet.
 const PAYMENTS: usize = RESOLVED_MAX + 20;
 
-fn mapped(id: EventId, fact: Fact) -> Mapped {
+pub(super) fn mapped(id: EventId, fact: Fact) -> Mapped {
     Mapped {
         id,
         endpoint: "stripe".into(),

@@ -14,6 +14,7 @@ mod places;
 mod raised;
 mod replicas;
 mod routes;
+mod together;
 mod upgrade;
 
 use std::time::Duration;
