@@ -251,20 +251,14 @@ pub(in crate::store) async fn post<D: Db>(
     people: &mut BTreeSet<CustomerKey>,
 ) -> Result<Vec<Report>, StoreError> {
     let before = remove_reading(db, event.id, people).await?;
-    let sql = "UPDATE events SET reading = ?2, snapshot_event = COALESCE(snapshot_event, ?3) WHERE id = ?1";
-    db.execute(sql, values![event.id.0, event.reader, event.snapshot_event.as_ref()]).await?;
+    note_reading(db, event).await?;
     thin::clear(db, event.id).await?;
     match &event.reading {
         Reading::Unmappable(EventReason::ThinEvent, _) if thin::is_told_by_another(db, event.id).await? => {
             put_outcome(db, event.id, &Outcome::ignored(EventReason::AlreadyReported)).await?;
         }
-        Reading::Ignored(reason) => put_outcome(db, event.id, &Outcome::ignored(*reason)).await?,
-        Reading::Unmappable(reason, detail) => {
-            put_outcome(db, event.id, &Outcome::unmappable(*reason, detail.clone())).await?;
-        }
+        Reading::Ignored(_) | Reading::Unmappable(..) => {}
         Reading::Fact(fact) => {
-            // Out of the inbox; the plan then says what it came to.
-            put_outcome(db, event.id, &Outcome::MAPPED).await?;
             let scope = scope(&event.realm, &event.business, fact.account.as_deref(), fact.mode);
             let sql = "INSERT INTO facts (event_id, business, scope, customer, speaks_for_related, received_at, data) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -285,6 +279,21 @@ pub(in crate::store) async fn post<D: Db>(
         }
     }
     Ok(Vec::new())
+}
+
+/// Takes the event out of the inbox. Of one that reports something the plan then says what it came to.
+async fn note_reading<D: Db>(db: &D, event: &Mapped) -> Result<(), StoreError> {
+    let outcome = match &event.reading {
+        Reading::Ignored(reason) => Outcome::ignored(*reason),
+        Reading::Unmappable(reason, detail) => Outcome::unmappable(*reason, detail.clone()),
+        Reading::Fact(_) => Outcome::MAPPED,
+    };
+    let sql = "UPDATE events SET reading = ?2, snapshot_event = COALESCE(snapshot_event, ?3), state = ?4, reason = ?5, \
+         detail = ?6 WHERE id = ?1";
+    let (state, reason) = (outcome.end.state().code(), outcome.end.reason().map(EventReason::code));
+    let of = values![event.id.0, event.reader, event.snapshot_event.as_ref(), state, reason, outcome.detail.as_ref()];
+    db.execute(sql, of).await?;
+    Ok(())
 }
 
 /// Removes what an earlier reading of the event left behind; whose it was by that reading.

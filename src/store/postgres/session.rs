@@ -81,7 +81,11 @@ impl Session<'_> {
     /// See [`crate::store::sql::Db::unread`].
     pub(super) async fn unread(&self, events: &[EventId]) -> Result<Vec<EventId>, StoreError> {
         let ids: Vec<i64> = events.iter().map(|event| event.0).collect();
-        let sql = format!("SELECT id FROM events WHERE id = ANY($1) AND state = '{RECEIVED}' ORDER BY id FOR UPDATE");
+        // By their ids, however many others are to be read.
+        let sql = format!(
+            "SELECT e.id FROM unnest($1::BIGINT[]) AS given (id) JOIN events e ON e.id = given.id \
+             WHERE e.state = '{RECEIVED}' ORDER BY e.id FOR UPDATE OF e"
+        );
         let statement = self.statements.prepare(&self.transaction, &sql).await?;
         let rows = self.transaction.query(&statement, &[&ids]).await.map_err(|e| store_error(&e))?;
         rows.iter().map(|row| row.try_get(0).map(EventId).map_err(|e| store_error(&e))).collect()
