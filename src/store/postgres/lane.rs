@@ -63,7 +63,7 @@ impl<J> Drop for Server<J> {
     fn drop(&mut self) {
         let mut state = self.0.state();
         if std::mem::take(&mut state.is_served) {
-            // It panicked. Whoever waits is told that nobody knows, and comes again.
+            // It panicked. The callers get an error that says so, and come again.
             state.waiting.clear();
         }
     }

@@ -35,7 +35,7 @@ struct Asked {
 }
 
 enum What {
-    /// A statement. Whoever reads it wants its rows, else how many it changed.
+    /// A statement, run for its rows or for how many rows it changes.
     Run {
         sql: String,
         reads: bool,
@@ -44,7 +44,7 @@ enum What {
     Lock(Vec<i64>),
 }
 
-/// A statement, and all that it is to be run for in one round.
+/// A statement, and all sets of parameters that it runs for in one round.
 struct Statement {
     sql: String,
     reads: bool,

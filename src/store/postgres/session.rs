@@ -69,7 +69,7 @@ impl Session<'_> {
 
     /// Waits until nobody else has one of these locks, and keeps them until the transaction has ended.
     pub(super) async fn lock(&self, mut numbers: Vec<i64>) -> Result<(), StoreError> {
-        // Whoever locks several takes them in the same order, so that two do not wait for each other.
+        // Writes that lock several take them in the same order, so that two do not wait for each other.
         numbers.sort_unstable();
         numbers.dedup();
         let sql = "SELECT pg_advisory_xact_lock(n) FROM unnest($1::BIGINT[]) AS n";
@@ -81,7 +81,7 @@ impl Session<'_> {
     /// See [`crate::store::sql::Db::unread`].
     pub(super) async fn unread(&self, events: &[EventId]) -> Result<Vec<EventId>, StoreError> {
         let ids: Vec<i64> = events.iter().map(|event| event.0).collect();
-        // By their ids, however many others are to be read.
+        // By their ids: there may be a long backlog of others.
         let sql = format!(
             "SELECT e.id FROM unnest($1::BIGINT[]) AS given (id) JOIN events e ON e.id = given.id \
              WHERE e.state = '{RECEIVED}' ORDER BY e.id FOR UPDATE OF e"

@@ -1,3 +1,5 @@
+//! Statements for many sets of parameters, made from those for one.
+
 use tokio_postgres::types::Type;
 
 use super::*;
