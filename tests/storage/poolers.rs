@@ -145,14 +145,15 @@ async fn burst(process: &Process, name: &str, count: usize) -> Duration {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_bridges_that_share_a_small_pool_answer_every_webhook_at_once() {
     let database = Database::make();
-    // Fewer than the two want together, and PgBouncer's default.
-    let pooler = Pooler::start(&Database::upstream(), "pool_mode=session\ndefault_pool_size=20");
+    // Fewer than the two want together: each wants four, and one to listen.
+    let pooler = Pooler::start(&Database::upstream(), "pool_mode=session\ndefault_pool_size=8");
     let url = pooler.url(database.name());
-    let (mut greedy, mut late) = (Process::new(&[("DATABASE_URL", &url)]), Process::new(&[("DATABASE_URL", &url)]));
+    let variables = [("DATABASE_URL", &*url), ("REFAIRN_BRIDGE__STORAGE__CONNECTIONS_MAX", "4")];
+    let (mut greedy, mut late) = (Process::new(&variables), Process::new(&variables));
     greedy.start().await;
     let held = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let mut round = 0;
-    while database.ask(held) != "17" {
+    while database.ask(held) != "5" {
         burst(&greedy, &format!("greedy{round}x"), 60).await;
         round += 1;
         assert!(round < 20, "it never takes all of its connections: {}", database.ask(held));
@@ -162,7 +163,7 @@ async fn two_bridges_that_share_a_small_pool_answer_every_webhook_at_once() {
         let took = burst(&late, &format!("late{round}x"), 30).await;
         assert!(took < ANSWER_WAIT_MAX, "round {round} took {took:?}");
     }
-    let checked = tokio::task::block_in_place(|| finish(Process::new(&[("DATABASE_URL", &url)]).command(&["check"])));
+    let checked = tokio::task::block_in_place(|| finish(Process::new(&variables).command(&["check"])));
     let said = checked.stdout + &checked.stderr;
     assert!(said.contains("has no connection to spare") && said.contains("connections_max"), "{said}");
     greedy.end().await;
