@@ -101,6 +101,7 @@ impl App {
             body_bytes_max: config.server.body_max_bytes,
             body_memory: BodyMemory::new(config.server.body_max_bytes),
             event_id: config.refairn.event_id,
+            time_zone: config.policy.time_zone.clone(),
             readiness: Readiness::default(),
             tasks: tasks.clone(),
             inbox: inbox.clone(),

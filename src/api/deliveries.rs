@@ -24,6 +24,9 @@ pub struct Delivery {
     pub event_id: String,
     /// The code of its kind.
     pub kind: String,
+    /// What it tells, in a few words: day and amount, a status, a customer.
+    #[serde(default)]
+    pub what: String,
     /// The code of its state.
     pub state: String,
     /// The code of the reason for its state. `None` when the state needs no reason.
@@ -76,6 +79,9 @@ pub struct PaymentFields {
     pub commission_amount: Option<String>,
     /// The day after which the commission is approved, as Refairn wrote it.
     pub hold_until: Option<String>,
+    /// Of a payment that is held for its day: the bridge's id of the call that has it, and what that tells.
+    #[serde(default)]
+    pub day_held_by: Option<String>,
     /// Where a referral code was looked for. Only of a payment that credited nobody.
     pub looked_in: Option<Vec<LookedIn>>,
 }

@@ -36,6 +36,9 @@ pub struct Event {
     pub reason: Option<String>,
     /// The reason in words, and what to do about it.
     pub explanation: Option<String>,
+    /// The code of the mode. `None` where the event does not say it.
+    #[serde(default)]
+    pub mode: Option<String>,
     /// Whether a person should look at it.
     pub needs_attention: bool,
     /// When it arrived.

@@ -6,20 +6,26 @@
 //!
 //! Shapes that hold a customer's address or a body have no `Debug`: neither may get into a log.
 
+mod customers;
 mod deliveries;
 mod events;
 mod health;
+mod payments;
 mod problem;
+mod search;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod webhooks;
 
+pub use customers::{CustomerStory, StoryEvent, Verdict, Why};
 pub use deliveries::{Attempt, Delivery, DeliveryPage, FoundCode, LookedIn, PaymentFields};
 pub use events::{ChangedEvent, ChangedPage, Event, EventDetail, EventPage, Standing};
 pub use health::{Live, Ready};
+pub use payments::{PaymentPage, Sum, Totals};
 pub use problem::Problem;
-pub use stats::{EventsToSee, RefusedRequests, Route, Stats};
+pub use search::{Hit, SearchPage};
+pub use stats::{EventsToSee, LastWebhook, RefusedRequests, Route, Stats};
 pub use webhooks::Received;
 
 use crate::domain::reason::Reason;

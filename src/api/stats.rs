@@ -17,10 +17,16 @@ pub struct Stats {
     pub events: BTreeMap<String, i64>,
     /// The events that need attention, by endpoint and reason.
     pub events_that_need_attention: Vec<EventsToSee>,
+    /// When a webhook came last, by endpoint and mode.
+    #[serde(default)]
+    pub last_webhooks: Vec<LastWebhook>,
     /// The sum of `attention`.
     pub needs_attention: i64,
     /// Since when the call that is due longest has been due. `None` when none is due.
     pub oldest_queued: Option<Timestamp>,
+    /// When the event arrived that waits longest to be read. `None` when none waits.
+    #[serde(default)]
+    pub oldest_unread: Option<Timestamp>,
     /// How many payments Refairn has, by the code of what became of them.
     pub payments: BTreeMap<String, i64>,
     /// The last requests that were refused, the newest first.
@@ -29,6 +35,17 @@ pub struct Stats {
     pub routes: Vec<Route>,
     /// An address that sends X-Forwarded-For and is not trusted. `None` when there is none.
     pub unnamed_proxy: Option<IpAddr>,
+}
+
+/// When a webhook came last to an endpoint in one mode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastWebhook {
+    /// When. `None` when none ever did.
+    pub at: Option<Timestamp>,
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// The code of the mode.
+    pub mode: String,
 }
 
 /// How many events of an endpoint need attention for one reason.

@@ -46,9 +46,9 @@ fn read_without<T: Serialize + DeserializeOwned>(text: &str, fields: &[&str]) ->
     written
 }
 
-const EVENT: &str = r#"{"id":"evt_17","endpoint":"stripe","provider":"stripe","provider_event_id":"evt_1X","type":"invoice.paid","state":"ignored","reason":"unknown_type","explanation":"Words.","needs_attention":false,"received_at":"2026-03-01T10:00:00.5Z"}"#;
+const EVENT: &str = r#"{"id":"evt_17","endpoint":"stripe","provider":"stripe","provider_event_id":"evt_1X","type":"invoice.paid","state":"ignored","reason":"unknown_type","explanation":"Words.","mode":null,"needs_attention":false,"received_at":"2026-03-01T10:00:00.5Z"}"#;
 
-const DELIVERY: &str = r#"{"id":"dlv_9","event_id":"evt_17","kind":"payment-succeeded","state":"delivered","reason":"already_at_refairn","explanation":"Words.","needs_attention":false,"email":"Jane@example.com","business":"biz_1","attempts":2,"due_at":"2026-03-01T10:00:01Z","request":{"paymentDate":"2026-03-01","amount":49.10},"response":{"commissionId":"com_1","agentId":"agt_1"},"mode":"live","provider_id":"in_1","paid_at":"2026-03-01T09:59:00Z","fate":"credited","fate_explanation":"Words.","code":"ADA10","agent_id":"agt_1","commission_id":"com_1","commission_amount":"4.91","hold_until":"2026-03-31","looked_in":[{"endpoint":"stripe","rules":["metadata.refairn_code"],"found":[{"event_id":"evt_17","type":"invoice.paid","code":null,"refused":"too long"}]}]}"#;
+const DELIVERY: &str = r#"{"id":"dlv_9","event_id":"evt_17","kind":"payment-succeeded","what":"2026-03-01 49.1 USD","state":"delivered","reason":"already_at_refairn","explanation":"Words.","needs_attention":false,"email":"Jane@example.com","business":"biz_1","attempts":2,"due_at":"2026-03-01T10:00:01Z","request":{"paymentDate":"2026-03-01","amount":49.10},"response":{"commissionId":"com_1","agentId":"agt_1"},"mode":"live","provider_id":"in_1","paid_at":"2026-03-01T09:59:00Z","fate":"credited","fate_explanation":"Words.","code":"ADA10","agent_id":"agt_1","commission_id":"com_1","commission_amount":"4.91","hold_until":"2026-03-31","day_held_by":null,"looked_in":[{"endpoint":"stripe","rules":["metadata.refairn_code"],"found":[{"event_id":"evt_17","type":"invoice.paid","code":null,"refused":"too long"}]}]}"#;
 
 const ATTEMPTS: &str =
     r#"[{"n":1,"at":"2026-03-01T10:00:01Z","took_ms":12,"status":null,"outcome":"no_answer","response":null}]"#;
@@ -103,8 +103,9 @@ fn stats_are_read_back_in_the_order_of_their_names() {
     let refused = r#"{"at":"2026-03-01T10:00:00Z","body_bytes":7,"endpoint":null,"path":"/webhooks/x","reason":"unknown_endpoint","source":"203.0.113.9","times":3}"#;
     let route = r#"{"business":"biz_1","detail":"Words.","paused_since":"2026-03-01T10:00:00Z","probe_at":null,"product":"prod_1","state":"paused"}"#;
     let to_see = r#"{"endpoint":"stripe","events":1,"reason":"thin_event"}"#;
+    let last = r#"{"at":null,"endpoint":"stripe","mode":"test"}"#;
     let text = format!(
-        r#"{{"attention":{{"thin_event":1}},"deliveries":{{"queued":2}},"events":{{"mapped":3}},"events_that_need_attention":[{to_see}],"needs_attention":1,"oldest_queued":null,"payments":{{"credited":4}},"refused_requests":[{refused}],"routes":[{route}],"unnamed_proxy":null}}"#
+        r#"{{"attention":{{"thin_event":1}},"deliveries":{{"queued":2}},"events":{{"mapped":3}},"events_that_need_attention":[{to_see}],"last_webhooks":[{last}],"needs_attention":1,"oldest_queued":null,"oldest_unread":null,"payments":{{"credited":4}},"refused_requests":[{refused}],"routes":[{route}],"unnamed_proxy":null}}"#
     );
     let stats: Stats = read_back(&text);
     assert_eq!((stats.attention["thin_event"], stats.refused_requests[0].times), (1, 3));

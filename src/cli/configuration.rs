@@ -11,7 +11,7 @@ use crate::private::Reach;
 use crate::providers::provider;
 
 /// Which configuration file is meant.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub(super) struct ConfigFile {
     /// Configuration file [default: config/refairn-bridge.toml, if there is one]
     #[arg(long, value_name = "FILE")]

@@ -30,7 +30,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::domain::provider::ProviderKind;
 use crate::telemetry::log;
 
-/// Wrong usage, as clap has it too.
+/// Wrong usage, as clap has it too; and what could not be found out.
 const WRONG_USAGE: u8 = 2;
 
 /// Payment-provider webhooks in, Refairn commissions out: each sale told once, in order, and none lost.
@@ -51,6 +51,12 @@ enum Command {
     MigrateStore(migrate_store::Args),
     Map(map::Args),
     Send(send::Args),
+    Status(operator::status::Args),
+    Find(operator::find::Args),
+    Why(operator::why::WhyArgs),
+    Customer(operator::why::CustomerArgs),
+    Payments(operator::payments::Args),
+    Tail(operator::tail::Args),
     Events(operator::events::Args),
     Deliveries(operator::deliveries::Args),
     Healthcheck(healthcheck::Args),
@@ -75,6 +81,8 @@ enum Verdict {
     Fine,
     /// It was done, and found something that is wrong; it has said so.
     NotFine,
+    /// It could not be found out; it has said why.
+    Unknown,
 }
 
 /// Runs the command that `args` (the program's name first) ask for, and gives the process's exit code.
@@ -96,6 +104,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::MigrateStore(args) => migrate_store::run(&args),
         Command::Map(args) => map::run(args),
         Command::Send(args) => send::run(args),
+        Command::Status(args) => operator::status::run(args),
+        Command::Tail(args) => operator::tail::run(args),
+        Command::Find(args) => operator::find::run(args),
+        Command::Why(args) => operator::why::why(args),
+        Command::Customer(args) => operator::why::customer(args),
+        Command::Payments(args) => operator::payments::run(args),
         Command::Events(args) => operator::events::run(args),
         Command::Deliveries(args) => operator::deliveries::run(args),
         Command::Healthcheck(args) => healthcheck::run(args),
@@ -105,6 +119,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let code = match done {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::NotFine) => ExitCode::FAILURE,
+        Ok(Verdict::Unknown) => ExitCode::from(WRONG_USAGE),
         Err(error) if output::report(&error) => ExitCode::from(WRONG_USAGE),
         Err(_) => ExitCode::FAILURE,
     };

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::mode::Mode;
 use super::provider::ProviderKind;
 use super::reason::EventReason;
 
@@ -29,6 +30,8 @@ pub struct Identity {
     pub event_type: String,
     /// The provider's id of the event that carries what this one only points at, where this one names it.
     pub snapshot_event: Option<String>,
+    /// Real money or a test, where the envelope says it.
+    pub mode: Option<Mode>,
 }
 
 /// Where an event stands.

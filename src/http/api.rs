@@ -2,17 +2,19 @@
 
 use actix_web::{HttpResponse, web};
 
-use super::AppState;
 use super::json::{self, Showing};
 use super::parameters::Parameters;
 use super::problem::Problem;
-use crate::api::{Attempt, Delivery, DeliveryPage, Event, EventPage, EventsToSee, RefusedRequests, Route, Stats};
+use super::{AppState, Shared};
+use crate::api::{
+    Attempt, Delivery, DeliveryPage, Event, EventPage, EventsToSee, LastWebhook, RefusedRequests, Route, Stats,
+};
 use crate::domain::delivery::Action;
 use crate::domain::delivery::{DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::event::{EventId, EventState};
 use crate::intake::Refusal;
 use crate::store::queries::{DeliveryFilter, EventFilter, PAGE_ITEMS_MAX};
-use crate::store::stats::RouteView;
+use crate::store::stats::{self, RouteView};
 
 /// Items of a page unless the caller says otherwise.
 const PAGE_ITEMS: u32 = 50;
@@ -130,13 +132,16 @@ pub(super) async fn stats(state: web::Data<AppState>, query: Parameters) -> Resu
     let to_see = stats.events_to_see.into_iter();
     let to_see = to_see.map(|(endpoint, reason, events)| EventsToSee { endpoint, events, reason: reason.to_string() });
     let refused = state.intake.refusals().list();
+    let last_webhooks = state.store.last_webhooks(state.endpoints.iter().map(|e| e.name.as_str())).await?;
     Ok(HttpResponse::Ok().json(Stats {
+        last_webhooks: last_webhooks.into_iter().map(LastWebhook::from).collect(),
         needs_attention: attention.values().sum(),
         attention: attention.into_iter().map(|(reason, n)| (reason.code().to_owned(), n)).collect(),
         deliveries: stats.deliveries.into_iter().collect(),
         events: stats.events.into_iter().collect(),
         events_that_need_attention: to_see.collect(),
         oldest_queued: stats.oldest_due,
+        oldest_unread: stats.oldest_unread,
         payments: stats.fates.into_iter().map(|(fate, n)| (fate.code().to_owned(), n)).collect(),
         refused_requests: refused.into_iter().map(RefusedRequests::from).collect(),
         routes: stats.routes.into_iter().map(Route::from).collect(),
@@ -151,6 +156,12 @@ impl From<Refusal> for RefusedRequests {
     }
 }
 
+impl From<stats::LastWebhook> for LastWebhook {
+    fn from(last: stats::LastWebhook) -> Self {
+        Self { at: last.at, endpoint: last.endpoint, mode: last.mode.code().to_owned() }
+    }
+}
+
 impl From<RouteView> for Route {
     fn from(route: RouteView) -> Self {
         let RouteView { business, product, state, paused_since, probe_at, detail } = route;
@@ -158,7 +169,7 @@ impl From<RouteView> for Route {
     }
 }
 
-pub(super) fn showing(state: &AppState) -> Showing<'_> {
+pub(super) fn showing(state: &Shared) -> Showing<'_> {
     Showing { event_id: state.event_id, body_bytes_max: state.body_bytes_max, endpoints: state.endpoints.as_slice() }
 }
 
@@ -166,7 +177,7 @@ fn attention(query: &mut Parameters) -> Result<bool, Problem> {
     Ok(query.parsed("attention", "true or false", |text| text.parse().ok())?.unwrap_or(false))
 }
 
-fn limit(query: &mut Parameters) -> Result<u32, Problem> {
+pub(super) fn limit(query: &mut Parameters) -> Result<u32, Problem> {
     let within = |n: &u32| (1..=PAGE_ITEMS_MAX).contains(n);
     let expected = format!("a number from 1 to {PAGE_ITEMS_MAX}");
     Ok(query.parsed("limit", &expected, |text| text.parse().ok().filter(within))?.unwrap_or(PAGE_ITEMS))
@@ -178,7 +189,7 @@ pub(super) fn after(query: &mut Parameters, prefix: &str) -> Result<Option<i64>,
         .parsed("after", &format!("what next says of the page before, such as {prefix}17"), |text| number(text, prefix))
 }
 
-fn page_is_full(items: usize, limit: u32) -> bool {
+pub(super) fn page_is_full(items: usize, limit: u32) -> bool {
     u32::try_from(items).is_ok_and(|n| n >= limit)
 }
 
@@ -187,7 +198,7 @@ pub(super) fn number(text: &str, prefix: &str) -> Option<i64> {
     text.strip_prefix(prefix).unwrap_or(text).parse().ok().filter(|n| *n > 0)
 }
 
-fn delivery_id(text: &str) -> Result<DeliveryId, Problem> {
+pub(super) fn delivery_id(text: &str) -> Result<DeliveryId, Problem> {
     let id = number(text, "dlv_").map(DeliveryId);
     id.ok_or_else(|| Problem::unknown_item("a delivery's id looks like dlv_17".to_owned()))
 }

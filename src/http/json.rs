@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::credit;
 use crate::api::{Attempt, Delivery, Event, EventDetail, PaymentFields, explain};
-use crate::domain::delivery::{DeliveryKey, Fate};
+use crate::domain::delivery::Fate;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::reason::Reason;
-use crate::store::body;
+use crate::store::body as stored;
 use crate::store::queries::{self, AttemptView, DeliveryView, EventView};
 
 /// What of the configuration decides how things are shown.
@@ -33,6 +33,7 @@ impl From<EventView> for Event {
             state: view.state.code().to_owned(),
             reason: code(view.reason),
             explanation: explain(view.reason.map(Reason::from), view.detail.as_deref()),
+            mode: view.mode.map(|mode| mode.code().to_owned()),
             needs_attention: view.attention,
             received_at: view.received_at,
         }
@@ -53,18 +54,19 @@ pub(super) fn code(reason: Option<impl Into<Reason>>) -> Option<String> {
 
 /// An event with all that belongs to it.
 pub(super) fn event_detail(detail: queries::EventDetail, showing: Showing<'_>) -> EventDetail {
-    let raw = detail.body_zstd.as_deref().and_then(|b| body::decompress(b, showing.body_bytes_max));
-    let shown = match raw {
-        None => Value::Null,
-        // A body that is no JSON is shown as the text it is.
-        Some(raw) => serde_json::from_slice(&raw).unwrap_or_else(|_| json!(String::from_utf8_lossy(&raw))),
-    };
+    let raw = detail.body_zstd.as_deref().and_then(|b| stored::decompress(b, showing.body_bytes_max));
     EventDetail {
         event: detail.event.into(),
-        body: shown,
+        body: body(raw),
         facts: detail.fact.and_then(|f| serde_json::from_str(&f).ok()).into_iter().collect(),
         deliveries: detail.deliveries.into_iter().map(|d| delivery(d, showing)).collect(),
     }
+}
+
+/// A body as it is shown; null when there is none.
+pub(super) fn body(raw: Option<Vec<u8>>) -> Value {
+    // One that is no JSON is shown as the text it is.
+    raw.map_or(Value::Null, |raw| serde_json::from_slice(&raw).unwrap_or_else(|_| json!(String::from_utf8_lossy(&raw))))
 }
 
 /// A delivery without its attempts.
@@ -76,6 +78,7 @@ pub(super) fn delivery(view: DeliveryView, showing: Showing<'_>) -> Delivery {
     Delivery {
         id: d.id.map(|id| id.to_string()).unwrap_or_default(),
         kind: d.call.kind().code().to_owned(),
+        what: d.what(),
         state: d.state.code().to_owned(),
         reason: code(d.reason),
         explanation: explain(d.reason.map(Reason::from), d.detail.as_deref()),
@@ -94,15 +97,12 @@ pub(super) fn delivery(view: DeliveryView, showing: Showing<'_>) -> Delivery {
 
 fn payment(view: &DeliveryView, endpoints: &[Endpoint]) -> PaymentFields {
     let d = &view.delivery;
-    let payment = match &d.subject {
-        DeliveryKey::Payment { identity, .. } => Some(identity),
-        DeliveryKey::Lead(_) | DeliveryKey::Status(_) => None,
-    };
+    let payment = d.subject.payment();
     let receipt = d.receipt.as_ref().filter(|_| payment.is_some()).cloned().unwrap_or_default();
     let looked_in = credit::looked_in(view, endpoints);
     PaymentFields {
         mode: d.mode.code().to_owned(),
-        provider_id: payment.cloned(),
+        provider_id: payment.map(str::to_owned),
         paid_at: payment.map(|_| d.at),
         fate: d.fate().map(Fate::code).map(str::to_owned),
         fate_explanation: credit::words(view, looked_in.as_deref()),
@@ -111,6 +111,7 @@ fn payment(view: &DeliveryView, endpoints: &[Endpoint]) -> PaymentFields {
         commission_id: receipt.commission_id,
         commission_amount: receipt.commission_amount,
         hold_until: receipt.hold_until,
+        day_held_by: view.day_holder.as_ref().map(|(id, what)| format!("{id} ({what})")),
         looked_in,
     }
 }

@@ -9,10 +9,13 @@ mod credit;
 mod health;
 mod json;
 mod parameters;
+mod payments;
 mod places;
 pub mod problem;
+mod search;
 mod serve;
 mod source;
+mod story;
 mod webhooks;
 
 use std::net::IpAddr;
@@ -24,6 +27,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
 use futures_util::FutureExt;
+use jiff::tz::TimeZone;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -69,6 +73,8 @@ pub struct Shared {
     pub body_memory: BodyMemory,
     /// Whether calls carry `eventId`.
     pub event_id: bool,
+    /// Where payments have their days.
+    pub time_zone: TimeZone,
     /// What the last readiness probe found.
     pub readiness: Readiness,
     /// What has to go on.
@@ -120,6 +126,10 @@ fn routes(side: Side, config: &mut web::ServiceConfig) {
                 .service(get("/deliveries", api::deliveries))
                 .service(get("/deliveries/{id}", api::delivery))
                 .service(post("/deliveries/{id}/{action}", api::act))
+                .service(get("/search", search::search))
+                .service(get("/why", story::why))
+                .service(get("/customers/{email}", story::customer))
+                .service(get("/payments", payments::payments))
                 .service(get("/stats", api::stats))
                 .default_service(web::to(no_such_path)),
         );

@@ -3,8 +3,9 @@
 mod refusals;
 mod throttle;
 
+use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -15,6 +16,7 @@ pub use throttle::{RateLimited, Throttle};
 use crate::crash::{self, Point};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{NewEvent, Recorded};
+use crate::domain::mode::Mode;
 use crate::providers::{Signature, SignatureError, provider, verify};
 use crate::store::{Store, StoreError, body};
 use crate::telemetry::events;
@@ -97,6 +99,8 @@ pub struct Intake {
     throttle: Arc<Throttle>,
     lines: Arc<Lines>,
     inbox: Arc<Notify>,
+    /// Endpoints and modes to which something new has come since the start.
+    heard: Arc<Mutex<HashSet<(String, Mode)>>>,
 }
 
 impl Intake {
@@ -105,7 +109,7 @@ impl Intake {
     #[must_use]
     pub fn new(store: Store, inbox: Arc<Notify>, failed_signatures_per_minute: u32) -> Self {
         let throttle = Arc::new(Throttle::new(failed_signatures_per_minute));
-        Self { store, refusals: Arc::default(), throttle, lines: Arc::default(), inbox }
+        Self { store, refusals: Arc::default(), throttle, lines: Arc::default(), inbox, heard: Arc::default() }
     }
 
     /// The requests that were refused last.
@@ -183,7 +187,7 @@ impl Intake {
             body_zstd,
             received_at: arrival.at,
         };
-        let event_type = event.identity.event_type.clone();
+        let (event_type, mode) = (event.identity.event_type.clone(), event.identity.mode);
         crash::here(Point::Verified);
         let recorded = self.store.record(event).await?;
         crash::here(Point::Recorded);
@@ -193,7 +197,22 @@ impl Intake {
             self.inbox.notify_one();
         }
         events::received(endpoint, &event_type, recorded);
+        if let Some(mode) = mode {
+            self.hear(endpoint, mode, recorded).await;
+        }
         Ok(recorded)
+    }
+
+    /// Tells of the first webhook that ever comes to an endpoint in a mode: the person who sets it up waits for that.
+    async fn hear(&self, endpoint: &Endpoint, mode: Mode, recorded: Recorded) {
+        let is_new = |heard: &mut HashSet<_>| heard.insert((endpoint.name.clone(), mode));
+        if !is_new(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return;
+        }
+        // A store that cannot say it costs a line of the log, and nothing else.
+        if matches!(self.store.is_first_webhook(&endpoint.name, mode, recorded.id).await, Ok(true)) {
+            events::first_webhook(endpoint, mode, recorded.id);
+        }
     }
 
     /// Notes a request that was refused for a fault of its sender's, perhaps before its body was read; `reason` is a

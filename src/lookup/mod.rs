@@ -263,6 +263,7 @@ impl Worker {
                 provider_event_id: None,
                 event_type: found.event_type,
                 snapshot_event: None,
+                mode: None,
             },
             body_zstd: body::compress(&found.body)?,
             received_at: now,

@@ -92,6 +92,7 @@ impl Provider for Toy {
             provider_event_id: None,
             event_type: event_type.unwrap_or_default(),
             snapshot_event: None,
+            mode: None,
         }
     }
 

@@ -38,7 +38,7 @@ pub use lookups::{Lookup, LookupEnd, Missing};
 pub use operator::{ActionError, Pruned};
 pub use queue::lease::Leased;
 pub use queue::overdue::OVERDUE_EVENTS_MAX;
-pub use read::{queries, stats};
+pub use read::{payments, queries, search, stats, story};
 pub use related::RELATED_MAX;
 pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 

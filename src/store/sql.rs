@@ -22,6 +22,12 @@ pub(super) enum Value {
     Bytes(Vec<u8>),
 }
 
+/// The table that says whose an id of a provider's is.
+pub(super) const IDENTITIES: &str = "identities";
+
+/// The condition that a row of `deliveries` is a payment's, as our indexes have it.
+pub(super) const IS_PAYMENT: &str = "substr(subject_key, 1, 8) = 'payment '";
+
 /// Values for the parameters of a statement, in their order.
 macro_rules! values {
     ($($value:expr),* $(,)?) => { vec![$($crate::store::sql::Value::from($value)),*] };
@@ -108,13 +114,45 @@ impl Dialect {
     /// The condition under which the customer of a row `q` of the queue is among those that parameter `list` has: a JSON
     /// list of pairs of business and address.
     pub(super) fn is_held(self, list: &str) -> String {
-        let pairs = match self {
-            Self::Sqlite => format!("SELECT h.value ->> 0, h.value ->> 1 FROM json_each({list}) h"),
+        format!("(q.business, q.email_key) IN ({})", self.pairs(list))
+    }
+
+    /// A SELECT of the pairs of business and address that parameter `list` has, a JSON list of them.
+    pub(super) fn pairs(self, list: &str) -> String {
+        match self {
+            Self::Sqlite => format!("SELECT h.value ->> 0, h.value ->> 1 FROM json_each({list}) h WHERE TRUE"),
             Self::Postgres => format!(
                 "SELECT h.value ->> 0, h.value ->> 1 FROM jsonb_array_elements(CAST(CAST({list} AS TEXT) AS JSONB)) h"
             ),
-        };
-        format!("(q.business, q.email_key) IN ({pairs})")
+        }
+    }
+
+    /// A SELECT of the numbers that parameter `list` has, a JSON list of them.
+    pub(super) fn numbers(self, list: &str) -> String {
+        match self {
+            Self::Sqlite => format!("SELECT value FROM json_each({list})"),
+            Self::Postgres => {
+                format!(
+                    "SELECT CAST(value AS BIGINT) FROM jsonb_array_elements_text(CAST(CAST({list} AS TEXT) AS JSONB))"
+                )
+            }
+        }
+    }
+
+    /// The text that a column of JSON has in a field, as our indexes have it.
+    pub(super) fn field(self, column: &str, field: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{column} ->> '$.{field}'"),
+            Self::Postgres => format!("CAST({column} AS JSON) ->> '{field}'"),
+        }
+    }
+
+    /// The condition that a text is in a column.
+    pub(super) fn has_text(self, column: &str, text: &str) -> String {
+        match self {
+            Self::Sqlite => format!("instr({column}, {text}) > 0"),
+            Self::Postgres => format!("strpos({column}, {text}) > 0"),
+        }
     }
 
     /// How a lease that begins now notes its end, where it has one.

@@ -6,6 +6,7 @@ use crate::domain::delivery::{Settlement, Verdict};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{EventId, Recorded};
 use crate::domain::fact::{FactKind, Reading};
+use crate::domain::mode::Mode;
 use crate::domain::redact::without_addresses;
 use crate::store::{Crowd, Home, Leased, Lookup, LookupEnd, Mapped, StoreError};
 use crate::telemetry::lines::Line;
@@ -16,6 +17,12 @@ pub fn received(endpoint: &Endpoint, event_type: &str, recorded: Recorded) {
     let outcome = if recorded.duplicate { "duplicate" } else { "recorded" };
     METRICS.webhooks.with_label_values(&[endpoint.name.as_str(), outcome]).inc();
     tracing::debug!(endpoint = endpoint.name, event = %recorded.id, event_type, outcome, "webhook {outcome}");
+}
+
+/// The first webhook ever came to an endpoint in this mode.
+pub fn first_webhook(endpoint: &Endpoint, mode: Mode, event: EventId) {
+    let (name, mode) = (&endpoint.name, mode.code());
+    tracing::info!(endpoint = name, mode, %event, "the first {mode} webhook came to endpoint {name}, and was recorded as {event}");
 }
 
 /// A request to a webhook endpoint was refused; at none when it met none. A flood must not fill the log: only what has a

@@ -11,8 +11,18 @@ use crate::kit::samples::{Sale, charge};
 use crate::kit::wire::{Reply, Request};
 use crate::kit::world::{Setup, World};
 
-const GETS: [&str; 6] =
-    ["/api/v1/events", "/api/v1/events/1", "/api/v1/deliveries", "/api/v1/deliveries/1", "/api/v1/stats", "/metrics"];
+const GETS: [&str; 10] = [
+    "/api/v1/events",
+    "/api/v1/events/1",
+    "/api/v1/deliveries",
+    "/api/v1/deliveries/1",
+    "/api/v1/search?q=none",
+    "/api/v1/why?q=none",
+    "/api/v1/customers/jane@example.com",
+    "/api/v1/payments",
+    "/api/v1/stats",
+    "/metrics",
+];
 const POSTS: [&str; 4] = [
     "/api/v1/deliveries/1/retry",
     "/api/v1/deliveries/1/release",
@@ -60,7 +70,7 @@ async fn without_the_admin_token_nothing_is_shown_or_done() {
                 // So slowly, nobody is taken for one who guesses.
                 world.pass(Duration::from_secs(6));
             }
-            let query = format!("{path}?token={token}");
+            let query = format!("{path}{}token={token}", if path.contains('?') { '&' } else { '?' });
             Request::new(method, &query).send(world.addr()).await.is_problem(401, "unauthorized");
         }
     }

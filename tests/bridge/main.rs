@@ -36,6 +36,7 @@ mod idle;
 mod actions;
 mod answers;
 mod api;
+mod asking;
 mod calls;
 mod certificates;
 mod clocks;

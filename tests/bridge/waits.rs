@@ -209,6 +209,7 @@ async fn an_event_that_nobody_reads_is_told_of() {
             provider_event_id: None,
             event_type: "t".into(),
             snapshot_event: None,
+            mode: None,
         },
         body_zstd: body::compress(b"{}").expect("compressed"),
         received_at: clock.now(),

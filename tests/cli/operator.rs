@@ -51,8 +51,8 @@ impl Installation {
     fn until(&self, args: &[&str], sign: &str) -> String {
         let end = Instant::now() + WAIT_MAX;
         loop {
-            let done = self.run(args).succeeds();
-            if done.stdout.contains(sign) {
+            let done = self.run(args);
+            if done.code == Some(0) && done.stdout.contains(sign) {
                 return done.stdout;
             }
             assert!(Instant::now() < end, "no {sign:?} in:\n{}", done.stdout);
@@ -205,4 +205,91 @@ fn an_address_and_a_token_are_enough_to_ask_a_bridge() {
     check(&[("BRIDGE_URL", "bridge.internal".to_owned()), token()], 2, "BRIDGE_URL: ");
     std::fs::remove_file(elsewhere.path().join("config/refairn-bridge.toml")).unwrap();
     check(&[("BRIDGE_URL", url)], 1, "set BRIDGE_ADMIN_TOKEN");
+}
+
+#[test]
+fn anything_that_is_known_of_a_sale_finds_it() {
+    let installed = Installation::open();
+    installed.send("stripe/_sequence/first-sale");
+    let listed = installed.until(&["deliveries", "list", "--state", "delivered"], "49 USD");
+    let id = listed.lines().find(|line| line.contains("49 USD")).unwrap().split_whitespace().next().unwrap();
+    let shown = installed.run(&["deliveries", "show", id, "--json"]).succeeds().stdout;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    for sought in ["email", "provider_id"] {
+        let found = installed.run(&["find", shown[sought].as_str().unwrap()]).succeeds().stdout;
+        assert!(found.lines().all(|line| line.chars().count() <= 80), "{found}");
+        assert!(found.lines().next().unwrap().ends_with("customer"), "{found}");
+    }
+    let found = installed.run(&["find", shown["provider_id"].as_str().unwrap()]).succeeds().stdout;
+    assert!(found.contains(id) && found.contains("49 USD") && found.contains("invoice.paid"), "{found}");
+    let nothing = installed.run(&["find", "nobody@example.net"]);
+    assert!(nothing.code == Some(1) && nothing.stderr.contains("nothing has to do with nobody@"), "{}", nothing.stderr);
+    installed.bridge.ends_well_on("TERM");
+}
+
+#[test]
+fn why_a_payment_is_held_is_said_first_and_the_whole_story_after() {
+    let installed = Installation::open();
+    let two = "stripe/_sequence/two-payments-one-day-held";
+    installed.send(&format!("{two}/01-checkout-session-completed-morning.json"));
+    installed.send(&format!("{two}/02-checkout-session-completed-evening.json"));
+    let listed = installed.until(&["deliveries", "list", "--attention"], "same_day_payment");
+    assert!(listed.contains(", by dlv_"), "{listed}");
+    let email = listed.split_whitespace().find(|word| word.contains('@')).unwrap();
+    let why = installed.run(&["why", email]).succeeds().stdout;
+    let words = why.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.starts_with(email) && words.contains("Held: something else has its day"), "{why}");
+    assert!(words.contains("because dlv_") && words.contains("do Release it"), "{why}");
+    let story = installed.run(&["customer", email]).succeeds().stdout;
+    assert!(story.contains("checkout.session.completed") && story.contains("held: same_day_payment"), "{story}");
+    let json = installed.run(&["customer", email, "--json"]).succeeds().stdout;
+    let story: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(story["verdict"]["code"], "held_for_its_day");
+    assert!(story["events"][0]["body"]["id"].is_string(), "{json}");
+    let nobody = installed.run(&["why", "nobody@example.net"]).succeeds().stdout;
+    assert!(nobody.contains("Nothing of this ever came."), "{nobody}");
+
+    let status = installed.run(&["status"]);
+    assert_eq!(status.code, Some(1), "{}", status.stderr);
+    assert!(
+        status.stdout.contains("1 thing needs a person") && status.stdout.contains("1 same_day_payment"),
+        "{}",
+        status.stdout
+    );
+    let url = ("BRIDGE_URL", format!("http://{}", installed.bridge.addr));
+    let check = finish(with(installed.dir.command(&["check"]), &[installed.variables.clone(), vec![url]].concat()));
+    assert!(check.code == Some(1) && check.stdout.contains("1 same_day_payment"), "{}", check.stdout);
+    installed.run(&["deliveries", "release", "--state", "held"]).succeeds();
+    let status = installed.until(&["status"], "nothing to do");
+    assert!(status.contains("stripe test: never") && status.contains("stripe live: the last"), "{status}");
+    let unknown = installed.run(&["status", "--url", &format!("http://{}", lasting_addr())]);
+    assert_eq!(unknown.code, Some(2), "{}", unknown.stderr);
+
+    let payments = installed.run(&["payments", "list"]).succeeds().stdout;
+    assert!(payments.lines().all(|line| line.chars().count() <= 80) && payments.contains("total"), "{payments}");
+    let json = installed.run(&["payments", "list", "--json", "--mode", "live"]).succeeds().stdout;
+    let page: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(page["payments"].as_array().map(Vec::len), Some(2), "{json}");
+    installed.bridge.ends_well_on("TERM");
+}
+
+#[test]
+fn what_comes_in_is_watched_until_it_is_enough() {
+    let installed = Installation::open();
+    let mut tail = with(installed.dir.command(&["tail"]), &installed.variables);
+    let out = std::fs::File::create(installed.dir.path().join("seen")).unwrap();
+    tail.stdout(out).stderr(std::process::Stdio::piped());
+    let mut child = crate::kit::child::Running::start(&mut tail);
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.take_stderr()));
+    assert!(lines.next().unwrap().unwrap().contains("waiting for webhooks"));
+    installed.send("stripe/_sequence/first-sale");
+    let end = Instant::now() + WAIT_MAX;
+    let seen = || std::fs::read_to_string(installed.dir.path().join("seen")).unwrap();
+    while !(seen().contains("invoice.paid") && seen().contains("credited")) {
+        assert!(Instant::now() < end, "{}", seen());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.signal("INT");
+    assert_eq!(child.ended().code(), Some(0));
+    installed.bridge.ends_well_on("TERM");
 }

@@ -22,6 +22,7 @@ fn event(key: &str) -> NewEvent {
             provider_event_id: Some(key.into()),
             event_type: NAME.into(),
             snapshot_event: None,
+            mode: None,
         },
         body_zstd: body::compress(key.as_bytes()).expect("compressed"),
         received_at: jiff::Timestamp::UNIX_EPOCH,

@@ -12,6 +12,8 @@ pub(super) enum Area {
     Configuration,
     Storage,
     Refairn,
+    /// The bridge that `BRIDGE_URL` names.
+    Bridge,
 }
 
 impl Area {
@@ -20,6 +22,7 @@ impl Area {
             Self::Configuration => "Configuration",
             Self::Storage => "Storage",
             Self::Refairn => "Refairn",
+            Self::Bridge => "Bridge",
         }
     }
 }

@@ -14,6 +14,7 @@ use self::findings::{Area, Finding};
 use super::configuration::{ConfigFile, storage, storage_warnings};
 use super::healthcheck::{Readiness, readiness};
 use super::http_client::{Url, parse_url};
+use super::operator::{Bridge, status};
 use super::process::block_on;
 use super::serve::store_hint;
 use super::{Verdict, output};
@@ -74,7 +75,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
             Report { ok: false, findings, dashboards: Vec::new() }
         }
         Ok(config) => {
-            let findings = block_on(async { Ok(look_around(&config, args.public_url.as_ref()).await) })?;
+            let findings = block_on(async {
+                let mut findings = look_around(&config, args.public_url.as_ref()).await;
+                findings.extend(running(&args.config).await);
+                Ok(findings)
+            })?;
             let dashboards = config.endpoints.iter().map(|e| Dashboard::of(&config, e, args.public_url.as_ref()));
             Report { ok: !findings.iter().any(Finding::is_wrong), findings, dashboards: dashboards.collect() }
         }
@@ -200,6 +205,26 @@ async fn clocks(store: &Store) -> Option<Finding> {
     let machine = Clock::system();
     let skew = machine.now().duration_since(store.clock(&machine).await.ok()?.now());
     (skew.unsigned_abs() > SLACK).then(|| Finding::warning(Area::Storage, events::apart(skew)))
+}
+
+/// What `status` says of the bridge that `BRIDGE_URL` names.
+async fn running(config: &ConfigFile) -> Vec<Finding> {
+    let stats = match Bridge::named(config) {
+        Ok(None) => return Vec::new(),
+        Ok(Some(bridge)) => status::ask(&bridge).await,
+        Err(error) => Err(error),
+    };
+    let see = "see: refairn-bridge status";
+    match stats {
+        Err(error) => vec![Finding::wrong(Area::Bridge, output::error_line(&error), see)],
+        Ok(stats) => {
+            let needs = status::needs(&stats, Clock::system().now());
+            if needs.is_empty() {
+                return vec![Finding::fine(Area::Bridge, "nothing needs a person")];
+            }
+            needs.into_iter().map(|need| Finding::wrong(Area::Bridge, need, see)).collect()
+        }
+    }
 }
 
 /// Whether Refairn takes the API key of each business.

@@ -1,8 +1,5 @@
 //! `deliveries`: what goes out, and what an operator decides about it.
 
-use serde::Deserialize;
-use serde_json::Number;
-
 use super::{Api, Bridge, Page, chosen, given, json, read_on, standing, when};
 use crate::api::{Attempt, Delivery, DeliveryPage, PaymentFields};
 use crate::cli::process::block_on;
@@ -119,36 +116,33 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         return Ok(Verdict::Fine);
     }
     let page: DeliveryPage = api.ask(false, &[DeliveryPage::PATH], &query).await?;
-    let rows = page.deliveries.iter().map(|d| [d.id.clone(), what(d), d.email.clone(), became(d)]);
-    output::data(&output::columns(rows, 0))?;
+    output::data(&output::columns(page.deliveries.iter().map(row), 0))?;
     read_on(&page);
     Ok(Verdict::Fine)
 }
 
-/// What a payment's body tells Refairn, as Refairn's contract names it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PaymentBody {
-    payment_date: String,
-    amount: Number,
-    currency: String,
-}
-
-/// The call in a few characters.
-fn what(delivery: &Delivery) -> String {
-    let body = delivery.request.as_ref().and_then(|request| serde_json::from_str(request.get()).ok());
-    match body {
-        Some(PaymentBody { payment_date, amount, currency }) => format!("{payment_date} {amount} {currency}"),
-        None => "customer".to_owned(),
-    }
+/// A delivery in a list: what it tells and to whom, in test mode or not, and what became of it.
+pub(super) fn row(delivery: &Delivery) -> [String; 4] {
+    let test = if delivery.payment.mode == "test" { "test " } else { "" };
+    [delivery.id.clone(), format!("{test}{}", delivery.what), delivery.email.clone(), became(delivery)]
 }
 
 /// What became of it in a few characters: a payment's fate says more than its state.
-fn became(delivery: &Delivery) -> String {
+pub(super) fn became(delivery: &Delivery) -> String {
     let reason = delivery.reason.as_deref();
     match &delivery.payment.fate {
-        None => standing(&delivery.state, reason),
-        Some(fate) => standing(fate, reason.filter(|reason| *reason != DeliveryReason::AlreadyAtRefairn.code())),
+        None => match &delivery.payment.day_held_by {
+            Some(holder) => {
+                let id = holder.split(' ').next().unwrap_or_default();
+                format!("{}, by {id}", standing(&delivery.state, reason))
+            }
+            None => standing(&delivery.state, reason),
+        },
+        Some(fate) => {
+            let reason = reason.filter(|reason| *reason != DeliveryReason::AlreadyAtRefairn.code());
+            let agent = delivery.payment.agent_id.as_deref().map_or_else(String::new, |agent| format!(" {agent}"));
+            format!("{}{agent}", standing(fate, reason))
+        }
     }
 }
 
@@ -181,9 +175,11 @@ fn rows(delivery: &Delivery) -> Vec<[String; 2]> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let rows = [
         ("delivery", format!("{} {}", delivery.id, delivery.kind)),
+        ("tells", delivery.what.clone()),
         ("because of", delivery.event_id.clone()),
         ("state", standing(&delivery.state, delivery.reason.as_deref())),
         ("which means", text(&delivery.explanation)),
+        ("day held by", text(&payment.day_held_by)),
         ("fate", text(&payment.fate)),
         ("which means", text(&payment.fate_explanation)),
         ("commission", commission(payment)),
@@ -191,7 +187,11 @@ fn rows(delivery: &Delivery) -> Vec<[String; 2]> {
         ("provider's id", text(&payment.provider_id)),
         ("paid", payment.paid_at.map(when).unwrap_or_default()),
         ("mode", payment.mode.clone()),
-        ("due", when(delivery.due_at)),
+        // Of what Refairn has, or will not be told, nothing is due.
+        (
+            "due",
+            if matches!(delivery.state.as_str(), "queued" | "held") { when(delivery.due_at) } else { String::new() },
+        ),
         ("request", json(delivery.request.as_ref())),
         ("response", json(delivery.response.as_ref())),
     ];

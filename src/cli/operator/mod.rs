@@ -1,7 +1,12 @@
-//! `events` and `deliveries`: what an operator asks of a running bridge, through its API.
+//! What people ask of a running bridge, through its API.
 
 pub(super) mod deliveries;
 pub(super) mod events;
+pub(super) mod find;
+pub(super) mod payments;
+pub(super) mod status;
+pub(super) mod tail;
+pub(super) mod why;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -38,6 +43,15 @@ pub(super) struct Bridge {
 }
 
 impl Bridge {
+    /// The bridge that `BRIDGE_URL` names, if it names one.
+    ///
+    /// # Errors
+    /// It is no address.
+    pub(super) fn named(config: &ConfigFile) -> anyhow::Result<Option<Self>> {
+        let bridge = Self { config: config.clone(), url: None, json: false };
+        Ok(bridge.address()?.map(|url| Self { url: Some(url), ..bridge }))
+    }
+
     /// Where the bridge is, if the command or `BRIDGE_URL` says it.
     fn address(&self) -> anyhow::Result<Option<Url>> {
         if self.url.is_some() {
@@ -209,9 +223,9 @@ fn standing(state: &str, reason: Option<&str>) -> String {
     reason.map_or_else(|| state.to_owned(), |reason| format!("{state}: {reason}"))
 }
 
-/// The time to the second.
+/// The time to the second, in UTC.
 fn when(time: Timestamp) -> String {
-    time.to_string().chars().take(19).map(|c| if c == 'T' { ' ' } else { c }).collect()
+    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// Compact JSON, the fields in the order of their names. Empty when there is nothing.

@@ -61,6 +61,15 @@ pub fn scope(realm: &str, business: &str, account: Option<&str>, mode: Mode) -> 
 }
 
 impl DeliveryKey {
+    /// The identity of a payment.
+    #[must_use]
+    pub fn payment(&self) -> Option<&str> {
+        match self {
+            Self::Payment { identity, .. } => Some(identity),
+            Self::Lead(_) | Self::Status(_) => None,
+        }
+    }
+
     /// It as a text.
     #[must_use]
     pub fn key(&self, email_key: &str) -> String {

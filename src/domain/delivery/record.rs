@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Call, DeliveryId, DeliveryKey, DeliveryState, Fate, Receipt};
 use crate::domain::event::EventId;
 use crate::domain::mode::Mode;
+use crate::domain::money::Money;
 use crate::domain::reason::DeliveryReason;
 
 /// Counts the attempts to make a customer's calls, and so orders them: 1, 2, 3 and on, no number twice, and gaps where a
@@ -68,6 +69,24 @@ pub struct DeliveryRecord {
 }
 
 impl DeliveryRecord {
+    /// What it tells, in a few words.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match (&self.call, &self.subject) {
+            (Call::CustomerCreated { code: Some(code), .. }, _) => format!("customer, code {code}"),
+            (Call::CustomerCreated { code: None, .. }, _) => "customer".to_owned(),
+            (Call::PaymentSucceeded { status, day, .. }, DeliveryKey::Status(_)) => {
+                format!("{day} now {}", status.code())
+            }
+            (
+                Call::PaymentSucceeded { amount, currency, day, .. },
+                DeliveryKey::Payment { .. } | DeliveryKey::Lead(_),
+            ) => {
+                format!("{day} {}", Money::new(*amount, *currency))
+            }
+        }
+    }
+
     /// It waits for a day to come or to be over, not for a span.
     #[must_use]
     pub const fn waits_for_its_day(&self) -> bool {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::domain::json;
+use crate::domain::mode::Mode;
 use crate::providers::json::{Json, is_plain};
 
 /// The type alone, without a look at the rest. `None` for a type that no provider writes.
@@ -15,6 +16,18 @@ pub(super) fn event_type(body: &[u8]) -> Option<String> {
         members.get("event").map(|raw| json::value(raw.get().as_bytes())).transpose()
     });
     event.ok()??.as_str().filter(|text| is_plain(text)).map(str::to_owned)
+}
+
+/// The mode alone. `None` where what the event is about does not say it.
+pub(super) fn mode(body: &[u8]) -> Option<Mode> {
+    let domain = json::leniently(body, |body| {
+        let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body)?;
+        let data = members.get("data").map(|raw| serde_json::from_str(raw.get())).transpose()?;
+        let data: BTreeMap<String, &RawValue> = data.unwrap_or_default();
+        data.get("domain").map(|raw| json::value(raw.get().as_bytes())).transpose()
+    });
+    let domain = domain.ok()??;
+    [Mode::Live, Mode::Test].into_iter().find(|mode| domain.as_str() == Some(mode.code()))
 }
 
 /// What kind of event it is.

@@ -80,6 +80,7 @@ impl Provider for Paystack {
             provider_event_id: None,
             event_type: envelope::event_type(body).unwrap_or_default(),
             snapshot_event: None,
+            mode: envelope::mode(body),
         }
     }
 

@@ -7,6 +7,7 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::crowds::Crowds;
+use super::customers;
 use super::identity::Report;
 use super::resolve::{go_on, resolve_fact};
 use super::thin;
@@ -196,6 +197,7 @@ impl Work for Post {
         };
         let locks: Vec<Lock<'_>> = people.iter().map(Lock::Customer).collect();
         db.lock(&locks).await?;
+        customers::note(db, &people).await?;
         crash::here(Point::Posting);
         // Side by side: over a network it is the ways there and back that take time.
         let defect = if self.sets_aside() { Defect::Hold } else { Defect::Undo };
@@ -224,6 +226,7 @@ impl Work for GoOn {
         let mut people = BTreeSet::new();
         let left = go_on(db, &self.left, &mut people).await?;
         db.lock(&people.iter().map(Lock::Customer).collect::<Vec<_>>()).await?;
+        customers::note(db, &people).await?;
         for key in &people {
             replan(db, &self.planning, key, self.now, Defect::Hold).await?;
         }

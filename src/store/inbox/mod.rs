@@ -2,6 +2,7 @@
 
 pub mod body;
 pub(super) mod crowds;
+mod customers;
 pub(super) mod facts;
 mod identity;
 pub(super) mod readings;

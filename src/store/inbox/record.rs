@@ -1,6 +1,7 @@
 //! Recording: a verified event goes to disk before its sender is answered.
 
 use crate::domain::event::{EventId, NewEvent, Recorded};
+use crate::domain::mode::Mode;
 use crate::store::codes::RECEIVED;
 use crate::store::rows::micros;
 use crate::store::sql::{Db, Value, Work, first, values};
@@ -20,7 +21,7 @@ impl Store {
     }
 }
 
-/// The values of a new event's row: the parameters `?1` to `?9`.
+/// The values of a new event's row: the parameters `?1` to `?10`.
 pub(in crate::store) fn row_of(event: &NewEvent) -> Vec<Value> {
     let identity = &event.identity;
     values![
@@ -33,6 +34,7 @@ pub(in crate::store) fn row_of(event: &NewEvent) -> Vec<Value> {
         RECEIVED,
         micros(event.received_at),
         identity.snapshot_event.as_ref(),
+        identity.mode.map(Mode::code),
     ]
 }
 
@@ -47,7 +49,7 @@ impl Work for Record {
     async fn run<D: Db>(&self, db: &D) -> Result<Recorded, StoreError> {
         let Self(event) = self;
         let sql = "INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, type, state, \
-             received_at, snapshot_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+             received_at, snapshot_event, mode) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
              ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id";
         if let Some(mut row) = first(db, sql, row_of(event)).await? {
             let id = row.int()?;

@@ -23,7 +23,7 @@ use crate::store::sql::{Db, Lock, Row, first, values};
 
 /// Facts that one event places in one write: its own, and those that follow from it. The others go on in a write of their
 /// own. Real events are followed by a few.
-pub(in crate::store) const RESOLVED_MAX: usize = 500;
+pub(in crate::store) const RESOLVED_MAX: usize = 200;
 
 /// Gives a fact, whose ids are locked, to its customer, and then every fact that was waiting for one of its ids to theirs.
 /// Gives what is left beyond [`RESOLVED_MAX`]: it waits for its ids as before, until [`go_on`] resolves it, or another event

@@ -35,6 +35,7 @@ async fn record(store: &Store, key: &str) -> EventId {
             provider_event_id: None,
             event_type: "t".into(),
             snapshot_event: None,
+            mode: None,
         },
         body_zstd: body::compress(key.as_bytes()).unwrap(),
         received_at: start(),

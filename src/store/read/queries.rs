@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 
 use crate::domain::customer::CustomerKey;
-use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryState, Fate, Kind};
+use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryKey, DeliveryState, Fate, Kind};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{Fact, FactKind};
-use crate::domain::reason::EventReason;
+use crate::domain::mode::Mode;
+use crate::domain::reason::{DeliveryReason, EventReason};
+use crate::domain::verdict;
 use crate::store::codes::{CANCELLED, RECEIVED};
+use crate::store::read::conditions::Conditions;
 use crate::store::related::MAY_HOLD_A_CODE;
-use crate::store::rows::{DELIVERY_COLUMNS, delivery, reason, time};
+use crate::store::rows::{DELIVERY_COLUMNS, delivery, mode, reason, time};
 use crate::store::sql::{Row, Value, values};
 use crate::store::{Store, StoreError};
 use jiff::Timestamp;
@@ -81,6 +84,8 @@ pub struct EventView {
     pub received_at: Timestamp,
     /// Someone should look at it: it could not be read, or has waited too long.
     pub attention: bool,
+    /// Real money or a test, where its envelope says it.
+    pub mode: Option<Mode>,
 }
 
 /// An event with all that belongs to it.
@@ -109,13 +114,21 @@ pub struct DeliveryView {
     pub code: Option<String>,
     /// Of a payment that credited nobody: the customer's events that might have brought a code.
     pub searched: Vec<Searched>,
+    /// Of a payment that is held for its day: the call that has it, and what that tells.
+    pub day_holder: Option<(DeliveryId, String)>,
 }
 
 impl DeliveryView {
     /// A call that is planned and not stored: what is known of the customer beside it is not looked for.
     #[must_use]
     pub const fn planned(business: String, delivery: Delivery) -> Self {
-        Self { business, delivery, endpoint: String::new(), code: None, searched: Vec::new() }
+        Self { business, delivery, endpoint: String::new(), code: None, searched: Vec::new(), day_holder: None }
+    }
+
+    /// Whether it tells a payment, and no customer or status.
+    #[must_use]
+    pub fn is_payment(&self) -> bool {
+        matches!(self.delivery.subject, DeliveryKey::Payment { .. })
     }
 }
 
@@ -151,10 +164,10 @@ pub struct AttemptView {
     pub response: Option<String>,
 }
 
-const EVENT_COLUMNS: &str =
-    "id, endpoint, provider, provider_event_id, type, state, reason, detail, received_at, attention";
+pub(super) const EVENT_COLUMNS: &str =
+    "id, endpoint, provider, provider_event_id, type, state, reason, detail, received_at, attention, mode";
 
-fn event(row: &mut Row) -> Result<EventView, StoreError> {
+pub(super) fn event(row: &mut Row) -> Result<EventView, StoreError> {
     let (id, endpoint, provider) = (EventId(row.int()?), row.text()?, row.text()?);
     let (provider_event_id, event_type, state) = (row.text_option()?, row.text()?, row.text()?);
     Ok(EventView {
@@ -168,43 +181,18 @@ fn event(row: &mut Row) -> Result<EventView, StoreError> {
         detail: row.text_option()?,
         received_at: time(row.int()?)?,
         attention: row.flag()?,
+        mode: row.text_option()?.map(|code| mode(&code)).transpose()?,
     })
 }
 
 /// Of a row `deliveries`: its endpoint, and the call by which its customer is reported, if it stands; and its own columns.
-fn delivery_view_columns() -> String {
+pub(super) fn delivery_view_columns() -> String {
     format!(
         "business, \
      (SELECT e.endpoint FROM events e WHERE e.id = deliveries.event_id) AS endpoint, \
      (SELECT l.call FROM deliveries l WHERE l.business = deliveries.business \
      AND l.subject_key = 'lead ' || deliveries.mode || ' ' || deliveries.email_key AND l.state <> '{CANCELLED}') AS lead, {DELIVERY_COLUMNS}"
     )
-}
-
-/// Conditions that are joined by AND, with their values.
-#[derive(Default)]
-struct Conditions {
-    sql: Vec<String>,
-    values: Vec<Value>,
-}
-
-impl Conditions {
-    /// `sql` ends before its parameter; nothing is asked when there is no value.
-    fn and<T>(mut self, sql: &str, value: Option<T>) -> Self
-    where
-        Value: From<T>,
-    {
-        if let Some(value) = value {
-            self.values.push(Value::from(value));
-            self.sql.push(format!("{sql} ?{}", self.values.len()));
-        }
-        self
-    }
-
-    /// `WHERE …`, or nothing.
-    fn clause(&self) -> String {
-        if self.sql.is_empty() { String::new() } else { format!("WHERE {}", self.sql.join(" AND ")) }
-    }
 }
 
 impl Store {
@@ -231,8 +219,7 @@ impl Store {
     pub async fn event(&self, id: EventId) -> Result<Option<EventDetail>, StoreError> {
         let sql = format!("SELECT {EVENT_COLUMNS} FROM events WHERE id = ?1");
         let Some(event) = self.rows(sql, values![id.0], event).await?.pop() else { return Ok(None) };
-        let sql = "SELECT body FROM bodies WHERE event_id = ?1".to_owned();
-        let body_zstd = self.rows(sql, values![id.0], Row::bytes_option).await?.pop().flatten();
+        let body_zstd = self.body(id).await?;
         let sql = "SELECT scope, data FROM facts WHERE event_id = ?1".to_owned();
         let fact = self.rows(sql, values![id.0], |row| Ok((row.text()?, row.text()?))).await?.pop();
         // A payment that several events report has one call; each of them shows it.
@@ -282,8 +269,7 @@ impl Store {
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<(DeliveryView, Vec<AttemptView>)>, StoreError> {
         let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", delivery_view_columns());
         let Some(view) = self.deliveries_seen(sql, values![id.0]).await?.pop() else { return Ok(None) };
-        let sql = "SELECT n, at, took_ms, status, outcome, response FROM attempts WHERE delivery_id = ?1 ORDER BY n";
-        Ok(Some((view, self.rows(sql.to_owned(), values![id.0], attempt).await?)))
+        Ok(Some((view, self.attempts(id.0).await?)))
     }
 
     /// The event that is read next.
@@ -296,7 +282,11 @@ impl Store {
     }
 
     /// Deliveries, and where a code was looked for of those that credited nobody.
-    async fn deliveries_seen(&self, sql: String, values: Vec<Value>) -> Result<Vec<DeliveryView>, StoreError> {
+    pub(super) async fn deliveries_seen(
+        &self,
+        sql: String,
+        values: Vec<Value>,
+    ) -> Result<Vec<DeliveryView>, StoreError> {
         let mut views = self.rows(sql, values, delivery_view).await?;
         let mut searched: HashMap<CustomerKey, Vec<Searched>> = HashMap::new();
         for view in views.iter_mut().filter(|v| v.delivery.fate() == Some(Fate::CreditedNobody)) {
@@ -306,7 +296,24 @@ impl Store {
             }
             view.searched = searched.get(&key).cloned().unwrap_or_default();
         }
+        for view in views.iter_mut().filter(|v| waits_for_its_day(&v.delivery)) {
+            view.day_holder = self.day_holder(&view.business, &view.delivery).await?;
+        }
         Ok(views)
+    }
+
+    /// The call that has the day of a held payment.
+    async fn day_holder(&self, business: &str, held: &Delivery) -> Result<Option<(DeliveryId, String)>, StoreError> {
+        let sql = format!(
+            "SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE business = ?1 AND email_key = ?2 AND {} = ?3 \
+             ORDER BY id DESC LIMIT {DELIVERIES_OF_EVENT_MAX}",
+            self.dialect().field("call", "day")
+        );
+        let day = held.call.day().map(|day| day.to_string());
+        let of_day = self.rows(sql, values![business, held.call.email().key(), day], delivery).await?;
+        let of_day: Vec<&Delivery> = of_day.iter().collect();
+        let holder = verdict::day_holder(&of_day, held);
+        Ok(holder.and_then(|d| Some((d.id?, d.what()))))
     }
 
     /// The first events of a customer that brought a code, or held one that is not used, or were the customer's checkout.
@@ -326,7 +333,7 @@ impl Store {
         .await
     }
 
-    async fn rows<T>(
+    pub(super) async fn rows<T>(
         &self,
         sql: String,
         values: Vec<Value>,
@@ -336,17 +343,23 @@ impl Store {
     }
 }
 
-fn delivery_view(row: &mut Row) -> Result<DeliveryView, StoreError> {
+fn waits_for_its_day(delivery: &Delivery) -> bool {
+    use DeliveryReason::{DaySlotTaken, DayTakenByStatus, SameDayPayment};
+    let for_its_day = matches!(delivery.reason, Some(SameDayPayment | DayTakenByStatus | DaySlotTaken));
+    for_its_day && matches!(delivery.state, DeliveryState::Held | DeliveryState::Rejected)
+}
+
+pub(super) fn delivery_view(row: &mut Row) -> Result<DeliveryView, StoreError> {
     let (business, endpoint, lead) = (row.text()?, row.text_option()?, row.text_option()?);
     let code = match lead.map(|lead| serde_json::from_str(&lead)).transpose()? {
         Some(Call::CustomerCreated { code, .. }) => code,
         Some(Call::PaymentSucceeded { .. }) | None => None,
     };
     let endpoint = endpoint.unwrap_or_default();
-    Ok(DeliveryView { business, endpoint, code, searched: Vec::new(), delivery: delivery(row)? })
+    Ok(DeliveryView { business, endpoint, code, searched: Vec::new(), day_holder: None, delivery: delivery(row)? })
 }
 
-fn attempt(row: &mut Row) -> Result<AttemptView, StoreError> {
+pub(super) fn attempt(row: &mut Row) -> Result<AttemptView, StoreError> {
     let out_of_range = |_| StoreError::Data("an HTTP status is out of range".to_owned());
     Ok(AttemptView {
         n: row.int()?,
@@ -358,7 +371,7 @@ fn attempt(row: &mut Row) -> Result<AttemptView, StoreError> {
     })
 }
 
-fn payment_subject(scope: &str, data: &str) -> Result<Option<String>, StoreError> {
+pub(super) fn payment_subject(scope: &str, data: &str) -> Result<Option<String>, StoreError> {
     use crate::domain::delivery::DeliveryKey;
     let fact: Fact = serde_json::from_str(data)?;
     Ok(match fact.matter {

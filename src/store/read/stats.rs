@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use crate::domain::delivery::Fate;
+use crate::domain::event::EventId;
+use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 use crate::store::codes::RECEIVED;
 use crate::store::rows::time_option;
@@ -64,7 +67,42 @@ impl Stats {
     }
 }
 
+/// When a webhook came last to an endpoint in one mode.
+#[derive(Debug, Clone)]
+pub struct LastWebhook {
+    /// The endpoint.
+    pub endpoint: String,
+    /// Real money or a test.
+    pub mode: Mode,
+    /// When it came; `None` when none ever did.
+    pub at: Option<Timestamp>,
+}
+
 impl Store {
+    /// When a webhook came last to each of these endpoints, in each mode.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn last_webhooks(&self, endpoints: impl Iterator<Item = &str>) -> Result<Vec<LastWebhook>, StoreError> {
+        let sql = "SELECT received_at FROM events WHERE endpoint = ?1 AND mode = ?2 ORDER BY id DESC LIMIT 1";
+        let pairs = endpoints.flat_map(|endpoint| [Mode::Live, Mode::Test].map(|mode| (endpoint.to_owned(), mode)));
+        try_join_all(pairs.map(async |(endpoint, mode)| {
+            let at = self.rows(sql.to_owned(), values![&endpoint, mode.code()], Row::int).await?.pop();
+            Ok(LastWebhook { endpoint, mode, at: time_option(at)? })
+        }))
+        .await
+    }
+
+    /// Whether nothing had come to an endpoint in a mode before this event.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn is_first_webhook(&self, endpoint: &str, mode: Mode, event: EventId) -> Result<bool, StoreError> {
+        let sql = "SELECT id FROM events WHERE endpoint = ?1 AND mode = ?2 ORDER BY id LIMIT 1".to_owned();
+        let first = self.rows(sql, values![endpoint, mode.code()], Row::int).await?.pop();
+        Ok(first == Some(event.0))
+    }
+
     /// The state of everything in a few numbers.
     ///
     /// # Errors

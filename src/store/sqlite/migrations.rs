@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0006_attention.sql"),
     include_str!("../../../migrations/sqlite/0007_more_lookups.sql"),
     include_str!("../../../migrations/sqlite/0008_names.sql"),
+    include_str!("../../../migrations/sqlite/0009_asking.sql"),
 ];
 
 /// How many migrations there are.

@@ -22,7 +22,7 @@ fn all<'a>(parts: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
 
 async fn indexes_and_triggers_name_the_codes_of_the_types(place: Place) {
     let store = place.open().await;
-    let sql = match place {
+    let sql = match &place {
         Place::File(_) => "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL",
         Place::Server(_) => {
             "SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
@@ -38,8 +38,10 @@ async fn indexes_and_triggers_name_the_codes_of_the_types(place: Place) {
     for mut row in store.query(sql.to_owned(), values![]).await.unwrap() {
         found.extend(words(&row.text().unwrap()));
     }
-    // COALESCE has nothing between the marks.
-    found.retain(|word| !word.is_empty());
+    // COALESCE has nothing between the marks; the words of an address are parted by a `_`, among others.
+    found.retain(|word| word.contains(|c| c != '_'));
+    // The name of a field, which SQLite writes as a path.
+    found.remove("code");
     let states = [EventState::Received, EventState::Waiting, EventState::Unmappable].map(EventState::code);
     let calls = [DeliveryState::Queued, DeliveryState::Delivered, DeliveryState::Duplicate].map(DeliveryState::code);
     let looked_up = [EventReason::CustomerUnknown, EventReason::ThinEvent, EventReason::LinesNotSeen];

@@ -44,7 +44,7 @@ impl Work for Owed {
 
     async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
         db.run_all("INSERT INTO realms (endpoint, realm) VALUES ('shop', 'stripe'), ('till', 'paystack:till')").await?;
-        db.run_all("INSERT INTO replans (business, email_key) VALUES ('biz_1', 'p0@example.com')").await
+        db.run_all("INSERT INTO replans (business, email_key) VALUES ('biz_1', 'p.0@example.com')").await
     }
 }
 
@@ -55,7 +55,7 @@ async fn fill(place: &Place) {
     for n in 0..60 {
         let id = record(n).await;
         if n % 2 == 0 {
-            let mut fact = payment(&format!("in_{n}"), Some(&format!("p{n}@example.com")), "2026-01-10");
+            let mut fact = payment(&format!("in_{n}"), Some(&format!("p.{n}@example.com")), "2026-01-10");
             fact.keys = vec![format!("in_{n}")];
             post(&store, id, fact).await;
         } else {

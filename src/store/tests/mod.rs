@@ -1,5 +1,6 @@
 //! What every store must keep, whatever database is behind it.
 
+mod asking;
 mod attention;
 mod clock_skew;
 mod codes;
@@ -51,6 +52,7 @@ fn event(key: &str) -> NewEvent {
             provider_event_id: Some(key.into()),
             event_type: "t".into(),
             snapshot_event: None,
+            mode: None,
         },
         body_zstd: body::compress(key.as_bytes()).unwrap(),
         received_at: now(),

@@ -124,8 +124,9 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
     }
     let page: EventPage = api.ask(false, &[EventPage::PATH], &query).await?;
     let rows = page.events.iter().map(|event| {
-        let Event { id, received_at, event_type, state, reason, .. } = event;
-        [id.clone(), when(*received_at), event_type.clone(), standing(state, reason.as_deref())]
+        let Event { id, received_at, event_type, state, reason, mode, .. } = event;
+        let test = if mode.as_deref() == Some("test") { "test " } else { "" };
+        [id.clone(), when(*received_at), format!("{test}{event_type}"), standing(state, reason.as_deref())]
     });
     output::data(&output::columns(rows, 0))?;
     read_on(&page);

@@ -309,9 +309,9 @@ fn is_documented(event_type: &str) -> bool {
 pub(super) fn identify(body: &[u8]) -> Identity {
     let head = json::leniently(body, |body| {
         let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body)?;
-        let wanted = members
-            .into_iter()
-            .filter(|(key, _)| matches!(key.as_str(), "id" | "type" | "account" | "context" | "snapshot_event"));
+        let wanted = members.into_iter().filter(|(key, _)| {
+            matches!(key.as_str(), "id" | "type" | "account" | "context" | "snapshot_event" | "livemode")
+        });
         Ok(wanted.filter_map(|(key, raw)| Some((key, json::value(raw.get().as_bytes()).ok()?))).collect())
     });
     let head = Value::Object(head.unwrap_or_default());
@@ -324,7 +324,8 @@ pub(super) fn identify(body: &[u8]) -> Identity {
         None => format!("sha256:{}", hex::encode(Sha256::digest(body))),
     };
     let snapshot_event = json.get("snapshot_event").id();
-    Identity { dedup_key, provider_event_id: id, event_type: event_type.to_owned(), snapshot_event }
+    let mode = json.get("livemode").flag().map(|live| if live { Mode::Live } else { Mode::Test });
+    Identity { dedup_key, provider_event_id: id, event_type: event_type.to_owned(), snapshot_event, mode }
 }
 
 /// The connected account of an event. `context` may name other things than an account, or a path of several.

@@ -1,0 +1,39 @@
+//! Payments of some time, and what they add up to.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::Delivery;
+
+/// `GET /api/v1/payments`: a page, those that were paid last first.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct PaymentPage {
+    /// The payments.
+    pub payments: Vec<Delivery>,
+    /// The value of `after` for the next page. `None` on the last page.
+    pub next: Option<String>,
+    /// What all pages add up to. Only on the first page.
+    pub totals: Option<Totals>,
+}
+
+/// What payments add up to.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Totals {
+    /// By currency and fate; amounts of two currencies are never added.
+    pub sums: Vec<Sum>,
+    /// Whether these are all. Of more payments than are added up, the newest count.
+    pub complete: bool,
+}
+
+/// Payments of one currency and fate.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sum {
+    /// The currency.
+    pub currency: String,
+    /// The code of what became of them. `None` of those that Refairn does not have.
+    pub fate: Option<String>,
+    /// How many.
+    pub payments: u64,
+    /// Their sum, exact. `None` when it has more than 28 digits.
+    pub amount: Option<Box<RawValue>>,
+}

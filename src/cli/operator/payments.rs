@@ -1,0 +1,102 @@
+//! `payments`: what was paid in some time, what became of it, and what it adds up to.
+
+use super::{Api, Bridge, deliveries, given};
+use crate::api::{PaymentPage, Totals};
+use crate::cli::process::block_on;
+use crate::cli::{Verdict, output};
+
+/// Look at the payments of some time, and what they add up to
+///
+/// Asks the bridge's API; BRIDGE_ADMIN_TOKEN must be the running bridge's.
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(in crate::cli) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// List payments, those that were paid last first
+    List(List),
+}
+
+#[derive(clap::Args)]
+struct List {
+    #[command(flatten)]
+    bridge: Bridge,
+    /// Paid on this day or later
+    #[arg(long, value_name = "DAY")]
+    from: Option<String>,
+    /// Paid on this day or before
+    #[arg(long, value_name = "DAY")]
+    to: Option<String>,
+    /// Crediting this agent
+    #[arg(long)]
+    agent: Option<String>,
+    /// Of customers with this referral code
+    #[arg(long)]
+    code: Option<String>,
+    /// live or test
+    #[arg(long)]
+    mode: Option<String>,
+    /// credited, credited_nobody or credit_unknown
+    #[arg(long)]
+    fate: Option<String>,
+    /// How many
+    #[arg(long, default_value = "20")]
+    limit: String,
+    /// Paid before this one
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The bridge does not answer, or refuses.
+pub(in crate::cli) fn run(args: Args) -> anyhow::Result<Verdict> {
+    let Command::List(args) = args.command;
+    block_on(list(args))
+}
+
+async fn list(args: List) -> anyhow::Result<Verdict> {
+    let mut query = given(&[
+        ("from", &args.from),
+        ("to", &args.to),
+        ("agent", &args.agent),
+        ("code", &args.code),
+        ("mode", &args.mode),
+        ("fate", &args.fate),
+        ("after", &args.after),
+    ]);
+    query.push(("limit", &args.limit));
+    let api = Api::new(&args.bridge)?;
+    if args.bridge.json {
+        api.print_json(&["payments"], &query).await?;
+        return Ok(Verdict::Fine);
+    }
+    let page: PaymentPage = api.ask(false, &["payments"], &query).await?;
+    output::data(&output::columns(page.payments.iter().map(deliveries::row), 0))?;
+    if let Some(totals) = &page.totals {
+        print_totals(totals)?;
+    }
+    if let Some(next) = &page.next {
+        output::talk(&format!("there is more: --after {}", output::line(next)));
+    }
+    Ok(Verdict::Fine)
+}
+
+fn print_totals(totals: &Totals) -> anyhow::Result<()> {
+    let rows = totals.sums.iter().map(|sum| {
+        let amount = sum.amount.as_ref().map_or("too much to add up", |amount| amount.get());
+        let fate = sum.fate.clone().unwrap_or_else(|| "not told".to_owned());
+        let count = if sum.payments == 1 { "1 payment".to_owned() } else { format!("{} payments", sum.payments) };
+        ["total".to_owned(), format!("{amount} {}", sum.currency), count, fate]
+    });
+    output::data(&output::columns(rows, 0))?;
+    if !totals.complete {
+        output::talk("there are more payments than are added up: ask for fewer days");
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! A customer's story, and why a payment credited whom it did.
+
+use actix_web::{HttpResponse, web};
+
+use super::api::{delivery_id, showing};
+use super::json;
+use super::parameters::Parameters;
+use super::problem::Problem;
+use super::{AppState, Shared};
+use crate::api::{self, CustomerStory, StoryEvent, Verdict, Why};
+use crate::domain::delivery::{Delivery, DeliveryId};
+use crate::domain::email::Email;
+use crate::domain::verdict::{Case, EventStand, Judgement, judge};
+use crate::store::story::{self, Story};
+use crate::store::{StoreError, body};
+
+/// Bytes of bodies that one story shows; those of further events are left out.
+const BODIES_SHOWN_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// `GET /api/v1/customers/{email}`
+pub(super) async fn customer(
+    state: web::Data<AppState>,
+    path: web::Path<String>,
+    mut query: Parameters,
+) -> Result<HttpResponse, Problem> {
+    let business = query.text("business");
+    let payment = query.text("payment").map(|id| delivery_id(&id)).transpose()?;
+    let everything = query.parsed("everything", "true or false", |text| text.parse().ok())?.unwrap_or(false);
+    query.close()?;
+    let story = state.store.story(&path, business.as_deref()).await?;
+    let verdict = verdict(judged(&story, payment));
+    let more = story.is_cut;
+    let mut room = BODIES_SHOWN_BYTES_MAX;
+    let mut events = Vec::new();
+    for told in story.events {
+        let body = if everything { Some(shown_body(&state, &told, &mut room).await?) } else { None };
+        events.push(StoryEvent { body, ..StoryEvent::from(told) });
+    }
+    let mut deliveries = Vec::new();
+    for view in story.deliveries {
+        let id = view.delivery.id;
+        let mut shown = json::delivery(view, showing(&state));
+        if let Some(id) = id.filter(|_| everything) {
+            let attempts = state.store.attempts(id.0).await?;
+            shown.attempt_log = Some(attempts.into_iter().map(api::Attempt::from).collect());
+        }
+        deliveries.push(shown);
+    }
+    let payments = deliveries.iter().filter(|d| d.payment.provider_id.is_some()).cloned().collect();
+    let (email, business) = (story.key.email_key, story.key.business);
+    let businesses = story.businesses;
+    let answer = CustomerStory { email, business, businesses, verdict, payments, deliveries, events, more };
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// `GET /api/v1/why`: by an address, or by anything that a search finds.
+pub(super) async fn why(state: web::Data<AppState>, mut query: Parameters) -> Result<HttpResponse, Problem> {
+    let (sought, business) = (query.text("q"), query.text("business"));
+    query.close()?;
+    let sought = sought.ok_or_else(|| Problem::bad_parameter("q takes an address or an id".to_owned()))?;
+    let answer = match Email::parse(&sought) {
+        Some(_) => of_customer(&state, &sought, business.as_deref(), None).await?,
+        None => by_search(&state, &sought).await?,
+    };
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+async fn by_search(state: &Shared, sought: &str) -> Result<Why, Problem> {
+    let found = state.store.search(sought).await?;
+    let payments = found.payments.iter().chain(&found.deliveries);
+    let one = payments.map(|view| (view.delivery.call.email().key(), view.business.clone(), view.delivery.id)).next();
+    let customer = found.customers.first().map(|key| (key.email_key.clone(), key.business.clone(), None));
+    // An id of the customer's own leads to several payments: then the question is about the customer.
+    let of_several = found.payments.len() > 1;
+    let whose = if of_several { customer.or(one) } else { one.filter(|_| !found.payments.is_empty()).or(customer) };
+    if let Some((email, business, payment)) = whose {
+        let answer = of_customer(state, &email, Some(&business), payment).await?;
+        if answer.payment.is_some() || found.events.is_empty() {
+            return Ok(answer);
+        }
+    }
+    let event = match found.events.first() {
+        Some(event) => state.store.story_event(event.id).await?,
+        None => None,
+    };
+    let stands: Vec<EventStand<'_>> = event.iter().map(stand).collect();
+    let judgement = judge(&Case { deliveries: &[], events: &stands, paused: &[], payment: None });
+    let email = event.as_ref().and_then(|e| e.fact.as_ref()?.email.as_ref().map(|email| email.as_given().to_owned()));
+    Ok(Why {
+        email,
+        business: None,
+        businesses: Vec::new(),
+        verdict: verdict(judgement),
+        payment: None,
+        event: event.map(StoryEvent::from),
+        refused_requests: refused(state),
+    })
+}
+
+async fn of_customer(
+    state: &Shared,
+    email: &str,
+    business: Option<&str>,
+    payment: Option<DeliveryId>,
+) -> Result<Why, StoreError> {
+    let story = state.store.story(email, business).await?;
+    let judgement = judged(&story, payment);
+    let (about, event) = (judgement.payment, judgement.event);
+    let known = !story.businesses.is_empty();
+    let payment = story.deliveries.into_iter().find(|view| about.is_some() && view.delivery.id == about);
+    let event = story.events.into_iter().find(|told| event == Some(told.event.id));
+    Ok(Why {
+        email: Some(story.key.email_key),
+        business: known.then_some(story.key.business),
+        businesses: story.businesses,
+        verdict: verdict(judgement),
+        payment: payment.map(|view| json::delivery(view, showing(state))),
+        event: event.map(StoryEvent::from),
+        refused_requests: refused(state),
+    })
+}
+
+fn refused(state: &Shared) -> u64 {
+    state.intake.refusals().list().iter().map(|refusal| refusal.times).sum()
+}
+
+fn judged(story: &Story, payment: Option<DeliveryId>) -> Judgement {
+    let deliveries: Vec<&Delivery> = story.deliveries.iter().map(|view| &view.delivery).collect();
+    let events: Vec<EventStand<'_>> = story.events.iter().map(stand).collect();
+    let paused: Vec<&str> = story.paused.iter().map(String::as_str).collect();
+    judge(&Case { deliveries: &deliveries, events: &events, paused: &paused, payment })
+}
+
+fn stand(told: &story::StoryEvent) -> EventStand<'_> {
+    EventStand {
+        id: told.event.id,
+        state: told.event.state,
+        reason: told.event.reason,
+        received_at: told.event.received_at,
+        code: told.fact.as_ref().and_then(|fact| fact.code.as_deref()),
+    }
+}
+
+fn verdict(judgement: Judgement) -> Verdict {
+    let Judgement { verdict, payment, event, because, next } = judgement;
+    Verdict {
+        code: verdict.code().to_owned(),
+        sentence: verdict.sentence().to_owned(),
+        because,
+        to_do: verdict.cure().to_owned(),
+        next,
+        payment: payment.map(|id| id.to_string()),
+        event: event.map(|id| id.to_string()),
+    }
+}
+
+/// The body of an event, as long as there is room for it.
+async fn shown_body(
+    state: &Shared,
+    told: &story::StoryEvent,
+    room: &mut usize,
+) -> Result<serde_json::Value, StoreError> {
+    let stored = state.store.body(told.event.id).await?;
+    let raw = stored.and_then(|body| body::decompress(&body, state.body_bytes_max.min(*room)));
+    *room -= raw.as_ref().map_or(0, Vec::len).min(*room);
+    Ok(json::body(raw))
+}
+
+impl From<story::StoryEvent> for StoryEvent {
+    fn from(told: story::StoryEvent) -> Self {
+        let fact = told.fact;
+        Self {
+            event: told.event.into(),
+            at: fact.as_ref().map(|fact| fact.at),
+            code: fact.as_ref().and_then(|fact| fact.code.clone()),
+            fact,
+            body: None,
+        }
+    }
+}

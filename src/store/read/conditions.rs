@@ -1,0 +1,47 @@
+//! What a list asks of its rows.
+
+use crate::store::sql::Value;
+
+/// Conditions that are joined by AND, with their values.
+#[derive(Default)]
+pub(super) struct Conditions {
+    sql: Vec<String>,
+    pub(super) values: Vec<Value>,
+}
+
+impl Conditions {
+    /// `sql` ends before its parameter; nothing is asked when there is no value.
+    pub(super) fn and<T>(mut self, sql: &str, value: Option<T>) -> Self
+    where
+        Value: From<T>,
+    {
+        if let Some(value) = value {
+            self.values.push(Value::from(value));
+            self.sql.push(format!("{sql} ?{}", self.values.len()));
+        }
+        self
+    }
+
+    /// A condition in which `{}` stands for its parameter; nothing is asked when there is no value.
+    pub(super) fn and_whole<T>(mut self, sql: &str, value: Option<T>) -> Self
+    where
+        Value: From<T>,
+    {
+        if let Some(value) = value {
+            self.values.push(Value::from(value));
+            self.sql.push(sql.replace("{}", &format!("?{}", self.values.len())));
+        }
+        self
+    }
+
+    /// A condition without a parameter.
+    pub(super) fn and_always(mut self, sql: &str) -> Self {
+        self.sql.push(sql.to_owned());
+        self
+    }
+
+    /// `WHERE …`, or nothing.
+    pub(super) fn clause(&self) -> String {
+        if self.sql.is_empty() { String::new() } else { format!("WHERE {}", self.sql.join(" AND ")) }
+    }
+}

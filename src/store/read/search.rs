@@ -1,0 +1,234 @@
+//! Finding by anything: a part of an address, a referral code, an agent, any id of a provider's, of Refairn's or of ours.
+//! Every question is answered by an index, and for so many rows at most.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::{try_join, try_join3};
+
+use crate::domain::customer::CustomerKey;
+use crate::domain::text::visible;
+use crate::store::queries::{DeliveryView, EventView};
+use crate::store::read::queries::{EVENT_COLUMNS, delivery_view, delivery_view_columns, event, payment_subject};
+use crate::store::sql::{IDENTITIES, IS_PAYMENT, Row, values};
+use crate::store::{Store, StoreError};
+
+/// Hits of one kind.
+pub const HITS_MAX: u32 = 20;
+/// Fewest characters that are looked for.
+pub const SOUGHT_CHARS_MIN: usize = 2;
+/// Customers, the newest, in whose addresses the inside of a word is looked for.
+const LOOKED_THROUGH_MAX: u32 = 50_000;
+/// Characters of a part of an address that the index holds.
+const PART_CHARS: usize = 12;
+/// Parts of addresses that are looked at, when the beginning of what is sought is in so many.
+const PARTS_MAX: u32 = 2000;
+/// Scopes in which an id is looked up: an account that many others are connected to has one for each.
+const SCOPES_MAX: u32 = 1000;
+
+/// What was found, the newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// Customers.
+    pub customers: Vec<CustomerKey>,
+    /// Payments, told or to be told.
+    pub payments: Vec<DeliveryView>,
+    /// Other calls.
+    pub deliveries: Vec<DeliveryView>,
+    /// Events.
+    pub events: Vec<EventView>,
+    /// There are more of a kind than are given.
+    pub is_cut: bool,
+}
+
+/// Where a fact is, and what it says.
+struct FactRow {
+    person: Option<CustomerKey>,
+    event: i64,
+    payment: Option<String>,
+}
+
+impl Store {
+    /// What has to do with a text.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn search(&self, text: &str) -> Result<Found, StoreError> {
+        let sought = visible(text);
+        if sought.chars().count() < SOUGHT_CHARS_MIN {
+            return Ok(Found::default());
+        }
+        let (named, of_facts) = try_join(self.named(&sought), self.facts_with(&sought)).await?;
+        let (credited, coded, like) =
+            try_join3(self.credited(&sought), self.with_code(&sought), self.with_address_like(&sought)).await?;
+        let mut customers: Vec<CustomerKey> = Vec::new();
+        let of_ids = of_facts.iter().filter_map(|fact| fact.person.clone());
+        for person in of_ids.chain(coded).chain(like) {
+            if !customers.contains(&person) {
+                customers.push(person);
+            }
+        }
+        let (mut events, mut deliveries) = named;
+        let ids: Vec<i64> = of_facts.iter().map(|fact| fact.event).collect();
+        let subjects: BTreeSet<(&str, &str)> = of_facts
+            .iter()
+            .filter_map(|fact| Some((fact.person.as_ref()?.business.as_str(), fact.payment.as_deref()?)))
+            .collect();
+        let (of_facts, payments) = try_join(self.events_of(&ids), self.payments_of(&subjects)).await?;
+        events.extend(of_facts);
+        deliveries.extend(payments.into_iter().chain(credited));
+        let mut found = Found { customers, ..Found::default() };
+        let mut seen = BTreeSet::new();
+        deliveries.retain(|view| seen.insert(view.delivery.id));
+        (found.payments, found.deliveries) = deliveries.into_iter().partition(DeliveryView::is_payment);
+        let mut seen = BTreeSet::new();
+        events.retain(|event| seen.insert(event.id));
+        events.sort_by_key(|event| std::cmp::Reverse(event.id));
+        found.payments.sort_by_key(|view| std::cmp::Reverse((view.delivery.at, view.delivery.id)));
+        found.events = events;
+        found.cut();
+        Ok(found)
+    }
+
+    /// The event and the call that have this number of ours, or the provider's id of an event.
+    async fn named(&self, sought: &str) -> Result<(Vec<EventView>, Vec<DeliveryView>), StoreError> {
+        let number = |prefix: &str| sought.strip_prefix(prefix).and_then(|n| n.parse::<i64>().ok());
+        let sql = format!(
+            "SELECT {EVENT_COLUMNS} FROM events WHERE id = ?1 OR provider_event_id = ?2 ORDER BY id DESC LIMIT {HITS_MAX}"
+        );
+        let events = self.rows(sql, values![number("evt_"), sought], event);
+        let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", delivery_view_columns());
+        let deliveries = self.rows(sql, values![number("dlv_")], delivery_view);
+        try_join(events, deliveries).await
+    }
+
+    /// The facts that carry this id of a provider's, the newest of each customer's.
+    async fn facts_with(&self, id: &str) -> Result<Vec<FactRow>, StoreError> {
+        // The scope is the beginning of the key: of each one there is a step through the index.
+        let in_each = |table: &str| {
+            format!(
+                "WITH RECURSIVE s (scope) AS (SELECT MIN(scope) FROM {table} UNION ALL \
+                 SELECT (SELECT MIN(k.scope) FROM {table} k WHERE k.scope > s.scope) FROM s WHERE s.scope IS NOT NULL) \
+                 SELECT DISTINCT {{}} FROM (SELECT scope FROM s WHERE scope IS NOT NULL LIMIT {SCOPES_MAX}) r \
+                 JOIN {table} k ON k.scope = r.scope AND k.key = ?1 LIMIT {HITS_MAX}"
+            )
+        };
+        let owners = self.rows(in_each(IDENTITIES).replace("{}", "k.email_key"), values![id], Row::text);
+        let waiting = self.rows(in_each("unresolved").replace("{}", "k.event_id"), values![id], Row::int);
+        let (owners, waiting) = try_join(owners, waiting).await?;
+        let (has_id, in_json) = (self.dialect().has_text("f.data", "?2"), serde_json::to_string(id)?);
+        let of_owner = format!(
+            "SELECT f.business, f.email_key, f.event_id, f.scope, f.data FROM customers c \
+             JOIN facts f ON f.business = c.business AND f.email_key = ?1 \
+             WHERE c.email_key = ?1 AND {has_id} ORDER BY f.event_id DESC LIMIT {HITS_MAX}"
+        );
+        let mut found = Vec::new();
+        for owner in owners {
+            found.extend(self.rows(of_owner.clone(), values![owner, &in_json], fact_row).await?);
+        }
+        found.extend(waiting.into_iter().map(|event| FactRow { person: None, event, payment: None }));
+        Ok(found)
+    }
+
+    /// Whom events brought a code for.
+    async fn with_code(&self, code: &str) -> Result<Vec<CustomerKey>, StoreError> {
+        let sql = format!(
+            "SELECT business, email_key FROM facts WHERE lower({}) = ?1 AND speaks_for_related = 1 ORDER BY event_id DESC LIMIT {HITS_MAX}",
+            self.dialect().field("data", "code")
+        );
+        let rows =
+            self.rows(sql, values![code.to_ascii_lowercase()], |row| Ok((row.text()?, row.text_option()?))).await?;
+        let known = rows.into_iter().filter_map(|(business, email)| Some(CustomerKey { business, email_key: email? }));
+        Ok(known.collect())
+    }
+
+    /// The payments of which an agent has a commission, or that this commission is for.
+    async fn credited(&self, id: &str) -> Result<Vec<DeliveryView>, StoreError> {
+        let of = |field: &str| {
+            format!(
+                "SELECT {} FROM deliveries WHERE {} = ?1 AND {IS_PAYMENT} \
+                 AND receipt IS NOT NULL ORDER BY at DESC, id DESC LIMIT {HITS_MAX}",
+                delivery_view_columns(),
+                self.dialect().field("receipt", field)
+            )
+        };
+        let agents = self.rows(of("agentId"), values![id], delivery_view);
+        let commissions = self.rows(of("commissionId"), values![id], delivery_view);
+        let (mut found, of_commission) = try_join(agents, commissions).await?;
+        found.extend(of_commission);
+        Ok(found)
+    }
+
+    /// Customers whose addresses begin with a text; then those of which a word begins with it; then those that hold it
+    /// anywhere.
+    async fn with_address_like(&self, text: &str) -> Result<Vec<CustomerKey>, StoreError> {
+        let text = text.to_ascii_lowercase();
+        let begin: String = text.chars().take(PART_CHARS).collect();
+        let after = |text: &str| format!("{text}{}", char::MAX);
+        let begins = format!(
+            "SELECT business, email_key FROM customers WHERE email_key >= ?1 AND email_key < ?2 \
+             ORDER BY email_key, business LIMIT {HITS_MAX}"
+        );
+        let holds = format!(
+            "SELECT c.business, c.email_key FROM (SELECT customer FROM address_parts WHERE part >= ?1 AND part < ?2 \
+             ORDER BY part, customer LIMIT {PARTS_MAX}) p JOIN customers c ON c.id = p.customer WHERE {} LIMIT {HITS_MAX}",
+            self.dialect().has_text("c.email_key", "?3")
+        );
+        let in_domain = format!(
+            "SELECT c.business, c.email_key FROM (SELECT domain FROM domain_parts WHERE part >= ?1 AND part < ?2 \
+             ORDER BY part, domain LIMIT {PARTS_MAX}) d JOIN customers c ON c.domain = d.domain WHERE {} LIMIT {HITS_MAX}",
+            self.dialect().has_text("d.domain", "?3")
+        );
+        let of_parts = || values![&begin, after(&begin), &text];
+        let begins = self.rows(begins, values![&text, after(&text)], customer);
+        let (holds, in_domain) = (self.rows(holds, of_parts(), customer), self.rows(in_domain, of_parts(), customer));
+        let (mut found, holds, in_domain) = try_join3(begins, holds, in_domain).await?;
+        found.extend(holds.into_iter().chain(in_domain));
+        if found.len() < HITS_MAX as usize {
+            let inside = format!(
+                "SELECT business, email_key FROM customers \
+                 WHERE id > (SELECT COALESCE(MAX(id), 0) FROM customers) - {LOOKED_THROUGH_MAX} AND {} \
+                 ORDER BY id DESC LIMIT {HITS_MAX}",
+                self.dialect().has_text("email_key", "?1")
+            );
+            found.extend(self.rows(inside, values![&text], customer).await?);
+        }
+        Ok(found)
+    }
+
+    async fn events_of(&self, ids: &[i64]) -> Result<Vec<EventView>, StoreError> {
+        let sql = format!("SELECT {EVENT_COLUMNS} FROM events WHERE id IN ({})", self.dialect().numbers("?1"));
+        self.rows(sql, values![serde_json::to_string(ids)?], event).await
+    }
+
+    /// The calls of payments, by business and subject.
+    async fn payments_of(&self, subjects: &BTreeSet<(&str, &str)>) -> Result<Vec<DeliveryView>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM deliveries WHERE (business, subject_key) IN ({})",
+            delivery_view_columns(),
+            self.dialect().pairs("?1")
+        );
+        self.rows(sql, values![serde_json::to_string(subjects)?], delivery_view).await
+    }
+}
+
+impl Found {
+    /// Leaves of each kind as many as are shown.
+    fn cut(&mut self) {
+        let most = HITS_MAX as usize;
+        let lens = [self.customers.len(), self.payments.len(), self.deliveries.len(), self.events.len()];
+        self.is_cut = lens.iter().any(|n| *n >= most);
+        self.customers.truncate(most);
+        self.payments.truncate(most);
+        self.deliveries.truncate(most);
+        self.events.truncate(most);
+    }
+}
+
+fn customer(row: &mut Row) -> Result<CustomerKey, StoreError> {
+    Ok(CustomerKey { business: row.text()?, email_key: row.text()? })
+}
+
+fn fact_row(row: &mut Row) -> Result<FactRow, StoreError> {
+    let person = customer(row)?;
+    Ok(FactRow { person: Some(person), event: row.int()?, payment: payment_subject(&row.text()?, &row.text()?)? })
+}
