@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Output, Stdio};
 
 use crate::kit::child::Running;
+use crate::kit::command::finish;
 
 /// A `demo` with a folder for temporary files of its own, so that what it leaves behind is seen.
 fn demo(folder: &tempfile::TempDir, arguments: &[&str]) -> Command {
@@ -78,7 +79,8 @@ fn kept_it_runs_until_it_is_interrupted() {
     let mut until = |text: &str| talk.by_ref().map(Result::unwrap).find(|line| line.contains(text)).unwrap();
     let bridge = until("bridge       http://").split_whitespace().last().unwrap().to_owned();
     let token = until("admin token").split_whitespace().last().unwrap().to_owned();
-    until("_sandbox/state");
+    let tries: Vec<String> =
+        talk.by_ref().map(Result::unwrap).take_while(|line| !line.contains("_sandbox/state")).collect();
     let get = |path: &str, token: &str| {
         let mut stream = std::net::TcpStream::connect(bridge.trim_start_matches("http://")).unwrap();
         let request =
@@ -91,6 +93,21 @@ fn kept_it_runs_until_it_is_interrupted() {
     let stats = get("/api/v1/stats", &token);
     assert!(stats.contains("200 OK") && stats.contains(r#""needs_attention":2"#), "{stats}");
     assert!(get("/api/v1/stats", "guess").contains("401 Unauthorized"));
+
+    // What it prints to try works as it is printed.
+    let lines = |start: &'static str| tries.iter().filter_map(move |line| line.trim().strip_prefix(start));
+    let exports: Vec<(&str, &str)> = lines("export ").map(|line| line.split_once('=').unwrap()).collect();
+    let mut tried = 0;
+    for args in lines("refairn-bridge ") {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_refairn-bridge"));
+        command.env_clear().envs(exports.iter().copied()).args(args.split(' ')).current_dir(folder.path());
+        let done = finish(command);
+        // Somebody is needed: a payment is held, and a commission has to be reversed.
+        assert_eq!(done.code, Some(i32::from(args == "status")), "{args}: {}{}", done.stdout, done.stderr);
+        assert!(!(done.stdout + &done.stderr).is_empty(), "{args}");
+        tried += 1;
+    }
+    assert_eq!(tried, 8);
 
     running.signal("INT");
     assert_eq!(running.ended().code(), Some(0));

@@ -35,20 +35,23 @@ pub(super) fn hints(environment: &Environment, summary: &Summary) -> String {
     page.line(&format!("  sandbox      {sandbox}"));
     page.line(&format!("  admin token  {}", secrets.admin_token.expose()));
     page.heading("Things to try");
-    page.line(&format!("  T='Authorization: Bearer {}'", secrets.admin_token.expose()));
-    page.line(&format!("  B={bridge}/api/v1"));
-    for (about, path) in [
-        ("everything in a few numbers", "stats"),
-        ("what needed no call, and why", "events?state=ignored"),
-        ("one customer's calls", "deliveries?email=ines@example.com"),
-        ("what a person has to decide", "deliveries?attention=true"),
+    page.line(&format!("  export BRIDGE_URL={bridge}"));
+    page.line(&format!("  export BRIDGE_ADMIN_TOKEN={}", secrets.admin_token.expose()));
+    for (about, command) in [
+        ("does it flow, and is anybody needed", "status"),
+        ("why was nobody credited", "why paul@example.org"),
+        ("all of one customer", "customer ines@example.com"),
+        ("whose payment is it", "find BAYO15"),
+        ("who got what", "payments list --fate credited"),
+        ("what needed no call, and why", "events list --state ignored"),
+        ("what a person has to decide", "deliveries list --attention"),
     ] {
         page.line(&format!("  # {about}"));
-        page.line(&format!("  curl -sH \"$T\" \"$B/{path}\""));
+        page.line(&format!("  refairn-bridge {command}"));
     }
     if let Some(held) = summary.needs_attention.iter().find(|item| item.state == DeliveryState::Held.code()) {
         page.line("  # let the held payment go, dated on the next free day");
-        page.line(&format!("  curl -sH \"$T\" -X POST \"$B/deliveries/{}/release\"", held.id));
+        page.line(&format!("  refairn-bridge deliveries release {}", held.id));
     }
     page.line("  # what Refairn holds");
     page.line(&format!("  curl -s {sandbox}/_sandbox/state"));
