@@ -50,11 +50,20 @@ impl Postgres {
         told.await.unwrap_or_else(|_| Err(unanswered(silent())))
     }
 
+    /// Records a group. What fails over one of them is tried again with each alone.
     async fn record_group(&self, group: Vec<Recording>) {
         let (events, tells): (Vec<_>, Vec<_>) = group.into_iter().map(|r| (r.event, r.tell)).unzip();
-        match self.record_all(Arc::new(events)).await {
+        let events = Arc::new(events);
+        match self.record_all(Arc::clone(&events)).await {
             // The sender may be gone: a closed webhook connection takes nothing back.
             Ok(recorded) => tells.into_iter().zip(recorded).for_each(|(tell, recorded)| drop(tell.send(Ok(recorded)))),
+            Err(StoreError::Locked(_) | StoreError::Data(_)) if events.len() > 1 => {
+                for (event, tell) in events.iter().zip(tells) {
+                    let recorded = self.record_all(Arc::new(vec![event.clone()])).await;
+                    let recorded = recorded.and_then(|mut one| one.pop().ok_or(StoreError::Closed));
+                    let _ = tell.send(recorded);
+                }
+            }
             Err(error) => tells.into_iter().for_each(|tell| drop(tell.send(Err(error.clone())))),
         }
     }

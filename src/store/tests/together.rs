@@ -110,6 +110,19 @@ async fn a_write_that_fails_does_not_take_the_others_with_it(place: Place) {
     assert_eq!(store.stats().await.unwrap().routes.len(), 26);
 }
 
+#[tokio::test]
+async fn an_event_that_the_server_refuses_does_not_take_the_others_with_it() {
+    let store = Place::server().open().await;
+    // No index of PostgreSQL's holds so long a key, which does not get smaller.
+    let mut chance = Chance(7);
+    let long: String = (0..9000).map(|_| char::from(b'!' + u8::try_from(chance.below(90)).unwrap())).collect();
+    let keys: Vec<String> = (0..20).map(|n| if n == 9 { long.clone() } else { format!("evt_{n}") }).collect();
+    let recorded = join_all(keys.iter().map(|key| store.record(event(key)))).await;
+    for (n, recorded) in recorded.into_iter().enumerate() {
+        assert_eq!(recorded.is_ok(), n != 9, "{n}: {recorded:?}");
+    }
+}
+
 /// A database whose answers come when others have had their turn.
 struct Slow;
 
