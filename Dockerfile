@@ -13,6 +13,7 @@ RUN mkdir src \
     && rm -r src
 COPY config config
 COPY migrations migrations
+COPY templates templates
 COPY src src
 # Cargo goes by the time of a file: without this it may take the placeholders' build for ours.
 RUN touch src/lib.rs src/main.rs && cargo build --release --locked

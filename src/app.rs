@@ -13,7 +13,7 @@ use crate::crash::{self, Point};
 use crate::delivery::policy::RetryPolicy;
 use crate::delivery::{self, Dispatcher, Settings};
 use crate::domain::secret::Secret;
-use crate::http::{self, BodyMemory, Guesses, Readiness, Shared, Side, UnnamedProxy};
+use crate::http::{self, BodyMemory, Guesses, Live, Readiness, Sessions, Shared, Side, UnnamedProxy};
 use crate::intake::Intake;
 use crate::lookup;
 use crate::mapping::{Mapper, Reader};
@@ -25,6 +25,9 @@ use crate::upkeep;
 
 /// How long the workers may take to finish what is on its way.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(40);
+
+/// Random bytes of the store's part in the key of sessions.
+const SALT_BYTES: usize = 32;
 
 /// Why the bridge does not start.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +88,7 @@ impl App {
             config.server.body_max_bytes,
             &config.proxies,
         )?;
+        let salt = store.session_salt(hex::encode(rand::random::<[u8; SALT_BYTES]>())).await?;
         let (inbox, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let tasks = Tasks::new();
         let shared = Arc::new(Shared {
@@ -94,6 +98,10 @@ impl App {
             reader: Reader::new(&config.endpoints, config.server.body_max_bytes),
             clock: clock.clone(),
             machine_clock: machine_clock.clone(),
+            sessions: Sessions::new(&admin_token, &salt),
+            live: Live::default(),
+            warnings: config.warnings(),
+            refairn_url: config.refairn.base_url.clone(),
             admin_token,
             guesses: Guesses::default(),
             trusted_proxies: config.server.trusted_proxies.clone(),

@@ -101,8 +101,8 @@ async fn serve(config: &Config) -> anyhow::Result<Verdict> {
     let door = Door::of(config, &token);
     if let Door::Shut = door {
         output::warn(
-            "no admin token is set: the API and the metrics stay shut; set BRIDGE_ADMIN_TOKEN to a long text that \
-             nobody can guess",
+            "no admin token is set: the dashboard, the API and the metrics stay shut; set BRIDGE_ADMIN_TOKEN to a long \
+             text that nobody can guess",
         );
     }
     output::talk(&welcome(config, &app, &door));
@@ -125,7 +125,7 @@ async fn serve(config: &Config) -> anyhow::Result<Verdict> {
     }
 }
 
-/// Who gets in to the API and the metrics.
+/// Who gets in to the dashboard, the API and the metrics.
 enum Door<'a> {
     /// Everybody who knows the token of the configuration.
     Kept,
@@ -156,11 +156,15 @@ fn welcome(config: &Config, app: &App, door: &Door<'_>) -> String {
     let Home { place, is_new, .. } = app.store().home();
     lines.push(format!("data in {}{place}", if *is_new { "a new store: " } else { "" }));
     lines.extend(config.proxies_in_use());
-    let api = format!("API: http://{}/api/v1, metrics: http://{}/metrics", app.admin_addr(), app.admin_addr());
+    let admin = app.admin_addr();
+    let inside = [
+        format!("dashboard: http://{admin}/"),
+        format!("API: http://{admin}/api/v1, metrics: http://{admin}/metrics"),
+    ];
     match door {
-        Door::Kept => lines.push(api),
+        Door::Kept => lines.extend(inside),
         Door::Shown(token) => {
-            lines.push(api);
+            lines.extend(inside);
             lines.push(format!("admin token for this run (set BRIDGE_ADMIN_TOKEN to keep one): {}", token.expose()));
         }
         Door::Shut => {}

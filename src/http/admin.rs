@@ -1,4 +1,5 @@
-//! The door to the API and the metrics: the admin token, compared in constant time.
+//! The door to the API and the metrics: the admin token, compared in constant time, or a session of the dashboard's, which
+//! was opened with it.
 //!
 //! The right token always opens. A limit on it would protect nobody: to guess 24 random bytes is hopeless at any rate,
 //! and a stranger who shares an address with the operator could lock the operator out. So the wrong ones are limited:
@@ -13,7 +14,9 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::connection::trust;
+use super::form::is_from_us;
 use super::problem::Problem;
+use super::session::Session;
 use super::source::sender;
 use super::{AppState, Shared};
 use crate::intake::{RateLimited, Throttle};
@@ -32,7 +35,10 @@ impl Default for Guesses {
     }
 }
 
-/// Lets a request through when it carries the admin token.
+/// The header in which a script of ours sends what forms carry.
+const FORM_TOKEN: &str = "x-csrf-token";
+
+/// Lets a request through when it carries the admin token, or a session's cookie.
 pub(super) async fn guard<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
@@ -54,6 +60,34 @@ fn judge(state: &Shared, request: &HttpRequest) -> Result<(), Problem> {
         (Some(line), None) => line.to_str().ok().and_then(token),
         (None, _) | (Some(_), Some(_)) => None,
     };
+    let was_given = request.headers().contains_key(header::AUTHORIZATION);
+    if !was_given && let Some(session) = state.sessions.of(request, state.clock.now()) {
+        return with_session(state, request, &session);
+    }
+    check(state, request, given, was_given)
+}
+
+/// What is only looked at needs no more than the session. What acts has to come from a page of ours.
+fn with_session(state: &Shared, request: &HttpRequest, session: &Session) -> Result<(), Problem> {
+    let token = request.headers().get(FORM_TOKEN).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let may_act = || session.may_act() && is_from_us(request) && state.sessions.is_form_token(session, token);
+    if request.method().is_safe() || may_act() {
+        trust(request);
+        return Ok(());
+    }
+    Err(Problem::not_our_form())
+}
+
+/// Whether `given` is the admin token. A wrong one counts against its source; the right one always opens.
+///
+/// # Errors
+/// It is none, or a wrong one, or one of too many wrong ones.
+pub(super) fn check(
+    state: &Shared,
+    request: &HttpRequest,
+    given: Option<&str>,
+    was_given: bool,
+) -> Result<(), Problem> {
     // Hashes have one length, so that not even the token's length can be timed.
     let wanted = Sha256::digest(state.admin_token.expose().as_bytes());
     let is_right = |given: &str| bool::from(wanted.as_slice().ct_eq(Sha256::digest(given.as_bytes()).as_slice()));
@@ -62,7 +96,7 @@ fn judge(state: &Shared, request: &HttpRequest) -> Result<(), Problem> {
         return Ok(());
     }
     let (source, now) = (sender(state, request), state.clock.now());
-    let (reason, problem) = if request.headers().contains_key(header::AUTHORIZATION) {
+    let (reason, problem) = if was_given {
         match state.guesses.0.check(source, now) {
             Ok(()) => {
                 state.guesses.0.failed(source, now);

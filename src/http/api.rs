@@ -13,6 +13,7 @@ use crate::domain::delivery::Action;
 use crate::domain::delivery::{DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::event::{EventId, EventState};
 use crate::intake::Refusal;
+use crate::store::StoreError;
 use crate::store::queries::{DeliveryFilter, EventFilter, PAGE_ITEMS_MAX};
 use crate::store::stats::{self, RouteView};
 
@@ -127,13 +128,18 @@ async fn delivery_answer(state: &AppState, id: DeliveryId) -> Result<HttpRespons
 /// `GET /api/v1/stats`
 pub(super) async fn stats(state: web::Data<AppState>, query: Parameters) -> Result<HttpResponse, Problem> {
     query.close()?;
+    Ok(HttpResponse::Ok().json(numbers(&state).await?))
+}
+
+/// The state of everything in a few numbers.
+pub(super) async fn numbers(state: &Shared) -> Result<Stats, StoreError> {
     let stats = state.store.stats().await?;
     let attention = stats.attention();
     let to_see = stats.events_to_see.into_iter();
     let to_see = to_see.map(|(endpoint, reason, events)| EventsToSee { endpoint, events, reason: reason.to_string() });
     let refused = state.intake.refusals().list();
     let last_webhooks = state.store.last_webhooks(state.endpoints.iter().map(|e| e.name.as_str())).await?;
-    Ok(HttpResponse::Ok().json(Stats {
+    Ok(Stats {
         last_webhooks: last_webhooks.into_iter().map(LastWebhook::from).collect(),
         needs_attention: attention.values().sum(),
         attention: attention.into_iter().map(|(reason, n)| (reason.code().to_owned(), n)).collect(),
@@ -146,7 +152,7 @@ pub(super) async fn stats(state: web::Data<AppState>, query: Parameters) -> Resu
         refused_requests: refused.into_iter().map(RefusedRequests::from).collect(),
         routes: stats.routes.into_iter().map(Route::from).collect(),
         unnamed_proxy: state.unnamed_proxy.address(),
-    }))
+    })
 }
 
 impl From<Refusal> for RefusedRequests {
@@ -203,7 +209,7 @@ pub(super) fn delivery_id(text: &str) -> Result<DeliveryId, Problem> {
     id.ok_or_else(|| Problem::unknown_item("a delivery's id looks like dlv_17".to_owned()))
 }
 
-async fn event_id(state: &AppState, text: String) -> Result<EventId, Problem> {
+pub(super) async fn event_id(state: &AppState, text: String) -> Result<EventId, Problem> {
     if let Some(number) = number(&text, "evt_") {
         return Ok(EventId(number));
     }

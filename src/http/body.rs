@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::StreamExt;
@@ -125,12 +125,16 @@ pub(super) fn refuse_unread(problem: &Problem, payload: web::Payload) -> HttpRes
     answer.map_into_boxed_body()
 }
 
-/// Does the same to every answer but those to webhooks, whose handlers read bodies and call [`refuse_unread`].
+/// Where the forms of pages are sent to.
+const FORMS: [&str; 4] = ["/sign-in", "/sign-out", "/deliveries/", "/events/"];
+
+/// Does the same to every answer but those to webhooks and forms, whose handlers read bodies and call [`refuse_unread`].
 pub(super) async fn hold_unread(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let reads_bodies = request.path().starts_with("/webhooks/");
+    let is_form = request.method() == Method::POST && FORMS.iter().any(|start| request.path().starts_with(start));
+    let reads_bodies = is_form || request.path().starts_with("/webhooks/");
     let payload = if reads_bodies { Payload::None } else { request.take_payload() };
     Ok(next.call(request).await?.map_body(|_, answer| Keeping::new(answer, payload)))
 }

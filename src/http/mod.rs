@@ -1,4 +1,5 @@
-//! HTTP: every route on one screen. Webhooks and health are open; the API and the metrics need the admin token.
+//! HTTP: every route on one screen. Webhooks and health are open; the API, the metrics and the dashboard need the admin
+//! token, or a session that was opened with it.
 
 mod admin;
 mod api;
@@ -6,14 +7,18 @@ mod body;
 mod changed;
 mod connection;
 mod credit;
+mod dashboard;
+mod form;
 mod health;
 mod json;
+mod live;
 mod parameters;
 mod payments;
 mod places;
 pub mod problem;
 mod search;
 mod serve;
+mod session;
 mod source;
 mod story;
 mod webhooks;
@@ -41,8 +46,10 @@ use crate::tasks::Tasks;
 pub use admin::Guesses;
 pub use body::BodyMemory;
 pub use health::Readiness;
+pub use live::Live;
 use problem::Problem;
 pub use serve::{listen, serve};
+pub use session::Sessions;
 pub use source::UnnamedProxy;
 
 /// What the handlers share.
@@ -63,6 +70,14 @@ pub struct Shared {
     pub admin_token: Secret,
     /// Who has guessed at it.
     pub guesses: Guesses,
+    /// What signs the sessions that are opened with it.
+    pub sessions: Sessions,
+    /// What open pages are told.
+    pub live: Live,
+    /// What of the configuration deserves a look, each a sentence.
+    pub warnings: Vec<String>,
+    /// Where Refairn is.
+    pub refairn_url: String,
     /// Whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<Network>,
     /// Who sends one that is not.
@@ -131,8 +146,10 @@ fn routes(side: Side, config: &mut web::ServiceConfig) {
                 .service(get("/customers/{email}", story::customer))
                 .service(get("/payments", payments::payments))
                 .service(get("/stats", api::stats))
+                .service(get("/stream", live::stream))
                 .default_service(web::to(no_such_path)),
         );
+        dashboard::routes(config);
     }
 }
 

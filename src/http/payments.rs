@@ -42,7 +42,7 @@ pub(super) async fn payments(state: web::Data<AppState>, mut query: Parameters) 
 }
 
 /// When a day begins where payments have their days.
-fn start_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
+pub(super) fn start_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
     day.to_zoned(zone.clone()).ok().map(|start| start.timestamp())
 }
 

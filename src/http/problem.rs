@@ -114,6 +114,18 @@ impl Problem {
         Self { retry_after_s: Some(retry_after_s), ..problem }
     }
 
+    /// A form, or a script's request, that no page of this session sent.
+    pub(crate) fn not_our_form() -> Self {
+        let detail = "this was not sent by a page of your session; open the page again and send it from there";
+        Self::new(StatusCode::FORBIDDEN, "not_our_form", "Not from a page of this session", detail)
+    }
+
+    /// As many pages are shown live as there may be.
+    pub(crate) fn too_many_streams() -> Self {
+        let detail = "as many pages are open as can be kept up to date; this one is when it is loaded again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", "Too many open pages", detail)
+    }
+
     /// A parameter is wrong.
     pub(crate) fn bad_parameter(detail: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_parameter", "Bad parameter", detail)
@@ -128,6 +140,21 @@ impl Problem {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         self.code
+    }
+
+    /// The code in words.
+    pub(super) const fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// What happened, for a person.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Whether it is trouble of ours, in which no webhook can be recorded either.
+    pub(super) fn keeps_webhooks_out(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE && self.code != "too_many_streams"
     }
 
     /// Whether it is a new fault of the sender's: no trouble of ours, and not only what it was shut out for before.

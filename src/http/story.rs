@@ -124,7 +124,8 @@ fn refused(state: &Shared) -> u64 {
     state.intake.refusals().list().iter().map(|refusal| refusal.times).sum()
 }
 
-fn judged(story: &Story, payment: Option<DeliveryId>) -> Judgement {
+/// The verdict on a customer, or on one payment of theirs.
+pub(super) fn judged(story: &Story, payment: Option<DeliveryId>) -> Judgement {
     let deliveries: Vec<&Delivery> = story.deliveries.iter().map(|view| &view.delivery).collect();
     let events: Vec<EventStand<'_>> = story.events.iter().map(stand).collect();
     let paused: Vec<&str> = story.paused.iter().map(String::as_str).collect();
@@ -141,7 +142,8 @@ fn stand(told: &story::StoryEvent) -> EventStand<'_> {
     }
 }
 
-fn verdict(judgement: Judgement) -> Verdict {
+/// A judgement as the API and the pages say it.
+pub(super) fn verdict(judgement: Judgement) -> Verdict {
     let Judgement { verdict, payment, event, because, next } = judgement;
     Verdict {
         code: verdict.code().to_owned(),

@@ -18,6 +18,7 @@ mod read;
 mod realms;
 mod related;
 mod rows;
+mod settings;
 mod sql;
 mod sqlite;
 mod time;
@@ -38,7 +39,7 @@ pub use lookups::{Lookup, LookupEnd, Missing};
 pub use operator::{ActionError, Pruned};
 pub use queue::lease::Leased;
 pub use queue::overdue::OVERDUE_EVENTS_MAX;
-pub use read::{payments, queries, search, stats, story};
+pub use read::{days, payments, queries, search, stats, story};
 pub use related::RELATED_MAX;
 pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 

@@ -77,7 +77,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 async fn show(args: &Args, environment: &Environment, progress: &Progress) -> anyhow::Result<Summary> {
     output::talk("refairn-bridge demo: all of it on this machine, and nothing is kept");
     output::talk(&format!("  a local Refairn  {}", environment.sandbox_url()));
-    output::talk(&format!("  the bridge       {}\n", environment.bridge_url()));
+    output::talk(&format!("  the bridge       {}", environment.bridge_url()));
+    output::talk(&format!("  its dashboard    {}/", environment.bridge_url()));
+    output::talk(&format!("  its admin token  {}\n", environment.secrets.admin_token.expose()));
     let story = story::write(Calendar::new(environment.clock.now()));
     let ingress = runner::play(&story, environment, progress).await?;
     let summary = summary::take(&story, environment, ingress).await?;

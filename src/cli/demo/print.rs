@@ -31,6 +31,7 @@ pub(super) fn hints(environment: &Environment, summary: &Summary) -> String {
     let mut page = Page::default();
     let (bridge, sandbox, secrets) = (environment.bridge_url(), environment.sandbox_url(), &environment.secrets);
     page.heading("Both servers run until you press Ctrl-C");
+    page.line(&format!("  dashboard    {bridge}/"));
     page.line(&format!("  bridge       {bridge}"));
     page.line(&format!("  sandbox      {sandbox}"));
     page.line(&format!("  admin token  {}", secrets.admin_token.expose()));

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0007_more_lookups.sql"),
     include_str!("../../../migrations/postgres/0008_names.sql"),
     include_str!("../../../migrations/postgres/0009_asking.sql"),
+    include_str!("../../../migrations/postgres/0010_dashboard.sql"),
 ];
 
 /// The lock that a replica holds while it looks at the schema; any number that nothing else uses.

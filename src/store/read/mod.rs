@@ -1,6 +1,8 @@
 //! What the API and the command line ask for. Nothing here writes.
 
 mod conditions;
+mod customers;
+pub mod days;
 pub mod payments;
 pub mod queries;
 pub mod search;

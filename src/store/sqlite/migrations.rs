@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0007_more_lookups.sql"),
     include_str!("../../../migrations/sqlite/0008_names.sql"),
     include_str!("../../../migrations/sqlite/0009_asking.sql"),
+    include_str!("../../../migrations/sqlite/0010_dashboard.sql"),
 ];
 
 /// How many migrations there are.

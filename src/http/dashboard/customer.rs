@@ -1,0 +1,144 @@
+//! A customer: the verdict first, then what it rests on, then the whole story.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use jiff::Timestamp;
+
+use super::frame::{Asked, Frame, answer};
+use super::view::{ActionForm, EventRow, Lens, Row, customer_path, forms};
+use crate::api::{LookedIn, Verdict};
+use crate::domain::customer::CustomerKey;
+use crate::domain::mode::Mode;
+use crate::http::credit::looked_in;
+use crate::http::parameters::Parameters;
+use crate::http::problem::Problem;
+use crate::http::story::{judged, verdict};
+use crate::http::{AppState, api};
+use crate::store::queries::DeliveryView;
+use crate::store::story::Story;
+
+/// A line of the story.
+enum Line {
+    Came { event: EventRow, code: String },
+    Told { row: Box<Row>, agent: String },
+}
+
+#[derive(Template)]
+#[template(path = "customer.html")]
+struct Page {
+    frame: Frame,
+    email: String,
+    name: String,
+    ids: Vec<String>,
+    business: String,
+    others: Vec<(String, String)>,
+    verdict: Verdict,
+    tone: &'static str,
+    about: Option<Row>,
+    refused: u64,
+    looked_in: Vec<LookedIn>,
+    lines: Vec<Line>,
+    more: bool,
+    refairn: String,
+}
+
+impl Page {
+    fn forms(&self) -> Vec<ActionForm<'_>> {
+        self.about.as_ref().map(|row| forms(row, &self.frame.csrf, &self.frame.here)).unwrap_or_default()
+    }
+}
+
+/// `GET /customers/{email}`
+pub(super) async fn page(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    path: web::Path<String>,
+    mut query: Parameters,
+) -> Result<HttpResponse, Problem> {
+    let asked = Asked::of(&state, &request, &mut query).await?;
+    let business = query.text("business");
+    let payment = query.text("payment").map(|id| api::delivery_id(&id)).transpose()?;
+    query.close()?;
+    let lens = Lens::of(&state);
+    let story = state.store.story(&path, business.as_deref()).await?;
+    let judgement = judged(&story, payment);
+    let about =
+        story.deliveries.iter().find(|view| judgement.payment.is_some() && view.delivery.id == judgement.payment);
+    let looked_in = about.and_then(|view| looked_in(view, &state.endpoints)).unwrap_or_default();
+    let verdict = verdict(judgement);
+    let mut frame = asked.frame(&state, "customers", &story.key.email_key);
+    frame.test = is_test(&story);
+    let others = story.businesses.iter().filter(|other| **other != story.key.business).map(|business| {
+        let key = CustomerKey { business: business.clone(), email_key: story.key.email_key.clone() };
+        (business.clone(), customer_path(&key))
+    });
+    let facts = || story.events.iter().rev().filter_map(|told| told.fact.as_ref());
+    let mut ids: Vec<String> = Vec::new();
+    for id in facts().filter_map(|fact| fact.customer.clone()) {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    let as_given = story.deliveries.first().map(|view| view.delivery.call.email().as_given().to_owned());
+    answer(&Page {
+        email: as_given.unwrap_or_else(|| story.key.email_key.clone()),
+        name: facts().find_map(|fact| fact.name.clone()).unwrap_or_default(),
+        ids,
+        business: story.key.business.clone(),
+        others: others.collect(),
+        tone: tone(&verdict.code),
+        about: about.map(|view| lens.row(view)),
+        refused: asked.now.stats.refused_requests.iter().map(|refused| refused.times).sum(),
+        looked_in,
+        lines: lines(&lens, &story),
+        more: story.is_cut,
+        refairn: state.refairn_url.clone(),
+        verdict,
+        frame,
+    })
+}
+
+/// Whether nothing of the customer is real.
+fn is_test(story: &Story) -> bool {
+    let mut modes = story.deliveries.iter().map(|view| view.delivery.mode).peekable();
+    modes.peek().is_some() && modes.all(|mode| mode == Mode::Test)
+}
+
+/// The colour of a verdict.
+fn tone(code: &str) -> &'static str {
+    match code {
+        "credited" => "good",
+        "on_its_way" => "moving",
+        "held_for_its_day" | "held_for_a_person" | "route_paused" | "refused_by_refairn" | "code_late"
+        | "code_unknown" | "taken_back" | "waits_for_address" => "waits",
+        _ => "quiet",
+    }
+}
+
+/// What came and what was told, the newest first.
+fn lines(lens: &Lens<'_>, story: &Story) -> Vec<Line> {
+    let mut lines: Vec<(Timestamp, u8, i64, Line)> = Vec::new();
+    for told in &story.events {
+        let calls: &[DeliveryView] = &[];
+        let mut event = lens.event(&told.event, calls);
+        let is_sale = story.deliveries.iter().any(|view| view.is_payment() && view.delivery.event == told.event.id);
+        event.badge = super::words::Badge::of_event(
+            told.event.state,
+            told.event.reason.map(|reason| reason.code()),
+            told.event.attention,
+            is_sale,
+        );
+        let code = told.fact.as_ref().and_then(|fact| fact.code.clone()).unwrap_or_default();
+        lines.push((told.event.received_at, 0, told.event.id.0, Line::Came { event, code }));
+    }
+    for view in &story.deliveries {
+        let d = &view.delivery;
+        let at = d.settled_at.or(d.first_attempt_at).unwrap_or(d.created_at);
+        let mut row = lens.row(view);
+        row.at = lens.moment(at);
+        let agent = row.agent.clone();
+        lines.push((at, 1, d.id.map_or(0, |id| id.0), Line::Told { row: Box::new(row), agent }));
+    }
+    lines.sort_by_key(|(at, kind, id, _)| std::cmp::Reverse((*at, *kind, *id)));
+    lines.into_iter().map(|(.., line)| line).collect()
+}

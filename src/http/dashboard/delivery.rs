@@ -1,0 +1,96 @@
+//! What we told Refairn, or will: the call, every attempt, and what may be done about it.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::frame::{Asked, Frame, answer};
+use super::view::{ActionForm, Lens, Row, forms};
+use super::words::Moment;
+use crate::domain::reason::{DeliveryReason, Reason};
+use crate::http::AppState;
+use crate::http::api::{delivery_id, showing};
+use crate::http::json;
+use crate::http::parameters::Parameters;
+use crate::http::problem::Problem;
+
+/// One attempt.
+struct Attempt {
+    n: i64,
+    at: Moment,
+    took_ms: i64,
+    status: String,
+    outcome: String,
+    response: String,
+}
+
+#[derive(Template)]
+#[template(path = "delivery.html")]
+struct Page {
+    frame: Frame,
+    row: Row,
+    kind: &'static str,
+    event: String,
+    why: &'static str,
+    cure: &'static str,
+    detail: String,
+    fate: String,
+    holder: String,
+    holder_what: String,
+    due: Option<Moment>,
+    request: String,
+    attempts: Vec<Attempt>,
+}
+
+impl Page {
+    fn forms(&self) -> Vec<ActionForm<'_>> {
+        forms(&self.row, &self.frame.csrf, &self.frame.here)
+    }
+}
+
+/// `GET /deliveries/{id}`
+pub(super) async fn page(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    path: web::Path<String>,
+    mut query: Parameters,
+) -> Result<HttpResponse, Problem> {
+    let asked = Asked::of(&state, &request, &mut query).await?;
+    query.close()?;
+    let (id, lens) = (delivery_id(&path)?, Lens::of(&state));
+    let found = state.store.delivery(id).await?;
+    let (view, attempts) = found.ok_or_else(|| Problem::unknown_item(format!("there is no delivery {id}")))?;
+    let row = lens.row(&view);
+    let mut frame = asked.frame(&state, "activity", &row.id);
+    frame.test = row.is_test;
+    let d = &view.delivery;
+    let reason = d.reason.map(DeliveryReason::reason);
+    let (due, detail) = (d.state.is_open().then(|| lens.moment(d.due_at)), d.detail.clone());
+    let holder = view.day_holder.clone();
+    let (kind, event) = (d.call.kind().code(), d.event.to_string());
+    let shown = json::delivery(view, showing(&state));
+    let body = shown.request.as_ref().and_then(|body| serde_json::from_str::<serde_json::Value>(body.get()).ok());
+    let pretty = body.as_ref().and_then(|body| serde_json::to_string_pretty(body).ok());
+    let attempts = attempts.into_iter().map(|attempt| Attempt {
+        n: attempt.n,
+        at: lens.moment(attempt.at),
+        took_ms: attempt.took_ms,
+        status: attempt.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string()),
+        outcome: attempt.outcome,
+        response: attempt.response.unwrap_or_default(),
+    });
+    answer(&Page {
+        frame,
+        row,
+        kind,
+        event,
+        why: reason.map(Reason::sentence).unwrap_or_default(),
+        cure: reason.map(Reason::cure).unwrap_or_default(),
+        detail: detail.unwrap_or_default(),
+        fate: shown.payment.fate_explanation.unwrap_or_default(),
+        holder: holder.as_ref().map(|(id, _)| id.to_string()).unwrap_or_default(),
+        holder_what: holder.map(|(_, what)| what).unwrap_or_default(),
+        due,
+        request: pretty.unwrap_or_default(),
+        attempts: attempts.collect(),
+    })
+}

@@ -1,0 +1,241 @@
+//! What all pages have: who may see them, their headers, and what stands around them.
+
+use std::sync::Arc;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header;
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
+use askama::Template;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::assets;
+use crate::http::connection::trust;
+use crate::http::live::{self, State};
+use crate::http::parameters::Parameters;
+use crate::http::problem::Problem;
+use crate::http::session::Session;
+use crate::http::{AppState, Shared};
+
+/// What a browser may load for a page, and who may frame it: nothing but our own files, and nobody.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
+    form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+/// Characters of an address of ours that a form may lead back to.
+const BACK_CHARS_MAX: usize = 1000;
+
+/// What stands around a page.
+pub(super) struct Frame {
+    /// What the page is about.
+    pub(super) title: String,
+    /// Which part of the dashboard it is in.
+    pub(super) section: &'static str,
+    /// Who is signed in.
+    pub(super) who: String,
+    /// Whether they may change anything.
+    pub(super) may_act: bool,
+    /// What forms carry.
+    pub(super) csrf: String,
+    /// Where forms lead back to.
+    pub(super) here: String,
+    /// How many things need a person.
+    pub(super) needs: i64,
+    /// What was done just now.
+    pub(super) message: Option<&'static str>,
+    /// The state that the page shows.
+    pub(super) fingerprint: String,
+    /// Whether what is shown is a test.
+    pub(super) test: bool,
+    /// What stands in the search box.
+    pub(super) sought: String,
+    /// The addresses of our own files.
+    pub(super) css: String,
+    pub(super) js: String,
+}
+
+/// A request for a page, by whoever is signed in.
+pub(super) struct Asked {
+    session: Session,
+    here: String,
+    done: Option<String>,
+    /// The state of everything.
+    pub(super) now: Arc<State>,
+}
+
+impl Asked {
+    /// Takes from a request what all pages need. `query` keeps what only this page takes.
+    pub(super) async fn of(state: &Shared, request: &HttpRequest, query: &mut Parameters) -> Result<Self, Problem> {
+        let session = request.extensions().get::<Session>().cloned().ok_or_else(Problem::unauthorized)?;
+        let done = query.text("done");
+        // What an action leads to shows what came of it.
+        let now = if done.is_some() { live::fresh(state).await? } else { live::state(state).await? };
+        Ok(Self { session, here: without_done(request), done, now })
+    }
+
+    /// The frame of a page.
+    pub(super) fn frame(&self, state: &Shared, section: &'static str, title: &str) -> Frame {
+        Frame {
+            title: title.to_owned(),
+            section,
+            who: self.session.name.clone(),
+            may_act: self.session.may_act(),
+            csrf: state.sessions.form_token(&self.session),
+            here: self.here.clone(),
+            needs: self.now.stats.needs_attention,
+            message: self.done.as_deref().and_then(message),
+            fingerprint: self.now.fingerprint.clone(),
+            test: false,
+            sought: String::new(),
+            css: assets::address("dashboard.css"),
+            js: assets::address("dashboard.js"),
+        }
+    }
+}
+
+/// What was done, in words.
+fn message(done: &str) -> Option<&'static str> {
+    match done {
+        "release" => Some("Done: it goes out by itself now."),
+        "retry" => Some("Done: it is tried again."),
+        "discard" => Some("Done: it is off the list."),
+        "remap" => Some("Done: the event is read again."),
+        _ => None,
+    }
+}
+
+/// The address of a page, without what only said what was done before.
+fn without_done(request: &HttpRequest) -> String {
+    let kept = request.query_string().split('&').filter(|part| !part.is_empty() && !part.starts_with("done="));
+    let kept = kept.collect::<Vec<_>>().join("&");
+    if kept.is_empty() { request.path().to_owned() } else { format!("{}?{kept}", request.path()) }
+}
+
+/// A path of ours that a browser may be sent to; the first page instead of anything else.
+pub(super) fn own_path(text: &str) -> &str {
+    let is_plain = |c: char| c.is_ascii_graphic() && c != '\\';
+    let is_own = text.starts_with('/') && !text.starts_with("//") && text.chars().all(is_plain);
+    // Pages that only lead elsewhere would lead in a circle.
+    let leads_on = ["/sign", "/session", "/webhooks", "/assets"].iter().any(|start| text.starts_with(start));
+    if is_own && !leads_on && text.len() <= BACK_CHARS_MAX { text } else { "/" }
+}
+
+/// The form to sign in, which leads back to `here`.
+pub(super) fn to_sign_in(here: &str) -> HttpResponse {
+    let here = own_path(here);
+    let back =
+        if here == "/" { String::new() } else { format!("?back={}", utf8_percent_encode(here, NON_ALPHANUMERIC)) };
+    see_other(&format!("/sign-in{back}"))
+}
+
+/// Sends the browser on, by GET.
+pub(super) fn see_other(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish()
+}
+
+/// Lets those see a page who are signed in. What goes wrong is a page, too.
+pub(super) async fn guard<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let Some(state) = request.app_data::<web::Data<AppState>>().cloned() else {
+        return Err(Problem::internal().into());
+    };
+    let Some(session) = state.sessions.of(request.request(), state.clock.now()) else {
+        let form = to_sign_in(&without_done(request.request()));
+        return Ok(request.into_response(form).map_into_right_body());
+    };
+    trust(request.request());
+    request.extensions_mut().insert(session);
+    let answer = next.call(request).await?;
+    let problem = answer.response().error().and_then(|error| error.as_error::<Problem>()).cloned();
+    match problem {
+        Some(problem) => {
+            let page = problem_page(&problem, "/");
+            Ok(answer.into_response(page).map_into_right_body())
+        }
+        None => Ok(answer.map_into_left_body()),
+    }
+}
+
+/// What went wrong, for a person.
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage<'a> {
+    title: &'a str,
+    code: &'a str,
+    detail: &'a str,
+    is_grave: bool,
+    back: &'a str,
+    css: String,
+}
+
+/// A problem as a page, with a way back.
+pub(super) fn problem_page(problem: &Problem, back: &str) -> HttpResponse {
+    let page = ProblemPage {
+        title: problem.title(),
+        code: problem.code(),
+        detail: problem.detail(),
+        is_grave: problem.keeps_webhooks_out(),
+        back: own_path(back),
+        css: assets::address("dashboard.css"),
+    };
+    answer_to(problem, &page)
+}
+
+/// A page with the status of a problem.
+pub(super) fn answer_to(problem: &Problem, page: &impl Template) -> HttpResponse {
+    let Ok(text) = page.render() else { return problem.error_response() };
+    let mut answer = problem.error_response().set_body(text).map_into_boxed_body();
+    headers(&mut answer);
+    answer
+}
+
+/// A page.
+pub(super) fn answer(page: &impl Template) -> Result<HttpResponse, Problem> {
+    let text = page.render().map_err(|_| Problem::internal())?;
+    let mut answer = HttpResponse::Ok().body(text);
+    headers(&mut answer);
+    Ok(answer)
+}
+
+fn headers<B>(answer: &mut HttpResponse<B>) {
+    let headers = answer.headers_mut();
+    let fixed = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        // Under no-referrer the browser would send forms without an origin.
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, header::HeaderValue::from_static(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_path;
+
+    #[test]
+    fn nobody_is_sent_elsewhere() {
+        for own in ["/", "/attention", "/customers/a%40example.com?business=biz_1", "/payments?mode=test#totals"] {
+            assert_eq!(own_path(own), own);
+        }
+        for other in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "https://evil.example/",
+            "javascript:alert(1)",
+            "attention",
+            "/a\r\nSet-Cookie: x=1",
+            "/a b",
+            "/\u{e9}",
+            "/sign-out",
+            "/sign-in?back=/sign-in",
+        ] {
+            assert_eq!(own_path(other), "/", "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The dashboard: what people ask, on pages. They show what the API tells, work without script, and are kept up to date by
+//! `GET /api/v1/stream` with it. Each page is a file here and one in `templates/`.
+
+mod actions;
+mod activity;
+mod assets;
+mod attention;
+mod chart;
+mod customer;
+mod customers;
+mod delivery;
+mod event;
+mod frame;
+mod payments;
+mod search;
+mod set_up;
+mod sign_in;
+mod today;
+mod view;
+mod words;
+
+use actix_web::dev::HttpServiceFactory;
+use actix_web::middleware::from_fn;
+use actix_web::{FromRequest, Handler, Responder, web};
+
+use super::{get, get_only, post, post_only};
+
+/// The pages, what belongs to them, and what their forms are sent to.
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    let sign_in = web::resource("/sign-in")
+        .route(web::get().to(sign_in::form))
+        .route(web::head().to(sign_in::form))
+        .route(web::post().to(sign_in::sign_in))
+        .default_service(web::to(get_only));
+    config
+        .service(get("/assets/{name}", assets::asset))
+        .service(sign_in)
+        .service(get("/signed-in", sign_in::signed_in))
+        .service(post("/sign-out", sign_in::sign_out))
+        .service(get("/session", sign_in::session))
+        .service(page("/", today::page))
+        .service(page("/attention", attention::page))
+        .service(page("/customers", customers::page))
+        .service(page("/customers/{email}", customer::page))
+        .service(page("/payments", payments::page))
+        .service(page("/activity", activity::page))
+        .service(page("/search", search::page))
+        .service(page("/set-up", set_up::page))
+        .service(page("/events/{id}", event::page))
+        .service(page("/deliveries/{id}", delivery::page))
+        .service(acts("/events/{id}/remap", actions::remap))
+        .service(acts("/deliveries/{id}/{action}", actions::act));
+}
+
+/// A page for those who are signed in. The others get the form, and come back to it.
+fn page<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory + use<F, Args>
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    get(path, handler).wrap(from_fn(frame::guard))
+}
+
+/// What a form is sent to. Its handler reads the form and asks who sent it.
+fn acts<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory + use<F, Args>
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).route(web::post().to(handler)).default_service(web::to(post_only))
+}

@@ -1,0 +1,185 @@
+//! Payments of a month: what they add up to, and each of them.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use jiff::ToSpan;
+use jiff::civil::Date;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::frame::{Asked, Frame, answer};
+use super::view::{Lens, Row};
+use super::words::{count, counted, money};
+use crate::domain::delivery::Fate;
+use crate::domain::mode::Mode;
+use crate::http::api::{after, page_is_full};
+use crate::http::parameters::Parameters;
+use crate::http::payments::start_of;
+use crate::http::problem::Problem;
+use crate::http::{AppState, Shared};
+use crate::store::payments::{PaymentFilter, Total};
+
+/// Payments of a page.
+const PAGE_ITEMS: u32 = 100;
+/// Months that can be picked.
+const MONTHS: i32 = 18;
+
+/// What the filters are.
+#[derive(Default)]
+struct Filters {
+    month: String,
+    fate: String,
+    agent: String,
+    code: String,
+    mode: &'static str,
+}
+
+impl Filters {
+    /// The address of a page with them.
+    fn path(&self, after: &str) -> String {
+        let parts = [
+            ("month", self.month.as_str()),
+            ("fate", &self.fate),
+            ("agent", &self.agent),
+            ("code", &self.code),
+            ("mode", self.mode),
+            ("after", after),
+        ];
+        let given = parts.iter().filter(|(_, value)| !value.is_empty());
+        let given = given.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+        format!("/payments?{}", given.collect::<Vec<_>>().join("&"))
+    }
+}
+
+/// Payments of one currency.
+struct Sum {
+    currency: String,
+    credited: String,
+    nobody: String,
+    rest: String,
+    payments: String,
+}
+
+#[derive(Template)]
+#[template(path = "payments.html")]
+struct Page {
+    frame: Frame,
+    head: String,
+    title: String,
+    months: Vec<(String, String)>,
+    fates: Vec<(&'static str, &'static str)>,
+    filters: Filters,
+    sums: Vec<Sum>,
+    is_complete: bool,
+    rows: Vec<Row>,
+    next: String,
+    is_first: bool,
+}
+
+/// `GET /payments`
+pub(super) async fn page(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    mut query: Parameters,
+) -> Result<HttpResponse, Problem> {
+    let asked = Asked::of(&state, &request, &mut query).await?;
+    let lens = Lens::of(&state);
+    let month = |text: &str| format!("{text}-01").parse::<Date>().ok();
+    let month = query.parsed("month", "a month, such as 2026-10", month)?.unwrap_or(lens.today.first_of_month());
+    let mode = query.one_of("mode", &[Mode::Live, Mode::Test], Mode::code)?.unwrap_or(Mode::Live);
+    let fate = query.one_of("fate", Fate::ALL, Fate::code)?;
+    let (agent, code, after) = (query.text("agent"), query.text("code"), after(&mut query, "dlv_")?);
+    query.close()?;
+    let start = |day: Date| start_of(day, &state.time_zone);
+    let filters = Filters {
+        month: month.strftime("%Y-%m").to_string(),
+        fate: fate.map(Fate::code).unwrap_or_default().to_owned(),
+        agent: agent.clone().unwrap_or_default(),
+        code: code.clone().unwrap_or_default(),
+        mode: mode.code(),
+    };
+    let filter = PaymentFilter {
+        from: start(month),
+        to: month.checked_add(1.month()).ok().and_then(start),
+        agent,
+        code,
+        mode: Some(mode),
+        fate,
+        limit: PAGE_ITEMS,
+        after,
+    };
+    let found = state.store.payments(&filter).await?;
+    let (totals, is_complete) = if after.is_none() { state.store.totals(&filter).await? } else { (Vec::new(), true) };
+    let next = found.last().and_then(|view| view.delivery.id).map(|id| id.to_string());
+    let next = next.filter(|_| page_is_full(found.len(), PAGE_ITEMS)).map(|id| filters.path(&id));
+    let mut frame = asked.frame(&state, "payments", "Payments");
+    frame.test = mode == Mode::Test;
+    let title = month.strftime("%B %Y").to_string();
+    answer(&Page {
+        frame,
+        head: if after.is_none() { head(&title, &totals) } else { format!("{title}, further payments.") },
+        title,
+        months: months(&state, &lens),
+        fates: Fate::ALL.iter().map(|fate| (fate.code(), fate_words(*fate))).collect(),
+        filters,
+        sums: sums(&totals),
+        is_complete,
+        rows: found.iter().map(|view| lens.row(view)).collect(),
+        next: next.unwrap_or_default(),
+        is_first: after.is_none(),
+    })
+}
+
+const fn fate_words(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Credited => "Credited",
+        Fate::CreditedNobody => "Told, nobody credited",
+        Fate::CreditUnknown => "Told, credit not known",
+    }
+}
+
+/// The month in a sentence.
+fn head(title: &str, totals: &[Total]) -> String {
+    let sum = |wanted: fn(Option<Fate>) -> bool| {
+        let of_fate = totals.iter().filter(|total| wanted(total.fate)).map(|total| total.payments).sum::<u64>();
+        i64::try_from(of_fate).unwrap_or(i64::MAX)
+    };
+    let (all, credited) = (sum(|_| true), sum(|fate| fate == Some(Fate::Credited)));
+    let told = sum(|fate| fate.is_some());
+    if all == 0 {
+        return format!("{title}: no payment.");
+    }
+    format!("{title}: {}, {} told, {} credited.", counted(all, "payment"), count(told), count(credited))
+}
+
+/// The months that can be picked, this one first.
+fn months(state: &Shared, lens: &Lens<'_>) -> Vec<(String, String)> {
+    let today = lens.now.to_zoned(state.time_zone.clone()).date().first_of_month();
+    let all = (0..MONTHS).filter_map(|n| today.checked_sub(n.months()).ok());
+    all.map(|month| (month.strftime("%Y-%m").to_string(), month.strftime("%B %Y").to_string())).collect()
+}
+
+/// A row for each currency: amounts of two currencies are never added.
+fn sums(totals: &[Total]) -> Vec<Sum> {
+    let mut currencies: Vec<_> = totals.iter().map(|total| total.currency).collect();
+    currencies.dedup();
+    let row = |currency| {
+        let of = |wanted: fn(Option<Fate>) -> bool| {
+            let mut chosen = totals.iter().filter(|total| total.currency == currency && wanted(total.fate)).peekable();
+            if chosen.peek().is_none() {
+                return String::new();
+            }
+            let amount = chosen.try_fold(rust_decimal::Decimal::ZERO, |sum, total| sum.checked_add(total.amount?));
+            amount.map_or_else(|| "too long to add up".to_owned(), |amount| money(amount, currency))
+        };
+        let payments =
+            totals.iter().filter(|total| total.currency == currency).map(|total| total.payments).sum::<u64>();
+        Sum {
+            currency: currency.code(),
+            credited: of(|fate| fate == Some(Fate::Credited)),
+            nobody: of(|fate| matches!(fate, Some(Fate::CreditedNobody | Fate::CreditUnknown))),
+            rest: of(|fate| fate.is_none()),
+            payments: count(i64::try_from(payments).unwrap_or(i64::MAX)),
+        }
+    };
+    currencies.into_iter().map(row).collect()
+}

@@ -1,0 +1,145 @@
+//! Today: does money flow, and is anybody needed.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::attention::{Need, Paused, needs, paused};
+use super::chart::{Chart, Range};
+use super::frame::{Asked, Frame, answer};
+use super::set_up::{Pipe, pipes};
+use super::view::Lens;
+use super::words::{Moment, count, counted, money};
+use crate::domain::delivery::Fate;
+use crate::domain::mode::Mode;
+use crate::http::parameters::Parameters;
+use crate::http::payments::start_of;
+use crate::http::problem::Problem;
+use crate::http::{AppState, Shared};
+use crate::store::payments::PaymentFilter;
+
+/// Things that need a person, as far as this page shows them.
+const NEEDS_SHOWN: usize = 5;
+/// Of more payments than these no money is added up here: the page has to be quick.
+const ADDED_UP: i64 = 5000;
+
+#[derive(Template)]
+#[template(path = "today.html")]
+struct Page {
+    frame: Frame,
+    /// The sentence, in two parts: how it goes, and what there was.
+    head: &'static str,
+    is_bad: bool,
+    told: String,
+    last: Option<Moment>,
+    boxes: Boxes,
+    chart: Chart,
+    range: Range,
+    mode: Mode,
+    needs: Vec<Need>,
+    event_needs: usize,
+    needs_all: String,
+    paused: Vec<Paused>,
+    pipes: Vec<Pipe>,
+}
+
+/// What there was in the time that the chart shows.
+struct Boxes {
+    credited: String,
+    credited_money: Vec<String>,
+    nobody: String,
+    nobody_money: Vec<String>,
+    on_its_way: String,
+    next_due: Option<Moment>,
+    needs_you: String,
+    first_deadline: String,
+}
+
+/// `GET /`
+pub(super) async fn page(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    mut query: Parameters,
+) -> Result<HttpResponse, Problem> {
+    let range = query.one_of("range", Range::ALL, Range::code)?.unwrap_or(Range::Month);
+    let mode = query.one_of("mode", &[Mode::Live, Mode::Test], Mode::code)?.unwrap_or(Mode::Live);
+    let asked = Asked::of(&state, &request, &mut query).await?;
+    query.close()?;
+    let lens = Lens::of(&state);
+    let days = state.store.payments_by_day(&state.time_zone, range.first(lens.today), lens.today, mode).await?;
+    let today = days.get(&lens.today).copied().unwrap_or_default();
+    let chart = Chart::new(range, lens.today, &days);
+    let sums = if chart.sum.total() <= ADDED_UP { sums(&state, range, mode).await? } else { Sums::default() };
+    let needs = needs(&state, 100).await?;
+    let (paused, pipes) = (paused(&asked), pipes(&state, &asked).await?);
+    let stats = &asked.now.stats;
+    let under_way = ["queued", "sending"].iter().filter_map(|state| stats.deliveries.get(*state)).sum::<i64>();
+    let last = stats.last_webhooks.iter().filter_map(|last| last.at).max();
+    let boxes = Boxes {
+        credited: count(chart.sum.credited),
+        credited_money: sums.credited,
+        nobody: count(chart.sum.nobody),
+        nobody_money: sums.nobody,
+        on_its_way: count(under_way),
+        next_due: stats.oldest_queued.filter(|_| under_way > 0).map(|at| lens.moment(at.max(lens.now))),
+        needs_you: count(stats.needs_attention),
+        first_deadline: needs.calls.iter().find(|need| !need.by.is_empty()).map(|n| n.by.clone()).unwrap_or_default(),
+    };
+    let is_bad = !paused.is_empty();
+    let head = match (is_bad, last) {
+        (true, _) => "Refairn refuses our calls.",
+        (false, None) => "Nothing has come yet.",
+        (false, Some(_)) => "Money flows.",
+    };
+    let told = today.credited + today.nobody;
+    let told = match (today.total(), today.total() - told) {
+        (0, _) => "No payment yet today".to_owned(),
+        (all, 0) => format!("{} today, every one told", counted(all, "payment")),
+        (all, left) => format!("{} today, {} told and {} not yet", counted(all, "payment"), count(told), count(left)),
+    };
+    let mut frame = asked.frame(&state, "today", "Today");
+    frame.test = mode == Mode::Test;
+    let event_needs = needs.events.len();
+    let needs_all = count(stats.needs_attention);
+    let shown = needs.calls.into_iter().take(NEEDS_SHOWN).collect();
+    let last = last.map(|at| lens.ago(at));
+    answer(&Page {
+        frame,
+        head,
+        is_bad,
+        told,
+        last,
+        boxes,
+        chart,
+        range,
+        mode,
+        needs: shown,
+        event_needs,
+        needs_all,
+        paused,
+        pipes,
+    })
+}
+
+/// Sums by currency.
+#[derive(Default)]
+struct Sums {
+    credited: Vec<String>,
+    nobody: Vec<String>,
+}
+
+async fn sums(state: &Shared, range: Range, mode: Mode) -> Result<Sums, Problem> {
+    let lens = Lens::of(state);
+    let from = start_of(range.first(lens.today), &state.time_zone);
+    let filter = PaymentFilter { from, mode: Some(mode), ..PaymentFilter::default() };
+    let (totals, _) = state.store.totals(&filter).await?;
+    let mut sums = Sums::default();
+    for total in totals {
+        let Some(amount) = total.amount else { continue };
+        match total.fate {
+            Some(Fate::Credited) => sums.credited.push(money(amount, total.currency)),
+            Some(Fate::CreditedNobody) => sums.nobody.push(money(amount, total.currency)),
+            Some(Fate::CreditUnknown) | None => {}
+        }
+    }
+    Ok(sums)
+}

@@ -1,0 +1,207 @@
+//! Calls and events as pages show them: one row each, and what a person may do about it.
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::words::{Badge, Moment, day, money};
+use crate::domain::customer::CustomerKey;
+use crate::domain::delivery::{Action, Call, Delivery, DeliveryState};
+use crate::domain::mode::Mode;
+use crate::domain::reason::{DeliveryReason, Reason};
+use crate::http::Shared;
+use crate::store::queries::{DeliveryView, EventView};
+
+/// By what a page is written: the time, and where its days are.
+#[derive(Clone, Copy)]
+pub(super) struct Lens<'a> {
+    pub(super) state: &'a Shared,
+    pub(super) now: Timestamp,
+    pub(super) today: Date,
+}
+
+impl<'a> Lens<'a> {
+    pub(super) fn of(state: &'a Shared) -> Self {
+        let now = state.clock.now();
+        Self { state, now, today: now.to_zoned(state.time_zone.clone()).date() }
+    }
+
+    pub(super) fn moment(&self, at: Timestamp) -> Moment {
+        Moment::new(at, self.now, &self.state.time_zone)
+    }
+
+    pub(super) fn ago(&self, at: Timestamp) -> Moment {
+        Moment::ago(at, self.now)
+    }
+
+    pub(super) fn day(&self, of: Date) -> String {
+        day(of, self.today)
+    }
+
+    /// A call.
+    pub(super) fn row(&self, view: &DeliveryView) -> Row {
+        let d = &view.delivery;
+        let receipt = d.receipt.clone().unwrap_or_default();
+        let (email, key) =
+            (d.call.email(), CustomerKey { business: view.business.clone(), email_key: d.call.email().key() });
+        let currency = match &d.call {
+            Call::PaymentSucceeded { currency, .. } => Some(*currency),
+            Call::CustomerCreated { .. } => None,
+        };
+        let commission = receipt.commission_amount.as_deref().map(|text| match (text.parse(), currency) {
+            (Ok(amount), Some(currency)) => money(amount, currency),
+            (_, _) => text.to_owned(),
+        });
+        Row {
+            id: d.id.map(|id| id.to_string()).unwrap_or_default(),
+            email: email.as_given().to_owned(),
+            customer: customer_path(&key),
+            what: what(view, self.today),
+            badge: Badge::of_delivery(d),
+            is_test: d.mode == Mode::Test,
+            provider_id: d.subject.payment().unwrap_or_default().to_owned(),
+            agent: receipt.agent_id.unwrap_or_default(),
+            commission: commission.unwrap_or_default(),
+            commission_id: receipt.commission_id.unwrap_or_default(),
+            hold: receipt.hold_until.as_deref().and_then(date).map(|hold| self.day(hold)).unwrap_or_default(),
+            code: view.code.clone().unwrap_or_default(),
+            at: self.moment(if view.is_payment() { d.at } else { d.created_at }),
+            verbs: verbs(d, self.now),
+        }
+    }
+
+    /// An event. `calls` are those that it led to.
+    pub(super) fn event(&self, event: &EventView, calls: &[DeliveryView]) -> EventRow {
+        let own: Vec<&DeliveryView> = calls.iter().filter(|view| view.delivery.event == event.id).collect();
+        let is_sale = own.iter().any(|view| view.is_payment());
+        let reason = event.reason.map(Reason::from);
+        EventRow {
+            id: event.id.to_string(),
+            event_type: if event.event_type.is_empty() { "unknown".to_owned() } else { event.event_type.clone() },
+            endpoint: event.endpoint.clone(),
+            provider_id: event.provider_event_id.clone().unwrap_or_default(),
+            at: self.moment(event.received_at),
+            badge: Badge::of_event(event.state, reason.map(Reason::code), event.attention, is_sale),
+            is_test: event.mode == Some(Mode::Test),
+            why: reason.map(Reason::sentence).unwrap_or_default(),
+            calls: own.into_iter().map(|view| self.row(view)).collect(),
+        }
+    }
+}
+
+/// A call in a list.
+#[derive(Clone)]
+pub(super) struct Row {
+    pub(super) id: String,
+    pub(super) email: String,
+    /// The path of the customer's page.
+    pub(super) customer: String,
+    pub(super) what: String,
+    pub(super) badge: Badge,
+    pub(super) is_test: bool,
+    pub(super) provider_id: String,
+    pub(super) agent: String,
+    pub(super) commission: String,
+    pub(super) commission_id: String,
+    pub(super) hold: String,
+    pub(super) code: String,
+    pub(super) at: Moment,
+    pub(super) verbs: Vec<Verb>,
+}
+
+/// An event in a list.
+pub(super) struct EventRow {
+    pub(super) id: String,
+    pub(super) event_type: String,
+    pub(super) endpoint: String,
+    pub(super) provider_id: String,
+    pub(super) at: Moment,
+    pub(super) badge: Badge,
+    pub(super) is_test: bool,
+    pub(super) why: &'static str,
+    pub(super) calls: Vec<Row>,
+}
+
+/// What a button does.
+#[derive(Clone)]
+pub(super) struct Verb {
+    /// As the form's address has it.
+    pub(super) action: &'static str,
+    pub(super) words: &'static str,
+}
+
+/// A button in a form of its own.
+#[derive(Template)]
+#[template(path = "action.html")]
+pub(super) struct ActionForm<'a> {
+    pub(super) path: String,
+    pub(super) words: &'a str,
+    pub(super) is_first: bool,
+    pub(super) csrf: &'a str,
+    pub(super) back: &'a str,
+    /// Whom a screen reader says it is about.
+    pub(super) about: &'a str,
+}
+
+impl HtmlSafe for ActionForm<'_> {}
+
+/// What a call tells, in words.
+pub(super) fn what(view: &DeliveryView, today: Date) -> String {
+    match &view.delivery.call {
+        Call::PaymentSucceeded { amount, currency, .. } if view.is_payment() => money(*amount, *currency),
+        Call::PaymentSucceeded { status, day: of, .. } => format!("now {}, from {}", status.code(), day(*of, today)),
+        Call::CustomerCreated { code: Some(code), .. } => format!("customer, code {code}"),
+        Call::CustomerCreated { code: None, .. } => "customer".to_owned(),
+    }
+}
+
+/// The path of a customer's page.
+pub(super) fn customer_path(key: &CustomerKey) -> String {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    format!("/customers/{}?business={}", encoded(&key.email_key), encoded(&key.business))
+}
+
+/// A day as Refairn writes it, perhaps with a time behind it.
+pub(super) fn date(text: &str) -> Option<Date> {
+    text.get(..10)?.parse().ok()
+}
+
+/// What may be done with a call now, the likeliest first: what the call itself would let happen.
+pub(super) fn verbs(delivery: &Delivery, now: Timestamp) -> Vec<Verb> {
+    let possible = |action: Action| delivery.clone().act(action, now).is_ok();
+    let for_its_day = matches!(
+        delivery.reason,
+        Some(DeliveryReason::SameDayPayment | DeliveryReason::DayTakenByStatus | DeliveryReason::DaySlotTaken)
+    );
+    let release = if for_its_day { "Send on the next free day" } else { "Send it" };
+    let queued = delivery.state == DeliveryState::Queued;
+    let discard = match (delivery.state, delivery.reason) {
+        (DeliveryState::Delivered | DeliveryState::Duplicate, Some(DeliveryReason::Reversed)) => "I have reversed it",
+        (DeliveryState::Delivered | DeliveryState::Duplicate, _) => "I have seen this",
+        (_, _) => "Do not send",
+    };
+    [
+        (Action::Release, Verb { action: "release", words: release }),
+        (Action::Retry, Verb { action: "retry", words: if queued { "Send now" } else { "Try again" } }),
+        (Action::Discard, Verb { action: "discard", words: discard }),
+    ]
+    .into_iter()
+    .filter(|(action, _)| possible(*action))
+    .map(|(_, verb)| verb)
+    .collect()
+}
+
+/// The forms of a call's verbs.
+pub(super) fn forms<'a>(row: &'a Row, csrf: &'a str, back: &'a str) -> Vec<ActionForm<'a>> {
+    let form = |(n, verb): (usize, &'a Verb)| ActionForm {
+        path: format!("/deliveries/{}/{}", row.id, verb.action),
+        words: verb.words,
+        is_first: n == 0,
+        csrf,
+        back,
+        about: &row.email,
+    };
+    row.verbs.iter().enumerate().map(form).collect()
+}
