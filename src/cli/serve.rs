@@ -157,10 +157,8 @@ fn welcome(config: &Config, app: &App, door: &Door<'_>) -> String {
     lines.push(format!("data in {}{place}", if *is_new { "a new store: " } else { "" }));
     lines.extend(config.proxies_in_use());
     let admin = app.admin_addr();
-    let inside = [
-        format!("dashboard: http://{admin}/"),
-        format!("API: http://{admin}/api/v1, metrics: http://{admin}/metrics"),
-    ];
+    let inside =
+        [format!("dashboard: http://{admin}/"), format!("API: http://{admin}/api/v1, metrics: http://{admin}/metrics")];
     match door {
         Door::Kept => lines.extend(inside),
         Door::Shown(token) => {

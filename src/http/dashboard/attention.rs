@@ -142,7 +142,8 @@ fn need(lens: &Lens<'_>, view: &DeliveryView) -> Need {
         verb: task.title(),
         row: lens.row(view),
         why: reason.map(Reason::sentence).unwrap_or_default(),
-        cure: reason.map(Reason::cure).unwrap_or_default(),
+        // What to do stands above the group, and on the buttons.
+        cure: reason.filter(|_| task >= Task::Credit).map(Reason::cure).unwrap_or_default(),
         detail: d.detail.clone().unwrap_or_default(),
         deadline,
         by: by.unwrap_or_default(),

@@ -68,8 +68,6 @@ pub(super) async fn page(
     let holder = view.day_holder.clone();
     let (kind, event) = (d.call.kind().code(), d.event.to_string());
     let shown = json::delivery(view, showing(&state));
-    let body = shown.request.as_ref().and_then(|body| serde_json::from_str::<serde_json::Value>(body.get()).ok());
-    let pretty = body.as_ref().and_then(|body| serde_json::to_string_pretty(body).ok());
     let attempts = attempts.into_iter().map(|attempt| Attempt {
         n: attempt.n,
         at: lens.moment(attempt.at),
@@ -90,7 +88,8 @@ pub(super) async fn page(
         holder: holder.as_ref().map(|(id, _)| id.to_string()).unwrap_or_default(),
         holder_what: holder.map(|(_, what)| what).unwrap_or_default(),
         due,
-        request: pretty.unwrap_or_default(),
+        // To the letter as it is sent.
+        request: shown.request.map(|body| body.get().to_owned()).unwrap_or_default(),
         attempts: attempts.collect(),
     })
 }

@@ -7,6 +7,7 @@ use super::frame::{Asked, Frame, answer};
 use super::view::Lens;
 use super::words::Moment;
 use crate::domain::endpoint::Endpoint;
+use crate::domain::mode::Mode;
 use crate::http::form::is_secure;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
@@ -38,9 +39,10 @@ pub(super) async fn pipes(state: &Shared, asked: &Asked) -> Result<Vec<Pipe>, Pr
             last: last.at.map(|at| lens.ago(at)),
             tone: if last.at.is_some() { "good" } else { "quiet" },
             words: match (last.at, refused(&last.endpoint)) {
-                (None, 0) => "no webhook yet".to_owned(),
-                (Some(_), 0) => String::new(),
-                (_, n) => format!("{n} refused since the start"),
+                // A refused request does not say in which mode it was sent.
+                (_, n) if n > 0 && last.mode == Mode::Live.code() => format!("{n} refused since the start"),
+                (None, _) => "no webhook yet".to_owned(),
+                (Some(_), _) => String::new(),
             },
         })
         .collect();

@@ -50,10 +50,13 @@ impl<'a> Lens<'a> {
             Call::PaymentSucceeded { currency, .. } => Some(*currency),
             Call::CustomerCreated { .. } => None,
         };
-        let commission = receipt.commission_amount.as_deref().map(|text| match (text.parse(), currency) {
-            (Ok(amount), Some(currency)) => money(amount, currency),
-            (_, _) => text.to_owned(),
-        });
+        // Of a payment that credited nobody Refairn notes a commission of nothing.
+        let has_agent = receipt.agent_id.is_some();
+        let commission =
+            receipt.commission_amount.as_deref().filter(|_| has_agent).map(|text| match (text.parse(), currency) {
+                (Ok(amount), Some(currency)) => money(amount, currency),
+                (_, _) => text.to_owned(),
+            });
         Row {
             id: d.id.map(|id| id.to_string()).unwrap_or_default(),
             email: email.as_given().to_owned(),
@@ -65,7 +68,13 @@ impl<'a> Lens<'a> {
             agent: receipt.agent_id.unwrap_or_default(),
             commission: commission.unwrap_or_default(),
             commission_id: receipt.commission_id.unwrap_or_default(),
-            hold: receipt.hold_until.as_deref().and_then(date).map(|hold| self.day(hold)).unwrap_or_default(),
+            hold: receipt
+                .hold_until
+                .as_deref()
+                .filter(|_| has_agent)
+                .and_then(date)
+                .map(|hold| self.day(hold))
+                .unwrap_or_default(),
             code: view.code.clone().unwrap_or_default(),
             at: self.moment(if view.is_payment() { d.at } else { d.created_at }),
             verbs: verbs(d, self.now),
