@@ -27,6 +27,8 @@ async fn a_held_payment_is_sent_by_its_button_and_delivered(new: fn() -> Setup) 
     let after = visitor.page("/attention?done=release").await;
     assert!(after.contains("it goes out by itself now") && !after.contains(&path), "{after}");
     world.drive(Duration::from_secs(86_400)).await;
+    // The session has ended meanwhile.
+    let visitor = Visitor::enter(&world).await;
     let page = visitor.page(&format!("/deliveries/{}", shop.held_call)).await;
     for words in ["Told, nobody credited", "2026-06-16", "200"] {
         assert!(page.contains(words), "{words}: {page}");

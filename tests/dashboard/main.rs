@@ -31,6 +31,8 @@ macro_rules! in_both {
 mod kit;
 
 mod acting;
+mod browser;
+mod chromium;
 
 mod live;
 mod pages;

@@ -18,7 +18,15 @@ fn expected(shop: &Shop) -> Vec<(String, Vec<&str>)> {
     vec![
         page(
             "/",
-            &["Money flows.", "every one told", "Credited", "Told, nobody credited", "<svg", "As a table", "Pipes"],
+            &[
+                "Money flows.",
+                "5 payments today, 2 for you to decide",
+                "Credited",
+                "Told, nobody credited",
+                "<svg",
+                "As a table",
+                "Pipes",
+            ],
         ),
         page("/?range=12mo&mode=live", &["12 months", "Jun 2026"]),
         page("/?mode=test", &["Test mode: no real money moved.", "class=\"test\""]),

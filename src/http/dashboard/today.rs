@@ -15,6 +15,7 @@ use crate::http::parameters::Parameters;
 use crate::http::payments::start_of;
 use crate::http::problem::Problem;
 use crate::http::{AppState, Shared};
+use crate::store::days::DayCounts;
 use crate::store::payments::PaymentFilter;
 
 /// Things that need a person, as far as this page shows them.
@@ -90,12 +91,7 @@ pub(super) async fn page(
         (false, None) => "Nothing has come yet.",
         (false, Some(_)) => "Money flows.",
     };
-    let told = today.credited + today.nobody;
-    let told = match (today.total(), today.total() - told) {
-        (0, _) => "No payment yet today".to_owned(),
-        (all, 0) => format!("{} today, every one told", counted(all, "payment")),
-        (all, left) => format!("{} today, {} told and {} not yet", counted(all, "payment"), count(told), count(left)),
-    };
+    let told = told(today);
     let mut frame = asked.frame(&state, "today", "Today");
     frame.test = mode == Mode::Test;
     let event_needs = needs.events.len();
@@ -118,6 +114,19 @@ pub(super) async fn page(
         paused,
         pipes,
     })
+}
+
+/// What came of this day's payments so far.
+fn told(today: DayCounts) -> String {
+    let all = counted(today.total(), "payment");
+    let left = [(today.on_its_way, "on the way"), (today.needs_you, "for you to decide")];
+    let left: Vec<String> =
+        left.iter().filter(|(n, _)| *n > 0).map(|(n, words)| format!("{} {words}", count(*n))).collect();
+    match (today.total(), left.is_empty()) {
+        (0, _) => "No payment yet today".to_owned(),
+        (_, true) => format!("{all} today, every one told"),
+        (_, false) => format!("{all} today, {}", left.join(" and ")),
+    }
 }
 
 /// Sums by currency.

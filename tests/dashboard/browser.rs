@@ -1,0 +1,188 @@
+//! The dashboard in a real Chromium, as people use it.
+
+use std::path::PathBuf;
+
+use fantoccini::Locator;
+use fantoccini::key::Key;
+use serde_json::Value;
+
+use crate::chromium::Chromium;
+use crate::kit::world::{Setup, World};
+use crate::shop::{Shop, hostile};
+
+/// Pages, each with what shows that it is there.
+fn pages(shop: &Shop) -> Vec<String> {
+    let customer = |email: &str| format!("/customers/{}", email.replace('@', "%40"));
+    let mut pages: Vec<String> = [
+        "/",
+        "/?mode=test&range=12mo",
+        "/attention",
+        "/customers",
+        "/payments",
+        "/activity",
+        "/set-up",
+        "/search?q=example",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    pages.extend([customer(&shop.nobody), customer(&shop.held)]);
+    pages.extend([format!("/deliveries/{}", shop.held_call), format!("/events/{}", shop.event)]);
+    pages
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_finds_a_customer_reads_the_story_and_sends_what_was_held() {
+    let mut world = Setup::new().at("2026-06-15T18:00:00Z").start().await;
+    world.leave.open = true;
+    let shop = Shop::open(&world).await;
+    let browser = Chromium::start(true).await;
+    browser.go(&world, "/attention").await;
+    assert_eq!(browser.path().await, "/sign-in?back=%2Fattention");
+    browser.write("#token", "a guess").await;
+    browser.click("button.first").await;
+    browser.reads("This is not the admin token").await;
+    browser.write("#token", &format!("admin-token-of-world-{}", world.n)).await;
+    browser.click("button.first").await;
+    browser.reads("Sign out").await;
+    assert_eq!(browser.path().await, "/attention", "back to where it was asked for");
+
+    // The key leads to the search box, wherever one is.
+    browser.write("body", "/").await;
+    let id = browser.run("return document.activeElement.id").await;
+    assert_eq!(id, "q");
+    browser.write("#q", "hal@").await;
+    browser.write("#q", &char::from(Key::Enter).to_string()).await;
+    browser.reads("something else has its day").await;
+    browser.reads("we told Refairn").await;
+    assert!(browser.path().await.starts_with("/customers/hal"), "{}", browser.path().await);
+
+    // Typed text stays when the page is brought up to date.
+    browser.click("form[action$='/release'] button").await;
+    browser.reads("it goes out by itself now").await;
+    browser.reads("On its way").await;
+    browser.write("#q", "half a wor").await;
+    // The next free day begins, within the session.
+    let held = world.get(&format!("/api/v1/deliveries/{}", shop.held_call)).await;
+    world.clock.set(held["due_at"].as_str().expect("a time").parse().expect("a time"));
+    let told = "return document.body.innerText.split('Told, nobody credited').length - 1";
+    crate::kit::until("both are told, as the open page says", async || (browser.run(told).await == 2).then_some(())).await;
+    assert_eq!(browser.run("return document.getElementById('q').value").await, "half a wor");
+    browser.end().await;
+    world.idle().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_page_shows_what_happens_without_being_loaded_again() {
+    let mut world = World::new().await;
+    world.leave.open = true;
+    let browser = Chromium::start(true).await;
+    browser.sign_in(&world).await;
+    browser.reads("Nothing has come yet.").await;
+    browser.run("window.stayed = true").await;
+    let email = world.email("ada");
+    let sale = crate::kit::samples::Sale::new("s1", &email, world.ago(60)).code("ADA10");
+    world.stripe(&sale.event()).await;
+    browser.reads("1 payment today, every one told").await;
+    assert_eq!(browser.run("return window.stayed").await, true, "the page is the same one");
+    // The stream is cut, as a restart behind a proxy does, and comes back.
+    let at = world.app().admin_addr();
+    world.config.server.listen = at;
+    world.restart().await;
+    let more = crate::kit::samples::Sale::new("s2", &world.email("ben"), world.ago(60));
+    world.stripe(&more.event()).await;
+    browser.reads("2 payments today, every one told").await;
+    assert_eq!(browser.run("return window.stayed").await, true);
+    browser.end().await;
+    world.idle().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn back_after_signing_out_shows_nothing() {
+    let world = World::new().await;
+    let browser = Chromium::start(true).await;
+    browser.sign_in(&world).await;
+    browser.go(&world, "/payments").await;
+    browser.go(&world, "/set-up").await;
+    browser.click("form[action='/sign-out'] button").await;
+    browser.reads("Admin token").await;
+    browser.client.back().await.expect("back");
+    crate::kit::until("the form is there", async || browser.path().await.starts_with("/sign-in").then_some(())).await;
+    browser.reads("Admin token").await;
+    assert!(!browser.text().await.contains("Paste this address"));
+    browser.end().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_script_everything_is_seen_and_done() {
+    let mut world = World::new().await;
+    world.leave.open = true;
+    let shop = Shop::open(&world).await;
+    let browser = Chromium::start(false).await;
+    browser.sign_in(&world).await;
+    for path in pages(&shop) {
+        browser.go(&world, &path).await;
+        assert!(browser.text().await.contains("Sign out"), "{path}");
+    }
+    browser.go(&world, "/attention").await;
+    browser.click(&format!("form[action='/deliveries/{}/release'] button", shop.held_call)).await;
+    browser.reads("it goes out by itself now").await;
+    browser.write("#q", "nell").await;
+    browser.write("#q", &char::from(Key::Enter).to_string()).await;
+    browser.reads("no referral code came").await;
+    browser.click("form[action='/sign-out'] button").await;
+    browser.reads("Admin token").await;
+    browser.end().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_is_wider_than_a_telephone_or_lacks_contrast_or_a_name() {
+    let mut world = World::new().await;
+    world.leave.open = true;
+    let shop = Shop::open(&world).await;
+    world.stripe(&hostile(&world).1).await;
+    world.idle().await;
+    let axe = std::fs::read_to_string(axe()).expect("axe.min.js: ./test fetches it");
+    let browser = Chromium::start(true).await;
+    browser.go(&world, "/sign-in").await;
+    is_accessible(&browser, &axe, "/sign-in").await;
+    browser.sign_in(&world).await;
+    for (width, dark) in [(1440, false), (390, true)] {
+        browser.screen(width, dark).await;
+        for path in pages(&shop) {
+            browser.go(&world, &path).await;
+            let wide = browser.run("return document.documentElement.scrollWidth").await;
+            assert!(wide.as_u64().is_some_and(|wide| wide <= u64::from(width)), "{path} is {wide} wide of {width}");
+            let paper = browser.run("return getComputedStyle(document.documentElement).backgroundColor").await;
+            assert_eq!(paper.as_str().is_some_and(|c| c.starts_with("rgb(16,")), dark, "{path}: {paper}");
+            is_accessible(&browser, &axe, &path).await;
+        }
+    }
+    // What a strict policy keeps out would be told of here.
+    let blocked = browser.client.find_all(Locator::Css("script:not([src])")).await.expect("found");
+    assert!(blocked.is_empty());
+    browser.end().await;
+    world.end().await;
+}
+
+/// The checker, as `./test` fetched it.
+fn axe() -> PathBuf {
+    let beside = std::env::current_exe().expect("a path");
+    let target = beside.ancestors().find(|folder| folder.join("tools/axe.min.js").is_file());
+    target.expect("tools/axe.min.js beside the build: ./test fetches it").join("tools/axe.min.js")
+}
+
+/// Runs the checker on the page: nothing serious, and nothing critical.
+async fn is_accessible(browser: &Chromium, axe: &str, path: &str) {
+    browser.run(axe).await;
+    let script = "const done = arguments[arguments.length - 1]; axe.run().then((r) => done(r.violations), (e) => done(String(e)));";
+    let found = browser.client.execute_async(script, vec![]).await.expect("run");
+    let Value::Array(found) = found else { panic!("{path}: {found}") };
+    let grave = |finding: &&Value| ["serious", "critical"].contains(&finding["impact"].as_str().unwrap_or_default());
+    let grave: Vec<String> =
+        found.iter().filter(grave).map(|f| format!("{}: {}", f["id"], f["nodes"][0]["target"])).collect();
+    assert!(grave.is_empty(), "{path}: {grave:?}");
+}
