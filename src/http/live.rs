@@ -76,7 +76,7 @@ impl State {
     }
 }
 
-/// The state now. Whoever asks within a second of another is given the same.
+/// The state now. Those who ask within one second are given the same.
 pub(super) async fn state(state: &Shared) -> Result<Arc<State>, StoreError> {
     let mut last = state.live.last.lock().await;
     if let Some((_, found)) = last.as_ref().filter(|(at, _)| at.elapsed() < LOOK_EVERY) {

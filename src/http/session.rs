@@ -40,7 +40,7 @@ impl Role {
 /// A session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Session {
-    /// The name of whoever is signed in, as pages show it.
+    /// The name of the person who is signed in, as pages show it.
     pub(super) name: String,
     /// What they may do.
     pub(super) role: Role,

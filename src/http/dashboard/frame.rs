@@ -53,7 +53,7 @@ pub(super) struct Frame {
     pub(super) js: String,
 }
 
-/// A request for a page, by whoever is signed in.
+/// A request for a page, by somebody who is signed in.
 pub(super) struct Asked {
     session: Session,
     here: String,
