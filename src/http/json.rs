@@ -52,9 +52,14 @@ pub(super) fn code(reason: Option<impl Into<Reason>>) -> Option<String> {
     reason.map(|reason| reason.into().code().to_owned())
 }
 
+/// The body as it arrived, unless it is past its retention.
+pub(super) fn raw_body(detail: &queries::EventDetail, showing: Showing<'_>) -> Option<Vec<u8>> {
+    detail.body_zstd.as_deref().and_then(|body| stored::decompress(body, showing.body_bytes_max))
+}
+
 /// An event with all that belongs to it.
 pub(super) fn event_detail(detail: queries::EventDetail, showing: Showing<'_>) -> EventDetail {
-    let raw = detail.body_zstd.as_deref().and_then(|b| stored::decompress(b, showing.body_bytes_max));
+    let raw = raw_body(&detail, showing);
     EventDetail {
         event: detail.event.into(),
         body: body(raw),

@@ -65,7 +65,8 @@ async fn a_person_signs_in_finds_a_customer_reads_the_story_and_sends_what_was_h
     let held = world.get(&format!("/api/v1/deliveries/{}", shop.held_call)).await;
     world.clock.set(held["due_at"].as_str().expect("a time").parse().expect("a time"));
     let told = "return document.body.innerText.split('Told, nobody credited').length - 1";
-    crate::kit::until("both are told, as the open page says", async || (browser.run(told).await == 2).then_some(())).await;
+    crate::kit::until("both are told, as the open page says", async || (browser.run(told).await == 2).then_some(()))
+        .await;
     assert_eq!(browser.run("return document.getElementById('q').value").await, "half a wor");
     browser.end().await;
     world.idle().await;

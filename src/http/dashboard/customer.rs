@@ -19,7 +19,7 @@ use crate::store::story::Story;
 
 /// A line of the story.
 enum Line {
-    Came { event: EventRow, code: String },
+    Came { event: Box<EventRow>, code: String },
     Told { row: Box<Row>, agent: String },
 }
 
@@ -129,7 +129,7 @@ fn lines(lens: &Lens<'_>, story: &Story) -> Vec<Line> {
             is_sale,
         );
         let code = told.fact.as_ref().and_then(|fact| fact.code.clone()).unwrap_or_default();
-        lines.push((told.event.received_at, 0, told.event.id.0, Line::Came { event, code }));
+        lines.push((told.event.received_at, 0, told.event.id.0, Line::Came { event: Box::new(event), code }));
     }
     for view in &story.deliveries {
         let d = &view.delivery;

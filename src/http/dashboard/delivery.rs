@@ -5,7 +5,7 @@ use askama::Template;
 
 use super::frame::{Asked, Frame, answer};
 use super::view::{ActionForm, Lens, Row, forms};
-use super::words::Moment;
+use super::words::{Moment, in_lines};
 use crate::domain::reason::{DeliveryReason, Reason};
 use crate::http::AppState;
 use crate::http::api::{delivery_id, showing};
@@ -89,7 +89,7 @@ pub(super) async fn page(
         holder_what: holder.map(|(_, what)| what).unwrap_or_default(),
         due,
         // To the letter as it is sent.
-        request: shown.request.map(|body| body.get().to_owned()).unwrap_or_default(),
+        request: shown.request.map(|body| in_lines(body.get())).unwrap_or_default(),
         attempts: attempts.collect(),
     })
 }

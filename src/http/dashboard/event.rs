@@ -5,9 +5,10 @@ use askama::Template;
 
 use super::frame::{Asked, Frame, answer};
 use super::view::{ActionForm, EventRow, Lens};
+use super::words::in_lines;
 use crate::http::AppState;
 use crate::http::api::{event_id, showing};
-use crate::http::json::event_detail;
+use crate::http::json::raw_body;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
 
@@ -52,20 +53,16 @@ pub(super) async fn page(
     let mut row = lens.event(&detail.event, &detail.deliveries);
     row.calls = detail.deliveries.iter().map(|view| lens.row(view)).collect();
     let (cure, words) = (detail.event.reason.map(|reason| reason.cure()), detail.event.detail.clone());
-    let shown = event_detail(detail, showing(&state));
-    let pretty = |value: &serde_json::Value| match value {
-        serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => text.clone(),
-        other => serde_json::to_string_pretty(other).unwrap_or_default(),
-    };
+    let body = raw_body(&detail, showing(&state)).map(|raw| in_lines(&String::from_utf8_lossy(&raw)));
+    let facts = detail.fact.as_deref().map(in_lines);
     let mut frame = asked.frame(&state, "activity", &row.id);
     frame.test = row.is_test;
     answer(&Page {
         frame,
         cure: cure.unwrap_or_default(),
         detail: words.unwrap_or_default(),
-        body: pretty(&shown.body),
-        facts: shown.facts.iter().filter_map(|fact| serde_json::to_string_pretty(fact).ok()).collect(),
+        body: body.unwrap_or_default(),
+        facts: facts.into_iter().collect(),
         row,
     })
 }

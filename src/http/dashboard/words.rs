@@ -7,11 +7,14 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
+use serde::de::IgnoredAny;
 
 use crate::domain::delivery::{Delivery, DeliveryState, Fate};
 use crate::domain::event::EventState;
 use crate::domain::money::Currency;
 
+/// Levels of JSON that are set in; deeper ones stand below each other.
+const DEPTH_SHOWN_MAX: usize = 40;
 /// Digits of a group of thousands.
 const GROUP: usize = 3;
 /// Between two groups: narrow, and no line ends there.
@@ -153,6 +156,56 @@ fn grouped(digits: &str) -> String {
     text
 }
 
+/// JSON in lines, with every character that says something as it was: digits, order, repetitions. What is no JSON stays as it
+/// is.
+pub(super) fn in_lines(json: &str) -> String {
+    if serde_json::from_str::<IgnoredAny>(json).is_err() {
+        return json.to_owned();
+    }
+    let (mut lines, mut depth, mut in_text, mut escaped) = (String::new(), 0_usize, false, false);
+    let end_line = |lines: &mut String, depth: usize| {
+        lines.push('\n');
+        lines.extend(std::iter::repeat_n("  ", depth.min(DEPTH_SHOWN_MAX)));
+    };
+    let mut rest = json.chars().peekable();
+    while let Some(c) = rest.next() {
+        if in_text {
+            lines.push(c);
+            in_text = escaped || c != '"';
+            escaped = c == '\\' && !escaped;
+            continue;
+        }
+        match c {
+            '{' | '[' => {
+                lines.push(c);
+                while rest.next_if(|next| next.is_ascii_whitespace()).is_some() {}
+                if let Some(end) = rest.next_if(|next| matches!(next, '}' | ']')) {
+                    lines.push(end);
+                } else {
+                    depth += 1;
+                    end_line(&mut lines, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                end_line(&mut lines, depth);
+                lines.push(c);
+            }
+            ',' => {
+                lines.push(c);
+                end_line(&mut lines, depth);
+            }
+            ':' => lines.push_str(": "),
+            ' ' | '\t' | '\r' | '\n' => {}
+            _ => {
+                in_text = c == '"';
+                lines.push(c);
+            }
+        }
+    }
+    lines
+}
+
 /// A count in groups of thousands.
 pub(super) fn count(n: i64) -> String {
     grouped(&n.to_string())
@@ -171,7 +224,7 @@ mod tests {
     fn money_has_all_its_digits_and_its_currency() {
         let check = |amount: &str, currency: &str, expected: &str| {
             let shown = money(amount.parse().unwrap(), currency.parse().unwrap());
-            assert_eq!(shown.replace('\u{202f}', " ").replace('\u{a0}', " "), expected);
+            assert_eq!(shown.replace(['\u{202f}', '\u{a0}'], " "), expected);
         };
         check("49", "usd", "49.00 USD");
         check("49.1", "USD", "49.10 USD");
@@ -181,6 +234,20 @@ mod tests {
         check("15600", "JPY", "15 600 JPY");
         check("15.25", "KWD", "15.250 KWD");
         check("-1234567.5", "USD", "-1 234 567.50 USD");
+    }
+
+    #[test]
+    fn json_in_lines_says_what_it_said() {
+        let check = |json: &str, expected: &str| assert_eq!(in_lines(json), expected);
+        check(
+            r#"{"b":1.10,"a":[1,{}], "t" : "x, {\"y\\"}"#,
+            "{\n  \"b\": 1.10,\n  \"a\": [\n    1,\n    {}\n  ],\n  \"t\": \"x, {\\\"y\\\\\"\n}",
+        );
+        check("[ ]", "[]");
+        check("", "");
+        check("]] {", "]] {");
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        assert_eq!(in_lines(&deep).lines().count(), 199);
     }
 
     #[test]
