@@ -1,9 +1,12 @@
 -- What the dashboard asks for is found by an index.
 
--- Payments by the time when they were paid, with all that tells what became of them: a chart of a year reads no row.
-DROP INDEX payments_by_time;
-CREATE INDEX payments_by_time ON deliveries (at, id, fate, state, attention, mode)
+-- Payments by all that tells what became of them, and then by the time when they were paid: how many of a time stand alike
+-- is counted without reading a row.
+CREATE INDEX payments_by_standing ON deliveries (mode, fate, attention, state, at)
     WHERE substr(subject_key, 1, 8) = 'payment ';
+
+-- Events of one type, however rare it is.
+CREATE INDEX events_by_type ON events (type, id);
 
 -- What all processes of this store have to know alike.
 CREATE TABLE settings (

@@ -1,12 +1,10 @@
 //! The one chart: payments a day, by what became of them. Counts, not money: currencies cannot be added.
 
-use std::collections::BTreeMap;
-
 use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::words::{count, day};
-use crate::store::days::DayCounts;
+use crate::store::days::Counts;
 
 /// What a bar takes of the picture's width, and the gap beside it.
 const STEP: i64 = 20;
@@ -52,12 +50,30 @@ impl Range {
         };
         first.unwrap_or(today)
     }
+
+    /// The times of the bars: the first day of each, and the first one after it.
+    pub(super) fn spans(self, today: Date) -> Vec<(Date, Date)> {
+        let next = |first: Date| match self {
+            Self::Week | Self::Month => first.tomorrow(),
+            Self::Year => first.checked_add(1.month()),
+        };
+        let firsts = std::iter::successors(Some(self.first(today)), |first| next(*first).ok());
+        let firsts = firsts.take_while(|first| *first <= today);
+        firsts.filter_map(|first| Some((first, next(first).ok()?))).collect()
+    }
+
+    fn label(self, first: Date, today: Date) -> String {
+        match self {
+            Self::Week | Self::Month => day(first, today),
+            Self::Year => first.strftime("%b %Y").to_string(),
+        }
+    }
 }
 
 /// A bar: a day, or a month.
 pub(super) struct Bar {
     pub(super) label: String,
-    pub(super) counts: DayCounts,
+    pub(super) counts: Counts,
     pub(super) parts: Vec<Part>,
     pub(super) x: i64,
 }
@@ -80,28 +96,20 @@ pub(super) struct Chart {
     pub(super) first: String,
     pub(super) last: String,
     /// All of it.
-    pub(super) sum: DayCounts,
+    pub(super) sum: Counts,
 }
 
 impl Chart {
-    pub(super) fn new(range: Range, today: Date, days: &BTreeMap<Date, DayCounts>) -> Self {
-        let mut bars: Vec<(String, DayCounts)> = Vec::new();
-        let mut at = range.first(today);
-        while at <= today {
-            let (label, next) = match range {
-                Range::Week | Range::Month => (day(at, today), at.tomorrow()),
-                Range::Year => (at.strftime("%b %Y").to_string(), at.checked_add(1.month())),
-            };
-            let Ok(next) = next else { break };
-            let mut counts = DayCounts::default();
-            days.range(at..next).for_each(|(_, of_day)| counts.add(*of_day));
-            bars.push((label, counts));
-            at = next;
-        }
+    /// `counts` are those of the range's times, in their order.
+    pub(super) fn new(range: Range, today: Date, counts: &[Counts]) -> Self {
+        let spans = range.spans(today);
+        let counts = counts.iter().copied().chain(std::iter::repeat(Counts::default()));
+        let bars: Vec<(String, Counts)> =
+            spans.into_iter().zip(counts).map(|((first, _), counts)| (range.label(first, today), counts)).collect();
         let highest = bars.iter().map(|(_, counts)| counts.total()).max().unwrap_or(0);
-        let mut sum = DayCounts::default();
+        let mut sum = Counts::default();
         bars.iter().for_each(|(_, counts)| sum.add(*counts));
-        let label = |bar: Option<&(String, DayCounts)>| bar.map(|(label, _)| label.clone()).unwrap_or_default();
+        let label = |bar: Option<&(String, Counts)>| bar.map(|(label, _)| label.clone()).unwrap_or_default();
         let (first, last) = (label(bars.first()), label(bars.last()));
         let bars: Vec<Bar> =
             (0..).zip(bars).map(|(n, (label, counts))| bar(n * STEP, label, counts, highest)).collect();
@@ -110,8 +118,8 @@ impl Chart {
     }
 }
 
-fn bar(x: i64, label: String, counts: DayCounts, highest: i64) -> Bar {
-    let DayCounts { credited, nobody, on_its_way, needs_you } = counts;
+fn bar(x: i64, label: String, counts: Counts, highest: i64) -> Bar {
+    let Counts { credited, nobody, on_its_way, needs_you } = counts;
     let mut y = HEIGHT;
     let mut parts = Vec::new();
     for (class, n) in [("good", credited), ("quiet", nobody), ("moving", on_its_way), ("waits", needs_you)] {
@@ -133,17 +141,22 @@ mod tests {
     #[test]
     fn every_day_has_its_bar_and_every_part_its_height() {
         let today = date(2026, 3, 1);
-        let credited = |n| DayCounts { credited: n, ..DayCounts::default() };
-        let mut days = BTreeMap::from([(today, credited(40)), (date(2026, 2, 28), credited(10))]);
-        days.insert(date(2026, 2, 27), DayCounts { nobody: 1, needs_you: 1, ..DayCounts::default() });
-        let chart = Chart::new(Range::Week, today, &days);
+        let credited = |n| Counts { credited: n, ..Counts::default() };
+        let mut counts = vec![Counts::default(); 7];
+        counts[4] = Counts { nobody: 1, needs_you: 1, ..Counts::default() };
+        (counts[5], counts[6]) = (credited(10), credited(40));
+        let chart = Chart::new(Range::Week, today, &counts);
         assert_eq!((chart.bars.len(), chart.first.as_str(), chart.last.as_str()), (7, "23 Feb", "1 Mar"));
         let heights = |n: usize| chart.bars[n].parts.iter().map(|part| part.height).collect::<Vec<_>>();
         assert_eq!((heights(6), heights(5), heights(4), heights(3)), (vec![120], vec![30], vec![3, 3], vec![]));
         assert_eq!((chart.sum.credited, chart.sum.total(), chart.highest.as_str()), (50, 52, "40"));
-        let chart = Chart::new(Range::Year, today, &days);
+        let chart = Chart::new(Range::Year, today, &[]);
         assert_eq!((chart.bars.len(), chart.first.as_str(), chart.last.as_str()), (12, "Apr 2025", "Mar 2026"));
-        assert_eq!(chart.sum.total(), 52);
-        assert_eq!(Chart::new(Range::Month, today, &BTreeMap::new()).bars.len(), 30);
+        let month = Range::Month.spans(today);
+        assert_eq!(
+            (month.len(), month[0], month[29]),
+            (30, (date(2026, 1, 31), date(2026, 2, 1)), (today, date(2026, 3, 2)))
+        );
+        assert_eq!(Range::Year.spans(today)[11], (today, date(2026, 4, 1)));
     }
 }

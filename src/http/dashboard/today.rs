@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use jiff::civil::Date;
 
 use super::attention::{Need, Paused, needs, paused};
 use super::chart::{Chart, Range};
@@ -15,7 +16,7 @@ use crate::http::parameters::Parameters;
 use crate::http::payments::start_of;
 use crate::http::problem::Problem;
 use crate::http::{AppState, Shared};
-use crate::store::days::DayCounts;
+use crate::store::days::Counts;
 use crate::store::payments::PaymentFilter;
 
 /// Things that need a person, as far as this page shows them.
@@ -66,9 +67,14 @@ pub(super) async fn page(
     let asked = Asked::of(&state, &request, &mut query).await?;
     query.close()?;
     let lens = Lens::of(&state);
-    let days = state.store.payments_by_day(&state.time_zone, range.first(lens.today), lens.today, mode).await?;
-    let today = days.get(&lens.today).copied().unwrap_or_default();
-    let chart = Chart::new(range, lens.today, &days);
+    let start = |day: Date| start_of(day, &state.time_zone).unwrap_or(lens.now);
+    let mut spans = range.spans(lens.today);
+    spans.push((lens.today, lens.today.tomorrow().unwrap_or(lens.today)));
+    let times: Vec<_> = spans.into_iter().map(|(first, next)| (start(first), start(next))).collect();
+    let mut counts = state.store.payments_within(&times, mode).await?;
+    // The last time is this day, which is asked for in any range.
+    let today = counts.pop().unwrap_or_default();
+    let chart = Chart::new(range, lens.today, &counts);
     let sums = if chart.sum.total() <= ADDED_UP { sums(&state, range, mode).await? } else { Sums::default() };
     let needs = needs(&state, 100).await?;
     let (paused, pipes) = (paused(&asked), pipes(&state, &asked).await?);
@@ -117,7 +123,7 @@ pub(super) async fn page(
 }
 
 /// What came of this day's payments so far.
-fn told(today: DayCounts) -> String {
+fn told(today: Counts) -> String {
     let all = counted(today.total(), "payment");
     let left = [(today.on_its_way, "on the way"), (today.needs_you, "for you to decide")];
     let left: Vec<String> =

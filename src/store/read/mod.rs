@@ -3,6 +3,7 @@
 mod conditions;
 mod customers;
 pub mod days;
+mod events;
 pub mod payments;
 pub mod queries;
 pub mod search;

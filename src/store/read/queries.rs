@@ -196,22 +196,6 @@ pub(super) fn delivery_view_columns() -> String {
 }
 
 impl Store {
-    /// Events, the newest first.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn events(&self, filter: EventFilter) -> Result<Vec<EventView>, StoreError> {
-        let conditions = Conditions::default()
-            .and("state =", filter.state.map(EventState::code))
-            .and("type =", filter.event_type)
-            .and("endpoint =", filter.endpoint)
-            .and("attention =", filter.attention.then_some(true))
-            .and("id <", filter.after);
-        let (clause, limit) = (conditions.clause(), filter.limit.clamp(1, PAGE_ITEMS_MAX));
-        let sql = format!("SELECT {EVENT_COLUMNS} FROM events {clause} ORDER BY id DESC LIMIT {limit}");
-        self.rows(sql, conditions.values, event).await
-    }
-
     /// One event by our number.
     ///
     /// # Errors
