@@ -8,6 +8,7 @@ use super::frame::{Asked, Frame, answer};
 use super::view::{ActionForm, EventRow, Lens, Row, customer_path, forms};
 use crate::api::{LookedIn, Verdict};
 use crate::domain::customer::CustomerKey;
+use crate::domain::delivery::DeliveryState;
 use crate::domain::mode::Mode;
 use crate::http::credit::looked_in;
 use crate::http::parameters::Parameters;
@@ -20,7 +21,7 @@ use crate::store::story::Story;
 /// A line of the story.
 enum Line {
     Came { event: Box<EventRow>, code: String },
-    Told { row: Box<Row>, agent: String },
+    Told { row: Box<Row>, agent: String, by_whom: &'static str },
 }
 
 #[derive(Template)]
@@ -115,6 +116,17 @@ fn tone(code: &str) -> &'static str {
     }
 }
 
+/// Whether Refairn was told.
+const fn by_whom(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Delivered | DeliveryState::Duplicate => "we told Refairn",
+        DeliveryState::Queued | DeliveryState::Sending => "we shall tell Refairn",
+        DeliveryState::Held => "not told yet:",
+        DeliveryState::Rejected => "Refairn did not take",
+        DeliveryState::Cancelled | DeliveryState::Superseded | DeliveryState::Discarded => "not told:",
+    }
+}
+
 /// What came and what was told, the newest first.
 fn lines(lens: &Lens<'_>, story: &Story) -> Vec<Line> {
     let mut lines: Vec<(Timestamp, u8, i64, Line)> = Vec::new();
@@ -137,7 +149,12 @@ fn lines(lens: &Lens<'_>, story: &Story) -> Vec<Line> {
         let mut row = lens.row(view);
         row.at = lens.moment(at);
         let agent = row.agent.clone();
-        lines.push((at, 1, d.id.map_or(0, |id| id.0), Line::Told { row: Box::new(row), agent }));
+        lines.push((
+            at,
+            1,
+            d.id.map_or(0, |id| id.0),
+            Line::Told { row: Box::new(row), agent, by_whom: by_whom(d.state) },
+        ));
     }
     lines.sort_by_key(|(at, kind, id, _)| std::cmp::Reverse((*at, *kind, *id)));
     lines.into_iter().map(|(.., line)| line).collect()

@@ -73,6 +73,7 @@ async fn fill(place: &Place) {
         record(n).await;
     }
     store.write(Owed).await.unwrap();
+    assert_eq!(store.session_salt("the first one".to_owned()).await.unwrap(), "the first one");
     store.close().await;
 }
 
@@ -84,6 +85,7 @@ async fn goes_on(place: &Place, events: i64) {
     assert_eq!(new, EventId(events + 1), "numbers go on after the last one");
     let again = store.record(event("evt_0\0\u{1}ü")).await.unwrap();
     assert!(again.duplicate && again.id == EventId(1), "{again:?}");
+    assert_eq!(store.session_salt("another one".to_owned()).await.unwrap(), "the first one", "sessions go on");
     let before = deliveries(&store).await;
     let last = before.iter().filter_map(|d| d.id).map(|id| id.0).max().unwrap();
     post(&store, new, payment("in_new", Some("new@example.com"), "2026-01-10")).await;
