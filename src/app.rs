@@ -149,7 +149,7 @@ impl App {
         self.addr
     }
 
-    /// Where the API and the metrics are; the same unless `admin_listen` is set.
+    /// Where the dashboard, the API and the metrics are; the same unless `admin_listen` is set.
     #[must_use]
     pub const fn admin_addr(&self) -> SocketAddr {
         self.admin_addr

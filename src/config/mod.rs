@@ -40,7 +40,7 @@ pub use urls::StorageUrl;
 pub struct Config {
     /// Where the bridge listens.
     pub server: Server,
-    /// Opens the API and the metrics. Without it one has to be made for this run: never an open door.
+    /// Opens the dashboard, the API and the metrics. Without it one has to be made for this run: never an open door.
     pub admin_token: Option<Secret>,
     /// Where it keeps its data.
     pub storage: Storage,
@@ -65,7 +65,7 @@ pub struct Config {
 pub struct Server {
     /// For webhooks, and for everything else unless `admin_listen` is set.
     pub listen: SocketAddr,
-    /// For the API and the metrics alone.
+    /// For the dashboard, the API and the metrics alone.
     pub admin_listen: Option<SocketAddr>,
     /// Only these are believed about where a request came from.
     pub trusted_proxies: Vec<Network>,

@@ -66,7 +66,7 @@ pub struct Shared {
     pub clock: Clock,
     /// The time by which signatures are checked: providers sign by the true time, which a database's need not be.
     pub machine_clock: Clock,
-    /// Opens the API and the metrics.
+    /// Opens the dashboard, the API and the metrics.
     pub admin_token: Secret,
     /// Who has guessed at it.
     pub guesses: Guesses,

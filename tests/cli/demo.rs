@@ -77,6 +77,7 @@ fn kept_it_runs_until_it_is_interrupted() {
     let mut running = Running::start(&mut demo(&folder, &["--keep"]));
     let mut talk = BufReader::new(running.take_stderr()).lines();
     let mut until = |text: &str| talk.by_ref().map(Result::unwrap).find(|line| line.contains(text)).unwrap();
+    let dashboard = until("its dashboard    http://").split_whitespace().last().unwrap().to_owned();
     let bridge = until("bridge       http://").split_whitespace().last().unwrap().to_owned();
     let token = until("admin token").split_whitespace().last().unwrap().to_owned();
     let tries: Vec<String> =
@@ -93,6 +94,8 @@ fn kept_it_runs_until_it_is_interrupted() {
     let stats = get("/api/v1/stats", &token);
     assert!(stats.contains("200 OK") && stats.contains(r#""needs_attention":2"#), "{stats}");
     assert!(get("/api/v1/stats", "guess").contains("401 Unauthorized"));
+    assert_eq!(dashboard, format!("{bridge}/"));
+    assert!(get("/sign-in", "").contains("Admin token"));
 
     // What it prints to try works as it is printed.
     let lines = |start: &'static str| tries.iter().filter_map(move |line| line.trim().strip_prefix(start));

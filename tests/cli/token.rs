@@ -47,7 +47,9 @@ fn an_admin_token_that_is_made_at_start_is_shown_at_a_terminal() {
         .spawn()
         .expect("script, of the package util-linux or bsdutils");
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(terminal.stdout.take().expect("what is shown")));
-    let line = lines.find_map(|line| line.ok().filter(|l| l.contains("admin token for this run"))).expect("a token");
+    let mut find = |words: &str| lines.find_map(|line| line.ok().filter(|l| l.contains(words))).expect("a line");
+    assert!(find("dashboard: ").trim_end().ends_with(&format!("http://{addr}/")));
+    let line = find("admin token for this run");
     let token = line.trim_end().rsplit(' ').next().unwrap();
     assert_eq!(token.len(), 48, "{line}");
     assert_eq!(listener::get(&addr, "/api/v1/stats", Some(token)).0, 200);

@@ -113,7 +113,8 @@ fn configuration(config: &Config) -> Vec<Finding> {
     findings.extend(config.proxies_in_use().into_iter().map(|used| Finding::fine(Area::Configuration, used)));
     findings.extend(config.warnings().into_iter().map(|warning| Finding::warning(Area::Configuration, warning)));
     if config.admin_token.is_none() {
-        let what = "no admin token is set: serve at a terminal makes one and shows it; elsewhere the API and the metrics stay shut";
+        let what = "no admin token is set: serve at a terminal makes one and shows it; elsewhere the dashboard, the API and the \
+             metrics stay shut";
         findings.push(Finding::fine(Area::Configuration, what));
     }
     findings
