@@ -23,6 +23,10 @@ async fn a_page_asked_for_without_a_session_leads_to_the_form_and_back() {
         assert!(location(&reply).starts_with("/sign-in"), "{path}: {}", location(&reply));
         assert!(!reply.text().contains("refairn"), "{path}");
     }
+    for method in ["POST", "PUT", "TRACE", "OPTIONS"] {
+        let reply = Request::new(method, "/attention").send(world.addr()).await;
+        assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, HEAD")), "{method}");
+    }
     let reply = Request::new("GET", "/payments?month=2026-06&mode=test").send(world.addr()).await;
     let form = Request::new("GET", location(&reply)).send(world.addr()).await.text();
     assert!(form.contains("name=\"back\" value=\"/payments?month=2026-06&#38;mode=test\""), "{form}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use askama::Template;
@@ -140,6 +140,10 @@ pub(super) async fn guard<B: MessageBody + 'static>(
     let Some(state) = request.app_data::<web::Data<AppState>>().cloned() else {
         return Err(Problem::internal().into());
     };
+    // Pages are only looked at: what answers other methods says so to everybody.
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        return next.call(request).await.map(ServiceResponse::map_into_left_body);
+    }
     let Some(session) = state.sessions.of(request.request(), state.clock.now()) else {
         let form = to_sign_in(&without_done(request.request()));
         return Ok(request.into_response(form).map_into_right_body());
