@@ -11,6 +11,10 @@ use actix_web::{HttpResponse, ResponseError};
 
 /// The code of what a defect of ours spoils.
 const INTERNAL_ERROR: &str = "internal_error";
+/// The code of what the database keeps from being written.
+const STORAGE_UNAVAILABLE: &str = "storage_unavailable";
+/// The code of what a full disk keeps from being written.
+const DISK_FULL: &str = "disk_full";
 /// When a sender is to come back after trouble of ours, seconds.
 const RETRY_AFTER_S: u32 = 10;
 
@@ -152,9 +156,9 @@ impl Problem {
         &self.detail
     }
 
-    /// Whether it is trouble of ours, in which no webhook can be recorded either.
+    /// Whether it is trouble of the store's, in which no webhook can be recorded either.
     pub(super) fn keeps_webhooks_out(&self) -> bool {
-        self.status == StatusCode::SERVICE_UNAVAILABLE && self.code != "too_many_streams"
+        [STORAGE_UNAVAILABLE, DISK_FULL].contains(&self.code)
     }
 
     /// Whether it is a new fault of the sender's: no trouble of ours, and not only what it was shut out for before.
@@ -173,7 +177,7 @@ impl From<StoreError> for Problem {
         };
         let code = match error {
             StoreError::Overloaded => "overloaded",
-            StoreError::Full(_) => "disk_full",
+            StoreError::Full(_) => DISK_FULL,
             StoreError::Panicked => INTERNAL_ERROR,
             StoreError::Closed
             | StoreError::Locked(_)
@@ -187,7 +191,7 @@ impl From<StoreError> for Problem {
             | StoreError::NewerSchema { .. }
             | StoreError::UnfinishedCopy
             | StoreError::NoCopy { .. }
-            | StoreError::Data(_) => "storage_unavailable",
+            | StoreError::Data(_) => STORAGE_UNAVAILABLE,
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Storage unavailable", detail)
     }

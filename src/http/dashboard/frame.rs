@@ -218,7 +218,27 @@ fn headers<B>(answer: &mut HttpResponse<B>) {
 
 #[cfg(test)]
 mod tests {
-    use super::own_path;
+    use actix_web::body::to_bytes;
+
+    use super::{own_path, problem_page};
+    use crate::http::problem::Problem;
+    use crate::store::StoreError;
+
+    #[actix_web::test]
+    async fn only_what_keeps_webhooks_out_is_an_alarm() {
+        let check = async |problem: Problem, status: u16, is_alarm: bool| {
+            let answer = problem_page(&problem, "/attention");
+            assert_eq!(answer.status().as_u16(), status);
+            let page = String::from_utf8(to_bytes(answer.into_body()).await.unwrap().to_vec()).unwrap();
+            assert_eq!(page.contains("We cannot take webhooks."), is_alarm, "{page}");
+            assert!(page.contains("href=\"/attention\"") && page.contains(problem.code()), "{page}");
+        };
+        check(StoreError::Full("no room".into()).into(), 503, true).await;
+        check(StoreError::Closed.into(), 503, true).await;
+        check(StoreError::Overloaded.into(), 503, false).await;
+        check(Problem::internal(), 503, false).await;
+        check(Problem::not_our_form(), 403, false).await;
+    }
 
     #[test]
     fn nobody_is_sent_elsewhere() {
