@@ -95,6 +95,7 @@ pub(super) async fn page(
     let head = match (is_bad, last) {
         (true, _) => "Refairn refuses our calls.",
         (false, None) => "Nothing has come yet.",
+        (false, Some(_)) if mode == Mode::Test => "These are tests.",
         (false, Some(_)) => "Money flows.",
     };
     let told = told(today);
