@@ -22,6 +22,10 @@ const GROUP_WRITES_MAX: usize = 256;
 const GROUP_WAIT_MAX: Duration = Duration::from_secs(180);
 /// Above this the write-ahead log is copied into the database, between two commits.
 pub(in crate::store) const WAL_BYTES_SOFT_MAX: u64 = 8 * 1024 * 1024;
+/// Pages that the writing connection keeps in memory, KiB.
+const CACHE_KIB: i64 = 8 * 1024;
+/// Statements that it keeps prepared: all that there are, and those that write what changes in a delivery.
+const STATEMENTS_MAX: usize = 128;
 /// What a log that begins anew keeps of its file, to be written over.
 const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 
@@ -63,7 +67,9 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     db.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     // What a job may have to undo is kept in memory: a file would be written again and again, and outlive nothing.
     db.pragma_update(None, "temp_store", "MEMORY")?;
-    db.set_prepared_statement_cache_capacity(64);
+    // Its own choice are 2 MB: the pages of a group of writes, and the inner pages of the indexes, are read again and again.
+    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(db)
 }
 
