@@ -18,13 +18,13 @@ use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::Reading;
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
-use crate::ledger::resolve::{all_ids, speaks_for_related};
+use crate::ledger::resolve::all_ids;
 use crate::store::codes::RECEIVED;
 use crate::store::parts::Parts;
 use crate::store::queue::customer_plan::{load, replan, write};
 use crate::store::queue::planning::{Defect, Planning};
-use crate::store::rows::{micros, put_outcome, time, unknown};
-use crate::store::sql::{Db, Dialect, Lock, Row, Work, first, values};
+use crate::store::rows::{put_outcome, time, unknown};
+use crate::store::sql::{Db, Dialect, Lock, Row, Value, Work, first, values};
 use crate::store::{Backend, Store, StoreError};
 
 /// Events in one transaction of PostgreSQL: each takes a lock for each of its ids, and the server's table of locks is
@@ -263,22 +263,9 @@ pub(in crate::store) async fn post<D: Db>(
         Reading::Ignored(_) | Reading::Unmappable(..) => {}
         Reading::Fact(fact) => {
             let scope = scope(&event.realm, &event.business, fact.account.as_deref(), fact.mode);
-            let sql = "INSERT INTO facts (event_id, business, scope, customer, speaks_for_related, received_at, data) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-            let data = serde_json::to_string(fact)?;
-            let row = values![
-                event.id.0,
-                &event.business,
-                &scope,
-                fact.customer.as_ref(),
-                speaks_for_related(fact),
-                micros(event.received_at),
-                data
-            ];
-            db.execute(sql, row).await?;
             let (business, fact) = (event.business.clone(), (**fact).clone());
             let report = Report { event: event.id, business, scope, fact, before };
-            return resolve_fact(db, report, people).await;
+            return resolve_fact(db, report, event.received_at, people).await;
         }
     }
     Ok(Vec::new())
@@ -291,11 +278,13 @@ async fn note_reading<D: Db>(db: &D, event: &Mapped) -> Result<(), StoreError> {
         Reading::Unmappable(reason, detail) => Outcome::unmappable(*reason, detail.clone()),
         Reading::Fact(_) => Outcome::MAPPED,
     };
-    let sql = "UPDATE events SET reading = ?2, snapshot_event = COALESCE(snapshot_event, ?3), state = ?4, reason = ?5, \
-         detail = ?6 WHERE id = ?1";
     let (state, reason) = (outcome.end.state().code(), outcome.end.reason().map(EventReason::code));
-    let of = values![event.id.0, event.reader, event.snapshot_event.as_ref(), state, reason, outcome.detail.as_ref()];
-    db.execute(sql, of).await?;
+    let mut of = values![event.id.0, event.reader, state, reason, outcome.detail.as_ref()];
+    // Hardly any event points at another: the index of those that do is left alone.
+    let snapshot = if event.snapshot_event.is_some() { ", snapshot_event = COALESCE(snapshot_event, ?6)" } else { "" };
+    of.extend(event.snapshot_event.as_ref().map(Value::from));
+    let sql = format!("UPDATE events SET reading = ?2, state = ?3, reason = ?4, detail = ?5{snapshot} WHERE id = ?1");
+    db.execute(&sql, of).await?;
     Ok(())
 }
 

@@ -18,23 +18,24 @@ use crate::ledger::resolve::{
 };
 use crate::store::StoreError;
 use crate::store::related::{no_longer_related, related_customers};
-use crate::store::rows::{evidence_micros, put_outcome};
+use crate::store::rows::{evidence_micros, micros, put_outcome};
 use crate::store::sql::{Db, Lock, Row, first, values};
 
 /// Facts that one event places in one write: its own, and those that follow from it. The others go on in a write of their
 /// own. Real events are followed by a few.
 pub(in crate::store) const RESOLVED_MAX: usize = 200;
 
-/// Gives a fact, whose ids are locked, to its customer, and then every fact that was waiting for one of its ids to theirs.
+/// Writes a fact, whose ids are locked, gives it to its customer, and then every fact that was waiting for one of its ids to theirs.
 /// Gives what is left beyond [`RESOLVED_MAX`]: it waits for its ids as before, until [`go_on`] resolves it, or another event
 /// that names one of them.
 pub(in crate::store) async fn resolve_fact<D: Db>(
     db: &D,
     first: Report,
+    received_at: Timestamp,
     people: &mut BTreeSet<CustomerKey>,
 ) -> Result<Vec<Report>, StoreError> {
     let ids = all_ids(&first.fact);
-    let followers = resolve_one(db, first, &ids, people).await?;
+    let followers = resolve_one(db, first, Standing::New(received_at), &ids, people).await?;
     resolve_all(db, followers.into(), 1, people).await
 }
 
@@ -71,7 +72,7 @@ async fn resolve_all<D: Db>(
         resolved += 1;
         lock(db, &report).await?;
         let ids = all_ids(&report.fact);
-        todo.extend(resolve_one(db, report, &ids, people).await?);
+        todo.extend(resolve_one(db, report, Standing::Stored, &ids, people).await?);
     }
     for report in &todo {
         wait(db, report.event, &report.scope, &all_ids(&report.fact)).await?;
@@ -86,18 +87,30 @@ async fn lock<D: Db>(db: &D, report: &Report) -> Result<(), StoreError> {
     db.lock(&locks).await
 }
 
+/// Where a fact stands that is to be given to a customer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It is not stored yet; its event came in at this time.
+    New(Timestamp),
+    Stored,
+}
+
 /// Gives one fact to its customer, and gives the facts that follow from that. One of whom nobody knows whose it is waits.
 async fn resolve_one<D: Db>(
     db: &D,
     report: Report,
+    standing: Standing,
     ids: &[String],
     people: &mut BTreeSet<CustomerKey>,
 ) -> Result<Vec<Report>, StoreError> {
-    let current = current(db, report.event).await?;
+    let current = if standing == Standing::Stored { current(db, report.event).await? } else { None };
     let known = look_up(db, &report, current.is_none()).await?;
     let owner = match resolve(&report.fact, &known) {
         Resolution::Owned(owner) => owner,
         Resolution::Waits(outcome) => {
+            if let Standing::New(received_at) = standing {
+                insert(db, &report, received_at, None).await?;
+            }
             wait(db, report.event, &report.scope, ids).await?;
             put_outcome(db, report.event, &outcome).await?;
             return Ok(Vec::new());
@@ -117,9 +130,14 @@ async fn resolve_one<D: Db>(
         give_call(db, &report.scope, report.event.0, &report.fact, &from, &to).await?;
         people.insert(from);
     }
-    let sql = "UPDATE facts SET email_key = ?2 WHERE event_id = ?1";
-    let given = db.execute(sql, values![report.event.0, &owner.email_key]);
-    try_join(given, db.execute("DELETE FROM unresolved WHERE event_id = ?1", values![report.event.0])).await?;
+    match standing {
+        Standing::New(received_at) => insert(db, &report, received_at, Some(&owner.email_key)).await?,
+        Standing::Stored => {
+            let sql = "UPDATE facts SET email_key = ?2 WHERE event_id = ?1";
+            let given = db.execute(sql, values![report.event.0, &owner.email_key]);
+            try_join(given, db.execute("DELETE FROM unresolved WHERE event_id = ?1", values![report.event.0])).await?;
+        }
+    }
     if !is_joined(db, &report).await? {
         // It has a customer, but its payment may yet turn out to be under another address.
         let ids: Vec<String> = payment_ids(&report.fact).map(str::to_owned).collect();
@@ -141,6 +159,22 @@ async fn resolve_one<D: Db>(
     }
     people.insert(CustomerKey { business: report.business, email_key: owner.email_key });
     Ok(followers)
+}
+
+/// Stores a fact, with whose it is as far as that is known.
+async fn insert<D: Db>(
+    db: &D,
+    report: &Report,
+    received_at: Timestamp,
+    email_key: Option<&String>,
+) -> Result<(), StoreError> {
+    let Report { event, business, scope, fact, before: _ } = report;
+    let sql = "INSERT INTO facts (event_id, business, scope, customer, email_key, speaks_for_related, received_at, data) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let (customer, speaks, data) = (fact.customer.as_ref(), speaks_for_related(fact), serde_json::to_string(fact)?);
+    let row = values![event.0, business, scope, customer, email_key, speaks, micros(received_at), data];
+    db.execute(sql, row).await?;
+    Ok(())
 }
 
 /// Whose the fact is until now.
