@@ -76,16 +76,6 @@ pub enum Change {
     },
 }
 
-impl Plan {
-    /// Writes this call with the plan's changes: something else had changed it before the plan was made.
-    pub fn also(&mut self, delivery: Delivery) {
-        let Some(id) = delivery.id else { return };
-        if self.changes.iter().all(|change| change.delivery().id != Some(id)) {
-            self.changes.push(Change::Changed { id, delivery });
-        }
-    }
-}
-
 impl Change {
     /// The call as it becomes.
     #[must_use]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::codes::{IGNORED, MAPPED, RECEIVED};
-use super::rows::{micros, time_option};
+use super::rows::{micros, time_option, update_delivery};
 use super::sql::{Db, Lock, Work, first, values};
 use super::{Store, StoreError};
 use crate::domain::customer::CustomerKey;
@@ -121,12 +121,12 @@ impl Work for Act {
         let Some(delivery) = customer.deliveries.iter_mut().find(|delivery| delivery.id == Some(self.id)) else {
             return Ok(Err(ActionError::NotFound));
         };
+        let stored = delivery.clone();
         if let Err(reason) = delivery.act(self.action, self.now) {
             return Ok(Err(ActionError::NotNow(reason)));
         }
-        let acted = delivery.clone();
-        let mut plan = self.planning.plan_or_hold(&customer, self.now);
-        plan.also(acted);
+        update_delivery(db, &stored, delivery).await?;
+        let plan = self.planning.plan_or_hold(&customer, self.now);
         write(db, customer, plan).await?;
         Ok(Ok(()))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::StoreError;
-use super::sql::{Db, Row, values};
+use super::sql::{Db, Row, Value, values};
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryRecord, DeliveryState};
 use crate::domain::event::{EventId, Outcome};
@@ -105,44 +105,49 @@ pub(super) fn delivery(row: &mut Row) -> Result<Delivery, StoreError> {
     }))
 }
 
-/// Inserts a delivery that has no number yet, or writes all that can change of one that has. Gives its number.
-pub(super) async fn put_delivery<D: Db>(db: &D, key: &CustomerKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
-    let Some(id) = d.id else { return insert_delivery(db, key, d).await };
-    let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
-    let call = serde_json::to_string(&d.call)?;
-    let (reason, settled_at) = (d.reason.map(DeliveryReason::code), d.settled_at.map(micros));
-    let (first_attempt_at, waited) = (d.first_attempt_at.map(micros), span_micros(d.waited));
-    let sql = "UPDATE deliveries SET event_id = ?2, at = ?3, call = ?4, state = ?5, reason = ?6, detail = ?7, \
-             attention = ?8, released = ?9, acknowledged = ?10, due_at = ?11, attempts = ?12, first_attempt_at = ?13, \
-             outcome_unknown = ?14, settled_at = ?15, receipt = ?16, waited = ?17, \
-             taken_seq = ?18, last_seq = ?19, waits_from = ?20 WHERE id = ?1";
-    let row = values![
-        id.0,
-        d.event.0,
-        micros(d.at),
-        call,
-        d.state.code(),
-        reason,
-        d.detail.as_ref(),
-        d.attention,
-        d.released,
-        d.acknowledged,
-        micros(d.due_at),
-        d.attempts,
-        first_attempt_at,
-        d.outcome_unknown,
-        settled_at,
-        receipt,
-        waited,
-        d.taken_seq,
-        d.last_seq,
-        micros(d.waits_from)
-    ];
-    db.execute(sql, row).await?;
-    Ok(id)
+/// Writes what differs between a delivery as it is stored and as it becomes: every column that is named costs its indexes
+/// and triggers, whether its value changes or not.
+pub(super) async fn update_delivery<D: Db>(db: &D, stored: &Delivery, d: &Delivery) -> Result<(), StoreError> {
+    let Some(id) = stored.id else { return Err(StoreError::Data("a delivery without a number is changed".to_owned())) };
+    let mut set = Vec::new();
+    let mut of = values![id.0];
+    macro_rules! write_changed {
+        ($($column:literal: $field:ident => $value:expr;)*) => { $(
+            if stored.$field != d.$field {
+                of.push(Value::from($value));
+                set.push(format!("{} = ?{}", $column, of.len()));
+            }
+        )* };
+    }
+    write_changed! {
+        "event_id": event => d.event.0;
+        "at": at => micros(d.at);
+        "call": call => serde_json::to_string(&d.call)?;
+        "state": state => d.state.code();
+        "reason": reason => d.reason.map(DeliveryReason::code);
+        "detail": detail => d.detail.as_ref();
+        "attention": attention => d.attention;
+        "released": released => d.released;
+        "acknowledged": acknowledged => d.acknowledged;
+        "due_at": due_at => micros(d.due_at);
+        "attempts": attempts => d.attempts;
+        "first_attempt_at": first_attempt_at => d.first_attempt_at.map(micros);
+        "outcome_unknown": outcome_unknown => d.outcome_unknown;
+        "settled_at": settled_at => d.settled_at.map(micros);
+        "receipt": receipt => d.receipt.as_ref().map(serde_json::to_string).transpose()?;
+        "waited": waited => span_micros(d.waited);
+        "taken_seq": taken_seq => d.taken_seq;
+        "last_seq": last_seq => d.last_seq;
+        "waits_from": waits_from => micros(d.waits_from);
+    }
+    if !set.is_empty() {
+        db.execute(&format!("UPDATE deliveries SET {} WHERE id = ?1", set.join(", ")), of).await?;
+    }
+    Ok(())
 }
 
-async fn insert_delivery<D: Db>(db: &D, key: &CustomerKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
+/// Inserts a delivery that has no number yet. Gives its number.
+pub(super) async fn insert_delivery<D: Db>(db: &D, key: &CustomerKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
     let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
     let call = serde_json::to_string(&d.call)?;
     let (reason, settled_at) = (d.reason.map(DeliveryReason::code), d.settled_at.map(micros));

@@ -10,7 +10,7 @@ use super::routes::PROBE_EVERY;
 use crate::clock::{Clock, SLACK, after, is_ahead};
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryState};
-use crate::store::rows::micros;
+use crate::store::rows::{micros, update_delivery};
 use crate::store::sql::{Db, Lock, Value, Work, first, values};
 use crate::store::{Store, StoreError};
 
@@ -122,16 +122,16 @@ impl EndWaits {
         let mut customer = load(db, key).await?;
         let waits =
             |delivery: &&mut Delivery| delivery.state == DeliveryState::Queued && is_ahead(delivery.waits_from, now);
-        let mut ended = Vec::new();
+        let mut ended = 0;
         for delivery in customer.deliveries.iter_mut().filter(waits) {
+            let stored = delivery.clone();
             delivery.wait(now);
-            ended.push(delivery.clone());
+            update_delivery(db, &stored, delivery).await?;
+            ended += 1;
         }
-        let count = ended.len() as u64;
-        let mut plan = self.planning.plan(&customer, now);
-        ended.into_iter().for_each(|delivery| plan.also(delivery));
+        let plan = self.planning.plan(&customer, now);
         write(db, customer, plan).await?;
-        Ok(count)
+        Ok(ended)
     }
 }
 

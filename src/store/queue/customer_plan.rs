@@ -6,14 +6,14 @@ use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 
 use super::planning::{Defect, Planning};
-use crate::domain::customer::{CustomerHistory, CustomerKey, KnownFact, Plan};
+use crate::domain::customer::{Change, CustomerHistory, CustomerKey, KnownFact, Plan};
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::reason::EventReason;
 use crate::store::StoreError;
 use crate::store::codes::RECEIVED;
 use crate::store::lookups::want_sessions;
 use crate::store::related::addresses;
-use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, put_outcome_if, time};
+use crate::store::rows::{DELIVERY_COLUMNS, delivery, insert_delivery, micros, put_outcome_if, time, update_delivery};
 use crate::store::sql::{Db, Value, values};
 
 /// Everything known of one customer.
@@ -74,7 +74,7 @@ pub(in crate::store) async fn replan<D: Db>(
     Ok(())
 }
 
-/// Writes what a plan changes, and whose turn it is. Gives the customer as it is then.
+/// Writes what a plan changes in a customer as it is stored, and whose turn it is. Gives the customer as it is then.
 pub(in crate::store) async fn write<D: Db>(
     db: &D,
     mut customer: CustomerHistory,
@@ -82,7 +82,16 @@ pub(in crate::store) async fn write<D: Db>(
 ) -> Result<CustomerHistory, StoreError> {
     let Plan { changes, outcomes, sessions_wanted } = plan;
     for change in changes {
-        let id = put_delivery(db, &customer.key, change.delivery()).await?;
+        let id = match &change {
+            Change::New(delivery) => insert_delivery(db, &customer.key, delivery).await?,
+            Change::Changed { id, delivery } => {
+                let stored = customer.deliveries.iter().find(|stored| stored.id == Some(*id));
+                let stored = stored
+                    .ok_or_else(|| StoreError::Data(format!("a plan changes call {}, which is not there", id.0)))?;
+                update_delivery(db, stored, delivery).await?;
+                *id
+            }
+        };
         customer.change(change, id);
     }
     let noted = noted(db, &customer.key).await?;

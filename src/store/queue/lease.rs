@@ -15,7 +15,7 @@ use crate::clock::after;
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::store::codes::RECEIVED;
-use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, put_delivery, time_option};
+use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, time_option, update_delivery};
 use crate::store::sql::{Db, Lock, Work, first, values};
 use crate::store::{Store, StoreError};
 
@@ -228,10 +228,11 @@ impl Lease {
             let Some(planned) = self.planned_anew(db, &key, DeliveryId(id)).await? else { return Ok(None) };
             delivery = planned;
         }
+        let stored = delivery.clone();
         if !delivery.lease(seq, self.now) {
             return Ok(None);
         }
-        put_delivery(db, &key, &delivery).await?;
+        update_delivery(db, &stored, &delivery).await?;
         let until = D::DIALECT.leased_until(self.lease);
         let sql =
             format!("UPDATE queue SET leased = 1, fencing_token = ?3{until} WHERE business = ?1 AND email_key = ?2");

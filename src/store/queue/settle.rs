@@ -10,7 +10,7 @@ use super::routes::route;
 use crate::crash::{self, Point};
 use crate::domain::customer::{CustomerHistory, CustomerKey};
 use crate::domain::delivery::{AttemptRecord, Delivery, DeliveryId, Seq, Settlement, Verdict};
-use crate::store::rows::{micros, put_delivery};
+use crate::store::rows::{micros, update_delivery};
 use crate::store::sql::{Db, Lock, Work, first, values};
 use crate::store::{Store, StoreError};
 
@@ -78,6 +78,7 @@ impl Work for Settle {
             Verdict::Conflict => planning.conflict(&customer, delivery),
         };
         let Some(settled) = customer.deliveries.iter_mut().find(|d| d.id == Some(*id)) else { return Ok(false) };
+        let stored = settled.clone();
         if !settled.settle(settlement.clone(), *now) {
             return Ok(false);
         }
@@ -85,7 +86,7 @@ impl Work for Settle {
         try_join4(
             record_attempt(db, *id, attempt),
             route(db, key, settled.call.product(), &settlement, *now),
-            put_delivery(db, key, settled),
+            update_delivery(db, &stored, settled),
             db.execute(sql, values![&key.business, &key.email_key]),
         )
         .await?;
@@ -102,10 +103,11 @@ impl Settle {
     async fn keep_receipt<D: Db>(&self, db: &D, mut customer: CustomerHistory) -> Result<(), StoreError> {
         let Verdict::Settled(Settlement::Delivered(receipt)) = &self.verdict else { return Ok(()) };
         let Some(delivery) = customer.deliveries.iter_mut().find(|d| d.id == Some(self.id)) else { return Ok(()) };
+        let stored = delivery.clone();
         if !delivery.keep_receipt(receipt.clone(), self.fencing_token, self.now) {
             return Ok(());
         }
-        try_join(put_delivery(db, &self.key, delivery), record_attempt(db, self.id, &self.attempt)).await?;
+        try_join(update_delivery(db, &stored, delivery), record_attempt(db, self.id, &self.attempt)).await?;
         let plan = self.planning.plan(&customer, self.now);
         write(db, customer, plan).await?;
         Ok(())
@@ -127,9 +129,10 @@ impl Work for GiveBack {
         for (key, delivery) in &self.calls {
             let Some((id, fencing_token)) = delivery.id.zip(delivery.last_seq) else { continue };
             if holds(db, key, id, fencing_token).await? {
-                let mut delivery = delivery.clone();
+                let leased = delivery;
+                let mut delivery = leased.clone();
                 delivery.give_back();
-                put_delivery(db, key, &delivery).await?;
+                update_delivery(db, leased, &delivery).await?;
                 let sql = "UPDATE queue SET leased = 0, due_at = ?3 WHERE business = ?1 AND email_key = ?2";
                 db.execute(sql, values![&key.business, &key.email_key, micros(delivery.due_at)]).await?;
                 replan(db, &self.planning, key, self.now, Defect::Hold).await?;
