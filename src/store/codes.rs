@@ -11,12 +11,44 @@ pub(super) const IGNORED: &str = EventState::Ignored.code();
 pub(super) const WAITING: &str = EventState::Waiting.code();
 pub(super) const UNMAPPABLE: &str = EventState::Unmappable.code();
 
+const QUEUED: &str = DeliveryState::Queued.code();
 pub(super) const SENDING: &str = DeliveryState::Sending.code();
 pub(super) const CANCELLED: &str = DeliveryState::Cancelled.code();
 const DELIVERED: &str = DeliveryState::Delivered.code();
 const DUPLICATE: &str = DeliveryState::Duplicate.code();
 
 pub(super) const THIN_EVENT: &str = EventReason::ThinEvent.code();
+
+/// The condition that an event has this state, in the words of the index that finds it. Of those that were mapped none
+/// does: they are all sales, and a list of the newest has found them soon.
+pub(super) fn event_is(state: EventState) -> String {
+    let code = state.code();
+    match state {
+        EventState::Received | EventState::Mapped => format!("state = '{code}'"),
+        EventState::Ignored | EventState::Waiting | EventState::Unmappable => {
+            format!("state NOT IN ('{RECEIVED}', '{MAPPED}') AND state = '{code}'")
+        }
+    }
+}
+
+/// The condition that a call has this state, in the words of the index that finds it. What is delivered is nearly all.
+pub(super) fn delivery_is(state: DeliveryState) -> String {
+    let code = state.code();
+    match state {
+        DeliveryState::Queued | DeliveryState::Sending => {
+            format!("state IN ('{QUEUED}', '{SENDING}') AND state = '{code}'")
+        }
+        DeliveryState::Delivered => format!("state = '{code}'"),
+        DeliveryState::Duplicate
+        | DeliveryState::Rejected
+        | DeliveryState::Held
+        | DeliveryState::Cancelled
+        | DeliveryState::Superseded
+        | DeliveryState::Discarded => {
+            format!("state NOT IN ('{QUEUED}', '{SENDING}', '{DELIVERED}') AND state = '{code}'")
+        }
+    }
+}
 
 /// The condition under which a call has left the house, or may have.
 pub(super) fn has_left() -> String {

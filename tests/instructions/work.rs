@@ -28,7 +28,7 @@ const SALE: &str = include_str!("../fixtures/stripe/invoice.paid/renewal-clover/
 /// Months for which the customer whose calls are planned has paid.
 const MONTHS: i64 = 12;
 /// What Refairn answers.
-const RECEIPT: &str = r#"{"success":true,"commissionId":"comm_1"}"#;
+pub(crate) const RECEIPT: &str = r#"{"success":true,"commissionId":"comm_1"}"#;
 
 /// What is counted by itself.
 #[derive(Clone, Copy)]
@@ -142,7 +142,7 @@ async fn events(times: u32) {
 }
 
 /// A sale of a customer of its own.
-fn sale(n: u32) -> Vec<u8> {
+pub(crate) fn sale(n: u32) -> Vec<u8> {
     let mut event: serde_json::Value = serde_json::from_str(SALE).expect("JSON");
     event["id"] = format!("evt_{n}").into();
     let invoice = &mut event["data"]["object"];
@@ -153,7 +153,7 @@ fn sale(n: u32) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-fn event(bytes: &[u8], now: Timestamp) -> NewEvent {
+pub(crate) fn event(bytes: &[u8], now: Timestamp) -> NewEvent {
     NewEvent {
         endpoint: "stripe".into(),
         provider: ProviderKind::Stripe,

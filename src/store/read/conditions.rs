@@ -35,8 +35,13 @@ impl Conditions {
     }
 
     /// A condition without a parameter.
-    pub(super) fn and_always(mut self, sql: &str) -> Self {
-        self.sql.push(sql.to_owned());
+    pub(super) fn and_always(self, sql: &str) -> Self {
+        self.and_if(Some(sql.to_owned()))
+    }
+
+    /// A condition without a parameter, if there is one.
+    pub(super) fn and_if(mut self, sql: Option<String>) -> Self {
+        self.sql.extend(sql);
         self
     }
 

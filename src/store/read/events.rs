@@ -1,6 +1,7 @@
 //! Events in a list, the newest first. Whatever is asked of them, an index leads to them.
 
 use crate::domain::event::EventState;
+use crate::store::codes::event_is;
 use crate::store::read::conditions::Conditions;
 use crate::store::read::queries::{EVENT_COLUMNS, EventFilter, EventView, PAGE_ITEMS_MAX, event};
 use crate::store::{Store, StoreError};
@@ -16,10 +17,13 @@ impl Store {
         let is_common = matches!(filter.state, None | Some(EventState::Mapped | EventState::Ignored));
         let by_endpoint = filter.endpoint.is_some() && filter.event_type.is_none() && !filter.attention && is_common;
         // A column in an expression is looked at when the row is read, and leads nowhere.
-        let state = if filter.event_type.is_some() || by_endpoint { "state || '' =" } else { "state =" };
+        let walks_another = filter.event_type.is_some() || by_endpoint;
+        let of_state = |state: EventState| {
+            if walks_another { format!("state || '' = '{}'", state.code()) } else { event_is(state) }
+        };
         let endpoint = if by_endpoint { "endpoint =" } else { "endpoint || '' =" };
         let conditions = Conditions::default()
-            .and(state, filter.state.map(EventState::code))
+            .and_if(filter.state.map(of_state))
             .and("type =", filter.event_type)
             .and(endpoint, filter.endpoint)
             .and("attention =", filter.attention.then_some(true))

@@ -10,7 +10,7 @@ use crate::domain::fact::{Fact, FactKind};
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, EventReason};
 use crate::domain::verdict;
-use crate::store::codes::{CANCELLED, RECEIVED};
+use crate::store::codes::{CANCELLED, RECEIVED, delivery_is};
 use crate::store::read::conditions::Conditions;
 use crate::store::related::MAY_HOLD_A_CODE;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, mode, reason, time};
@@ -234,7 +234,7 @@ impl Store {
     /// The database cannot be read.
     pub async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<DeliveryView>, StoreError> {
         let conditions = Conditions::default()
-            .and("state =", filter.state.map(DeliveryState::code))
+            .and_if(filter.state.map(delivery_is))
             .and("attention =", filter.attention.then_some(true))
             .and("email_key =", filter.email.map(|text| Email::parse(&text).map_or(text, |email| email.key())))
             .and("kind =", filter.kind.map(Kind::code))

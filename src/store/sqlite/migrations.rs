@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0008_names.sql"),
     include_str!("../../../migrations/sqlite/0009_asking.sql"),
     include_str!("../../../migrations/sqlite/0010_dashboard.sql"),
+    include_str!("../../../migrations/sqlite/0011_fewer_writes.sql"),
 ];
 
 /// How many migrations there are.

@@ -42,8 +42,10 @@ async fn indexes_and_triggers_name_the_codes_of_the_types(place: Place) {
     found.retain(|word| word.contains(|c| c != '_'));
     // The name of a field, which SQLite writes as a path.
     found.remove("code");
-    let states = [EventState::Received, EventState::Waiting, EventState::Unmappable].map(EventState::code);
-    let calls = [DeliveryState::Queued, DeliveryState::Delivered, DeliveryState::Duplicate].map(DeliveryState::code);
+    let states =
+        [EventState::Received, EventState::Mapped, EventState::Waiting, EventState::Unmappable].map(EventState::code);
+    let calls = [DeliveryState::Queued, DeliveryState::Sending, DeliveryState::Delivered, DeliveryState::Duplicate]
+        .map(DeliveryState::code);
     let looked_up = [EventReason::CustomerUnknown, EventReason::ThinEvent, EventReason::LinesNotSeen];
     let reasons = looked_up.map(EventReason::code).into_iter().chain([DeliveryReason::WaitingForReferralCode.code()]);
     let fates = Fate::ALL.iter().map(|fate| fate.code());
@@ -62,5 +64,24 @@ fn moving_scopes_names_the_codes_of_the_types() {
         let lines = dialect.rescope().lines().filter(|line| !line.starts_with("--"));
         let found: BTreeSet<String> = lines.flat_map(words).collect();
         assert_eq!(found, expected, "{dialect:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_by_state_goes_by_an_index_unless_nearly_all_have_that_state() {
+    use crate::store::codes::{delivery_is, event_is};
+    let place = Place::file();
+    let store = place.open().await;
+    let calls = DeliveryState::ALL.iter().filter(|state| **state != DeliveryState::Delivered);
+    let calls = calls.map(|state| format!("deliveries WHERE {}", delivery_is(*state)));
+    let events = EventState::ALL.iter().filter(|state| **state != EventState::Mapped);
+    let events = events.map(|state| format!("events WHERE {}", event_is(*state)));
+    for rows in calls.chain(events) {
+        let sql = format!("EXPLAIN QUERY PLAN SELECT id, detail FROM {rows} ORDER BY id DESC LIMIT 50");
+        for mut row in store.query(sql, values![]).await.unwrap() {
+            let (_, _, _) = (row.int().unwrap(), row.int().unwrap(), row.int().unwrap());
+            let step = row.text().unwrap();
+            assert!(step.contains("USING INDEX"), "{rows}: {step}");
+        }
     }
 }
