@@ -14,7 +14,7 @@ use crate::domain::mode::Mode;
 /// Longest id, type or path that is taken over from an event, in bytes.
 const TEXT_BYTES_MAX: usize = 255;
 /// What a segment of a path has as it is.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 /// What an event lacks, and its provider may have.
 #[derive(Debug, Clone, Copy)]

@@ -9,6 +9,7 @@ mod fingerprint;
 mod headers;
 mod hmac;
 mod json;
+pub mod list;
 pub mod lookup;
 pub mod paystack;
 mod piece;
@@ -28,6 +29,7 @@ use crate::domain::endpoint::{Endpoint, Rules};
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
 use crate::domain::provider::ProviderKind;
+use list::Lists;
 use lookup::{LookupTarget, Question};
 
 /// The number of the reading: it is raised with every change by which any event is read otherwise than before. What was
@@ -76,6 +78,9 @@ pub trait Provider: Sync {
     /// # Errors
     /// Why it cannot be asked for, for people.
     fn ask(&self, wanted: LookupTarget<'_>, bytes_max: usize) -> Result<Question, String>;
+
+    /// Its lists of what was paid. `None` where it has none that a backfill can read.
+    fn lists(&self) -> Option<&'static dyn Lists>;
 
     /// What a piece of JSON is, if it is this provider's: for people who have no webhook as sent at hand.
     fn piece(&self, json: &Value) -> Option<Piece>;

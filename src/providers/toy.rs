@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::fingerprint::fingerprint;
 use super::headers::values_of;
+use super::list::{List, Lists, Page, Period, Row};
 use super::lookup::{Answer, LookupResult, LookupTarget, Origin, Question, Reader, segment};
 use super::{
     Dashboard, Descriptor, Piece, Provider, Secrets, Signature, SignatureError, WantedEvents, hmac, provider,
@@ -133,12 +134,38 @@ impl Provider for Toy {
         Ok(Question { path, headers: Vec::new(), needs_no_more_rights: true, reader: Box::new(Asked(id)) })
     }
 
+    fn lists(&self) -> Option<&'static dyn Lists> {
+        Some(&Toy)
+    }
+
     fn piece(&self, json: &Value) -> Option<Piece> {
         json.get("id").is_some().then_some(Piece::Event)
     }
 
     fn wanted_events(&self, _rules: &Rules) -> WantedEvents {
         WantedEvents { tick: vec!["sale"], for_manual_capture: None }
+    }
+}
+
+impl Lists for Toy {
+    fn requests_per_second(&self) -> u32 {
+        1
+    }
+
+    fn of_period(&self, period: &Period, _rules: &Rules) -> Vec<List> {
+        let path = format!("/objects?since={}", period.since.as_second());
+        vec![List { name: "objects", right: "Objects", path, headers: &[] }]
+    }
+
+    fn page(&self, list: &List, _path: &str, body: &[u8], _at: Timestamp) -> Result<Page, String> {
+        let page = json::value(body).map_err(|error| format!("no list of {}: {error}", list.name))?;
+        let objects = page.get("objects").and_then(Value::as_array).ok_or("it has no objects")?;
+        let row = |object: &Value| Row {
+            name: object.get("id").and_then(Value::as_str).map(str::to_owned),
+            body: json!({"type": "sale", "object": object}).to_string().into_bytes(),
+        };
+        let next = page.get("next").and_then(Value::as_str).map(str::to_owned);
+        Ok(Page { rows: objects.iter().map(row).collect(), next })
     }
 }
 
@@ -221,6 +248,22 @@ fn a_webhook_that_only_rings_is_looked_up_and_read() {
     let Reading::Fact(fact) = Toy.read(&body, &rules, Timestamp::UNIX_EPOCH) else { panic!("no fact") };
     assert_eq!(fact.email.unwrap().as_given(), "jane@example.com");
     assert_ne!(Toy.identify(&body).dedup_key, identity.dedup_key);
+}
+
+#[test]
+fn its_lists_are_read_as_its_webhooks_are() {
+    let (since, until) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+    let rules = endpoint().rules;
+    let lists = Toy.lists().unwrap();
+    let [list] = lists.of_period(&Period { since, until, begun_at: until }, &rules).try_into().unwrap();
+    assert!(lists.page(&list, &list.path, b"[]", until).is_err());
+    let body = br#"{"objects":[{"id":"obj/1","email":"jane@example.com"}],"next":"/objects?after=obj1"}"#;
+    let page = lists.page(&list, &list.path, body, until).unwrap();
+    assert_eq!(page.next.as_deref(), Some("/objects?after=obj1"));
+    let [row] = page.rows.try_into().unwrap();
+    assert_eq!(row.name.as_deref(), Some("obj/1"));
+    let Reading::Fact(fact) = Toy.read(&row.body, &rules, until) else { panic!("no fact") };
+    assert_eq!(fact.email.unwrap().as_given(), "jane@example.com");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod envelope;
 mod facts;
+mod list;
 mod lookup;
 mod metadata;
 mod payload;
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 use super::fingerprint::fingerprint;
 use super::headers::values_of;
+use super::list::Lists;
 use super::lookup::{LookupTarget, Question};
 use super::{Dashboard, Descriptor, Piece, Provider, Secrets, Signature, SignatureError, WantedEvents};
 use crate::domain::endpoint::{CommissionBase, Endpoint, IdScope, Rules};
@@ -90,6 +92,10 @@ impl Provider for Paystack {
 
     fn ask(&self, wanted: LookupTarget<'_>, _bytes_max: usize) -> Result<Question, String> {
         lookup::ask(wanted)
+    }
+
+    fn lists(&self) -> Option<&'static dyn Lists> {
+        Some(&Paystack)
     }
 
     fn piece(&self, json: &Value) -> Option<Piece> {

@@ -5,6 +5,7 @@
 mod currency;
 mod facts;
 mod lines;
+mod list;
 mod lookup;
 mod payload;
 mod piece;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 use self::payload::{Event, Unmapped};
 use super::headers::values_of;
+use super::list::Lists;
 use super::lookup::{LookupTarget, Question};
 use super::{Dashboard, Descriptor, Piece, Provider, Secrets, Signature, SignatureError, WantedEvents};
 use crate::domain::endpoint::{CommissionBase, Endpoint, IdScope, OneTime, Rules};
@@ -144,6 +146,10 @@ impl Provider for Stripe {
 
     fn ask(&self, wanted: LookupTarget<'_>, bytes_max: usize) -> Result<Question, String> {
         lookup::ask(wanted, bytes_max)
+    }
+
+    fn lists(&self) -> Option<&'static dyn Lists> {
+        Some(&Stripe)
     }
 
     fn piece(&self, json: &Value) -> Option<Piece> {

@@ -1,10 +1,11 @@
-//! The event that is recorded for an object that was looked up: it has the shape of Stripe's own.
+//! The event that is recorded for an object that was looked up or listed: it has the shape of Stripe's own.
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::providers::list::Listed;
 use crate::providers::lookup::{Answer, LookupResult, Origin};
 
 /// An object of Stripe's, and the event that will be made of it.
@@ -63,7 +64,16 @@ struct Event<'a> {
     account: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<&'a str>,
-    lookup: Origin<'a>,
+    #[serde(flatten)]
+    asked: Asked<'a>,
+}
+
+/// How we came by the object.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Asked<'a> {
+    Lookup(Origin<'a>),
+    Listed(Listed),
 }
 
 /// The object byte for byte: no number passes through a float.
@@ -77,11 +87,31 @@ struct Data<'a> {
 /// # Errors
 /// Memory ran out.
 pub(super) fn event(pointer: &Pointer, object: &RawValue, lookup: Origin<'_>) -> Result<Vec<u8>, serde_json::Error> {
+    let (id, created) = (format!("lookup_{}", pointer.id), pointer.created.unwrap_or(lookup.at()));
+    written(pointer, object, id, created, Asked::Lookup(lookup))
+}
+
+/// The event that is recorded for `object` of a list.
+///
+/// # Errors
+/// Memory ran out.
+pub(super) fn listed_event(pointer: &Pointer, object: &RawValue, listed: Listed) -> Result<Vec<u8>, serde_json::Error> {
+    let (id, created) = (format!("listed_{}", pointer.id), pointer.created.unwrap_or(listed.at));
+    written(pointer, object, id, created, Asked::Listed(listed))
+}
+
+fn written(
+    pointer: &Pointer,
+    object: &RawValue,
+    id: String,
+    created: Timestamp,
+    asked: Asked<'_>,
+) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Event {
-        id: format!("lookup_{}", pointer.id),
+        id,
         object: "event",
         api_version: None,
-        created: pointer.created.unwrap_or(lookup.at()).as_second(),
+        created: created.as_second(),
         data: Data { object },
         livemode: pointer.livemode,
         pending_webhooks: 0,
@@ -89,6 +119,6 @@ pub(super) fn event(pointer: &Pointer, object: &RawValue, lookup: Origin<'_>) ->
         event_type: &pointer.event_type,
         account: pointer.account.as_deref(),
         context: pointer.context.as_deref(),
-        lookup,
+        asked,
     })
 }
