@@ -26,7 +26,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::delivery::{AttemptRecord, Receipt, Settlement};
-use refairn_bridge::domain::event::NewEvent;
+use refairn_bridge::domain::event::{NewEvent, Origin};
 use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::mapping::Mapper;
@@ -131,6 +131,7 @@ async fn fill(store: &Store, sales: usize) {
 
 fn event(bytes: &[u8], now: Timestamp) -> NewEvent {
     NewEvent {
+        origin: Origin::Webhook,
         endpoint: "stripe".into(),
         provider: ProviderKind::Stripe,
         business: BUSINESS.into(),

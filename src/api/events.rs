@@ -39,6 +39,9 @@ pub struct Event {
     /// The code of the mode. `None` where the event does not say it.
     #[serde(default)]
     pub mode: Option<String>,
+    /// How the bridge came by it: `webhook`, `lookup` or `backfill`.
+    #[serde(default)]
+    pub origin: String,
     /// Whether a person should look at it.
     pub needs_attention: bool,
     /// When it arrived.

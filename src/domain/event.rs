@@ -140,9 +140,44 @@ impl Outcome {
     }
 }
 
-/// A verified event as it goes to disk.
+/// How we came by an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The provider sent it to us, signed.
+    Webhook,
+    /// We asked the provider for one thing that an event lacked.
+    Lookup,
+    /// A person had the provider's lists read.
+    Backfill,
+}
+
+impl Origin {
+    /// Every origin.
+    pub const ALL: &[Self] = &[Self::Webhook, Self::Lookup, Self::Backfill];
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Lookup => "lookup",
+            Self::Backfill => "backfill",
+        }
+    }
+
+    /// Reads a code.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|origin| origin.code() == code)
+    }
+}
+
+/// An event as it goes to disk: verified, or asked for by ourselves.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
+    /// How we came by it.
+    pub origin: Origin,
     /// The endpoint it came to.
     pub endpoint: String,
     /// Who sent it.

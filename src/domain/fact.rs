@@ -220,6 +220,14 @@ pub struct Reversal {
     pub charge: Option<ReversedCharge>,
 }
 
+impl Reversal {
+    /// Its provider gave it no id: what tells it from others is the hash of its event's body.
+    #[must_use]
+    pub fn is_known_by_its_body(&self) -> bool {
+        self.identity.contains("sha256:")
+    }
+}
+
 /// The charge behind a reversal, as far as the event tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReversedCharge {

@@ -1,5 +1,6 @@
 //! The vocabulary of the bridge: pure types, no clock, no store, no network.
 
+pub mod backfill;
 pub mod call;
 pub mod customer;
 pub mod database;

@@ -11,7 +11,7 @@ use crate::api::{
 };
 use crate::domain::delivery::Action;
 use crate::domain::delivery::{DeliveryId, DeliveryState, Fate, Kind};
-use crate::domain::event::{EventId, EventState};
+use crate::domain::event::{EventId, EventState, Origin};
 use crate::intake::Refusal;
 use crate::store::StoreError;
 use crate::store::queries::{DeliveryFilter, EventFilter, PAGE_ITEMS_MAX};
@@ -28,6 +28,7 @@ pub(super) async fn events(state: web::Data<AppState>, mut query: Parameters) ->
         event_type: query.text("type"),
         endpoint: query.text("endpoint"),
         attention: attention(&mut query)?,
+        origin: query.one_of("origin", Origin::ALL, Origin::code)?,
         limit,
         after: after(&mut query, "evt_")?,
     };

@@ -34,6 +34,7 @@ impl From<EventView> for Event {
             reason: code(view.reason),
             explanation: explain(view.reason.map(Reason::from), view.detail.as_deref()),
             mode: view.mode.map(|mode| mode.code().to_owned()),
+            origin: view.origin.code().to_owned(),
             needs_attention: view.attention,
             received_at: view.received_at,
         }

@@ -15,7 +15,7 @@ pub use throttle::{RateLimited, Throttle};
 
 use crate::crash::{self, Point};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::event::{NewEvent, Recorded};
+use crate::domain::event::{NewEvent, Origin, Recorded};
 use crate::domain::mode::Mode;
 use crate::providers::{Signature, SignatureError, provider, verify};
 use crate::store::{Store, StoreError, body};
@@ -180,6 +180,7 @@ impl Intake {
         let identity = provider(endpoint.provider).identify(signed.body());
         let body_zstd = body::compress(signed.body())?;
         let event = NewEvent {
+            origin: Origin::Webhook,
             endpoint: endpoint.name.clone(),
             provider: endpoint.provider,
             business: endpoint.business.clone(),

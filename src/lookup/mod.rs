@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, after, chance_permille};
 use crate::crash::{self, Point};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::event::{EventId, Identity, NewEvent, Recorded};
+use crate::domain::event::{EventId, Identity, NewEvent, Origin, Recorded};
 use crate::domain::proxy::Proxies;
 use crate::domain::redact::Redactor;
 use crate::domain::secret::Secret;
@@ -255,6 +255,7 @@ impl Worker {
         now: Timestamp,
     ) -> Result<Recorded, StoreError> {
         let event = NewEvent {
+            origin: Origin::Lookup,
             endpoint: endpoint.name.clone(),
             provider: endpoint.provider,
             business: endpoint.business.clone(),

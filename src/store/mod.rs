@@ -5,6 +5,7 @@
 //! and `postgres` know how a statement is run, how a write begins and ends, and how several replicas keep out of each
 //! other's way.
 
+mod backfills;
 mod codes;
 pub mod copy;
 mod error;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub use backfills::{Backfill, Listed, Place, ToWeigh, Written};
 pub use error::{ServerTrouble, StoreError};
 pub use inbox::body;
 pub use inbox::crowds::{Crowd, FACTS_SOFT_MAX, Scattered};

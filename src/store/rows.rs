@@ -9,7 +9,7 @@ use super::StoreError;
 use super::sql::{Db, Row, Value, values};
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryRecord, DeliveryState};
-use crate::domain::event::{EventId, Outcome};
+use crate::domain::event::{EventId, Origin, Outcome};
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, EventReason, UnknownReason};
 use crate::ledger::resolve::Evidence;
@@ -56,6 +56,10 @@ pub(super) fn reason<R: FromStr<Err = UnknownReason>>(code: Option<String>) -> R
 
 pub(super) fn mode(code: &str) -> Result<Mode, StoreError> {
     [Mode::Live, Mode::Test].into_iter().find(|m| m.code() == code).ok_or_else(|| unknown("mode", code))
+}
+
+pub(super) fn origin(code: &str) -> Result<Origin, StoreError> {
+    Origin::parse(code).ok_or_else(|| unknown("origin", code))
 }
 
 pub(super) fn unknown(what: &str, code: &str) -> StoreError {

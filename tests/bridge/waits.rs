@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use refairn_bridge::clock::{Clock, after};
-use refairn_bridge::domain::event::{Identity, NewEvent};
+use refairn_bridge::domain::event::{Identity, NewEvent, Origin};
 use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::store::{Store, body};
@@ -201,6 +201,7 @@ async fn an_event_that_nobody_reads_is_told_of() {
     let store = Store::open(&folder.path().join("bridge.db"), Policy::default()).expect("a store");
     let clock = Clock::manual("2026-06-15T12:00:00Z".parse().expect("a time"));
     let event = NewEvent {
+        origin: Origin::Webhook,
         endpoint: "stripe".into(),
         provider: ProviderKind::Stripe,
         business: "biz_1".into(),

@@ -10,7 +10,7 @@ use refairn_bridge::domain::customer::{CustomerHistory, CustomerKey, KnownFact};
 use refairn_bridge::domain::delivery::Receipt;
 use refairn_bridge::domain::delivery::{AttemptRecord, Settlement};
 use refairn_bridge::domain::email::Email;
-use refairn_bridge::domain::event::{EventId, NewEvent};
+use refairn_bridge::domain::event::{EventId, NewEvent, Origin};
 use refairn_bridge::domain::fact::{Fact, FactKind, Reading};
 use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::domain::provider::ProviderKind;
@@ -155,6 +155,7 @@ pub(crate) fn sale(n: u32) -> Vec<u8> {
 
 pub(crate) fn event(bytes: &[u8], now: Timestamp) -> NewEvent {
     NewEvent {
+        origin: Origin::Webhook,
         endpoint: "stripe".into(),
         provider: ProviderKind::Stripe,
         business: BUSINESS.into(),

@@ -12,7 +12,7 @@ use refairn_bridge::delivery::policy::{RetryPolicy, decide};
 use refairn_bridge::domain::customer::CustomerKey;
 use refairn_bridge::domain::delivery::{AttemptRecord, Delivery, DeliveryState, Verdict};
 use refairn_bridge::domain::endpoint::Endpoint;
-use refairn_bridge::domain::event::{EventId, NewEvent, Recorded};
+use refairn_bridge::domain::event::{EventId, NewEvent, Origin, Recorded};
 use refairn_bridge::domain::policy::Policy;
 use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::mapping::Mapper;
@@ -149,6 +149,7 @@ impl Pipeline {
 
     fn arrival(&self, endpoint: &Endpoint, body: &[u8]) -> NewEvent {
         NewEvent {
+            origin: Origin::Webhook,
             endpoint: endpoint.name.clone(),
             provider: endpoint.provider,
             business: endpoint.business.clone(),

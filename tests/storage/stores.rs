@@ -1,6 +1,6 @@
 //! Where a server keeps the store: the schema, the encoding, and writes that it never answers.
 
-use refairn_bridge::domain::event::{EventId, Identity, NewEvent, Recorded};
+use refairn_bridge::domain::event::{EventId, Identity, NewEvent, Origin, Recorded};
 use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::store::copy::{self, Place};
 use refairn_bridge::store::{ServerTrouble, Store, StoreError, body};
@@ -14,6 +14,7 @@ const NAME: &str = "€ Œ 李雷";
 
 fn event(key: &str) -> NewEvent {
     NewEvent {
+        origin: Origin::Webhook,
         endpoint: "stripe".into(),
         provider: ProviderKind::Stripe,
         business: "biz_1".into(),

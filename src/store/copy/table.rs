@@ -131,11 +131,11 @@ mod tests {
         assert_eq!(identities.key_of(&["s", "k", "e", "1"].map(Value::from)).len(), 2);
         assert_eq!(
             identities.read_after(&["s", "k"].map(Value::from)).0,
-            "SELECT scope, key, email_key, at FROM identities WHERE (scope, key) > (?1, ?2) ORDER BY scope, key LIMIT ?3"
+            "SELECT scope, key, email_key, evidence FROM identities WHERE (scope, key) > (?1, ?2) ORDER BY scope, key LIMIT ?3"
         );
         assert_eq!(
             identities.insert(2, Dialect::Postgres),
-            "INSERT INTO identities (scope, key, email_key, at) OVERRIDING SYSTEM VALUE \
+            "INSERT INTO identities (scope, key, email_key, evidence) OVERRIDING SYSTEM VALUE \
              VALUES (?1, ?2, ?3, ?4), (?5, ?6, ?7, ?8)"
         );
         let place = |name: &str| tables.iter().position(|table| table.name == name).unwrap();

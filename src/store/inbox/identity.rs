@@ -23,8 +23,11 @@ pub(in crate::store) struct Report {
 
 /// Whose an id is. Of one that keeps the first address, which no event named: whether a call has left for it.
 pub(super) async fn identity<D: Db>(db: &D, report: &Report, id: &str) -> Result<Option<Identity>, StoreError> {
-    let row =
-        first(db, "SELECT email_key, at FROM identities WHERE scope = ?1 AND key = ?2", values![&report.scope, id]);
+    let row = first(
+        db,
+        "SELECT email_key, evidence FROM identities WHERE scope = ?1 AND key = ?2",
+        values![&report.scope, id],
+    );
     let Some(mut row) = row.await? else { return Ok(None) };
     let identity = Identity { email_key: row.text()?, evidence: evidence(row.int()?)?, has_left: false };
     if identity.is_settled() || !is_first_address(id) {

@@ -126,11 +126,11 @@ impl Work for TryOut {
 }
 
 /// Whether a call would be another, rather than wait for another time.
-fn says_more(old: &Delivery, new: &Delivery) -> bool {
+pub(in crate::store) fn says_more(old: &Delivery, new: &Delivery) -> bool {
     old.state != new.state || old.call != new.call || old.reason != new.reason
 }
 
-async fn end<D: Db>(db: &D, event: EventId) -> Result<End, StoreError> {
+pub(in crate::store) async fn end<D: Db>(db: &D, event: EventId) -> Result<End, StoreError> {
     let row = first(db, "SELECT state, reason FROM events WHERE id = ?1", values![event.0]).await?;
     let mut row = row.ok_or_else(|| unknown("event", &event.to_string()))?;
     let state = row.text()?;

@@ -1,4 +1,5 @@
-//! Recording: a verified event goes to disk before its sender is answered.
+//! Recording: the one way by which anything becomes an event, whether it was sent, looked up or listed. A verified event
+//! goes to disk before its sender is answered.
 
 use crate::domain::event::{EventId, NewEvent, Recorded};
 use crate::domain::mode::Mode;
@@ -21,7 +22,7 @@ impl Store {
     }
 }
 
-/// The values of a new event's row: the parameters `?1` to `?10`.
+/// The values of a new event's row: the parameters `?1` to `?11`.
 pub(in crate::store) fn row_of(event: &NewEvent) -> Vec<Value> {
     let identity = &event.identity;
     values![
@@ -35,6 +36,7 @@ pub(in crate::store) fn row_of(event: &NewEvent) -> Vec<Value> {
         micros(event.received_at),
         identity.snapshot_event.as_ref(),
         identity.mode.map(Mode::code),
+        event.origin.code(),
     ]
 }
 
@@ -48,18 +50,23 @@ impl Work for Record {
 
     async fn run<D: Db>(&self, db: &D) -> Result<Recorded, StoreError> {
         let Self(event) = self;
-        let sql = "INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, type, state, \
-             received_at, snapshot_event, mode) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
-             ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id";
-        if let Some(mut row) = first(db, sql, row_of(event)).await? {
-            let id = row.int()?;
-            let sql = "INSERT INTO bodies (event_id, body) VALUES (?1, ?2)";
-            db.execute(sql, values![id, &event.body_zstd]).await?;
-            return Ok(Recorded { id: EventId(id), duplicate: false });
+        if let Some(id) = insert(db, event).await? {
+            return Ok(Recorded { id, duplicate: false });
         }
         match first(db, FIND, values![&event.endpoint, &event.identity.dedup_key]).await? {
             Some(mut row) => Ok(Recorded { id: EventId(row.int()?), duplicate: true }),
             None => Err(StoreError::Data("an event is there and is not".to_owned())),
         }
     }
+}
+
+/// Writes an event with its body, unless it was recorded before.
+pub(in crate::store) async fn insert<D: Db>(db: &D, event: &NewEvent) -> Result<Option<EventId>, StoreError> {
+    let sql = "INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, type, state, \
+             received_at, snapshot_event, mode, origin) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+             ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id";
+    let Some(mut row) = first(db, sql, row_of(event)).await? else { return Ok(None) };
+    let id = row.int()?;
+    db.execute("INSERT INTO bodies (event_id, body) VALUES (?1, ?2)", values![id, &event.body_zstd]).await?;
+    Ok(Some(EventId(id)))
 }

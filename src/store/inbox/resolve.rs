@@ -303,14 +303,14 @@ async fn note<D: Db>(
     claim: &Owner,
     moved_from: Option<&str>,
 ) -> Result<bool, StoreError> {
-    let newer = "INSERT INTO identities (scope, key, email_key, at) VALUES (?1, ?2, ?3, ?4) \
-         ON CONFLICT (scope, key) DO UPDATE SET email_key = excluded.email_key, at = excluded.at WHERE";
+    let newer = "INSERT INTO identities (scope, key, email_key, evidence) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT (scope, key) DO UPDATE SET email_key = excluded.email_key, evidence = excluded.evidence WHERE";
     // What an event names gives way to what a later one names, but for a payment's first address; and what was only
     // inferred goes where that goes by which it was.
     let may_change = if is_first_address(key) {
-        "identities.at <= ?5 AND (identities.at < excluded.at OR (identities.at = excluded.at AND identities.email_key = ?6))"
+        "identities.evidence <= ?5 AND (identities.evidence < excluded.evidence OR (identities.evidence = excluded.evidence AND identities.email_key = ?6))"
     } else {
-        "identities.at < excluded.at OR (identities.at = excluded.at AND (identities.at > ?5 OR identities.email_key = ?6))"
+        "identities.evidence < excluded.evidence OR (identities.evidence = excluded.evidence AND (identities.evidence > ?5 OR identities.email_key = ?6))"
     };
     let (at, inferred) = (evidence_micros(claim.evidence), evidence_micros(Evidence::Inferred));
     let of = values![scope, key, &claim.email_key, at, inferred, moved_from.unwrap_or_default()];

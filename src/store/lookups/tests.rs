@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use super::*;
 use crate::domain::email::Email;
 use crate::domain::event::EventState;
-use crate::domain::event::{Identity, NewEvent};
+use crate::domain::event::{Identity, NewEvent, Origin};
 use crate::domain::fact::{Customer, FactKind, Payment, Reading};
 use crate::domain::policy::Policy;
 use crate::domain::product::Product;
@@ -27,6 +27,7 @@ fn open(folder: &Path) -> Store {
 
 async fn record(store: &Store, key: &str) -> EventId {
     let event = NewEvent {
+        origin: Origin::Webhook,
         endpoint: "stripe".into(),
         provider: ProviderKind::Stripe,
         business: "biz_1".into(),

@@ -20,11 +20,11 @@ const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// One way there and back. Of those that are the same the first one is recorded.
 const RECORD: &str = "WITH given AS (SELECT DISTINCT ON (endpoint, dedup_key) * FROM unnest(\
      $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], \
-     $10::text[], $11::bytea[]) WITH ORDINALITY AS of_all (endpoint, provider, business, dedup_key, provider_event_id, \
-     type, state, received_at, snapshot_event, mode, body, nth) ORDER BY endpoint, dedup_key, nth), \
+     $10::text[], $11::text[], $12::bytea[]) WITH ORDINALITY AS of_all (endpoint, provider, business, dedup_key, provider_event_id, \
+     type, state, received_at, snapshot_event, mode, origin, body, nth) ORDER BY endpoint, dedup_key, nth), \
      recorded AS (INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, type, state, \
-     received_at, snapshot_event, mode) SELECT endpoint, provider, business, dedup_key, provider_event_id, type, state, \
-     received_at, snapshot_event, mode FROM given ORDER BY nth \
+     received_at, snapshot_event, mode, origin) SELECT endpoint, provider, business, dedup_key, provider_event_id, type, state, \
+     received_at, snapshot_event, mode, origin FROM given ORDER BY nth \
      ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id, endpoint, dedup_key), \
      kept AS (INSERT INTO bodies (event_id, body) SELECT id, body FROM recorded JOIN given USING (endpoint, dedup_key)) \
      SELECT id, nth FROM recorded JOIN given USING (endpoint, dedup_key)";

@@ -57,24 +57,24 @@ WHERE substr(h.key, 1, 8) = 'payment ' AND EXISTS (
 
 -- Of two addresses the newest counts; for a payment the first that was told.
 CREATE TABLE moved_identities AS
-SELECT s.target AS scope, k.key, k.email_key, k.at FROM identities k JOIN sources s ON s.scope = k.scope
+SELECT s.target AS scope, k.key, k.email_key, k.evidence FROM identities k JOIN sources s ON s.scope = k.scope
 WHERE NOT EXISTS (SELECT 1 FROM shared h WHERE h.scope = s.target AND h.key = k.key);
 
-INSERT INTO moved_identities (scope, key, email_key, at)
-SELECT DISTINCT ON (h.scope, h.key) h.scope, h.key, k.email_key, k.at
+INSERT INTO moved_identities (scope, key, email_key, evidence)
+SELECT DISTINCT ON (h.scope, h.key) h.scope, h.key, k.email_key, k.evidence
 FROM shared h JOIN sources s ON s.target = h.scope JOIN identities k ON k.scope = s.scope AND k.key = h.key
-ORDER BY h.scope, h.key, CASE WHEN substr(k.key, 1, 8) IN ('payment ', 'receipt ') THEN k.at END,
-    CASE WHEN substr(k.key, 1, 8) NOT IN ('payment ', 'receipt ') THEN k.at END DESC, k.scope;
+ORDER BY h.scope, h.key, CASE WHEN substr(k.key, 1, 8) IN ('payment ', 'receipt ') THEN k.evidence END,
+    CASE WHEN substr(k.key, 1, 8) NOT IN ('payment ', 'receipt ') THEN k.evidence END DESC, k.scope;
 
 -- What was not to be moved; and what others who stay in the scope know.
-INSERT INTO moved_identities (scope, key, email_key, at)
-SELECT k.scope, k.key, k.email_key, k.at FROM identities k
+INSERT INTO moved_identities (scope, key, email_key, evidence)
+SELECT k.scope, k.key, k.email_key, k.evidence FROM identities k
 WHERE k.scope NOT IN (SELECT scope FROM sources) OR k.scope NOT IN (SELECT target FROM sources)
     AND k.scope IN (SELECT m.scope FROM moves m WHERE EXISTS (SELECT 1 FROM facts f WHERE f.scope = m.scope));
 
 DROP TABLE identities;
 ALTER TABLE moved_identities RENAME TO identities;
-ALTER TABLE identities ALTER scope SET NOT NULL, ALTER key SET NOT NULL, ALTER email_key SET NOT NULL, ALTER at SET NOT NULL,
+ALTER TABLE identities ALTER scope SET NOT NULL, ALTER key SET NOT NULL, ALTER email_key SET NOT NULL, ALTER evidence SET NOT NULL,
     ADD PRIMARY KEY (scope, key);
 -- A table that is told to be empty is read whole by every plan that is made before the next look.
 DO $$

@@ -1,6 +1,6 @@
 //! Events in a list, the newest first. Whatever is asked of them, an index leads to them.
 
-use crate::domain::event::EventState;
+use crate::domain::event::{EventState, Origin};
 use crate::store::codes::event_is;
 use crate::store::read::conditions::Conditions;
 use crate::store::read::queries::{EVENT_COLUMNS, EventFilter, EventView, PAGE_ITEMS_MAX, event};
@@ -26,6 +26,7 @@ impl Store {
             .and_if(filter.state.map(of_state))
             .and("type =", filter.event_type)
             .and(endpoint, filter.endpoint)
+            .and("origin =", filter.origin.map(Origin::code))
             .and("attention =", filter.attention.then_some(true))
             .and("id <", filter.after);
         let clause = conditions.clause();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryKey, DeliveryState, Fate, Kind};
 use crate::domain::email::Email;
-use crate::domain::event::{EventId, EventState};
+use crate::domain::event::{EventId, EventState, Origin};
 use crate::domain::fact::{Fact, FactKind};
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, EventReason};
@@ -13,7 +13,7 @@ use crate::domain::verdict;
 use crate::store::codes::{CANCELLED, RECEIVED, delivery_is};
 use crate::store::read::conditions::Conditions;
 use crate::store::related::MAY_HOLD_A_CODE;
-use crate::store::rows::{DELIVERY_COLUMNS, delivery, mode, reason, time};
+use crate::store::rows::{DELIVERY_COLUMNS, delivery, mode, origin, reason, time};
 use crate::store::sql::{Row, Value, values};
 use crate::store::{Store, StoreError};
 use jiff::Timestamp;
@@ -36,6 +36,8 @@ pub struct EventFilter {
     pub endpoint: Option<String>,
     /// Needing attention.
     pub attention: bool,
+    /// That we came by in this way.
+    pub origin: Option<Origin>,
     /// At most so many; [`PAGE_ITEMS_MAX`] in any case.
     pub limit: u32,
     /// Older than this one: the `next` of the page before.
@@ -86,6 +88,8 @@ pub struct EventView {
     pub attention: bool,
     /// Real money or a test, where its envelope says it.
     pub mode: Option<Mode>,
+    /// How we came by it.
+    pub origin: Origin,
 }
 
 /// An event with all that belongs to it.
@@ -165,7 +169,7 @@ pub struct AttemptView {
 }
 
 pub(super) const EVENT_COLUMNS: &str =
-    "id, endpoint, provider, provider_event_id, type, state, reason, detail, received_at, attention, mode";
+    "id, endpoint, provider, provider_event_id, type, state, reason, detail, received_at, attention, mode, origin";
 
 pub(super) fn event(row: &mut Row) -> Result<EventView, StoreError> {
     let (id, endpoint, provider) = (EventId(row.int()?), row.text()?, row.text()?);
@@ -182,6 +186,7 @@ pub(super) fn event(row: &mut Row) -> Result<EventView, StoreError> {
         received_at: time(row.int()?)?,
         attention: row.flag()?,
         mode: row.text_option()?.map(|code| mode(&code)).transpose()?,
+        origin: origin(&row.text()?)?,
     })
 }
 

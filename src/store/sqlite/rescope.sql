@@ -58,26 +58,26 @@ CREATE TABLE moved_identities (
     scope     TEXT NOT NULL,
     key       TEXT NOT NULL,
     email_key TEXT NOT NULL,
-    at        INTEGER NOT NULL,
+    evidence  INTEGER NOT NULL,
     PRIMARY KEY (scope, key)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO moved_identities (scope, key, email_key, at)
-SELECT s.target, k.key, k.email_key, k.at FROM sources s CROSS JOIN identities k ON k.scope = s.scope
+INSERT INTO moved_identities (scope, key, email_key, evidence)
+SELECT s.target, k.key, k.email_key, k.evidence FROM sources s CROSS JOIN identities k ON k.scope = s.scope
 WHERE NOT EXISTS (SELECT 1 FROM shared h WHERE h.scope = s.target AND h.key = k.key);
 
-INSERT INTO moved_identities (scope, key, email_key, at)
-SELECT h.scope, h.key, k.email_key, k.at
+INSERT INTO moved_identities (scope, key, email_key, evidence)
+SELECT h.scope, h.key, k.email_key, k.evidence
 FROM shared h JOIN sources s ON s.target = h.scope JOIN identities k ON k.scope = s.scope AND k.key = h.key
 WHERE NOT EXISTS (
     SELECT 1 FROM sources o JOIN identities b ON b.scope = o.scope AND b.key = h.key
-    WHERE o.target = h.scope AND o.scope <> s.scope AND (b.at = k.at AND b.scope < k.scope OR CASE
-        WHEN substr(k.key, 1, 8) IN ('payment ', 'receipt ') THEN b.at < k.at ELSE b.at > k.at END)
+    WHERE o.target = h.scope AND o.scope <> s.scope AND (b.evidence = k.evidence AND b.scope < k.scope OR CASE
+        WHEN substr(k.key, 1, 8) IN ('payment ', 'receipt ') THEN b.evidence < k.evidence ELSE b.evidence > k.evidence END)
 );
 
 -- What was not to be moved; and what others who stay in the scope know.
-INSERT INTO moved_identities (scope, key, email_key, at)
-SELECT k.scope, k.key, k.email_key, k.at FROM identities k
+INSERT INTO moved_identities (scope, key, email_key, evidence)
+SELECT k.scope, k.key, k.email_key, k.evidence FROM identities k
 WHERE k.scope NOT IN (SELECT scope FROM sources) OR k.scope NOT IN (SELECT target FROM sources)
     AND k.scope IN (SELECT m.scope FROM moves m WHERE EXISTS (SELECT 1 FROM facts f WHERE f.scope = m.scope));
 

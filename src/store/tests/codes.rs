@@ -50,7 +50,8 @@ async fn indexes_and_triggers_name_the_codes_of_the_types(place: Place) {
     let reasons = looked_up.map(EventReason::code).into_iter().chain([DeliveryReason::WaitingForReferralCode.code()]);
     let fates = Fate::ALL.iter().map(|fate| fate.code());
     let counts = ["events", "deliveries", "attention", "fates"];
-    assert_eq!(found, all(states.into_iter().chain(calls).chain(reasons).chain(fates).chain(counts)));
+    let origins = [Origin::Webhook.code()];
+    assert_eq!(found, all(states.into_iter().chain(calls).chain(reasons).chain(fates).chain(counts).chain(origins)));
 }
 
 #[test]

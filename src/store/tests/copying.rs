@@ -74,7 +74,17 @@ async fn fill(place: &Place) {
     }
     store.write(Owed).await.unwrap();
     assert_eq!(store.session_salt("the first one".to_owned()).await.unwrap(), "the first one");
+    list(&store).await;
     store.close().await;
+}
+
+/// A backfill whose first page has a row.
+async fn list(store: &Store) {
+    let id = store.start_backfill("stripe", now(), now(), now()).await.unwrap();
+    let NewEvent { identity, body_zstd, .. } = event("evt_listed");
+    let row = Listed::of(&payment("in_listed", Some("listed@example.com"), "2026-01-10"), identity, body_zstd);
+    let place = store.backfill(id).await.unwrap().unwrap().place;
+    store.write_page(id, Written { place, next: None, rows: vec![row], ignored: 1 }, now()).await.unwrap();
 }
 
 /// The copy works on as its source would have: same answers, numbers that go on, nothing told twice.

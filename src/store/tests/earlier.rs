@@ -131,6 +131,7 @@ async fn a_store_of_0_1_0_goes_on_and_tells_nothing_twice(place: Place) {
         let body = body::decompress(&stored.body_zstd.clone().unwrap(), 1 << 20).unwrap();
         let kind = ProviderKind::parse(&event.provider).unwrap();
         let again = NewEvent {
+            origin: Origin::Webhook,
             endpoint: event.endpoint.clone(),
             provider: kind,
             business: "biz_demo".into(),

@@ -26,7 +26,7 @@ use super::*;
 use crate::clock::{Clock, after};
 use crate::domain::delivery::{Action, AttemptRecord, Delivery, DeliveryId, DeliveryState, Receipt, Settlement};
 use crate::domain::email::Email;
-use crate::domain::event::{EventId, EventState, Identity, NewEvent};
+use crate::domain::event::{EventId, EventState, Identity, NewEvent, Origin};
 use crate::domain::fact::{Customer, Fact, FactKind, Payment, Reading, Subscription};
 use crate::domain::mode::Mode;
 use crate::domain::product::Product;
@@ -44,6 +44,7 @@ fn now() -> Timestamp {
 
 fn event(key: &str) -> NewEvent {
     NewEvent {
+        origin: Origin::Webhook,
         endpoint: "stripe".into(),
         provider: ProviderKind::Stripe,
         business: "biz_1".into(),

@@ -42,7 +42,7 @@ async fn outcome(store: &Store) -> Vec<Vec<Value>> {
     for sql in [
         "SELECT event_id, email_key FROM facts ORDER BY event_id",
         "SELECT id, state, reason, detail FROM events ORDER BY id",
-        "SELECT scope, key, email_key, at FROM identities ORDER BY scope, key",
+        "SELECT scope, key, email_key, evidence FROM identities ORDER BY scope, key",
         "SELECT scope, key, event_id FROM unresolved ORDER BY scope, key, event_id",
         "SELECT subject_key, email_key, event_id, call, state, reason, due_at FROM deliveries ORDER BY subject_key",
         "SELECT q.email_key, d.subject_key, q.due_at FROM queue q JOIN deliveries d ON d.id = q.delivery_id \

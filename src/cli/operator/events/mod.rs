@@ -6,6 +6,7 @@ use super::{Api, Bridge, Page, chosen, given, json, read_on, standing, when};
 use crate::api::{Event, EventDetail, EventPage, EventsToSee, Stats, explain};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
+use crate::domain::event::Origin;
 use crate::domain::fact::{Fact, FactKind, Payment, Reversal, ReversalStage, Subscription};
 use crate::domain::reason::{EventReason, Reason};
 use crate::domain::status::Status;
@@ -41,6 +42,9 @@ struct Filter {
     /// The endpoint's name
     #[arg(long)]
     endpoint: Option<String>,
+    /// webhook, lookup or backfill
+    #[arg(long)]
+    origin: Option<String>,
     /// Only what needs attention: it could not be read, or has waited too long
     #[arg(long)]
     attention: bool,
@@ -77,7 +81,7 @@ pub(super) struct Remap {
     /// evt_17, or the provider's id; several, or a filter instead
     ids: Vec<String>,
     /// All that this version reads otherwise than the one that read it: shows them, and what would follow
-    #[arg(long, conflicts_with_all = ["ids", "state", "event_type", "endpoint"])]
+    #[arg(long, conflicts_with_all = ["ids", "state", "event_type", "endpoint", "origin"])]
     changed: bool,
     /// With --changed: show, and change nothing
     #[arg(long, requires = "changed", conflicts_with = "yes")]
@@ -89,7 +93,8 @@ pub(super) struct Remap {
 
 impl Filter {
     fn given(&self) -> Vec<(&str, &str)> {
-        let mut filters = given(&[("state", &self.state), ("type", &self.event_type), ("endpoint", &self.endpoint)]);
+        let Self { state, event_type, endpoint, origin, attention: _ } = self;
+        let mut filters = given(&[("state", state), ("type", event_type), ("endpoint", endpoint), ("origin", origin)]);
         filters.extend(self.attention.then_some(("attention", "true")));
         filters
     }
@@ -124,9 +129,12 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
     }
     let page: EventPage = api.ask(false, &[EventPage::PATH], &query).await?;
     let rows = page.events.iter().map(|event| {
-        let Event { id, received_at, event_type, state, reason, mode, .. } = event;
+        let Event { id, received_at, event_type, state, reason, mode, origin, .. } = event;
+        // Of what was sent to us nothing has to be said.
+        let origin = Some(origin.as_str()).filter(|origin| !origin.is_empty() && *origin != Origin::Webhook.code());
+        let origin = origin.map_or_else(String::new, |origin| format!(" ({origin})"));
         let test = if mode.as_deref() == Some("test") { "test " } else { "" };
-        [id.clone(), when(*received_at), format!("{test}{event_type}"), standing(state, reason.as_deref())]
+        [id.clone(), when(*received_at), format!("{test}{event_type}{origin}"), standing(state, reason.as_deref())]
     });
     output::data(&output::columns(rows, 0))?;
     read_on(&page);
@@ -169,6 +177,7 @@ fn rows(detail: &EventDetail) -> Vec<[String; 2]> {
         ("endpoint", event.endpoint.clone()),
         ("provider's id", text(&event.provider_event_id)),
         ("arrived", when(event.received_at)),
+        ("origin", event.origin.clone()),
         ("state", standing(&event.state, event.reason.as_deref())),
         ("which means", text(&event.explanation)),
     ];

@@ -1,0 +1,187 @@
+//! A backfill: a provider's lists, read for what was missed while nobody listened. What it lists is held apart until a
+//! person has seen what would be told.
+
+use std::fmt;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::money::Currency;
+
+/// Our own number of a backfill; written `bkf_3`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BackfillId(pub i64);
+
+impl fmt::Display for BackfillId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bkf_{}", self.0)
+    }
+}
+
+/// How far a backfill is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackfillState {
+    /// The provider's lists are read.
+    Listing,
+    /// What was listed is tried out: what it would come to.
+    Weighing,
+    /// A person has to say whether it is recorded.
+    Ready,
+    /// What was listed becomes events.
+    Recording,
+    /// All of it is recorded.
+    Done,
+    /// Nothing of it is recorded: nobody wanted it, or nobody answered.
+    Discarded,
+    /// The lists could not be read to their end. Nothing of it is recorded.
+    Failed,
+}
+
+impl BackfillState {
+    /// Every state.
+    pub const ALL: &[Self] =
+        &[Self::Listing, Self::Weighing, Self::Ready, Self::Recording, Self::Done, Self::Discarded, Self::Failed];
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Listing => "listing",
+            Self::Weighing => "weighing",
+            Self::Ready => "ready",
+            Self::Recording => "recording",
+            Self::Done => "done",
+            Self::Discarded => "discarded",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Reads a code.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|state| state.code() == code)
+    }
+
+    /// Nothing more comes of it.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        match self {
+            Self::Listing | Self::Weighing | Self::Ready | Self::Recording => false,
+            Self::Done | Self::Discarded | Self::Failed => true,
+        }
+    }
+}
+
+/// Where what was listed has its place: what it is recorded after, and before.
+///
+/// What was taken back comes before what was paid: a payment that is known to be taken back is never told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Customers, their referral codes, and what ties ids together.
+    Customers,
+    /// What was taken back.
+    Reversals,
+    /// Payments, those that were paid first.
+    Payments,
+    /// How subscriptions stand.
+    Statuses,
+}
+
+impl Stage {
+    /// Every stage, in its order.
+    pub const ALL: &[Self] = &[Self::Customers, Self::Reversals, Self::Payments, Self::Statuses];
+
+    /// Its place, from 0.
+    #[must_use]
+    pub const fn place(self) -> i64 {
+        match self {
+            Self::Customers => 0,
+            Self::Reversals => 1,
+            Self::Payments => 2,
+            Self::Statuses => 3,
+        }
+    }
+}
+
+/// What a call of a backfill is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallKind {
+    /// A payment.
+    Payment,
+    /// A customer with a referral code.
+    Customer,
+    /// A change of status.
+    Status,
+}
+
+/// What would become of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallFate {
+    /// Refairn would be told.
+    Told,
+    /// A person would have to release it.
+    Held,
+    /// Refairn would not be told.
+    NotTold,
+    /// A call that is there already would change, or need attention.
+    Changed,
+}
+
+/// A call that a backfill would lead to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackfillCall {
+    /// What it is about.
+    pub kind: CallKind,
+    /// What would become of it.
+    pub fate: CallFate,
+    /// The code of the reason. `None` when there is none.
+    pub reason: Option<String>,
+    /// The currency of a payment.
+    pub currency: Option<Currency>,
+    /// The amount of a payment, standard units.
+    #[serde(default, with = "rust_decimal::serde::str_option")]
+    pub amount: Option<Decimal>,
+}
+
+/// What a backfill would come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackfillSummary {
+    /// Calls of one kind, fate, reason and currency.
+    pub calls: Vec<CallSum>,
+    /// Events of one stage that report something new, something known, or nothing.
+    pub events: Vec<EventSum>,
+}
+
+/// Calls that are alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallSum {
+    /// The first of them, whose `amount` is that of all.
+    #[serde(flatten)]
+    pub call: BackfillCall,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// Events that come to the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventSum {
+    /// `customers`, `reversals`, `payments` or `statuses`.
+    pub stage: String,
+    /// The code of the state they would be in.
+    pub state: String,
+    /// The code of the reason. `None` when the state needs none.
+    pub reason: Option<String>,
+    /// How many there are.
+    pub count: u64,
+}
+
+impl BackfillSummary {
+    /// Whether anything would be told, held, or another than it is.
+    #[must_use]
+    pub fn changes_something(&self) -> bool {
+        self.calls.iter().any(|sum| sum.call.fate != CallFate::NotTold)
+    }
+}
