@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use tokio::sync::Notify;
 
+use crate::backfill;
 use crate::clock::Clock;
 use crate::config::{Config, StorageUrl};
 use crate::crash::{self, Point};
@@ -89,7 +90,14 @@ impl App {
             &config.proxies,
         )?;
         let salt = store.session_salt(hex::encode(rand::random::<[u8; SALT_BYTES]>())).await?;
-        let (inbox, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let backfills = backfill::Worker::new(
+            store.clone(),
+            clock.clone(),
+            &config.endpoints,
+            config.server.body_max_bytes,
+            &config.proxies,
+        )?;
+        let (inbox, outbox, wanted) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
         let tasks = Tasks::new();
         let shared = Arc::new(Shared {
             endpoints: config.endpoints.clone(),
@@ -114,6 +122,7 @@ impl App {
             tasks: tasks.clone(),
             inbox: inbox.clone(),
             outbox: outbox.clone(),
+            backfills: wanted.clone(),
         });
         let local = |l: &TcpListener| l.local_addr().map_err(|e| StartError::Listen(config.server.listen, e));
         let addr = local(&listener)?;
@@ -134,6 +143,7 @@ impl App {
         if let Some(lookups) = lookups {
             tasks.spawn_vital("look-ups", |pulse| lookups.run(inbox.clone(), asked.clone(), pulse, stop()));
         }
+        tasks.spawn_vital("backfills", |pulse| backfills.run(inbox.clone(), wanted, pulse, stop()));
         tasks.spawn_vital("watch", |pulse| store.clone().watch(inbox, outbox.clone(), pulse, stop()));
         look_after(&tasks, &store, clock, machine_clock, config, [outbox.clone(), asked]);
         let dispatcher = Dispatcher::new(store.clone(), client, clock.clone(), settings(config), outbox);

@@ -25,6 +25,7 @@ pub mod domain;
 
 pub mod api;
 pub mod app;
+pub mod backfill;
 pub mod cli;
 pub mod clock;
 pub mod config;

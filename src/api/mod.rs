@@ -6,6 +6,7 @@
 //!
 //! Shapes that hold a customer's address or a body have no `Debug`: neither may get into a log.
 
+mod backfills;
 mod customers;
 mod deliveries;
 mod events;
@@ -18,6 +19,7 @@ mod stats;
 mod tests;
 mod webhooks;
 
+pub use backfills::{Backfill, BackfillPage};
 pub use customers::{CustomerStory, StoryEvent, Verdict, Why};
 pub use deliveries::{Attempt, Delivery, DeliveryPage, FoundCode, LookedIn, PaymentFields};
 pub use events::{ChangedEvent, ChangedPage, Event, EventDetail, EventPage, Standing};

@@ -3,6 +3,7 @@
 
 mod admin;
 mod api;
+mod backfills;
 mod body;
 mod changed;
 mod connection;
@@ -98,6 +99,8 @@ pub struct Shared {
     pub inbox: Arc<Notify>,
     /// Notified when there may be something to send.
     pub outbox: Arc<Notify>,
+    /// Notified when a backfill was begun, or may be recorded.
+    pub backfills: Arc<Notify>,
 }
 
 impl Shared {
@@ -145,6 +148,15 @@ fn routes(side: Side, config: &mut web::ServiceConfig) {
                 .service(get("/why", story::why))
                 .service(get("/customers/{email}", story::customer))
                 .service(get("/payments", payments::payments))
+                .service(
+                    web::resource("/backfills")
+                        .route(web::get().to(backfills::backfills))
+                        .route(web::head().to(backfills::backfills))
+                        .route(web::post().to(backfills::start))
+                        .default_service(web::to(get_or_post)),
+                )
+                .service(get("/backfills/{id}", backfills::backfill))
+                .service(post("/backfills/{id}/{action}", backfills::act))
                 .service(get("/stats", api::stats))
                 .service(get("/stream", live::stream))
                 .default_service(web::to(no_such_path)),
@@ -180,6 +192,10 @@ async fn no_such_path(state: web::Data<AppState>, request: HttpRequest, payload:
 
 async fn get_only(state: web::Data<AppState>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     turn_away(&state, &request, payload, &Problem::method_not_allowed("GET, HEAD"))
+}
+
+async fn get_or_post(state: web::Data<AppState>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    turn_away(&state, &request, payload, &Problem::method_not_allowed("GET, HEAD, POST"))
 }
 
 async fn post_only(state: web::Data<AppState>, request: HttpRequest, payload: web::Payload) -> HttpResponse {

@@ -2,18 +2,13 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde_json::Value;
-
 use super::client::{Reply, ReplyError};
 use crate::domain::event::EventId;
 use crate::domain::json;
 use crate::domain::redact::Redactor;
-use crate::outbound::shorten;
+use crate::outbound::message_of;
 use crate::providers::lookup::{Answer, LookupResult, Origin, Question};
-
-/// What is shown of a provider's message, in characters.
-const MESSAGE_CHARS_MAX: usize = 200;
+use jiff::Timestamp;
 
 /// What a reply brings.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,7 +51,7 @@ pub(super) fn answer(
         }
         Err(ReplyError::Failed(message)) => return Err(LookupError::TryLater { retry_after: None, message }),
     };
-    let message = || message(status, &body, private);
+    let message = || message_of(status, &body, private);
     match status {
         200..=299 => brought(status, &body, question, event, now),
         300..=399 => {
@@ -91,19 +86,9 @@ fn brought(
     }
 }
 
-/// The provider's own message.
-fn message(status: u16, body: &[u8], private: &Redactor) -> String {
-    let json = json::value(body).ok();
-    let text = |pointer: &str| json.as_ref().and_then(|v| v.pointer(pointer)).and_then(Value::as_str);
-    let Some(text) = text("/error/message").or_else(|| text("/message")) else {
-        return format!("the provider answered {status}");
-    };
-    format!("the provider answered {status}: {}", shorten(&private.text(text), MESSAGE_CHARS_MAX))
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::domain::lookup::Sought;

@@ -12,9 +12,11 @@ mod outage;
 mod retry_after;
 
 pub(crate) use backoff::{Backoff, with_jitter};
+#[cfg(test)]
+pub(crate) use client::Body;
 pub use client::ClientError;
 pub(crate) use client::{Bearer, Client, Limits, Method, Reply, Request};
-pub(crate) use excerpt::shorten;
+pub(crate) use excerpt::{message_of, shorten};
 pub(crate) use failure::{Failure, FailureKind};
 pub(crate) use outage::Outage;
 pub(crate) use reqwest::Url;

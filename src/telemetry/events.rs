@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::domain::backfill::BackfillId;
 use crate::domain::delivery::{Settlement, Verdict};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{EventId, Recorded};
@@ -150,6 +151,22 @@ pub fn looked_up(lookup: &Lookup, outcome: &'static str, end: &LookupEnd) {
 pub fn lookups_refused(endpoint: &str, message: &str) {
     let message = without_addresses(message);
     tracing::error!(endpoint, "look-ups of endpoint {endpoint} pause for ten minutes: {message}; check its api_key");
+}
+
+/// What a provider lists was read and tried out.
+pub fn backfill_ready(endpoint: &str, backfill: BackfillId) {
+    tracing::info!(endpoint, %backfill, "{backfill} of endpoint {endpoint} has read its lists, and waits to be recorded");
+}
+
+/// What a provider lists was recorded.
+pub fn backfill_done(endpoint: &str, backfill: BackfillId, events: u64) {
+    tracing::info!(endpoint, %backfill, events, "{backfill} of endpoint {endpoint} is done: {events} events are recorded");
+}
+
+/// What a provider lists cannot be read.
+pub fn backfill_failed(endpoint: &str, backfill: BackfillId, why: &str) {
+    let why = without_addresses(why);
+    tracing::error!(endpoint, %backfill, "{backfill} of endpoint {endpoint} failed, and recorded nothing more: {why}");
 }
 
 /// A customer has very many events. Told once for each customer.

@@ -39,6 +39,11 @@ const ROOMS: &[Room<'_>] = &[
         "it reads facts off recorded events; sending is delivery's",
     ),
     (
+        "backfill",
+        &["clock", "domain", "mapping", "outbound", "providers", "store", "tasks", "telemetry"],
+        "it reads lists and hands them to the store; mapping reads what is recorded of them like any event",
+    ),
+    (
         "lookup",
         &["clock", "crash", "domain", "outbound", "providers", "store", "tasks", "telemetry"],
         "it asks the provider and records the answer; mapping reads that like any event",

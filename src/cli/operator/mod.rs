@@ -1,5 +1,6 @@
 //! What people ask of a running bridge, through its API.
 
+pub(super) mod backfill;
 pub(super) mod deliveries;
 pub(super) mod events;
 pub(super) mod find;

@@ -1,0 +1,46 @@
+//! Backfills: what was listed at a provider, and what would be told of it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::backfill::BackfillSummary;
+
+/// `GET /api/v1/backfills`: the newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BackfillPage {
+    /// The backfills.
+    pub backfills: Vec<Backfill>,
+}
+
+/// `GET /api/v1/backfills/{id}`, and the answer to every action on one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Backfill {
+    /// The bridge's id, such as `bkf_3`.
+    pub id: String,
+    /// The endpoint whose provider is asked.
+    pub endpoint: String,
+    /// Payments that were made at this time or later.
+    pub since: Timestamp,
+    /// Payments that were made at this time or before.
+    pub until: Timestamp,
+    /// The code of its state.
+    pub state: String,
+    /// Why it waits, or why it ended. `None` where there is nothing to say.
+    pub note: Option<String>,
+    /// When it goes on, while it waits.
+    pub due_at: Timestamp,
+    /// Pages that were read.
+    pub requests: u64,
+    /// Rows that were listed.
+    pub found: u64,
+    /// Those of an event that was recorded before.
+    pub known: u64,
+    /// Those that report nothing, or a payment of another time.
+    pub ignored: u64,
+    /// Those that became events.
+    pub recorded: u64,
+    /// What it would come to. `None` until that is known.
+    pub summary: Option<BackfillSummary>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+}

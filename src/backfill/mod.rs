@@ -1,0 +1,213 @@
+//! Reading the lists of providers for what was missed while nobody listened.
+//!
+//! A backfill goes through its states one step at a time, and each step is written with where the next one begins: so it
+//! goes on after a kill where it was, and the memory that it takes is that of a page.
+//!
+//! * `listing`: a page is asked for, and its rows are read as events are.
+//! * `answer`: what a reply means.
+//!
+//! What was listed is tried out by the store, and recorded once a person has said so. From there on `mapping` reads it
+//! like any event.
+
+mod answer;
+mod listing;
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, after, chance_permille};
+use crate::domain::backfill::{BackfillId, BackfillState};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event::EventId;
+use crate::domain::proxy::Proxies;
+use crate::mapping::Reader;
+use crate::outbound::{Backoff, Client, ClientError, Limits, with_jitter};
+use crate::store::{Backfill, Inbox, Mapped, Store, StoreError, ToWeigh};
+use crate::tasks::{Pulse, TURN_MAX};
+use crate::telemetry::events;
+
+/// Longest a page takes, from connecting to the last byte.
+const PAGE_WAIT_MAX: Duration = Duration::from_secs(60);
+/// Longest wait for a connection.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Idle connections are closed after this.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+/// Longest page that is read, bytes: a hundred large invoices with their customers.
+const PAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How long another replica leaves a backfill to the one that took it: longer than any step.
+const CLAIM: Duration = Duration::from_secs(180);
+/// When a step that failed is done again.
+const RETRIES: Backoff =
+    Backoff { first: Duration::from_secs(1), own_max: Duration::from_secs(60), asked_max: Duration::from_secs(3600) };
+/// How often a step may fail in a row: through an outage of half an hour.
+const FAILURES_MAX: u32 = 36;
+/// How long a backfill waits for a person's word.
+const WORD_WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How long the worker rests when the store fails.
+const STORE_REST: Duration = Duration::from_secs(1);
+
+/// Reads lists.
+pub struct Worker {
+    store: Store,
+    client: Client,
+    clock: Clock,
+    reader: Reader,
+    endpoints: BTreeMap<String, Endpoint>,
+    /// Longest body that the mapper reads, bytes.
+    body_bytes_max: usize,
+}
+
+/// What came of a step.
+enum Step {
+    /// The next one may begin at once, or at this time.
+    Next(Option<Timestamp>),
+    /// It failed, and is done again: not before this span is over, if that was asked for. The text says why.
+    Again(Option<Duration>, String),
+    /// It cannot be done. The text says why, and what to do.
+    Failed(String),
+}
+
+impl Worker {
+    /// A worker for these endpoints.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be set up.
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        endpoints: &[Endpoint],
+        body_bytes_max: usize,
+        proxies: &Proxies,
+    ) -> Result<Self, ClientError> {
+        let limits =
+            Limits { whole: PAGE_WAIT_MAX, connect: CONNECT_MAX, idle: IDLE_MAX, response_bytes: PAGE_BYTES_MAX };
+        let client = Client::new(limits, proxies, clock.clone())?;
+        let reader = Reader::new(endpoints, body_bytes_max);
+        let endpoints = endpoints.iter().map(|e| (e.name.clone(), e.clone())).collect();
+        Ok(Self { store, client, clock, reader, endpoints, body_bytes_max })
+    }
+
+    /// Works until `stop`. Looks for work whenever `wake` is notified, and when something becomes due; notifies `inbox` of
+    /// what it records.
+    pub async fn run(self, inbox: Arc<Notify>, wake: Arc<Notify>, pulse: Pulse, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let turn = pulse.step(TURN_MAX);
+            let next = self.work_once(&inbox).await.unwrap_or_else(|error| {
+                events::store_failed("go on with a backfill", &error);
+                Some(after(self.clock.now(), STORE_REST))
+            });
+            drop(turn);
+            if next.is_some_and(|at| at <= self.clock.now()) {
+                continue;
+            }
+            tokio::select! {
+                () = wake.notified() => {}
+                () = pulse.rest() => {}
+                () = self.sleep_until(next) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    async fn sleep_until(&self, at: Option<Timestamp>) {
+        match at {
+            Some(at) => self.clock.sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Does one step of what has been due for longest; gives when there is something to do next.
+    async fn work_once(&self, inbox: &Notify) -> Result<Option<Timestamp>, StoreError> {
+        let now = self.clock.now();
+        let Some(backfill) = self.store.take_backfill(now, CLAIM).await? else {
+            self.store.discard_unanswered(now.checked_sub(WORD_WAIT_MAX).unwrap_or(Timestamp::MIN), now).await?;
+            while self.store.clear_backfills().await? {}
+            return self.store.next_backfill().await;
+        };
+        // A defect of ours over one backfill must not end the process again and again.
+        let step = AssertUnwindSafe(self.step(&backfill, inbox)).catch_unwind().await;
+        let step = step.unwrap_or_else(|_| Ok(Step::Failed("the bridge failed over it: update it".to_owned())));
+        let step = step.unwrap_or_else(|error| {
+            events::store_failed("go on with a backfill", &error);
+            Step::Again(None, "the bridge's store failed".to_owned())
+        });
+        match step {
+            Step::Next(due_at) => self.store.let_go_of_backfill(backfill.id, due_at.unwrap_or(now), None).await?,
+            Step::Again(asked, why) if backfill.failures < FAILURES_MAX => {
+                let wait = with_jitter(RETRIES.wait(backfill.failures.saturating_add(1), asked), chance_permille());
+                let due_at = after(self.clock.now(), wait);
+                self.store.let_go_of_backfill(backfill.id, due_at, Some(why)).await?;
+            }
+            Step::Again(_, why) | Step::Failed(why) => self.fail(&backfill, why).await?,
+        }
+        self.store.next_backfill().await
+    }
+
+    async fn step(&self, backfill: &Backfill, inbox: &Notify) -> Result<Step, StoreError> {
+        let Some(endpoint) = self.endpoints.get(&backfill.endpoint) else {
+            return Ok(Step::Failed("its endpoint is not in the configuration any more".to_owned()));
+        };
+        match backfill.state {
+            BackfillState::Listing => self.list(backfill, endpoint).await,
+            BackfillState::Weighing => self.weigh(backfill.id, endpoint).await,
+            BackfillState::Recording => self.record(backfill, endpoint, inbox).await,
+            BackfillState::Ready | BackfillState::Done | BackfillState::Discarded | BackfillState::Failed => {
+                Ok(Step::Next(None))
+            }
+        }
+    }
+
+    async fn weigh(&self, id: BackfillId, endpoint: &Endpoint) -> Result<Step, StoreError> {
+        let rows = self.store.to_weigh(id).await?;
+        let now = self.clock.now();
+        if rows.is_empty() {
+            self.store.sum_up_backfill(id, now).await?;
+            events::backfill_ready(&endpoint.name, id);
+        } else {
+            let rows = rows.into_iter().map(|row| self.read(row, endpoint, now)).collect();
+            self.store.weigh(id, endpoint.provider, rows, now).await?;
+        }
+        Ok(Step::Next(None))
+    }
+
+    fn read(&self, row: ToWeigh, endpoint: &Endpoint, now: Timestamp) -> (ToWeigh, Mapped) {
+        let mapped = self.reader.map(recorded(row.body_zstd.clone(), endpoint, now));
+        (row, mapped)
+    }
+
+    async fn record(&self, backfill: &Backfill, endpoint: &Endpoint, inbox: &Notify) -> Result<Step, StoreError> {
+        let Backfill { id, .. } = backfill;
+        let rows = self.store.record_listed(*id, endpoint.provider, &endpoint.business, self.clock.now()).await?;
+        inbox.notify_one();
+        if rows == 0 {
+            events::backfill_done(&endpoint.name, *id, backfill.recorded);
+        }
+        Ok(Step::Next(None))
+    }
+
+    async fn fail(&self, backfill: &Backfill, why: String) -> Result<(), StoreError> {
+        events::backfill_failed(&backfill.endpoint, backfill.id, &why);
+        let now = self.clock.now();
+        self.store.move_backfill(backfill.id, backfill.state, BackfillState::Failed, Some(why), now).await?;
+        Ok(())
+    }
+}
+
+/// What was listed, as the inbox would have it. It has no number yet.
+fn recorded(body_zstd: Vec<u8>, endpoint: &Endpoint, now: Timestamp) -> Inbox {
+    Inbox {
+        id: EventId(0),
+        endpoint: endpoint.name.clone(),
+        provider: endpoint.provider,
+        business: endpoint.business.clone(),
+        received_at: now,
+        body_zstd: Some(body_zstd),
+    }
+}

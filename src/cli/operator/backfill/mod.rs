@@ -1,0 +1,153 @@
+//! `backfill`: has the running bridge list at a provider what was missed, shows what would be told, and asks.
+
+mod summary;
+
+use std::io::{self, BufRead, IsTerminal};
+use std::time::Duration;
+
+use super::{Api, Bridge};
+use crate::api::Backfill;
+use crate::cli::bar::Bar;
+use crate::cli::process::block_on;
+use crate::cli::{Verdict, output};
+use crate::domain::backfill::BackfillState;
+use crate::domain::provider::ProviderKind;
+
+/// Where the API has backfills.
+const PATH: &str = "backfills";
+/// Between two looks at how far it is.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Ask a provider for what was missed while nobody listened, and tell Refairn
+///
+/// The running bridge reads the provider's lists with the endpoint's api_key.
+/// Then you see what would be told, and are asked. Nothing is told before that.
+/// What the bridge knows already stays as it is. A command that was ended goes on
+/// where it was when it is given again.
+///
+/// Asks the bridge's API; BRIDGE_ADMIN_TOKEN must be the running bridge's.
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    bridge: Bridge,
+    /// The provider
+    provider: ProviderKind,
+    /// The endpoint's name, where the provider has several
+    #[arg(long, value_name = "NAME")]
+    endpoint: Option<String>,
+    /// Paid on this day or later
+    #[arg(long, value_name = "DAY")]
+    since: String,
+    /// Paid on this day or before [default: today]
+    #[arg(long, value_name = "DAY")]
+    until: Option<String>,
+    /// Show what would be told, and end there; nothing is left behind
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Do not ask: tell Refairn
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The bridge does not answer, or refuses.
+pub(in crate::cli) fn run(args: Args) -> anyhow::Result<Verdict> {
+    if !args.dry_run && !args.yes && !io::stdin().is_terminal() {
+        let what = "nobody can be asked here whether Refairn is to be told";
+        return Err(output::wrong_usage(what, "give --yes, or --dry-run to see what would be told"));
+    }
+    block_on(backfill(args))
+}
+
+async fn backfill(args: Args) -> anyhow::Result<Verdict> {
+    let api = Api::new(&args.bridge)?;
+    let provider = args.provider.code();
+    let mut query = vec![("provider", provider), ("since", args.since.as_str())];
+    query.extend(args.until.as_deref().map(|until| ("until", until)));
+    query.extend(args.endpoint.as_deref().map(|endpoint| ("endpoint", endpoint)));
+    let begun: Backfill = api.ask(true, &[PATH], &query).await?;
+    let listed = wait(&api, begun).await?;
+    let Some(summary) = listed.summary.clone().filter(|_| is(&listed, BackfillState::Ready)) else {
+        return Ok(end(&args, &listed)?);
+    };
+    if !args.bridge.json {
+        output::data(&summary::text(&listed, &summary))?;
+    }
+    if args.dry_run || !summary.changes_something() {
+        let discarded: Backfill = api.ask(true, &[PATH, &listed.id, "discard"], &[]).await?;
+        if args.bridge.json {
+            output::json(&Backfill { summary: Some(summary), ..discarded })?;
+        } else if args.dry_run {
+            output::talk("nothing was told, and nothing is kept (--dry-run)");
+        } else {
+            output::talk("nothing is missing: there is nothing to tell");
+        }
+        return Ok(Verdict::Fine);
+    }
+    if !args.yes && !is_wanted()? {
+        let _: Backfill = api.ask(true, &[PATH, &listed.id, "discard"], &[]).await?;
+        output::talk("nothing was told, and nothing is kept");
+        return Ok(Verdict::Fine);
+    }
+    let begun: Backfill = api.ask(true, &[PATH, &listed.id, "record"], &[]).await?;
+    let done = wait(&api, begun).await?;
+    Ok(end(&args, &done)?)
+}
+
+/// Looks until the backfill needs a person, or is over.
+async fn wait(api: &Api, begun: Backfill) -> anyhow::Result<Backfill> {
+    let (mut seen, mut bar, mut note) = (begun, Bar::new(), None);
+    loop {
+        let at_work = [BackfillState::Listing, BackfillState::Weighing, BackfillState::Recording];
+        if !at_work.iter().any(|state| is(&seen, *state)) {
+            bar.clear();
+            return Ok(seen);
+        }
+        if seen.note != note {
+            note.clone_from(&seen.note);
+            bar.clear();
+            note.iter().for_each(|note| output::talk(&format!("waiting: {}", output::line(note))));
+        }
+        let all =
+            if is(&seen, BackfillState::Recording) { seen.found.saturating_sub(seen.known + seen.ignored) } else { 0 };
+        let (what, done) = match all {
+            0 => (format!("{}: {} found", seen.state, seen.found), 0),
+            _ => (seen.state.clone(), seen.recorded),
+        };
+        bar.show(&what, done, all);
+        tokio::time::sleep(LOOK_EVERY).await;
+        seen = api.ask(false, &[PATH, &seen.id], &[]).await?;
+    }
+}
+
+fn is(backfill: &Backfill, state: BackfillState) -> bool {
+    backfill.state == state.code()
+}
+
+/// Says how it ended.
+fn end(args: &Args, backfill: &Backfill) -> anyhow::Result<Verdict> {
+    if args.bridge.json {
+        output::json(backfill)?;
+    }
+    if is(backfill, BackfillState::Done) {
+        if !args.bridge.json {
+            let (events, id) = (backfill.recorded, &backfill.id);
+            output::talk(&format!("{id}: {events} events are recorded; what they lead to is told from now on"));
+            output::talk("see it with: refairn-bridge events list --origin backfill");
+        }
+        return Ok(Verdict::Fine);
+    }
+    let why = backfill.note.clone().unwrap_or_else(|| format!("it is {}", backfill.state));
+    Err(output::failed(format!("{}: {why}", backfill.id), "nothing was told; mend that, and give the command again"))
+}
+
+/// Asks whether Refairn is to be told.
+fn is_wanted() -> anyhow::Result<bool> {
+    output::talk("tell Refairn? [y/N]");
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}

@@ -1,0 +1,74 @@
+//! What a backfill would come to, as a person reads it before anything is told.
+
+use crate::api::{Backfill, explain};
+use crate::cli::output;
+use crate::domain::backfill::{BackfillSummary, CallFate, CallKind, CallSum, EventSum};
+use crate::domain::reason::{DeliveryReason, EventReason, Reason};
+
+/// States of an event that report nothing new.
+const KNOWN: [&str; 2] = ["known", "already_reported"];
+
+/// All of it.
+pub(super) fn text(backfill: &Backfill, summary: &BackfillSummary) -> String {
+    let zone = jiff::tz::TimeZone::UTC;
+    let day = |at: jiff::Timestamp| at.to_zoned(zone.clone()).date();
+    let mut rows = vec![
+        row("period", format!("{} to {} (days in UTC)", day(backfill.since), day(backfill.until))),
+        row("found", format!("{} rows at the provider, on {} pages", backfill.found, backfill.requests)),
+        row("known", format!("{} stay as they are", backfill.known + known(summary))),
+        row("of no use", format!("{} report nothing, or a payment of another time", backfill.ignored)),
+    ];
+    let calls = |fate| summary.calls.iter().filter(move |sum| sum.call.fate == fate);
+    rows.extend(calls(CallFate::Told).map(|sum| row("would be told", what(sum))));
+    rows.extend(calls(CallFate::Held).map(|sum| row("would be held", with_reason(sum))));
+    rows.extend(calls(CallFate::NotTold).map(|sum| row("not told", with_reason(sum))));
+    rows.extend(calls(CallFate::Changed).map(|sum| row("would change", with_reason(sum))));
+    rows.extend(summary.events.iter().filter_map(waits));
+    let note = "\nWhat an old payment date does to the time for which Refairn holds a commission\n\
+                is not published: ask Refairn before you tell it months.";
+    let has_payments = calls(CallFate::Told).any(|sum| sum.call.kind == CallKind::Payment);
+    output::columns(rows, 0) + if has_payments { note } else { "" }
+}
+
+fn row(label: &str, what: String) -> [String; 2] {
+    [label.to_owned(), what]
+}
+
+/// Events that another has told.
+fn known(summary: &BackfillSummary) -> u64 {
+    let is_known =
+        |sum: &&EventSum| KNOWN.iter().any(|known| sum.state == *known || sum.reason.as_deref() == Some(known));
+    summary.events.iter().filter(is_known).map(|sum| sum.count).sum()
+}
+
+/// Calls, and what their payments add up to.
+fn what(sum: &CallSum) -> String {
+    let (one, many) = match sum.call.kind {
+        CallKind::Payment => ("payment", "payments"),
+        CallKind::Customer => ("customer with a code", "customers with a code"),
+        CallKind::Status => ("change of status", "changes of status"),
+    };
+    let count = format!("{} {}", sum.count, if sum.count == 1 { one } else { many });
+    match (sum.call.amount, sum.call.currency) {
+        (Some(amount), Some(currency)) => format!("{count}, {} {currency}", amount.normalize()),
+        (Some(_) | None, _) => count,
+    }
+}
+
+fn with_reason(sum: &CallSum) -> String {
+    let reason = sum.call.reason.as_deref().unwrap_or_default();
+    let words = reason.parse::<DeliveryReason>().ok().and_then(|reason| explain(Some(Reason::from(reason)), None));
+    let words = words.map_or_else(String::new, |words| format!(": {words}"));
+    if reason.is_empty() { what(sum) } else { format!("{} - {reason}{words}", what(sum)) }
+}
+
+/// Events that lack something, or cannot be read.
+fn waits(sum: &EventSum) -> Option<[String; 2]> {
+    let EventSum { stage, state, reason, count } = sum;
+    if !["waiting", "unmappable"].contains(&state.as_str()) {
+        return None;
+    }
+    let reason = reason.as_deref().unwrap_or_default();
+    let words = reason.parse::<EventReason>().ok().and_then(|reason| explain(Some(Reason::from(reason)), None));
+    Some(row(state, format!("{count} {stage} - {reason}: {}", words.unwrap_or_default())))
+}
