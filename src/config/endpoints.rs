@@ -13,6 +13,7 @@ use super::rules;
 use super::table::{Table, all};
 use super::urls;
 use crate::domain::endpoint::Endpoint;
+use crate::domain::mode::Mode;
 use crate::domain::provider::ProviderKind;
 use crate::domain::secret::Secret;
 use crate::providers::{self, Descriptor};
@@ -150,6 +151,7 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
     });
     let secrets = table.secrets(["secrets", "secrets_file"], reader);
     let api_key = table.secret(["api_key", "api_key_file"], reader);
+    let mode = table.optional("mode", reader, |item| item.choice::<Mode>());
     let api_base_url = table.optional("api_base_url", reader, |item| {
         item.parsed(urls::base_url, "write https:// and a host, as the provider's own https://api.stripe.com")
     });
@@ -166,7 +168,10 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
     let rules = rules::rules(&mut table, provider, business.ok(), of_variable, context.time_zone, reader);
     table.close(reader);
     let api_key = api_key.and_then(|key| match (key, provider) {
-        (Some(key), Ok(provider)) => sound_api_key(provider, &path, key, reader).map(Some),
+        (Some(key), Ok(provider)) => {
+            let modes = modes(provider, mode?, secrets.as_ref().ok().and_then(Option::as_deref));
+            sound_api_key(provider, &path, key, &modes, reader).map(Some)
+        }
         (key, _) => Ok(key),
     });
     let read = move || {
@@ -251,8 +256,33 @@ fn sound_secret(provider: ProviderKind, key: &str, secret: Secret, reader: &mut 
     Ok(secret)
 }
 
+/// The modes that an endpoint is for: that which it says, else those that its secrets say, where they do.
+fn modes(provider: ProviderKind, own: Option<Mode>, secrets: Option<&[Secret]>) -> Vec<Mode> {
+    let of_secrets = secrets.filter(|_| descriptor(provider).secret.are_api_keys).unwrap_or_default();
+    let of_secrets: Vec<Mode> =
+        of_secrets.iter().filter_map(|secret| descriptor(provider).mode_of_key(secret.expose())).collect();
+    match (own, of_secrets.is_empty()) {
+        (Some(own), _) => vec![own],
+        (None, false) => of_secrets,
+        (None, true) => vec![Mode::Live, Mode::Test],
+    }
+}
+
 /// Refuses what is plainly no API key.
-fn sound_api_key(provider: ProviderKind, path: &str, key: Secret, reader: &mut Reader) -> Result<Secret, Reported> {
+///
+/// A key of another mode than the endpoint's would look for real customers among tests, or the other way round.
+fn sound_api_key(
+    provider: ProviderKind,
+    path: &str,
+    key: Secret,
+    modes: &[Mode],
+    reader: &mut Reader,
+) -> Result<Secret, Reported> {
+    if let Some(mode) = descriptor(provider).mode_of_key(key.expose()).filter(|mode| !modes.contains(mode)) {
+        let cause = format!("it is a key of {} mode, and the endpoint is not", mode.code());
+        let hint = "give the key of the endpoint's own mode, or an endpoint of its own to the other mode";
+        return Err(reader.note(Mistake::new(format!("{path}.api_key"), cause, hint)));
+    }
     if ["whsec_", "pk_"].iter().any(|prefix| key.expose().starts_with(prefix)) {
         let hint = format!("copy a secret or restricted key from {provider}'s dashboard");
         return Err(reader.note(Mistake::new(

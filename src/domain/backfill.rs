@@ -130,7 +130,7 @@ pub enum CallFate {
     Changed,
 }
 
-/// A call that a backfill would lead to.
+/// Calls that a backfill would lead to, and that are alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillCall {
     /// What it is about.
@@ -139,30 +139,22 @@ pub struct BackfillCall {
     pub fate: CallFate,
     /// The code of the reason. `None` when there is none.
     pub reason: Option<String>,
-    /// The currency of a payment.
+    /// The currency of payments.
     pub currency: Option<Currency>,
-    /// The amount of a payment, standard units.
-    #[serde(default, with = "rust_decimal::serde::str_option")]
+    /// What payments add up to, standard units. `None` when that is longer than 28 digits.
+    #[serde(default, with = "rust_decimal::serde::str_option", skip_serializing_if = "Option::is_none")]
     pub amount: Option<Decimal>,
+    /// How many there are.
+    pub count: u64,
 }
 
 /// What a backfill would come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillSummary {
     /// Calls of one kind, fate, reason and currency.
-    pub calls: Vec<CallSum>,
+    pub calls: Vec<BackfillCall>,
     /// Events of one stage that report something new, something known, or nothing.
     pub events: Vec<EventSum>,
-}
-
-/// Calls that are alike.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CallSum {
-    /// The first of them, whose `amount` is that of all.
-    #[serde(flatten)]
-    pub call: BackfillCall,
-    /// How many there are.
-    pub count: u64,
 }
 
 /// Events that come to the same.
@@ -182,6 +174,6 @@ impl BackfillSummary {
     /// Whether anything would be told, held, or another than it is.
     #[must_use]
     pub fn changes_something(&self) -> bool {
-        self.calls.iter().any(|sum| sum.call.fate != CallFate::NotTold)
+        self.calls.iter().any(|calls| calls.fate != CallFate::NotTold)
     }
 }

@@ -1,6 +1,7 @@
 //! What a provider is, as data. Code that configures, checks or explains an endpoint reads it here.
 
 use crate::domain::endpoint::{CommissionBase, IdScope};
+use crate::domain::mode::Mode;
 use crate::domain::provider::ProviderKind;
 
 /// What a provider is. Every field has to be filled: no default secures anything.
@@ -18,6 +19,8 @@ pub struct Descriptor {
     pub other_signature_headers: &'static [&'static str],
     /// What it signs with.
     pub secret: Secrets,
+    /// How its API keys for real money begin, and those for tests. Empty where keys do not say it.
+    pub api_keys: [(Mode, &'static [&'static str]); 2],
     /// Within what its ids are unique.
     pub ids: IdScope,
     /// The amounts that its events have, as `commission_base` names them.
@@ -30,6 +33,15 @@ pub struct Descriptor {
     pub members: &'static str,
     /// What a dispute is that names no charge, with its article and preposition: "a dispute over".
     pub dispute_without_charge: &'static str,
+}
+
+impl Descriptor {
+    /// Whether an API key is for real money or for tests, where it says so.
+    #[must_use]
+    pub fn mode_of_key(&self, key: &str) -> Option<Mode> {
+        let of = |(_, prefixes): &&(Mode, &[&str])| prefixes.iter().any(|prefix| key.starts_with(prefix));
+        self.api_keys.iter().find(of).map(|(mode, _)| *mode)
+    }
 }
 
 /// What a provider signs with.
@@ -113,6 +125,12 @@ mod tests {
             }
             assert_eq!(*file, format!("{plain}_FILE"));
             assert!(!secret.other_prefixes.contains(&secret.prefix));
+        }
+        for descriptor in all() {
+            for (mode, prefixes) in descriptor.api_keys {
+                prefixes.iter().for_each(|prefix| assert_eq!(descriptor.mode_of_key(prefix), Some(mode)));
+            }
+            assert_eq!(descriptor.mode_of_key("a key"), None);
         }
     }
 }

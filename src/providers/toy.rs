@@ -41,6 +41,7 @@ const DESCRIPTOR: Descriptor = Descriptor {
         hint: "copy the secret (toy_...) from Toy's dashboard",
         are_api_keys: false,
     },
+    api_keys: [(Mode::Live, &["key_live_"]), (Mode::Test, &["key_test_"])],
     ids: IdScope::Account,
     commission_bases: &[CommissionBase::Paid],
     settings: &[],
@@ -275,5 +276,6 @@ fn it_shares_nothing_with_the_others() {
         assert!(of.piece(&piece).is_none() && of.signature_header() != HEADER, "{kind}");
         assert!(!matches!(of.read(BELL, &endpoint().rules, Timestamp::UNIX_EPOCH), Reading::Fact(_)), "{kind}");
     }
+    assert_eq!(DESCRIPTOR.mode_of_key("key_test_1"), Some(Mode::Test));
     assert_eq!(Toy.wanted_events(&endpoint().rules).tick, ["sale"]);
 }

@@ -17,6 +17,7 @@ pub mod case;
 pub mod checks;
 pub mod child;
 pub mod command;
+pub mod lists;
 pub mod log;
 pub mod pipeline;
 pub mod place;

@@ -1,4 +1,4 @@
-//! A payment provider's API as far as look-ups use it: answers what a test tells it to, and notes what it was asked.
+//! A payment provider's API: answers what a test tells it to, or what its lists have, and notes what it was asked.
 
 #![allow(clippy::disallowed_methods, reason = "the connections of a fake provider end with its test")]
 
@@ -10,6 +10,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use super::lists::Lists;
 
 /// The key it takes.
 pub const PROVIDER_KEY: &str = "rk_test_of_the_tests";
@@ -45,6 +47,9 @@ struct State {
     answers: BTreeMap<String, VecDeque<Says>>,
     asked: Vec<Asked>,
     refuses_key: bool,
+    /// Further keys that it takes.
+    keys: Vec<String>,
+    lists: Lists,
     at_once: usize,
     most_at_once: usize,
 }
@@ -79,6 +84,16 @@ impl Provider {
         self.state().answers.insert(path.to_owned(), answers.into_iter().collect());
     }
 
+    /// Changes what its lists have, or how it answers for them.
+    pub fn lists<R>(&self, change: impl FnOnce(&mut Lists) -> R) -> R {
+        change(&mut self.state().lists)
+    }
+
+    /// It takes this key, too.
+    pub fn takes_key(&self, key: &str) {
+        self.state().keys.push(key.to_owned());
+    }
+
     /// Whether it refuses the key.
     pub fn refuses_key(&self, yes: bool) {
         self.state().refuses_key = yes;
@@ -111,11 +126,15 @@ impl Provider {
             state.asked.push(Asked { path: path.clone(), account: header("stripe-account") });
             state.at_once += 1;
             state.most_at_once = state.most_at_once.max(state.at_once);
-            let known = header("authorization") == Some(format!("Bearer {PROVIDER_KEY}")) && !state.refuses_key;
-            match state.answers.get_mut(&path) {
+            let shown = header("authorization").unwrap_or_default();
+            let mut keys = std::iter::once(PROVIDER_KEY).chain(state.keys.iter().map(String::as_str));
+            let known = keys.any(|key| shown == format!("Bearer {key}")) && !state.refuses_key;
+            let State { answers, lists, .. } = &mut *state;
+            match answers.get_mut(&path) {
                 _ if !known => error(401, "Invalid API Key provided: rk_test_****"),
                 Some(answers) if answers.len() > 1 => answers.pop_front().expect("several"),
                 Some(answers) => answers.front().expect("one").clone(),
+                None if lists.has(&path) => lists.answer(&path),
                 None => error(404, "No such object"),
             }
         };

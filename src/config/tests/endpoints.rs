@@ -120,6 +120,13 @@ fn every_key_of_an_endpoint_has_its_form() {
     );
     check(&stripe("allowed_ips = [\"10.0.0.0/33\"]"), "endpoints[#1].allowed_ips[#1]", "neither an address", "ranges");
     check(&stripe("api_key = \"whsec_a\""), "endpoints[#1].api_key", "another kind", "restricted");
+    for (mode, key) in [("live", "rk_test_a"), ("test", "sk_live_a")] {
+        let keys = format!("mode = \"{mode}\"\napi_key = \"{key}\"");
+        check(&stripe(&keys), "endpoints[#1].api_key", "and the endpoint is not", "own mode");
+    }
+    let other_mode = format!("{PAYSTACK}api_key = \"sk_test_b\"\n");
+    check(&Setup::least().toml(&other_mode), "endpoints[#1].api_key", "a key of test mode", "own mode");
+    check(&stripe("mode = \"both\""), "endpoints[#1].mode", "both", "live");
     check(
         &stripe("signature_tolerance_s = 9"),
         "endpoints[#1].signature_tolerance_s",

@@ -20,6 +20,7 @@ use super::{Dashboard, Descriptor, Piece, Provider, Secrets, Signature, Signatur
 use crate::domain::endpoint::{CommissionBase, Endpoint, IdScope, Rules};
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
+use crate::domain::mode::Mode;
 
 /// Paystack.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,7 @@ const DESCRIPTOR: Descriptor = Descriptor {
         hint: "copy the secret key (sk_live_... or sk_test_...) from Paystack's dashboard",
         are_api_keys: true,
     },
+    api_keys: [(Mode::Live, &["sk_live_"]), (Mode::Test, &["sk_test_"])],
     // References are the merchant's own.
     ids: IdScope::Account,
     commission_bases: &[CommissionBase::Paid, CommissionBase::Requested, CommissionBase::NetOfFees],

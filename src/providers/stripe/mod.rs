@@ -27,6 +27,7 @@ use crate::domain::endpoint::{CommissionBase, Endpoint, IdScope, OneTime, Rules}
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
 use crate::domain::json;
+use crate::domain::mode::Mode;
 use crate::domain::reason::EventReason;
 
 /// Stripe.
@@ -55,6 +56,7 @@ const DESCRIPTOR: Descriptor = Descriptor {
         hint: "copy the signing secret (whsec_...) of this endpoint from Stripe's dashboard; an API key goes into api_key",
         are_api_keys: false,
     },
+    api_keys: [(Mode::Live, &["sk_live_", "rk_live_"]), (Mode::Test, &["sk_test_", "rk_test_"])],
     ids: IdScope::Provider,
     commission_bases: &[CommissionBase::Paid, CommissionBase::ExcludingTax],
     settings: &["signature_tolerance_s", "one_time", "out_of_band"],

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::domain::backfill::{
-    BackfillCall, BackfillId, BackfillState, BackfillSummary, CallFate, CallKind, CallSum, EventSum, Stage,
+    BackfillCall, BackfillId, BackfillState, BackfillSummary, CallFate, CallKind, EventSum, Stage,
 };
 use crate::domain::customer::{Change, CustomerHistory};
 use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryKey, DeliveryState};
@@ -162,17 +162,16 @@ fn name(stage: i64) -> &'static str {
 }
 
 /// Adds a call to those that are alike.
-fn add(sums: &mut Vec<CallSum>, call: BackfillCall) {
-    let alike = |sum: &&mut CallSum| {
-        let known = &sum.call;
-        (known.kind, known.fate, &known.reason, known.currency) == (call.kind, call.fate, &call.reason, call.currency)
+fn add(sums: &mut Vec<BackfillCall>, call: BackfillCall) {
+    let alike = |sum: &&mut BackfillCall| {
+        (sum.kind, sum.fate, &sum.reason, sum.currency) == (call.kind, call.fate, &call.reason, call.currency)
     };
     match sums.iter_mut().find(alike) {
         Some(sum) => {
-            sum.count += 1;
-            sum.call.amount = sum.call.amount.zip(call.amount).and_then(|(sum, more)| sum.checked_add(more));
+            sum.count += call.count;
+            sum.amount = sum.amount.zip(call.amount).and_then(|(sum, more)| sum.checked_add(more));
         }
-        None => sums.push(CallSum { call, count: 1 }),
+        None => sums.push(call),
     }
 }
 
@@ -327,7 +326,7 @@ fn call(delivery: &Delivery) -> BackfillCall {
     };
     // What a call waits for does not keep it from being told.
     let reason = delivery.reason.filter(|_| fate != CallFate::Told).map(DeliveryReason::code).map(str::to_owned);
-    BackfillCall { kind, fate, reason, currency, amount }
+    BackfillCall { kind, fate, reason, currency, amount, count: 1 }
 }
 
 struct SumUp {

@@ -2,7 +2,7 @@
 
 use crate::api::{Backfill, explain};
 use crate::cli::output;
-use crate::domain::backfill::{BackfillSummary, CallFate, CallKind, CallSum, EventSum};
+use crate::domain::backfill::{BackfillCall, BackfillSummary, CallFate, CallKind, EventSum};
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 
 /// States of an event that report nothing new.
@@ -18,7 +18,7 @@ pub(super) fn text(backfill: &Backfill, summary: &BackfillSummary) -> String {
         row("known", format!("{} stay as they are", backfill.known + known(summary))),
         row("of no use", format!("{} report nothing, or a payment of another time", backfill.ignored)),
     ];
-    let calls = |fate| summary.calls.iter().filter(move |sum| sum.call.fate == fate);
+    let calls = |fate| summary.calls.iter().filter(move |sum| sum.fate == fate);
     rows.extend(calls(CallFate::Told).map(|sum| row("would be told", what(sum))));
     rows.extend(calls(CallFate::Held).map(|sum| row("would be held", with_reason(sum))));
     rows.extend(calls(CallFate::NotTold).map(|sum| row("not told", with_reason(sum))));
@@ -26,7 +26,7 @@ pub(super) fn text(backfill: &Backfill, summary: &BackfillSummary) -> String {
     rows.extend(summary.events.iter().filter_map(waits));
     let note = "\nWhat an old payment date does to the time for which Refairn holds a commission\n\
                 is not published: ask Refairn before you tell it months.";
-    let has_payments = calls(CallFate::Told).any(|sum| sum.call.kind == CallKind::Payment);
+    let has_payments = calls(CallFate::Told).any(|sum| sum.kind == CallKind::Payment);
     output::columns(rows, 0) + if has_payments { note } else { "" }
 }
 
@@ -42,21 +42,21 @@ fn known(summary: &BackfillSummary) -> u64 {
 }
 
 /// Calls, and what their payments add up to.
-fn what(sum: &CallSum) -> String {
-    let (one, many) = match sum.call.kind {
+fn what(sum: &BackfillCall) -> String {
+    let (one, many) = match sum.kind {
         CallKind::Payment => ("payment", "payments"),
         CallKind::Customer => ("customer with a code", "customers with a code"),
         CallKind::Status => ("change of status", "changes of status"),
     };
     let count = format!("{} {}", sum.count, if sum.count == 1 { one } else { many });
-    match (sum.call.amount, sum.call.currency) {
+    match (sum.amount, sum.currency) {
         (Some(amount), Some(currency)) => format!("{count}, {} {currency}", amount.normalize()),
         (Some(_) | None, _) => count,
     }
 }
 
-fn with_reason(sum: &CallSum) -> String {
-    let reason = sum.call.reason.as_deref().unwrap_or_default();
+fn with_reason(sum: &BackfillCall) -> String {
+    let reason = sum.reason.as_deref().unwrap_or_default();
     let words = reason.parse::<DeliveryReason>().ok().and_then(|reason| explain(Some(Reason::from(reason)), None));
     let words = words.map_or_else(String::new, |words| format!(": {words}"));
     if reason.is_empty() { what(sum) } else { format!("{} - {reason}{words}", what(sum)) }

@@ -1,0 +1,154 @@
+//! A bridge whose provider has lists, and what is asked of its API.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use refairn_bridge::domain::provider::ProviderKind;
+use serde_json::{Value, json};
+
+use crate::kit::provider::{PROVIDER_KEY, Provider};
+use crate::kit::until;
+use crate::kit::world::{Setup, World};
+use crate::shop::{Sale, Webhook};
+
+/// When every test begins.
+const START: &str = "2026-11-20T12:00:00Z";
+
+/// Where a bridge keeps its data.
+#[derive(Clone, Copy)]
+pub enum Data {
+    Sqlite,
+    Postgres,
+}
+
+/// A world, and the provider whose lists its bridge reads. It has to be ended by [`Bridge::end`].
+pub struct Bridge {
+    pub world: World,
+    pub provider: Provider,
+}
+
+/// So many days before every test begins.
+pub fn days_ago(days: i64) -> Timestamp {
+    let start: Timestamp = START.parse().expect("a time");
+    Timestamp::from_second(start.as_second() - days * 86_400).expect("a time")
+}
+
+impl Bridge {
+    pub async fn start(data: Data) -> Self {
+        let provider = Provider::start().await;
+        let setup = match data {
+            Data::Sqlite => Setup::new(),
+            Data::Postgres => Setup::on_server(),
+        };
+        provider.takes_key(&format!("sk_live_w{}", setup.n));
+        let api = format!("api_base_url = \"http://{}\"", provider.addr);
+        let endpoints = format!(
+            "[[endpoints]]\nprovider = \"stripe\"\n{api}\napi_key = \"{PROVIDER_KEY}\"\n\
+             [[endpoints]]\nprovider = \"paystack\"\n{api}\n"
+        );
+        let mut world = setup.at(START).file(&endpoints).start().await;
+        // Calls of status may be due later than a test ends.
+        world.leave.open = true;
+        provider.lists(|lists| lists.now = Some(world.now()));
+        Self { world, provider }
+    }
+
+    /// Sends webhooks as the provider would.
+    pub async fn hear(&self, kind: ProviderKind, webhooks: &[&Webhook]) {
+        for webhook in webhooks {
+            let reply = self.world.signed(kind, webhook.body.to_string().as_bytes()).send(self.world.addr()).await;
+            assert_eq!(reply.status, 200, "{}", reply.text());
+        }
+    }
+
+    /// Begins a backfill.
+    pub async fn begin(&self, kind: ProviderKind, since: Timestamp) -> Value {
+        let day = since.strftime("%Y-%m-%d");
+        let reply = self.world.act(&format!("/api/v1/backfills?provider={}&since={day}", kind.code())).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.json()
+    }
+
+    /// Lets the clock run until the backfill is in one of these states.
+    pub async fn until(&self, id: &str, states: &[&str]) -> Value {
+        until(&format!("{id} is {states:?}"), async || {
+            let seen = self.world.get(&format!("/api/v1/backfills/{id}")).await;
+            if states.iter().any(|state| seen["state"] == *state) {
+                return Some(seen);
+            }
+            self.world.pass(Duration::from_millis(100));
+            None
+        })
+        .await
+    }
+
+    /// Lists all that was paid since then; gives what it would come to.
+    pub async fn list(&self, kind: ProviderKind, since: Timestamp) -> Value {
+        let begun = self.begin(kind, since).await;
+        let listed = self.until(begun["id"].as_str().expect("an id"), &["ready", "failed"]).await;
+        assert_eq!(listed["state"], "ready", "{listed}");
+        listed
+    }
+
+    /// Records what was listed.
+    pub async fn record(&self, listed: &Value) -> Value {
+        let id = listed["id"].as_str().expect("an id");
+        let reply = self.world.act(&format!("/api/v1/backfills/{id}/record")).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let done = self.until(id, &["done", "failed"]).await;
+        assert_eq!(done["state"], "done", "{done}");
+        done
+    }
+
+    /// Discards what was listed.
+    pub async fn discard(&self, listed: &Value) {
+        let reply =
+            self.world.act(&format!("/api/v1/backfills/{}/discard", listed["id"].as_str().expect("an id"))).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+
+    /// What Refairn holds: each payment and each customer, without what depends on the order in which they came.
+    pub fn held(&self) -> Vec<Value> {
+        let domain = format!("@w{}.example.com", self.world.n);
+        let name = |address: &str| address.trim_end_matches(&domain).to_owned();
+        let mut held: Vec<Value> = self.world.sandbox.look(|book| {
+            let payment = |p: &refairn_bridge::sandbox::Payment| {
+                let agent = book.commissions().iter().find(|c| Some(&c.commission_id) == p.commission_id.as_ref());
+                json!({"paid": name(&p.customer_email), "amount": p.amount.to_string(), "currency": p.currency,
+                    "day": p.payment_date.to_string(), "status": p.subscription_status,
+                    "agent": agent.map(|c| c.agent_id.clone())})
+            };
+            let lead = |l: &refairn_bridge::sandbox::Lead| {
+                json!({"lead": name(&l.customer_email), "code": l.referral_code, "agent": l.agent_id})
+            };
+            book.payments().iter().map(payment).chain(book.leads().iter().map(lead)).collect()
+        });
+        held.sort_by_key(Value::to_string);
+        held
+    }
+
+    /// Lets hours pass in which everything that is due is done.
+    pub async fn drive(&self) {
+        self.world.drive(Duration::from_secs(3 * 3600)).await;
+    }
+
+    pub async fn end(self) {
+        self.world.idle().await;
+        self.world.end().await;
+    }
+}
+
+/// Sales of some weeks: with and without a code, with renewals, given back, ended.
+pub fn sales(bridge: &Bridge, count: usize, oldest_days: i64) -> Vec<Sale> {
+    let sale = |n: usize| {
+        let nth = i64::try_from(n).expect("small");
+        let count = i64::try_from(count).expect("small");
+        let at = days_ago(2 + (oldest_days - 2) * nth / count.max(1));
+        let sale = Sale::new(n, bridge.world.email(&format!("buyer{n}")), at);
+        let sale = if n % 2 == 0 { sale.code("ADA10") } else { sale };
+        let sale = if n % 7 == 3 { sale.refunded() } else { sale };
+        let sale = if n % 5 == 1 { sale.ended() } else { sale };
+        if oldest_days > 60 && n % 3 == 0 && at < days_ago(65) { sale.renewals(1) } else { sale }
+    };
+    (0..count).map(sale).collect()
+}
