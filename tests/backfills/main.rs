@@ -23,6 +23,7 @@ macro_rules! on_both {
 }
 
 mod bridge;
+mod command;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod shop;
