@@ -214,6 +214,11 @@ fn endpoint() -> Endpoint {
     }
 }
 
+/// Rules of a live endpoint, for the tests of every provider.
+pub(super) fn rules() -> Rules {
+    endpoint().rules
+}
+
 const BELL: &[u8] = br#"{"type":"sale","id":"obj/1"}"#;
 
 #[test]

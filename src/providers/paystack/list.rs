@@ -132,3 +132,115 @@ fn row(list: &'static str, raw: &RawValue, at: Timestamp) -> Result<Row, String>
     let body = serde_json::to_vec(&event).map_err(|error| error.to_string())?;
     Ok(Row { name: Some(name), body })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::fact::{Fact, FactKind, Reading, ReversalStage};
+    use crate::domain::status::Status;
+    use crate::providers::Provider;
+    use crate::providers::paystack::Paystack;
+    use crate::providers::toy;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn lists() -> Vec<List> {
+        let (since, until) = (at("2026-03-10T00:00:00Z"), at("2026-04-10T23:59:59Z"));
+        Paystack.of_period(&Period { since, until, begun_at: at("2026-06-30T00:00:00Z") }, &toy::rules())
+    }
+
+    /// What the only row of a page stands for.
+    fn read(list: &str, row: &Value) -> (Option<String>, Fact) {
+        let all = lists();
+        let list = all.iter().find(|known| known.name == list).unwrap();
+        let body = json!({"status": true, "message": "retrieved", "data": [row], "meta": {"page": 1, "pageCount": 1}});
+        let page = Paystack.page(list, &list.path, body.to_string().as_bytes(), at("2026-06-30T00:00:00Z")).unwrap();
+        let [row] = page.rows.try_into().unwrap();
+        let Reading::Fact(fact) = Paystack.read(&row.body, &toy::rules(), at("2026-06-30T00:00:00Z")) else {
+            panic!("no fact: {}", row.body.escape_ascii());
+        };
+        (row.name, *fact)
+    }
+
+    #[test]
+    fn transactions_are_asked_for_from_a_week_before_and_those_given_back_too() {
+        let paths: Vec<String> = lists().into_iter().map(|list| list.path).collect();
+        let paid = "from=2026-03-03T00%3A00%3A00Z&to=2026-04-10T23%3A59%3A59Z&perPage=100&page=1";
+        let since = "from=2026-03-10T00%3A00%3A00Z&to=2026-06-30T00%3A00%3A00Z&perPage=100&page=1";
+        assert_eq!(
+            paths[..4],
+            [
+                format!("/transaction?status=success&{paid}"),
+                format!("/transaction?status=reversed&{paid}"),
+                format!("/refund?{since}"),
+                format!("/dispute?{since}")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_transaction_of_a_list_is_the_payment_that_its_webhook_tells() {
+        let data = json!({"id": 1, "domain": "live", "status": "success", "reference": "ref_1", "amount": 299_900,
+            "currency": "NGN", "paid_at": "2026-03-15T10:00:00Z", "created_at": "2026-03-15T09:59:00Z",
+            "metadata": {"refairn_code": "ADA10"},
+            "customer": {"id": 7, "customer_code": "CUS_1", "email": "jane@example.com"}});
+        let event = json!({"event": "charge.success", "data": data});
+        let sent = Paystack.read(event.to_string().as_bytes(), &toy::rules(), at("2026-03-15T10:00:05Z"));
+        let Reading::Fact(sent) = sent else { panic!("no fact") };
+        let mut row = data;
+        row["paidAt"] = json!("2026-03-15T10:00:00Z");
+        row["log"] = json!({"attempts": 1});
+        let (name, listed) = read(TRANSACTIONS, &row);
+        assert_eq!((name.as_deref(), &listed), (Some("charge.success/live/ref_1/success"), &*sent));
+        row["status"] = json!("reversed");
+        let (_, given_back) = read(REVERSED, &row);
+        assert!(matches!(given_back.matter, FactKind::Customer(_)), "{given_back:?}");
+    }
+
+    #[test]
+    fn refunds_and_subscriptions_say_how_they_stand() {
+        let refund = |status: &str| {
+            json!({"id": 5, "domain": "live", "transaction": 1, "transaction_reference": "ref_1", "amount": 100_000,
+                "currency": "NGN", "status": status})
+        };
+        let stage = |status: &str| match read(REFUNDS, &refund(status)).1.matter {
+            FactKind::Reversal(reversal) => reversal.stage,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(stage("processed"), ReversalStage::Final);
+        assert_eq!(stage("pending"), ReversalStage::Pending);
+        assert_eq!(stage("failed"), ReversalStage::Void);
+        let subscription = |status: &str| {
+            json!({"domain": "live", "status": status, "subscription_code": "SUB_1", "createdAt": "2026-03-01T00:00:00Z",
+                "customer": {"customer_code": "CUS_1", "email": "jane@example.com"}})
+        };
+        let told = |status: &str| match read(SUBSCRIPTIONS, &subscription(status)).1.matter {
+            FactKind::Subscription(subscription) => subscription.status,
+            other => panic!("{other:?}"),
+        };
+        let words = ["active", "non-renewing", "attention", "cancelled", "complete"].map(told);
+        let [active, past_due, cancelled] = [Status::Active, Status::PastDue, Status::Cancelled].map(Some);
+        assert_eq!(words, [active, active, past_due, cancelled, cancelled]);
+    }
+
+    #[test]
+    fn pages_are_counted() {
+        let check = |path: &str, rows: usize, meta: Option<Value>, expected: Option<&str>| {
+            assert_eq!(next(path, rows, meta.as_ref()).as_deref(), expected, "{path} {rows}");
+        };
+        check("/refund?perPage=100&page=1", 100, Some(json!({"pageCount": 3})), Some("/refund?perPage=100&page=2"));
+        check("/refund?perPage=100&page=3", 20, Some(json!({"pageCount": 3})), None);
+        check("/refund?perPage=100&page=2", 0, Some(json!({"pageCount": 3})), None);
+        check("/refund?perPage=100&page=1", 100, None, Some("/refund?perPage=100&page=2"));
+        check("/refund?perPage=100&page=1", 99, Some(json!({})), None);
+        for unlike in ["", "[]", "{}", r#"{"status":false,"data":[]}"#, r#"{"status":true,"data":[{}]}"#] {
+            assert!(
+                Paystack.page(&lists()[0], "/transaction?page=1", unlike.as_bytes(), Timestamp::UNIX_EPOCH).is_err()
+            );
+        }
+    }
+}
