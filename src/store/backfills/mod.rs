@@ -1,5 +1,5 @@
 //! Backfills: what was listed at a provider, and how far each list is. What is listed stands apart from the events until
-//! somebody says that it is to be recorded. So a webhook that comes meanwhile is recorded and told as ever, and what is
+//! somebody says that it will be recorded. So a webhook that comes meanwhile is recorded and told as ever, and what is
 //! not wanted leaves nothing among the events.
 //!
 //! * `pages`: a page of a list is written with the place where the next one begins, in one transaction.
@@ -32,7 +32,7 @@ const CLEARED_MAX: u32 = 1000;
 /// A backfill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backfill {
-    /// Its number.
+    /// The number that it got when it was begun.
     pub id: BackfillId,
     /// The endpoint whose provider is asked.
     pub endpoint: String,
@@ -180,7 +180,7 @@ impl Store {
         self.write(Move { id, from, to, note, now }).await
     }
 
-    /// Ends backfills of which nobody has said by `before` whether they are to be recorded.
+    /// Ends backfills of which nobody has said by `before` whether they will be recorded.
     ///
     /// # Errors
     /// The store failed.

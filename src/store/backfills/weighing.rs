@@ -37,10 +37,10 @@ const SUMMED_ROWS: u32 = 1000;
 /// It is not recorded.
 pub(super) const KNOWN: &str = "known";
 
-/// A row that is to be tried out.
+/// A row that was not tried out yet.
 #[derive(Debug, Clone)]
 pub struct ToWeigh {
-    /// Its number.
+    /// The number that it got when it was listed.
     pub id: i64,
     /// What tells it from every other event of its endpoint.
     pub identity: Identity,

@@ -144,7 +144,7 @@ fn end(args: &Args, backfill: &Backfill) -> anyhow::Result<Verdict> {
     Err(output::failed(format!("{}: {why}", backfill.id), "nothing was told; mend that, and give the command again"))
 }
 
-/// Asks whether Refairn is to be told.
+/// Asks whether Refairn may be told.
 fn is_wanted() -> anyhow::Result<bool> {
     output::talk("tell Refairn? [y/N]");
     let mut answer = String::new();
