@@ -82,21 +82,8 @@ impl App {
         bring_up_to_date(&store, config, clock).await?;
         let client =
             Client::new(&config.refairn.base_url, config.refairn.timeout, &config.proxies, machine_clock.clone())?;
-        let lookups = lookup::Worker::new(
-            store.clone(),
-            clock.clone(),
-            &config.endpoints,
-            config.server.body_max_bytes,
-            &config.proxies,
-        )?;
+        let (lookups, backfills) = askers(config, &store, clock)?;
         let salt = store.session_salt(hex::encode(rand::random::<[u8; SALT_BYTES]>())).await?;
-        let backfills = backfill::Worker::new(
-            store.clone(),
-            clock.clone(),
-            &config.endpoints,
-            config.server.body_max_bytes,
-            &config.proxies,
-        )?;
         let (inbox, outbox, wanted) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
         let tasks = Tasks::new();
         let shared = Arc::new(Shared {
@@ -216,6 +203,18 @@ async fn bring_up_to_date(store: &Store, config: &Config, clock: &Clock) -> Resu
         events::planned_anew(planned);
     }
     store.probe_routes(clock.now()).await
+}
+
+/// Who asks the providers.
+fn askers(
+    config: &Config,
+    store: &Store,
+    clock: &Clock,
+) -> Result<(Option<lookup::Worker>, backfill::Worker), ClientError> {
+    let (endpoints, body_bytes_max, proxies) = (&config.endpoints, config.server.body_max_bytes, &config.proxies);
+    let lookups = lookup::Worker::new(store.clone(), clock.clone(), endpoints, body_bytes_max, proxies)?;
+    let backfills = backfill::Worker::new(store.clone(), clock.clone(), endpoints, body_bytes_max, proxies)?;
+    Ok((lookups, backfills))
 }
 
 fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {

@@ -45,6 +45,15 @@ impl ConfigFile {
         self.load_or("and see them gone with: refairn-bridge check")
     }
 
+    /// The configuration for a command that makes secrets of endpoints.
+    ///
+    /// # Errors
+    /// The mistakes, but for secrets that are not there yet.
+    pub(super) fn load_to_connect(&self) -> anyhow::Result<Config> {
+        config::load_to_connect(self.sources())
+            .map_err(|mistakes| output::wrong_usage(mistakes, "correct them all, and give the command again"))
+    }
+
     /// The same, for a command that can do without: `otherwise` says how.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use crate::config::Sources;
 use crate::domain::redact::Redactor;
 use crate::domain::secret::Secret;
 use crate::outbound::{Bearer, Client, Failure, Limits, Method, Request};
+use crate::providers::connect::{Ask, Verb};
 
 pub(super) use crate::outbound::Url;
 
@@ -111,6 +112,22 @@ impl HttpClient {
             reply.body = Redactor::of(token).text(&String::from_utf8_lossy(&reply.body)).into_bytes();
         }
         Ok(reply)
+    }
+
+    /// Asks a provider's API below `base` as the holder of `key`.
+    ///
+    /// # Errors
+    /// Nobody answered.
+    pub(super) async fn ask_provider(&self, base: &str, ask: &Ask, key: &Secret) -> Result<Reply, NoAnswer> {
+        let bearer = Bearer::of(key)
+            .ok_or_else(|| NoAnswer("the api_key has characters that a header cannot carry".to_owned()))?;
+        let method = match ask.verb {
+            Verb::Get => Method::Get,
+            Verb::Post => Method::Post,
+            Verb::Delete => Method::Delete,
+        };
+        let (url, body) = (format!("{base}{}", ask.path), ask.body.clone().map(String::into_bytes));
+        self.request(Request { method, url: &url, bearer: Some(bearer), headers: &ask.headers, body }).await
     }
 
     async fn request(&self, request: Request<'_>) -> Result<Reply, NoAnswer> {

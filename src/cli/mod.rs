@@ -8,6 +8,8 @@ mod bar;
 mod bodies;
 mod check;
 mod configuration;
+mod connect;
+mod dashboard;
 mod demo;
 mod healthcheck;
 mod http_client;
@@ -60,6 +62,8 @@ enum Command {
     Events(operator::events::Args),
     Deliveries(operator::deliveries::Args),
     Backfill(operator::backfill::Args),
+    Connect(connect::Args),
+    Disconnect(connect::DisconnectArgs),
     Healthcheck(healthcheck::Args),
     Completions(shell::Completions),
     Man(shell::Manual),
@@ -114,6 +118,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Events(args) => operator::events::run(args),
         Command::Deliveries(args) => operator::deliveries::run(args),
         Command::Backfill(args) => operator::backfill::run(args),
+        Command::Connect(args) => connect::run(args),
+        Command::Disconnect(args) => connect::disconnect(args),
         Command::Healthcheck(args) => healthcheck::run(args),
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::manual(&args),

@@ -1,6 +1,7 @@
 //! The webhook endpoints: those of `[[endpoints]]`, and those that a provider's variable alone makes.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -41,6 +42,8 @@ struct EndpointDraft {
     secrets: Result<Option<Vec<Secret>>, Reported>,
     /// What the secrets' messages call them.
     secrets_key: String,
+    /// The file that the configuration names for them.
+    secret_file: Option<PathBuf>,
     /// Complete except for its secrets.
     endpoint: Result<Endpoint, Reported>,
 }
@@ -140,7 +143,7 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
     let secrets_key = format!("{path}.secrets");
     let Ok(mut table) = Table::open(item, reader) else {
         let (provider, secrets, endpoint) = (Err(Reported), Err(Reported), Err(Reported));
-        return EndpointDraft { path, place, provider, secrets, secrets_key, endpoint };
+        return EndpointDraft { path, place, provider, secrets, secrets_key, secret_file: None, endpoint };
     };
     let provider =
         table.required("provider", reader, &format!("write {}", providers::one_of(ProviderKind::code)), |item| {
@@ -149,7 +152,14 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
     let name = table.optional("name", reader, |item| {
         item.parsed(name, &format!("write 1 to {NAME_CHARS_MAX} of the letters a-z, digits, - and _"))
     });
-    let secrets = table.secrets(["secrets", "secrets_file"], reader);
+    let secret_file = table.text_of("secrets_file").map(PathBuf::from);
+    let secrets = match &secret_file {
+        Some(file) if reader.may_lack(file) => {
+            table.take("secrets_file");
+            Ok(None)
+        }
+        Some(_) | None => table.secrets(["secrets", "secrets_file"], reader),
+    };
     let api_key = table.secret(["api_key", "api_key_file"], reader);
     let mode = table.optional("mode", reader, |item| item.choice::<Mode>());
     let api_base_url = table.optional("api_base_url", reader, |item| {
@@ -190,7 +200,7 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
             rules: rules?,
         })
     };
-    EndpointDraft { path, place, provider, secrets, secrets_key, endpoint: read() }
+    EndpointDraft { path, place, provider, secrets, secrets_key, secret_file, endpoint: read() }
 }
 
 /// The business an endpoint's sales belong to. Where there are several, the file has to say which.
@@ -227,7 +237,12 @@ fn business<'a>(
 
 /// An endpoint with its secrets.
 fn complete(found: EndpointDraft, reader: &mut Reader) -> Result<Endpoint, Reported> {
+    if let (Ok(endpoint), Some(file)) = (&found.endpoint, &found.secret_file) {
+        reader.secrets_are_in(&endpoint.name, file);
+    }
+    let lacks = found.secret_file.as_deref().is_some_and(|file| reader.may_lack(file));
     let secrets = match (found.secrets, found.provider) {
+        (Ok(None), Ok(_)) if lacks => Ok(Vec::new()),
         (Ok(Some(secrets)), Ok(provider)) => {
             all(secrets.into_iter().map(|secret| sound_secret(provider, &found.secrets_key, secret, reader)))
         }

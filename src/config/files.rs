@@ -54,7 +54,7 @@ impl Files {
         Reach::of(&self.place(path))
     }
 
-    fn place(&self, path: &Path) -> PathBuf {
+    pub(super) fn place(&self, path: &Path) -> PathBuf {
         self.directory.as_deref().map_or_else(|| path.to_owned(), |directory| directory.join(path))
     }
 

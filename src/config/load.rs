@@ -74,14 +74,26 @@ impl fmt::Debug for Sources {
 /// # Errors
 /// Every mistake at once. Only a file that cannot be read, or is not TOML, hides what else may be wrong.
 pub fn load(sources: Sources) -> Result<Config, Mistakes> {
+    load_by(sources, |reader| reader)
+}
+
+/// The same for a command that makes secrets of endpoints: an endpoint whose `secrets_file` is not there has none.
+///
+/// # Errors
+/// Every other mistake.
+pub fn load_to_connect(sources: Sources) -> Result<Config, Mistakes> {
+    load_by(sources, Reader::lacking_secrets)
+}
+
+fn load_by(sources: Sources, how: impl FnOnce(Reader) -> Reader) -> Result<Config, Mistakes> {
     let proxies = sources.proxies();
     let Sources { config_file, environment, working_dir } = sources;
-    let mut reader = Reader::new(Files::new(working_dir));
+    let mut reader = how(Reader::new(Files::new(working_dir)));
     let config = read(config_file.as_deref(), &environment, &mut reader);
-    let open_files = reader.open_files();
+    let (open_files, secret_files) = (reader.open_files(), reader.secret_files());
     match (config, reader.mistakes()) {
         (_, Some(mistakes)) => Err(mistakes),
-        (Ok(config), None) => Ok(Config { proxies, open_files, ..config }),
+        (Ok(config), None) => Ok(Config { proxies, open_files, secret_files, ..config }),
         (Err(Reported), None) => {
             let mistake =
                 Mistake::new("configuration", "it cannot be used, and nothing says why", "report this as a bug");

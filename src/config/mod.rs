@@ -21,7 +21,9 @@ mod urls;
 mod validate;
 mod warnings;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::endpoint::Endpoint;
@@ -31,7 +33,7 @@ use crate::domain::provider::ProviderKind;
 use crate::domain::proxy::Proxies;
 use crate::domain::secret::Secret;
 
-pub use load::{Sources, admin_token, load};
+pub use load::{Sources, admin_token, load, load_to_connect};
 pub use mistake::{Mistake, Mistakes};
 pub use urls::StorageUrl;
 
@@ -56,6 +58,8 @@ pub struct Config {
     pub policy: Policy,
     /// Which proxies calls and look-ups go through.
     pub proxies: Proxies,
+    /// The files that the configuration names for the secrets of endpoints, by the endpoints' names.
+    pub secret_files: BTreeMap<String, PathBuf>,
     /// Warnings about files that others reach.
     open_files: Vec<String>,
 }

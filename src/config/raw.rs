@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
@@ -27,12 +27,36 @@ pub(super) struct Reader {
     mistakes: Vec<Mistake>,
     /// The files that were read, and whether a secret in them counts.
     read: BTreeMap<String, bool>,
+    /// Secrets of endpoints may be made later: their files need not be there yet.
+    lacks_secrets: bool,
+    /// The files for the secrets of endpoints, by the endpoints' names.
+    secret_files: BTreeMap<String, PathBuf>,
 }
 
 impl Reader {
     /// With nothing noted yet.
     pub(super) const fn new(files: Files) -> Self {
-        Self { files, mistakes: Vec::new(), read: BTreeMap::new() }
+        Self { files, mistakes: Vec::new(), read: BTreeMap::new(), lacks_secrets: false, secret_files: BTreeMap::new() }
+    }
+
+    /// The same for a command that makes secrets of endpoints.
+    pub(super) fn lacking_secrets(self) -> Self {
+        Self { lacks_secrets: true, ..self }
+    }
+
+    /// Whether a file for secrets is not there, and need not be.
+    pub(super) fn may_lack(&self, file: &Path) -> bool {
+        self.lacks_secrets && !self.files.place(file).exists()
+    }
+
+    /// Notes the file for the secrets of an endpoint.
+    pub(super) fn secrets_are_in(&mut self, endpoint: &str, file: &Path) {
+        self.secret_files.insert(endpoint.to_owned(), self.files.place(file));
+    }
+
+    /// The files for the secrets of endpoints, by the endpoints' names.
+    pub(super) fn secret_files(&mut self) -> BTreeMap<String, PathBuf> {
+        std::mem::take(&mut self.secret_files)
     }
 
     /// The files it reads.

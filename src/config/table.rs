@@ -70,6 +70,11 @@ impl Table {
         self.items.contains_key(name)
     }
 
+    /// The text that a key holds, which is not taken.
+    pub(super) fn text_of(&self, name: &str) -> Option<String> {
+        self.items.get(name)?.text().ok()
+    }
+
     /// Takes what a key holds.
     pub(super) fn take(&mut self, name: &'static str) -> Option<Item> {
         self.asked.push(name);

@@ -1,5 +1,6 @@
 //! From what was typed to what is sound, section by section.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -55,6 +56,7 @@ pub(super) fn config(mut root: Table, variables: Table, reader: &mut Reader) -> 
         delivery,
         policy,
         proxies: Proxies::default(),
+        secret_files: BTreeMap::new(),
         open_files: Vec::new(),
     })
 }

@@ -42,6 +42,7 @@ pub(crate) struct Client {
 pub(crate) enum Method {
     Get,
     Post,
+    Delete,
 }
 
 /// One request.
@@ -138,6 +139,7 @@ impl Client {
         let mut request = match method {
             Method::Get => self.http.get(url),
             Method::Post => self.http.post(url),
+            Method::Delete => self.http.delete(url),
         };
         if let Some(Bearer(bearer)) = bearer {
             request = request.header(AUTHORIZATION, bearer);

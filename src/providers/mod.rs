@@ -3,6 +3,7 @@
 //! A provider is a folder here and nothing elsewhere. To add one: its line in the list of
 //! [`domain::endpoint`](crate::domain::endpoint), its folder with an `impl Provider`, and its entry in [`provider`].
 
+pub mod connect;
 mod descriptor;
 mod error;
 mod fingerprint;
@@ -29,6 +30,7 @@ use crate::domain::endpoint::{Endpoint, Rules};
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
 use crate::domain::provider::ProviderKind;
+use connect::Connect;
 use list::Lists;
 use lookup::{LookupTarget, Question};
 
@@ -78,6 +80,9 @@ pub trait Provider: Sync {
     /// # Errors
     /// Why it cannot be asked for, for people.
     fn ask(&self, wanted: LookupTarget<'_>, bytes_max: usize) -> Result<Question, String>;
+
+    /// How it is made to send its webhooks to the bridge.
+    fn connect(&self) -> Connect;
 
     /// Its lists of what was paid. `None` where it has none that a backfill can read.
     fn lists(&self) -> Option<&'static dyn Lists>;

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::connect::{Ask, Connect, Plan, Registered, Registry, Verb, Wanted, plan};
 use super::fingerprint::fingerprint;
 use super::headers::values_of;
 use super::list::{List, Lists, Page, Period, Row};
@@ -135,6 +136,10 @@ impl Provider for Toy {
         Ok(Question { path, headers: Vec::new(), needs_no_more_rights: true, reader: Box::new(Asked(id)) })
     }
 
+    fn connect(&self) -> Connect {
+        Connect::ByApi(&Toy)
+    }
+
     fn lists(&self) -> Option<&'static dyn Lists> {
         Some(&Toy)
     }
@@ -167,6 +172,58 @@ impl Lists for Toy {
         };
         let next = page.get("next").and_then(Value::as_str).map(str::to_owned);
         Ok(Page { rows: objects.iter().map(row).collect(), next })
+    }
+}
+
+impl Registry for Toy {
+    fn wanted(&self, name: &str, url: &str, rules: &Rules) -> Wanted {
+        Wanted { name: name.into(), url: url.into(), events: self.wanted_events(rules).tick, api_version: "1" }
+    }
+
+    fn list(&self) -> Ask {
+        Ask { verb: Verb::Get, path: "/bells".into(), headers: Vec::new(), body: None }
+    }
+
+    fn listed(&self, body: &[u8]) -> Result<Vec<Registered>, String> {
+        let bells = json::value(body).map_err(|error| error.to_string())?;
+        let bell = |bell: &Value| {
+            let text = |key: &str| bell.get(key).and_then(Value::as_str).map(str::to_owned);
+            let (id, url) = (text("id").ok_or("it has no id")?, text("url").ok_or("it has no url")?);
+            Ok(Registered { id, url, events: vec!["sale".into()], enabled: true, name: text("name") })
+        };
+        bells.as_array().ok_or("it is no list")?.iter().map(bell).collect()
+    }
+
+    fn create(&self, wanted: &Wanted) -> Ask {
+        let body = json!({"url": wanted.url, "name": wanted.name}).to_string();
+        Ask { verb: Verb::Post, path: "/bells".into(), headers: Vec::new(), body: Some(body) }
+    }
+
+    fn created(&self, body: &[u8]) -> Result<(Registered, String), String> {
+        let made = json::value(body).map_err(|error| error.to_string())?;
+        let secret = made.get("secret").and_then(Value::as_str).ok_or("it has no secret")?.to_owned();
+        let [bell] = self.listed(json!([made]).to_string().as_bytes())?.try_into().map_err(|_| "several")?;
+        Ok((bell, secret))
+    }
+
+    fn change(&self, id: &str, wanted: &Wanted) -> Ask {
+        Ask { path: format!("/bells/{id}"), ..self.create(wanted) }
+    }
+
+    fn disable(&self, id: &str) -> Ask {
+        self.remove(id)
+    }
+
+    fn remove(&self, id: &str) -> Ask {
+        Ask { verb: Verb::Delete, path: format!("/bells/{id}"), headers: Vec::new(), body: None }
+    }
+
+    fn right(&self) -> &'static str {
+        "Bells"
+    }
+
+    fn harmful(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
     }
 }
 
@@ -270,6 +327,18 @@ fn its_lists_are_read_as_its_webhooks_are() {
     assert_eq!(row.name.as_deref(), Some("obj/1"));
     let Reading::Fact(fact) = Toy.read(&row.body, &rules, until) else { panic!("no fact") };
     assert_eq!(fact.email.unwrap().as_given(), "jane@example.com");
+}
+
+#[test]
+fn its_endpoint_is_made_once_and_found_again() {
+    let Connect::ByApi(registry) = Toy.connect() else { panic!("by hand") };
+    let wanted = registry.wanted("toy", "https://bridge.example.com/webhooks/toy", &rules());
+    let none = registry.listed(b"[]").unwrap();
+    assert_eq!(plan(none, &wanted, false), Plan::Create { disable: vec![] });
+    let asked: Value = serde_json::from_str(&registry.create(&wanted).body.unwrap()).unwrap();
+    let made = json!({"id": "bell_1", "url": asked["url"], "name": asked["name"], "secret": "toy_1"}).to_string();
+    let (made, secret) = registry.created(made.as_bytes()).unwrap();
+    assert_eq!((secret.as_str(), plan(vec![made.clone()], &wanted, true)), ("toy_1", Plan::Nothing(made)));
 }
 
 #[test]

@@ -24,6 +24,7 @@ macro_rules! on_both {
 
 mod bridge;
 mod command;
+mod connect;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod shop;

@@ -31,6 +31,9 @@ pub struct Lists {
     pub fails_every: Option<usize>,
     /// Requests so far.
     pub requests: usize,
+    /// Webhook endpoints, and how many were made.
+    pub hooks: Vec<Value>,
+    pub made: usize,
 }
 
 /// What a request asks for.
@@ -74,7 +77,7 @@ impl Lists {
     /// The answer to a request for a list.
     pub fn answer(&mut self, path: &str) -> Says {
         self.requests += 1;
-        let is_turn = |every: Option<usize>| every.is_some_and(|every| self.requests % every == 0);
+        let is_turn = |every: Option<usize>| every.is_some_and(|every| self.requests.is_multiple_of(every));
         if is_turn(self.busy_every) {
             return Says::Busy(1);
         }
@@ -86,6 +89,52 @@ impl Lists {
             return error(403, &format!("The provided key does not have the required permissions for {}", query.path));
         }
         if query.path.starts_with("/v1/") { self.stripe(&query) } else { self.paystack(&query) }
+    }
+
+    /// The answer to what is asked of webhook endpoints.
+    pub fn hook(&mut self, method: &str, path: &str, body: &str) -> Option<Says> {
+        let rest = path.split('?').next()?.strip_prefix("/v1/webhook_endpoints")?;
+        if self.forbidden.contains("/v1/webhook_endpoints") {
+            return Some(error(403, "The provided key does not have the required permissions for webhook endpoints"));
+        }
+        let form: Vec<(String, String)> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+        let one = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let apply = |hook: &mut Value| {
+            let events: Vec<&String> =
+                form.iter().filter(|(key, _)| key == "enabled_events[]").map(|(_, e)| e).collect();
+            if !events.is_empty() {
+                hook["enabled_events"] = json!(events);
+            }
+            for (key, field) in [("url", "url"), ("api_version", "api_version")] {
+                one(key).into_iter().for_each(|value| hook[field] = json!(value));
+            }
+            one("metadata[refairn_bridge]")
+                .into_iter()
+                .for_each(|name| hook["metadata"]["refairn_bridge"] = json!(name));
+            one("disabled")
+                .into_iter()
+                .for_each(|off| hook["status"] = json!(if off == "true" { "disabled" } else { "enabled" }));
+        };
+        let place = self.hooks.iter().position(|hook| hook["id"] == rest.trim_start_matches('/'));
+        Some(match (method, rest, place) {
+            ("GET", "", _) => Says::Object(json!({"object": "list", "has_more": false, "data": self.hooks})),
+            ("POST", "", _) => {
+                self.made += 1;
+                let mut hook = json!({"id": format!("we_{}", self.made), "object": "webhook_endpoint", "status": "enabled",
+                    "metadata": {}});
+                apply(&mut hook);
+                self.hooks.push(hook.clone());
+                // The only time that it is shown.
+                hook["secret"] = json!(format!("whsec_of_{}", self.made));
+                Says::Object(hook)
+            }
+            ("POST", _, Some(place)) => {
+                apply(&mut self.hooks[place]);
+                Says::Object(self.hooks[place].clone())
+            }
+            ("DELETE", _, Some(place)) => Says::Object(self.hooks.remove(place)),
+            _ => error(404, "No such webhook endpoint"),
+        })
     }
 
     fn stripe(&self, query: &Query) -> Says {

@@ -115,12 +115,13 @@ impl Provider {
     }
 
     async fn serve(&self, mut connection: TcpStream) {
-        let Some(head) = read_head(&mut connection).await else { return };
+        let Some((head, body)) = read_request(&mut connection).await else { return };
         let header = |name: &str| {
             let line = head.lines().find(|line| line.to_lowercase().starts_with(&format!("{name}:")))?;
             Some(line.split_once(':')?.1.trim().to_owned())
         };
-        let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        let mut words = head.split(' ');
+        let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default().to_owned());
         let says = {
             let mut state = self.state();
             state.asked.push(Asked { path: path.clone(), account: header("stripe-account") });
@@ -135,6 +136,9 @@ impl Provider {
                 Some(answers) if answers.len() > 1 => answers.pop_front().expect("several"),
                 Some(answers) => answers.front().expect("one").clone(),
                 None if lists.has(&path) => lists.answer(&path),
+                None if path.starts_with("/v1/webhook_endpoints") => {
+                    lists.hook(method, &path, &body).expect("an answer")
+                }
                 None => error(404, "No such object"),
             }
         };
@@ -168,12 +172,20 @@ pub fn error(status: u16, message: &str) -> Says {
     Says::Status(status, json!({"error": {"type": "invalid_request_error", "message": message}}).to_string())
 }
 
-async fn read_head(connection: &mut TcpStream) -> Option<String> {
-    let mut head = Vec::new();
+/// Head and body of a request.
+async fn read_request(connection: &mut TcpStream) -> Option<(String, String)> {
+    let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
-    while !head.windows(4).any(|w| w == b"\r\n\r\n") {
+    loop {
+        let text = String::from_utf8(bytes.clone()).ok()?;
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length =
+                head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+            if body.len() >= length.unwrap_or(0_usize) {
+                return Some((head.to_owned(), body.to_owned()));
+            }
+        }
         let read = connection.read(&mut buffer).await.ok().filter(|n| *n > 0)?;
-        head.extend_from_slice(&buffer[..read]);
+        bytes.extend_from_slice(&buffer[..read]);
     }
-    String::from_utf8(head).ok()
 }

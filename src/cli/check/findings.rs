@@ -12,6 +12,8 @@ pub(super) enum Area {
     Configuration,
     Storage,
     Refairn,
+    /// What is set up at the providers.
+    Providers,
     /// The bridge that `BRIDGE_URL` names.
     Bridge,
 }
@@ -22,6 +24,7 @@ impl Area {
             Self::Configuration => "Configuration",
             Self::Storage => "Storage",
             Self::Refairn => "Refairn",
+            Self::Providers => "Providers",
             Self::Bridge => "Bridge",
         }
     }

@@ -1,6 +1,5 @@
 //! `check`: everything that is wrong with the set-up at once, and what to paste into each provider's dashboard.
 
-mod dashboard;
 mod findings;
 
 use std::fmt::Write;
@@ -9,11 +8,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use self::dashboard::Dashboard;
 use self::findings::{Area, Finding};
-use super::configuration::{ConfigFile, storage, storage_warnings};
+use super::configuration::{ConfigFile, storage, storage_warnings, webhook_path};
+use super::connect::looked_at;
+use super::dashboard::{Dashboard, public_url};
 use super::healthcheck::{Readiness, readiness};
-use super::http_client::{Url, parse_url};
+use super::http_client::Url;
 use super::operator::{Bridge, status};
 use super::process::block_on;
 use super::serve::store_hint;
@@ -52,14 +52,6 @@ struct Report {
     ok: bool,
     findings: Vec<Finding>,
     dashboards: Vec<Dashboard>,
-}
-
-fn public_url(text: &str) -> Result<Url, String> {
-    let url = parse_url(text)?;
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("it has a ? or a # in it: write the address alone".to_owned());
-    }
-    Ok(url)
 }
 
 /// Checks.
@@ -102,7 +94,19 @@ async fn look_around(config: &Config, public_url: Option<&Url>) -> Vec<Finding> 
     let warnings = storage_warnings(&config.storage.url).into_iter();
     findings.extend(warnings.map(|warning| Finding::warning(Area::Storage, warning)));
     findings.extend(keys(config).await);
+    findings.extend(webhooks(config, public_url).await);
     findings
+}
+
+/// What the webhook endpoints at the providers lack, and what harms. They are looked for by the address that is said to be
+/// the bridge's.
+async fn webhooks(config: &Config, public_url: Option<&Url>) -> Vec<Finding> {
+    let Some(base) = public_url.map(|url| url.as_str().trim_end_matches('/')) else { return Vec::new() };
+    let asked = config.endpoints.iter().filter(|endpoint| endpoint.api_key.is_some());
+    let looked_at = join_all(asked.map(|endpoint| async move {
+        looked_at(endpoint, &format!("{base}{}", webhook_path(config, endpoint))).await
+    }));
+    looked_at.await.into_iter().flatten().map(|warning| Finding::warning(Area::Providers, warning)).collect()
 }
 
 fn configuration(config: &Config) -> Vec<Finding> {

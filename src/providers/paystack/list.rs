@@ -207,9 +207,9 @@ mod tests {
             json!({"id": 5, "domain": "live", "transaction": 1, "transaction_reference": "ref_1", "amount": 100_000,
                 "currency": "NGN", "status": status})
         };
-        let stage = |status: &str| match read(REFUNDS, &refund(status)).1.matter {
-            FactKind::Reversal(reversal) => reversal.stage,
-            other => panic!("{other:?}"),
+        let stage = |status: &str| {
+            let FactKind::Reversal(reversal) = read(REFUNDS, &refund(status)).1.matter else { panic!("no refund") };
+            reversal.stage
         };
         assert_eq!(stage("processed"), ReversalStage::Final);
         assert_eq!(stage("pending"), ReversalStage::Pending);
@@ -218,9 +218,10 @@ mod tests {
             json!({"domain": "live", "status": status, "subscription_code": "SUB_1", "createdAt": "2026-03-01T00:00:00Z",
                 "customer": {"customer_code": "CUS_1", "email": "jane@example.com"}})
         };
-        let told = |status: &str| match read(SUBSCRIPTIONS, &subscription(status)).1.matter {
-            FactKind::Subscription(subscription) => subscription.status,
-            other => panic!("{other:?}"),
+        let told = |status: &str| {
+            let fact = read(SUBSCRIPTIONS, &subscription(status)).1;
+            let FactKind::Subscription(subscription) = fact.matter else { panic!("no status") };
+            subscription.status
         };
         let words = ["active", "non-renewing", "attention", "cancelled", "complete"].map(told);
         let [active, past_due, cancelled] = [Status::Active, Status::PastDue, Status::Cancelled].map(Some);

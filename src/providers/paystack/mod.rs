@@ -12,6 +12,7 @@ pub mod signature;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::connect::Connect;
 use super::fingerprint::fingerprint;
 use super::headers::values_of;
 use super::list::Lists;
@@ -94,6 +95,11 @@ impl Provider for Paystack {
 
     fn ask(&self, wanted: LookupTarget<'_>, _bytes_max: usize) -> Result<Question, String> {
         lookup::ask(wanted)
+    }
+
+    /// Webhook URLs are set in the dashboard, one for each mode.
+    fn connect(&self) -> Connect {
+        Connect::ByHand { probe: "/transaction?perPage=1&page=1" }
     }
 
     fn lists(&self) -> Option<&'static dyn Lists> {

@@ -17,8 +17,8 @@ use crate::providers::list::{List, Listed, Lists, Page, Period, Row, readable};
 use crate::providers::lookup::SEGMENT;
 
 /// The version in which objects are asked for: one that most fixtures are written in. Events come as they were made.
-const VERSION: &str = "2026-07-29.dahlia";
-const HEADERS: &[(&str, &str)] = &[("Stripe-Version", VERSION)];
+pub(super) const VERSION: &str = "2026-07-29.dahlia";
+pub(super) const HEADERS: &[(&str, &str)] = &[("Stripe-Version", VERSION)];
 /// Requests a second: what an account in test mode is allowed, and a quarter of what a live one is.
 const REQUESTS_PER_SECOND: u32 = 25;
 /// How long Stripe keeps events.
@@ -264,11 +264,10 @@ mod tests {
         with_more["payments"] = json!({"data": [{"payment": {"type": "payment_intent", "payment_intent": "pi_1"}}]});
         let (name, listed) = read(INVOICES, &with_more);
         assert_eq!(name.as_deref(), Some("in_1"));
-        let paid = |fact: &Fact| match &fact.matter {
-            FactKind::Payment(Payment { identity, amount, charged, currency, day, .. }) => {
-                (identity.clone(), *amount, *charged, *currency, *day, fact.at, fact.mode, fact.email.clone())
-            }
-            other => panic!("{other:?}"),
+        let paid = |fact: &Fact| {
+            let FactKind::Payment(payment) = &fact.matter else { panic!("no payment") };
+            let Payment { identity, amount, charged, currency, day, .. } = payment;
+            (identity.clone(), *amount, *charged, *currency, *day, fact.at, fact.mode, fact.email.clone())
         };
         assert_eq!(paid(&listed), paid(&sent));
         assert_eq!(listed.code.as_deref(), Some("ADA10"));

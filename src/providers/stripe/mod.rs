@@ -2,6 +2,7 @@
 //!
 //! `signature` says whether Stripe sent it, `payload` what is written there, `facts` what it means.
 
+mod connect;
 mod currency;
 mod facts;
 mod lines;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use self::payload::{Event, Unmapped};
+use super::connect::Connect;
 use super::headers::values_of;
 use super::list::Lists;
 use super::lookup::{LookupTarget, Question};
@@ -148,6 +150,10 @@ impl Provider for Stripe {
 
     fn ask(&self, wanted: LookupTarget<'_>, bytes_max: usize) -> Result<Question, String> {
         lookup::ask(wanted, bytes_max)
+    }
+
+    fn connect(&self) -> Connect {
+        Connect::ByApi(&Stripe)
     }
 
     fn lists(&self) -> Option<&'static dyn Lists> {

@@ -71,7 +71,7 @@ async fn backfill(args: Args) -> anyhow::Result<Verdict> {
     let begun: Backfill = api.ask(true, &[PATH], &query).await?;
     let listed = wait(&api, begun).await?;
     let Some(summary) = listed.summary.clone().filter(|_| is(&listed, BackfillState::Ready)) else {
-        return Ok(end(&args, &listed)?);
+        return end(&args, &listed);
     };
     if !args.bridge.json {
         output::data(&summary::text(&listed, &summary))?;
@@ -94,7 +94,7 @@ async fn backfill(args: Args) -> anyhow::Result<Verdict> {
     }
     let begun: Backfill = api.ask(true, &[PATH, &listed.id, "record"], &[]).await?;
     let done = wait(&api, begun).await?;
-    Ok(end(&args, &done)?)
+    end(&args, &done)
 }
 
 /// Looks until the backfill needs a person, or is over.

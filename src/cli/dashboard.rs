@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::cli::configuration::webhook_path;
-use crate::cli::http_client::Url;
+use crate::cli::http_client::{Url, parse_url};
 use crate::config::Config;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::provider::ProviderKind;
@@ -13,6 +13,18 @@ use crate::providers::{Descriptor, WantedEvents, provider};
 
 /// Stands for the public address as long as nobody has said it.
 const YOUR_HOST: &str = "https://YOUR-HOST";
+
+/// Reads the address by which providers reach the bridge.
+///
+/// # Errors
+/// What is wrong with it, for a person.
+pub(super) fn public_url(text: &str) -> Result<Url, String> {
+    let url = parse_url(text)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("it has a ? or a # in it: write the address alone".to_owned());
+    }
+    Ok(url)
+}
 
 /// What to paste, for one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
