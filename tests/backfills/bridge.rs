@@ -145,10 +145,10 @@ pub fn sales(bridge: &Bridge, count: usize, oldest_days: i64) -> Vec<Sale> {
         let count = i64::try_from(count).expect("small");
         let at = days_ago(2 + (oldest_days - 2) * nth / count.max(1));
         let sale = Sale::new(n, bridge.world.email(&format!("buyer{n}")), at);
-        let sale = if n % 2 == 0 { sale.code("ADA10") } else { sale };
+        let sale = if n.is_multiple_of(2) { sale.code("ADA10") } else { sale };
         let sale = if n % 7 == 3 { sale.refunded() } else { sale };
         let sale = if n % 5 == 1 { sale.ended() } else { sale };
-        if oldest_days > 60 && n % 3 == 0 && at < days_ago(65) { sale.renewals(1) } else { sale }
+        if oldest_days > 60 && n.is_multiple_of(3) && at < days_ago(65) { sale.renewals(1) } else { sale }
     };
     (0..count).map(sale).collect()
 }

@@ -131,8 +131,8 @@ async fn killed_at_any_moment_it_goes_on_and_tells_nothing_twice() {
     for n in 0..SALES {
         let at = days_ago(40 + i64::try_from(n % 60).expect("small"));
         let sale = Sale::new(n, format!("buyer{n}@example.com"), at);
-        let sale = if n % 3 == 0 { sale.code("ADA10") } else { sale };
-        if n % 10 == 0 { sale.refunded() } else { sale }.at_stripe(&installation.provider);
+        let sale = if n.is_multiple_of(3) { sale.code("ADA10") } else { sale };
+        if n.is_multiple_of(10) { sale.refunded() } else { sale }.at_stripe(&installation.provider);
     }
     let since = day(days_ago(120));
     let begin = format!("/api/v1/backfills?provider={}&since={since}", ProviderKind::Stripe.code());
