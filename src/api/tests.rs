@@ -46,7 +46,7 @@ fn read_without<T: Serialize + DeserializeOwned>(text: &str, fields: &[&str]) ->
     written
 }
 
-const EVENT: &str = r#"{"id":"evt_17","endpoint":"stripe","provider":"stripe","provider_event_id":"evt_1X","type":"invoice.paid","state":"ignored","reason":"unknown_type","explanation":"Words.","mode":null,"needs_attention":false,"received_at":"2026-03-01T10:00:00.5Z"}"#;
+const EVENT: &str = r#"{"id":"evt_17","endpoint":"stripe","provider":"stripe","provider_event_id":"evt_1X","type":"invoice.paid","state":"ignored","reason":"unknown_type","explanation":"Words.","mode":null,"origin":"webhook","needs_attention":false,"received_at":"2026-03-01T10:00:00.5Z"}"#;
 
 const DELIVERY: &str = r#"{"id":"dlv_9","event_id":"evt_17","kind":"payment-succeeded","what":"2026-03-01 49.1 USD","state":"delivered","reason":"already_at_refairn","explanation":"Words.","needs_attention":false,"email":"Jane@example.com","business":"biz_1","attempts":2,"due_at":"2026-03-01T10:00:01Z","request":{"paymentDate":"2026-03-01","amount":49.10},"response":{"commissionId":"com_1","agentId":"agt_1"},"mode":"live","provider_id":"in_1","paid_at":"2026-03-01T09:59:00Z","fate":"credited","fate_explanation":"Words.","code":"ADA10","agent_id":"agt_1","commission_id":"com_1","commission_amount":"4.91","hold_until":"2026-03-31","day_held_by":null,"looked_in":[{"endpoint":"stripe","rules":["metadata.refairn_code"],"found":[{"event_id":"evt_17","type":"invoice.paid","code":null,"refused":"too long"}]}]}"#;
 

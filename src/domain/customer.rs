@@ -50,12 +50,12 @@ pub struct CustomerHistory {
 /// A code that came into being later than that after a payment has nothing to do with it.
 pub const CODE_AFTER_PAYMENT_MAX: SignedDuration = SignedDuration::from_hours(24);
 
-/// What has to change, after the ledger has looked at a person.
+/// What has to change, after the ledger has looked at a customer.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// Calls that are new, or become others, in the order of the customer's calls. Each says why by its reason.
     pub changes: Vec<Change>,
-    /// What each event of the person came to.
+    /// What each event of the customer came to.
     pub outcomes: Vec<(EventId, Outcome)>,
     /// Payments heard of late that wait for a code which their checkout session may have: what the provider says of the
     /// session, when it is asked, ends their wait.

@@ -7,9 +7,9 @@ use crate::domain::reason::DeliveryReason;
 /// What Refairn's 409 means: our own earlier attempt got through, or somebody else recorded it - unless another
 /// call of ours holds the day, or may hold it, and this one was taken for its repetition.
 #[must_use]
-pub fn conflict(person: &CustomerHistory, delivery: &Delivery) -> Settlement {
+pub fn conflict(customer: &CustomerHistory, delivery: &Delivery) -> Settlement {
     let Some(day) = delivery.call.day() else { return Settlement::Duplicate };
-    let others = || person.deliveries.iter().filter(|d| d.id != delivery.id && d.call.day() == Some(day));
+    let others = || customer.deliveries.iter().filter(|d| d.id != delivery.id && d.call.day() == Some(day));
     match &delivery.subject {
         DeliveryKey::Payment { .. } if others().any(|d| d.state.is_acknowledged()) => {
             let detail = format!("another call for {day} was recorded before");
@@ -35,7 +35,7 @@ mod tests {
     }
 
     /// A customer with the call of a payment whose earlier attempt ended unheard, and perhaps with another one.
-    fn person(other: Option<Delivery>) -> CustomerHistory {
+    fn customer(other: Option<Delivery>) -> CustomerHistory {
         let asked = delivery(1, payment("in_1"), DeliveryState::Sending).but(|d| d.outcome_unknown = true);
         let key = CustomerKey { business: "biz_1".into(), email_key: "jane@example.com".into() };
         CustomerHistory { key, facts: vec![], deliveries: [asked].into_iter().chain(other).collect() }
@@ -48,8 +48,8 @@ mod tests {
     #[test]
     fn rule_7_a_conflict_is_our_own_earlier_attempt_unless_another_call_holds_the_day() {
         let check = |other: Option<(DeliveryKey, DeliveryState)>, taken: bool| {
-            let person = person(other.clone().map(|(subject, state)| delivery(2, subject, state)));
-            let settled = conflict(&person, &person.deliveries[0]);
+            let customer = customer(other.clone().map(|(subject, state)| delivery(2, subject, state)));
+            let settled = conflict(&customer, &customer.deliveries[0]);
             let refused = matches!(settled, Settlement::Rejected(DeliveryReason::DaySlotTaken, _));
             assert_eq!(refused, taken, "{other:?} {settled:?}");
             assert!(taken || settled == Settlement::Duplicate, "{settled:?}");
@@ -62,9 +62,9 @@ mod tests {
         check(Some((payment(), DeliveryState::Queued)), false);
         check(Some((payment(), DeliveryState::Held)), false);
         // A customer, or a status that nobody pays for, loses nothing by it.
-        let mut person = person(Some(delivery(2, payment(), DeliveryState::Delivered)));
-        person.deliveries[0] = person.deliveries[0].but(|d| d.subject = DeliveryKey::Status(EventId(1)));
-        assert_eq!(conflict(&person, &person.deliveries[0]), Settlement::Duplicate);
+        let mut customer = customer(Some(delivery(2, payment(), DeliveryState::Delivered)));
+        customer.deliveries[0] = customer.deliveries[0].but(|d| d.subject = DeliveryKey::Status(EventId(1)));
+        assert_eq!(conflict(&customer, &customer.deliveries[0]), Settlement::Duplicate);
     }
 
     #[test]
@@ -77,16 +77,16 @@ mod tests {
         ];
         for ((state, reason), unknown) in cases.into_iter().flat_map(|case| [(case, true), (case, false)]) {
             let other = delivery(2, payment("in_2"), state);
-            let mut person = person(Some(other.but(|d| (d.reason, d.outcome_unknown) = (Some(reason), unknown))));
+            let mut customer = customer(Some(other.but(|d| (d.reason, d.outcome_unknown) = (Some(reason), unknown))));
             for own_unknown in [true, false] {
-                person.deliveries[0] = person.deliveries[0].but(|d| d.outcome_unknown = own_unknown);
-                let settled = conflict(&person, &person.deliveries[0]);
+                customer.deliveries[0] = customer.deliveries[0].but(|d| d.outcome_unknown = own_unknown);
+                let settled = conflict(&customer, &customer.deliveries[0]);
                 let taken = matches!(settled, Settlement::Rejected(DeliveryReason::DaySlotTaken, _));
                 assert_eq!(taken, unknown, "{state:?} {own_unknown} {settled:?}");
             }
             // The other one's call, in its turn, is as much in doubt.
-            person.deliveries[0] = person.deliveries[0].but(|d| d.outcome_unknown = true);
-            let settled = conflict(&person, &person.deliveries[1]);
+            customer.deliveries[0] = customer.deliveries[0].but(|d| d.outcome_unknown = true);
+            let settled = conflict(&customer, &customer.deliveries[1]);
             assert!(matches!(settled, Settlement::Rejected(DeliveryReason::DaySlotTaken, _)), "{settled:?}");
         }
     }

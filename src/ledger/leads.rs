@@ -15,10 +15,10 @@ use crate::domain::reason::DeliveryReason;
 
 pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>]) {
     for mode in [Mode::Live, Mode::Test] {
-        if !is_told(draft.person, mode) {
+        if !is_told(draft.customer, mode) {
             continue;
         }
-        let code = first_code(draft.person, mode);
+        let code = first_code(draft.customer, mode);
         if let Some(lead) = draft.find_mut(&DeliveryKey::Lead(mode)) {
             if lead.state.is_acknowledged() {
                 let finding = look_back(lead, code.is_some());
@@ -39,9 +39,9 @@ pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>]) {
     }
 }
 
-/// The fact that brought the first code a person was sent with: attribution is first touch.
-pub(super) fn first_code(person: &CustomerHistory, mode: Mode) -> Option<&KnownFact> {
-    let with_code = person.facts.iter().filter(|f| f.fact.mode == mode && f.fact.code.is_some());
+/// The fact that brought the first code a customer was sent with: attribution is first touch.
+pub(super) fn first_code(customer: &CustomerHistory, mode: Mode) -> Option<&KnownFact> {
+    let with_code = customer.facts.iter().filter(|f| f.fact.mode == mode && f.fact.code.is_some());
     // Of two at the same time the order of arrival must not decide.
     with_code.min_by_key(|f| (f.fact.at, f.fact.code.clone(), f.fact.code_at, f.fact.rank, f.event))
 }
@@ -115,9 +115,10 @@ fn product_sold(mode: Mode, sales: &[Sale<'_>]) -> Option<String> {
 pub(super) fn email_and_name(draft: &Draft<'_>, mode: Mode) -> Option<(Email, String)> {
     // The earliest counts; of two at the same time the order of arrival must not decide.
     let given = draft.facts(mode).filter_map(|f| Some((f.fact.at, f.fact.email.as_ref()?)));
-    let given = given.filter(|(_, e)| e.key() == draft.person.key.email_key).min_by_key(|(at, e)| (*at, e.as_given()));
+    let given =
+        given.filter(|(_, e)| e.key() == draft.customer.key.email_key).min_by_key(|(at, e)| (*at, e.as_given()));
     // Facts that were resolved through the provider's customer may hold no address at all.
-    let email = given.map(|(_, e)| e.clone()).or_else(|| Email::parse(&draft.person.key.email_key))?;
+    let email = given.map(|(_, e)| e.clone()).or_else(|| Email::parse(&draft.customer.key.email_key))?;
     let name = draft.facts(mode).filter_map(|f| Some((f.fact.at, f.fact.name.as_ref()?))).min();
     let name = name.map_or_else(|| email.local_part().to_owned(), |(_, name)| name.clone());
     Some((email, name))

@@ -46,13 +46,13 @@ use crate::domain::reason::DeliveryReason;
 pub use conflict::conflict;
 pub use waiting::{WAIT_MAX, is_too_long, without_customer_at_last};
 
-/// What has to change for `person`, as things stand at `now`.
+/// What has to change for `customer`, as things stand at `now`.
 #[must_use]
-pub fn plan(person: &CustomerHistory, policy: &Policy, now: Timestamp) -> Plan {
-    let mut draft = Draft::new(person, policy, now);
-    let payments = sales::Sale::all(person);
+pub fn plan(customer: &CustomerHistory, policy: &Policy, now: Timestamp) -> Plan {
+    let mut draft = Draft::new(customer, policy, now);
+    let payments = sales::Sale::all(customer);
     leads::plan(&mut draft, &payments);
-    let subscriptions = statuses::Subscriptions::of(person, &payments);
+    let subscriptions = statuses::Subscriptions::of(customer, &payments);
     payments::plan(&mut draft, &payments, &subscriptions);
     statuses::plan(&mut draft, &payments, &subscriptions);
     draft.cancel_orphans(&payments);
@@ -62,7 +62,7 @@ pub fn plan(person: &CustomerHistory, policy: &Policy, now: Timestamp) -> Plan {
 
 /// A plan in the making.
 struct Draft<'a> {
-    person: &'a CustomerHistory,
+    customer: &'a CustomerHistory,
     policy: &'a Policy,
     now: Timestamp,
     deliveries: Vec<Delivery>,
@@ -73,15 +73,15 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(person: &'a CustomerHistory, policy: &'a Policy, now: Timestamp) -> Self {
-        let deliveries = person.deliveries.clone();
+    fn new(customer: &'a CustomerHistory, policy: &'a Policy, now: Timestamp) -> Self {
+        let deliveries = customer.deliveries.clone();
         let places = deliveries.iter().enumerate().map(|(place, d)| (d.subject.clone(), place)).collect();
-        Self { person, policy, now, deliveries, places, sessions_wanted: Vec::new() }
+        Self { customer, policy, now, deliveries, places, sessions_wanted: Vec::new() }
     }
 
-    /// The person's own facts in one mode, in the order of events.
+    /// The customer's own facts in one mode, in the order of events.
     fn facts(&self, mode: Mode) -> impl Iterator<Item = &KnownFact> {
-        self.person.facts.iter().filter(move |f| f.fact.mode == mode && !f.is_related)
+        self.customer.facts.iter().filter(move |f| f.fact.mode == mode && !f.is_related)
     }
 
     fn find(&self, subject: &DeliveryKey) -> Option<&Delivery> {
@@ -94,7 +94,7 @@ impl<'a> Draft<'a> {
 
     /// What differs from what is.
     fn changes(&self) -> Vec<Change> {
-        let before = self.person.deliveries.iter().map(Some).chain(std::iter::repeat(None));
+        let before = self.customer.deliveries.iter().map(Some).chain(std::iter::repeat(None));
         let changed =
             self.deliveries.iter().zip(before).filter(|(planned, before)| before.is_none_or(|d| d != *planned));
         let change = |delivery: &Delivery| match delivery.id {
@@ -126,11 +126,11 @@ impl<'a> Draft<'a> {
 
     /// Cancels calls that were queued for a fact which, after a new reading of its event, is no longer there.
     fn cancel_orphans(&mut self, payments: &[sales::Sale<'_>]) {
-        let Self { person, deliveries, .. } = self;
-        let reported: HashSet<EventId> = person.facts.iter().map(|f| f.event).collect();
+        let Self { customer, deliveries, .. } = self;
+        let reported: HashSet<EventId> = customer.facts.iter().map(|f| f.event).collect();
         let sold = payments.iter().filter(|p| p.product().is_some());
         let sold: HashSet<&DeliveryKey> = sold.flat_map(|p| std::iter::once(&p.subject).chain(&p.aliases)).collect();
-        let tests_are_told = is_told(person, Mode::Test);
+        let tests_are_told = is_told(customer, Mode::Test);
         for delivery in deliveries.iter_mut().filter(|d| d.is_unsent() && d.id.is_some()) {
             let asked_for = match &delivery.subject {
                 DeliveryKey::Lead(_) | DeliveryKey::Status(_) if delivery.mode == Mode::Test && !tests_are_told => {
@@ -148,8 +148,8 @@ impl<'a> Draft<'a> {
 }
 
 /// Test events of a customer who is known from live mode are told to nobody: Refairn knows people by address alone.
-fn is_told(person: &CustomerHistory, mode: Mode) -> bool {
-    mode == Mode::Live || !person.facts.iter().any(|f| !f.is_related && f.fact.mode == Mode::Live)
+fn is_told(customer: &CustomerHistory, mode: Mode) -> bool {
+    mode == Mode::Live || !customer.facts.iter().any(|f| !f.is_related && f.fact.mode == Mode::Live)
 }
 
 #[cfg(test)]

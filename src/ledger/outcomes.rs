@@ -15,10 +15,16 @@ use crate::domain::mode::Mode;
 use crate::domain::policy::{Leads, StatusUpdates};
 use crate::domain::reason::{DeliveryReason, EventReason};
 
-/// The outcome of every event of the person.
+/// The outcome of every event of the customer.
 pub(super) fn of(draft: &Draft<'_>, sales: &[Sale<'_>]) -> Vec<(EventId, Outcome)> {
     let index = Index::of(draft, sales);
-    draft.person.facts.iter().filter(|f| !f.is_related).map(|known| (known.event, one(draft, &index, known))).collect()
+    draft
+        .customer
+        .facts
+        .iter()
+        .filter(|f| !f.is_related)
+        .map(|known| (known.event, one(draft, &index, known)))
+        .collect()
 }
 
 /// What is asked of every event.
@@ -49,7 +55,7 @@ impl<'a> Index<'a> {
             }
         }
         let mut not_told = HashMap::new();
-        for known in &draft.person.facts {
+        for known in &draft.customer.facts {
             if let FactKind::Customer(Customer { no_payment: Some(reason), .. }) = &known.fact.matter
                 && ends_there(*reason)
             {
@@ -58,7 +64,7 @@ impl<'a> Index<'a> {
             }
         }
         // What paid an invoice may be told by a link alone.
-        for known in draft.person.facts.iter().filter(|f| matches!(f.fact.matter, FactKind::Link(_))) {
+        for known in draft.customer.facts.iter().filter(|f| matches!(f.fact.matter, FactKind::Link(_))) {
             let keys = || known.fact.keys.iter().map(|key| (known.scope.as_str(), key.as_str()));
             if let Some(reason) = keys().find_map(|key| not_told.get(&key)).copied() {
                 keys().for_each(|key| {
@@ -67,9 +73,9 @@ impl<'a> Index<'a> {
             }
         }
         // New API versions tell a refund's invoice by no id: then likeness says which it was.
-        for known in draft.person.facts.iter().filter(|f| !f.is_related) {
+        for known in draft.customer.facts.iter().filter(|f| !f.is_related) {
             if let FactKind::Reversal(reversal) = &known.fact.matter
-                && let Some(reason) = no_payment_like(draft.person, known, reversal)
+                && let Some(reason) = no_payment_like(draft.customer, known, reversal)
             {
                 for key in payment_ids(&known.fact) {
                     not_told.entry((known.scope.as_str(), key)).or_insert(reason);
@@ -147,7 +153,7 @@ fn of_customer(draft: &Draft<'_>, known: &KnownFact, customer: &Customer) -> Out
         EventReason::LeadsOff
     } else if lead_made {
         EventReason::CustomerNoted
-    } else if !is_told(draft.person, fact.mode) {
+    } else if !is_told(draft.customer, fact.mode) {
         EventReason::TestOfALiveCustomer
     } else if let Some(trouble) = product_trouble(&fact.product) {
         trouble
@@ -172,7 +178,7 @@ fn of_payment(index: &Index<'_>, known: &KnownFact) -> Outcome {
 }
 
 fn of_subscription(draft: &Draft<'_>, index: &Index<'_>, known: &KnownFact, subscription: &Subscription) -> Outcome {
-    let reason = if !is_told(draft.person, known.fact.mode) {
+    let reason = if !is_told(draft.customer, known.fact.mode) {
         EventReason::TestOfALiveCustomer
     } else if let Some(trouble) = product_trouble(&known.fact.product) {
         trouble

@@ -37,7 +37,7 @@ struct Common {
 
 impl Common {
     fn of(draft: &Draft<'_>, mode: Mode) -> Self {
-        let code = leads::first_code(draft.person, mode);
+        let code = leads::first_code(draft.customer, mode);
         Self {
             email: leads::email_and_name(draft, mode).map(|(email, _)| email),
             lead: draft.find(&DeliveryKey::Lead(mode)).cloned(),
@@ -160,7 +160,7 @@ fn wanted(
     turn: Turn,
     status: Status,
 ) -> DesiredDelivery {
-    let own = sale.best.fact.email.as_ref().filter(|e| e.key() == draft.person.key.email_key);
+    let own = sale.best.fact.email.as_ref().filter(|e| e.key() == draft.customer.key.email_key);
     let call = Call::PaymentSucceeded {
         product: product.to_owned(),
         email: own.unwrap_or(email).clone(),
@@ -263,7 +263,7 @@ fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common) -> Option<(T
         return None;
     }
     if draft
-        .person
+        .customer
         .facts
         .iter()
         .any(|f| f.scope == sale.best.scope && is_session_of(&f.fact.matter, &f.fact.keys, sale))

@@ -15,9 +15,9 @@ const CHARGE_BEFORE_PAID_MAX: SignedDuration = SignedDuration::from_hours(14 * 2
 /// ... and at most this long after, by the provider's clocks.
 const CHARGE_AFTER_PAID_MAX: SignedDuration = SignedDuration::from_mins(10);
 
-/// Every reversal of a person, and the facts that only tie ids together.
+/// Every reversal of a customer, and the facts that only tie ids together.
 pub(super) struct Reversals<'a> {
-    person: &'a CustomerHistory,
+    customer: &'a CustomerHistory,
     all: Vec<(&'a KnownFact, &'a Reversal)>,
     /// Places in `all`, by scope and key.
     by_key: HashMap<(&'a str, &'a str), Vec<usize>>,
@@ -26,11 +26,11 @@ pub(super) struct Reversals<'a> {
 }
 
 impl<'a> Reversals<'a> {
-    pub(super) fn of(person: &'a CustomerHistory) -> Self {
+    pub(super) fn of(customer: &'a CustomerHistory) -> Self {
         let mut all = Vec::new();
         let mut by_key: HashMap<_, Vec<usize>> = HashMap::new();
         let mut links: HashMap<_, Vec<&KnownFact>> = HashMap::new();
-        for known in person.facts.iter().filter(|f| !f.is_related) {
+        for known in customer.facts.iter().filter(|f| !f.is_related) {
             match &known.fact.matter {
                 FactKind::Reversal(reversal) => {
                     for key in payment_ids(&known.fact) {
@@ -46,7 +46,7 @@ impl<'a> Reversals<'a> {
                 FactKind::Customer(_) | FactKind::Payment(_) | FactKind::Subscription(_) => {}
             }
         }
-        Self { person, all, by_key, links }
+        Self { customer, all, by_key, links }
     }
 
     /// What was taken back of the payment that these facts report, which has `ties` for its own ids.
@@ -69,7 +69,7 @@ impl<'a> Reversals<'a> {
         let linked = |f: &KnownFact| payment_ids(&f.fact).any(|key| self.links.contains_key(&(scope, key)));
         for (known, reversal) in self.all.iter().filter(|(f, _)| f.scope == scope && !linked(f)) {
             // What is joined by likeness brings the charge's own ids, by which its refunds are joined in turn.
-            if looks_like(self.person, scope, known, reversal, payment, paid_at, &customers) {
+            if looks_like(self.customer, scope, known, reversal, payment, paid_at, &customers) {
                 keys.extend(payment_ids(&known.fact));
             }
         }
@@ -98,7 +98,7 @@ impl<'a> Reversals<'a> {
 /// New API versions do not tell a refund's invoice. Then the charge says enough: the same customer paid the same
 /// amount at that time, and no other payment of this customer fits better.
 fn looks_like(
-    person: &CustomerHistory,
+    customer: &CustomerHistory,
     scope: &str,
     known: &KnownFact,
     reversal: &Reversal,
@@ -106,16 +106,16 @@ fn looks_like(
     paid_at: Timestamp,
     customers: &BTreeSet<&str>,
 ) -> bool {
-    let (Some(charge), Some(customer)) = (&reversal.charge, known.fact.customer.as_deref()) else { return false };
+    let (Some(charge), Some(payer)) = (&reversal.charge, known.fact.customer.as_deref()) else { return false };
     let distance = |paid_at| distance(charge, paid_at);
-    let fits = customers.contains(customer) && charge.money == payment.charged_money();
+    let fits = customers.contains(payer) && charge.money == payment.charged_money();
     let Some(own) = distance(paid_at).filter(|_| fits) else { return false };
     // A key that names any payment we know is better evidence than likeness.
-    person.facts.iter().filter(|f| f.scope == scope && !f.is_related).all(|other| match &other.fact.matter {
+    customer.facts.iter().filter(|f| f.scope == scope && !f.is_related).all(|other| match &other.fact.matter {
         FactKind::Payment(p) => {
             let named = payment_ids(&known.fact).any(|k| k == p.identity || payment_ids(&other.fact).any(|o| o == k));
             let same = p.identity == payment.identity;
-            let alike = other.fact.customer.as_deref() == Some(customer) && p.charged_money() == charge.money;
+            let alike = other.fact.customer.as_deref() == Some(payer) && p.charged_money() == charge.money;
             let nearer = alike && distance(other.fact.at).is_some_and(|d| d < own);
             same || !(named || nearer)
         }
@@ -123,7 +123,7 @@ fn looks_like(
         FactKind::Customer(c) if c.no_payment.is_some() => {
             let named = payment_ids(&known.fact).any(|key| payment_ids(&other.fact).any(|own| own == key));
             let same = payment_ids(&other.fact).any(|key| key == payment.identity);
-            let alike = other.fact.customer.as_deref() == Some(customer) && c.charged == Some(charge.money);
+            let alike = other.fact.customer.as_deref() == Some(payer) && c.charged == Some(charge.money);
             let nearer = alike && distance(other.fact.at).is_some_and(|d| d < own);
             !(named || nearer && !same)
         }
@@ -139,10 +139,14 @@ fn distance(charge: &ReversedCharge, paid_at: Timestamp) -> Option<SignedDuratio
 
 /// Why the money that was taken back was no payment, where that is known by likeness: the nearest invoice of this
 /// customer and amount decides.
-pub(super) fn no_payment_like(person: &CustomerHistory, known: &KnownFact, reversal: &Reversal) -> Option<EventReason> {
-    let (charge, customer) = (reversal.charge.as_ref()?, known.fact.customer.as_deref()?);
-    let own = person.facts.iter().filter(|f| f.scope == known.scope && !f.is_related);
-    let alike = own.filter(|f| f.fact.customer.as_deref() == Some(customer)).filter_map(|f| match &f.fact.matter {
+pub(super) fn no_payment_like(
+    customer: &CustomerHistory,
+    known: &KnownFact,
+    reversal: &Reversal,
+) -> Option<EventReason> {
+    let (charge, payer) = (reversal.charge.as_ref()?, known.fact.customer.as_deref()?);
+    let own = customer.facts.iter().filter(|f| f.scope == known.scope && !f.is_related);
+    let alike = own.filter(|f| f.fact.customer.as_deref() == Some(payer)).filter_map(|f| match &f.fact.matter {
         FactKind::Customer(c) if c.charged == Some(charge.money) => Some((distance(charge, f.fact.at)?, c.no_payment?)),
         FactKind::Customer(_)
         | FactKind::Payment(_)

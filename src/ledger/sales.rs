@@ -43,18 +43,18 @@ pub(super) struct Sale<'a> {
 }
 
 impl<'a> Sale<'a> {
-    /// All payments of a person in the order in which they were made.
-    pub(super) fn all(person: &'a CustomerHistory) -> Vec<Self> {
-        let joins = Joins::of(person);
+    /// All payments of a customer in the order in which they were made.
+    pub(super) fn all(customer: &'a CustomerHistory) -> Vec<Self> {
+        let joins = Joins::of(customer);
         let mut reports: BTreeMap<(&str, usize), Vec<&'a KnownFact>> = BTreeMap::new();
-        for known in person.facts.iter().filter(|f| !f.is_related) {
+        for known in customer.facts.iter().filter(|f| !f.is_related) {
             if let FactKind::Payment(payment) = &known.fact.matter {
                 let group = joins.group(&known.scope, &payment.identity);
                 reports.entry((&known.scope, group)).or_default().push(known);
             }
         }
-        let reversals = Reversals::of(person);
-        let knowledge = Knowledge::of(person);
+        let reversals = Reversals::of(customer);
+        let knowledge = Knowledge::of(customer);
         let sales = reports.into_values().filter_map(|reports| Self::of(reports, &joins, &reversals, &knowledge));
         let mut sales: Vec<Self> = sales.collect();
         sales.sort_by(|a, b| (a.paid_at(), &a.subject).cmp(&(b.paid_at(), &b.subject)));
@@ -182,9 +182,9 @@ struct Joins<'a> {
 }
 
 impl<'a> Joins<'a> {
-    fn of(person: &'a CustomerHistory) -> Self {
+    fn of(customer: &'a CustomerHistory) -> Self {
         let mut joins = Self { places: HashMap::new(), parents: Vec::new(), members: HashMap::new() };
-        for known in person.facts.iter().filter(|f| !f.is_related) {
+        for known in customer.facts.iter().filter(|f| !f.is_related) {
             let mut first = None;
             for key in own_keys(&known.fact) {
                 let next = joins.parents.len();
@@ -246,21 +246,21 @@ struct Knowledge<'a> {
     nothing_sold: HashSet<(&'a str, &'a str)>,
     /// Reports that an endpoint of that place refuses, by one of their ids.
     refused: HashMap<(&'a str, &'a str), (u32, EventReason)>,
-    /// Modes in which something is known of the person.
+    /// Modes in which something is known of the customer.
     live: bool,
 }
 
 impl<'a> Knowledge<'a> {
-    fn of(person: &'a CustomerHistory) -> Self {
+    fn of(customer: &'a CustomerHistory) -> Self {
         let mut all = Self {
             items: HashMap::new(),
             paid: HashMap::new(),
             captures: HashSet::new(),
             nothing_sold: HashSet::new(),
             refused: HashMap::new(),
-            live: person.facts.iter().any(|f| !f.is_related && f.fact.mode == Mode::Live),
+            live: customer.facts.iter().any(|f| !f.is_related && f.fact.mode == Mode::Live),
         };
-        for known in &person.facts {
+        for known in &customer.facts {
             let (scope, fact) = (known.scope.as_str(), &known.fact);
             match &fact.matter {
                 FactKind::Subscription(s) => {

@@ -91,13 +91,13 @@ impl<'a> Subscription<'a> {
     }
 }
 
-/// All subscriptions of a person of which a status was reported, by scope and id.
+/// All subscriptions of a customer of which a status was reported, by scope and id.
 pub(super) struct Subscriptions<'a>(BTreeMap<(&'a str, &'a str), Subscription<'a>>);
 
 impl<'a> Subscriptions<'a> {
-    pub(super) fn of(person: &'a CustomerHistory, sales: &'a [Sale<'a>]) -> Self {
+    pub(super) fn of(customer: &'a CustomerHistory, sales: &'a [Sale<'a>]) -> Self {
         let mut all: BTreeMap<(&str, &str), Subscription<'a>> = BTreeMap::new();
-        for known in person.facts.iter().filter(|f| !f.is_related) {
+        for known in customer.facts.iter().filter(|f| !f.is_related) {
             let FactKind::Subscription(subscription) = &known.fact.matter else { continue };
             let Some(status) = subscription.status else { continue };
             let key = (known.scope.as_str(), subscription.id.as_str());
@@ -209,7 +209,7 @@ fn recovers(sale: &Sale<'_>, report: &Report<'_>) -> bool {
 }
 
 pub(super) fn plan<'a>(draft: &mut Draft<'_>, sales: &'a [Sale<'a>], subscriptions: &Subscriptions<'a>) {
-    for mode in [Mode::Live, Mode::Test].into_iter().filter(|mode| is_told(draft.person, *mode)) {
+    for mode in [Mode::Live, Mode::Test].into_iter().filter(|mode| is_told(draft.customer, *mode)) {
         // A product that a subscription has left may have a change in the queue, which nobody asks for any more.
         let queued = |d: &&Delivery| d.mode == mode && matches!(d.subject, DeliveryKey::Status(_)) && d.is_unsent();
         let left = draft.deliveries.iter().filter(queued).map(|d| d.call.product().to_owned());

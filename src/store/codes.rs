@@ -1,7 +1,7 @@
 //! The codes of states and reasons as statements name them. They stand in the text and not among the parameters: an index
 //! over a part of a table serves only a statement whose text names that part.
 
-use crate::domain::delivery::DeliveryState;
+use crate::domain::delivery::{DeliveryKey, DeliveryState};
 use crate::domain::event::EventState;
 use crate::domain::reason::EventReason;
 
@@ -48,6 +48,13 @@ pub(super) fn delivery_is(state: DeliveryState) -> String {
             format!("state NOT IN ('{QUEUED}', '{SENDING}', '{DELIVERED}') AND state = '{code}'")
         }
     }
+}
+
+/// The condition that a key of a delivery, in the column `subject_key` of a row with this name (`d.`, or nothing), is a
+/// payment's, as our indexes have it.
+pub(super) fn is_payment(row: &str) -> String {
+    let begins = format!("{} ", DeliveryKey::PAYMENT);
+    format!("substr({row}subject_key, 1, {}) = '{begins}'", begins.len())
 }
 
 /// The condition under which a call has left the house, or may have.

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::codes::is_payment;
 use super::rows::micros;
 use super::sql::{Db, Dialect, Lock, Work, first, values};
 use super::{Backend, Store, StoreError};
@@ -99,13 +100,13 @@ fn kind(realm: &str) -> &str {
 
 /// Notes where the scopes go under which facts of an endpoint stand, and calls that were made for its events.
 async fn note_moves<D: Db>(db: &D, endpoint: &str, before: &str, realm: &str) -> Result<(), StoreError> {
-    let scope = D::DIALECT.scope_of_payment();
+    let (scope, is_payment) = (D::DIALECT.scope_of_payment(), is_payment("d."));
     let sql = format!(
         "INSERT INTO moves (scope, endpoint, business, target) \
          SELECT s.scope, s.endpoint, s.business, ?3 || substr(s.scope, length(?2) + 1) FROM ( \
          SELECT f.scope, e.endpoint, f.business FROM events e JOIN facts f ON f.event_id = e.id WHERE e.endpoint = ?1 \
          UNION SELECT {scope}, e.endpoint, d.business FROM events e JOIN deliveries d ON d.event_id = e.id \
-         WHERE e.endpoint = ?1 AND substr(d.subject_key, 1, 8) = 'payment ') s \
+         WHERE e.endpoint = ?1 AND {is_payment}) s \
          WHERE substr(s.scope, 1, length(?2) + 1) = ?2 || '/'"
     );
     db.execute(&sql, values![endpoint, before, realm]).await?;

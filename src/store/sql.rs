@@ -25,9 +25,6 @@ pub(super) enum Value {
 /// The table that says whose an id of a provider's is.
 pub(super) const IDENTITIES: &str = "identities";
 
-/// The condition that a row of `deliveries` is a payment's, as our indexes have it.
-pub(super) const IS_PAYMENT: &str = "substr(subject_key, 1, 8) = 'payment '";
-
 /// Values for the parameters of a statement, in their order.
 macro_rules! values {
     ($($value:expr),* $(,)?) => { vec![$($crate::store::sql::Value::from($value)),*] };

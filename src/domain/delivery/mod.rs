@@ -61,6 +61,13 @@ pub fn scope(realm: &str, business: &str, account: Option<&str>, mode: Mode) -> 
 }
 
 impl DeliveryKey {
+    /// What the text of a customer's key begins with. Statements and indexes name it, too.
+    pub const LEAD: &'static str = "lead";
+    /// What that of a payment begins with.
+    pub const PAYMENT: &'static str = "payment";
+    /// What that of a change of status begins with.
+    pub const STATUS: &'static str = "status";
+
     /// The identity of a payment.
     #[must_use]
     pub fn payment(&self) -> Option<&str> {
@@ -74,10 +81,10 @@ impl DeliveryKey {
     #[must_use]
     pub fn key(&self, email_key: &str) -> String {
         match self {
-            Self::Lead(mode) => format!("lead {} {email_key}", mode.code()),
+            Self::Lead(mode) => format!("{} {} {email_key}", Self::LEAD, mode.code()),
             // A payment's key does not name the customer: whatever address later events carry, it is one payment.
-            Self::Payment { scope, identity } => format!("payment {scope} {identity}"),
-            Self::Status(event) => format!("status {event}"),
+            Self::Payment { scope, identity } => format!("{} {scope} {identity}", Self::PAYMENT),
+            Self::Status(event) => format!("{} {event}", Self::STATUS),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A person, a policy and a time, made by hand.
+//! A customer, a policy and a time, made by hand.
 
 use std::time::Duration;
 
@@ -25,9 +25,9 @@ pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// A person and the policy, at a time; facts arrive when they happen.
+/// A customer and the policy, at a time; facts arrive when they happen.
 pub(super) struct Book {
-    pub(super) person: CustomerHistory,
+    pub(super) customer: CustomerHistory,
     pub(super) policy: Policy,
     pub(super) now: Timestamp,
 }
@@ -35,12 +35,12 @@ pub(super) struct Book {
 impl Book {
     pub(super) fn new(now: &str) -> Self {
         let key = CustomerKey { business: "biz_1".into(), email_key: "jane@example.com".into() };
-        let person = CustomerHistory { key, facts: vec![], deliveries: vec![] };
-        Self { person, policy: Policy::default(), now: at(now) }
+        let customer = CustomerHistory { key, facts: vec![], deliveries: vec![] };
+        Self { customer, policy: Policy::default(), now: at(now) }
     }
 
     pub(super) fn fact(&mut self, when: &str, matter: FactKind) -> &mut Fact {
-        let event = EventId(i64::try_from(self.person.facts.len()).unwrap() + 1);
+        let event = EventId(i64::try_from(self.customer.facts.len()).unwrap() + 1);
         let fact = Fact {
             mode: Mode::Live,
             account: None,
@@ -57,8 +57,8 @@ impl Book {
             matter,
         };
         let known = KnownFact { event, scope: "stripe//live".into(), received_at: at(when), is_related: false, fact };
-        self.person.facts.push(known);
-        &mut self.person.facts.last_mut().unwrap().fact
+        self.customer.facts.push(known);
+        &mut self.customer.facts.last_mut().unwrap().fact
     }
 
     pub(super) fn code(&mut self, when: &str, code: &str) {
@@ -102,7 +102,7 @@ impl Book {
 
     pub(super) fn reversal(&mut self, when: &str, payment: &str, amount: i64, stage: ReversalStage) {
         let money = Money::new(amount.into(), "usd".parse().unwrap());
-        let identity = format!("re_{}", self.person.facts.len());
+        let identity = format!("re_{}", self.customer.facts.len());
         let reversal = Reversal {
             identity,
             money,
@@ -127,7 +127,7 @@ impl Book {
     /// The refund of a whole charge, as the provider's running total tells it.
     pub(super) fn charge_refunded(&mut self, when: &str, charge: &str, amount: i64) -> &mut Reversal {
         self.reversal(when, charge, amount, ReversalStage::Final);
-        let fact = &mut self.person.facts.last_mut().unwrap().fact;
+        let fact = &mut self.customer.facts.last_mut().unwrap().fact;
         let FactKind::Reversal(reversal) = &mut fact.matter else { unreachable!() };
         (reversal.cumulative, reversal.full, reversal.of_charge) = (true, true, Some(charge.to_owned()));
         reversal.charge = Some(ReversedCharge { money: reversal.money, at: fact.at });
@@ -136,17 +136,17 @@ impl Book {
 
     /// What the last fact brought is heard of only at that time.
     pub(super) fn heard(&mut self, when: &str) {
-        self.person.facts.last_mut().unwrap().received_at = at(when);
+        self.customer.facts.last_mut().unwrap().received_at = at(when);
     }
 
     pub(super) fn plan(&mut self) -> Plan {
-        let now_planned = plan(&self.person, &self.policy, self.now);
+        let now_planned = plan(&self.customer, &self.policy, self.now);
         for change in now_planned.changes.clone() {
-            let next = i64::try_from(self.person.deliveries.len()).unwrap() + 1;
+            let next = i64::try_from(self.customer.deliveries.len()).unwrap() + 1;
             let id = change.delivery().id.unwrap_or(DeliveryId(next));
-            self.person.change(change, id);
+            self.customer.change(change, id);
         }
-        let again = plan(&self.person, &self.policy, self.now);
+        let again = plan(&self.customer, &self.policy, self.now);
         assert_eq!(again.changes, [], "a plan that is asked for twice is the same");
         now_planned
     }
@@ -156,15 +156,17 @@ impl Book {
         let mut told = vec![];
         for _ in 0..100 {
             self.plan();
-            let Some(id) = self.person.head().filter(|h| h.due_at <= self.now).and_then(|h| h.id) else { return told };
+            let Some(id) = self.customer.head().filter(|h| h.due_at <= self.now).and_then(|h| h.id) else {
+                return told;
+            };
             let lead_known = self
-                .person
+                .customer
                 .deliveries
                 .iter()
                 .any(|d| d.subject == DeliveryKey::Lead(Mode::Live) && d.state.is_acknowledged());
             let now = self.now;
-            let seq = self.person.deliveries.iter().filter_map(|d| d.last_seq).max().unwrap_or(0) + 1;
-            let delivery = self.person.deliveries.iter_mut().find(|d| d.id == Some(id)).unwrap();
+            let seq = self.customer.deliveries.iter().filter_map(|d| d.last_seq).max().unwrap_or(0) + 1;
+            let delivery = self.customer.deliveries.iter_mut().find(|d| d.id == Some(id)).unwrap();
             delivery.lease(seq, now);
             let agent = lead_known || matches!(delivery.call, Call::CustomerCreated { code: Some(_), .. });
             let receipt = Receipt {
@@ -186,30 +188,30 @@ impl Book {
 
     /// An attempt at the customer's n-th call came to that.
     pub(super) fn settle(&mut self, n: usize, settlement: Settlement) {
-        let seq = self.person.deliveries.iter().filter_map(|d| d.last_seq).max().unwrap_or(0) + 1;
-        let delivery = &mut self.person.deliveries[n];
+        let seq = self.customer.deliveries.iter().filter_map(|d| d.last_seq).max().unwrap_or(0) + 1;
+        let delivery = &mut self.customer.deliveries[n];
         assert!(delivery.lease(seq, self.now) && delivery.settle(settlement, self.now));
     }
 
     /// The customer's n-th call as a test wants it.
     pub(super) fn amend(&mut self, n: usize, change: impl FnOnce(&mut DeliveryRecord)) {
-        self.person.deliveries[n] = self.person.deliveries[n].but(change);
+        self.customer.deliveries[n] = self.customer.deliveries[n].but(change);
     }
 
     /// An operator lets the call go that is held.
     pub(super) fn release_held(&mut self) {
-        let held = self.person.deliveries.iter().position(|d| d.state == DeliveryState::Held).unwrap();
+        let held = self.customer.deliveries.iter().position(|d| d.state == DeliveryState::Held).unwrap();
         self.act(held, Action::Release);
     }
 
     /// What an operator decides about the customer's n-th call.
     pub(super) fn act(&mut self, n: usize, action: Action) {
-        self.person.deliveries[n].act(action, self.now).unwrap();
+        self.customer.deliveries[n].act(action, self.now).unwrap();
     }
 
     pub(super) fn delivery(&self, identity: &str) -> &Delivery {
         let is = |d: &&Delivery| matches!(&d.subject, DeliveryKey::Payment { identity: i, .. } if i == identity);
-        self.person.deliveries.iter().find(is).unwrap()
+        self.customer.deliveries.iter().find(is).unwrap()
     }
 
     pub(super) fn outcome(&mut self, event: i64) -> (EventState, Option<EventReason>) {

@@ -47,7 +47,7 @@ fn a_code_that_went_out_before_the_payment_is_not_late_whatever_the_clock_said()
         book.now = right;
         book.payment("2026-01-10T11:00:00Z", "in_1", 30);
         assert_eq!(book.deliver().len(), 1);
-        let payment = book.person.deliveries.iter().position(|d| d.call.day().is_some()).unwrap();
+        let payment = book.customer.deliveries.iter().position(|d| d.call.day().is_some()).unwrap();
         book.amend(payment, |told| (told.state, told.receipt) = (DeliveryState::Duplicate, None));
         book.plan();
         let told = book.delivery("in_1");

@@ -72,7 +72,7 @@ fn rule_2_a_payment_that_came_in_by_a_clock_that_was_ahead_waits_as_long_as_any_
     assert_eq!(book.delivery("in_1").due_at, at("2026-01-10T12:00:15Z"));
     // The clock is set back by two hours; the wait begins when that is seen, once.
     book.now = at("2026-01-10T10:00:01Z");
-    book.person.deliveries[0].wait(book.now);
+    book.customer.deliveries[0].wait(book.now);
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.delivery("in_1").due_at, at("2026-01-10T10:00:16Z"));
     book.now = at("2026-01-10T10:00:15Z");
@@ -147,7 +147,7 @@ fn rule_4_a_later_payment_carries_the_status_itself() {
     book.payment("2026-01-10T13:00:00Z", "in_2", 30);
     assert_eq!(book.pass(2).deliver(), ["30 active 2026-01-10"]);
     assert_eq!(book.pass(100).deliver(), [""; 0]);
-    assert!(book.person.deliveries.iter().any(|d| d.state == DeliveryState::Superseded));
+    assert!(book.customer.deliveries.iter().any(|d| d.state == DeliveryState::Superseded));
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn rule_4_nothing_is_left_to_tell_while_a_payment_is_on_its_way() {
     book.status("2026-01-11T11:30:00Z", Status::PastDue);
     book.payment("2026-01-12T11:00:00Z", "in_2", 30);
     book.plan();
-    let open = book.person.deliveries.iter().filter(|d| d.state.is_open()).map(short);
+    let open = book.customer.deliveries.iter().filter(|d| d.state.is_open()).map(short);
     assert_eq!(open.collect::<Vec<_>>(), ["30 active 2026-01-12"], "the payment says that it is active again");
 }
 
@@ -249,7 +249,7 @@ fn rule_6_a_day_that_a_status_holds_is_not_used_blindly() {
 fn rule_8_test_mode_goes_to_its_own_product_or_nowhere() {
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.payment("2026-01-10T11:00:00Z", "in_1", 30);
-    let fact = &mut book.person.facts[0].fact;
+    let fact = &mut book.customer.facts[0].fact;
     (fact.mode, fact.product) = (Mode::Test, Product::NoTestProduct);
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.outcome(1), (EventState::Ignored, Some(EventReason::TestModeOff)));
@@ -259,13 +259,13 @@ fn rule_8_test_mode_goes_to_its_own_product_or_nowhere() {
 fn rule_8_a_test_of_a_live_customer_is_told_to_nobody() {
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.code("2026-01-10T10:00:00Z", "ADA10");
-    let fact = &mut book.person.facts[0].fact;
+    let fact = &mut book.customer.facts[0].fact;
     (fact.mode, fact.product) = (Mode::Test, Product::Id("prod_test".into()));
     book.plan();
-    assert_eq!(short(&book.person.deliveries[0]), "lead ADA10", "as long as nobody real has the address");
+    assert_eq!(short(&book.customer.deliveries[0]), "lead ADA10", "as long as nobody real has the address");
     book.payment("2026-01-10T11:00:00Z", "in_1", 30);
     assert_eq!(book.deliver(), ["30 active 2026-01-10"], "a test's code credits no real payment, and takes no lead");
-    let withdrawn = &book.person.deliveries[0];
+    let withdrawn = &book.customer.deliveries[0];
     assert_eq!(
         (withdrawn.state, withdrawn.reason),
         (DeliveryState::Cancelled, Some(DeliveryReason::TestOfALiveCustomer))
@@ -283,8 +283,8 @@ fn rule_9_a_full_refund_before_sending_cancels_and_a_failed_one_brings_back() {
     assert_eq!(book.delivery("in_1").state, DeliveryState::Cancelled);
     assert_eq!(book.outcome(1).0, EventState::Mapped);
     book.reversal("2026-01-11T11:00:02Z", "in_1", 30, ReversalStage::Void);
-    let FactKind::Reversal(refund) = book.person.facts[0].fact.matter.clone() else { unreachable!() };
-    if let FactKind::Reversal(failed) = &mut book.person.facts[2].fact.matter {
+    let FactKind::Reversal(refund) = book.customer.facts[0].fact.matter.clone() else { unreachable!() };
+    if let FactKind::Reversal(failed) = &mut book.customer.facts[2].fact.matter {
         failed.identity = refund.identity;
     }
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
@@ -323,7 +323,7 @@ fn a_payment_that_was_told_and_then_taken_back_needs_attention_with_its_commissi
 fn a_payment_in_a_trial_says_so_and_one_after_it_does_not() {
     let mut book = Book::new("2026-02-12T12:00:00Z");
     book.status("2026-01-10T11:00:00Z", Status::Trialing);
-    if let FactKind::Subscription(s) = &mut book.person.facts[0].fact.matter {
+    if let FactKind::Subscription(s) = &mut book.customer.facts[0].fact.matter {
         s.trial_end = Some(at("2026-02-01T00:00:00Z"));
     }
     book.payment("2026-01-10T11:00:05Z", "in_1", 5);
@@ -336,10 +336,10 @@ fn a_fact_that_is_gone_after_a_new_reading_takes_its_unsent_call_with_it() {
     let mut book = Book::new("2026-01-10T12:00:05Z");
     book.payment("2026-01-10T12:00:00Z", "in_1", 30).awaits_checkout = true;
     book.plan();
-    let fact = book.person.facts.remove(0);
+    let fact = book.customer.facts.remove(0);
     book.plan();
-    assert_eq!(book.person.deliveries[0].reason, Some(DeliveryReason::Remapped));
-    book.person.facts.push(fact);
+    assert_eq!(book.customer.deliveries[0].reason, Some(DeliveryReason::Remapped));
+    book.customer.facts.push(fact);
     assert_eq!(book.pass(1).deliver(), ["30 active 2026-01-10"]);
 }
 
@@ -349,14 +349,14 @@ fn a_customers_call_outlives_the_event_that_first_asked_for_it() {
     book.code("2026-01-10T12:00:00Z", "ADA10");
     book.code("2026-01-10T12:00:01Z", "ADA10");
     book.plan();
-    let second = book.person.facts.remove(1);
+    let second = book.customer.facts.remove(1);
     // The first one is read anew as something without a code.
-    let first = std::mem::replace(&mut book.person.facts[0], second);
+    let first = std::mem::replace(&mut book.customer.facts[0], second);
     book.plan();
-    assert_eq!(book.person.deliveries[0].state, DeliveryState::Queued);
-    let second = book.person.facts.remove(0);
+    assert_eq!(book.customer.deliveries[0].state, DeliveryState::Queued);
+    let second = book.customer.facts.remove(0);
     book.plan();
-    assert_eq!(book.person.deliveries[0].reason, Some(DeliveryReason::Remapped));
-    book.person.facts.extend([first, second]);
+    assert_eq!(book.customer.deliveries[0].reason, Some(DeliveryReason::Remapped));
+    book.customer.facts.extend([first, second]);
     assert_eq!(book.pass(1).deliver(), ["lead ADA10"]);
 }

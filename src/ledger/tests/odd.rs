@@ -13,7 +13,7 @@ use crate::domain::status::Status;
 /// A code that came into being at that time.
 fn code_of(book: &mut Book, when: &str, code_at: &str) {
     book.code(when, "ADA10");
-    book.person.facts.last_mut().unwrap().fact.code_at = Some(at(code_at));
+    book.customer.facts.last_mut().unwrap().fact.code_at = Some(at(code_at));
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_session_of_a_kins_address_ends_the_wait() {
     (payment.awaits_checkout, payment.ties) = (true, vec!["in_1".into(), "pi_1".into()]);
     let session = Customer { checkout: true, ..Customer::default() };
     book.fact("2026-01-10T12:00:03Z", FactKind::Customer(session)).keys = vec!["cs_1".into(), "pi_1".into()];
-    book.person.facts.last_mut().unwrap().is_related = true;
+    book.customer.facts.last_mut().unwrap().is_related = true;
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
 }
 
@@ -75,10 +75,10 @@ fn of_two_codes_the_order_of_arrival_does_not_decide() {
         let mut book = Book::new("2026-01-10T12:00:00Z");
         for (code, code_at) in codes {
             book.code("2026-01-10T11:00:00Z", code);
-            book.person.facts.last_mut().unwrap().fact.code_at = code_at.map(at);
+            book.customer.facts.last_mut().unwrap().fact.code_at = code_at.map(at);
         }
         book.plan();
-        let lead = &book.person.deliveries[0];
+        let lead = &book.customer.deliveries[0];
         (lead.call.clone(), lead.at)
     };
     // Nor of codes of different times.
@@ -146,7 +146,7 @@ fn reports_of_one_second_are_ordered_by_what_they_replaced() {
         }
         for (status, before) in reports {
             book.status("2026-01-11T11:00:00Z", status);
-            let FactKind::Subscription(s) = &mut book.person.facts.last_mut().unwrap().fact.matter else {
+            let FactKind::Subscription(s) = &mut book.customer.facts.last_mut().unwrap().fact.matter else {
                 unreachable!()
             };
             s.before = Some(before.into());
@@ -160,7 +160,7 @@ fn a_trial_that_spans_the_payment_counts_though_it_is_stamped_later() {
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.payment("2026-01-10T11:00:00Z", "in_1", 30);
     book.status("2026-01-10T11:00:01Z", Status::Trialing);
-    if let FactKind::Subscription(s) = &mut book.person.facts[1].fact.matter {
+    if let FactKind::Subscription(s) = &mut book.customer.facts[1].fact.matter {
         (s.trial_start, s.trial_end) = (Some(at("2026-01-10T11:00:00Z")), Some(at("2026-02-10T11:00:00Z")));
     }
     assert_eq!(book.deliver(), ["30 trialing 2026-01-10"]);
@@ -189,7 +189,7 @@ fn what_went_back_after_an_attempt_that_nobody_knows_of_is_not_sent_again_by_its
     book.payment("2026-01-10T11:45:00Z", "in_2", 40);
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.delivery("in_2").reason, Some(DeliveryReason::SameDayPayment));
-    // A person's word sends the same call with the same date.
+    // A customer's word sends the same call with the same date.
     book.release_held();
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
 }
@@ -233,7 +233,7 @@ fn what_went_back_of_a_payment_that_refairn_had_already_names_no_commission() {
     assert_eq!(told.detail.as_deref(), Some(detail));
 }
 
-/// A person let the payment go on another day; then an attempt ended unheard, and then the money went back.
+/// A customer let the payment go on another day; then an attempt ended unheard, and then the money went back.
 #[test]
 fn a_persons_word_of_before_does_not_send_again_what_went_back_since() {
     let mut book = Book::new("2026-01-12T12:00:00Z");
@@ -273,7 +273,7 @@ fn a_call_in_backoff_that_is_dated_anew_waits_for_its_new_day() {
     assert_eq!(book.deliver(), ["30 active 2026-01-10"]);
     book.status("2026-01-11T11:30:00Z", Status::Cancelled);
     book.pass(40).plan();
-    let status = book.person.deliveries.iter().position(|d| matches!(d.subject, DeliveryKey::Status(_))).unwrap();
+    let status = book.customer.deliveries.iter().position(|d| matches!(d.subject, DeliveryKey::Status(_))).unwrap();
     book.amend(status, |d| (d.attempts, d.due_at) = (1, at("2026-01-12T04:00:04Z")));
     book.status("2026-01-09T10:00:00Z", Status::Active);
     book.heard("2026-01-12T04:00:01Z");
@@ -286,7 +286,7 @@ fn a_call_that_gave_way_to_another_id_is_made_when_that_one_gives_way_to_it() {
     let mut book = Book::new("2026-01-10T12:00:00Z");
     let report = |book: &mut Book, identity: &str, rank: u32| {
         book.payment("2026-01-10T11:59:59Z", identity, 30).ties = vec!["pi_1".into()];
-        book.person.facts.last_mut().unwrap().fact.rank = rank;
+        book.customer.facts.last_mut().unwrap().fact.rank = rank;
         book.plan();
     };
     report(&mut book, "pi_1", 2);
@@ -303,7 +303,7 @@ fn a_change_of_status_for_a_product_that_was_left_takes_no_payments_day() {
     book.status("2026-01-11T11:30:00Z", Status::PastDue);
     book.pass(36).plan();
     book.payment("2026-01-11T12:30:00Z", "in_2", 50);
-    book.person.facts.last_mut().unwrap().fact.product = Product::Id("prod_2".into());
+    book.customer.facts.last_mut().unwrap().fact.product = Product::Id("prod_2".into());
     assert_eq!(book.pass(12).deliver(), ["50 active 2026-01-11"]);
 }
 
@@ -325,6 +325,6 @@ fn a_payment_whose_refund_failed_says_its_status_again() {
     assert_eq!(book.deliver(), ["100 active 2026-03-15"]);
     book.reversal("2026-03-16T23:00:00Z", "pi_1", 100, ReversalStage::Final);
     assert_eq!(book.pass(48).deliver(), ["0 cancelled 2026-03-05"]);
-    book.person.facts.pop();
+    book.customer.facts.pop();
     assert_eq!(book.pass(48).deliver(), ["0 active 2026-03-16"]);
 }

@@ -51,7 +51,7 @@ fn a_session_and_its_invoice_are_one_sale_however_they_are_tied() {
         path(&mut book);
         assert_eq!(book.deliver(), ["lead ADA10", "49 active 2026-01-10"], "path {n}");
         assert_eq!(book.pass(200).deliver(), [""; 0], "path {n}");
-        assert!(book.person.deliveries.iter().all(|d| !d.attention), "path {n}");
+        assert!(book.customer.deliveries.iter().all(|d| !d.attention), "path {n}");
     }
 }
 
@@ -63,7 +63,7 @@ fn a_session_waits_an_hour_for_its_invoice_and_is_the_payment_then() {
     let waiting = book.delivery("pi_1");
     assert_eq!((waiting.reason, waiting.due_at), (Some(DeliveryReason::WaitingForInvoice), at("2026-01-10T12:00:00Z")));
     assert_eq!(book.pass(1).deliver(), ["49 active 2026-01-10"]);
-    // An invoice that looks like it, and that nothing ties to it, is a person's to judge; what ties it ends that.
+    // An invoice that looks like it, and that nothing ties to it, is a customer's to judge; what ties it ends that.
     receipt(&mut book, "2026-01-11T00:00:30Z", 49, None);
     assert_eq!(book.pass(12).deliver(), [""; 0]);
     let held = book.delivery("in_1");
@@ -125,7 +125,7 @@ fn a_sale_that_was_told_under_two_ids_and_credited_nobody_asks_nobody() {
     assert_eq!(book.deliver().len(), 2);
     book.link("2026-01-11T00:00:31Z", &["in_1", "pi_1"], Some(49));
     book.plan();
-    assert!(book.person.deliveries.iter().all(|d| !d.attention), "{:?}", book.person.deliveries);
+    assert!(book.customer.deliveries.iter().all(|d| !d.attention), "{:?}", book.customer.deliveries);
 }
 
 /// What was told of a sale under one id, when a link ties another to it whose call is in one of these states.
@@ -139,7 +139,7 @@ fn tied_to_a_told_one(
     assert_eq!(book.deliver().len(), 1);
     receipt(&mut book, "2026-01-11T11:00:02Z", 49, None);
     book.plan();
-    let other = book.person.deliveries.iter().position(|d| !d.state.is_acknowledged()).unwrap();
+    let other = book.customer.deliveries.iter().position(|d| !d.state.is_acknowledged()).unwrap();
     book.amend(other, |d| {
         (d.state, d.reason, d.attention, d.outcome_unknown) = (state, Some(reason), true, unknown);
     });
@@ -170,11 +170,11 @@ fn the_first_endpoint_of_the_configuration_decides_on_the_product() {
         let mut book = Book::new("2026-01-10T12:00:00Z");
         for rank in [first, 1 - first] {
             book.payment("2026-01-10T11:00:00Z", "in_1", 30);
-            let fact = &mut book.person.facts.last_mut().unwrap().fact;
+            let fact = &mut book.customer.facts.last_mut().unwrap().fact;
             (fact.rank, fact.product) = (rank, Product::Id(format!("prod_{rank}")));
         }
         assert_eq!(book.deliver().len(), 1);
-        assert_eq!(book.person.deliveries[0].call.product(), "prod_0");
+        assert_eq!(book.customer.deliveries[0].call.product(), "prod_0");
     }
 }
 
@@ -183,7 +183,7 @@ fn what_one_endpoint_counts_as_too_little_is_told_by_none_behind_it() {
     for (refuses, told) in [(0, 0), (2, 1)] {
         let mut book = Book::new("2026-01-10T12:00:00Z");
         book.payment("2026-01-10T11:00:00Z", "in_1", 30).ties = vec!["in_1".into()];
-        book.person.facts[0].fact.rank = 1;
+        book.customer.facts[0].fact.rank = 1;
         let refused = Customer { no_payment: Some(EventReason::BelowMinimum), ..Customer::default() };
         let fact = book.fact("2026-01-10T11:00:00Z", FactKind::Customer(refused));
         (fact.keys, fact.rank) = (vec!["in_1".into()], refuses);
@@ -212,32 +212,32 @@ fn lines_that_were_not_seen_are_decided_by_the_subscription_else_by_a_person() {
     };
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.payment("2026-01-10T11:00:00Z", "in_1", 970);
-    book.person.facts[0].fact.product = undecided(None);
+    book.customer.facts[0].fact.product = undecided(None);
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.outcome(1), (EventState::Unmappable, Some(EventReason::LinesNotSeen)));
     book.status("2026-01-10T10:00:00Z", crate::domain::status::Status::Active);
-    book.person.facts[1].fact.product = Product::Id("prod_team".into());
+    book.customer.facts[1].fact.product = Product::Id("prod_team".into());
     assert_eq!(book.deliver(), ["970 active 2026-01-10"]);
-    assert_eq!(book.person.deliveries[0].call.product(), "prod_team");
+    assert_eq!(book.customer.deliveries[0].call.product(), "prod_team");
 
     // Where lines decide on the amount, too, to know the product is not enough.
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.payment("2026-01-10T11:00:00Z", "in_1", 970).amount = None;
-    book.person.facts[0].fact.product = undecided(None);
+    book.customer.facts[0].fact.product = undecided(None);
     book.status("2026-01-10T10:00:00Z", crate::domain::status::Status::Active);
-    book.person.facts[1].fact.product = Product::Id("prod_team".into());
+    book.customer.facts[1].fact.product = Product::Id("prod_team".into());
     assert_eq!(book.deliver(), [""; 0]);
     assert_eq!(book.outcome(1), (EventState::Unmappable, Some(EventReason::LinesNotSeen)));
 
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.payment("2026-01-10T11:00:00Z", "in_1", 970);
-    book.person.facts[0].fact.product = undecided(Some("prod_1"));
+    book.customer.facts[0].fact.product = undecided(Some("prod_1"));
     assert_eq!(book.deliver(), ["970 active 2026-01-10"]);
 
     // A report with all lines says that what is sold in the program brought nothing.
     let mut book = Book::new("2026-01-10T12:00:00Z");
     book.payment("2026-01-10T11:00:00Z", "in_1", 970);
-    book.person.facts[0].fact.product = undecided(None);
+    book.customer.facts[0].fact.product = undecided(None);
     let nothing = Customer { no_payment: Some(EventReason::NothingInProducts), ..Customer::default() };
     book.fact("2026-01-10T11:00:00Z", FactKind::Customer(nothing)).keys = vec!["in_1".into()];
     assert_eq!(book.deliver(), [""; 0]);
@@ -315,7 +315,7 @@ fn amounts_of_two_currencies_are_never_compared() {
 /// A dispute of one identity.
 fn dispute(book: &mut Book, when: &str, amount: i64, stage: ReversalStage) {
     book.reversal(when, "in_1", amount, stage);
-    let fact = &mut book.person.facts.last_mut().unwrap().fact;
+    let fact = &mut book.customer.facts.last_mut().unwrap().fact;
     let FactKind::Reversal(reversal) = &mut fact.matter else { unreachable!() };
     (reversal.identity, reversal.dispute) = ("dp_1".into(), true);
 }
@@ -342,7 +342,7 @@ fn a_refund_by_the_running_total_and_a_dispute_of_the_rest_are_added() {
     for single in [false, true] {
         let mut book = invoice_of_charges(&[]);
         book.charge_refunded("2026-01-10T11:30:00Z", "in_1", 120).full = false;
-        if let FactKind::Reversal(r) = &mut book.person.facts.last_mut().unwrap().fact.matter {
+        if let FactKind::Reversal(r) = &mut book.customer.facts.last_mut().unwrap().fact.matter {
             r.charge = None;
         }
         if single {

@@ -6,10 +6,11 @@ use rust_decimal::Decimal;
 use crate::domain::delivery::Fate;
 use crate::domain::mode::Mode;
 use crate::domain::money::Currency;
+use crate::store::codes::is_payment;
 use crate::store::read::conditions::Conditions;
 use crate::store::read::queries::{DeliveryView, PAGE_ITEMS_MAX, delivery_view_columns};
 use crate::store::rows::micros;
-use crate::store::sql::{IS_PAYMENT, Row, Value};
+use crate::store::sql::{Row, Value};
 use crate::store::{Store, StoreError};
 
 /// Payments that are added up, the newest; of more the answer says so.
@@ -112,7 +113,7 @@ impl Store {
                 code,
             )
             .and_whole("(at, id) < (SELECT at, id FROM deliveries WHERE id = {})", after)
-            .and_always(IS_PAYMENT);
+            .and_always(&is_payment(""));
         if filter.agent.is_some() {
             conditions = conditions.and_always("receipt IS NOT NULL");
         }

@@ -192,11 +192,12 @@ pub(super) fn event(row: &mut Row) -> Result<EventView, StoreError> {
 
 /// Of a row `deliveries`: its endpoint, and the call by which its customer is reported, if it stands; and its own columns.
 pub(super) fn delivery_view_columns() -> String {
+    let lead = DeliveryKey::LEAD;
     format!(
         "business, \
      (SELECT e.endpoint FROM events e WHERE e.id = deliveries.event_id) AS endpoint, \
      (SELECT l.call FROM deliveries l WHERE l.business = deliveries.business \
-     AND l.subject_key = 'lead ' || deliveries.mode || ' ' || deliveries.email_key AND l.state <> '{CANCELLED}') AS lead, {DELIVERY_COLUMNS}"
+     AND l.subject_key = '{lead} ' || deliveries.mode || ' ' || deliveries.email_key AND l.state <> '{CANCELLED}') AS lead, {DELIVERY_COLUMNS}"
     )
 }
 

@@ -7,9 +7,10 @@ use futures_util::future::{try_join, try_join3};
 
 use crate::domain::customer::CustomerKey;
 use crate::domain::text::visible;
+use crate::store::codes::is_payment;
 use crate::store::queries::{DeliveryView, EventView};
 use crate::store::read::queries::{EVENT_COLUMNS, delivery_view, delivery_view_columns, event, payment_subject};
-use crate::store::sql::{IDENTITIES, IS_PAYMENT, Row, values};
+use crate::store::sql::{IDENTITIES, Row, values};
 use crate::store::{Store, StoreError};
 
 /// Hits of one kind.
@@ -143,9 +144,10 @@ impl Store {
 
     /// The payments of which an agent has a commission, or that this commission is for.
     async fn credited(&self, id: &str) -> Result<Vec<DeliveryView>, StoreError> {
+        let is_payment = is_payment("");
         let of = |field: &str| {
             format!(
-                "SELECT {} FROM deliveries WHERE {} = ?1 AND {IS_PAYMENT} \
+                "SELECT {} FROM deliveries WHERE {} = ?1 AND {is_payment} \
                  AND receipt IS NOT NULL ORDER BY at DESC, id DESC LIMIT {HITS_MAX}",
                 delivery_view_columns(),
                 self.dialect().field("receipt", field)

@@ -55,6 +55,17 @@ async fn indexes_and_triggers_name_the_codes_of_the_types(place: Place) {
 }
 
 #[test]
+fn indexes_name_the_beginning_of_a_payments_key_as_statements_do() {
+    let indexes = [
+        include_str!("../../../migrations/sqlite/0009_asking.sql"),
+        include_str!("../../../migrations/postgres/0009_asking.sql"),
+    ];
+    for sql in indexes {
+        assert_eq!(sql.matches(&crate::store::codes::is_payment("")).count(), 3);
+    }
+}
+
+#[test]
 fn moving_scopes_names_the_codes_of_the_types() {
     let states = DeliveryState::ALL.iter().map(|state| state.code()).chain([EventState::Received.code()]);
     let reasons = [DeliveryReason::ToldTwice, DeliveryReason::MayBeReportedAlready, DeliveryReason::AlreadyReported];
