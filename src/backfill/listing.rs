@@ -54,8 +54,11 @@ impl Worker {
         let ignored = count.saturating_sub(rows.len());
         let page = Written { place: backfill.place.clone(), next, rows, ignored };
         self.store.write_page(backfill.id, page, now).await?;
+        // By when it was due, not by when it began: so what a page takes beside the wait for its turn costs no turn. A bridge
+        // that is late does not make up for it.
         let gap = Duration::from_secs(1) / lists.requests_per_second().max(1);
-        Ok(Step::Next(Some(after(begun_at, gap))))
+        let due_at = after(backfill.due_at, gap);
+        Ok(Step::Next(Some(if is_late(due_at, begun_at, gap) { after(begun_at, gap) } else { due_at })))
     }
 
     async fn ask(&self, endpoint: &Endpoint, lists: &dyn Lists, list: &List, path: &str) -> Result<Page, PageError> {
@@ -108,6 +111,11 @@ impl Worker {
         }
         Ok(listed)
     }
+}
+
+/// Whether a page that began at `begun_at` came more than a turn after it was due.
+fn is_late(next_due_at: Timestamp, begun_at: Timestamp, gap: Duration) -> bool {
+    after(next_due_at, gap) < begun_at || next_due_at > after(begun_at, gap)
 }
 
 /// What tells the event of a row from every other of its endpoint.

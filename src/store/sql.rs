@@ -136,6 +136,16 @@ impl Dialect {
         }
     }
 
+    /// A SELECT of the texts that parameter `list` has, a JSON list of them.
+    pub(super) fn texts(self, list: &str) -> String {
+        match self {
+            Self::Sqlite => format!("SELECT value FROM json_each({list})"),
+            Self::Postgres => {
+                format!("SELECT value FROM jsonb_array_elements_text(CAST(CAST({list} AS TEXT) AS JSONB))")
+            }
+        }
+    }
+
     /// The text that a column of JSON has in a field, as our indexes have it.
     pub(super) fn field(self, column: &str, field: &str) -> String {
         match self {

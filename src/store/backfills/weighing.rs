@@ -29,6 +29,8 @@ use crate::store::{Store, StoreError};
 const TRIED_MAX: usize = 100;
 /// Rows with which a try begins; those that belong to them come beside.
 const SEEDS: u32 = 25;
+/// Shares of ids that are looked at for one step.
+const BESIDE_MAX: usize = 2000;
 /// How often others are looked for that share an id: a refund with its payment, and that with its customer's others.
 const STEPS_MAX: usize = 4;
 /// Rows of a summary that are read in one go.
@@ -59,25 +61,17 @@ impl Store {
         for mut row in self.query(sql, values![id.0, SEEDS]).await? {
             group.insert(row.int()?);
         }
-        let numbers = self.dialect().numbers("?2");
         for _ in 0..STEPS_MAX {
             let before = group.len();
             if before == 0 || before >= TRIED_MAX {
                 break;
             }
-            let sql = format!(
-                "SELECT DISTINCT o.listed FROM listed_ids i JOIN listed_ids o ON o.backfill = i.backfill AND o.key = i.key \
-                 JOIN listed l ON l.id = o.listed WHERE i.listed IN ({numbers}) AND i.backfill = ?1 AND l.outcome IS NULL \
-                 ORDER BY 1 LIMIT {TRIED_MAX}"
-            );
-            let known = serde_json::to_string(&group)?;
-            for mut row in self.query(sql, values![id.0, known]).await? {
-                group.insert(row.int()?);
-            }
+            group.extend(self.beside(id, &group).await?);
             if group.len() == before {
                 break;
             }
         }
+        let numbers = self.dialect().numbers("?2");
         let sql = format!(
             "SELECT id, dedup_key, provider_event_id, type, snapshot_event, body FROM listed WHERE backfill = ?1 \
              AND id IN ({numbers}) ORDER BY stage, at, id"
@@ -86,6 +80,27 @@ impl Store {
         rows.into_iter()
             .map(|mut row| Ok(ToWeigh { id: row.int()?, identity: identity(&mut row)?, body_zstd: body(&mut row)? }))
             .collect()
+    }
+
+    /// Rows that share an id with one of these, and were not tried out yet.
+    ///
+    /// One question after the other: asked for by one statement, a database may look through all that was listed.
+    async fn beside(&self, id: BackfillId, group: &BTreeSet<i64>) -> Result<Vec<i64>, StoreError> {
+        let sql = format!("SELECT DISTINCT key FROM listed_ids WHERE listed IN ({})", self.dialect().numbers("?1"));
+        let keys = self.query(sql, values![serde_json::to_string(group)?]).await?;
+        let keys = keys.into_iter().map(|mut row| row.text()).collect::<Result<Vec<_>, _>>()?;
+        let sql = format!(
+            "SELECT listed FROM listed_ids WHERE backfill = ?1 AND key IN ({}) LIMIT {BESIDE_MAX}",
+            self.dialect().texts("?2")
+        );
+        let beside = self.query(sql, values![id.0, serde_json::to_string(&keys)?]).await?;
+        let beside = beside.into_iter().map(|mut row| row.int()).collect::<Result<BTreeSet<_>, _>>()?;
+        let sql = format!(
+            "SELECT id FROM listed WHERE id IN ({}) AND outcome IS NULL ORDER BY id LIMIT {TRIED_MAX}",
+            self.dialect().numbers("?1")
+        );
+        let rows = self.query(sql, values![serde_json::to_string(&beside)?]).await?;
+        rows.into_iter().map(|mut row| row.int()).collect()
     }
 
     /// Tries these rows out, read so, and notes what they would come to. Nothing else is written.
