@@ -45,6 +45,7 @@ pub(super) async fn page(
         state: wanted,
         event_type: event_type.clone(),
         endpoint: endpoint.clone(),
+        origin: None,
         attention: false,
         limit: PAGE_ITEMS,
         after,

@@ -9,6 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::words::{Badge, Moment, day, money};
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Action, Call, Delivery, DeliveryState};
+use crate::domain::event::Origin;
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, Reason};
 use crate::http::Shared;
@@ -94,6 +95,11 @@ impl<'a> Lens<'a> {
             at: self.moment(event.received_at),
             badge: Badge::of_event(event.state, reason.map(Reason::code), event.attention, is_sale),
             is_test: event.mode == Some(Mode::Test),
+            origin: match event.origin {
+                Origin::Webhook => "",
+                Origin::Lookup => "looked up",
+                Origin::Backfill => "fetched",
+            },
             why: reason.map(Reason::sentence).unwrap_or_default(),
             calls: own.into_iter().map(|view| self.row(view)).collect(),
         }
@@ -129,6 +135,8 @@ pub(super) struct EventRow {
     pub(super) at: Moment,
     pub(super) badge: Badge,
     pub(super) is_test: bool,
+    /// How we came by it; empty when the provider sent it.
+    pub(super) origin: &'static str,
     pub(super) why: &'static str,
     pub(super) calls: Vec<Row>,
 }

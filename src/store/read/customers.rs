@@ -2,8 +2,9 @@
 
 use crate::domain::customer::CustomerKey;
 use crate::domain::event::EventId;
+use crate::store::codes::is_payment;
 use crate::store::read::queries::{DeliveryView, PAGE_ITEMS_MAX, delivery_view, delivery_view_columns};
-use crate::store::sql::{IS_PAYMENT, values};
+use crate::store::sql::values;
 use crate::store::{Store, StoreError};
 
 /// Calls that are read for a list of customers or events.
@@ -29,8 +30,9 @@ impl Store {
     /// The database cannot be read.
     pub async fn payments_of_customers(&self, customers: &[CustomerKey]) -> Result<Vec<DeliveryView>, StoreError> {
         let pairs: Vec<[&str; 2]> = customers.iter().map(|key| [key.business.as_str(), &key.email_key]).collect();
+        let is_payment = is_payment("");
         let sql = format!(
-            "SELECT {} FROM deliveries WHERE (business, email_key) IN ({}) AND {IS_PAYMENT} LIMIT {CALLS_OF_A_LIST_MAX}",
+            "SELECT {} FROM deliveries WHERE (business, email_key) IN ({}) AND {is_payment} LIMIT {CALLS_OF_A_LIST_MAX}",
             delivery_view_columns(),
             self.dialect().pairs("?1")
         );

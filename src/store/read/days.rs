@@ -3,8 +3,9 @@
 
 use crate::domain::delivery::{DeliveryState, Fate};
 use crate::domain::mode::Mode;
+use crate::store::codes::is_payment;
 use crate::store::rows::micros;
-use crate::store::sql::{IS_PAYMENT, Row, values};
+use crate::store::sql::{Row, values};
 use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 
@@ -69,9 +70,10 @@ impl Store {
         let (credited, other) =
             (Fate::Credited.code(), list(&[Fate::CreditedNobody.code(), Fate::CreditUnknown.code()]));
         // Every column of the index before the time is told exactly, so that each count is a walk from one moment to another.
+        let is_payment = is_payment("");
         let n = |standing: String| {
             format!(
-                "(SELECT COUNT(*) FROM deliveries WHERE {IS_PAYMENT} AND mode = ?2 AND {standing} \
+                "(SELECT COUNT(*) FROM deliveries WHERE {is_payment} AND mode = ?2 AND {standing} \
                  AND at >= CAST(t.a AS BIGINT) AND at < CAST(t.b AS BIGINT))"
             )
         };
