@@ -245,10 +245,7 @@ impl Run<'_> {
                 let before = second(tick.at) - Duration::from_millis(1);
                 self.world.run_until_in(self.world.by_clock(before), &mut weather).await;
             }
-            if self.world.moment().ahead() != tick.ahead {
-                self.seen.iter_mut().for_each(|seen| seen.jumps.push(second(tick.at)));
-            }
-            self.world.tell_time(second(tick.at), tick.ahead);
+            self.set_clock(second(tick.at), tick.ahead);
             if tick.restart {
                 self.world.restart().await;
             }
@@ -262,7 +259,15 @@ impl Run<'_> {
             }
         }
         self.world.settle_late().await;
-        self.world.tell_time(self.world.moment().at, SignedDuration::ZERO);
+        self.set_clock(self.world.moment().at, SignedDuration::ZERO);
+    }
+
+    /// It is that time, and the bridge's clock is so far ahead of it from here on.
+    fn set_clock(&mut self, at: Timestamp, ahead: SignedDuration) {
+        if self.world.moment().ahead() != ahead {
+            self.seen.iter_mut().for_each(|seen| seen.jumps.push(at));
+        }
+        self.world.tell_time(at, ahead);
     }
 
     /// When an event comes, and when it comes again.
