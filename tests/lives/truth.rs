@@ -154,8 +154,29 @@ impl Knowing<'_> {
             let other = &self.life.payers[e.payer];
             e.tells_email && other.customer == payer.customer && other.scope() == payer.scope()
         };
-        payer.customer.as_ref()?;
-        self.events.iter().filter(same).map(|e| self.arrival(e)).min().map(|told| told.max(own))
+        let customer = payer.customer.as_ref()?;
+        let told = self.events.iter().filter(same).map(|e| self.arrival(e)).min();
+        let of = |other: usize| {
+            let other = &self.life.payers[other];
+            other.customer.as_ref() == Some(customer) && other.scope() == payer.scope()
+        };
+        let by_refund = self.told_by_refund(of);
+        told.into_iter().chain(by_refund).min().map(|told| told.max(own))
+    }
+
+    /// When a refund has told whose a payment of these payers is. Paystack's refunds name the payment and an address,
+    /// and no customer: that is known as soon as both are here.
+    fn told_by_refund(&self, of: impl Fn(usize) -> bool) -> Option<Timestamp> {
+        let first = |act: &Act, kinds: &[&str]| {
+            self.of_act(act).filter(|e| kinds.is_empty() || kinds.contains(&e.kind)).map(|e| self.arrival(e)).min()
+        };
+        let refunds = self.life.acts.iter().filter(|a| a.email.is_some() && !self.life.payer(a).is_stripe());
+        let both = refunds.filter(|a| of(a.payer)).filter_map(|refund| {
+            let What::Refund { bill, .. } = &refund.what else { return None };
+            let (paid, _) = self.life.paid(refund.payer, bill)?;
+            Some(first(refund, &[])?.max(first(paid, &["charge.success"])?))
+        });
+        both.min()
     }
 
     /// The latest at which the code of an event counts for the address; nothing where it need not.
@@ -174,7 +195,8 @@ impl Knowing<'_> {
             let own = self.life.acts.iter().any(|a| a.n == e.act && self.is_here(a));
             e.payer == event.payer && e.tells_email && own
         };
-        Some(self.events.iter().filter(tells).map(|e| self.arrival(e)).min()?.max(known))
+        let told = self.events.iter().filter(tells).map(|e| self.arrival(e));
+        Some(told.chain(self.told_by_refund(|payer| payer == event.payer)).min()?.max(known))
     }
 
     /// Whether an act is told of under the address. A change of status goes to where its subscription was paid, whatever
