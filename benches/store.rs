@@ -7,7 +7,8 @@
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::float_arithmetic,
-    reason = "a measurement may end when it cannot be made, prints what it found, and reckons rates"
+    clippy::too_many_lines,
+    reason = "a measurement may end when it cannot be made, prints what it found, reckons rates, and is told from its begin to its end"
 )]
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "what measurements share serves each in part")]
 

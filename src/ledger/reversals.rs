@@ -67,11 +67,16 @@ impl<'a> Reversals<'a> {
         let customers: BTreeSet<&str> = reports.iter().filter_map(|f| f.fact.customer.as_deref()).collect();
         // Where a link tells whose charge it is, likeness says nothing.
         let linked = |f: &KnownFact| payment_ids(&f.fact).any(|key| self.links.contains_key(&(scope, key)));
+        let mut alike = Vec::new();
         for (known, reversal) in self.all.iter().filter(|(f, _)| f.scope == scope && !linked(f)) {
+            let apart = looks_like(self.customer, scope, known, reversal, payment, paid_at, &customers);
+            alike.extend(apart.map(|apart| (apart, known)));
+        }
+        // A charge of the whole amount that is further off paid something else, which was not heard of.
+        let nearest = alike.iter().map(|(apart, _)| *apart).min();
+        for (_, known) in alike.iter().filter(|(apart, _)| Some(*apart) == nearest) {
             // What is joined by likeness brings the charge's own ids, by which its refunds are joined in turn.
-            if looks_like(self.customer, scope, known, reversal, payment, paid_at, &customers) {
-                keys.extend(payment_ids(&known.fact));
-            }
+            keys.extend(payment_ids(&known.fact));
         }
         let places: BTreeSet<usize> =
             keys.iter().filter_map(|k| self.by_key.get(&(scope, *k))).flatten().copied().collect();
@@ -96,7 +101,7 @@ impl<'a> Reversals<'a> {
 }
 
 /// New API versions do not tell a refund's invoice. Then the charge says enough: the same customer paid the same
-/// amount at that time, and no other payment of this customer fits better.
+/// amount at that time, and no other payment of this customer fits better. Gives how far apart the two are.
 fn looks_like(
     customer: &CustomerHistory,
     scope: &str,
@@ -105,30 +110,33 @@ fn looks_like(
     payment: &Payment,
     paid_at: Timestamp,
     customers: &BTreeSet<&str>,
-) -> bool {
-    let (Some(charge), Some(payer)) = (&reversal.charge, known.fact.customer.as_deref()) else { return false };
+) -> Option<SignedDuration> {
+    let (charge, payer) = (reversal.charge.as_ref()?, known.fact.customer.as_deref()?);
     let distance = |paid_at| distance(charge, paid_at);
     let fits = customers.contains(payer) && charge.money == payment.charged_money();
-    let Some(own) = distance(paid_at).filter(|_| fits) else { return false };
+    let own = distance(paid_at).filter(|_| fits)?;
     // A key that names any payment we know is better evidence than likeness.
-    customer.facts.iter().filter(|f| f.scope == scope && !f.is_related).all(|other| match &other.fact.matter {
-        FactKind::Payment(p) => {
-            let named = payment_ids(&known.fact).any(|k| k == p.identity || payment_ids(&other.fact).any(|o| o == k));
-            let same = p.identity == payment.identity;
-            let alike = other.fact.customer.as_deref() == Some(payer) && p.charged_money() == charge.money;
-            let nearer = alike && distance(other.fact.at).is_some_and(|d| d < own);
-            same || !(named || nearer)
-        }
-        // Nor does it where the charge's invoice was seen and is no payment, by an id or by its own likeness.
-        FactKind::Customer(c) if c.no_payment.is_some() => {
-            let named = payment_ids(&known.fact).any(|key| payment_ids(&other.fact).any(|own| own == key));
-            let same = payment_ids(&other.fact).any(|key| key == payment.identity);
-            let alike = other.fact.customer.as_deref() == Some(payer) && c.charged == Some(charge.money);
-            let nearer = alike && distance(other.fact.at).is_some_and(|d| d < own);
-            !(named || nearer && !same)
-        }
-        FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => true,
-    })
+    let is_it =
+        customer.facts.iter().filter(|f| f.scope == scope && !f.is_related).all(|other| match &other.fact.matter {
+            FactKind::Payment(p) => {
+                let named =
+                    payment_ids(&known.fact).any(|k| k == p.identity || payment_ids(&other.fact).any(|o| o == k));
+                let same = p.identity == payment.identity;
+                let alike = other.fact.customer.as_deref() == Some(payer) && p.charged_money() == charge.money;
+                let nearer = alike && distance(other.fact.at).is_some_and(|d| d < own);
+                same || !(named || nearer)
+            }
+            // Nor does it where the charge's invoice was seen and is no payment, by an id or by its own likeness.
+            FactKind::Customer(c) if c.no_payment.is_some() => {
+                let named = payment_ids(&known.fact).any(|key| payment_ids(&other.fact).any(|own| own == key));
+                let same = payment_ids(&other.fact).any(|key| key == payment.identity);
+                let alike = other.fact.customer.as_deref() == Some(payer) && c.charged == Some(charge.money);
+                let nearer = alike && distance(other.fact.at).is_some_and(|d| d < own);
+                !(named || nearer && !same)
+            }
+            FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => true,
+        });
+    is_it.then_some(own)
 }
 
 /// How far a charge is from what was paid then; `None` when it is too far to be it.
