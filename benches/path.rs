@@ -56,7 +56,14 @@ fn customer(months: i64) -> CustomerHistory {
         if let refairn_bridge::domain::fact::FactKind::Payment(payment) = &mut fact.matter {
             payment.identity = format!("in_{}", n / 2);
         }
-        KnownFact { event: EventId(n + 1), scope: "stripe//live".into(), received_at: now, is_related: false, fact }
+        KnownFact {
+            event: EventId(n + 1),
+            scope: "stripe//live".into(),
+            received_at: now,
+            is_related: false,
+            has_stayed: false,
+            fact,
+        }
     });
     let email_key = fact.email.as_ref().map(refairn_bridge::domain::email::Email::key).unwrap_or_default();
     CustomerHistory {

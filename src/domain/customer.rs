@@ -32,6 +32,8 @@ pub struct KnownFact {
     pub received_at: Timestamp,
     /// It is another address's: only its referral code counts here, for they share a provider's customer.
     pub is_related: bool,
+    /// A related change of status whose subscription is this address's by now: it stayed where it was told.
+    pub has_stayed: bool,
     /// What is reported.
     pub fact: Fact,
 }

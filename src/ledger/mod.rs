@@ -12,6 +12,7 @@
 //! * `sales`: which reports are about one payment;
 //! * `reversals`, `charges`: what was taken back, joined to its payment and weighed charge by charge;
 //! * `statuses`: changes of status, on days that no payment needs;
+//! * `told`: the statuses that Refairn was told;
 //! * `waiting`: what lacks its customer or its payment, and for how long;
 //! * `outcomes`: what each event came to, in one word;
 //! * `conflict`: what a 409 means.
@@ -28,6 +29,7 @@ pub mod resolve;
 mod reversals;
 mod sales;
 mod statuses;
+mod told;
 mod waiting;
 
 use std::collections::{HashMap, HashSet};

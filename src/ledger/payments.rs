@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::days::{Days, Holder, start_of};
 use super::sales::Sale;
-use super::statuses::{Subscriptions, Told};
+use super::statuses::Subscriptions;
+use super::told::Told;
 use super::{Draft, leads};
 use crate::domain::customer::CODE_AFTER_PAYMENT_MAX;
 use crate::domain::delivery::{
@@ -65,7 +66,7 @@ impl Common {
 pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Subscriptions<'_>) {
     let mut days = Days::of_sent(&draft.deliveries);
     let (live, test) = (Common::of(draft, Mode::Live), Common::of(draft, Mode::Test));
-    let told = Told::of(&draft.deliveries);
+    let told = Told::of(&draft.deliveries, sales);
     for sale in sales {
         let subject = settle_on_one(draft, sale);
         let Some(product) = sale.product() else { continue };

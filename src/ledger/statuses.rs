@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 
 use super::days::{Days, Holder, end_of, start_of};
 use super::sales::Sale;
+use super::told::Told;
 use super::{Draft, is_told};
 use crate::clock::after;
 use crate::domain::customer::{CustomerHistory, KnownFact};
@@ -91,13 +92,16 @@ impl<'a> Subscription<'a> {
     }
 }
 
-/// All subscriptions of a customer of which a status was reported, by scope and id.
-pub(super) struct Subscriptions<'a>(BTreeMap<(&'a str, &'a str), Subscription<'a>>);
+/// A scope, and the id of a subscription in it.
+type Key<'a> = (&'a str, &'a str);
+
+/// All subscriptions of a customer of which a status was reported.
+pub(super) struct Subscriptions<'a>(BTreeMap<Key<'a>, Subscription<'a>>);
 
 impl<'a> Subscriptions<'a> {
     pub(super) fn of(customer: &'a CustomerHistory, sales: &'a [Sale<'a>]) -> Self {
-        let mut all: BTreeMap<(&str, &str), Subscription<'a>> = BTreeMap::new();
-        for known in customer.facts.iter().filter(|f| !f.is_related) {
+        let mut all: BTreeMap<Key<'_>, Subscription<'a>> = BTreeMap::new();
+        for known in customer.facts.iter().filter(|f| !f.is_related || f.has_stayed) {
             let FactKind::Subscription(subscription) = &known.fact.matter else { continue };
             let Some(status) = subscription.status else { continue };
             let key = (known.scope.as_str(), subscription.id.as_str());
@@ -133,25 +137,8 @@ impl<'a> Subscriptions<'a> {
 }
 
 /// The subscription that a payment names.
-fn key_of<'a>(sale: &Sale<'a>) -> Option<(&'a str, &'a str)> {
+fn key_of<'a>(sale: &Sale<'a>) -> Option<Key<'a>> {
     Some((sale.best.scope.as_str(), sale.payment.subscription.as_deref()?))
-}
-
-/// The changes of status that Refairn was told, or may have been.
-pub(super) struct Told(Vec<(Mode, String, Timestamp, Status)>);
-
-impl Told {
-    pub(super) fn of(deliveries: &[Delivery]) -> Self {
-        let told = deliveries.iter().filter(|d| matches!(d.subject, DeliveryKey::Status(_)) && d.may_be_acknowledged());
-        Self(told.filter_map(|d| Some((d.mode, d.call.product().to_owned(), d.at, d.call.status()?))).collect())
-    }
-
-    /// The last one that is later than a payment.
-    fn later(&self, sale: &Sale<'_>) -> Option<Status> {
-        let same = |mode: Mode, product: &str| mode == sale.mode && Some(product) == sale.product();
-        let later = self.0.iter().filter(|(mode, product, at, _)| same(*mode, product) && *at > sale.paid_at());
-        later.max_by_key(|(_, _, at, _)| *at).map(|(.., status)| *status)
-    }
 }
 
 /// Where a product's subscriptions stand, and what was the last change.
@@ -161,7 +148,7 @@ struct Standing<'a> {
     day: jiff::civil::Date,
     /// Every report of these subscriptions.
     reports: Vec<Report<'a>>,
-    /// Nothing when the last change was a payment.
+    /// Nothing when the last change was a payment, or was told under another address.
     changed_by: Option<EventId>,
     /// A payment that belongs to none of them came after it, and said the status itself.
     said_by: Option<&'a Sale<'a>>,
@@ -190,7 +177,10 @@ fn standing<'a>(
         let paid = recovered.into_iter().chain(subscription.last_kept()).max_by_key(|s| s.paid_at());
         match paid {
             Some(s) if s.paid_at() >= report.known.fact.at => (subscriptions.at_payment(s), s.paid_at(), s.day(), None),
-            Some(_) | None => (report.status, report.known.fact.at, report.subscription.day, Some(report.known.event)),
+            Some(_) | None => {
+                let named = Some(report.known.event).filter(|_| !report.known.has_stayed);
+                (report.status, report.known.fact.at, report.subscription.day, named)
+            }
         }
     });
     let each: Vec<(Status, Timestamp, jiff::civil::Date, Option<EventId>)> = each.collect();
@@ -267,10 +257,11 @@ fn wanted<'a>(
     if told(draft, mode, product) == Some(standing.status) {
         return None;
     }
-    let event = event_to_tell(draft, &standing)?;
+    let event = event_to_tell(draft, sales, &standing, mode, product)?;
     let subject = DeliveryKey::Status(event);
     // A past day may belong to a payment that is still on its way.
-    let heard = standing.reports.iter().map(|r| r.known.received_at).max()?;
+    let heard = standing.reports.iter().map(|r| r.known).chain(draft.facts(mode).filter(|f| f.event == event));
+    let heard = heard.map(|known| known.received_at).max()?;
     let heard_on = heard.to_zoned(policy.time_zone.clone()).date();
     let day = free_day(draft, sales, &subject, standing.day.max(heard_on))?;
     let due_at = match policy.status_updates {
@@ -300,15 +291,32 @@ fn wanted<'a>(
 }
 
 /// The event in whose name the status is told: that of the last change. Where that was told already, or was a payment,
-/// an older change came in since and made another of it; then the newest to come gives its name.
-fn event_to_tell(draft: &Draft<'_>, standing: &Standing<'_>) -> Option<EventId> {
+/// an older change came in since and made another of it; then the newest to come gives its name. Where all of them were
+/// told, what was paid or taken back made another of it.
+fn event_to_tell(
+    draft: &Draft<'_>,
+    sales: &[Sale<'_>],
+    standing: &Standing<'_>,
+    mode: Mode,
+    product: &str,
+) -> Option<EventId> {
     let told = |event: &EventId| draft.find(&DeliveryKey::Status(*event)).is_some_and(|d| d.state.is_acknowledged());
     if let Some(event) = standing.changed_by.filter(|event| !told(event)) {
         return Some(event);
     }
     let unsent = |event: &EventId| draft.find(&DeliveryKey::Status(*event)).is_none_or(|d| d.is_unsent());
-    let by_payment = standing.said_by.map(|sale| sale.best.event).filter(unsent);
-    by_payment.or_else(|| standing.reports.iter().map(|r| r.known.event).filter(unsent).max())
+    let by_payment = || standing.said_by.map(|sale| sale.best.event).filter(unsent);
+    let own = || standing.reports.iter().filter(|r| !r.known.has_stayed);
+    let by_report = || own().map(|r| r.known.event).filter(unsent).max();
+    let of_sale = |sale: &Sale<'_>| {
+        let reports = sale.reports.iter().map(|f| f.event);
+        reports.chain(sale.taken_back.events.iter().copied()).collect::<Vec<_>>()
+    };
+    let by_sale = || {
+        let own = sales.iter().filter(|s| s.mode == mode && s.product() == Some(product));
+        own.flat_map(of_sale).filter(unsent).max()
+    };
+    by_payment().or_else(by_report).or_else(by_sale)
 }
 
 /// Nothing when a payment said the status itself; but one that was taken back for a while, in which another status was
@@ -346,7 +354,8 @@ fn free_day(
     for day in draft.deliveries.iter().filter(other).filter_map(|d| d.call.day()) {
         days.take(day, Holder::Payment);
     }
-    for sale in sales.iter().filter(|s| s.product().is_some() && !s.taken_back.full) {
+    // One that was taken back may come back: a refund fails, or turns out to be another payment's.
+    for sale in sales.iter().filter(|s| s.product().is_some()) {
         days.take(sale.day(), Holder::Payment);
     }
     days.first_free(day)

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::StoreError;
 use super::sql::{Db, Row, Value, values};
 use crate::domain::customer::CustomerKey;
-use crate::domain::delivery::{Delivery, DeliveryId, DeliveryRecord, DeliveryState};
+use crate::domain::delivery::{Delivery, DeliveryId, DeliveryKey, DeliveryRecord, DeliveryState};
 use crate::domain::event::{EventId, Origin, Outcome};
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, EventReason, UnknownReason};
@@ -150,17 +150,26 @@ pub(super) async fn update_delivery<D: Db>(db: &D, stored: &Delivery, d: &Delive
     Ok(())
 }
 
-/// Inserts a delivery that has no number yet. Gives its number.
-pub(super) async fn insert_delivery<D: Db>(db: &D, key: &CustomerKey, d: &Delivery) -> Result<DeliveryId, StoreError> {
+/// Inserts a delivery that has no number yet. Gives its number; nothing where another customer has a change of status in
+/// the name of the same event, which an event that moved may bring about.
+pub(super) async fn insert_delivery<D: Db>(
+    db: &D,
+    key: &CustomerKey,
+    d: &Delivery,
+) -> Result<Option<DeliveryId>, StoreError> {
     let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
     let call = serde_json::to_string(&d.call)?;
     let (reason, settled_at) = (d.reason.map(DeliveryReason::code), d.settled_at.map(micros));
     let (first_attempt_at, waited) = (d.first_attempt_at.map(micros), span_micros(d.waited));
-    let sql = "INSERT INTO deliveries (business, email_key, event_id, subject_key, subject, kind, mode, at, call, state, \
+    let is_status = matches!(d.subject, DeliveryKey::Status(_));
+    let unless = if is_status { "ON CONFLICT (business, subject_key) DO NOTHING" } else { "" };
+    let sql = format!(
+        "INSERT INTO deliveries (business, email_key, event_id, subject_key, subject, kind, mode, at, call, state, \
          reason, detail, attention, released, acknowledged, due_at, attempts, first_attempt_at, outcome_unknown, \
          settled_at, receipt, created_at, waited, taken_seq, last_seq, waits_from) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
-         ?24, ?25, ?26) RETURNING id";
+         ?24, ?25, ?26) {unless} RETURNING id"
+    );
     let row = values![
         &key.business,
         &key.email_key,
@@ -189,11 +198,12 @@ pub(super) async fn insert_delivery<D: Db>(db: &D, key: &CustomerKey, d: &Delive
         d.last_seq,
         micros(d.waits_from)
     ];
-    let inserted = super::sql::first(db, sql, row).await?;
-    inserted.map_or_else(
-        || Err(StoreError::Data("a delivery got no number".to_owned())),
-        |mut row| row.int().map(DeliveryId),
-    )
+    let inserted = super::sql::first(db, &sql, row).await?;
+    let id = inserted.map(|mut row| row.int().map(DeliveryId)).transpose()?;
+    if id.is_none() && !is_status {
+        return Err(StoreError::Data("a delivery got no number".to_owned()));
+    }
+    Ok(id)
 }
 
 /// Writes an event's outcome if it differs from what is there; takes it out of the inbox.

@@ -109,7 +109,7 @@ fn customer(fact: &Fact) -> CustomerHistory {
             payment.identity = format!("in_{}", n / 2);
         }
         let (event, scope) = (EventId(n + 1), "stripe//live".into());
-        KnownFact { event, scope, received_at: Timestamp::UNIX_EPOCH, is_related: false, fact }
+        KnownFact { event, scope, received_at: Timestamp::UNIX_EPOCH, is_related: false, has_stayed: false, fact }
     });
     let email_key = fact.email.as_ref().map(Email::key).unwrap_or_default();
     CustomerHistory {

@@ -130,6 +130,7 @@ fn plan(chosen: &Chosen, fact: &Fact, email_key: String, at: Timestamp) -> Plan 
         scope: scope(&chosen.endpoint, &chosen.business, fact.account.as_deref(), fact.mode),
         received_at: at,
         is_related: false,
+        has_stayed: false,
         fact: fact.clone(),
     };
     let key = CustomerKey { business: chosen.business.clone(), email_key };

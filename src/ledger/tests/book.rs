@@ -56,7 +56,14 @@ impl Book {
             rank: 0,
             matter,
         };
-        let known = KnownFact { event, scope: "stripe//live".into(), received_at: at(when), is_related: false, fact };
+        let known = KnownFact {
+            event,
+            scope: "stripe//live".into(),
+            received_at: at(when),
+            is_related: false,
+            has_stayed: false,
+            fact,
+        };
         self.customer.facts.push(known);
         &mut self.customer.facts.last_mut().unwrap().fact
     }

@@ -2,6 +2,7 @@
 
 mod book;
 mod clocks;
+mod late;
 mod odd;
 mod sales;
 

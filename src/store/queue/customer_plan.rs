@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use super::planning::{Defect, Planning};
 use crate::domain::customer::{Change, CustomerHistory, CustomerKey, KnownFact, Plan};
 use crate::domain::event::{EventId, Outcome};
+use crate::domain::fact::FactKind;
 use crate::domain::reason::EventReason;
 use crate::store::StoreError;
 use crate::store::codes::RECEIVED;
 use crate::store::lookups::want_sessions;
 use crate::store::related::addresses;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, insert_delivery, micros, put_outcome_if, time, update_delivery};
-use crate::store::sql::{Db, Value, values};
+use crate::store::sql::{Db, Value, first, values};
 
 /// Everything known of one customer.
 pub(in crate::store) async fn load<D: Db>(db: &D, key: &CustomerKey) -> Result<CustomerHistory, StoreError> {
@@ -36,9 +37,28 @@ pub(in crate::store) async fn load<D: Db>(db: &D, key: &CustomerKey) -> Result<C
         let far = !related.is_empty() && addresses(db, &scope, &customer).await?.is_empty();
         Ok::<_, StoreError>(if far { Vec::new() } else { related })
     });
-    facts.extend(try_join_all(related).await?.into_iter().flatten());
+    let mut related: Vec<KnownFact> = try_join_all(related).await?.into_iter().flatten().collect();
+    tell_what_stayed(db, key, &mut related).await?;
+    facts.extend(related);
     let deliveries = deliveries.into_iter().map(|mut row| delivery(&mut row)).collect::<Result<_, _>>()?;
     Ok(CustomerHistory { key: key.clone(), facts, deliveries })
+}
+
+/// Notes which of the changes of status that are another address's are about a subscription of this one.
+async fn tell_what_stayed<D: Db>(db: &D, key: &CustomerKey, related: &mut [KnownFact]) -> Result<(), StoreError> {
+    let mut ours: HashMap<(String, String), bool> = HashMap::new();
+    for known in related {
+        let FactKind::Subscription(subscription) = &known.fact.matter else { continue };
+        let of = (known.scope.clone(), subscription.id.clone());
+        known.has_stayed = if let Some(is_ours) = ours.get(&of) {
+            *is_ours
+        } else {
+            let sql = "SELECT 1 FROM identities WHERE scope = ?1 AND key = ?2 AND email_key = ?3";
+            let found = first(db, sql, values![&of.0, &of.1, &key.email_key]).await?;
+            *ours.entry(of).or_insert(found.is_some())
+        };
+    }
+    Ok(())
 }
 
 async fn known_facts<D: Db>(
@@ -54,6 +74,7 @@ async fn known_facts<D: Db>(
             scope: row.text()?,
             received_at: time(row.int()?)?,
             is_related,
+            has_stayed: false,
             fact: serde_json::from_str(&row.text()?)?,
         });
     }
@@ -89,10 +110,12 @@ pub(in crate::store) async fn write<D: Db>(
                 let stored = stored
                     .ok_or_else(|| StoreError::Data(format!("a plan changes call {}, which is not there", id.0)))?;
                 update_delivery(db, stored, delivery).await?;
-                *id
+                Some(*id)
             }
         };
-        customer.change(change, id);
+        if let Some(id) = id {
+            customer.change(change, id);
+        }
     }
     let noted = noted(db, &customer.key).await?;
     let changed = outcomes.iter().filter(|(event, outcome)| noted.get(event).is_none_or(|old| !old.says(outcome)));

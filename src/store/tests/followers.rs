@@ -5,12 +5,16 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 
 use super::*;
+use crate::domain::customer::CustomerKey;
+use crate::domain::delivery::{DeliveryKey, DeliveryRecord};
 use crate::store::inbox::facts;
 use crate::store::inbox::resolve::RESOLVED_MAX;
+use crate::store::rows::insert_delivery;
 
 in_both! {
     what_follows_from_one_event_goes_on_beyond_the_limit_of_a_write
     what_a_write_left_is_not_lost_when_the_process_ends_before_the_next
+    a_status_in_the_name_of_an_event_that_moved_keeps_nobody_from_being_planned
 }
 
 /// More payments of a customer than one write places, whose address no event has told yet.
@@ -88,4 +92,30 @@ async fn what_a_write_left_is_not_lost_when_the_process_ends_before_the_next(pla
     let event = telling(&store, "again").await;
     store.post(vec![event], now()).await.unwrap();
     is_all_placed(&store).await;
+}
+
+/// Writes a new call for two customers; gives whether each has it then.
+struct ForBoth(DeliveryKey);
+
+impl Work for ForBoth {
+    type Answer = (bool, bool);
+
+    async fn run<D: Db>(&self, db: &D) -> Result<(bool, bool), StoreError> {
+        let new = DeliveryRecord { id: None, subject: self.0.clone(), ..DeliveryRecord::sample(1) };
+        let new = Delivery::restore(new);
+        let key = |email_key: &str| CustomerKey { business: "biz_1".into(), email_key: email_key.to_owned() };
+        let (first, second) = (key("jane@example.com"), key("ann@example.com"));
+        Ok((insert_delivery(db, &first, &new).await?.is_some(), insert_delivery(db, &second, &new).await?.is_some()))
+    }
+}
+
+async fn a_status_in_the_name_of_an_event_that_moved_keeps_nobody_from_being_planned(place: Place) {
+    let store = place.open().await;
+    let status = DeliveryKey::Status(store.record(event("evt_1")).await.unwrap().id);
+    assert_eq!(store.write(ForBoth(status)).await, Ok((true, false)));
+    assert_eq!(count(&store, "deliveries").await, 1);
+    // A payment that is told for two customers would be two commissions.
+    let payment = DeliveryKey::Payment { scope: "stripe//live".into(), identity: "in_1".into() };
+    assert!(store.write(ForBoth(payment)).await.is_err());
+    assert_eq!(count(&store, "deliveries").await, 1);
 }
