@@ -155,7 +155,7 @@ async fn only_a_sound_database_of_the_bridge_is_backed_up() {
     // A row that is in its table and not in its index.
     db.execute_batch(
         "PRAGMA writable_schema = 1;
-         UPDATE sqlite_schema SET sql = replace(sql, 'state, id', 'id, state') WHERE name = 'events_by_state'",
+         UPDATE sqlite_schema SET sql = replace(sql, 'endpoint, mode', 'mode, endpoint') WHERE name = 'events_by_endpoint'",
     )
     .expect("damaged");
     drop(db);
