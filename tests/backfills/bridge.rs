@@ -90,13 +90,18 @@ impl Bridge {
         listed
     }
 
-    /// Records what was listed.
+    /// Records what was listed, and waits until it has been read: until then a call that was due before may go out.
     pub async fn record(&self, listed: &Value) -> Value {
         let id = listed["id"].as_str().expect("an id");
         let reply = self.world.act(&format!("/api/v1/backfills/{id}/record")).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         let done = self.until(id, &["done", "failed"]).await;
         assert_eq!(done["state"], "done", "{done}");
+        until("what was recorded is read", async || {
+            let unread = self.world.get("/api/v1/stats").await["events"]["received"].as_i64();
+            (unread.unwrap_or(0) == 0).then_some(())
+        })
+        .await;
         done
     }
 
