@@ -87,7 +87,7 @@ async fn lock<D: Db>(db: &D, report: &Report) -> Result<(), StoreError> {
     db.lock(&locks).await
 }
 
-/// Where a fact stands that is to be given to a customer.
+/// Where a fact stands that will be given to a customer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Standing {
     /// It is not stored yet; its event came in at this time.
