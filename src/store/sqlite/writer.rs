@@ -67,7 +67,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     db.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     // What a job may have to undo is kept in memory: a file would be written again and again, and outlive nothing.
     db.pragma_update(None, "temp_store", "MEMORY")?;
-    // Its own choice are 2 MB: the pages of a group of writes, and the inner pages of the indexes, are read again and again.
+    // Its own choice is 2 MB. The pages of a group of writes, and the inner pages of the indexes, are read again and again.
     db.pragma_update(None, "cache_size", -CACHE_KIB)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(db)
