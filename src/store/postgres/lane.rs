@@ -18,8 +18,12 @@ struct State<J> {
     is_served: bool,
 }
 
-/// Takes what waits in a lane, group by group. When it goes, the next one that comes finds another.
-pub(super) struct Server<J>(Lane<J>);
+/// Takes what waits in a lane, group by group, until none waits. Then the lane may have another server before this one is
+/// dropped.
+pub(super) struct Server<J> {
+    lane: Lane<J>,
+    is_done: bool,
+}
 
 impl<J> Lane<J> {
     /// Takes a place. Gives who has to serve the lane from now on, if nobody does.
@@ -32,7 +36,7 @@ impl<J> Lane<J> {
             return Err(StoreError::Overloaded);
         }
         state.waiting.push_back(job);
-        Ok((!std::mem::replace(&mut state.is_served, true)).then(|| Server(self.clone())))
+        Ok((!std::mem::replace(&mut state.is_served, true)).then(|| Server { lane: self.clone(), is_done: false }))
     }
 
     fn state(&self) -> MutexGuard<'_, State<J>> {
@@ -43,8 +47,8 @@ impl<J> Lane<J> {
 impl<J> Server<J> {
     /// The next group, as long as the `weight` of all in it is no more than `heaviest`; one goes in any case. Nothing when
     /// none waits: then the lane is not served any more.
-    pub(super) fn next(&self, heaviest: usize, weight: impl Fn(&J) -> usize) -> Option<Vec<J>> {
-        let mut state = self.0.state();
+    pub(super) fn next(&mut self, heaviest: usize, weight: impl Fn(&J) -> usize) -> Option<Vec<J>> {
+        let mut state = self.lane.state();
         let (mut group, mut sum) = (Vec::new(), 0_usize);
         while group.len() < GROUP_MAX
             && let Some(job) = state.waiting.pop_front_if(|job| {
@@ -54,16 +58,18 @@ impl<J> Server<J> {
         {
             group.push(job);
         }
-        state.is_served = !group.is_empty();
+        self.is_done = group.is_empty();
+        state.is_served = !self.is_done;
         state.is_served.then_some(group)
     }
 }
 
 impl<J> Drop for Server<J> {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        if std::mem::take(&mut state.is_served) {
+        if !self.is_done {
             // It panicked. The callers get an error that says so, and come again.
+            let mut state = self.lane.state();
+            state.is_served = false;
             state.waiting.clear();
         }
     }
@@ -88,7 +94,7 @@ mod tests {
     #[test]
     fn one_serves_a_lane_and_groups_are_no_heavier_than_they_may_be() {
         let lane = Lane::default();
-        let server = lane.wait(1_usize).unwrap().unwrap();
+        let mut server = lane.wait(1_usize).unwrap().unwrap();
         (2..=GROUP_MAX + 9).for_each(|n| assert!(lane.wait(n).unwrap().is_none()));
         assert_eq!(server.next(6, |n| *n), Some(vec![1, 2, 3]));
         assert_eq!(server.next(3, |n| *n), Some(vec![4]), "what is too heavy goes alone");
@@ -96,6 +102,17 @@ mod tests {
         assert_eq!(server.next(usize::MAX, |_| 1).unwrap().len(), 5);
         assert_eq!(server.next(6, |n| *n), None);
         assert!(lane.wait(1).unwrap().is_some(), "another has to serve it");
+    }
+
+    #[test]
+    fn what_comes_when_a_server_is_done_stays_with_the_next_one() {
+        let lane = Lane::default();
+        let mut done = lane.wait(1).unwrap().unwrap();
+        assert_eq!(done.next(1, |_| 1), Some(vec![1]));
+        assert_eq!(done.next(1, |_| 1), None);
+        let mut next = lane.wait(2).unwrap().unwrap();
+        drop(done);
+        assert_eq!(next.next(1, |_| 1), Some(vec![2]));
     }
 
     #[test]

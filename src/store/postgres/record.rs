@@ -39,7 +39,7 @@ impl Postgres {
     /// Records an event, together with those that come at the same time.
     pub(in crate::store) async fn record(&self, event: NewEvent) -> Result<Recorded, StoreError> {
         let (tell, told) = oneshot::channel();
-        if let Some(server) = self.recordings.wait(Recording { event, tell })? {
+        if let Some(mut server) = self.recordings.wait(Recording { event, tell })? {
             let postgres = self.clone();
             self.tasks.spawn(async move {
                 while let Some(group) = server.next(GROUP_BYTES_MAX, |r| r.event.body_zstd.len()) {

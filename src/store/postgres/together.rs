@@ -50,7 +50,7 @@ impl Postgres {
     /// Writes, all or nothing, in one transaction with whatever else waits to be written in this way.
     pub(in crate::store) async fn write_together<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
         let (tell, told) = oneshot::channel();
-        if let Some(server) = self.writes.wait(Box::new(Typed { work, answer: None, tell }))? {
+        if let Some(mut server) = self.writes.wait(Box::new(Typed { work, answer: None, tell }))? {
             let postgres = self.clone();
             self.tasks.spawn(async move {
                 while let Some(group) = server.next(usize::MAX, |_| 0) {
