@@ -166,7 +166,7 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
         item.parsed(urls::base_url, "write https:// and a host, as the provider's own https://api.stripe.com")
     });
     let tolerance_s = table.optional("signature_tolerance_s", reader, |item| {
-        rules::meant_for(provider, "signature_tolerance_s", item)?;
+        rules::meant_for(provider, item, |descriptor| descriptor.dates_signatures)?;
         item.integer(&(10..=86_400))
     });
     let account = table.optional("account", reader, |item| {

@@ -246,10 +246,18 @@ impl Item {
     pub(super) fn choice<T: DeserializeOwned>(&self) -> Result<T, Mistake> {
         let text = self.text()?;
         let deserializer: StrDeserializer<'_, NotAmong> = text.as_str().into_deserializer();
-        T::deserialize(deserializer).map_err(|NotAmong(names)| {
-            let shown: String = text.chars().take(64).collect();
-            self.mistake(format!("{shown:?} is not among its values"), format!("write one of: {}", names.join(", ")))
-        })
+        T::deserialize(deserializer).map_err(|NotAmong(names)| self.not_among(&text, names))
+    }
+
+    /// One of these words.
+    pub(super) fn word<'w>(&self, words: &[&'w str]) -> Result<&'w str, Mistake> {
+        let text = self.text()?;
+        words.iter().find(|word| **word == text).copied().ok_or_else(|| self.not_among(&text, words))
+    }
+
+    fn not_among(&self, text: &str, names: &[&str]) -> Mistake {
+        let shown: String = text.chars().take(64).collect();
+        self.mistake(format!("{shown:?} is not among its values"), format!("write one of: {}", names.join(", ")))
     }
 
     /// The entries of a list, or of a text separated by commas.

@@ -12,7 +12,8 @@ use super::table::Table;
 use crate::domain::endpoint::{CodeRule, CommissionBase, Rules, Unmapped};
 use crate::domain::money::Currency;
 use crate::domain::provider::ProviderKind;
-use crate::providers;
+use crate::domain::setting::Settings;
+use crate::providers::{self, Descriptor};
 
 /// Reads the rules of an endpoint of `provider` whose sales belong to `business`.
 pub(super) fn rules(
@@ -31,10 +32,7 @@ pub(super) fn rules(
     let commission_base = table.optional("commission_base", reader, |item| commission_base(provider, item));
     let minimum_amount =
         table.take("minimum_amount").map_or_else(|| Ok(BTreeMap::new()), |item| minimum_amount(item, reader));
-    let one_time =
-        table.optional("one_time", reader, |item| meant_for(provider, "one_time", item).and_then(|()| item.choice()));
-    let out_of_band = table
-        .optional("out_of_band", reader, |item| meant_for(provider, "out_of_band", item).and_then(|()| item.choice()));
+    let settings = settings(table, provider, reader);
     let hint = "write metadata.KEY, custom_fields.NAME or client_reference_id:PREFIX";
     let referral_code_from = table.each("referral_code_from", reader, |item| {
         item.parsed(CodeRule::parse, hint)
@@ -66,8 +64,7 @@ pub(super) fn rules(
         unmapped,
         commission_base: commission_base?.unwrap_or_default(),
         minimum_amount: minimum_amount?,
-        one_time: one_time?.unwrap_or_default(),
-        out_of_band: out_of_band?.unwrap_or_default(),
+        settings: settings?,
         referral_code_from: referral_code_from?.unwrap_or_else(CodeRule::defaults),
         time_zone: time_zone.clone(),
     })
@@ -90,10 +87,38 @@ pub(super) fn product_of_business(business: &Draft, reader: &mut Reader) -> Resu
     }
 }
 
+/// Reads the settings that only endpoints of some provider have.
+fn settings(
+    table: &mut Table,
+    provider: Result<ProviderKind, Reported>,
+    reader: &mut Reader,
+) -> Result<Settings, Reported> {
+    let of = |kind: &ProviderKind| providers::provider(*kind).descriptor().settings;
+    let mut settings = Ok(Settings::default());
+    // Its own come first: another provider's may have the same key.
+    for setting in provider.iter().chain(ProviderKind::ALL).flat_map(of) {
+        let has = |descriptor: &Descriptor| descriptor.settings.contains(setting);
+        let word = table.optional(setting.key, reader, |item| {
+            meant_for(provider, item, has)?;
+            item.word(setting.words)
+        });
+        settings = match (settings, word) {
+            (Ok(settings), Ok(Some(word))) => Ok(settings.with(setting, word)),
+            (settings, Ok(None)) => settings,
+            (Err(Reported), _) | (_, Err(Reported)) => Err(Reported),
+        };
+    }
+    settings
+}
+
 /// Refuses a key that means nothing to the provider: the person who wrote it expects something of it.
-pub(super) fn meant_for(provider: Result<ProviderKind, Reported>, key: &str, item: &Item) -> Result<(), Mistake> {
+pub(super) fn meant_for(
+    provider: Result<ProviderKind, Reported>,
+    item: &Item,
+    has: impl Fn(&Descriptor) -> bool,
+) -> Result<(), Mistake> {
     match provider {
-        Ok(kind) if !providers::provider(kind).descriptor().settings.contains(&key) => {
+        Ok(kind) if !has(providers::provider(kind).descriptor()) => {
             Err(item.mistake(format!("it means nothing to {kind}"), "take it away"))
         }
         Ok(_) | Err(Reported) => Ok(()),
@@ -101,14 +126,21 @@ pub(super) fn meant_for(provider: Result<ProviderKind, Reported>, key: &str, ite
 }
 
 fn commission_base(provider: Result<ProviderKind, Reported>, item: &Item) -> Result<CommissionBase, Mistake> {
-    let base = item.choice()?;
-    let Ok(kind) = provider else { return Ok(base) };
-    let told = providers::provider(kind).descriptor().commission_bases;
-    if !told.contains(&base) {
-        let those = providers::alternatives(told.iter().map(|base| base.code()));
-        return Err(item.mistake(format!("{kind}'s events do not tell it"), format!("write {those}")));
+    let of = |kind: ProviderKind| providers::provider(kind).descriptor().commission_bases;
+    let mut all: Vec<CommissionBase> = Vec::new();
+    for base in ProviderKind::ALL.iter().flat_map(|kind| of(*kind)) {
+        if !all.contains(base) {
+            all.push(*base);
+        }
     }
-    Ok(base)
+    let codes: Vec<&str> = all.iter().map(|base| base.code).collect();
+    let code = item.word(&codes)?;
+    let told = provider.map_or(all.as_slice(), of);
+    told.iter().find(|base| base.code == code).copied().ok_or_else(|| {
+        let those = providers::alternatives(told.iter().map(|base| base.code));
+        let kind = provider.map_or("a provider", ProviderKind::code);
+        item.mistake(format!("{kind}'s events do not tell it"), format!("write {those}"))
+    })
 }
 
 fn products(item: Item, reader: &mut Reader) -> Result<BTreeMap<String, String>, Reported> {

@@ -15,6 +15,7 @@ use super::network::Network;
 use super::product::Product;
 use super::provider::ProviderKind;
 use super::secret::Secret;
+use super::setting::Settings;
 
 /// One configured endpoint: whom to trust, and how to read what they send.
 #[derive(Debug, Clone)]
@@ -81,10 +82,8 @@ pub struct Rules {
     pub commission_base: CommissionBase,
     /// Payments below this, per currency, are ignored. Standard units.
     pub minimum_amount: BTreeMap<Currency, Decimal>,
-    /// Which events report one-off payments (Stripe).
-    pub one_time: OneTime,
-    /// Whether invoices marked as paid outside of Stripe count (old API versions, where the flag is seen).
-    pub out_of_band: OutOfBand,
+    /// What only endpoints of its provider have.
+    pub settings: Settings,
     /// Where a referral code is looked for, in this order.
     pub referral_code_from: Vec<CodeRule>,
     /// The zone whose days payments are dated in.
@@ -126,54 +125,24 @@ pub enum Unmapped {
     Ignore,
 }
 
-/// The amount on which commission is paid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CommissionBase {
-    /// What the customer paid.
-    #[default]
-    Paid,
-    /// Without tax (Stripe).
-    ExcludingTax,
-    /// What was asked for, before fees were added (Paystack).
-    Requested,
-    /// What was paid less the provider's fees (Paystack).
-    NetOfFees,
+/// The amount on which commission is paid. What else than [`CommissionBase::PAID`] a provider's events tell, its folder says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommissionBase {
+    /// As the configuration writes it.
+    pub code: &'static str,
+    /// What it is, for people.
+    pub meaning: &'static str,
 }
 
 impl CommissionBase {
-    /// As the configuration writes it.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Paid => "paid",
-            Self::ExcludingTax => "excluding_tax",
-            Self::Requested => "requested",
-            Self::NetOfFees => "net_of_fees",
-        }
+    /// What the customer paid: every provider tells it.
+    pub const PAID: Self = Self { code: "paid", meaning: "what the customer paid" };
+}
+
+impl Default for CommissionBase {
+    fn default() -> Self {
+        Self::PAID
     }
-}
-
-/// Which Stripe events report one-off payments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OneTime {
-    /// Checkout sessions in payment mode.
-    #[default]
-    Checkout,
-    /// `payment_intent.succeeded` too: for integrations without Checkout and without invoices.
-    PaymentIntent,
-}
-
-/// What becomes of invoices marked as paid outside of Stripe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OutOfBand {
-    /// Ignored.
-    #[default]
-    Ignore,
-    /// Sent with the amount that was due.
-    Send,
 }
 
 /// One place where a referral code may be.

@@ -22,6 +22,7 @@ pub mod reason;
 pub mod redact;
 pub mod referral;
 pub mod secret;
+pub mod setting;
 pub mod sold;
 pub mod source;
 pub mod status;

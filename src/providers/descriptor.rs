@@ -3,6 +3,7 @@
 use crate::domain::endpoint::{CommissionBase, IdScope};
 use crate::domain::mode::Mode;
 use crate::domain::provider::ProviderKind;
+use crate::domain::setting::Setting;
 
 /// What a provider is. Every field has to be filled: no default secures anything.
 #[derive(Debug)]
@@ -25,8 +26,10 @@ pub struct Descriptor {
     pub ids: IdScope,
     /// The amounts that its events have, as `commission_base` names them.
     pub commission_bases: &'static [CommissionBase],
-    /// The settings that mean something to it, of those that do not to every provider.
-    pub settings: &'static [&'static str],
+    /// The settings that only its endpoints have.
+    pub settings: &'static [&'static Setting],
+    /// Whether its signatures say when they were made, so that `signature_tolerance_s` means something.
+    pub dates_signatures: bool,
     /// What to do in its dashboard.
     pub dashboard: Dashboard,
     /// What every event of it has, for people: "id and data".

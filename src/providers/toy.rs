@@ -23,11 +23,15 @@ use crate::domain::product::Product;
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
 use crate::domain::secret::Secret;
+use crate::domain::setting::Setting;
 
 /// The HMAC-SHA256 of the body, in hex.
 const HEADER: &str = "toy-signature";
 /// The secret itself, as it was done before.
 const OLDER_HEADER: &str = "toy-hash";
+
+/// What becomes of an event that only rings.
+const BELLS: Setting = Setting { key: "bells", words: &["look_up", "ignore"] };
 
 const DESCRIPTOR: Descriptor = Descriptor {
     title: "Toy",
@@ -44,8 +48,9 @@ const DESCRIPTOR: Descriptor = Descriptor {
     },
     api_keys: [(Mode::Live, &["key_live_"]), (Mode::Test, &["key_test_"])],
     ids: IdScope::Account,
-    commission_bases: &[CommissionBase::Paid],
-    settings: &[],
+    commission_bases: &[CommissionBase::PAID],
+    settings: &[&BELLS],
+    dates_signatures: false,
     dashboard: Dashboard { page: "Settings", url_note: None, secret: "the secret (toy_...) of the same page" },
     members: "type and id",
     dispute_without_charge: "a dispute over",
@@ -104,6 +109,9 @@ impl Provider for Toy {
             return Reading::Unmappable(EventReason::Unreadable, "the body is not JSON".to_owned());
         };
         let Some(object) = event.get("object") else {
+            if rules.settings.holds(&BELLS, "ignore") {
+                return Reading::Ignored(EventReason::NotRelevant);
+            }
             return Reading::Unmappable(EventReason::ThinEvent, "the event only rings".to_owned());
         };
         Reading::Fact(Box::new(Fact {
@@ -263,8 +271,7 @@ fn endpoint() -> Endpoint {
             unmapped: Default::default(),
             commission_base: Default::default(),
             minimum_amount: Default::default(),
-            one_time: Default::default(),
-            out_of_band: Default::default(),
+            settings: Default::default(),
             referral_code_from: CodeRule::defaults(),
             time_zone: jiff::tz::TimeZone::UTC,
         },
@@ -302,6 +309,8 @@ fn a_webhook_that_only_rings_is_looked_up_and_read() {
     let rules = endpoint().rules;
     let bell = Toy.read(BELL, &rules, Timestamp::UNIX_EPOCH);
     assert!(matches!(bell, Reading::Unmappable(EventReason::ThinEvent, _)), "{bell:?}");
+    let ignoring = Rules { settings: rules.settings.clone().with(&BELLS, "ignore"), ..rules.clone() };
+    assert_eq!(Toy.read(BELL, &ignoring, Timestamp::UNIX_EPOCH), Reading::Ignored(EventReason::NotRelevant));
     let mut question = Toy.ask(LookupTarget::Object { body: BELL }, 1 << 20).unwrap();
     assert_eq!(question.path, "/objects/obj%2F1");
     let origin = || Origin::new("/objects/obj%2F1", EventId(1), Timestamp::UNIX_EPOCH);

@@ -5,6 +5,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use refairn_bridge::domain::endpoint::{CodeRule, Rules};
 use refairn_bridge::domain::policy::Policy;
+use refairn_bridge::domain::provider::ProviderKind;
+use refairn_bridge::providers::provider;
 use serde::Deserialize;
 
 use super::rules::default_rules;
@@ -65,10 +67,10 @@ const fn two_hours() -> u64 {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EndpointSettings {
-    commission_base: Option<refairn_bridge::domain::endpoint::CommissionBase>,
+    commission_base: Option<String>,
     unmapped: Option<refairn_bridge::domain::endpoint::Unmapped>,
-    one_time: Option<refairn_bridge::domain::endpoint::OneTime>,
-    out_of_band: Option<refairn_bridge::domain::endpoint::OutOfBand>,
+    one_time: Option<String>,
+    out_of_band: Option<String>,
     referral_code_from: Option<Vec<String>>,
     no_test_product: Option<bool>,
     products: Option<std::collections::BTreeMap<String, String>>,
@@ -121,10 +123,18 @@ impl Case {
         let mut rules = default_rules();
         let s = &self.endpoint;
         rules.time_zone = self.policy().time_zone;
-        rules.commission_base = s.commission_base.unwrap_or_default();
+        let descriptors = || ProviderKind::ALL.iter().map(|kind| provider(*kind).descriptor());
+        if let Some(code) = &s.commission_base {
+            let base = descriptors().flat_map(|d| d.commission_bases).find(|base| base.code == code);
+            rules.commission_base = *base.expect("a commission base");
+        }
         rules.unmapped = s.unmapped.unwrap_or_default();
-        rules.one_time = s.one_time.unwrap_or_default();
-        rules.out_of_band = s.out_of_band.unwrap_or_default();
+        for (key, word) in [("one_time", &s.one_time), ("out_of_band", &s.out_of_band)] {
+            let Some(word) = word else { continue };
+            let setting = descriptors().flat_map(|d| d.settings).find(|setting| setting.key == key).expect("a setting");
+            let word = setting.words.iter().find(|known| *known == word).expect("one of its words");
+            rules.settings = rules.settings.with(setting, word);
+        }
         rules.products = s.products.clone().unwrap_or_default();
         if s.no_test_product == Some(true) {
             rules.test_product_id = None;

@@ -25,8 +25,7 @@ pub fn default_rules() -> Rules {
         unmapped: Default::default(),
         commission_base: Default::default(),
         minimum_amount: BTreeMap::new(),
-        one_time: Default::default(),
-        out_of_band: Default::default(),
+        settings: Default::default(),
         referral_code_from: CodeRule::defaults(),
         time_zone: jiff::tz::TimeZone::UTC,
     }

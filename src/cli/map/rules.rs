@@ -8,9 +8,10 @@ use jiff::tz::TimeZone;
 use crate::cli::configuration::ConfigFile;
 use crate::cli::output;
 use crate::config::Config;
-use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, OutOfBand, Rules, Unmapped};
+use crate::domain::endpoint::{CodeRule, CommissionBase, Rules, Unmapped};
 use crate::domain::policy::Policy;
 use crate::domain::provider::ProviderKind;
+use crate::domain::setting::Settings;
 
 /// Where the configuration usually is.
 const USUAL_FILE: &str = "config/refairn-bridge.toml";
@@ -98,8 +99,7 @@ impl Chosen {
                 unmapped: Unmapped::default(),
                 commission_base: CommissionBase::default(),
                 minimum_amount: BTreeMap::new(),
-                one_time: OneTime::default(),
-                out_of_band: OutOfBand::default(),
+                settings: Settings::default(),
                 referral_code_from: CodeRule::defaults(),
                 time_zone: TimeZone::UTC,
             },

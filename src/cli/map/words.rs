@@ -96,18 +96,13 @@ pub(super) fn whose(fact: &Fact) -> String {
 /// The commission base and how it was computed.
 pub(super) fn amount(payment: &Payment, base: CommissionBase) -> String {
     let (charged, currency) = (payment.charged_money(), payment.currency);
-    let (code, how) = match base {
-        CommissionBase::Paid => ("paid", "what the customer paid"),
-        CommissionBase::ExcludingTax => ("excluding_tax", "without tax"),
-        CommissionBase::Requested => ("requested", "what was asked for, before fees the customer bears"),
-        CommissionBase::NetOfFees => ("net_of_fees", "less the provider's fees"),
-    };
+    let CommissionBase { code, meaning } = base;
     match payment.amount {
         None => format!("{charged} was paid, but the event does not tell commission_base = {code:?}"),
-        Some(amount) if base == CommissionBase::Paid && amount == payment.charged => {
-            format!("{charged}: {how} (commission_base = {code:?})")
+        Some(amount) if base == CommissionBase::PAID && amount == payment.charged => {
+            format!("{charged}: {meaning} (commission_base = {code:?})")
         }
-        Some(amount) if base == CommissionBase::Paid => {
+        Some(amount) if base == CommissionBase::PAID => {
             format!(
                 "{} {currency}: what was paid for items in products, of {charged} (commission_base = {code:?})",
                 amount.normalize()
@@ -115,7 +110,7 @@ pub(super) fn amount(payment: &Payment, base: CommissionBase) -> String {
         }
         Some(amount) => {
             format!(
-                "{} {currency}: {how}; the customer paid {charged} (commission_base = {code:?})",
+                "{} {currency}: {meaning}; the customer paid {charged} (commission_base = {code:?})",
                 amount.normalize()
             )
         }

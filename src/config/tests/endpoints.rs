@@ -1,8 +1,9 @@
 //! Businesses and endpoints: what variables alone make, what the file adds, whose sales and which products they are.
 
 use super::{Setup, check};
-use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, OutOfBand, Unmapped};
+use crate::domain::endpoint::{CodeRule, Unmapped};
 use crate::domain::provider::ProviderKind;
+use crate::providers::provider;
 
 const STRIPE: &str = "[[endpoints]]\nprovider = \"stripe\"\n";
 const PAYSTACK: &str = "[[endpoints]]\nprovider = \"paystack\"\nsecrets = [\"sk_live_a\"]\n";
@@ -64,15 +65,17 @@ fn every_rule_is_read() {
     assert_eq!(endpoint.signature_tolerance.as_secs(), 60);
     assert_eq!((rules.product_id.as_deref(), rules.test_product_id.as_deref()), (Some("prod_own"), Some("prod_test")));
     assert_eq!(rules.unmapped, Unmapped::Ignore);
-    assert_eq!(rules.commission_base, CommissionBase::ExcludingTax);
-    assert_eq!((rules.one_time, rules.out_of_band), (OneTime::PaymentIntent, OutOfBand::Send));
+    assert_eq!(rules.commission_base.code, "excluding_tax");
+    let settings = provider(ProviderKind::Stripe).descriptor().settings;
+    let held = |word: &str| settings.iter().any(|setting| rules.settings.holds(setting, word));
+    assert!(held("payment_intent") && held("send"));
     let codes = [CodeRule::Metadata("agent".to_owned()), CodeRule::ClientReferenceId("ref-".to_owned())];
     assert_eq!(rules.referral_code_from, codes);
     assert_eq!(rules.products.get("prod.x").map(String::as_str), Some("prod_b"));
     let amounts: Vec<_> = rules.minimum_amount.iter().map(|(c, a)| format!("{c} {a}")).collect();
     assert_eq!(amounts, ["EUR 0", "JPY 50", "NGN 100.50", "USD 0.1"]);
     let paystack = config.endpoint("paystack").unwrap();
-    assert_eq!(paystack.rules.commission_base, CommissionBase::NetOfFees);
+    assert_eq!(paystack.rules.commission_base.code, "net_of_fees");
     assert_eq!(paystack.allowed_ips.len(), 2);
 }
 

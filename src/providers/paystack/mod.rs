@@ -7,6 +7,7 @@ mod lookup;
 mod metadata;
 mod payload;
 mod piece;
+mod settings;
 pub mod signature;
 
 use jiff::Timestamp;
@@ -43,8 +44,9 @@ const DESCRIPTOR: Descriptor = Descriptor {
     api_keys: [(Mode::Live, &["sk_live_"]), (Mode::Test, &["sk_test_"])],
     // References are the merchant's own.
     ids: IdScope::Account,
-    commission_bases: &[CommissionBase::Paid, CommissionBase::Requested, CommissionBase::NetOfFees],
+    commission_bases: &[CommissionBase::PAID, settings::REQUESTED, settings::NET_OF_FEES],
     settings: &[],
+    dates_signatures: false,
     dashboard: Dashboard {
         page: "Settings → API Keys & Webhooks",
         url_note: Some("as the live webhook URL, and as the test webhook URL to see test events too"),

@@ -9,9 +9,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use super::settings::intents_count;
 use super::snapshot::{Pointer, listed_event};
 use super::{PAYMENT_INTENT_SUCCEEDED, WANTED_EVENTS};
-use crate::domain::endpoint::{OneTime, Rules};
+use crate::domain::endpoint::Rules;
 use crate::providers::json::{Json, is_plain};
 use crate::providers::list::{List, Listed, Lists, Page, Period, Row, readable};
 use crate::providers::lookup::SEGMENT;
@@ -95,9 +96,8 @@ fn seconds_before(at: Timestamp, span: Duration) -> i64 {
 fn events(period: &Period, rules: &Rules) -> Vec<List> {
     let since = period.since.as_second().max(seconds_before(period.begun_at, EVENTS_KEPT));
     let mut types = WANTED_EVENTS.to_vec();
-    match rules.one_time {
-        OneTime::Checkout => {}
-        OneTime::PaymentIntent => types.extend([PAYMENT_INTENT_SUCCEEDED, CHARGE_SUCCEEDED]),
+    if intents_count(rules) {
+        types.extend([PAYMENT_INTENT_SUCCEEDED, CHARGE_SUCCEEDED]);
     }
     let path = |types: &[&str]| {
         let types: String = types.iter().map(|name| format!("&types[]={name}")).collect();

@@ -10,6 +10,7 @@ mod list;
 mod lookup;
 mod payload;
 mod piece;
+mod settings;
 pub mod signature;
 mod snapshot;
 
@@ -25,7 +26,7 @@ use super::headers::values_of;
 use super::list::Lists;
 use super::lookup::{LookupTarget, Question};
 use super::{Dashboard, Descriptor, Piece, Provider, Secrets, Signature, SignatureError, WantedEvents};
-use crate::domain::endpoint::{CommissionBase, Endpoint, IdScope, OneTime, Rules};
+use crate::domain::endpoint::{CommissionBase, Endpoint, IdScope, Rules};
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
 use crate::domain::json;
@@ -60,8 +61,9 @@ const DESCRIPTOR: Descriptor = Descriptor {
     },
     api_keys: [(Mode::Live, &["sk_live_", "rk_live_"]), (Mode::Test, &["sk_test_", "rk_test_"])],
     ids: IdScope::Provider,
-    commission_bases: &[CommissionBase::Paid, CommissionBase::ExcludingTax],
-    settings: &["signature_tolerance_s", "one_time", "out_of_band"],
+    commission_bases: &[CommissionBase::PAID, settings::EXCLUDING_TAX],
+    settings: &[&settings::ONE_TIME, &settings::OUT_OF_BAND],
+    dates_signatures: true,
     dashboard: Dashboard {
         page: "Developers → Webhooks → Add destination (snapshot events, your account)",
         url_note: None,
@@ -166,12 +168,11 @@ impl Provider for Stripe {
 
     fn wanted_events(&self, rules: &Rules) -> WantedEvents {
         let tick = WANTED_EVENTS.to_vec();
-        match rules.one_time {
-            OneTime::Checkout => WantedEvents { tick, for_manual_capture: Some(PAYMENT_INTENT_SUCCEEDED) },
-            OneTime::PaymentIntent => WantedEvents {
-                tick: tick.into_iter().chain([PAYMENT_INTENT_SUCCEEDED]).collect(),
-                for_manual_capture: None,
-            },
+        if settings::intents_count(rules) {
+            let tick = tick.into_iter().chain([PAYMENT_INTENT_SUCCEEDED]).collect();
+            WantedEvents { tick, for_manual_capture: None }
+        } else {
+            WantedEvents { tick, for_manual_capture: Some(PAYMENT_INTENT_SUCCEEDED) }
         }
     }
 }

@@ -28,8 +28,7 @@ fn endpoint(name: &str, provider: ProviderKind, account: Option<&str>) -> Endpoi
         unmapped: Default::default(),
         commission_base: Default::default(),
         minimum_amount: std::collections::BTreeMap::new(),
-        one_time: Default::default(),
-        out_of_band: Default::default(),
+        settings: Default::default(),
         referral_code_from: CodeRule::defaults(),
         time_zone: jiff::tz::TimeZone::UTC,
     };

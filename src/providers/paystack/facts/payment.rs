@@ -8,6 +8,7 @@ use crate::domain::fact::{Fact, FactKind, Payment};
 use crate::domain::money::{Currency, standard};
 use crate::domain::reason::EventReason;
 use crate::providers::paystack::payload::{Capture, Invoice, Transaction, TransactionStatus};
+use crate::providers::paystack::settings::{NET_OF_FEES, REQUESTED};
 
 /// `charge.success`: the event that always reports a payment.
 pub(super) fn charge(context: &Context<'_>, charge: &Transaction) -> Result<Fact, Missing> {
@@ -22,11 +23,11 @@ pub(super) fn charge(context: &Context<'_>, charge: &Transaction) -> Result<Fact
     let reference = required(charge.reference.clone(), "data.reference")?;
     let paid = required(charge.amount, "data.amount")?;
     let base = match context.rules.commission_base {
-        CommissionBase::Paid => Some(paid),
-        CommissionBase::Requested => Some(charge.requested_amount.unwrap_or(paid)),
-        CommissionBase::NetOfFees => charge.fees.and_then(|fees| paid.checked_sub(fees)),
-        // Paystack does not know of taxes.
-        CommissionBase::ExcludingTax => None,
+        CommissionBase::PAID => Some(paid),
+        REQUESTED => Some(charge.requested_amount.unwrap_or(paid)),
+        NET_OF_FEES => charge.fees.and_then(|fees| paid.checked_sub(fees)),
+        // Paystack's events have no other amount, such as one without tax, and the configuration refuses it.
+        _ => None,
     };
     let currency = required(charge.currency, "data.currency")?;
     // One without any date was made when it was heard of.
@@ -52,10 +53,10 @@ pub(super) fn invoice(context: &Context<'_>, invoice: &Invoice) -> Result<Fact, 
     let requested = || own.requested_amount.or(transaction.requested_amount);
     let fees = || own.fees.or(transaction.fees);
     let base = match context.rules.commission_base {
-        CommissionBase::Paid => Some(paid),
-        CommissionBase::Requested => requested(),
-        CommissionBase::NetOfFees => fees().and_then(|fees| paid.checked_sub(fees)),
-        CommissionBase::ExcludingTax => None,
+        CommissionBase::PAID => Some(paid),
+        REQUESTED => requested(),
+        NET_OF_FEES => fees().and_then(|fees| paid.checked_sub(fees)),
+        _ => None,
     };
     let currency = required(transaction.currency.or(own.currency), "data.transaction.currency")?;
     let at = required(at, "data.paid_at")?;
@@ -68,9 +69,9 @@ pub(super) fn captured(context: &Context<'_>, capture: &Capture) -> Result<Fact,
     let paid = required(capture.amount, "data.captured_amount")?;
     let base = match context.rules.commission_base {
         // Nothing is asked for beside what is taken.
-        CommissionBase::Paid | CommissionBase::Requested => Some(paid),
-        CommissionBase::NetOfFees => capture.fees.and_then(|fees| paid.checked_sub(fees)),
-        CommissionBase::ExcludingTax => None,
+        CommissionBase::PAID | REQUESTED => Some(paid),
+        NET_OF_FEES => capture.fees.and_then(|fees| paid.checked_sub(fees)),
+        _ => None,
     };
     let currency = required(capture.currency, "data.currency")?;
     let at = capture.at.unwrap_or(context.received_at);
@@ -94,9 +95,7 @@ fn payment(context: &Context<'_>, paid: Paid) -> Fact {
     let no_payment = match (paid, base.unwrap_or(paid)) {
         (..0, _) => Some(EventReason::NegativeAmount),
         (0, _) => Some(EventReason::ZeroAmount),
-        (1.., ..=0) if context.rules.commission_base == CommissionBase::NetOfFees => {
-            Some(EventReason::NothingAfterFees)
-        }
+        (1.., ..=0) if context.rules.commission_base == NET_OF_FEES => Some(EventReason::NothingAfterFees),
         (1.., ..0) => Some(EventReason::NegativeAmount),
         (1.., 0) => Some(EventReason::ZeroAmount),
         (1.., 1..) => below.then_some(EventReason::BelowMinimum),

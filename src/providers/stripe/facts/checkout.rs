@@ -4,8 +4,8 @@ use rust_decimal::Decimal;
 
 use super::super::currency::amount;
 use super::super::payload::{Charge, PaymentIntent, PaymentStatus, Session, SessionMode, Tax, Unmapped};
+use super::super::settings::intents_count;
 use super::{Paid, Reader, need, need_amount, need_currency};
-use crate::domain::endpoint::OneTime;
 use crate::domain::fact::{Customer, FactKind, Reading};
 use crate::domain::money::Currency;
 use crate::domain::reason::EventReason;
@@ -104,10 +104,7 @@ pub(super) fn intent_succeeded(reader: &Reader<'_>, intent: PaymentIntent<'_>) -
     if minor <= 0 {
         return Ok(reader.no_payment(intent.about, at, EventReason::ZeroAmount));
     }
-    let counts_alone = match reader.rules.one_time {
-        OneTime::PaymentIntent => true,
-        OneTime::Checkout => false,
-    };
+    let counts_alone = intents_count(reader.rules);
     let paid = Paid {
         identity,
         at,
@@ -130,7 +127,7 @@ pub(super) fn intent_succeeded(reader: &Reader<'_>, intent: PaymentIntent<'_>) -
 /// `charge.succeeded`, where the endpoint takes one-off payments by their intents: it knows an address that the intent
 /// may not.
 pub(super) fn charge_succeeded(reader: &Reader<'_>, charge: Charge<'_>) -> Reading {
-    if reader.rules.one_time == OneTime::Checkout {
+    if !intents_count(reader.rules) {
         return Reading::Ignored(EventReason::OneTimeOff);
     }
     let reason = if charge.invoice.is_some() {

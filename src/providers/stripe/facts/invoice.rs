@@ -4,8 +4,8 @@ use rust_decimal::Decimal;
 
 use super::super::currency::{amount, money, scale};
 use super::super::payload::{About, Invoice, InvoicePayment, InvoiceStatus, Tax, Unmapped};
+use super::super::settings::out_of_band_counts;
 use super::{Paid, Reader, need, need_amount, need_currency};
-use crate::domain::endpoint::OutOfBand;
 use crate::domain::fact::{FactKind, Link, Reading, Subscription};
 use crate::domain::money::{Currency, share};
 use crate::domain::reason::EventReason;
@@ -26,10 +26,10 @@ pub(super) fn paid(reader: &Reader<'_>, invoice: Invoice<'_>) -> Result<Reading,
     if amount_paid < 0 || invoice.total.is_some_and(|total| total < 0) {
         return Ok(reader.no_payment(invoice.about, at, EventReason::NegativeAmount));
     }
-    let minor = match (invoice.out_of_band, reader.rules.out_of_band) {
+    let minor = match (invoice.out_of_band, out_of_band_counts(reader.rules)) {
         (false, _) => amount_paid,
-        (true, OutOfBand::Send) => need_amount(invoice.amount_due, "amount_due")?,
-        (true, OutOfBand::Ignore) => return Ok(reader.no_payment(invoice.about, at, EventReason::OutOfBand)),
+        (true, true) => need_amount(invoice.amount_due, "amount_due")?,
+        (true, false) => return Ok(reader.no_payment(invoice.about, at, EventReason::OutOfBand)),
     };
     if minor <= 0 {
         return Ok(nothing_charged(reader, invoice));

@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 
 use super::currency::{amount, money, scale};
 use super::payload::{About, Body, Event, Unmapped};
+use super::settings::EXCLUDING_TAX;
 use crate::domain::endpoint::{CodeRule, CommissionBase, Rules};
 use crate::domain::fact::{Customer, Fact, FactKind, Payment, Reading};
 use crate::domain::mode::Mode;
@@ -170,10 +171,10 @@ impl Reader<'_> {
     /// The commission base.
     fn amount(&self, paid: &Paid, charged: Decimal, counted: Counted) -> Option<Decimal> {
         let (base, taxed) = match self.rules.commission_base {
-            CommissionBase::Paid => (charged, true),
-            CommissionBase::ExcludingTax => (paid.untaxed?, false),
-            // Stripe's events do not have these amounts, and the configuration refuses them.
-            CommissionBase::Requested | CommissionBase::NetOfFees => return None,
+            CommissionBase::PAID => (charged, true),
+            EXCLUDING_TAX => (paid.untaxed?, false),
+            // Stripe's events have no other amount, and the configuration refuses it.
+            _ => return None,
         };
         match counted {
             Counted::Whole => Some(base),

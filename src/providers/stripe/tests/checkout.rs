@@ -156,7 +156,7 @@ fn a_session_that_makes_its_invoice_awaits_it() {
 #[test]
 fn tax_is_left_out_if_asked_for() {
     let check = |event_type: &str, changes: Value, expected: &str| {
-        let rules = Rules { one_time: OneTime::PaymentIntent, ..untaxed_rules() };
+        let rules = Rules { settings: by_intents(), ..untaxed_rules() };
         let paid = if event_type == "payment_intent.succeeded" { PAID_BY_INTENT_ALONE } else { PAID };
         check_with(&rules, event_type, &changes, &paid.replace("58.31 on", &format!("{expected} on")));
     };

@@ -12,9 +12,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Stripe;
-use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, OutOfBand, Rules, Unmapped};
+use super::settings::{EXCLUDING_TAX, ONE_TIME, OUT_OF_BAND};
+use crate::domain::endpoint::{CodeRule, CommissionBase, Rules, Unmapped};
 use crate::domain::fact::{Fact, FactKind, Reading};
 use crate::domain::product::Product;
+use crate::domain::setting::Settings;
 use crate::providers::Provider;
 
 /// 2026-06-14T12:00:00Z: when the events of these tests happened.
@@ -30,21 +32,30 @@ fn rules() -> Rules {
         test_product_id: Some("prod_test".to_owned()),
         products: [("price_team".to_owned(), "prod_team".to_owned())].into(),
         unmapped: Unmapped::Default,
-        commission_base: CommissionBase::Paid,
+        commission_base: CommissionBase::PAID,
         minimum_amount: [("NGN".parse().unwrap(), "100".parse().unwrap())].into(),
-        one_time: OneTime::Checkout,
-        out_of_band: OutOfBand::Ignore,
+        settings: Settings::default(),
         referral_code_from: CodeRule::defaults(),
         time_zone: jiff::tz::TimeZone::UTC,
     }
 }
 
+/// One-off payments are reported by their intents, too.
+fn by_intents() -> Settings {
+    Settings::default().with(&ONE_TIME, "payment_intent")
+}
+
+/// Invoices that were paid outside of Stripe are payments.
+fn out_of_band_sent() -> Settings {
+    Settings::default().with(&OUT_OF_BAND, "send")
+}
+
 fn one_time_rules() -> Rules {
-    Rules { one_time: OneTime::PaymentIntent, ..rules() }
+    Rules { settings: by_intents(), ..rules() }
 }
 
 fn untaxed_rules() -> Rules {
-    Rules { commission_base: CommissionBase::ExcludingTax, ..rules() }
+    Rules { commission_base: EXCLUDING_TAX, ..rules() }
 }
 
 /// An event around an object.

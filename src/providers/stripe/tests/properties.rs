@@ -168,7 +168,7 @@ fn read_all_ways(body: &[u8]) {
     let identity = Stripe.identify(body);
     assert_eq!(identity, Stripe.identify(body));
     assert!(!identity.dedup_key.is_empty());
-    let taxed = Rules { out_of_band: OutOfBand::Send, unmapped: Unmapped::Ignore, ..untaxed_rules() };
+    let taxed = Rules { settings: out_of_band_sent(), unmapped: Unmapped::Ignore, ..untaxed_rules() };
     let at = Timestamp::from_second(RECEIVED).unwrap();
     for rules in [rules(), one_time_rules(), taxed] {
         let reading = Stripe.read(body, &rules, at);

@@ -43,7 +43,7 @@ fn only_what_was_paid_for_mapped_lines_counts_where_others_are_ignored() {
     };
     let check = |lines: Value, paid: i64, total: i64, expected: &str| {
         let sums = json!({"amount_paid": paid, "total": total, "subtotal": total, "total_excluding_tax": total});
-        check_with(CommissionBase::Paid, lines, sums, expected);
+        check_with(CommissionBase::PAID, lines, sums, expected);
     };
     let plain = |amount: i64, price: &str| line(amount, price, json!({}));
     let paid = |amount: &str, charged: &str| {
@@ -70,12 +70,12 @@ fn only_what_was_paid_for_mapped_lines_counts_where_others_are_ignored() {
     let taxed = |on_top: i64, inside: i64| json!({"taxes": [{"amount": on_top, "tax_behavior": "exclusive"}, {"amount": inside, "tax_behavior": "inclusive"}]});
     let lines = json!([line(10_000, "price_a", taxed(2000, 500)), plain(10_000, "price_x")]);
     let sums = json!({"amount_paid": 22_000, "total": 22_000, "subtotal": 20_000, "total_excluding_tax": 19_500});
-    check_with(CommissionBase::Paid, lines.clone(), sums.clone(), &paid("120", "220"));
-    check_with(CommissionBase::ExcludingTax, lines, sums, &paid("95", "220"));
+    check_with(CommissionBase::PAID, lines.clone(), sums.clone(), &paid("120", "220"));
+    check_with(EXCLUDING_TAX, lines, sums, &paid("95", "220"));
     let old = json!({"taxes": null, "tax_amounts": [{"amount": 2000, "inclusive": false}]});
     let lines = json!([line(10_000, "price_a", old), plain(10_000, "price_x")]);
     let sums = json!({"amount_paid": 22_000, "total": 22_000, "subtotal": 20_000, "total_excluding_tax": 20_000});
-    check_with(CommissionBase::ExcludingTax, lines, sums, &paid("100", "220"));
+    check_with(EXCLUDING_TAX, lines, sums, &paid("100", "220"));
     // A line whose amount cannot be read leaves the amount open.
     check(json!([line(1, "price_a", json!({"amount": "?"})), plain(10_000, "price_x")]), 7000, 7000, &paid("?", "70"));
 }

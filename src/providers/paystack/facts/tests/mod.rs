@@ -9,11 +9,16 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::read;
-use crate::domain::endpoint::{CodeRule, CommissionBase, OneTime, OutOfBand, Rules, Unmapped};
+use crate::domain::endpoint::{CodeRule, CommissionBase, Rules, Unmapped};
 use crate::domain::fact::{Fact, FactKind, Payment, Reading, Reversal, Subscription};
 use crate::domain::mode::Mode;
 use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
+use crate::domain::setting::Settings;
+use crate::providers::paystack::settings::{NET_OF_FEES, REQUESTED};
+
+/// One that Paystack's events do not tell.
+const OF_ANOTHER: CommissionBase = CommissionBase { code: "of_another", meaning: "" };
 
 fn rules() -> Rules {
     Rules {
@@ -22,10 +27,9 @@ fn rules() -> Rules {
         test_product_id: Some("prod_test".to_owned()),
         products: [("PLN_pro".to_owned(), "prod_pro".to_owned())].into(),
         unmapped: Unmapped::Default,
-        commission_base: CommissionBase::Paid,
+        commission_base: CommissionBase::PAID,
         minimum_amount: [("NGN".parse().unwrap(), Decimal::ONE_HUNDRED)].into(),
-        one_time: OneTime::Checkout,
-        out_of_band: OutOfBand::Ignore,
+        settings: Settings::default(),
         referral_code_from: CodeRule::defaults(),
         time_zone: jiff::tz::TimeZone::UTC,
     }

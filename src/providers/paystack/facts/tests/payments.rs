@@ -36,15 +36,15 @@ fn amounts_are_hundredths_in_every_currency_and_follow_the_commission_base() {
         let payment = payment("charge.success", &with(charge(), changes), &Rules { commission_base: base, ..rules() });
         assert_eq!(payment.amount, expected.map(|text| text.parse().unwrap()), "{changes:?}");
     }
-    check(&[("amount", json!("750050"))], CommissionBase::Paid, Some("7500.5"));
+    check(&[("amount", json!("750050"))], CommissionBase::PAID, Some("7500.5"));
     for currency in ["XOF", "RWF", "kes", "USD"] {
-        check(&[("currency", json!(currency)), ("amount", json!(1))], CommissionBase::Paid, Some("0.01"));
+        check(&[("currency", json!(currency)), ("amount", json!(1))], CommissionBase::PAID, Some("0.01"));
     }
-    check(&[], CommissionBase::Requested, Some("4800"));
-    check(&[("requested_amount", json!(null))], CommissionBase::Requested, Some("5000"));
-    check(&[("fees", json!("12.0"))], CommissionBase::NetOfFees, Some("4999.88"));
-    check(&[("fees", json!(null))], CommissionBase::NetOfFees, None);
-    check(&[], CommissionBase::ExcludingTax, None);
+    check(&[], REQUESTED, Some("4800"));
+    check(&[("requested_amount", json!(null))], REQUESTED, Some("5000"));
+    check(&[("fees", json!("12.0"))], NET_OF_FEES, Some("4999.88"));
+    check(&[("fees", json!(null))], NET_OF_FEES, None);
+    check(&[], OF_ANOTHER, None);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn what_is_not_paid_or_too_little_leaves_the_customer() {
     let too_small = fact("charge.success", &with(charge(), &[("amount", json!(9_999))]));
     assert_eq!(too_small.keys, ["CUS_ada", "plan:CUS_ada:PLN_pro", "plan:CUS_ada:60001", "ref:ref_1"]);
     for fees in [500_000, 600_000] {
-        let net = Rules { commission_base: CommissionBase::NetOfFees, ..rules() };
+        let net = Rules { commission_base: NET_OF_FEES, ..rules() };
         let eaten_up = fact_by("charge.success", &with(charge(), &[("fees", json!(fees))]), &net);
         assert!(
             matches!(eaten_up.matter, FactKind::Customer(c) if c.no_payment == Some(EventReason::NothingAfterFees))
@@ -126,7 +126,7 @@ fn an_invoice_is_a_payment_only_if_it_is_paid_by_all_three_signs() {
     assert_eq!(paid.subscription.as_deref(), Some("SUB_1"));
     let as_number = with(invoice(), &[("paid", json!(1)), ("amount", json!("249950"))]);
     assert_eq!(payment("invoice.update", &as_number, &rules()).charged, "2499.5".parse().unwrap());
-    for base in [CommissionBase::Requested, CommissionBase::NetOfFees] {
+    for base in [REQUESTED, NET_OF_FEES] {
         let rules = Rules { commission_base: base, ..rules() };
         assert_eq!(payment("invoice.update", &invoice(), &rules).amount, None);
         let mut told = invoice();
@@ -184,7 +184,7 @@ fn a_captured_hold_is_a_payment_of_what_was_taken() {
     let FactKind::Payment(paid) = fact.matter else { panic!() };
     assert_eq!((paid.identity.as_str(), paid.primary, paid.uncaptured), ("ref_9", false, None));
     assert_eq!((paid.charged_money().to_string().as_str(), paid.day), ("750 ZAR", jiff::civil::date(2026, 6, 14)));
-    let net = Rules { commission_base: CommissionBase::NetOfFees, ..rules() };
+    let net = Rules { commission_base: NET_OF_FEES, ..rules() };
     assert_eq!(payment(event, &capture(), &net).amount, Some(Decimal::from(724)));
     for others in ["reserve.success", "reserve.failed", "release.success", "capture.failed"] {
         let told = reading(&format!("preauthorization.{others}"), &capture(), &rules());

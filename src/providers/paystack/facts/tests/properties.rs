@@ -73,12 +73,7 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
 }
 
 fn any_rules() -> impl Strategy<Value = Rules> {
-    let base = prop_oneof![
-        Just(CommissionBase::Paid),
-        Just(CommissionBase::Requested),
-        Just(CommissionBase::NetOfFees),
-        Just(CommissionBase::ExcludingTax)
-    ];
+    let base = prop_oneof![Just(CommissionBase::PAID), Just(REQUESTED), Just(NET_OF_FEES), Just(OF_ANOTHER)];
     let zone = prop_oneof![Just("UTC"), Just("Pacific/Kiritimati"), Just("Pacific/Niue")];
     (base, any::<bool>(), zone).prop_map(|(commission_base, ignore, zone)| Rules {
         commission_base,
