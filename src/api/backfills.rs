@@ -2,18 +2,19 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::backfill::BackfillSummary;
 
 /// `GET /api/v1/backfills`: the newest first.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct BackfillPage {
     /// The backfills.
     pub backfills: Vec<Backfill>,
 }
 
 /// `GET /api/v1/backfills/{id}`, and the answer to every action on one.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Backfill {
     /// The bridge's id, such as `bkf_3`.
     pub id: String,
@@ -40,6 +41,7 @@ pub struct Backfill {
     /// Those that became events.
     pub recorded: u64,
     /// What it would come to. `None` until that is known.
+    #[schema(value_type = Option<Object>)]
     pub summary: Option<BackfillSummary>,
     /// When it was asked for.
     pub created_at: Timestamp,

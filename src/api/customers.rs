@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{Delivery, Event};
 use crate::domain::fact::Fact;
 
 /// `GET /api/v1/customers/{email}`
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct CustomerStory {
     /// The address.
     pub email: String,
@@ -29,7 +30,7 @@ pub struct CustomerStory {
 }
 
 /// `GET /api/v1/why`
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Why {
     /// The customer's address. `None` where nobody knows it.
     pub email: Option<String>,
@@ -48,7 +49,7 @@ pub struct Why {
 }
 
 /// Why the customer's payment credited whom it did, or nobody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Verdict {
     /// The stable code.
     pub code: String,
@@ -67,7 +68,7 @@ pub struct Verdict {
 }
 
 /// An event of a story.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct StoryEvent {
     /// The event.
     #[serde(flatten)]
@@ -77,6 +78,7 @@ pub struct StoryEvent {
     /// The referral code that it brought.
     pub code: Option<String>,
     /// What it reports.
+    #[schema(value_type = Option<Object>)]
     pub fact: Option<Fact>,
     /// The body as it arrived. Only where everything is asked for; null when it is past its retention, or too much.
     #[serde(skip_serializing_if = "Option::is_none")]

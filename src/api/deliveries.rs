@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use crate::domain::delivery::Receipt;
 
 /// `GET /api/v1/deliveries`: a page, the newest delivery first.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct DeliveryPage {
     /// The deliveries.
     pub deliveries: Vec<Delivery>,
@@ -16,7 +17,7 @@ pub struct DeliveryPage {
 }
 
 /// A delivery.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Delivery {
     /// The bridge's id, such as `dlv_9`. Empty when the call is planned only, and not stored.
     pub id: String,
@@ -44,8 +45,10 @@ pub struct Delivery {
     /// When it goes out at the earliest.
     pub due_at: Timestamp,
     /// The exact body for Refairn, digits and order as they are sent.
+    #[schema(value_type = Option<Object>)]
     pub request: Option<Box<RawValue>>,
     /// What Refairn answered. `None` before it took the call.
+    #[schema(value_type = Option<Object>)]
     pub response: Option<Receipt>,
     /// What is known of the payment.
     #[serde(flatten)]
@@ -57,7 +60,7 @@ pub struct Delivery {
 }
 
 /// What is known of a delivery's payment, and what became of it. Of a call that is no payment only the mode is known.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PaymentFields {
     /// The code of the mode.
     pub mode: String,
@@ -87,7 +90,7 @@ pub struct PaymentFields {
 }
 
 /// Where a referral code was looked for: one of the endpoints that the customer's events came to.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct LookedIn {
     /// The endpoint's name.
     pub endpoint: String,
@@ -98,7 +101,7 @@ pub struct LookedIn {
 }
 
 /// What one event had for a referral code.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FoundCode {
     /// The bridge's id of the event.
     pub event_id: String,
@@ -112,7 +115,7 @@ pub struct FoundCode {
 }
 
 /// One attempt to make a call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Attempt {
     /// Its number, from 1 on.
     pub n: i64,

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::Delivery;
 use crate::domain::fact::Fact;
 
 /// `GET /api/v1/events`: a page, the newest event first.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EventPage {
     /// The events.
     pub events: Vec<Event>,
@@ -17,7 +18,7 @@ pub struct EventPage {
 }
 
 /// An event in a list.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// The bridge's id, such as `evt_17`.
     pub id: String,
@@ -49,7 +50,7 @@ pub struct Event {
 }
 
 /// `GET /api/v1/events/{id}`: an event with all that belongs to it.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct EventDetail {
     /// The event.
     #[serde(flatten)]
@@ -57,13 +58,14 @@ pub struct EventDetail {
     /// The body as it arrived; a body that is no JSON, as text. Null when it is past its retention.
     pub body: Value,
     /// What it reports: one fact, or none. A list for compatibility of the form.
+    #[schema(value_type = Vec<Object>)]
     pub facts: Vec<Fact>,
     /// The calls made in its name, or about the payment it reports.
     pub deliveries: Vec<Delivery>,
 }
 
 /// `GET /api/v1/events/changed`: a part of the events that an earlier version read.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct ChangedPage {
     /// How many events were looked at for this page.
     pub looked_at: usize,
@@ -76,7 +78,7 @@ pub struct ChangedPage {
 }
 
 /// An event that would be read otherwise today.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ChangedEvent {
     /// The bridge's id, such as `evt_17`.
     pub id: String,
@@ -87,7 +89,7 @@ pub struct ChangedEvent {
 }
 
 /// Where an event stands, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Standing {
     /// The code of the state.
     pub state: String,

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::Delivery;
 
 /// `GET /api/v1/payments`: a page, those that were paid last first.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct PaymentPage {
     /// The payments.
     pub payments: Vec<Delivery>,
@@ -17,7 +18,7 @@ pub struct PaymentPage {
 }
 
 /// What payments add up to.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Totals {
     /// By currency and fate; amounts of two currencies are never added.
     pub sums: Vec<Sum>,
@@ -26,7 +27,7 @@ pub struct Totals {
 }
 
 /// Payments of one currency and fate.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Sum {
     /// The currency.
     pub currency: String,
@@ -35,5 +36,6 @@ pub struct Sum {
     /// How many.
     pub payments: u64,
     /// Their sum, exact. `None` when it has more than 28 digits.
+    #[schema(value_type = Option<f64>)]
     pub amount: Option<Box<RawValue>>,
 }

@@ -1,10 +1,11 @@
 //! Errors.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A problem document (RFC 9457), as every error is answered. The standard requires no field, and commands may meet
 /// another server than the bridge: a field that is missing is read as an empty one.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Problem {
     /// A URN that ends with the code.

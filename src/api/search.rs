@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `GET /api/v1/search`: customers first, then payments, other calls and events, each kind as it is sorted.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct SearchPage {
     /// What was found.
     pub hits: Vec<Hit>,
@@ -13,7 +14,7 @@ pub struct SearchPage {
 }
 
 /// Something that has to do with what is sought.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Hit {
     /// `customer`, `payment`, `delivery` (a call that is no payment's) or `event`.
     pub kind: String,

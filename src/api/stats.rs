@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `GET /api/v1/stats`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Stats {
     /// How many events and deliveries need attention, by the code of the reason.
     pub attention: BTreeMap<String, i64>,
@@ -34,11 +35,12 @@ pub struct Stats {
     /// Every route that was ever used.
     pub routes: Vec<Route>,
     /// An address that sends X-Forwarded-For and is not trusted. `None` when there is none.
+    #[schema(value_type = Option<String>)]
     pub unnamed_proxy: Option<IpAddr>,
 }
 
 /// When a webhook came last to an endpoint in one mode.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LastWebhook {
     /// When. `None` when none ever did.
     pub at: Option<Timestamp>,
@@ -49,7 +51,7 @@ pub struct LastWebhook {
 }
 
 /// How many events of an endpoint need attention for one reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventsToSee {
     /// The endpoint's name.
     pub endpoint: String,
@@ -60,7 +62,7 @@ pub struct EventsToSee {
 }
 
 /// Refused requests of one source, alike in endpoint and reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RefusedRequests {
     /// When the last of them came.
     pub at: Timestamp,
@@ -74,13 +76,14 @@ pub struct RefusedRequests {
     /// The code of the error they were answered with.
     pub reason: String,
     /// The sender's address, of the last of them. `None` when it is not known.
+    #[schema(value_type = Option<String>)]
     pub source: Option<IpAddr>,
     /// How many there were.
     pub times: u64,
 }
 
 /// A route: the calls for one product of a business. It is paused as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Route {
     /// The Refairn business.
     pub business: String,

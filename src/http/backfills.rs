@@ -51,6 +51,8 @@ pub(super) async fn start(state: web::Data<AppState>, mut query: Parameters) -> 
     let since = query.parsed("since", day, |text| start_of(text.parse().ok()?, zone))?;
     let until = query.parsed("until", day, |text| end_of(text.parse().ok()?, zone))?;
     query.close()?;
+    let kinds = ProviderKind::ALL.iter().map(|kind| kind.code()).collect::<Vec<_>>().join(", ");
+    let kind = kind.ok_or_else(|| Problem::bad_parameter(format!("provider is missing; it takes {kinds}")))?;
     let since = since.ok_or_else(|| Problem::bad_parameter(format!("since is missing; it takes {day}")))?;
     // Today's end: so the same is asked for when it is asked for again.
     let today = end_of(now.to_zoned(zone.clone()).date(), zone).unwrap_or(now);
@@ -80,10 +82,8 @@ fn end_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
 }
 
 /// The endpoint of this name, or the provider's only one.
-fn endpoint<'a>(all: &'a [Endpoint], kind: Option<ProviderKind>, name: Option<&str>) -> Result<&'a Endpoint, Problem> {
-    let fits = |endpoint: &&Endpoint| {
-        kind.is_none_or(|kind| endpoint.provider == kind) && name.is_none_or(|name| endpoint.name == name)
-    };
+fn endpoint<'a>(all: &'a [Endpoint], kind: ProviderKind, name: Option<&str>) -> Result<&'a Endpoint, Problem> {
+    let fits = |endpoint: &&Endpoint| endpoint.provider == kind && name.is_none_or(|name| endpoint.name == name);
     let fitting: Vec<&Endpoint> = all.iter().filter(fits).collect();
     match fitting.as_slice() {
         [one] => Ok(one),

@@ -13,6 +13,7 @@ mod form;
 mod health;
 mod json;
 mod live;
+mod openapi;
 mod parameters;
 mod payments;
 mod places;
@@ -159,6 +160,7 @@ fn routes(side: Side, config: &mut web::ServiceConfig) {
                 .service(post("/backfills/{id}/{action}", backfills::act))
                 .service(get("/stats", api::stats))
                 .service(get("/stream", live::stream))
+                .service(get("/openapi.json", openapi::openapi))
                 .default_service(web::to(no_such_path)),
         );
         dashboard::routes(config);

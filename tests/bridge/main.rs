@@ -49,6 +49,7 @@ mod floods;
 mod limits;
 mod memory;
 mod odd_clocks;
+mod openapi;
 mod operation;
 mod refusals;
 mod restart;

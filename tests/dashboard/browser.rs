@@ -1,12 +1,11 @@
 //! The dashboard in a real Chromium, as people use it.
 
-use std::path::PathBuf;
-
 use fantoccini::Locator;
 use fantoccini::key::Key;
 use serde_json::Value;
 
 use crate::chromium::Chromium;
+use crate::kit::tool;
 use crate::kit::world::{Setup, World};
 use crate::shop::{Shop, hostile};
 
@@ -146,7 +145,7 @@ async fn no_page_is_wider_than_a_telephone_or_lacks_contrast_or_a_name() {
     let shop = Shop::open(&world).await;
     world.stripe(&hostile(&world).1).await;
     world.idle().await;
-    let axe = std::fs::read_to_string(axe()).expect("axe.min.js: ./test fetches it");
+    let axe = std::fs::read_to_string(tool("axe.min.js")).expect("axe.min.js");
     let browser = Chromium::start(true).await;
     browser.go(&world, "/sign-in").await;
     is_accessible(&browser, &axe, "/sign-in").await;
@@ -167,13 +166,6 @@ async fn no_page_is_wider_than_a_telephone_or_lacks_contrast_or_a_name() {
     assert!(blocked.is_empty());
     browser.end().await;
     world.end().await;
-}
-
-/// The checker, as `./test` fetched it.
-fn axe() -> PathBuf {
-    let beside = std::env::current_exe().expect("a path");
-    let target = beside.ancestors().find(|folder| folder.join("tools/axe.min.js").is_file());
-    target.expect("tools/axe.min.js beside the build: ./test fetches it").join("tools/axe.min.js")
 }
 
 /// Runs the checker on the page: nothing serious, and nothing critical.

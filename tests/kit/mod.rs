@@ -33,12 +33,20 @@ pub mod upstream;
 pub mod wire;
 pub mod world;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// A condition that has not come true by then never will.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// A program or a file that `./test` fetched, in the folder `tools` beside the build.
+pub fn tool(name: &str) -> PathBuf {
+    let build = std::env::current_exe().expect("a path");
+    let found = build.ancestors().map(|folder| folder.join("tools").join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not beside the build: ./test fetches it"))
+}
 
 /// Looks again and again until `look` gives something, and fails the test with `what` when it never does.
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
