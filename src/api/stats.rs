@@ -12,6 +12,9 @@ use utoipa::ToSchema;
 pub struct Stats {
     /// How many events and deliveries need attention, by the code of the reason.
     pub attention: BTreeMap<String, i64>,
+    /// Whether any event had a referral code.
+    #[serde(default)]
+    pub code_came: bool,
     /// How many deliveries there are, by the code of the state.
     pub deliveries: BTreeMap<String, i64>,
     /// How many events there are, by the code of the state.

@@ -144,6 +144,7 @@ pub(super) async fn numbers(state: &Shared) -> Result<Stats, StoreError> {
         last_webhooks: last_webhooks.into_iter().map(LastWebhook::from).collect(),
         needs_attention: attention.values().sum(),
         attention: attention.into_iter().map(|(reason, n)| (reason.code().to_owned(), n)).collect(),
+        code_came: stats.code_came,
         deliveries: stats.deliveries.into_iter().collect(),
         events: stats.events.into_iter().collect(),
         events_that_need_attention: to_see.collect(),

@@ -18,6 +18,7 @@ mod parameters;
 mod payments;
 mod places;
 pub mod problem;
+mod script;
 mod search;
 mod serve;
 mod session;
@@ -131,6 +132,7 @@ fn routes(side: Side, config: &mut web::ServiceConfig) {
         let of_provider = web::resource(["/webhooks/{provider}", "/webhooks/{provider}/"]);
         let of_endpoint = web::resource(["/webhooks/{provider}/{endpoint}", "/webhooks/{provider}/{endpoint}/"]);
         config
+            .service(get(script::PATH, script::script))
             .service(of_provider.route(web::post().to(webhooks::receive_sole)).default_service(web::to(post_only)))
             .service(of_endpoint.route(web::post().to(webhooks::receive_named)).default_service(web::to(post_only)));
     }

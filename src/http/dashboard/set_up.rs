@@ -11,6 +11,7 @@ use crate::domain::mode::Mode;
 use crate::http::form::is_secure;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
+use crate::http::script;
 use crate::http::{AppState, Shared};
 use crate::providers::provider;
 
@@ -85,6 +86,8 @@ struct Refused {
 struct Page<'a> {
     frame: Frame,
     settings: Vec<Setting>,
+    script_line: String,
+    code_came: bool,
     pipes: Vec<Pipe>,
     refused: Vec<Refused>,
     warnings: &'a [String],
@@ -117,6 +120,8 @@ pub(super) async fn page(
     answer(&Page {
         frame: asked.frame(&state, "set-up", "Set-up"),
         settings,
+        script_line: format!("<script src=\"{base}{}\" async></script>", script::PATH),
+        code_came: asked.now.stats.code_came,
         pipes: pipes(&state, &asked).await?,
         refused: refused.collect(),
         warnings: &state.warnings,

@@ -12,7 +12,7 @@ use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 use crate::store::codes::RECEIVED;
 use crate::store::rows::time_option;
-use crate::store::sql::{Row, values};
+use crate::store::sql::{Dialect, Row, values};
 use crate::store::{Store, StoreError};
 
 /// A route as people see it.
@@ -51,6 +51,8 @@ pub struct Stats {
     pub oldest_unread: Option<Timestamp>,
     /// Every route that was ever used.
     pub routes: Vec<RouteView>,
+    /// Whether any event had a referral code.
+    pub code_came: bool,
 }
 
 impl Stats {
@@ -114,15 +116,22 @@ impl Store {
              FROM counts UNION ALL \
              SELECT 'oldest', '', '', MIN(due_at), (SELECT received_at FROM events WHERE state = '{RECEIVED}' \
              ORDER BY id LIMIT 1), NULL FROM queue WHERE leased = 0 UNION ALL \
-             SELECT 'route', business, product, paused_since, probe_at, detail FROM routes ORDER BY 1, 2, 3"
+             SELECT 'code', '', '', COUNT(*), NULL, NULL FROM ({}) c UNION ALL \
+             SELECT 'route', business, product, paused_since, probe_at, detail FROM routes ORDER BY 1, 2, 3",
+            any_code(self.dialect())
         );
         let (mut counts, mut oldest, mut routes) = (Vec::new(), (None, None), Vec::new());
+        let mut code_came = false;
         for mut row in self.query(sql, values![]).await? {
             match row.text()?.as_str() {
                 "count" => counts.push((row.text()?, row.text()?, row.int()?)),
                 "oldest" => {
                     let _no_names = (row.text()?, row.text()?);
                     oldest = (row.int_option()?, row.int_option()?);
+                }
+                "code" => {
+                    let _no_names = (row.text()?, row.text()?);
+                    code_came = row.int()? > 0;
                 }
                 _ => routes.push(route(&mut row)?),
             }
@@ -141,8 +150,15 @@ impl Store {
             oldest_due: time_option(oldest.0)?,
             oldest_unread: time_option(oldest.1)?,
             routes,
+            code_came,
         })
     }
+}
+
+/// One fact with a referral code, if there is any: the index by code is read at one place.
+pub(in crate::store) fn any_code(dialect: Dialect) -> String {
+    let code = dialect.field("data", "code");
+    format!("SELECT event_id FROM facts WHERE lower({code}) > '' AND speaks_for_related = 1 LIMIT 1")
 }
 
 /// Counts of the kind `what`, or of each kind that is `what` and an endpoint's name: the name, the reason and how many,

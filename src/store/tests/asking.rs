@@ -7,6 +7,7 @@ in_both! {
     a_customer_is_found_by_any_part_of_the_address
     everything_is_found_by_the_ids_that_it_carries
     an_agent_a_commission_and_a_code_lead_to_what_they_are_about
+    the_first_code_is_known_of_and_found_by_its_index
 }
 
 async fn told(store: &Store, key: &str, fact: Fact) -> EventId {
@@ -85,4 +86,27 @@ async fn an_agent_a_commission_and_a_code_lead_to_what_they_are_about(place: Pla
     for code in ["ada10", "ADA10"] {
         assert_eq!(addresses(&found(&store, code).await), ["jane@example.com"], "{code}");
     }
+}
+
+async fn the_first_code_is_known_of_and_found_by_its_index(place: Place) {
+    let store = place.open().await;
+    told(&store, "e1", payment("in_1", Some("jane@example.com"), "2026-01-10")).await;
+    assert!(!store.stats().await.unwrap().code_came);
+    // Whose it is need not be known.
+    told(&store, "e2", Fact { code: Some("ADA10".into()), ..payment("in_2", None, "2026-01-10") }).await;
+    assert!(store.stats().await.unwrap().code_came);
+
+    let sql = crate::store::stats::any_code(store.dialect());
+    let (explain, steps_before) = match store.dialect() {
+        Dialect::Sqlite => ("EXPLAIN QUERY PLAN", 3),
+        Dialect::Postgres => ("EXPLAIN", 0),
+    };
+    let mut plan = String::new();
+    for mut row in store.query(format!("{explain} {sql}"), values![]).await.unwrap() {
+        for _ in 0..steps_before {
+            row.int().unwrap();
+        }
+        plan.push_str(&row.text().unwrap());
+    }
+    assert!(plan.contains("facts_by_code") && !plan.contains("Filter: (lower"), "{plan}");
 }
