@@ -14,6 +14,8 @@ RUN mkdir src \
 COPY config config
 COPY migrations migrations
 COPY templates templates
+# The examples of `send` are of the corpus.
+COPY tests/fixtures tests/fixtures
 COPY src src
 # Cargo goes by the time of a file: without this it may take the placeholders' build for ours.
 RUN touch src/lib.rs src/main.rs && cargo build --release --locked

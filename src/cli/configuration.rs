@@ -1,7 +1,9 @@
 //! The configuration as commands ask for it.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use super::http_client::{Url, parse_url};
 use super::output;
 use crate::config::{self, Config, Mistakes, Sources, StorageUrl};
 use crate::domain::endpoint::Endpoint;
@@ -81,6 +83,19 @@ pub(super) fn webhook_path(config: &Config, endpoint: &Endpoint) -> String {
     } else {
         format!("/webhooks/{provider}/{name}")
     }
+}
+
+/// Where a listener of this machine is reached on it.
+///
+/// # Errors
+/// None in practice: every address of a listener is one.
+pub(super) fn local_url(mut listener: SocketAddr) -> anyhow::Result<Url> {
+    if listener.ip().is_unspecified() {
+        let loopback =
+            if listener.is_ipv4() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
+        listener.set_ip(loopback);
+    }
+    parse_url(&format!("http://{listener}")).map_err(|why| output::failed(why, "name the bridge's address"))
 }
 
 /// The name people know a provider by.

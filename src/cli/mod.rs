@@ -11,6 +11,7 @@ mod configuration;
 mod connect;
 mod dashboard;
 mod demo;
+mod examples;
 mod healthcheck;
 mod http_client;
 mod map;
@@ -53,6 +54,7 @@ enum Command {
     MigrateStore(migrate_store::Args),
     Map(map::Args),
     Send(send::Args),
+    Examples(examples::Args),
     Status(operator::status::Args),
     Find(operator::find::Args),
     Why(operator::why::WhyArgs),
@@ -109,6 +111,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::MigrateStore(args) => migrate_store::run(&args),
         Command::Map(args) => map::run(args),
         Command::Send(args) => send::run(args),
+        Command::Examples(args) => examples::run(&args),
         Command::Status(args) => operator::status::run(args),
         Command::Tail(args) => operator::tail::run(args),
         Command::Find(args) => operator::find::run(args),

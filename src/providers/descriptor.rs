@@ -5,6 +5,8 @@ use crate::domain::mode::Mode;
 use crate::domain::provider::ProviderKind;
 use crate::domain::setting::Setting;
 
+use super::examples::Examples;
+
 /// What a provider is. Every field has to be filled: no default secures anything.
 #[derive(Debug)]
 pub struct Descriptor {
@@ -36,6 +38,8 @@ pub struct Descriptor {
     pub members: &'static str,
     /// What a dispute is that names no charge, with its article and preposition: "a dispute over".
     pub dispute_without_charge: &'static str,
+    /// Webhooks to try the bridge with.
+    pub examples: Examples,
 }
 
 impl Descriptor {

@@ -6,6 +6,7 @@
 pub mod connect;
 mod descriptor;
 mod error;
+mod examples;
 mod fingerprint;
 mod headers;
 mod hmac;
@@ -20,6 +21,7 @@ mod toy;
 
 pub use descriptor::{Dashboard, Descriptor, Secrets, WantedEvents, alternatives, one_of};
 pub use error::SignatureError;
+pub use examples::{Example, Examples};
 pub use headers::{Signature, signatures};
 pub use piece::Piece;
 

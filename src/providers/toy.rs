@@ -10,7 +10,7 @@ use super::headers::values_of;
 use super::list::{List, Lists, Page, Period, Row};
 use super::lookup::{Answer, LookupResult, LookupTarget, Origin, Question, Reader, segment};
 use super::{
-    Dashboard, Descriptor, Piece, Provider, Secrets, Signature, SignatureError, WantedEvents, hmac, provider,
+    Dashboard, Descriptor, Examples, Piece, Provider, Secrets, Signature, SignatureError, WantedEvents, hmac, provider,
     signatures,
 };
 use crate::domain::email::Email;
@@ -54,6 +54,7 @@ const DESCRIPTOR: Descriptor = Descriptor {
     dashboard: Dashboard { page: "Settings", url_note: None, secret: "the secret (toy_...) of the same page" },
     members: "type and id",
     dispute_without_charge: "a dispute over",
+    examples: Examples { list: &[], ids: &[], references: &[], mode: ("mode", |mode| mode.code().into()) },
 };
 
 struct Toy;

@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 use crate::cli::output::{columns, json_text};
 use crate::domain::customer::{Change, Plan};
 use crate::domain::delivery::{Delivery, DeliveryState};
-use crate::domain::event::EventId;
 use crate::domain::reason::DeliveryReason;
 
 /// A call that would be made, or held.
@@ -25,17 +24,17 @@ pub(super) struct PlannedCall {
     when: String,
 }
 
-/// The calls of `plan`, made at `now`, in the order in which they go out.
+/// The calls of `plan`, made at `now`, in the order in which they go out; with the event's id in their bodies, if they carry
+/// it.
 ///
 /// # Errors
 /// None in practice: every field of a body is a text or a number.
 pub(super) fn planned(
     plan: &Plan,
     business: &str,
-    event_id: Option<EventId>,
+    event_id: bool,
     now: Timestamp,
 ) -> anyhow::Result<Vec<PlannedCall>> {
-    let event_id = event_id.map(|id| id.to_string());
     // The customer's own call comes first in a plan, as it does on the wire.
     plan.changes
         .iter()
@@ -43,6 +42,7 @@ pub(super) fn planned(
         .enumerate()
         .map(|(index, delivery)| {
             let kind = delivery.call.kind().code();
+            let event_id = event_id.then(|| delivery.event.to_string());
             let body = delivery.call.body(business, event_id.as_deref())?;
             Ok(PlannedCall {
                 kind,

@@ -15,7 +15,7 @@ use crate::cli::output::columns;
 use crate::domain::customer::{CustomerHistory, CustomerKey, KnownFact, Plan};
 use crate::domain::delivery::scope;
 use crate::domain::email::Email;
-use crate::domain::event::{EventId, Outcome};
+use crate::domain::event::{EventId, EventState, Outcome};
 use crate::domain::fact::{Fact, FactKind, Reading};
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::EventReason;
@@ -27,6 +27,8 @@ use crate::providers::provider;
 const PLACEHOLDER: &str = "customer@example.com";
 /// The only event there is.
 const EVENT: EventId = EventId(1);
+/// What is said of an event among others.
+const IN_SHORT: &[&str] = &["what", "whose", "amount", "date", "code"];
 
 /// Everything there is to say about a body.
 #[derive(Serialize)]
@@ -55,11 +57,22 @@ pub(super) struct Explanation {
 }
 
 impl Explanation {
-    /// Explains what was pasted, as if it arrived at `at`.
+    /// Explains what was pasted, as if it arrived at `at` and were all that the bridge knows.
     ///
     /// # Errors
     /// A call cannot be written as JSON, which does not happen.
     pub(super) fn of(chosen: &Chosen, pasted: Pasted, at: Timestamp) -> anyhow::Result<Self> {
+        let mut this = Self::read(chosen, pasted, at);
+        if let Some(fact) = this.fact.take() {
+            this.decide(chosen, &fact, at)?;
+            this.beside_others = words::beside_others(chosen, &fact);
+            this.fact = Some(fact);
+        }
+        Ok(this)
+    }
+
+    /// What was pasted reports, if it arrives at `at`. What becomes of its fact is not decided yet.
+    pub(super) fn read(chosen: &Chosen, pasted: Pasted, at: Timestamp) -> Self {
         let Pasted { body, notes, .. } = pasted;
         let body = body.as_slice();
         let provider = provider(chosen.provider);
@@ -86,20 +99,27 @@ impl Explanation {
             Reading::Unmappable(reason, detail) => this.ends_as(Outcome::unmappable(reason, detail)),
             Reading::Fact(fact) => {
                 this.words = fact_words(chosen, &fact, body);
-                this.beside_others = words::beside_others(chosen, &fact);
-                this.decide(chosen, &fact, at)?;
                 this.fact = Some(*fact);
             }
         }
-        Ok(this)
+        this
+    }
+
+    /// What it reports, if it reports anything.
+    pub(super) const fn fact(&self) -> Option<&Fact> {
+        self.fact.as_ref()
+    }
+
+    /// Whether it could be read.
+    pub(super) fn is_read(&self) -> bool {
+        self.state != EventState::Unmappable.code()
     }
 
     fn decide(&mut self, chosen: &Chosen, fact: &Fact, at: Timestamp) -> anyhow::Result<()> {
-        let event_id = chosen.event_id.then_some(EVENT);
         match resolve(fact, &Known::default()) {
             Resolution::Owned(owner) => {
                 let plan = plan(chosen, fact, owner.email_key, at);
-                self.calls = planned(&plan, &chosen.business, event_id, at)?;
+                self.calls = planned(&plan, &chosen.business, chosen.event_id, at)?;
                 let outcome = plan.outcomes.into_iter().find(|(event, _)| *event == EVENT).map(|(_, outcome)| outcome);
                 self.ends_as(outcome.context("the ledger says nothing about the event")?);
             }
@@ -108,13 +128,14 @@ impl Explanation {
                 let placeholder = Email::parse(PLACEHOLDER).context("the placeholder is no address")?;
                 let known = Fact { email: Some(placeholder.clone()), ..fact.clone() };
                 let plan = plan(chosen, &known, placeholder.key(), at);
-                self.calls_once_customer_is_known = planned(&plan, &chosen.business, event_id, at)?;
+                self.calls_once_customer_is_known = planned(&plan, &chosen.business, chosen.event_id, at)?;
             }
         }
         Ok(())
     }
 
-    fn ends_as(&mut self, outcome: Outcome) {
+    /// What its event comes to.
+    pub(super) fn ends_as(&mut self, outcome: Outcome) {
         self.state = outcome.end.state().code();
         self.reason = outcome.end.reason().map(EventReason::code);
         let (sentence, cure) = outcome.end.reason().map(|reason| words::reason(self.provider, reason)).unzip();
@@ -125,17 +146,21 @@ impl Explanation {
 
 /// What the ledger makes of a customer of whom nothing but this fact is known.
 fn plan(chosen: &Chosen, fact: &Fact, email_key: String, at: Timestamp) -> Plan {
-    let known = KnownFact {
-        event: EVENT,
+    let key = CustomerKey { business: chosen.business.clone(), email_key };
+    let person = CustomerHistory { key, facts: vec![known(chosen, EVENT, fact, at)], deliveries: Vec::new() };
+    ledger::plan(&person, &chosen.policy, at)
+}
+
+/// A fact that `event` reports, which arrives at `at`.
+pub(super) fn known(chosen: &Chosen, event: EventId, fact: &Fact, at: Timestamp) -> KnownFact {
+    KnownFact {
+        event,
         scope: scope(&chosen.endpoint, &chosen.business, fact.account.as_deref(), fact.mode),
         received_at: at,
         is_related: false,
         has_stayed: false,
         fact: fact.clone(),
-    };
-    let key = CustomerKey { business: chosen.business.clone(), email_key };
-    let person = CustomerHistory { key, facts: vec![known], deliveries: Vec::new() };
-    ledger::plan(&person, &chosen.policy, at)
+    }
 }
 
 fn fact_words(chosen: &Chosen, fact: &Fact, body: &[u8]) -> Vec<[String; 2]> {
@@ -163,22 +188,30 @@ fn fact_words(chosen: &Chosen, fact: &Fact, body: &[u8]) -> Vec<[String; 2]> {
     rows.into_iter().map(|(label, text)| [label.to_owned(), text]).collect()
 }
 
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Explanation {
+    /// What it is and what it comes to, a row for each thing that there is to say; `in_full` with all that it reports.
+    pub(super) fn rows(&self, in_full: bool) -> Vec<[String; 2]> {
         let row = |label: &str, text: String| [label.to_owned(), text];
         let provider = title(self.provider);
         let event_type = if self.event_type.is_empty() { "event of an unknown type" } else { &self.event_type };
         let id = self.provider_event_id.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
-        let mut rows = vec![row("event", format!("{provider} {event_type}{id}")), row("rules", self.rules.clone())];
+        let mut rows = vec![row("event", format!("{provider} {event_type}{id}"))];
+        rows.extend(in_full.then(|| row("rules", self.rules.clone())));
         rows.extend(self.pasted.iter().map(|note| row("note", note.clone())));
-        rows.extend(self.words.iter().cloned());
+        rows.extend(self.words.iter().filter(|[label, _]| in_full || IN_SHORT.contains(&label.as_str())).cloned());
         let reason = self.reason.map_or_else(String::new, |reason| format!(": {reason}"));
         rows.push(row("outcome", format!("{}{reason}", self.state)));
         rows.extend(self.explanation.clone().map(|text| row("why", text)));
         rows.extend(self.detail.clone().map(|text| row("detail", text)));
         rows.extend(self.cure.clone().map(|text| row("to do", text)));
         rows.extend(self.beside_others.clone().map(|text| row("else", text)));
-        writeln!(f, "{}", columns(rows, 0))?;
+        rows
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", columns(self.rows(true), 0))?;
         if self.calls.is_empty() {
             writeln!(f, "\nNo call to Refairn for this alone.")?;
         } else {
@@ -193,6 +226,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-fn numbered(f: &mut fmt::Formatter<'_>, calls: &[PlannedCall]) -> fmt::Result {
+/// The calls, each with its number.
+pub(super) fn numbered(f: &mut fmt::Formatter<'_>, calls: &[PlannedCall]) -> fmt::Result {
     calls.iter().enumerate().try_for_each(|(index, call)| writeln!(f, "\n{}", call.text(index.saturating_add(1))))
 }

@@ -9,18 +9,16 @@ pub(super) mod status;
 pub(super) mod tail;
 pub(super) mod why;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::configuration::ConfigFile;
+use super::configuration::{ConfigFile, local_url};
 use super::http_client::{HttpClient, Url, parse_url};
 use super::output;
 use crate::api::{Delivery, DeliveryPage, EventDetail, EventPage, Problem};
-use crate::config::Config;
 use crate::domain::secret::Secret;
 
 /// Longest wait for an answer.
@@ -129,7 +127,7 @@ impl Api {
                     "or set BRIDGE_URL to the running bridge's address and BRIDGE_ADMIN_TOKEN \
                      to its token: nothing else is needed then",
                 )?;
-                (own_url(&config)?, config.admin_token)
+                (local_url(config.server.admin_listen.unwrap_or(config.server.listen))?, config.admin_token)
             }
         };
         let hint = "set BRIDGE_ADMIN_TOKEN to the token that the running bridge has, or showed at its terminal";
@@ -206,17 +204,6 @@ impl Api {
         output::talk(&format!("{action}: {} done, {refused} refused", ids.len() - refused));
         Ok(refused)
     }
-}
-
-/// Where a bridge of this configuration answers on this machine.
-fn own_url(config: &Config) -> anyhow::Result<Url> {
-    let mut address = config.server.admin_listen.unwrap_or(config.server.listen);
-    if address.ip().is_unspecified() {
-        let loopback =
-            if address.is_ipv4() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
-        address.set_ip(loopback);
-    }
-    parse_url(&format!("http://{address}")).map_err(|why| output::failed(why, "give --url"))
 }
 
 /// State and reason in a few characters.

@@ -1,6 +1,7 @@
 //! Paystack: signed with the account's own secret key, no event ids, no times of events, one URL for everything.
 
 mod envelope;
+mod examples;
 mod facts;
 mod list;
 mod lookup;
@@ -13,6 +14,7 @@ pub mod signature;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use self::examples::EXAMPLES;
 use super::connect::Connect;
 use super::fingerprint::fingerprint;
 use super::headers::values_of;
@@ -54,6 +56,7 @@ const DESCRIPTOR: Descriptor = Descriptor {
     },
     members: "event and data",
     dispute_without_charge: "a dispute over",
+    examples: EXAMPLES,
 };
 
 impl Provider for Paystack {

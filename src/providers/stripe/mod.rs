@@ -4,6 +4,7 @@
 
 mod connect;
 mod currency;
+mod examples;
 mod facts;
 mod lines;
 mod list;
@@ -20,6 +21,7 @@ mod tests;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use self::examples::EXAMPLES;
 use self::payload::{Event, Unmapped};
 use super::connect::Connect;
 use super::headers::values_of;
@@ -72,6 +74,7 @@ const DESCRIPTOR: Descriptor = Descriptor {
     members: "id, object, type and data",
     // A dispute names its charge.
     dispute_without_charge: "a credit note for",
+    examples: EXAMPLES,
 };
 
 /// Reports captures of what a checkout session held, and one-off payments without Checkout where an endpoint asks for them.
