@@ -95,7 +95,7 @@ impl App {
             machine_clock: machine_clock.clone(),
             sessions: Sessions::new(&admin_token, &salt),
             live: Live::default(),
-            warnings: config.warnings(),
+            warnings: config.warnings().iter().map(ToString::to_string).collect(),
             refairn_url: config.refairn.base_url.clone(),
             admin_token,
             guesses: Guesses::default(),

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::cli::configuration::webhook_path;
 use crate::cli::http_client::{Url, parse_url};
+use crate::cli::output::columns;
 use crate::config::Config;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::provider::ProviderKind;
@@ -22,6 +23,9 @@ pub(super) fn public_url(text: &str) -> Result<Url, String> {
     let url = parse_url(text)?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err("it has a ? or a # in it: write the address alone".to_owned());
+    }
+    if url.path().split('/').any(|part| part == "webhooks") {
+        return Err("it has /webhooks in it, which is added to it: write what comes before that".to_owned());
     }
     Ok(url)
 }
@@ -60,22 +64,20 @@ impl fmt::Display for Dashboard {
         let Self { endpoint, provider: provider_kind, url, events, for_manual_capture } = self;
         let Descriptor { title, dashboard: texts, .. } = provider(*provider_kind).descriptor();
         writeln!(f, "Endpoint {endpoint}: paste into {title}'s dashboard")?;
-        writeln!(f, "  where   {}", texts.page)?;
-        writeln!(f, "  URL     {url}")?;
-        if let Some(note) = texts.url_note {
-            writeln!(f, "          {note}")?;
-        }
-        if events.is_empty() {
-            writeln!(f, "  events  nothing to tick: {title} sends all of them")?;
+        let row = |label: &str, text: &str| [label.to_owned(), text.to_owned()];
+        let mut rows = vec![row("where", texts.page), row("URL", url)];
+        rows.extend(texts.url_note.map(|note| row("", note)));
+        rows.push(if events.is_empty() {
+            row("events", &format!("nothing to tick: {title} sends all of them"))
         } else {
-            writeln!(f, "  events  tick exactly these {}:", events.len())?;
-        }
-        for event in events {
-            writeln!(f, "            {event}")?;
-        }
-        if let Some(event) = for_manual_capture {
-            writeln!(f, "          and {event} if your checkouts hold money that is captured by hand")?;
-        }
-        writeln!(f, "  secret  {}", texts.secret)
+            row("events", &format!("tick exactly these {}:", events.len()))
+        });
+        rows.extend(events.iter().map(|event| row("", &format!("  {event}"))));
+        let held = for_manual_capture.map(|event| {
+            row("", &format!("and {event} if your checkouts hold money that is captured by hand"))
+        });
+        rows.extend(held);
+        rows.push(row("secret", texts.secret));
+        writeln!(f, "{}", columns(rows, 2))
     }
 }

@@ -7,6 +7,7 @@ mod backup;
 mod bar;
 mod bodies;
 mod check;
+mod config;
 mod configuration;
 mod connect;
 mod dashboard;
@@ -38,7 +39,7 @@ const WRONG_USAGE: u8 = 2;
 
 /// Payment-provider webhooks in, Refairn commissions out: each sale told once, in order, and none lost.
 #[derive(Parser)]
-#[command(name = "refairn-bridge", version, arg_required_else_help = true)]
+#[command(name = "refairn-bridge", version, arg_required_else_help = true, max_term_width = 80)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -50,6 +51,7 @@ enum Command {
     Serve(serve::Args),
     Sandbox(sandbox::Args),
     Check(check::Args),
+    Config(config::Args),
     Backup(backup::Args),
     MigrateStore(migrate_store::Args),
     Map(map::Args),
@@ -107,6 +109,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Check(args) => check::run(args),
+        Command::Config(args) => config::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::MigrateStore(args) => migrate_store::run(&args),
         Command::Map(args) => map::run(args),

@@ -97,7 +97,8 @@ async fn serve(config: &Config) -> anyhow::Result<Verdict> {
     };
     let app = App::start(config, token.clone(), &Clock::system()).await;
     let app = app.map_err(|error| cannot_start(error, config))?;
-    config.warnings().into_iter().chain(storage_warnings(&config.storage.url)).for_each(output::warn);
+    config.warnings().iter().for_each(output::warn);
+    storage_warnings(&config.storage.url).iter().for_each(output::warn);
     let door = Door::of(config, &token);
     if let Door::Shut = door {
         output::warn(

@@ -12,7 +12,8 @@ use super::{Cli, Verdict, output};
 ///
 /// bash: refairn-bridge completions bash > /etc/bash_completion.d/refairn-bridge
 /// zsh:  refairn-bridge completions zsh > ~/.zfunc/_refairn-bridge
-/// fish: refairn-bridge completions fish > ~/.config/fish/completions/refairn-bridge.fish
+/// fish: refairn-bridge completions fish > \
+///       ~/.config/fish/completions/refairn-bridge.fish
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Completions {

@@ -13,6 +13,7 @@ use super::raw::{Item, Node, Reader, Reported};
 use super::rules;
 use super::table::{Table, all};
 use super::urls;
+use super::warnings::Warning;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::mode::Mode;
 use crate::domain::provider::ProviderKind;
@@ -44,6 +45,8 @@ struct EndpointDraft {
     secrets_key: String,
     /// The file that the configuration names for them.
     secret_file: Option<PathBuf>,
+    /// It says itself that it is for tests.
+    is_for_tests: bool,
     /// Complete except for its secrets.
     endpoint: Result<Endpoint, Reported>,
 }
@@ -143,7 +146,7 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
     let secrets_key = format!("{path}.secrets");
     let Ok(mut table) = Table::open(item, reader) else {
         let (provider, secrets, endpoint) = (Err(Reported), Err(Reported), Err(Reported));
-        return EndpointDraft { path, place, provider, secrets, secrets_key, secret_file: None, endpoint };
+        return EndpointDraft { path, place, provider, secrets, secrets_key, secret_file: None, is_for_tests: false, endpoint };
     };
     let provider =
         table.required("provider", reader, &format!("write {}", providers::one_of(ProviderKind::code)), |item| {
@@ -162,6 +165,7 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
     };
     let api_key = table.secret(["api_key", "api_key_file"], reader);
     let mode = table.optional("mode", reader, |item| item.choice::<Mode>());
+    let is_for_tests = matches!(mode, Ok(Some(Mode::Test)));
     let api_base_url = table.optional("api_base_url", reader, |item| {
         item.parsed(urls::base_url, "write https:// and a host, as the provider's own https://api.stripe.com")
     });
@@ -200,7 +204,7 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
             rules: rules?,
         })
     };
-    EndpointDraft { path, place, provider, secrets, secrets_key, secret_file, endpoint: read() }
+    EndpointDraft { path, place, provider, secrets, secrets_key, secret_file, is_for_tests, endpoint: read() }
 }
 
 /// The business an endpoint's sales belong to. Where there are several, the file has to say which.
@@ -255,6 +259,11 @@ fn complete(found: EndpointDraft, reader: &mut Reader) -> Result<Endpoint, Repor
     };
     let mut endpoint = found.endpoint?;
     endpoint.secrets = secrets?;
+    if !found.is_for_tests && modes(endpoint.provider, None, Some(&endpoint.secrets)).iter().all(|mode| *mode == Mode::Test) {
+        let cause = "every key is of test mode, so each live sale will be refused";
+        let cure = "add the live key, or write mode = \"test\" if the endpoint is for tests only";
+        reader.warn(Warning::new(format!("endpoint {}", endpoint.name), cause, cure));
+    }
     if endpoint.api_key.is_none() && descriptor(endpoint.provider).secret.are_api_keys {
         endpoint.api_key = endpoint.secrets.first().cloned();
     }

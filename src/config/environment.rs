@@ -6,6 +6,7 @@ use super::layers::Layer;
 use super::mistake::Mistake;
 use super::raw::{Item, Reader};
 use super::table::Table;
+use super::warnings::Warning;
 use crate::domain::provider::ProviderKind;
 use crate::domain::proxy::PROXY_VARIABLES;
 use crate::providers::provider;
@@ -49,6 +50,23 @@ pub(super) fn is_ours(name: &str) -> bool {
         || of_a_provider
         || name.starts_with(PREFIX)
         || NAMED.iter().any(|(known, ..)| *known == name)
+}
+
+/// So many letters are typed wrongly or left out of a name.
+const TYPING_ERRORS: usize = 2;
+
+/// The variable that one of this name was meant to be, if it is none of ours and nearly one: some letters differ, or its
+/// last words were left out, or others added.
+pub(super) fn meant(name: &str) -> Option<&'static str> {
+    let of_providers = ProviderKind::ALL.iter().flat_map(|kind| provider(*kind).descriptor().variables);
+    let known = NAMED.iter().map(|(known, ..)| *known).chain([BRIDGE_URL]).chain(of_providers);
+    let nearly = |known: &str| {
+        let longer_by_words = |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('_'));
+        let begun = name.contains('_') && (longer_by_words(known, name) || longer_by_words(name, known));
+        begun || strsim::levenshtein(known, name) <= TYPING_ERRORS
+    };
+    let near = known.filter(|known| nearly(known)).min_by_key(|known| strsim::levenshtein(known, name));
+    near.filter(|_| !is_ours(name))
 }
 
 /// Whether a variable of this name says which proxy there is: not ours alone, but read all the same.
@@ -95,6 +113,11 @@ pub(super) fn read(variables: &BTreeMap<String, String>, reader: &mut Reader) ->
                 reader.note(Mistake::new(name, cause, "unset one of the two"));
             }
         }
+    }
+    // One that is there besides is another program's.
+    let missing = |(name, _): (&String, &String)| Some((name.clone(), meant(name).filter(|m| !variables.contains_key(*m))?));
+    for (name, meant) in variables.iter().filter_map(missing) {
+        reader.warn(Warning::new(name, "nobody reads a variable of this name", format!("name it {meant}, if that is meant")));
     }
     Environment { layers, providers: Table::new(String::new(), providers) }
 }

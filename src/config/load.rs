@@ -40,7 +40,9 @@ impl Sources {
         let variables = std::env::vars_os();
         let environment = variables
             .map(|(name, text)| (name.to_string_lossy().into_owned(), text.to_string_lossy().into_owned()))
-            .filter(|(name, _)| environment::is_ours(name) || environment::is_of_a_proxy(name))
+            .filter(|(name, _)| {
+                environment::is_ours(name) || environment::is_of_a_proxy(name) || environment::meant(name).is_some()
+            })
             .collect();
         Self { config_file, environment, working_dir: None }
     }
@@ -90,10 +92,10 @@ fn load_by(sources: Sources, how: impl FnOnce(Reader) -> Reader) -> Result<Confi
     let Sources { config_file, environment, working_dir } = sources;
     let mut reader = how(Reader::new(Files::new(working_dir)));
     let config = read(config_file.as_deref(), &environment, &mut reader);
-    let (open_files, secret_files) = (reader.open_files(), reader.secret_files());
+    let (noted, secret_files) = (reader.warnings(), reader.secret_files());
     match (config, reader.mistakes()) {
         (_, Some(mistakes)) => Err(mistakes),
-        (Ok(config), None) => Ok(Config { proxies, open_files, secret_files, ..config }),
+        (Ok(config), None) => Ok(Config { proxies, noted, secret_files, ..config }),
         (Err(Reported), None) => {
             let mistake =
                 Mistake::new("configuration", "it cannot be used, and nothing says why", "report this as a bug");
@@ -141,7 +143,7 @@ fn read(
 }
 
 /// The file's layer, if there is a file.
-fn file(named: Option<&Path>, reader: &mut Reader) -> Result<Option<Layer>, Reported> {
+pub(super) fn file(named: Option<&Path>, reader: &mut Reader) -> Result<Option<Layer>, Reported> {
     let path = named.unwrap_or(Path::new(USUAL_FILE));
     let label = || path.display().to_string();
     match (reader.files().configuration(path), named) {

@@ -12,8 +12,10 @@ mod layers;
 mod load;
 mod mistake;
 mod place;
+mod placeholder;
 mod raw;
 mod rules;
+mod show;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -35,7 +37,9 @@ use crate::domain::secret::Secret;
 
 pub use load::{Sources, admin_token, load, load_to_connect};
 pub use mistake::{Mistake, Mistakes};
+pub use show::{Setting, show};
 pub use urls::StorageUrl;
+pub use warnings::Warning;
 
 /// A configuration without mistakes.
 #[derive(Debug, Clone)]
@@ -60,8 +64,8 @@ pub struct Config {
     pub proxies: Proxies,
     /// The files that the configuration names for the secrets of endpoints, by the endpoints' names.
     pub secret_files: BTreeMap<String, PathBuf>,
-    /// Warnings about files that others reach.
-    open_files: Vec<String>,
+    /// Warnings that were noted while it was read.
+    noted: Vec<Warning>,
 }
 
 /// Where the bridge listens.

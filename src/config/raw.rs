@@ -12,6 +12,8 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use super::files::Files;
 use super::mistake::{Mistake, Mistakes};
 use super::place::Place;
+use super::warnings::Warning;
+use super::placeholder;
 use crate::domain::network::Network;
 use crate::domain::secret::Secret;
 use crate::private::Reach;
@@ -25,6 +27,7 @@ pub(super) struct Reported;
 pub(super) struct Reader {
     files: Files,
     mistakes: Vec<Mistake>,
+    warnings: Vec<Warning>,
     /// The files that were read, and whether a secret in them counts.
     read: BTreeMap<String, bool>,
     /// Secrets of endpoints may be made later: their files need not be there yet.
@@ -36,7 +39,14 @@ pub(super) struct Reader {
 impl Reader {
     /// With nothing noted yet.
     pub(super) const fn new(files: Files) -> Self {
-        Self { files, mistakes: Vec::new(), read: BTreeMap::new(), lacks_secrets: false, secret_files: BTreeMap::new() }
+        Self {
+            files,
+            mistakes: Vec::new(),
+            warnings: Vec::new(),
+            read: BTreeMap::new(),
+            lacks_secrets: false,
+            secret_files: BTreeMap::new(),
+        }
     }
 
     /// The same for a command that makes secrets of endpoints.
@@ -89,8 +99,14 @@ impl Reader {
         }
     }
 
-    /// Which of the files that were read others may write, or read although a secret is in it; and what to do.
-    pub(super) fn open_files(&self) -> Vec<String> {
+    /// Notes what is allowed but seldom meant.
+    pub(super) fn warn(&mut self, warning: Warning) {
+        self.warnings.push(warning);
+    }
+
+    /// What is allowed but seldom meant: what was noted, and files that others may write, or read although a secret is in
+    /// them.
+    pub(super) fn warnings(&mut self) -> Vec<Warning> {
         let warning = |(path, holds_secret): (&String, &bool)| {
             let reach = self.files.reach(Path::new(path));
             // What has no secret in it may be read by everybody.
@@ -100,9 +116,10 @@ impl Reader {
             }
             let why = if *holds_secret { ", and a secret is in it" } else { "" };
             let mode = if *holds_secret { "600" } else { "go-w" };
-            Some(format!("{path}: {reach}{why}; run: chmod {mode} {path}"))
+            Some(Warning::new(path, format!("{reach}{why}"), format!("run: chmod {mode} {path}")))
         };
-        self.read.iter().filter_map(warning).collect()
+        let files: Vec<Warning> = self.read.iter().filter_map(warning).collect();
+        std::mem::take(&mut self.warnings).into_iter().chain(files).collect()
     }
 
     /// What was noted, when anything was.
@@ -182,6 +199,7 @@ impl Item {
             let strange = text.chars().any(|c| c.is_whitespace() || c.is_control());
             if strange { Err("it has spaces or control characters in it".to_owned()) } else { Ok(text.to_owned()) }
         };
+        self.meant(&self.text()?)?;
         self.parsed(sound, "copy the id as the dashboard shows it")
     }
 
@@ -198,6 +216,7 @@ impl Item {
     /// `text`, which this value holds or names, as a secret.
     pub(super) fn secret_of(&self, text: &str) -> Result<Secret, Mistake> {
         self.undamaged(text)?;
+        self.meant(text)?;
         Secret::parse(text).map_err(|error| {
             let error = error.to_string();
             let (cause, hint) = error.split_once(": ").unwrap_or((&error, "copy it again, in one piece"));
@@ -287,6 +306,11 @@ impl Item {
                 Err(self.mistake(format!("it holds {}, not keys and values", self.kind()), "write it as a table"))
             }
         }
+    }
+
+    /// Refuses what nobody meant as a value.
+    fn meant(&self, text: &str) -> Result<(), Mistake> {
+        placeholder::found(text).map_or(Ok(()), |(cause, hint)| Err(self.mistake(cause, hint)))
     }
 
     /// Refuses what stands for bytes that were no UTF-8: the true text is not known.

@@ -57,7 +57,7 @@ pub(super) fn config(mut root: Table, variables: Table, reader: &mut Reader) -> 
         policy,
         proxies: Proxies::default(),
         secret_files: BTreeMap::new(),
-        open_files: Vec::new(),
+        noted: Vec::new(),
     })
 }
 

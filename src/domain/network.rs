@@ -1,5 +1,6 @@
 //! A range of addresses: proxies that are believed, or senders that are let in.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -7,6 +8,12 @@ use ipnet::IpNet;
 /// Addresses that share their first bits: `10.0.0.0/8`, or one address alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network(IpNet);
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl Network {
     /// Reads `ADDRESS` or `ADDRESS/BITS`. Bits beyond the prefix do not matter: `10.1.2.3/8` is `10.0.0.0/8`.

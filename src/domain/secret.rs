@@ -54,6 +54,13 @@ impl Secret {
         own.chars().count() < SECRET_CHARS_GOOD || different.len() < SECRET_CHARS_DIFFERENT
     }
 
+    /// What may be shown of it: how dashboards begin it, and how long it is.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        let prefix = PREFIXES.iter().find(|prefix| self.0.starts_with(**prefix)).copied().unwrap_or_default();
+        format!("{prefix}... ({} characters)", self.0.chars().count())
+    }
+
     /// The secret itself. Only for signing, verifying and authenticating.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -101,6 +108,13 @@ mod tests {
         if let Ok(secret) = parsed {
             assert_eq!(secret.expose(), text);
         }
+    }
+
+    #[test]
+    fn a_mask_shows_how_it_begins_and_how_long_it_is() {
+        let check = |text: &str, shown: &str| assert_eq!(Secret::parse(text).unwrap().masked(), shown);
+        check("whsec_hidden", "whsec_... (12 characters)");
+        check("hunter2", "... (7 characters)");
     }
 
     #[test]

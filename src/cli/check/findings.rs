@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::output::{Piece, Tone, columns, toned};
-use crate::config::Mistake;
+use crate::config::{Mistake, Warning};
 
 /// What was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -63,6 +63,16 @@ impl Finding {
         Self { area, level: Level::Warning, what: what.into(), cure: None }
     }
 
+    /// It is allowed but seldom meant, and this is what to do.
+    pub(super) fn look_at(area: Area, what: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { area, level: Level::Warning, what: what.into(), cure: Some(cure.into()) }
+    }
+
+    /// What is seldom meant in the configuration.
+    pub(super) fn of_warning(Warning { key, cause, cure }: Warning) -> Self {
+        Self::look_at(Area::Configuration, format!("{key}: {cause}"), cure)
+    }
+
     /// It has to be mended.
     pub(super) fn wrong(area: Area, what: impl Into<String>, cure: impl Into<String>) -> Self {
         Self { area, level: Level::Wrong, what: what.into(), cure: Some(cure.into()) }
@@ -78,6 +88,11 @@ impl Finding {
         let Mistake { key, place, cause, hint } = mistake;
         let place = place.as_ref().map_or_else(String::new, |place| format!(" ({place})"));
         Self::wrong(Area::Configuration, format!("{key}{place}: {cause}"), hint)
+    }
+
+    /// It deserves a look, or could not be looked at.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.level, Level::Warning | Level::Skipped)
     }
 
     /// It has to be mended.

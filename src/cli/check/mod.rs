@@ -25,7 +25,7 @@ use crate::refairn::{Client, KeyProbe};
 use crate::store::{Crowd, FACTS_SOFT_MAX, Home, IntegrityCheck, RELATED_MAX, Room, Scattered, Store, StoreError};
 use crate::telemetry::events;
 
-/// Find what is wrong with the set-up, and what to paste into each provider's dashboard
+/// Find what is wrong with the set-up, and what to paste at each provider's
 ///
 /// Reads the configuration, opens the database and writes to it, and asks Refairn
 /// whether it takes the API keys, without creating a record. Exit code 1 when
@@ -35,7 +35,7 @@ use crate::telemetry::events;
 pub(super) struct Args {
     #[command(flatten)]
     config: ConfigFile,
-    /// Where the providers reach the bridge: an https address, as they call it
+    /// Where the providers reach the bridge: an https address, without /webhooks
     #[arg(long, value_name = "URL", value_parser = public_url)]
     public_url: Option<Url>,
     /// Print the result as JSON
@@ -115,7 +115,13 @@ fn configuration(config: &Config) -> Vec<Finding> {
     let businesses = count(config.businesses.len(), "business", "businesses");
     let mut findings = vec![Finding::fine(Area::Configuration, format!("no mistakes: {endpoints}, {businesses}"))];
     findings.extend(config.proxies_in_use().into_iter().map(|used| Finding::fine(Area::Configuration, used)));
-    findings.extend(config.warnings().into_iter().map(|warning| Finding::warning(Area::Configuration, warning)));
+    findings.extend(config.warnings().into_iter().map(Finding::of_warning));
+    let ignored = config.ignores_tests_of();
+    if !ignored.is_empty() {
+        let what = format!("there is no product for test events, so those of {} are ignored", ignored.join(", "));
+        let cure = "set test_product_id (REFAIRN_TEST_PRODUCT_ID) to a product whose rates are all zero, or send no test events";
+        findings.push(Finding::look_at(Area::Configuration, what, cure));
+    }
     if config.admin_token.is_none() {
         let what = "no admin token is set: serve at a terminal makes one and shows it; elsewhere the dashboard, the API and the \
              metrics stay shut";
@@ -246,17 +252,22 @@ async fn keys(config: &Config) -> Vec<Finding> {
         let probe = client.probe(&business.api_key).await;
         key(business, probe, &config.refairn.base_url)
     });
-    join_all(probes).await
+    join_all(probes).await.into_iter().flatten().collect()
 }
 
-fn key(business: &Business, probe: KeyProbe, base_url: &str) -> Finding {
+fn key(business: &Business, probe: KeyProbe, base_url: &str) -> Vec<Finding> {
     let of = format!("business {}", business.id);
     let area = Area::Refairn;
-    match probe {
-        KeyProbe::Good => Finding::fine(
-            area,
-            format!("{of}: {base_url} takes the API key (whether the ids belong to it shows with the first call)"),
-        ),
+    vec![match probe {
+        KeyProbe::Good => {
+            let ids = format!(
+                "{of}: whether this id and the products' ids belong to the key shows with the first call (status tells of it)"
+            );
+            return vec![
+                Finding::fine(area, format!("{of}: {base_url} takes the API key")),
+                Finding::skipped(area, ids),
+            ];
+        }
         KeyProbe::Bad(message) => Finding::wrong(
             area,
             format!("{of}: {message}"),
@@ -272,7 +283,7 @@ fn key(business: &Business, probe: KeyProbe, base_url: &str) -> Finding {
             format!("{of}: {base_url} answers {status}, which tells nothing about the API key: {message}"),
             "look at REFAIRN_BASE_URL: something else than Refairn may be there; after a 5xx, try again later",
         ),
-    }
+    }]
 }
 
 impl Report {
@@ -282,11 +293,15 @@ impl Report {
             let _ = write!(text, "\n{dashboard}");
         }
         let wrong = self.findings.iter().filter(|f| f.is_wrong()).count();
-        let verdict = match wrong {
-            0 => output::paint("all is well", output::Tone::Good, output::Stream::Data),
-            1 => output::paint("1 thing is wrong", output::Tone::Bad, output::Stream::Data),
-            _ => output::paint(&format!("{wrong} things are wrong"), output::Tone::Bad, output::Stream::Data),
+        let open = self.findings.iter().filter(|f| f.is_open()).count();
+        let things = |n: usize| if n == 1 { "1 thing".to_owned() } else { format!("{n} things") };
+        let (verdict, tone) = match (wrong, open) {
+            (0, 0) => ("all is well".to_owned(), output::Tone::Good),
+            (0, open) => (format!("nothing is wrong; {} to look at", things(open)), output::Tone::Warning),
+            (1, _) => ("1 thing is wrong".to_owned(), output::Tone::Bad),
+            (wrong, _) => (format!("{} are wrong", things(wrong)), output::Tone::Bad),
         };
+        let verdict = output::paint(&verdict, tone, output::Stream::Data);
         let _ = writeln!(text, "\n{verdict}");
         text
     }
@@ -306,9 +321,9 @@ mod tests {
             test_product_id: None,
         };
         let check = |probe: KeyProbe, fine: bool| {
-            let finding = key(&business, probe, "https://app.example.com");
-            assert_eq!(!finding.is_wrong(), fine);
-            let text = findings::text(&[finding]);
+            let found = key(&business, probe, "https://app.example.com");
+            assert_eq!(!found.iter().any(Finding::is_wrong), fine);
+            let text = findings::text(&found);
             assert!(text.contains("biz_1") && !text.contains("sk_hidden"), "{text}");
         };
         check(KeyProbe::Good, true);

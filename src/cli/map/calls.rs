@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::cli::output::{columns, json_text};
+use crate::cli::output::{body, columns};
 use crate::domain::customer::{Change, Plan};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::reason::DeliveryReason;
@@ -88,6 +88,6 @@ impl PlannedCall {
     /// The call for a person, as the one of this number.
     pub(super) fn text(&self, number: usize) -> String {
         let head = format!("{} {}: {}", self.method, self.path, self.when);
-        format!("{}\n{}", columns([[format!("{number}."), head]], 0), json_text(self.body.get()))
+        format!("{}\n{}", columns([[format!("{number}."), head]], 0), body(self.body.get()))
     }
 }

@@ -189,7 +189,8 @@ impl Told {
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, event) in (1..).zip(&self.events) {
-            writeln!(f, "{}", columns([[format!("{number}."), event.file.clone()]], 0))?;
+            let name = event.file.rsplit('/').next().unwrap_or(&event.file).to_owned();
+            writeln!(f, "{}", columns([[format!("{number}."), name]], 0))?;
             writeln!(f, "{}\n", columns(event.explanation.rows(false), 4))?;
         }
         let told = self.customers.iter().filter(|customer| !customer.calls.is_empty());

@@ -1,6 +1,6 @@
 //! `deliveries`: what goes out, and what an operator decides about it.
 
-use super::{Api, Bridge, Page, chosen, given, json, read_on, standing, when};
+use super::{Api, Bridge, Page, chosen, given, read_on, standing, when};
 use crate::api::{Attempt, Delivery, DeliveryPage, PaymentFields};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
@@ -116,7 +116,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         return Ok(Verdict::Fine);
     }
     let page: DeliveryPage = api.ask(false, &[DeliveryPage::PATH], &query).await?;
-    output::data(&output::columns(page.deliveries.iter().map(row), 0))?;
+    output::list(page.deliveries.iter().map(row), "there is no such delivery")?;
     read_on(&page);
     Ok(Verdict::Fine)
 }
@@ -166,10 +166,16 @@ async fn show(args: Show) -> anyhow::Result<Verdict> {
     }
     let delivery: Delivery = api.ask(false, &path, &[]).await?;
     output::data(&output::columns(rows(&delivery), 0))?;
+    if let Some(request) = &delivery.request {
+        output::data(&format!("request\n{}", output::body(request.get())))?;
+    }
+    if let Some(response) = &delivery.response {
+        output::data(&format!("response\n{}", output::body(&serde_json::to_string(response)?)))?;
+    }
     Ok(Verdict::Fine)
 }
 
-/// All that is known of a delivery, a line for each thing that there is.
+/// All that is known of a delivery but its bodies, a line for each thing that there is.
 fn rows(delivery: &Delivery) -> Vec<[String; 2]> {
     let payment = &delivery.payment;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -192,8 +198,6 @@ fn rows(delivery: &Delivery) -> Vec<[String; 2]> {
             "due",
             if matches!(delivery.state.as_str(), "queued" | "held") { when(delivery.due_at) } else { String::new() },
         ),
-        ("request", json(delivery.request.as_ref())),
-        ("response", json(delivery.response.as_ref())),
     ];
     let attempts = delivery.attempt_log.iter().flatten().map(|attempt| {
         let Attempt { at, outcome, took_ms, .. } = attempt;

@@ -8,7 +8,8 @@ use crate::cli::{Verdict, output};
 /// Find customers, payments, calls and events by anything
 ///
 /// A part of an address, a referral code, an agent, any id of the provider's
-/// (cus_, in_, cs_, pi_, sub_, a reference, an event's), a commission, evt_9, dlv_9.
+/// (cus_, in_, cs_, pi_, sub_, a reference, an event's), a commission, evt_9,
+/// dlv_9.
 /// Exit code 1 when nothing is found.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]

@@ -77,7 +77,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         return Ok(Verdict::Fine);
     }
     let page: PaymentPage = api.ask(false, &["payments"], &query).await?;
-    output::data(&output::columns(page.payments.iter().map(deliveries::row), 0))?;
+    output::list(page.payments.iter().map(deliveries::row), "there is no such payment")?;
     if let Some(totals) = &page.totals {
         print_totals(totals)?;
     }
@@ -94,7 +94,10 @@ fn print_totals(totals: &Totals) -> anyhow::Result<()> {
         let count = if sum.payments == 1 { "1 payment".to_owned() } else { format!("{} payments", sum.payments) };
         ["total".to_owned(), format!("{amount} {}", sum.currency), count, fate]
     });
-    output::data(&output::columns(rows, 0))?;
+    let rows: Vec<_> = rows.collect();
+    if !rows.is_empty() {
+        output::data(&output::columns(rows, 0))?;
+    }
     if !totals.complete {
         output::talk("there are more payments than are added up: ask for fewer days");
     }

@@ -93,8 +93,9 @@ fn rows(stats: &Stats, needs: &[String], now: Timestamp) -> Vec<[Piece; 2]> {
     rows.extend(needs.iter().map(|need| row("to do", need.clone())));
     rows.extend(stats.last_webhooks.iter().map(|last| row("webhooks", heard(last, now))));
     let count = |counts: &std::collections::BTreeMap<String, i64>, of: &str| counts.get(of).copied().unwrap_or(0);
-    let fates = stats.payments.iter().map(|(fate, n)| format!("{n} {fate}")).collect::<Vec<_>>();
-    rows.push(row("payments", fates.join(", ")));
+    let fates = stats.payments.iter().filter(|(_, n)| **n > 0).map(|(fate, n)| format!("{n} {fate}"));
+    let fates = fates.collect::<Vec<_>>().join(", ");
+    rows.push(row("payments", if fates.is_empty() { "none told".to_owned() } else { fates }));
     let under_way = count(&stats.deliveries, "queued") + count(&stats.deliveries, "sending");
     let oldest = match stats.oldest_queued {
         Some(at) if at <= now => format!(", the oldest due {} ago", span(now.duration_since(at))),

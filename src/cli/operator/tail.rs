@@ -17,8 +17,8 @@ const LOOKED_AT: &str = "100";
 
 /// Watch webhooks come in, and what becomes of them
 ///
-/// A line for each webhook when it was read, and for each call when something became
-/// of it. Ctrl-C ends it.
+/// A line for each webhook when it was read, and for each call when something
+/// became of it. Ctrl-C ends it.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(in crate::cli) struct Args {
@@ -91,8 +91,8 @@ fn tell(as_json: Option<bool>, item: &impl Serialize, line: [String; 4]) -> anyh
         None => Ok(()),
         Some(true) => output::data(&output::json_text(&serde_json::to_string(item)?)),
         Some(false) => {
-            let [at, id, what, became] = line.map(|part| output::line(&part));
-            output::data(&format!("{at:<20}  {id:<7}  {what}  {became}"))
+            let [at, id, what, became] = line;
+            output::data(&output::columns([[format!("{at:<20}  {id:<7}  {what}"), became]], 0))
         }
     }
 }

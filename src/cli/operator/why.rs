@@ -8,8 +8,8 @@ use crate::cli::process::block_on;
 
 /// Say why a payment credited whom it did, or nobody
 ///
-/// Takes a customer's address, or anything that `find` finds. The verdict comes first,
-/// then what it rests on and what to do.
+/// Takes a customer's address, or anything that `find` finds. The verdict comes
+/// first, then what it rests on and what to do.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(in crate::cli) struct WhyArgs {
@@ -118,7 +118,9 @@ fn print_story(story: &CustomerStory) -> anyhow::Result<()> {
     let mut lines: Vec<(jiff::Timestamp, [String; 4])> = story.events.iter().map(event_line).collect();
     lines.extend(story.deliveries.iter().map(call_line));
     lines.sort_by_key(|(at, _)| *at);
-    output::data(&output::columns(lines.into_iter().map(|(_, line)| line), 0))?;
+    if !lines.is_empty() {
+        output::data(&output::columns(lines.into_iter().map(|(_, line)| line), 0))?;
+    }
     if story.more {
         output::talk("there is more: only the newest events and calls are shown");
     }

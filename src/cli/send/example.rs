@@ -46,6 +46,7 @@ pub(super) struct Example {
 }
 
 /// The example's webhooks of one turn.
+#[derive(Default)]
 pub(super) struct Turn {
     /// In their order.
     pub(super) bodies: Vec<Body>,

@@ -76,9 +76,9 @@ fn long_about() -> String {
          Bodies are sent byte for byte, each signed when it is sent. Prints how often\n\
          each status was answered, and how long the answers took. Exit code 1 when any\n\
          answer was not 2xx.\n\n\
-         An example is a new sale at each turn: new ids, a new address, times of now. Its events\n\
-         are test events, which go to test_product_id; with --live they are real sales, and a\n\
-         bridge that calls the real Refairn makes a real commission of them.\n\n\
+         An example is a new sale at each turn: new ids, a new address, times of now.\n\
+         Its events are test events, which go to test_product_id. With --live they are\n\
+         real sales, and real commissions come of them where Refairn is the real one.\n\n\
          Without --secret the first secret of {} signs, or of the file that the same\n\
          with _FILE names, or of the endpoint in the configuration.",
         variables.join(" or\n"),
@@ -193,16 +193,19 @@ impl Load {
         }
     }
 
-    /// One turn.
-    fn turn(&self) -> Vec<Arc<Body>> {
+    /// One turn, which is told of if it is the `only` one.
+    fn turn(&self, only: bool) -> Vec<Arc<Body>> {
         match self {
             Self::Files(bodies) => bodies.clone(),
-            // It was made before; what is chosen has a place.
-            Self::Example(example) => example.turn(Clock::system().now()).map_or_else(|_| Vec::new(), |turn| {
-                let Turn { bodies, email } = turn;
-                tell(example, email.as_deref());
+            // It was made before: what is chosen has a place.
+            Self::Example(example) => {
+                let made = example.turn(Clock::system().now());
+                let Turn { bodies, email } = made.unwrap_or_default();
+                if only {
+                    tell(example, email.as_deref());
+                }
                 bodies.into_iter().map(Arc::new).collect()
-            }),
+            }
         }
     }
 }
@@ -234,7 +237,7 @@ impl Job {
         let mut tally = Tally::default();
         let mut bar = Bar::new();
         // A turn is made when it is its turn.
-        let bodies = (0..self.repeat).flat_map(|_| self.load.turn());
+        let bodies = (0..self.repeat).flat_map(|_| self.load.turn(self.repeat == 1));
         let requests = (0..self.requests).zip(bodies).map(|(number, body)| self.send(started, number, body));
         let mut answers = stream::iter(requests).buffer_unordered(self.concurrency);
         while let Some((body, answer, took)) = answers.next().await {

@@ -2,8 +2,8 @@
 
 mod changed;
 
-use super::{Api, Bridge, Page, chosen, given, json, read_on, standing, when};
-use crate::api::{Event, EventDetail, EventPage, EventsToSee, Stats, explain};
+use super::{Api, Bridge, Page, chosen, given, read_on, standing, when};
+use crate::api::{Delivery, Event, EventDetail, EventPage, EventsToSee, Stats, explain};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
 use crate::domain::event::Origin;
@@ -136,7 +136,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         let test = if mode.as_deref() == Some("test") { "test " } else { "" };
         [id.clone(), when(*received_at), format!("{test}{event_type}{origin}"), standing(state, reason.as_deref())]
     });
-    output::data(&output::columns(rows, 0))?;
+    output::list(rows, "there is no such event")?;
     read_on(&page);
     Ok(Verdict::Fine)
 }
@@ -149,7 +149,7 @@ async fn list_by_reason(api: &Api) -> anyhow::Result<Verdict> {
         let words = explain(reason.parse::<EventReason>().ok().map(Reason::from), None).unwrap_or_default();
         [reason.clone(), endpoint.clone(), events.to_string(), words]
     });
-    output::data(&output::columns(rows, 0))?;
+    output::list(rows, "no event needs attention")?;
     if !stats.events_that_need_attention.is_empty() {
         output::talk("name one to see its events: --attention --endpoint NAME");
     }
@@ -165,10 +165,20 @@ async fn show(args: Show) -> anyhow::Result<Verdict> {
     }
     let detail: EventDetail = api.ask(false, &path, &[]).await?;
     output::data(&output::columns(rows(&detail), 0))?;
+    detail.deliveries.iter().try_for_each(print_call)?;
     Ok(Verdict::Fine)
 }
 
-/// All that is known of an event, a line for each thing that there is.
+/// A call that an event led to, with its body.
+fn print_call(delivery: &Delivery) -> anyhow::Result<()> {
+    let standing = standing(&delivery.state, delivery.reason.as_deref());
+    let call = format!("{} {} - {standing}", delivery.id, delivery.kind);
+    let means = delivery.explanation.clone().map(|text| ["which means".to_owned(), text]);
+    output::data(&output::columns(std::iter::once(["call".to_owned(), call]).chain(means), 0))?;
+    delivery.request.as_ref().map_or(Ok(()), |request| output::data(&output::body(request.get())))
+}
+
+/// All that is known of an event but its calls, a line for each thing that there is.
 fn rows(detail: &EventDetail) -> Vec<[String; 2]> {
     let event = &detail.event;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -182,15 +192,7 @@ fn rows(detail: &EventDetail) -> Vec<[String; 2]> {
         ("which means", text(&event.explanation)),
     ];
     let facts = detail.facts.iter().map(|f| ("reports", fact(f)));
-    let calls = detail.deliveries.iter().flat_map(|delivery| {
-        let standing = standing(&delivery.state, delivery.reason.as_deref());
-        [
-            ("call", format!("{} {} - {standing}", delivery.id, delivery.kind)),
-            ("", json(delivery.request.as_ref())),
-            ("", text(&delivery.explanation)),
-        ]
-    });
-    let rows = rows.into_iter().chain(facts).chain(calls).filter(|(_, what)| !what.is_empty());
+    let rows = rows.into_iter().chain(facts).filter(|(_, what)| !what.is_empty());
     rows.map(|(label, what)| [label.to_owned(), what]).collect()
 }
 

@@ -5,24 +5,21 @@
 //! might forge a line of ours: [`columns`] and [`failed`] show it, too, and what is put into a line elsewhere passes
 //! through [`line()`].
 
+mod json;
+mod table;
+
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
-use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::domain::text::is_invisible;
 use crate::telemetry::log::{self, Weight};
 
-/// Tables are no wider than this, however wide the terminal.
-const TABLE_COLUMNS_MAX: u16 = 80;
+pub(super) use json::{body, json_text};
+pub(super) use table::{Piece, Tone, columns, list, paint, toned};
 
-/// How a colour begins at a terminal ...
-const COLOR_START: &str = "\x1b[38;";
-/// ... and what is left of it when there is no colour.
-const COLOR_NONE: &str = "\x1b[m";
-/// Everything that our own colours put around a word. Nothing else that begins with an escape character is printed.
-const COLORS: [&str; 5] = ["\x1b[38;5;9m", "\x1b[38;5;10m", "\x1b[38;5;11m", "\x1b[39m", COLOR_NONE];
+use table::{COLORS, wrapped};
 
 /// Where something is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,17 +28,6 @@ pub(super) enum Stream {
     Data,
     /// Standard error: everything else.
     Talk,
-}
-
-/// How a word is to look at a terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
-    /// Green.
-    Good,
-    /// Yellow.
-    Warning,
-    /// Red.
-    Bad,
 }
 
 /// Prints what was asked for, whole lines. A reader that has seen enough (`| head`) is no error.
@@ -63,20 +49,6 @@ pub(super) fn data(text: &str) -> anyhow::Result<()> {
 /// Standard output cannot be written.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     data(&json_text(&serde_json::to_string_pretty(value)?))
-}
-
-/// JSON in which every character is written as an escape that might not be seen as it is.
-pub(super) fn json_text(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        if is_shown(c) || c == '\n' {
-            text.push(c);
-        } else {
-            // Such a character is in a string, where JSON has escapes.
-            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
-        }
-    }
-    text
 }
 
 /// What others wrote, as a part of a line of ours.
@@ -124,7 +96,9 @@ pub(super) fn warn(what: impl fmt::Display) {
 /// Where a log is written, it goes the way of the log, which keeps nobody waiting: as `text`, or as `message` in JSON.
 fn say(weight: Weight, text: &str, message: &str) {
     if !log::say(weight, text, message) {
-        let _ = write(&mut io::stderr().lock(), text);
+        let mut stream = io::stderr().lock();
+        let text = if stream.is_terminal() { wrapped(text) } else { text.to_owned() };
+        let _ = write(&mut stream, &text);
     }
 }
 
@@ -134,93 +108,6 @@ fn write(stream: &mut impl Write, text: &str) -> io::Result<()> {
         stream.write_all(b"\n")?;
     }
     stream.flush()
-}
-
-/// A word in colour, when `stream` is a terminal and `NO_COLOR` is not set.
-pub(super) fn paint(word: &str, tone: Tone, stream: Stream) -> String {
-    let mut table = bare();
-    if stream == Stream::Talk {
-        table.use_stderr();
-    }
-    table.add_row([toned(word, tone)]);
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 0));
-    }
-    text(&table)
-}
-
-/// What is in a row of [`columns`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Piece {
-    text: String,
-    tone: Option<Tone>,
-}
-
-/// A piece in colour.
-pub(super) fn toned(word: &str, tone: Tone) -> Piece {
-    Piece { tone: Some(tone), ..Piece::from(word) }
-}
-
-impl From<&str> for Piece {
-    fn from(text: &str) -> Self {
-        Self { text: line(text), tone: None }
-    }
-}
-
-impl From<String> for Piece {
-    fn from(text: String) -> Self {
-        Self::from(text.as_str())
-    }
-}
-
-impl From<Piece> for Cell {
-    fn from(piece: Piece) -> Self {
-        let color = piece.tone.map(|tone| match tone {
-            Tone::Good => Color::Green,
-            Tone::Warning => Color::Yellow,
-            Tone::Bad => Color::Red,
-        });
-        let cell = Self::new(piece.text);
-        match color {
-            Some(color) => cell.fg(color),
-            None => cell,
-        }
-    }
-}
-
-/// Rows in columns without lines around them, for standard output. At a terminal they fit its width, or 80 columns if
-/// that is less: the last column is wrapped.
-pub(super) fn columns<const N: usize>(rows: impl IntoIterator<Item = [impl Into<Piece>; N]>, indent: u16) -> String {
-    let mut table = bare();
-    for row in rows {
-        table.add_row(row.map(|piece| Cell::from(piece.into())));
-    }
-    if io::stdout().is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        let width = table.width().unwrap_or(TABLE_COLUMNS_MAX).min(TABLE_COLUMNS_MAX);
-        table.set_width(width);
-        for column in table.column_iter_mut().take(N.saturating_sub(1)) {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-    }
-    if let Some(first) = table.column_mut(0) {
-        first.set_padding((indent, 1));
-    }
-    text(&table)
-}
-
-fn bare() -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table
-}
-
-/// The table's lines without spaces at their ends.
-fn text(table: &Table) -> String {
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    let text = lines.join("\n");
-    // With NO_COLOR the table leaves colours out, but not the codes around them.
-    if text.contains(COLOR_START) { text } else { text.replace(COLOR_NONE, "") }
 }
 
 /// An error with what to do about it.
@@ -321,31 +208,5 @@ mod tests {
         let mut written = Vec::new();
         write(&mut written, evil).unwrap();
         assert_eq!(String::from_utf8(written).unwrap(), format!("{shown}\n"));
-    }
-
-    #[test]
-    fn json_stays_json_and_says_the_same() {
-        let value = serde_json::json!({"a\u{202e}": "\u{1b}\u{9b}\u{200d}\u{e0041}\n\"é"});
-        let text = json_text(&serde_json::to_string_pretty(&value).unwrap());
-        assert!(text.chars().all(|c| is_shown(c) || c == '\n'), "{text}");
-        assert!(text.contains(r"\u202e") && text.contains(r"\udb40\udc41"), "{text}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
-    }
-
-    #[test]
-    fn our_own_colours_are_printed_as_they_are() {
-        for tone in [Tone::Good, Tone::Warning, Tone::Bad] {
-            let mut table = bare();
-            table.add_row([toned("word", tone)]).force_no_tty().enforce_styling();
-            let text = text(&table);
-            assert!(text.contains(COLOR_START), "{text:?}");
-            assert_eq!(printable(&text), text);
-        }
-    }
-
-    #[test]
-    fn columns_line_up_and_end_without_spaces() {
-        let rows = [["a", "first"], ["long", "second"]].map(|row| row.map(str::to_owned));
-        assert_eq!(columns(rows, 2), "  a     first\n  long  second");
     }
 }
