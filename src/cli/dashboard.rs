@@ -73,11 +73,28 @@ impl fmt::Display for Dashboard {
             row("events", &format!("tick exactly these {}:", events.len()))
         });
         rows.extend(events.iter().map(|event| row("", &format!("  {event}"))));
-        let held = for_manual_capture.map(|event| {
-            row("", &format!("and {event} if your checkouts hold money that is captured by hand"))
-        });
+        let held = for_manual_capture
+            .map(|event| row("", &format!("and {event} if your checkouts hold money that is captured by hand")));
         rows.extend(held);
         rows.push(row("secret", texts.secret));
         writeln!(f, "{}", columns(rows, 2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::public_url;
+
+    #[test]
+    fn a_public_address_is_what_comes_before_the_webhooks() {
+        let check = |text: &str, fine: bool| assert_eq!(public_url(text).is_ok(), fine, "{text}");
+        check("https://bridge.example.com", true);
+        check("https://bridge.example.com/in/", true);
+        check("https://webhooks.example.com", true);
+        for wrong in
+            ["https://a.example/webhooks/stripe", "https://a.example/in/webhooks", "https://a.example?x", "a.example"]
+        {
+            check(wrong, false);
+        }
     }
 }

@@ -146,7 +146,16 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
     let secrets_key = format!("{path}.secrets");
     let Ok(mut table) = Table::open(item, reader) else {
         let (provider, secrets, endpoint) = (Err(Reported), Err(Reported), Err(Reported));
-        return EndpointDraft { path, place, provider, secrets, secrets_key, secret_file: None, is_for_tests: false, endpoint };
+        return EndpointDraft {
+            path,
+            place,
+            provider,
+            secrets,
+            secrets_key,
+            secret_file: None,
+            is_for_tests: false,
+            endpoint,
+        };
     };
     let provider =
         table.required("provider", reader, &format!("write {}", providers::one_of(ProviderKind::code)), |item| {
@@ -259,7 +268,9 @@ fn complete(found: EndpointDraft, reader: &mut Reader) -> Result<Endpoint, Repor
     };
     let mut endpoint = found.endpoint?;
     endpoint.secrets = secrets?;
-    if !found.is_for_tests && modes(endpoint.provider, None, Some(&endpoint.secrets)).iter().all(|mode| *mode == Mode::Test) {
+    if !found.is_for_tests
+        && modes(endpoint.provider, None, Some(&endpoint.secrets)).iter().all(|mode| *mode == Mode::Test)
+    {
         let cause = "every key is of test mode, so each live sale will be refused";
         let cure = "add the live key, or write mode = \"test\" if the endpoint is for tests only";
         reader.warn(Warning::new(format!("endpoint {}", endpoint.name), cause, cure));

@@ -61,7 +61,8 @@ pub(super) fn meant(name: &str) -> Option<&'static str> {
     let of_providers = ProviderKind::ALL.iter().flat_map(|kind| provider(*kind).descriptor().variables);
     let known = NAMED.iter().map(|(known, ..)| *known).chain([BRIDGE_URL]).chain(of_providers);
     let nearly = |known: &str| {
-        let longer_by_words = |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('_'));
+        let longer_by_words =
+            |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('_'));
         let begun = name.contains('_') && (longer_by_words(known, name) || longer_by_words(name, known));
         begun || strsim::levenshtein(known, name) <= TYPING_ERRORS
     };
@@ -115,9 +116,14 @@ pub(super) fn read(variables: &BTreeMap<String, String>, reader: &mut Reader) ->
         }
     }
     // One that is there besides is another program's.
-    let missing = |(name, _): (&String, &String)| Some((name.clone(), meant(name).filter(|m| !variables.contains_key(*m))?));
+    let missing =
+        |(name, _): (&String, &String)| Some((name.clone(), meant(name).filter(|m| !variables.contains_key(*m))?));
     for (name, meant) in variables.iter().filter_map(missing) {
-        reader.warn(Warning::new(name, "nobody reads a variable of this name", format!("name it {meant}, if that is meant")));
+        reader.warn(Warning::new(
+            name,
+            "nobody reads a variable of this name",
+            format!("name it {meant}, if that is meant"),
+        ));
     }
     Environment { layers, providers: Table::new(String::new(), providers) }
 }

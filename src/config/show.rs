@@ -170,7 +170,8 @@ fn code(word: &impl Serialize) -> String {
 
 /// What holds for an endpoint, by key; keys without a value are left out.
 fn values(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
-    let Endpoint { name, provider, secrets, signature_tolerance, allowed_ips, business, account, api_key, .. } = endpoint;
+    let Endpoint { name, provider, secrets, signature_tolerance, allowed_ips, business, account, api_key, .. } =
+        endpoint;
     let rules = &endpoint.rules;
     let text = |text: &str| format!("{text:?}");
     let map = |map: Vec<(String, String)>| {

@@ -58,7 +58,8 @@ impl Config {
         warnings.extend(self.endpoints.iter().flat_map(of_endpoint));
         warnings.extend(self.endpoints.iter().enumerate().flat_map(|(n, one)| {
             self.endpoints.iter().skip(n + 1).filter(|other| may_be_one_account(one, other)).map(|other| {
-                let cause = "they share a secret, so they seem to hear one account, and each payment would count once for each";
+                let cause =
+                    "they share a secret, so they seem to hear one account, and each payment would count once for each";
                 let key = format!("endpoints {} and {}", one.name, other.name);
                 Warning::new(key, cause, "write the same account = \"NAME\" on both")
             })

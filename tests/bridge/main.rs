@@ -51,6 +51,7 @@ mod memory;
 mod odd_clocks;
 mod openapi;
 mod operation;
+mod parameters;
 mod refusals;
 mod restart;
 mod retries;

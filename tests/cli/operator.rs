@@ -11,15 +11,15 @@ const TOKEN: &str = "a-token-that-is-long-enough-for-tests";
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// A sandbox, a bridge, and the environment that both share.
-struct Installation {
+pub struct Installation {
     dir: Dir,
     variables: Vec<(&'static str, String)>,
-    bridge: Background,
+    pub bridge: Background,
     _sandbox: Background,
 }
 
 impl Installation {
-    fn open() -> Self {
+    pub fn open() -> Self {
         let dir = Dir::new();
         let sandbox = Background::start(dir.command(&["sandbox", "--listen", "127.0.0.1:0"]), "listening on http://");
         let variables = vec![
@@ -36,7 +36,7 @@ impl Installation {
         Self { dir, variables, bridge, _sandbox: sandbox }
     }
 
-    fn run(&self, args: &[&str]) -> Done {
+    pub fn run(&self, args: &[&str]) -> Done {
         finish(with(self.dir.command(args), &self.variables))
     }
 
@@ -48,7 +48,7 @@ impl Installation {
 
     /// Waits until the command's output holds `sign`.
     #[track_caller]
-    fn until(&self, args: &[&str], sign: &str) -> String {
+    pub fn until(&self, args: &[&str], sign: &str) -> String {
         let end = Instant::now() + WAIT_MAX;
         loop {
             let done = self.run(args);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::cli::output::{body, columns};
-use crate::domain::customer::{Change, Plan};
+use crate::domain::customer::{CustomerHistory, CustomerKey, Plan};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::reason::DeliveryReason;
 
@@ -29,16 +29,9 @@ pub(super) struct PlannedCall {
 ///
 /// # Errors
 /// None in practice: every field of a body is a text or a number.
-pub(super) fn planned(
-    plan: &Plan,
-    business: &str,
-    event_id: bool,
-    now: Timestamp,
-) -> anyhow::Result<Vec<PlannedCall>> {
-    // The customer's own call comes first in a plan, as it does on the wire.
-    plan.changes
+pub(super) fn planned(plan: &Plan, business: &str, event_id: bool, now: Timestamp) -> anyhow::Result<Vec<PlannedCall>> {
+    as_they_go_out(plan)
         .iter()
-        .map(Change::delivery)
         .enumerate()
         .map(|(index, delivery)| {
             let kind = delivery.call.kind().code();
@@ -56,6 +49,19 @@ pub(super) fn planned(
             })
         })
         .collect()
+}
+
+/// The calls of a plan: those that go out in the order in which the dispatcher takes them, and then the others.
+fn as_they_go_out(plan: &Plan) -> Vec<Delivery> {
+    let key = CustomerKey { business: String::new(), email_key: String::new() };
+    let deliveries = plan.changes.iter().map(|change| change.delivery().clone()).collect();
+    let mut rest = CustomerHistory { key, facts: Vec::new(), deliveries };
+    let mut ordered = Vec::new();
+    while let Some(at) = rest.head().and_then(|head| rest.deliveries.iter().position(|d| std::ptr::eq(d, head))) {
+        ordered.push(rest.deliveries.remove(at));
+    }
+    ordered.append(&mut rest.deliveries);
+    ordered
 }
 
 fn when(delivery: &Delivery, index: usize, now: Timestamp) -> String {

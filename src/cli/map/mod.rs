@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use self::explanation::Explanation;
 use self::rules::Chosen;
 use self::story::Story;
-use super::configuration::ConfigFile;
 use super::bodies::{self, Body};
+use super::configuration::ConfigFile;
 use super::{Verdict, output};
 use crate::clock::Clock;
 use crate::domain::provider::ProviderKind;
@@ -63,13 +63,21 @@ pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
             story.add(name, pasted, kind, || Chosen::find(&args.config, args.endpoint.as_deref(), kind))?;
         }
         let told = story.end()?;
-        if args.json { output::json(&told)? } else { output::data(&told.to_string())? }
+        if args.json {
+            output::json(&told)?
+        } else {
+            output::data(&told.to_string())?
+        }
         return Ok(if told.is_read() { Verdict::Fine } else { Verdict::NotFine });
     }
     let Some(Body { bytes, .. }) = bodies.into_iter().next() else { return Ok(Verdict::Fine) };
     let pasted = paste::unwrap(args.provider, bytes);
     let chosen = Chosen::find(&args.config, args.endpoint.as_deref(), pasted.provider)?;
     let explanation = Explanation::of(&chosen, pasted, at)?;
-    if args.json { output::json(&explanation)? } else { output::data(&explanation.to_string())? }
+    if args.json {
+        output::json(&explanation)?
+    } else {
+        output::data(&explanation.to_string())?
+    }
     Ok(if explanation.is_read() { Verdict::Fine } else { Verdict::NotFine })
 }

@@ -148,7 +148,8 @@ impl Story {
     /// What comes of a customer's facts.
     fn plan(&mut self, key: CustomerKey) -> anyhow::Result<Option<ToldCustomer>> {
         let is_theirs = |event: &Event| event.owner.as_ref() == Some(&key);
-        let theirs: Vec<&KnownFact> = self.events.iter().filter(|e| is_theirs(e)).filter_map(|e| e.fact.as_ref()).collect();
+        let theirs: Vec<&KnownFact> =
+            self.events.iter().filter(|e| is_theirs(e)).filter_map(|e| e.fact.as_ref()).collect();
         let Some(provider) = self.events.iter().find(|event| is_theirs(event)).map(|event| event.provider) else {
             return Ok(None);
         };
@@ -167,7 +168,8 @@ impl Story {
             }
         }
         let chosen = self.chosen.get(&provider).context("the rules were found")?;
-        let plan = ledger::plan(&CustomerHistory { key: key.clone(), facts, deliveries: Vec::new() }, &chosen.policy, self.at);
+        let plan =
+            ledger::plan(&CustomerHistory { key: key.clone(), facts, deliveries: Vec::new() }, &chosen.policy, self.at);
         let calls = planned(&plan, &key.business, chosen.event_id, self.at)?;
         for (id, outcome) in plan.outcomes {
             let index = usize::try_from(id.0).unwrap_or_default().saturating_sub(1);

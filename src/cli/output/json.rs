@@ -91,7 +91,10 @@ mod tests {
     fn pretty_json_says_the_same_to_the_digit() {
         let json = r#"{"b":[1.50,{"a, {b}":"x \"y\": [z\\"}],"a":{},"c":[]}"#;
         let text = pretty(json, 2);
-        assert_eq!(text, "  {\n    \"b\": [\n      1.50,\n      {\n        \"a, {b}\": \"x \\\"y\\\": [z\\\\\"\n      }\n    ],\n    \"a\": {},\n    \"c\": []\n  }");
+        assert_eq!(
+            text,
+            "  {\n    \"b\": [\n      1.50,\n      {\n        \"a, {b}\": \"x \\\"y\\\": [z\\\\\"\n      }\n    ],\n    \"a\": {},\n    \"c\": []\n  }"
+        );
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!(value(&text), value(json));
         assert_eq!(pretty(&text, 2), text);

@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn a_last_column_without_room_stands_below() {
-        let rows = |last: &str| vec![vec![Piece::from("x".repeat(60)), Piece::from(last)], vec!["b".into(), "c".into()]];
+        let rows =
+            |last: &str| vec![vec![Piece::from("x".repeat(60)), Piece::from(last)], vec!["b".into(), "c".into()]];
         let wide = in_columns(rows("held: same_day_payment"), 0, Some(80));
         assert_eq!(wide, format!("{}\n    held: same_day_payment\nb\n    c", "x".repeat(60)));
         assert_eq!(in_columns(rows("held: x"), 0, Some(80)).lines().count(), 2, "it has room");

@@ -64,7 +64,14 @@ impl Choices {
     /// # Errors
     /// There is no such example, or it has no place for what is chosen.
     pub(super) fn find(self, kind: ProviderKind, now: Timestamp) -> anyhow::Result<Option<Example>> {
-        let Some(name) = &self.example else { return Ok(None) };
+        let Some(name) = &self.example else {
+            // That files are named keeps the parser from saying it.
+            if self.live || self.code.is_some() || self.email.is_some() || !self.set.is_empty() {
+                let what = "files are sent as they are: --code, --email, --set and --live are for an example";
+                return Err(output::wrong_usage(what, "name one with --example, or leave them out"));
+            }
+            return Ok(None);
+        };
         let list = provider(kind).descriptor().examples.list;
         let Some(example) = list.iter().find(|example| example.name == name) else {
             let names = list.iter().map(|example| example.name).collect::<Vec<_>>().join(", ");
@@ -112,7 +119,8 @@ impl Example {
             let body: Value = serde_json::from_str(&fresh.text(text, mode))?;
             bodies.push((*file, body));
         }
-        fresh.shift_s = bodies.iter().filter_map(|(_, body)| fresh::newest(body)).max().map_or(0, |at| now.as_second() - at);
+        fresh.shift_s =
+            bodies.iter().filter_map(|(_, body)| fresh::newest(body)).max().map_or(0, |at| now.as_second() - at);
         bodies.iter_mut().for_each(|(_, body)| fresh.walk("", body));
         if self.choices.code.is_some() && !fresh.told.code {
             let what = format!("the example {} has no referral code", self.example.name);
@@ -122,7 +130,10 @@ impl Example {
             let set = bodies.iter_mut().map(|(_, body)| setting.apply(body)).filter(|is_set| *is_set).count();
             if set == 0 {
                 let what = format!("no body of the example {} has a place for {}", self.example.name, setting.path());
-                return Err(output::wrong_usage(what, "write the path from the top of the body, its parts apart by dots"));
+                return Err(output::wrong_usage(
+                    what,
+                    "write the path from the top of the body, its parts apart by dots",
+                ));
             }
         }
         let body = |(file, body): (&str, Value)| Body { name: file.to_owned(), bytes: body.to_string().into_bytes() };
@@ -180,7 +191,10 @@ mod tests {
         let bodies: Vec<Value> = done.bodies.iter().map(|b| serde_json::from_slice(&b.bytes).unwrap()).collect();
         assert_eq!(bodies[1]["data"]["object"]["client_reference_id"], "refairn_BAYO15");
         assert_eq!(bodies[4]["data"]["object"]["customer_email"], "jo@example.com");
-        assert_eq!((&bodies[4]["data"]["object"]["amount_paid"], done.email.as_deref()), (&700.into(), Some("jo@example.com")));
+        assert_eq!(
+            (&bodies[4]["data"]["object"]["amount_paid"], done.email.as_deref()),
+            (&700.into(), Some("jo@example.com"))
+        );
         let invoice = &bodies[1]["data"]["object"]["invoice"];
         assert!(invoice.is_string() && bodies[4]["data"]["object"]["id"] == *invoice, "they belong together");
         let refused = |args: &[&str], says: &str| {

@@ -165,3 +165,17 @@ fn a_variable_that_names_no_key_is_a_mistake() {
     // What clusters set for a service called refairn-bridge is none of ours.
     assert!(set("REFAIRN_BRIDGE_PORT").set(&[("REFAIRN_BRIDGE_SERVICE_HOST", "10.0.0.1")]).load().is_ok());
 }
+
+#[test]
+fn what_nobody_meant_as_a_value_is_a_mistake() {
+    let set = |name: &str, text: &str| Setup::least().set(&[(name, text)]);
+    let placeholder = "it is an example's placeholder";
+    check(&set("STRIPE_WEBHOOK_SECRET", "whsec_..."), "STRIPE_WEBHOOK_SECRET", placeholder, "write your own");
+    check(&set("REFAIRN_API_KEY", "sk_live_..."), "refairn.api_key", placeholder, "write your own");
+    check(&set("REFAIRN_BUSINESS_ID", "YOUR_BUSINESS_ID"), "refairn.business_id", placeholder, "write your own");
+    let quoted = "it has quotation marks around it";
+    check(&set("STRIPE_WEBHOOK_SECRET", "\"whsec_a_secret_of_tests\""), "STRIPE_WEBHOOK_SECRET", quoted, "take the");
+    check(&set("REFAIRN_PRODUCT_ID", "'prod_1'"), "refairn.product_id", quoted, "take the quotation marks away");
+    let no_shell = "no shell has run it";
+    check(&set("BRIDGE_ADMIN_TOKEN", "$(openssl rand -hex 24)"), "admin.token", no_shell, "write what it prints");
+}

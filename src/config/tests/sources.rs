@@ -167,7 +167,7 @@ fn variables_of_their_own_reach_their_keys() {
     assert_eq!(config.refairn.base_url, "http://sandbox.example.com:9090");
     assert!(matches!(&config.storage.url, StorageUrl::Postgres(url) if url.address.expose().ends_with("/bridge")));
     assert_eq!(config.admin_token.as_ref().unwrap().expose(), "short");
-    let warnings = config.warnings().join("\n");
+    let warnings = config.warnings().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert!(
         warnings.contains("clear text") && warnings.contains("easy to guess") && !warnings.contains("short"),
         "{warnings}"

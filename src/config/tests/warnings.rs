@@ -7,6 +7,7 @@ use super::*;
 fn check(setup: Setup, words: &str, secret: &str) {
     let warnings = setup.config().warnings();
     let [only] = warnings.as_slice() else { panic!("{warnings:?}") };
+    let only = only.to_string();
     assert!(only.contains(words) && !only.contains(secret), "{only}");
 }
 
@@ -61,6 +62,39 @@ fn paystack_endpoints_that_share_a_secret_and_name_no_account_draw_a_warning() {
     check(two(KEY, ""), "endpoints a and b: they share a secret", "sk_live");
     for apart in [two("sk_live_example_of_a_secret_of_two", ""), two(KEY, "account = \"main\"\n")] {
         let warnings = apart.config().warnings();
-        assert!(!warnings.iter().any(|warning| warning.contains("share a secret")), "{warnings:?}");
+        assert!(!warnings.iter().any(|warning| warning.cause.contains("share a secret")), "{warnings:?}");
     }
+}
+
+#[test]
+fn a_variable_that_is_nearly_one_of_ours_draws_a_warning() {
+    for (name, meant) in [
+        ("REFAIRN_TEST_PRODUCT", "name it REFAIRN_TEST_PRODUCT_ID"),
+        ("REFAIRN_BASEURL", "name it REFAIRN_BASE_URL"),
+        ("PAYSTACK_SECRET", "name it PAYSTACK_SECRET_KEY"),
+    ] {
+        check(Setup::least().set(&[(name, "hidden")]), meant, "hidden");
+    }
+    for none_of_ours in ["REFAIRN_BRIDGE_SERVICE_HOST", "STRIPE_SECRET_KEY", "HOME", "REFAIRN_PRODUCT"] {
+        let warnings = Setup::least().set(&[(none_of_ours, "x")]).config().warnings();
+        assert!(warnings.is_empty(), "{none_of_ours}: {warnings:?}");
+    }
+}
+
+#[test]
+fn keys_of_test_mode_alone_draw_a_warning() {
+    let keys = |keys: &str| Setup::least().set(&[("PAYSTACK_SECRET_KEY", keys)]);
+    check(keys("sk_test_example_of_a_secret_1"), "each live sale will be refused; add the live key", "example");
+    for both in ["sk_test_example_of_a_secret_1,sk_live_example_of_a_secret_2", "sk_live_example_of_a_secret_2"] {
+        assert!(keys(both).config().warnings().is_empty(), "{both}");
+    }
+    let meant =
+        "[[endpoints]]\nprovider = \"paystack\"\nmode = \"test\"\nsecrets = [\"sk_test_example_of_a_secret_1\"]\n";
+    assert!(Setup::least().toml(meant).config().warnings().is_empty());
+}
+
+#[test]
+fn endpoints_without_a_product_for_tests_are_known() {
+    assert_eq!(Setup::least().config().ignores_tests_of(), ["stripe"]);
+    assert!(Setup::least().set(&[("REFAIRN_TEST_PRODUCT_ID", "prod_t")]).config().ignores_tests_of().is_empty());
 }

@@ -55,8 +55,12 @@ pub(super) fn newest(body: &Value) -> Option<i64> {
         Value::Object(map) => map
             .iter()
             .filter_map(|(key, value)| match value {
-                Value::Number(number) if DATES.contains(&key.as_str()) => number.as_i64().filter(|n| UNIX_TIMES.contains(n)),
-                Value::String(text) if DATES.contains(&key.as_str()) => text.parse::<Timestamp>().ok().map(Timestamp::as_second),
+                Value::Number(number) if DATES.contains(&key.as_str()) => {
+                    number.as_i64().filter(|n| UNIX_TIMES.contains(n))
+                }
+                Value::String(text) if DATES.contains(&key.as_str()) => {
+                    text.parse::<Timestamp>().ok().map(Timestamp::as_second)
+                }
                 Value::Object(_) | Value::Array(_) => newest(value),
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
             })
