@@ -200,8 +200,14 @@ pub struct Link {
 /// A refund or a dispute. It is joined to its payment by any of the fact's keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reversal {
-    /// What every event about this refund or dispute shares.
+    /// What every event about this refund or dispute shares, as far as its provider has one name for it.
     pub identity: String,
+    /// What kind of name that is.
+    #[serde(default, skip_serializing_if = "is_sole")]
+    pub name: ReversalName,
+    /// The identity that events have which know it by its number, where this one knows it by its reference, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
     /// What was taken back, standard units.
     pub money: Money,
     /// Whether `money` is the total of all refunds so far rather than this one's.
@@ -221,11 +227,33 @@ pub struct Reversal {
 }
 
 impl Reversal {
-    /// Its provider gave it no id: what tells it from others is the hash of its event's body.
+    /// What kind of name its identity is.
     #[must_use]
-    pub fn is_known_by_its_body(&self) -> bool {
-        self.identity.contains("sha256:")
+    pub fn name(&self) -> ReversalName {
+        // The hash of its event's body; earlier readings do not say that it is no name.
+        if self.identity.contains("sha256:") { ReversalName::Missing } else { self.name }
     }
+}
+
+/// By which of its names an event knows a refund or a dispute. Paystack's webhooks have a refund's reference, or nothing,
+/// and its lists the number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReversalName {
+    /// The one that all of its events have.
+    #[default]
+    Sole,
+    /// The number that the provider gave it.
+    Number,
+    /// The reference of the transfer that brought the money back.
+    Reference,
+    /// None: it is known by the body of its event, or by what it is a dispute of.
+    Missing,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_sole(name: &ReversalName) -> bool {
+    matches!(*name, ReversalName::Sole)
 }
 
 /// The charge behind a reversal, as far as the event tells.

@@ -1,11 +1,11 @@
 //! The charges of one payment, and what went back of each. An invoice may be paid by several charges, or twice: the
 //! provider's word that nothing is left speaks of one charge only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use crate::domain::customer::KnownFact;
+use super::returns::{Report, Return};
 use crate::domain::event::EventId;
 use crate::domain::fact::{Payment, Reversal, ReversalStage};
 use crate::domain::money::{Currency, Money};
@@ -65,7 +65,7 @@ impl<'a> Charges<'a> {
 
     /// Adds up what these reversals took back. What the charges brought beyond what had to be paid goes back first: an
     /// invoice that was paid twice stays paid when one of the payments is refunded.
-    pub(super) fn taken_back(mut self, joined: &[(&'a KnownFact, &'a Reversal)]) -> TakenBack {
+    pub(super) fn taken_back(mut self, joined: &[Report<'a>]) -> TakenBack {
         let (payment, currency) = (self.payment, self.payment.currency);
         for (_, reversal) in joined {
             let money = reversal.charge.as_ref().map(|charge| charge.money);
@@ -103,19 +103,16 @@ impl<'a> Charges<'a> {
 }
 
 /// Each refund's and dispute's last word, with its amount where that is of this currency.
-fn last_words<'a>(
-    joined: &[(&'a KnownFact, &'a Reversal)],
-    currency: Currency,
-) -> impl Iterator<Item = (&'a Reversal, Option<Decimal>)> {
-    let identities: BTreeSet<&str> = joined.iter().map(|(_, r)| r.identity.as_str()).collect();
-    let words = identities.into_iter().filter_map(move |identity| {
-        let of_one = joined.iter().filter(|(_, r)| r.identity == identity);
-        let amount = |r: &Reversal| r.money.amount_in(currency);
-        let (_, last) = of_one.clone().max_by_key(|(f, r)| (f.fact.at, rank(r.stage), amount(r), f.event))?;
+fn last_words<'a>(joined: &[Report<'a>], currency: Currency) -> impl Iterator<Item = (&'a Reversal, Option<Decimal>)> {
+    let amount = move |r: &Reversal| r.money.amount_in(currency);
+    let words = Return::all(joined).into_iter().filter_map(move |one| {
+        let reports = one.reports();
+        let (_, last) = *reports.iter().max_by_key(|(f, r)| (f.fact.at, rank(r.stage), amount(r), f.event))?;
         // What came back of a dispute that was lost lowers it, whichever of the two was heard last.
-        let lowest = || of_one.filter(|(_, r)| r.stage == ReversalStage::Final).filter_map(|(_, r)| amount(r)).min();
+        let lowest =
+            || reports.iter().filter(|(_, r)| r.stage == ReversalStage::Final).filter_map(|(_, r)| amount(r)).min();
         let lost = last.dispute && last.stage == ReversalStage::Final;
-        Some((*last, if lost { amount(last).and(lowest()) } else { amount(last) }))
+        Some((last, if lost { amount(last).and(lowest()) } else { amount(last) }))
     });
     words.collect::<Vec<_>>().into_iter()
 }

@@ -11,6 +11,7 @@
 //! * `payments`: one call per payment, whichever events report it, one per day;
 //! * `sales`: which reports are about one payment;
 //! * `reversals`, `charges`: what was taken back, joined to its payment and weighed charge by charge;
+//! * `returns`: which reports are about one refund or dispute, by whatever names;
 //! * `statuses`: changes of status, on days that no payment needs;
 //! * `told`: the statuses that Refairn was told;
 //! * `waiting`: what lacks its customer or its payment, and for how long;
@@ -26,6 +27,7 @@ mod leads;
 mod outcomes;
 mod payments;
 pub mod resolve;
+mod returns;
 mod reversals;
 mod sales;
 mod statuses;

@@ -38,7 +38,7 @@ use lookup::{LookupTarget, Question};
 
 /// The number of the reading: it is raised with every change by which any event is read otherwise than before. What was
 /// read under a smaller one is worth reading anew.
-pub const READING: u32 = 3;
+pub const READING: u32 = 4;
 
 /// What a provider must say of itself. There are no default methods: a new provider answers every question, and what it
 /// forgets does not compile. What only some providers can do is a trait of its own, and a method here that gives it or

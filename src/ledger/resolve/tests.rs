@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::event::EventEnd;
-use crate::domain::fact::{Customer, Link, Payment, Reversal, ReversalStage, Subscription};
+use crate::domain::fact::{Customer, Link, Payment, Reversal, ReversalName, ReversalStage, Subscription};
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
 use crate::domain::product::Product;
@@ -60,6 +60,8 @@ fn subscription() -> FactKind {
 fn reversal() -> FactKind {
     FactKind::Reversal(Reversal {
         identity: "re_1".into(),
+        name: ReversalName::Sole,
+        number: None,
         money: Money::new(30.into(), "usd".parse().unwrap()),
         cumulative: false,
         full: false,

@@ -11,7 +11,7 @@ use crate::domain::delivery::{
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{
-    Customer, Fact, FactKind, Link, Payment, Reversal, ReversalStage, ReversedCharge, Subscription,
+    Customer, Fact, FactKind, Link, Payment, Reversal, ReversalName, ReversalStage, ReversedCharge, Subscription,
 };
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
@@ -112,6 +112,8 @@ impl Book {
         let identity = format!("re_{}", self.customer.facts.len());
         let reversal = Reversal {
             identity,
+            name: ReversalName::Sole,
+            number: None,
             money,
             cumulative: false,
             full: false,

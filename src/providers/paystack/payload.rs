@@ -244,8 +244,10 @@ impl SubscriptionStatus {
 #[derive(Debug)]
 pub(super) struct Refund {
     pub(super) transaction_reference: Option<String>,
-    /// Its own reference, else its id. Early events have neither.
-    pub(super) id: Option<String>,
+    /// The reference of the transfer back. Most webhooks have it, and early ones neither this nor the number.
+    pub(super) reference: Option<String>,
+    /// Its number, which the list has.
+    pub(super) number: Option<String>,
     pub(super) amount: Option<i64>,
     pub(super) currency: Option<Currency>,
     /// The last time that it names. Most events name none.
@@ -261,7 +263,8 @@ impl Refund {
                 .id()
                 .or_else(|| transaction.get("reference").id())
                 .or_else(|| transaction.code()),
-            id: data.get("refund_reference").id().or_else(|| data.get("id").id()),
+            reference: data.get("refund_reference").id(),
+            number: data.get("id").id(),
             amount: data.get("amount").integer(),
             currency: currency(data).or_else(|| currency(transaction)),
             at: first_time(data, &["refunded_at", "refundedAt", "updated_at", "updatedAt", "created_at", "createdAt"]),

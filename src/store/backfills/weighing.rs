@@ -10,10 +10,9 @@ use jiff::Timestamp;
 use crate::domain::backfill::{
     BackfillCall, BackfillId, BackfillState, BackfillSummary, CallFate, CallKind, EventSum, Stage,
 };
-use crate::domain::customer::{Change, CustomerHistory};
+use crate::domain::customer::Change;
 use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryKey, DeliveryState};
 use crate::domain::event::{EventId, EventState, Identity, NewEvent, Origin};
-use crate::domain::fact::{Fact, FactKind, Reversal};
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::{DeliveryReason, EventReason};
 use crate::store::inbox::facts::{Mapped, post};
@@ -35,8 +34,7 @@ const BESIDE_MAX: usize = 2000;
 const STEPS_MAX: usize = 4;
 /// Rows of a summary that are read in one go.
 const SUMMED_ROWS: u32 = 1000;
-/// What becomes of a row whose event was recorded meanwhile, or tells a reversal that is known from an event without an id.
-/// It is not recorded.
+/// What becomes of a row whose event was recorded meanwhile. It is not recorded.
 pub(super) const KNOWN: &str = "known";
 
 /// A row that was not tried out yet.
@@ -237,14 +235,12 @@ impl Weigh {
         }
         db.lock(&people.iter().map(Lock::Customer).collect::<Vec<_>>()).await?;
         let (mut calls, mut ends) = (Vec::new(), BTreeMap::new());
-        let tried: BTreeSet<EventId> = events.iter().flatten().copied().collect();
         for key in &people {
             let customer = load(db, key).await?;
             let plan = self.planning.plan_or_hold(&customer, self.now);
             for (event, outcome) in &plan.outcomes {
                 ends.insert(*event, outcome_of((outcome.end.state(), outcome.end.reason())));
             }
-            ends.extend(known_by_their_bodies(&customer, &tried).map(|event| (event, KNOWN.to_owned())));
             let before: BTreeMap<Option<DeliveryId>, &Delivery> =
                 customer.deliveries.iter().map(|d| (d.id, d)).collect();
             let changes = plan.changes.iter().map(Change::delivery);
@@ -288,32 +284,6 @@ fn outcome_of((state, reason): (EventState, Option<EventReason>)) -> String {
         Some(reason) => format!("{}:{}", state.code(), reason.code()),
         None => state.code().to_owned(),
     }
-}
-
-/// Events of this try that report a reversal which an event without an id of it has reported already: counted twice, a
-/// part of a payment would become the whole.
-fn known_by_their_bodies(customer: &CustomerHistory, tried: &BTreeSet<EventId>) -> impl Iterator<Item = EventId> {
-    let reversal = |fact: &Fact| match &fact.matter {
-        FactKind::Reversal(reversal) => Some((reversal.clone(), fact.keys.clone())),
-        FactKind::Customer(_) | FactKind::Payment(_) | FactKind::Subscription(_) | FactKind::Link(_) => None,
-    };
-    let all: Vec<(EventId, Reversal, Vec<String>)> = customer
-        .facts
-        .iter()
-        .filter_map(|known| reversal(&known.fact).map(|(r, keys)| (known.event, r, keys)))
-        .collect();
-    let told: Vec<(Reversal, Vec<String>)> = all
-        .iter()
-        .filter(|(event, reversal, _)| !tried.contains(event) && reversal.is_known_by_its_body())
-        .map(|(_, reversal, keys)| (reversal.clone(), keys.clone()))
-        .collect();
-    let tried = tried.clone();
-    all.into_iter().filter_map(move |(event, reversal, keys)| {
-        let same = |(known, of): &(Reversal, Vec<String>)| {
-            known.money == reversal.money && known.stage == reversal.stage && of.iter().any(|key| keys.contains(key))
-        };
-        (tried.contains(&event) && told.iter().any(same)).then_some(event)
-    })
 }
 
 /// A call of the try, as a person is shown it.

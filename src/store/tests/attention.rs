@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::delivery::{DeliveryKey, Fate};
-use crate::domain::fact::{Reversal, ReversalStage, Subscription};
+use crate::domain::fact::{Reversal, ReversalName, ReversalStage, Subscription};
 use crate::domain::money::Money;
 use crate::store::OVERDUE_EVENTS_MAX;
 
@@ -53,6 +53,8 @@ fn payment_of_nobody(customer: &str) -> Fact {
 fn refund(payment: &str) -> FactKind {
     FactKind::Reversal(Reversal {
         identity: format!("re_{payment}"),
+        name: ReversalName::Sole,
+        number: None,
         money: Money::new(30.into(), "usd".parse().unwrap()),
         cumulative: false,
         full: false,

@@ -5,7 +5,7 @@ use super::super::payload::{
     About, Charge, CreditNote, Dispute, DisputeStatus, OfCharge, Refund, RefundStatus, Unmapped,
 };
 use super::{Reader, need, need_amount, need_currency};
-use crate::domain::fact::{FactKind, Reading, Reversal, ReversalStage, ReversedCharge};
+use crate::domain::fact::{FactKind, Reading, Reversal, ReversalName, ReversalStage, ReversedCharge};
 use crate::domain::money::Money;
 use crate::domain::reason::EventReason;
 
@@ -25,6 +25,8 @@ pub(super) fn charge_refunded(reader: &Reader<'_>, charge: Charge<'_>) -> Result
     }
     let reversal = Reversal {
         identity: format!("charge:{id}"),
+        name: ReversalName::Sole,
+        number: None,
         money: money(given_back, currency),
         cumulative: true,
         full: charge.refunded,
@@ -58,7 +60,11 @@ fn refund_at(reader: &Reader<'_>, refund: Refund, stage: ReversalStage) -> Resul
     let identity = need(refund.id, "id", "an id")?;
     let amount = need_amount(refund.amount, "amount")?;
     let currency = need_currency(refund.currency)?;
-    Ok(single(reader, refund.of, Back { identity, stage, dispute: false, money: money(amount, currency) }))
+    Ok(single(
+        reader,
+        refund.of,
+        Back { identity, name: ReversalName::Sole, stage, dispute: false, money: money(amount, currency) },
+    ))
 }
 
 /// `charge.dispute.created`, `.updated`, `.closed`, `.funds_withdrawn`, `.funds_reinstated`: whatever happened, the
@@ -75,13 +81,14 @@ pub(super) fn dispute(reader: &Reader<'_>, dispute: Dispute) -> Result<Reading, 
         | DisputeStatus::ChargeRefunded => ReversalStage::Void,
     };
     // The first disputes had no id. A charge has one dispute at a time.
+    let name = if dispute.id.is_some() { ReversalName::Sole } else { ReversalName::Missing };
     let identity = dispute.id.or_else(|| dispute.of.name().map(|charge| format!("dispute:{charge}")));
     let identity = need(identity, "id", "an id, and so is data.object.charge")?;
     let amount = need_amount(dispute.amount, "amount")?;
     let currency = need_currency(dispute.currency)?;
     let left = dispute.withdrawn.filter(|left| dispute.status == DisputeStatus::Lost && *left > 0);
     let money = money(left.map_or(amount, |left| left.min(amount)), currency);
-    Ok(single(reader, dispute.of, Back { identity, stage, dispute: true, money }))
+    Ok(single(reader, dispute.of, Back { identity, name, stage, dispute: true, money }))
 }
 
 /// `credit_note.created`, `.updated`, `.voided`. Only what was given back outside of Stripe has no other event.
@@ -91,6 +98,7 @@ pub(super) fn credit_note(reader: &Reader<'_>, note: CreditNote) -> Result<Readi
     };
     let back = Back {
         identity: need(note.id, "id", "an id")?,
+        name: ReversalName::Sole,
         stage: if note.is_void { ReversalStage::Void } else { ReversalStage::Final },
         // Like a dispute it is no part of any charge's refunds.
         dispute: true,
@@ -102,6 +110,7 @@ pub(super) fn credit_note(reader: &Reader<'_>, note: CreditNote) -> Result<Readi
 /// What goes back.
 struct Back {
     identity: String,
+    name: ReversalName,
     stage: ReversalStage,
     dispute: bool,
     money: Money,
@@ -114,9 +123,19 @@ fn single(reader: &Reader<'_>, of: OfCharge, back: Back) -> Reading {
 }
 
 fn taken_back(reader: &Reader<'_>, keys: Vec<String>, of_charge: Option<String>, back: Back) -> Reading {
-    let Back { identity, stage, dispute, money } = back;
-    let reversal =
-        Reversal { identity, money, cumulative: false, full: false, dispute, stage, of_charge, charge: None };
+    let Back { identity, name, stage, dispute, money } = back;
+    let reversal = Reversal {
+        identity,
+        name,
+        number: None,
+        money,
+        cumulative: false,
+        full: false,
+        dispute,
+        stage,
+        of_charge,
+        charge: None,
+    };
     let about = About { keys, ..About::default() };
     reader.fact(about, reader.created, FactKind::Reversal(reversal))
 }
