@@ -13,6 +13,7 @@ mod events;
 mod health;
 mod payments;
 mod problem;
+mod reconciliations;
 mod search;
 mod stats;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use events::{ChangedEvent, ChangedPage, Event, EventDetail, EventPage, Stand
 pub use health::{Live, Ready};
 pub use payments::{PaymentPage, Sum, Totals};
 pub use problem::Problem;
+pub use reconciliations::{ComparedPage, ComparedPayment, Reconciliation, ReconciliationPage, ToldCall};
 pub use search::{Hit, SearchPage};
 pub use stats::{EventsToSee, LastWebhook, RefusedRequests, Route, Stats};
 pub use webhooks::Received;

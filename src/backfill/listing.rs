@@ -1,5 +1,6 @@
 //! A page of a list: asked for, read as events are, and written.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 use super::answer::{PageError, answer};
 use super::{Step, Worker, recorded};
 use crate::clock::after;
+use crate::domain::backfill::Purpose;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Identity;
 use crate::domain::fact::{FactKind, Reading};
@@ -15,6 +17,9 @@ use crate::outbound::{Bearer, Method, Request};
 use crate::providers::list::{List, Lists, Page, Period, Row};
 use crate::providers::{Provider, provider};
 use crate::store::{Backfill, Listed, Place, StoreError, Written, body};
+
+/// What was paid so long before or after the time of a reconciliation is compared where ours was paid within it.
+const COMPARED_BESIDE: Duration = Duration::from_secs(3 * 86_400);
 
 impl Worker {
     /// Asks for the next page, and writes what it has.
@@ -50,7 +55,13 @@ impl Worker {
                 .filter(|next| usize::try_from(next.list).is_ok_and(|next| next < all.len())),
         };
         let count = page.rows.len();
-        let rows = self.read_rows(of, page.rows, &period, endpoint, now)?;
+        // What one side dates a day earlier is compared, too.
+        let margin = match backfill.purpose {
+            Purpose::Record => Duration::ZERO,
+            Purpose::Compare => COMPARED_BESIDE,
+        };
+        let paid = before(period.since, margin)..=after(period.until, margin);
+        let rows = self.read_rows(of, page.rows, &paid, endpoint, now)?;
         let ignored = count.saturating_sub(rows.len());
         let page = Written { place: backfill.place.clone(), next, rows, ignored };
         self.store.write_page(backfill.id, page, now).await?;
@@ -88,7 +99,7 @@ impl Worker {
         &self,
         of: &dyn Provider,
         rows: Vec<Row>,
-        period: &Period,
+        paid: &RangeInclusive<Timestamp>,
         endpoint: &Endpoint,
         now: Timestamp,
     ) -> Result<Vec<Listed>, StoreError> {
@@ -100,8 +111,8 @@ impl Worker {
             let reading = self.reader.map(recorded(body_zstd.clone(), endpoint, now)).reading;
             listed.extend(match reading {
                 Reading::Fact(fact) => {
-                    let paid_at_another_time = matches!(fact.matter, FactKind::Payment(_))
-                        && !(period.since..=period.until).contains(&fact.at);
+                    let paid_at_another_time =
+                        matches!(fact.matter, FactKind::Payment(_)) && !paid.contains(&fact.at);
                     (!paid_at_another_time).then(|| Listed::of(&fact, identity, body_zstd))
                 }
                 Reading::Ignored(_) => None,
@@ -111,6 +122,10 @@ impl Worker {
         }
         Ok(listed)
     }
+}
+
+fn before(at: Timestamp, span: Duration) -> Timestamp {
+    at.checked_sub(span).unwrap_or(Timestamp::MIN)
 }
 
 /// Whether a page that began at `begun_at` came more than a turn after it was due.

@@ -6,10 +6,13 @@
 //! * `listing`: a page is asked for, and its rows are read as events are.
 //! * `answer`: what a reply means.
 //!
-//! What was listed is tried out by the store, and recorded once a person has said so. From there on `mapping` reads it
+//! * `comparing`: of a reconciliation, what was listed is compared with what we have; and those that begin by themselves.
+//!
+//! What was listed for a backfill is tried out by the store, and recorded once a person has said so. From there on `mapping` reads it
 //! like any event.
 
 mod answer;
+mod comparing;
 mod listing;
 
 use std::collections::BTreeMap;
@@ -23,7 +26,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, after, chance_permille};
-use crate::domain::backfill::{BackfillId, BackfillState};
+use crate::domain::backfill::{BackfillId, BackfillState, Purpose};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::EventId;
 use crate::domain::proxy::Proxies;
@@ -128,8 +131,9 @@ impl Worker {
         let now = self.clock.now();
         let Some(backfill) = self.store.take_backfill(now, CLAIM).await? else {
             self.store.discard_unanswered(now.checked_sub(WORD_WAIT_MAX).unwrap_or(Timestamp::MIN), now).await?;
-            while self.store.clear_backfills().await? {}
-            return self.store.next_backfill().await;
+            while self.store.clear_backfills().await? || self.store.clear_unfinished_comparison().await? {}
+            let next = self.begin_comparisons(now).await?;
+            return Ok(self.store.next_backfill().await?.into_iter().chain(next).min());
         };
         // A defect of ours over one backfill must not end the process again and again.
         let step = AssertUnwindSafe(self.step(&backfill, inbox)).catch_unwind().await;
@@ -154,11 +158,12 @@ impl Worker {
         let Some(endpoint) = self.endpoints.get(&backfill.endpoint) else {
             return Ok(Step::Failed("its endpoint is not in the configuration any more".to_owned()));
         };
-        match backfill.state {
-            BackfillState::Listing => self.list(backfill, endpoint).await,
-            BackfillState::Weighing => self.weigh(backfill.id, endpoint).await,
-            BackfillState::Recording => self.record(backfill, endpoint, inbox).await,
-            BackfillState::Ready | BackfillState::Done | BackfillState::Discarded | BackfillState::Failed => {
+        match (backfill.state, backfill.purpose) {
+            (BackfillState::Listing, _) => self.list(backfill, endpoint).await,
+            (BackfillState::Weighing, Purpose::Record) => self.weigh(backfill.id, endpoint).await,
+            (BackfillState::Weighing, Purpose::Compare) => self.compare(backfill, endpoint).await,
+            (BackfillState::Recording, _) => self.record(backfill, endpoint, inbox).await,
+            (BackfillState::Ready | BackfillState::Done | BackfillState::Discarded | BackfillState::Failed, _) => {
                 Ok(Step::Next(None))
             }
         }
@@ -193,7 +198,10 @@ impl Worker {
     }
 
     async fn fail(&self, backfill: &Backfill, why: String) -> Result<(), StoreError> {
-        events::backfill_failed(&backfill.endpoint, backfill.id, &why);
+        match backfill.purpose {
+            Purpose::Record => events::backfill_failed(&backfill.endpoint, backfill.id, &why),
+            Purpose::Compare => events::reconciliation_failed(&backfill.endpoint, &why),
+        }
         let now = self.clock.now();
         self.store.move_backfill(backfill.id, backfill.state, BackfillState::Failed, Some(why), now).await?;
         Ok(())

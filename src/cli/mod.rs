@@ -24,6 +24,7 @@ mod sandbox;
 mod send;
 mod serve;
 mod shell;
+mod spreadsheet;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -66,6 +67,8 @@ enum Command {
     Events(operator::events::Args),
     Deliveries(operator::deliveries::Args),
     Backfill(operator::backfill::Args),
+    Reconcile(operator::reconcile::Args),
+    Export(operator::export::Args),
     Connect(connect::Args),
     Disconnect(connect::DisconnectArgs),
     Healthcheck(healthcheck::Args),
@@ -124,6 +127,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Events(args) => operator::events::run(args),
         Command::Deliveries(args) => operator::deliveries::run(args),
         Command::Backfill(args) => operator::backfill::run(args),
+        Command::Reconcile(args) => operator::reconcile::run(args),
+        Command::Export(args) => operator::export::run(args),
         Command::Connect(args) => connect::run(args),
         Command::Disconnect(args) => connect::disconnect(args),
         Command::Healthcheck(args) => healthcheck::run(args),

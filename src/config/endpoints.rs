@@ -25,6 +25,11 @@ const SIGNATURE_TOLERANCE: Duration = Duration::from_secs(300);
 /// Longest name: it is part of a URL and of log lines.
 const NAME_CHARS_MAX: usize = 64;
 
+/// How often lists may be compared by themselves: each time they are read anew.
+const RECONCILE_EVERY_MIN: Duration = Duration::from_secs(3600);
+/// A month that is not compared is forgotten.
+const RECONCILE_EVERY_MAX: Duration = Duration::from_secs(31 * 86_400);
+
 /// What endpoints are read beside.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
@@ -178,6 +183,9 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
     let api_base_url = table.optional("api_base_url", reader, |item| {
         item.parsed(urls::base_url, "write https:// and a host, as the provider's own https://api.stripe.com")
     });
+    let reconcile_every = table.optional("reconcile_every", reader, |item| {
+        item.parsed(every, "write 1 hour to 31 days, such as \"1 day\"")
+    });
     let tolerance_s = table.optional("signature_tolerance_s", reader, |item| {
         rules::meant_for(provider, item, |descriptor| descriptor.dates_signatures)?;
         item.integer(&(10..=86_400))
@@ -210,6 +218,7 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
             account: account?,
             api_key: api_key?,
             api_base_url: api_base_url?.unwrap_or_else(|| descriptor(provider).api_base_url.to_owned()),
+            reconcile_every: reconcile_every?,
             rules: rules?,
         })
     };
@@ -278,6 +287,11 @@ fn complete(found: EndpointDraft, reader: &mut Reader) -> Result<Endpoint, Repor
     if endpoint.api_key.is_none() && descriptor(endpoint.provider).secret.are_api_keys {
         endpoint.api_key = endpoint.secrets.first().cloned();
     }
+    if endpoint.reconcile_every.is_some() && endpoint.api_key.is_none() {
+        let hint = "give it an api_key that may read lists, or take reconcile_every out";
+        let cause = "the endpoint has no api_key, with which its provider could be asked";
+        return Err(reader.note(Mistake::new(format!("{}.reconcile_every", found.path), cause, hint)));
+    }
     Ok(endpoint)
 }
 
@@ -341,6 +355,17 @@ fn name(text: &str) -> Result<String, String> {
         return Err("it cannot be part of a URL as it is".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// A span between two comparisons.
+fn every(text: &str) -> Result<Duration, String> {
+    let span: jiff::Span = text.parse().map_err(|_| "it is no span".to_owned())?;
+    let span = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| "it is no span of hours or days".to_owned())?;
+    let span = Duration::try_from(span).map_err(|_| "it is less than nothing".to_owned())?;
+    if !(RECONCILE_EVERY_MIN..=RECONCILE_EVERY_MAX).contains(&span) {
+        return Err("it is out of bounds".to_owned());
+    }
+    Ok(span)
 }
 
 fn unique(endpoints: &[Endpoint], reader: &mut Reader) -> Result<(), Reported> {

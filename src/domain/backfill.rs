@@ -18,19 +18,45 @@ impl fmt::Display for BackfillId {
     }
 }
 
+/// What a provider's lists are read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Purpose {
+    /// What was missed becomes events, once a person has said so.
+    Record,
+    /// It is only compared with what we have: a reconciliation.
+    Compare,
+}
+
+impl Purpose {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Compare => "compare",
+        }
+    }
+
+    /// Reads a code.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        [Self::Record, Self::Compare].into_iter().find(|purpose| purpose.code() == code)
+    }
+}
+
 /// How far a backfill is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BackfillState {
     /// The provider's lists are read.
     Listing,
-    /// What was listed is tried out: what it would come to.
+    /// What was listed is tried out: what it would come to, or how it compares.
     Weighing,
     /// A person has to say whether it is recorded.
     Ready,
     /// What was listed becomes events.
     Recording,
-    /// All of it is recorded.
+    /// All of it is recorded, or compared.
     Done,
     /// Nothing of it is recorded: nobody wanted it, or nobody answered.
     Discarded,

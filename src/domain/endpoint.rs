@@ -40,6 +40,8 @@ pub struct Endpoint {
     pub api_key: Option<Secret>,
     /// Where look-ups go: `https://HOST[:PORT][/PATH]`, without a slash at its end.
     pub api_base_url: String,
+    /// How often the provider's lists are compared with what we have, by itself.
+    pub reconcile_every: Option<Duration>,
     /// How its events become facts.
     pub rules: Rules,
 }

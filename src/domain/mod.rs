@@ -19,6 +19,7 @@ pub mod product;
 pub mod provider;
 pub mod proxy;
 pub mod reason;
+pub mod reconciliation;
 pub mod redact;
 pub mod referral;
 pub mod secret;

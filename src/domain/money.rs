@@ -86,6 +86,12 @@ impl Money {
         (self.currency == currency).then_some(self.amount)
     }
 
+    /// Its currency.
+    #[must_use]
+    pub const fn currency(&self) -> Currency {
+        self.currency
+    }
+
     /// From an integer count of minor units of which `10^scale` make one standard unit.
     #[must_use]
     pub fn from_minor(minor: i64, scale: u32, currency: Currency) -> Self {

@@ -11,7 +11,7 @@ use super::parameters::Parameters;
 use super::payments::start_of;
 use super::problem::Problem;
 use crate::api::{Backfill, BackfillPage};
-use crate::domain::backfill::{BackfillId, BackfillState};
+use crate::domain::backfill::{BackfillId, BackfillState, Purpose};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::provider::ProviderKind;
 use crate::providers::provider;
@@ -51,8 +51,6 @@ pub(super) async fn start(state: web::Data<AppState>, mut query: Parameters) -> 
     let since = query.parsed("since", day, |text| start_of(text.parse().ok()?, zone))?;
     let until = query.parsed("until", day, |text| end_of(text.parse().ok()?, zone))?;
     query.close()?;
-    let kinds = ProviderKind::ALL.iter().map(|kind| kind.code()).collect::<Vec<_>>().join(", ");
-    let kind = kind.ok_or_else(|| Problem::bad_parameter(format!("provider is missing; it takes {kinds}")))?;
     let since = since.ok_or_else(|| Problem::bad_parameter(format!("since is missing; it takes {day}")))?;
     // Today's end: so the same is asked for when it is asked for again.
     let today = end_of(now.to_zoned(zone.clone()).date(), zone).unwrap_or(now);
@@ -60,7 +58,27 @@ pub(super) async fn start(state: web::Data<AppState>, mut query: Parameters) -> 
     if since > until || since > now {
         return Err(Problem::bad_parameter("since is after until, or has not come yet".to_owned()));
     }
-    let endpoint = endpoint(&state.endpoints, kind, name.as_deref())?;
+    let endpoint = askable(&state.endpoints, kind, name.as_deref())?;
+    let id = state.store.start_backfill(Purpose::Record, &endpoint.name, [since, until], now).await?;
+    state.backfills.notify_one();
+    shown(&state, id).await
+}
+
+/// The last microsecond of a day.
+pub(super) fn end_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
+    let next = start_of(day.tomorrow().ok()?, zone)?;
+    next.checked_sub(jiff::SignedDuration::from_micros(1)).ok()
+}
+
+/// The endpoint of this name, or the provider's only one, whose lists can be read.
+pub(super) fn askable<'a>(
+    all: &'a [Endpoint],
+    kind: Option<ProviderKind>,
+    name: Option<&str>,
+) -> Result<&'a Endpoint, Problem> {
+    let kinds = ProviderKind::ALL.iter().map(|kind| kind.code()).collect::<Vec<_>>().join(", ");
+    let kind = kind.ok_or_else(|| Problem::bad_parameter(format!("provider is missing; it takes {kinds}")))?;
+    let endpoint = endpoint(all, kind, name)?;
     let of = provider(endpoint.provider);
     let title = of.descriptor().title;
     if of.lists().is_none() {
@@ -70,19 +88,15 @@ pub(super) async fn start(state: web::Data<AppState>, mut query: Parameters) -> 
         let detail = format!("endpoint {} has no api_key, with which {title} could be asked", endpoint.name);
         return Err(ActionError::NotNow(detail).into());
     }
-    let id = state.store.start_backfill(&endpoint.name, since, until, now).await?;
-    state.backfills.notify_one();
-    shown(&state, id).await
-}
-
-/// The last microsecond of a day.
-fn end_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
-    let next = start_of(day.tomorrow().ok()?, zone)?;
-    next.checked_sub(jiff::SignedDuration::from_micros(1)).ok()
+    Ok(endpoint)
 }
 
 /// The endpoint of this name, or the provider's only one.
-fn endpoint<'a>(all: &'a [Endpoint], kind: ProviderKind, name: Option<&str>) -> Result<&'a Endpoint, Problem> {
+pub(super) fn endpoint<'a>(
+    all: &'a [Endpoint],
+    kind: ProviderKind,
+    name: Option<&str>,
+) -> Result<&'a Endpoint, Problem> {
     let fits = |endpoint: &&Endpoint| endpoint.provider == kind && name.is_none_or(|name| endpoint.name == name);
     let fitting: Vec<&Endpoint> = all.iter().filter(fits).collect();
     match fitting.as_slice() {
@@ -101,7 +115,7 @@ fn endpoint<'a>(all: &'a [Endpoint], kind: ProviderKind, name: Option<&str>) -> 
 /// `GET /api/v1/backfills`
 pub(super) async fn backfills(state: web::Data<AppState>, query: Parameters) -> Result<HttpResponse, Problem> {
     query.close()?;
-    let backfills = state.store.backfills().await?.into_iter().map(Backfill::from).collect();
+    let backfills = state.store.backfills(Purpose::Record).await?.into_iter().map(Backfill::from).collect();
     Ok(HttpResponse::Ok().json(BackfillPage { backfills }))
 }
 
@@ -132,13 +146,14 @@ pub(super) async fn act(
     };
     let id = id(&text)?;
     let now = state.clock.now();
+    found(&state, id).await?;
     for from in from {
         if state.store.move_backfill(id, *from, to, None, now).await? {
             state.backfills.notify_one();
             return shown(&state, id).await;
         }
     }
-    let found = state.store.backfill(id).await?.ok_or(ActionError::NotFound)?;
+    let found = found(&state, id).await?;
     // Asked for twice, it is done once.
     if found.state == to || (to == BackfillState::Recording && found.state == BackfillState::Done) {
         return shown(&state, id).await;
@@ -147,9 +162,13 @@ pub(super) async fn act(
 }
 
 async fn shown(state: &AppState, id: BackfillId) -> Result<HttpResponse, Problem> {
-    let found = state.store.backfill(id).await?;
-    let found = found.ok_or_else(|| Problem::unknown_item(format!("there is no backfill {id}")))?;
-    Ok(HttpResponse::Ok().json(Backfill::from(found)))
+    Ok(HttpResponse::Ok().json(Backfill::from(found(state, id).await?)))
+}
+
+/// A backfill; a reconciliation, which is numbered with them, is none.
+async fn found(state: &AppState, id: BackfillId) -> Result<store::Backfill, Problem> {
+    let found = state.store.backfill(id).await?.filter(|found| found.purpose == Purpose::Record);
+    found.ok_or_else(|| Problem::unknown_item(format!("there is no backfill {id}")))
 }
 
 fn id(text: &str) -> Result<BackfillId, Problem> {

@@ -18,6 +18,7 @@ mod parameters;
 mod payments;
 mod places;
 pub mod problem;
+mod reconciliations;
 mod script;
 mod search;
 mod serve;
@@ -160,6 +161,15 @@ fn routes(side: Side, config: &mut web::ServiceConfig) {
                 )
                 .service(get("/backfills/{id}", backfills::backfill))
                 .service(post("/backfills/{id}/{action}", backfills::act))
+                .service(
+                    web::resource("/reconciliations")
+                        .route(web::get().to(reconciliations::reconciliations))
+                        .route(web::head().to(reconciliations::reconciliations))
+                        .route(web::post().to(reconciliations::start))
+                        .default_service(web::to(get_or_post)),
+                )
+                .service(get("/reconciliations/{id}", reconciliations::reconciliation))
+                .service(get("/reconciliations/{id}/payments", reconciliations::payments))
                 .service(get("/stats", api::stats))
                 .service(get("/stream", live::stream))
                 .service(get("/openapi.json", openapi::openapi))

@@ -19,6 +19,7 @@ use crate::domain::delivery::{DeliveryState, Fate, Kind};
 use crate::domain::event::{EventState, Origin};
 use crate::domain::mode::Mode;
 use crate::domain::provider::ProviderKind;
+use crate::domain::reconciliation::Comparison;
 use crate::store::queries::PAGE_ITEMS_MAX;
 use crate::store::search::SOUGHT_CHARS_MIN;
 
@@ -48,12 +49,16 @@ enum Takes {
     Code(fn() -> Vec<&'static str>),
     /// A day, as `2026-10-01`.
     Day,
+    /// A month, as `2026-10`.
+    Month,
     /// `true` or `false`.
     Flag,
     /// How many items a page has.
     PageItems,
     /// An id of ours, with this prefix.
     Id(&'static str),
+    /// What `next` says of the page before.
+    Next,
 }
 
 /// What a path answers.
@@ -115,6 +120,19 @@ const BACKFILL: &[(&str, Takes)] = &[
     ("until", Takes::Day),
 ];
 
+const RECONCILIATION: &[(&str, Takes)] = &[
+    ("provider", Takes::Code(|| codes(ProviderKind::ALL, ProviderKind::code))),
+    ("endpoint", Takes::Text),
+    ("month", Takes::Month),
+    ("from", Takes::Day),
+    ("to", Takes::Day),
+];
+const COMPARED_FILTER: &[(&str, Takes)] = &[
+    ("comparison", Takes::Code(|| codes(Comparison::ALL, Comparison::code))),
+    ("limit", Takes::PageItems),
+    ("after", Takes::Next),
+];
+
 /// Every path of the API. A test holds them and what they take beside what the routes do.
 #[rustfmt::skip]
 const OPERATIONS: &[Operation] = &[
@@ -136,6 +154,10 @@ const OPERATIONS: &[Operation] = &[
     get("/backfills/{id}", "A backfill.", &[], Answer::Json(shape::<api::Backfill>)),
     post("/backfills/{id}/record", "Records what a backfill listed.", &[], Answer::Json(shape::<api::Backfill>)),
     post("/backfills/{id}/discard", "Leaves what a backfill listed.", &[], Answer::Json(shape::<api::Backfill>)),
+    get("/reconciliations", "Comparisons with a provider's list, the newest first.", &[], Answer::Json(shape::<api::ReconciliationPage>)),
+    post("/reconciliations", "Compares days with a provider's list: a month, or from and to.", RECONCILIATION, Answer::Json(shape::<api::Reconciliation>)),
+    get("/reconciliations/{id}", "A comparison.", &[], Answer::Json(shape::<api::Reconciliation>)),
+    get("/reconciliations/{id}/payments", "Payments on both sides.", COMPARED_FILTER, Answer::Json(shape::<api::ComparedPage>)),
     get("/stats", "The state of everything in a few numbers.", &[], Answer::Json(shape::<api::Stats>)),
     get("/stream", "Tells when there is something new to see.", &[], Answer::Events),
     get("/openapi.json", "This document.", &[], Answer::Any),
@@ -254,10 +276,12 @@ fn value(takes: Takes) -> Object {
         Takes::Sought(chars) => text().pattern(Some(format!(r"\S[\s\S]{{{},}}\S", chars.saturating_sub(2)))),
         Takes::Code(codes) => text().enum_values(Some(codes())),
         Takes::Day => text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))),
+        Takes::Month => text().pattern(Some("^[0-9]{4}-(0[1-9]|1[0-2])$")),
         Takes::Flag => ObjectBuilder::new().schema_type(Type::Boolean),
         Takes::PageItems => {
             ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(f64::from(PAGE_ITEMS_MAX)))
         }
+        Takes::Next => text().pattern(Some("^-?[0-9]{1,17} .*$")),
         Takes::Id(prefix) => text().pattern(Some(format!("^({prefix})?[1-9][0-9]{{0,17}}$"))),
     }
     .build()

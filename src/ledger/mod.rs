@@ -18,9 +18,12 @@
 //! * `outcomes`: what each event came to, in one word;
 //! * `conflict`: what a 409 means.
 //!
+//! [`comparison`] reads what a provider lists beside what we have.
+//!
 //! Before all that, [`resolve`] says whose a fact is.
 
 mod charges;
+pub mod comparison;
 mod conflict;
 mod days;
 mod leads;

@@ -264,6 +264,7 @@ fn endpoint() -> Endpoint {
         account: None,
         api_key: None,
         api_base_url: DESCRIPTOR.api_base_url.into(),
+        reconcile_every: None,
         rules: Rules {
             rank: 0,
             product_id: Some("prod_1".into()),

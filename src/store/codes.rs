@@ -14,6 +14,7 @@ pub(super) const UNMAPPABLE: &str = EventState::Unmappable.code();
 const QUEUED: &str = DeliveryState::Queued.code();
 pub(super) const SENDING: &str = DeliveryState::Sending.code();
 pub(super) const CANCELLED: &str = DeliveryState::Cancelled.code();
+pub(super) const SUPERSEDED: &str = DeliveryState::Superseded.code();
 const DELIVERED: &str = DeliveryState::Delivered.code();
 const DUPLICATE: &str = DeliveryState::Duplicate.code();
 

@@ -17,6 +17,7 @@ mod postgres;
 mod queue;
 mod read;
 mod realms;
+mod reconciliations;
 mod related;
 mod rows;
 mod settings;
@@ -42,6 +43,7 @@ pub use operator::{ActionError, Pruned};
 pub use queue::lease::Leased;
 pub use queue::overdue::OVERDUE_EVENTS_MAX;
 pub use read::{days, payments, queries, search, stats, story};
+pub use reconciliations::{After, COMPARED_PAGE_MAX, ComparedFilter, Reconciliation, Whose};
 pub use related::RELATED_MAX;
 pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 

@@ -169,6 +169,28 @@ pub fn backfill_failed(endpoint: &str, backfill: BackfillId, why: &str) {
     tracing::error!(endpoint, %backfill, "{backfill} of endpoint {endpoint} failed, and recorded nothing more: {why}");
 }
 
+/// What a provider lists was compared with what we have. A difference is a line for itself.
+pub fn reconciled(endpoint: &str, provider: &str, to_see: u64) {
+    let outcome = if to_see == 0 { "alike" } else { "different" };
+    METRICS.reconciliations.with_label_values(&[endpoint, outcome]).inc();
+    if to_see == 0 {
+        tracing::info!(endpoint, "endpoint {endpoint}: what {provider} lists and what the bridge has are alike");
+    } else {
+        tracing::warn!(
+            endpoint,
+            to_see,
+            "endpoint {endpoint}: {to_see} payments at {provider} need a look: see the page Payments, or run reconcile"
+        );
+    }
+}
+
+/// What a provider lists cannot be compared.
+pub fn reconciliation_failed(endpoint: &str, why: &str) {
+    METRICS.reconciliations.with_label_values(&[endpoint, "failed"]).inc();
+    let why = without_addresses(why);
+    tracing::error!(endpoint, "the reconciliation of endpoint {endpoint} failed: {why}");
+}
+
 /// A customer has very many events. Told once for each customer.
 pub fn crowded(crowd: Crowd) {
     let Crowd { event, facts } = crowd;

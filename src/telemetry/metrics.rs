@@ -20,6 +20,7 @@ pub(super) struct Metrics {
     pub(super) calls: IntCounterVec,
     pub(super) call_seconds: Histogram,
     pub(super) lookups: IntCounterVec,
+    pub(super) reconciliations: IntCounterVec,
     pub(super) store_failures: IntCounterVec,
     pub(super) crowds: IntCounterVec,
     pub(super) log_lines_dropped: IntCounter,
@@ -116,6 +117,12 @@ impl Metrics {
                 &registry,
                 "refairn_bridge_lookups_total",
                 "Look-ups at the providers by endpoint and outcome: recorded, answered, failed, refused, not_asked.",
+                &["endpoint", "outcome"],
+            ),
+            reconciliations: counter(
+                &registry,
+                "refairn_bridge_reconciliations_total",
+                "Comparisons with the providers' lists by endpoint and outcome: alike, different, failed.",
                 &["endpoint", "outcome"],
             ),
             store_failures: counter(

@@ -43,6 +43,7 @@ pub fn endpoint(provider: ProviderKind, rules: Rules) -> Endpoint {
         api_key: None,
         account: None,
         api_base_url: refairn_bridge::providers::provider(provider).descriptor().api_base_url.into(),
+        reconcile_every: None,
         ids: refairn_bridge::providers::provider(provider).descriptor().ids,
         rules,
     }

@@ -3,8 +3,11 @@
 pub(super) mod backfill;
 pub(super) mod deliveries;
 pub(super) mod events;
+pub(super) mod export;
 pub(super) mod find;
+
 pub(super) mod payments;
+pub(super) mod reconcile;
 pub(super) mod status;
 pub(super) mod tail;
 pub(super) mod why;

@@ -22,7 +22,7 @@ use super::rows::{micros, time, unknown};
 use super::sql::{Db, Dialect, Row, Work, first, values};
 use super::{Store, StoreError};
 use crate::clock::after;
-use crate::domain::backfill::{BackfillId, BackfillState, BackfillSummary};
+use crate::domain::backfill::{BackfillId, BackfillState, BackfillSummary, Purpose};
 
 /// Backfills that are shown, the newest first.
 const SHOWN_MAX: u32 = 50;
@@ -34,6 +34,8 @@ const CLEARED_MAX: u32 = 1000;
 pub struct Backfill {
     /// The number that it got when it was begun.
     pub id: BackfillId,
+    /// What it is for.
+    pub purpose: Purpose,
     /// The endpoint whose provider is asked.
     pub endpoint: String,
     /// Payments that were made at this time or later.
@@ -66,15 +68,16 @@ pub struct Backfill {
     pub created_at: Timestamp,
 }
 
-const COLUMNS: &str = "id, endpoint, since, until, state, list, page, requests, failures, note, due_at, found, known, \
+const COLUMNS: &str = "id, purpose, endpoint, since, until, state, list, page, requests, failures, note, due_at, found, known, \
      ignored, recorded, summary, created_at";
 
 fn backfill(mut row: Row) -> Result<Backfill, StoreError> {
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
-    let (id, endpoint) = (BackfillId(row.int()?), row.text()?);
+    let (id, purpose, endpoint) = (BackfillId(row.int()?), row.text()?, row.text()?);
     let (since, until, state) = (time(row.int()?)?, time(row.int()?)?, row.text()?);
     Ok(Backfill {
         id,
+        purpose: Purpose::parse(&purpose).ok_or_else(|| unknown("purpose", &purpose))?,
         endpoint,
         since,
         until,
@@ -100,19 +103,20 @@ fn at_work() -> String {
 }
 
 impl Store {
-    /// Begins a backfill of what was paid from `since` to `until`. One of the endpoint that asks for the same and is not
-    /// over goes on instead. One that asks for something else, and of which nothing is recorded yet, gives way.
+    /// Begins to read what was paid from `since` to `until`, for a purpose. One of the endpoint that asks for the same and
+    /// is not over goes on instead. One with this purpose that asks for something else, and of which nothing is recorded
+    /// yet, gives way.
     ///
     /// # Errors
     /// Another one of the endpoint is being recorded, or the store failed.
     pub async fn start_backfill(
         &self,
+        purpose: Purpose,
         endpoint: &str,
-        since: Timestamp,
-        until: Timestamp,
+        [since, until]: [Timestamp; 2],
         now: Timestamp,
     ) -> Result<BackfillId, ActionError> {
-        self.write(Start { endpoint: endpoint.to_owned(), since, until, now }).await?
+        self.write(Start { purpose, endpoint: endpoint.to_owned(), since, until, now }).await?
     }
 
     /// One backfill.
@@ -124,13 +128,13 @@ impl Store {
         self.query(sql, values![id.0]).await?.into_iter().next().map(backfill).transpose()
     }
 
-    /// Backfills, the newest first.
+    /// Those of a purpose, the newest first.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn backfills(&self) -> Result<Vec<Backfill>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM backfills ORDER BY id DESC LIMIT {SHOWN_MAX}");
-        self.query(sql, values![]).await?.into_iter().map(backfill).collect()
+    pub async fn backfills(&self, purpose: Purpose) -> Result<Vec<Backfill>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM backfills WHERE purpose = ?1 ORDER BY id DESC LIMIT {SHOWN_MAX}");
+        self.query(sql, values![purpose.code()]).await?.into_iter().map(backfill).collect()
     }
 
     /// The backfill that has been due for longest. Of several replicas one gets it, for as long as `claim`; see
@@ -198,6 +202,7 @@ impl Store {
 }
 
 struct Start {
+    purpose: Purpose,
     endpoint: String,
     since: Timestamp,
     until: Timestamp,
@@ -210,8 +215,8 @@ impl Work for Start {
     async fn run<D: Db>(&self, db: &D) -> Result<Self::Answer, StoreError> {
         let over = BackfillState::ALL.iter().filter(|state| state.is_over());
         let over = over.map(|state| format!("'{}'", state.code())).collect::<Vec<_>>().join(", ");
-        let sql = format!("SELECT {COLUMNS} FROM backfills WHERE endpoint = ?1 AND state NOT IN ({over}) ORDER BY id");
-        for row in db.query(&sql, values![&self.endpoint]).await? {
+        let sql = format!("SELECT {COLUMNS} FROM backfills WHERE endpoint = ?1 AND purpose = ?2 AND state NOT IN ({over}) ORDER BY id");
+        for row in db.query(&sql, values![&self.endpoint, self.purpose.code()]).await? {
             let other = backfill(row)?;
             if (other.since, other.until) == (self.since, self.until) {
                 return Ok(Ok(other.id));
@@ -225,10 +230,11 @@ impl Work for Start {
             let sql = "UPDATE backfills SET state = ?2, note = ?3, changed_at = ?4 WHERE id = ?1";
             db.execute(sql, values![other.id.0, BackfillState::Discarded.code(), note, micros(self.now)]).await?;
         }
-        let sql = "INSERT INTO backfills (endpoint, since, until, state, due_at, created_at, changed_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5) RETURNING id";
+        let sql = "INSERT INTO backfills (endpoint, since, until, state, due_at, created_at, changed_at, purpose) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5, ?6) RETURNING id";
         let (since, until, now) = (micros(self.since), micros(self.until), micros(self.now));
-        let row = first(db, sql, values![&self.endpoint, since, until, BackfillState::Listing.code(), now]).await?;
+        let of = values![&self.endpoint, since, until, BackfillState::Listing.code(), now, self.purpose.code()];
+        let row = first(db, sql, of).await?;
         let mut row = row.ok_or_else(|| StoreError::Data("a backfill got no number".to_owned()))?;
         Ok(Ok(BackfillId(row.int()?)))
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
-use crate::domain::backfill::{BackfillId, BackfillState, Stage};
+use crate::domain::backfill::{BackfillId, BackfillState, Purpose, Stage};
 use crate::domain::event::Identity;
 use crate::domain::fact::{Fact, FactKind};
 use crate::ledger::resolve::all_ids;
@@ -100,7 +100,7 @@ impl Work for WritePage {
         let after = next.as_ref().unwrap_or(place);
         let sql = "UPDATE backfills SET state = ?4, list = ?5, page = ?6, requests = requests + 1, failures = 0, \
              note = NULL, changed_at = ?8 \
-             WHERE id = ?1 AND list = ?2 AND page IS NOT DISTINCT FROM ?3 AND state = ?7 RETURNING endpoint";
+             WHERE id = ?1 AND list = ?2 AND page IS NOT DISTINCT FROM ?3 AND state = ?7 RETURNING endpoint, purpose";
         let of = values![
             self.id.0,
             place.list,
@@ -112,14 +112,17 @@ impl Work for WritePage {
             micros(self.now)
         ];
         let Some(mut row) = first(db, sql, of).await? else { return Ok(()) };
-        let endpoint = row.text()?;
+        let (endpoint, purpose) = (row.text()?, row.text()?);
+        let compares = purpose == Purpose::Compare.code();
         // Statements of one kind go side by side: over a network it is the ways there and back that take time.
         let sql = "SELECT 1 FROM events WHERE endpoint = ?1 AND dedup_key = ?2";
         let is_known = rows.iter().map(|row| first(db, sql, values![&endpoint, &row.identity.dedup_key]));
         let is_known = try_join_all(is_known).await?;
-        let new: Vec<&Listed> =
-            rows.iter().zip(&is_known).filter(|(_, known)| known.is_none()).map(|(row, _)| row).collect();
-        let known = rows.len() - new.len();
+        let known = is_known.iter().flatten().count();
+        // Of what is known a comparison has to see how it is listed; how subscriptions stand it does not ask.
+        let is_wanted = |row: &Listed, known: bool| if compares { row.stage != Stage::Statuses } else { !known };
+        let new = rows.iter().zip(&is_known).filter(|(row, known)| is_wanted(row, known.is_some()));
+        let new: Vec<&Listed> = new.map(|(row, _)| row).collect();
         let new = self.newest(db, new).await?;
         let inserted = try_join_all(new.iter().map(|row| self.insert(db, row))).await?;
         let ids = new.iter().zip(inserted).filter_map(|(row, id)| Some((id?, &row.ids)));

@@ -42,6 +42,7 @@ fn endpoint(name: &str, provider: ProviderKind, account: Option<&str>) -> Endpoi
         account: account.map(str::to_owned),
         api_key: None,
         api_base_url: crate::providers::provider(provider).descriptor().api_base_url.into(),
+        reconcile_every: None,
         ids: crate::providers::provider(provider).descriptor().ids,
         rules,
     }

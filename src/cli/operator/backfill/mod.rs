@@ -55,46 +55,83 @@ pub(in crate::cli) struct Args {
 /// # Errors
 /// The bridge does not answer, or refuses.
 pub(in crate::cli) fn run(args: Args) -> anyhow::Result<Verdict> {
-    if !args.dry_run && !args.yes && !io::stdin().is_terminal() {
-        let what = "nobody can be asked here whether Refairn is to be told";
-        return Err(output::wrong_usage(what, "give --yes, or --dry-run to see what would be told"));
+    if !args.dry_run {
+        somebody_can_be_asked(args.yes, "give --yes, or --dry-run to see what would be told")?;
     }
-    block_on(backfill(args))
+    block_on(async {
+        let api = Api::new(&args.bridge)?;
+        let Args { endpoint, since, until, dry_run, yes, .. } = args;
+        let shown = if args.bridge.json { Shown::Json } else { Shown::Text };
+        fetch(&api, Wanted { provider: args.provider, endpoint, since, until, dry_run, yes, shown }).await?;
+        Ok(Verdict::Fine)
+    })
 }
 
-async fn backfill(args: Args) -> anyhow::Result<Verdict> {
-    let api = Api::new(&args.bridge)?;
-    let provider = args.provider.code();
-    let mut query = vec![("provider", provider), ("since", args.since.as_str())];
-    query.extend(args.until.as_deref().map(|until| ("until", until)));
-    query.extend(args.endpoint.as_deref().map(|endpoint| ("endpoint", endpoint)));
-    let begun: Backfill = api.ask(true, &[PATH], &query).await?;
-    let listed = wait(&api, begun).await?;
-    let Some(summary) = listed.summary.clone().filter(|_| is(&listed, BackfillState::Ready)) else {
-        return end(&args, &listed);
-    };
-    if !args.bridge.json {
-        output::data(&summary::text(&listed, &summary))?;
+/// Refairn is told of nothing without a word.
+pub(super) fn somebody_can_be_asked(yes: bool, instead: &str) -> anyhow::Result<()> {
+    if yes || io::stdin().is_terminal() {
+        return Ok(());
     }
-    if args.dry_run || !summary.changes_something() {
+    Err(output::wrong_usage("nobody can be asked here whether Refairn is to be told", instead))
+}
+
+/// What a backfill is to bring.
+pub(super) struct Wanted {
+    pub(super) provider: ProviderKind,
+    pub(super) endpoint: Option<String>,
+    pub(super) since: String,
+    pub(super) until: Option<String>,
+    pub(super) dry_run: bool,
+    pub(super) yes: bool,
+    pub(super) shown: Shown,
+}
+
+/// Where what would be told is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// On standard output, for people.
+    Text,
+    /// On standard output, for programs.
+    Json,
+    /// On standard error: standard output has something else.
+    Aside,
+}
+
+/// Lists what was missed, shows what would be told, asks, and has it told; gives whether it was.
+pub(super) async fn fetch(api: &Api, wanted: Wanted) -> anyhow::Result<bool> {
+    let Wanted { provider, endpoint, since, until, dry_run, yes, shown } = wanted;
+    let mut query = vec![("provider", provider.code()), ("since", since.as_str())];
+    query.extend(until.as_deref().map(|until| ("until", until)));
+    query.extend(endpoint.as_deref().map(|endpoint| ("endpoint", endpoint)));
+    let begun: Backfill = api.ask(true, &[PATH], &query).await?;
+    let listed = wait(api, begun).await?;
+    let Some(summary) = listed.summary.clone().filter(|_| is(&listed, BackfillState::Ready)) else {
+        return end(shown, &listed);
+    };
+    match shown {
+        Shown::Text => output::data(&summary::text(&listed, &summary))?,
+        Shown::Aside => output::talk(&summary::text(&listed, &summary)),
+        Shown::Json => {}
+    }
+    if dry_run || !summary.changes_something() {
         let discarded: Backfill = api.ask(true, &[PATH, &listed.id, "discard"], &[]).await?;
-        if args.bridge.json {
+        if shown == Shown::Json {
             output::json(&Backfill { summary: Some(summary), ..discarded })?;
-        } else if args.dry_run {
+        } else if dry_run {
             output::talk("nothing was told, and nothing is kept (--dry-run)");
         } else {
             output::talk("nothing is missing: there is nothing to tell");
         }
-        return Ok(Verdict::Fine);
+        return Ok(false);
     }
-    if !args.yes && !is_wanted()? {
+    if !yes && !is_wanted()? {
         let _: Backfill = api.ask(true, &[PATH, &listed.id, "discard"], &[]).await?;
         output::talk("nothing was told, and nothing is kept");
-        return Ok(Verdict::Fine);
+        return Ok(false);
     }
     let begun: Backfill = api.ask(true, &[PATH, &listed.id, "record"], &[]).await?;
-    let done = wait(&api, begun).await?;
-    end(&args, &done)
+    let done = wait(api, begun).await?;
+    end(shown, &done)
 }
 
 /// Looks until the backfill needs a person, or is over.
@@ -128,17 +165,17 @@ fn is(backfill: &Backfill, state: BackfillState) -> bool {
 }
 
 /// Says how it ended.
-fn end(args: &Args, backfill: &Backfill) -> anyhow::Result<Verdict> {
-    if args.bridge.json {
+fn end(shown: Shown, backfill: &Backfill) -> anyhow::Result<bool> {
+    if shown == Shown::Json {
         output::json(backfill)?;
     }
     if is(backfill, BackfillState::Done) {
-        if !args.bridge.json {
+        if shown != Shown::Json {
             let (events, id) = (backfill.recorded, &backfill.id);
             output::talk(&format!("{id}: {events} events are recorded; what they lead to is told from now on"));
             output::talk("see it with: refairn-bridge events list --origin backfill");
         }
-        return Ok(Verdict::Fine);
+        return Ok(true);
     }
     let why = backfill.note.clone().unwrap_or_else(|| format!("it is {}", backfill.state));
     Err(output::failed(format!("{}: {why}", backfill.id), "nothing was told; mend that, and give the command again"))
