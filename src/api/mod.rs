@@ -29,7 +29,7 @@ pub use payments::{PaymentPage, Sum, Totals};
 pub use problem::Problem;
 pub use reconciliations::{ComparedPage, ComparedPayment, Reconciliation, ReconciliationPage, ToldCall};
 pub use search::{Hit, SearchPage};
-pub use stats::{EventsToSee, LastWebhook, RefusedRequests, Route, Stats};
+pub use stats::{EventsToSee, LastReconciliation, LastWebhook, RefusedRequests, Route, Stats};
 pub use webhooks::Received;
 
 use crate::domain::reason::Reason;

@@ -33,6 +33,9 @@ pub struct Stats {
     pub oldest_unread: Option<Timestamp>,
     /// How many payments Refairn has, by the code of what became of them.
     pub payments: BTreeMap<String, i64>,
+    /// What the last comparison with each endpoint's provider came to.
+    #[serde(default)]
+    pub reconciliations: Vec<LastReconciliation>,
     /// The last requests that were refused, the newest first.
     pub refused_requests: Vec<RefusedRequests>,
     /// Every route that was ever used.
@@ -51,6 +54,17 @@ pub struct LastWebhook {
     pub endpoint: String,
     /// The code of the mode.
     pub mode: String,
+}
+
+/// What the last comparison with an endpoint's provider came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastReconciliation {
+    /// When all were compared.
+    pub at: Timestamp,
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// How many payments a person has to look at.
+    pub to_see: i64,
 }
 
 /// How many events of an endpoint need attention for one reason.

@@ -111,8 +111,7 @@ impl Worker {
             let reading = self.reader.map(recorded(body_zstd.clone(), endpoint, now)).reading;
             listed.extend(match reading {
                 Reading::Fact(fact) => {
-                    let paid_at_another_time =
-                        matches!(fact.matter, FactKind::Payment(_)) && !paid.contains(&fact.at);
+                    let paid_at_another_time = matches!(fact.matter, FactKind::Payment(_)) && !paid.contains(&fact.at);
                     (!paid_at_another_time).then(|| Listed::of(&fact, identity, body_zstd))
                 }
                 Reading::Ignored(_) => None,

@@ -183,9 +183,8 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
     let api_base_url = table.optional("api_base_url", reader, |item| {
         item.parsed(urls::base_url, "write https:// and a host, as the provider's own https://api.stripe.com")
     });
-    let reconcile_every = table.optional("reconcile_every", reader, |item| {
-        item.parsed(every, "write 1 hour to 31 days, such as \"1 day\"")
-    });
+    let reconcile_every = table
+        .optional("reconcile_every", reader, |item| item.parsed(every, "write 1 hour to 31 days, such as \"1 day\""));
     let tolerance_s = table.optional("signature_tolerance_s", reader, |item| {
         rules::meant_for(provider, item, |descriptor| descriptor.dates_signatures)?;
         item.integer(&(10..=86_400))
@@ -360,7 +359,9 @@ fn name(text: &str) -> Result<String, String> {
 /// A span between two comparisons.
 fn every(text: &str) -> Result<Duration, String> {
     let span: jiff::Span = text.parse().map_err(|_| "it is no span".to_owned())?;
-    let span = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| "it is no span of hours or days".to_owned())?;
+    let span = span
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| "it is no span of hours or days".to_owned())?;
     let span = Duration::try_from(span).map_err(|_| "it is less than nothing".to_owned())?;
     if !(RECONCILE_EVERY_MIN..=RECONCILE_EVERY_MAX).contains(&span) {
         return Err("it is out of bounds".to_owned());

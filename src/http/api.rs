@@ -7,7 +7,8 @@ use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{AppState, Shared};
 use crate::api::{
-    Attempt, Delivery, DeliveryPage, Event, EventPage, EventsToSee, LastWebhook, RefusedRequests, Route, Stats,
+    Attempt, Delivery, DeliveryPage, Event, EventPage, EventsToSee, LastReconciliation, LastWebhook, RefusedRequests,
+    Route, Stats,
 };
 use crate::domain::delivery::Action;
 use crate::domain::delivery::{DeliveryId, DeliveryState, Fate, Kind};
@@ -151,6 +152,7 @@ pub(super) async fn numbers(state: &Shared) -> Result<Stats, StoreError> {
         oldest_queued: stats.oldest_due,
         oldest_unread: stats.oldest_unread,
         payments: stats.fates.into_iter().map(|(fate, n)| (fate.code().to_owned(), n)).collect(),
+        reconciliations: stats.compared.into_iter().map(LastReconciliation::from).collect(),
         refused_requests: refused.into_iter().map(RefusedRequests::from).collect(),
         routes: stats.routes.into_iter().map(Route::from).collect(),
         unnamed_proxy: state.unnamed_proxy.address(),
@@ -161,6 +163,13 @@ impl From<Refusal> for RefusedRequests {
     fn from(refusal: Refusal) -> Self {
         let Refusal { at, endpoint, path, reason, source, body_bytes, times } = refusal;
         Self { at, endpoint, path, reason: reason.to_owned(), source, body_bytes, times }
+    }
+}
+
+impl From<stats::LastComparison> for LastReconciliation {
+    fn from(last: stats::LastComparison) -> Self {
+        let stats::LastComparison { endpoint, to_see, at } = last;
+        Self { at, endpoint, to_see }
     }
 }
 

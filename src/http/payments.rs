@@ -34,7 +34,11 @@ pub(super) async fn payments(state: web::Data<AppState>, mut query: Parameters) 
     let wants_totals = query.one_of("totals", &[true, false], |yes| if yes { "yes" } else { "no" })?;
     query.close()?;
     let found = state.store.payments(&filter).await?;
-    let totals = if filter.after.is_none() && wants_totals != Some(false) { Some(state.store.totals(&filter).await?) } else { None };
+    let totals = if filter.after.is_none() && wants_totals != Some(false) {
+        Some(state.store.totals(&filter).await?)
+    } else {
+        None
+    };
     let last = found.last().and_then(|view| view.delivery.id).map(|id| id.to_string());
     let next = last.filter(|_| page_is_full(found.len(), limit));
     let payments = found.into_iter().map(|view| json::delivery(view, showing(&state))).collect();

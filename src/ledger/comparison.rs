@@ -93,7 +93,8 @@ impl<'a> Both<'_, 'a> {
         let calls: Vec<&Delivery> = self.customer.deliveries.iter().filter(|d| keys.contains(&&d.subject)).collect();
         let told: Vec<Told> = calls.iter().filter(|d| says_something(d)).filter_map(|d| told(d)).collect();
         let known = ours_one.map_or(Decimal::ZERO, |ours| ours.taken_back.amount);
-        let more_back = ours_one.is_some() && (sale.taken_back.amount > known || is_given_back && !sale.taken_back.full);
+        let more_back =
+            ours_one.is_some() && (sale.taken_back.amount > known || is_given_back && !sale.taken_back.full);
         let provider = theirs.map(|theirs| self.side(theirs, sale.taken_back.amount));
         let ours_side = ours_one.map(|ours| self.our_side(ours, theirs, &calls, known));
         let differs = provider.as_ref().zip(ours_side.as_ref()).map(|(a, b)| differences(a, b)).unwrap_or_default();

@@ -35,6 +35,7 @@ struct Stored {
     deliveries: IntGaugeVec,
     payments: IntGaugeVec,
     attention: IntGaugeVec,
+    compared: IntGaugeVec,
     routes_paused: IntGaugeVec,
     oldest_unread: Gauge,
 }
@@ -175,6 +176,12 @@ impl Stored {
                 "Deliveries that need attention, and events that could not be read or have waited too long, by reason.",
                 &["reason"],
             ),
+            compared: gauge(
+                registry,
+                "refairn_bridge_reconciliation_differences",
+                "Payments that the last comparison with the provider's list found a person has to look at, by endpoint.",
+                &["endpoint"],
+            ),
             routes_paused: gauge(registry, "refairn_bridge_routes_paused", "Routes that are paused.", &[]),
             oldest_unread: seconds(
                 registry,
@@ -202,6 +209,9 @@ pub fn render(stats: &Stats, now: Timestamp) -> String {
     // A reason that is gone says so: what is alerted on must not vanish.
     for reason in Reason::ALL.iter().filter(|reason| reason.is_to_be_seen() || attention.contains_key(reason)) {
         stored.attention.with_label_values(&[reason.code()]).set(attention.get(reason).copied().unwrap_or(0));
+    }
+    for last in &stats.compared {
+        stored.compared.with_label_values(&[&last.endpoint]).set(last.to_see);
     }
     let none: [&str; 0] = [];
     let paused = stats.routes.iter().filter(|r| r.paused_since.is_some()).count();

@@ -6,13 +6,16 @@ use jiff::Timestamp;
 use refairn_bridge::domain::provider::ProviderKind;
 use serde_json::{Value, json};
 
-use crate::kit::provider::{PROVIDER_KEY, Provider};
+use crate::kit::provider::Provider;
 use crate::kit::until;
 use crate::kit::world::{Setup, World};
 use crate::shop::{Sale, Webhook};
 
 /// When every test begins.
 const START: &str = "2026-11-20T12:00:00Z";
+
+/// A key of live mode, as the sales are.
+pub const LIVE_KEY: &str = "rk_live_of_the_tests";
 
 /// Where a bridge keeps its data.
 #[derive(Clone, Copy)]
@@ -35,15 +38,21 @@ pub fn days_ago(days: i64) -> Timestamp {
 
 impl Bridge {
     pub async fn start(data: Data) -> Self {
+        Self::start_with(data, "").await
+    }
+
+    /// The same with more settings of the endpoint at Stripe.
+    pub async fn start_with(data: Data, more: &str) -> Self {
         let provider = Provider::start().await;
         let setup = match data {
             Data::Sqlite => Setup::new(),
             Data::Postgres => Setup::on_server(),
         };
         provider.takes_key(&format!("sk_live_w{}", setup.n));
+        provider.takes_key(LIVE_KEY);
         let api = format!("api_base_url = \"http://{}\"", provider.addr);
         let endpoints = format!(
-            "[[endpoints]]\nprovider = \"stripe\"\n{api}\napi_key = \"{PROVIDER_KEY}\"\n\
+            "[[endpoints]]\nprovider = \"stripe\"\n{api}\napi_key = \"{LIVE_KEY}\"\n{more}\
              [[endpoints]]\nprovider = \"paystack\"\n{api}\n"
         );
         let mut world = setup.at(START).file(&endpoints).start().await;

@@ -27,6 +27,7 @@ mod command;
 mod connect;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod reconcile;
 mod reversals;
 mod shop;
 

@@ -68,6 +68,11 @@ impl Lists {
         self.objects.entry(path.to_owned()).or_default().push(object);
     }
 
+    /// Changes the objects of the list at `path`, and takes out those of which it gives false.
+    pub fn change(&mut self, path: &str, keep: impl FnMut(&mut Value) -> bool) {
+        self.objects.entry(path.to_owned()).or_default().retain_mut(keep);
+    }
+
     /// Whether there is such a list.
     pub fn has(&self, path: &str) -> bool {
         let path = path.split('?').next().unwrap_or_default();

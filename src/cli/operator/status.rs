@@ -65,6 +65,12 @@ pub(in crate::cli) fn needs(stats: &Stats, now: Timestamp) -> Vec<String> {
     for route in stats.routes.iter().filter(|route| route.state == "paused") {
         needs.push(format!("calls for {} wait: {}", name(route), route.detail.as_deref().unwrap_or("paused")));
     }
+    for last in stats.reconciliations.iter().filter(|last| last.to_see > 0) {
+        let (n, endpoint, at) = (last.to_see, &last.endpoint, when(last.at));
+        needs.push(format!(
+            "{n} payments of endpoint {endpoint} were to be looked at when it was compared at {at}: run reconcile"
+        ));
+    }
     if let Some(since) = stats.oldest_unread.filter(|at| now.duration_since(*at) > UNREAD_LONG) {
         needs.push(format!("an event has waited to be read since {}: see the bridge's log", when(since)));
     }

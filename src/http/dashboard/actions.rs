@@ -5,10 +5,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::frame::{own_path, problem_page, see_other, to_sign_in};
 use crate::domain::delivery::Action;
 use crate::http::api::{delivery_id, event_id};
+use crate::http::backfills::askable;
 use crate::http::body::refuse_unread;
 use crate::http::connection::trust;
 use crate::http::form::{Form, is_from_us};
 use crate::http::problem::Problem;
+use crate::http::reconciliations::{begin, month};
 use crate::http::{AppState, Shared};
 
 /// `POST /deliveries/{id}/retry`, `/release`, `/discard`
@@ -45,6 +47,22 @@ pub(super) async fn remap(
         state.store.remap(id).await?;
         state.inbox.notify_one();
         Ok(())
+    })
+    .await
+}
+
+/// `POST /payments/compare/{endpoint}/{month}`
+pub(super) async fn compare(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    payload: web::Payload,
+) -> HttpResponse {
+    let (endpoint, text) = path.into_inner();
+    decide(&state, &request, payload, "compare", async || {
+        let endpoint = askable(&state.endpoints, None, Some(&endpoint))?;
+        let days = month(&text).ok_or_else(Problem::no_such_path)?;
+        begin(&state, endpoint, days).await.map(|_| ())
     })
     .await
 }

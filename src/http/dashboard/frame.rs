@@ -99,6 +99,7 @@ fn message(done: &str) -> Option<&'static str> {
         "retry" => Some("Done: it is tried again."),
         "discard" => Some("Done: it is off the list."),
         "remap" => Some("Done: the event is read again."),
+        "compare" => Some("The provider is being asked: what it lists stands here when all is compared."),
         _ => None,
     }
 }

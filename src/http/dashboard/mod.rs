@@ -6,6 +6,7 @@ mod activity;
 mod assets;
 mod attention;
 mod chart;
+mod compared;
 mod customer;
 mod customers;
 mod delivery;
@@ -49,7 +50,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(page("/events/{id}", event::page))
         .service(page("/deliveries/{id}", delivery::page))
         .service(acts("/events/{id}/remap", actions::remap))
-        .service(acts("/deliveries/{id}/{action}", actions::act));
+        .service(acts("/deliveries/{id}/{action}", actions::act))
+        .service(acts("/payments/compare/{endpoint}/{month}", actions::compare));
 }
 
 /// A page for those who are signed in. The others get the form, and come back to it.

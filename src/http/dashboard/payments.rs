@@ -6,6 +6,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::compared::{Month, months as months_compared};
 use super::frame::{Asked, Frame, answer};
 use super::view::{Lens, Row};
 use super::words::{count, counted, money};
@@ -70,6 +71,7 @@ struct Page {
     filters: Filters,
     sums: Vec<Sum>,
     is_complete: bool,
+    compared: Vec<Month>,
     rows: Vec<Row>,
     next: String,
     is_first: bool,
@@ -111,6 +113,9 @@ pub(super) async fn page(
     let (totals, is_complete) = if after.is_none() { state.store.totals(&filter).await? } else { (Vec::new(), true) };
     let next = found.last().and_then(|view| view.delivery.id).map(|id| id.to_string());
     let next = next.filter(|_| page_is_full(found.len(), PAGE_ITEMS)).map(|id| filters.path(&id));
+    // A provider is asked with a key of live mode, as a rule; and only the first page is about the month as a whole.
+    let compared =
+        if after.is_none() && mode == Mode::Live { months_compared(&state, &lens, month).await? } else { Vec::new() };
     let mut frame = asked.frame(&state, "payments", "Payments");
     frame.test = mode == Mode::Test;
     let title = month.strftime("%B %Y").to_string();
@@ -123,6 +128,7 @@ pub(super) async fn page(
         filters,
         sums: sums(&totals),
         is_complete,
+        compared,
         rows: found.iter().map(|view| lens.row(view)).collect(),
         next: next.unwrap_or_default(),
         is_first: after.is_none(),

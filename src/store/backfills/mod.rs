@@ -215,7 +215,9 @@ impl Work for Start {
     async fn run<D: Db>(&self, db: &D) -> Result<Self::Answer, StoreError> {
         let over = BackfillState::ALL.iter().filter(|state| state.is_over());
         let over = over.map(|state| format!("'{}'", state.code())).collect::<Vec<_>>().join(", ");
-        let sql = format!("SELECT {COLUMNS} FROM backfills WHERE endpoint = ?1 AND purpose = ?2 AND state NOT IN ({over}) ORDER BY id");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM backfills WHERE endpoint = ?1 AND purpose = ?2 AND state NOT IN ({over}) ORDER BY id"
+        );
         for row in db.query(&sql, values![&self.endpoint, self.purpose.code()]).await? {
             let other = backfill(row)?;
             if (other.since, other.until) == (self.since, self.until) {

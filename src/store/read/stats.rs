@@ -11,7 +11,7 @@ use crate::domain::event::EventId;
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 use crate::store::codes::RECEIVED;
-use crate::store::rows::time_option;
+use crate::store::rows::{time, time_option};
 use crate::store::sql::{Dialect, Row, values};
 use crate::store::{Store, StoreError};
 
@@ -53,6 +53,19 @@ pub struct Stats {
     pub routes: Vec<RouteView>,
     /// Whether any event had a referral code.
     pub code_came: bool,
+    /// The last comparison with each endpoint's provider.
+    pub compared: Vec<LastComparison>,
+}
+
+/// What the last comparison with an endpoint's provider came to.
+#[derive(Debug, Clone)]
+pub struct LastComparison {
+    /// The endpoint.
+    pub endpoint: String,
+    /// How many payments a person has to look at.
+    pub to_see: i64,
+    /// When all were compared.
+    pub at: Timestamp,
 }
 
 impl Stats {
@@ -117,10 +130,12 @@ impl Store {
              SELECT 'oldest', '', '', MIN(due_at), (SELECT received_at FROM events WHERE state = '{RECEIVED}' \
              ORDER BY id LIMIT 1), NULL FROM queue WHERE leased = 0 UNION ALL \
              SELECT 'code', '', '', COUNT(*), NULL, NULL FROM ({}) c UNION ALL \
+             SELECT 'compared', endpoint, '', to_see, compared_at, NULL FROM reconciliations WHERE backfill IN \
+             (SELECT MAX(backfill) FROM reconciliations GROUP BY endpoint) UNION ALL \
              SELECT 'route', business, product, paused_since, probe_at, detail FROM routes ORDER BY 1, 2, 3",
             any_code(self.dialect())
         );
-        let (mut counts, mut oldest, mut routes) = (Vec::new(), (None, None), Vec::new());
+        let (mut counts, mut oldest, mut routes, mut compared) = (Vec::new(), (None, None), Vec::new(), Vec::new());
         let mut code_came = false;
         for mut row in self.query(sql, values![]).await? {
             match row.text()?.as_str() {
@@ -132,6 +147,10 @@ impl Store {
                 "code" => {
                     let _no_names = (row.text()?, row.text()?);
                     code_came = row.int()? > 0;
+                }
+                "compared" => {
+                    let (endpoint, _no_name) = (row.text()?, row.text()?);
+                    compared.push(LastComparison { endpoint, to_see: row.int()?, at: time(row.int()?)? });
                 }
                 _ => routes.push(route(&mut row)?),
             }
@@ -151,6 +170,7 @@ impl Store {
             oldest_unread: time_option(oldest.1)?,
             routes,
             code_came,
+            compared,
         })
     }
 }

@@ -120,11 +120,8 @@ impl Work for Keep {
         if self.only_to_see {
             let alike = Comparison::ALL.iter().filter(|comparison| !comparison.needs_a_person());
             let alike = alike.map(|comparison| format!("'{}'", comparison.code())).collect::<Vec<_>>().join(", ");
-            db.execute(
-                &format!("DELETE FROM compared WHERE backfill = ?1 AND comparison IN ({alike})"),
-                values![id.0],
-            )
-            .await?;
+            db.execute(&format!("DELETE FROM compared WHERE backfill = ?1 AND comparison IN ({alike})"), values![id.0])
+                .await?;
         }
         if let Some(After { at, subject_key }) = &self.end {
             let sql = "DELETE FROM compared WHERE backfill = ?1 AND (at, subject_key) > (?2, ?3)";

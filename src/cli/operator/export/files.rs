@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::refairn::{ALL, IMPORTED, all, imported};
 use super::Format;
+use super::refairn::{ALL, IMPORTED, all, imported};
 use crate::api::Delivery;
 use crate::cli::output;
 use crate::cli::spreadsheet::Spreadsheet;

@@ -107,12 +107,8 @@ struct Compared {
 
 /// Has the bridge compare, and waits for what it comes to.
 async fn compare(api: &Api, args: &Args) -> anyhow::Result<Compared> {
-    let mut query = super::given(&[
-        ("endpoint", &args.endpoint),
-        ("month", &args.month),
-        ("from", &args.from),
-        ("to", &args.to),
-    ]);
+    let mut query =
+        super::given(&[("endpoint", &args.endpoint), ("month", &args.month), ("from", &args.from), ("to", &args.to)]);
     query.push(("provider", args.provider.code()));
     let mut seen: Reconciliation = api.ask(true, &[PATH], &query).await?;
     let (mut bar, mut note) = (Bar::new(), None);

@@ -38,11 +38,15 @@ pub(super) async fn show(api: &Api, compared: &Compared) -> anyhow::Result<()> {
     if to_see > shown {
         rows.push(["more".to_owned(), format!("{} further ones: --format csv has them", to_see - shown)]);
     }
-    let quiet = summary.sums.iter().filter(|sum| !sum.comparison.needs_a_person() && sum.comparison != Comparison::Same);
+    let quiet =
+        summary.sums.iter().filter(|sum| !sum.comparison.needs_a_person() && sum.comparison != Comparison::Same);
     rows.extend(quiet.map(|sum| [sum.comparison.words().to_owned(), quietly(sum)]));
     rows.push(["compared".to_owned(), compared_when(reconciliation)]);
     if summary.count(Comparison::Missing) + summary.count(Comparison::RefundMissing) > 0 {
-        rows.push(["to do".to_owned(), "--apply fetches what is missing; it shows what would be told, and asks".to_owned()]);
+        rows.push([
+            "to do".to_owned(),
+            "--apply fetches what is missing; it shows what would be told, and asks".to_owned(),
+        ]);
     }
     output::data(&output::columns(rows, 0))
 }

@@ -1,0 +1,125 @@
+//! A month beside what its providers list: a sentence for each endpoint, what needs a look, and a button to compare now.
+
+use jiff::civil::Date;
+
+use super::view::{ActionForm, Lens};
+use super::words::{Moment, count, counted, money};
+use crate::domain::backfill::{BackfillId, BackfillState, Purpose};
+use crate::domain::email::Email;
+use crate::domain::reason::EventReason;
+use crate::domain::reconciliation::{Compared, Comparison, Summary};
+use crate::http::Shared;
+use crate::http::backfills::end_of;
+use crate::http::payments::start_of;
+use crate::providers::provider;
+use crate::store::{ComparedFilter, StoreError};
+
+/// Payments that are shown of each endpoint.
+const SHOWN: u32 = 50;
+
+/// What is known of a month at one endpoint's provider.
+pub(super) struct Month {
+    endpoint: String,
+    path: String,
+    /// The sentence; empty before the first comparison.
+    pub(super) sentence: String,
+    /// When it was compared.
+    pub(super) compared: Option<Moment>,
+    /// It is being compared.
+    pub(super) under_way: bool,
+    /// Why the last comparison came to nothing.
+    pub(super) note: String,
+    pub(super) rows: Vec<Difference>,
+}
+
+/// A payment that needs a look.
+pub(super) struct Difference {
+    pub(super) words: &'static str,
+    pub(super) id: String,
+    pub(super) customer: String,
+    pub(super) what: String,
+}
+
+impl Month {
+    /// The button.
+    pub(super) fn form<'a>(&'a self, csrf: &'a str, back: &'a str) -> ActionForm<'a> {
+        ActionForm { path: self.path.clone(), words: "Compare now", is_first: false, csrf, back, about: &self.endpoint }
+    }
+}
+
+/// The month at each provider whose lists can be read.
+pub(super) async fn months(state: &Shared, lens: &Lens<'_>, month: Date) -> Result<Vec<Month>, StoreError> {
+    let (mut months, under_way) = (Vec::new(), state.store.backfills(Purpose::Compare).await?);
+    for endpoint in &state.endpoints {
+        let of = provider(endpoint.provider);
+        let zone = &endpoint.rules.time_zone;
+        let (Some(since), Some(until)) = (start_of(month, zone), end_of(month.last_of_month(), zone)) else { continue };
+        if of.lists().is_none() || endpoint.api_key.is_none() || since > lens.now {
+            continue;
+        }
+        let kept = state.store.reconciliations(Some(&endpoint.name)).await?;
+        let kept = kept.into_iter().find(|kept| (kept.since, kept.until) == (since, until));
+        let last = under_way.iter().find(|b| b.endpoint == endpoint.name && (b.since, b.until) == (since, until));
+        let title = of.descriptor().title;
+        months.push(Month {
+            path: format!("/payments/compare/{}/{}", endpoint.name, month.strftime("%Y-%m")),
+            sentence: kept.as_ref().map(|kept| sentence(month, title, &kept.summary)).unwrap_or_default(),
+            compared: kept.as_ref().map(|kept| lens.ago(kept.compared_at)),
+            under_way: last.is_some_and(|b| !b.state.is_over()),
+            note: last.filter(|b| b.state == BackfillState::Failed).and_then(|b| b.note.clone()).unwrap_or_default(),
+            rows: match kept {
+                Some(kept) => differences(state, kept.id).await?,
+                None => Vec::new(),
+            },
+            endpoint: endpoint.name.clone(),
+        });
+    }
+    Ok(months)
+}
+
+/// "October: 112 paid at Stripe, 109 told, 2 test, 1 held, missing 0"
+fn sentence(month: Date, title: &str, summary: &Summary) -> String {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let paid = summary.totals.iter().map(|totals| totals.provider.count).sum::<u64>();
+    let told = summary.totals.iter().map(|totals| totals.told.count).sum::<u64>();
+    let test = EventReason::TestModeOff.code();
+    let tests = summary.sums.iter().filter(|sum| sum.reason.as_deref() == Some(test)).map(|sum| sum.count).sum::<u64>();
+    let mut parts = vec![format!("{} paid at {title}", count(number(paid))), format!("{} told", count(number(told)))];
+    parts.extend((tests > 0).then(|| counted(number(tests), "test")));
+    let others = Comparison::ALL.iter().filter(|c| !matches!(c, Comparison::Same | Comparison::Missing));
+    for comparison in others {
+        let own = summary.count(*comparison) - if *comparison == Comparison::Ignored { tests } else { 0 };
+        parts.extend((own > 0).then(|| format!("{} {}", count(number(own)), comparison.words())));
+    }
+    parts.extend((summary.unreadable > 0).then(|| format!("{} unreadable", count(number(summary.unreadable)))));
+    parts.push(format!("missing {}", count(number(summary.count(Comparison::Missing)))));
+    format!("{}: {}", month.strftime("%B"), parts.join(", "))
+}
+
+/// The payments that need a look, the gravest first.
+async fn differences(state: &Shared, id: BackfillId) -> Result<Vec<Difference>, StoreError> {
+    let mut rows: Vec<Difference> = Vec::new();
+    for comparison in Comparison::ALL.iter().rev().filter(|comparison| comparison.needs_a_person()) {
+        let left = SHOWN.saturating_sub(u32::try_from(rows.len()).unwrap_or(SHOWN));
+        if left == 0 {
+            break;
+        }
+        let filter = ComparedFilter { comparison: Some(*comparison), limit: left, after: None };
+        let (found, _) = state.store.compared(id, &filter).await?;
+        rows.extend(found.iter().map(difference));
+    }
+    Ok(rows)
+}
+
+fn difference(compared: &Compared) -> Difference {
+    let side = compared.provider.as_ref().or(compared.ours.as_ref());
+    let amount = side.map_or_else(String::new, |side| money(side.amount, side.currency));
+    let differs = compared.differs.iter().map(|field| field.code()).collect::<Vec<_>>().join(", ");
+    let more = if differs.is_empty() { compared.reason.clone().unwrap_or_default() } else { differs };
+    Difference {
+        words: compared.comparison.words(),
+        id: compared.id.clone(),
+        customer: side.and_then(|side| side.email.as_ref()).map_or("", Email::as_given).to_owned(),
+        what: if more.is_empty() { amount } else { format!("{amount} · {more}") },
+    }
+}
