@@ -14,7 +14,7 @@ use crate::crash::{self, Point};
 use crate::delivery::policy::RetryPolicy;
 use crate::delivery::{self, Dispatcher, Settings};
 use crate::domain::secret::Secret;
-use crate::http::{self, BodyMemory, Guesses, Live, Readiness, Sessions, Shared, Side, UnnamedProxy};
+use crate::http::{self, BodyMemory, Guesses, Keys, Live, Readiness, Sessions, Shared, Side, UnnamedProxy};
 use crate::intake::Intake;
 use crate::lookup;
 use crate::mapping::{Mapper, Reader};
@@ -94,10 +94,11 @@ impl App {
             clock: clock.clone(),
             machine_clock: machine_clock.clone(),
             sessions: Sessions::new(&admin_token, &salt),
+            keys: Keys::new(admin_token),
+            public_url: config.server.public_url.clone(),
             live: Live::default(),
             warnings: config.warnings().iter().map(ToString::to_string).collect(),
             refairn_url: config.refairn.base_url.clone(),
-            admin_token,
             guesses: Guesses::default(),
             trusted_proxies: config.server.trusted_proxies.clone(),
             unnamed_proxy: UnnamedProxy::default(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Delivery, Event};
+use super::{AuditEntry, Delivery, Event};
 use crate::domain::fact::Fact;
 
 /// `GET /api/v1/customers/{email}`
@@ -25,6 +25,9 @@ pub struct CustomerStory {
     pub deliveries: Vec<Delivery>,
     /// Every event, the first one first.
     pub events: Vec<StoryEvent>,
+    /// What people decided about all of it, the first decision first.
+    #[serde(default)]
+    pub decisions: Vec<AuditEntry>,
     /// There is more than is given: these are the newest.
     pub more: bool,
 }

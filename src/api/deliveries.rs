@@ -1,10 +1,12 @@
 //! Deliveries: the calls to Refairn.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::AuditEntry;
 use crate::domain::delivery::Receipt;
 
 /// `GET /api/v1/deliveries`: a page, the newest delivery first.
@@ -36,6 +38,9 @@ pub struct Delivery {
     pub explanation: Option<String>,
     /// Whether a person should look at it.
     pub needs_attention: bool,
+    /// Whether a person let it go although something kept it.
+    #[serde(default)]
+    pub released: bool,
     /// The customer's address, as the provider gave it.
     pub email: String,
     /// The Refairn business.
@@ -57,6 +62,9 @@ pub struct Delivery {
     // A field, and not a type around this one: a raw value cannot be read through a flattened field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt_log: Option<Vec<Attempt>>,
+    /// What people decided about it, the first decision first. Only in the answer about one delivery: `None` in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<Vec<AuditEntry>>,
 }
 
 /// What is known of a delivery's payment, and what became of it. Of a call that is no payment only the mode is known.
@@ -85,6 +93,9 @@ pub struct PaymentFields {
     /// Of a payment that is held for its day: the bridge's id of the call that has it, and what that tells.
     #[serde(default)]
     pub day_held_by: Option<String>,
+    /// Of a payment that is dated on another day than that on which it was paid: that day.
+    #[serde(default)]
+    pub moved_from: Option<Date>,
     /// Where a referral code was looked for. Only of a payment that credited nobody.
     pub looked_in: Option<Vec<LookedIn>>,
 }

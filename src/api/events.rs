@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::Delivery;
+use super::{AuditEntry, Delivery};
 use crate::domain::fact::Fact;
 
 /// `GET /api/v1/events`: a page, the newest event first.
@@ -62,6 +62,9 @@ pub struct EventDetail {
     pub facts: Vec<Fact>,
     /// The calls made in its name, or about the payment it reports.
     pub deliveries: Vec<Delivery>,
+    /// What people decided about it and its calls, the first decision first.
+    #[serde(default)]
+    pub decisions: Vec<AuditEntry>,
 }
 
 /// `GET /api/v1/events/changed`: a part of the events that an earlier version read.

@@ -12,6 +12,7 @@ mod deliveries;
 mod events;
 mod health;
 mod payments;
+mod people;
 mod problem;
 mod reconciliations;
 mod search;
@@ -26,6 +27,7 @@ pub use deliveries::{Attempt, Delivery, DeliveryPage, FoundCode, LookedIn, Payme
 pub use events::{ChangedEvent, ChangedPage, Event, EventDetail, EventPage, Standing};
 pub use health::{Live, Ready};
 pub use payments::{PaymentPage, Sum, Totals};
+pub use people::{Access, AccessPage, AuditEntry, AuditPage, NewAccess};
 pub use problem::Problem;
 pub use reconciliations::{ComparedPage, ComparedPayment, Reconciliation, ReconciliationPage, ToldCall};
 pub use search::{Hit, SearchPage};

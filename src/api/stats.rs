@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// `GET /api/v1/stats`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Stats {
     /// How many events and deliveries need attention, by the code of the reason.
     pub attention: BTreeMap<String, i64>,
@@ -57,7 +57,7 @@ pub struct LastWebhook {
 }
 
 /// What the last comparison with an endpoint's provider came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LastReconciliation {
     /// When all were compared.
     pub at: Timestamp,

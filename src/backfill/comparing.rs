@@ -54,7 +54,7 @@ impl Worker {
             if due_at <= now {
                 if let Some(period) = last_days(endpoint, every, now) {
                     // Another one that is under way will be the last one soon.
-                    let _ = self.store.start_backfill(Purpose::Compare, &endpoint.name, period, now).await;
+                    let _ = self.store.start_backfill(Purpose::Compare, &endpoint.name, period, None, now).await;
                 }
                 due_at = after(now, every);
             }

@@ -75,6 +75,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// For the dashboard, the API and the metrics alone.
     pub admin_listen: Option<SocketAddr>,
+    /// Where people open the dashboard, without a slash at the end.
+    pub public_url: Option<String>,
     /// Only these are believed about where a request came from.
     pub trusted_proxies: Vec<Network>,
     /// Longest webhook body.

@@ -177,7 +177,7 @@ fn values(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
     let map = |map: Vec<(String, String)>| {
         format!("{{{}}}", map.iter().map(|(k, v)| format!("{k} = {v:?}")).collect::<Vec<_>>().join(", "))
     };
-    let settings = crate::providers::provider(*provider).descriptor().settings;
+    let descriptor = crate::providers::provider(*provider).descriptor();
     let mut values = vec![
         ("provider", text(provider.code())),
         ("name", text(name)),
@@ -190,7 +190,7 @@ fn values(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
         ("products", map(rules.products.clone().into_iter().collect())),
         ("unmapped", code(&rules.unmapped)),
         ("referral_code_from", list(rules.referral_code_from.iter().map(|rule| text(&rule.to_string())))),
-        ("commission_base", code(&rules.commission_base)),
+        ("commission_base", text(rules.commission_base.code)),
         (
             "minimum_amount",
             map(rules.minimum_amount.iter().map(|(c, amount)| (c.to_string(), amount.to_string())).collect()),
@@ -198,12 +198,12 @@ fn values(endpoint: &Endpoint) -> Vec<(&'static str, String)> {
     ]);
     values.extend(api_key.as_ref().map(|key| ("api_key", key.masked())));
     values.push(("api_base_url", text(&endpoint.api_base_url)));
-    let special = [
-        ("one_time", code(&rules.one_time)),
-        ("out_of_band", code(&rules.out_of_band)),
-        ("signature_tolerance_s", signature_tolerance.as_secs().to_string()),
-    ];
-    values.extend(special.into_iter().filter(|(name, _)| settings.contains(name)));
+    values.extend(descriptor.settings.iter().filter_map(|setting| {
+        let word = setting.words.iter().find(|word| rules.settings.holds(setting, word))?;
+        Some((setting.key, text(word)))
+    }));
+    let tolerance = ("signature_tolerance_s", signature_tolerance.as_secs().to_string());
+    values.extend(descriptor.dates_signatures.then_some(tolerance));
     values.extend(account.as_deref().map(|account| ("account", text(account))));
     values.push(("allowed_ips", list(allowed_ips.iter().map(|network| text(&network.to_string())))));
     values

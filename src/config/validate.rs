@@ -72,6 +72,9 @@ fn server(mut table: Table, reader: &mut Reader) -> Result<Server, Reported> {
         }
         Ok(address)
     });
+    let public_url = table.optional("public_url", reader, |item| {
+        item.parsed(urls::base_url, "write https:// and the host at which people open the dashboard")
+    });
     let trusted_proxies = table.each("trusted_proxies", reader, Item::network);
     let body_max_bytes =
         table.required("body_max_bytes", reader, DEFAULT_LOST, |item| item.integer(&(1 << 10..=16 << 20)));
@@ -81,6 +84,7 @@ fn server(mut table: Table, reader: &mut Reader) -> Result<Server, Reported> {
     Ok(Server {
         listen: listen?,
         admin_listen: admin_listen?,
+        public_url: public_url?,
         trusted_proxies: trusted_proxies?.unwrap_or_default(),
         body_max_bytes: size(body_max_bytes?),
         failed_signatures_per_minute: failed_signatures_per_minute?,

@@ -1,5 +1,7 @@
 //! The vocabulary of the bridge: pure types, no clock, no store, no network.
 
+pub mod access;
+pub mod audit;
 pub mod backfill;
 pub mod call;
 pub mod customer;

@@ -3,26 +3,32 @@
 use actix_web::{HttpResponse, web};
 
 use super::json::{self, Showing};
+use super::keys::Caller;
 use super::parameters::Parameters;
+use super::people::by;
 use super::problem::Problem;
 use super::{AppState, Shared};
 use crate::api::{
-    Attempt, Delivery, DeliveryPage, Event, EventPage, EventsToSee, LastReconciliation, LastWebhook, RefusedRequests,
-    Route, Stats,
+    Attempt, AuditEntry, Delivery, DeliveryPage, Event, EventPage, EventsToSee, LastReconciliation, LastWebhook,
+    RefusedRequests, Route, Stats,
 };
 use crate::domain::delivery::Action;
 use crate::domain::delivery::{DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::event::{EventId, EventState, Origin};
 use crate::intake::Refusal;
 use crate::store::StoreError;
-use crate::store::queries::{DeliveryFilter, EventFilter, PAGE_ITEMS_MAX};
+use crate::store::queries::{AttemptView, DeliveryFilter, DeliveryView, EventDetail, EventFilter, PAGE_ITEMS_MAX};
 use crate::store::stats::{self, RouteView};
 
 /// Items of a page unless the caller says otherwise.
 const PAGE_ITEMS: u32 = 50;
 
 /// `GET /api/v1/events`
-pub(super) async fn events(state: web::Data<AppState>, mut query: Parameters) -> Result<HttpResponse, Problem> {
+pub(super) async fn events(
+    state: web::Data<AppState>,
+    caller: web::ReqData<Caller>,
+    mut query: Parameters,
+) -> Result<HttpResponse, Problem> {
     let limit = limit(&mut query)?;
     let filter = EventFilter {
         state: query.one_of("state", EventState::ALL, EventState::code)?,
@@ -30,6 +36,8 @@ pub(super) async fn events(state: web::Data<AppState>, mut query: Parameters) ->
         endpoint: query.text("endpoint"),
         attention: attention(&mut query)?,
         origin: query.one_of("origin", Origin::ALL, Origin::code)?,
+        business: caller.business(),
+        mode: None,
         limit,
         after: after(&mut query, "evt_")?,
     };
@@ -43,35 +51,66 @@ pub(super) async fn events(state: web::Data<AppState>, mut query: Parameters) ->
 /// `GET /api/v1/events/{id}`: our number, or the provider's id.
 pub(super) async fn event(
     state: web::Data<AppState>,
+    caller: web::ReqData<Caller>,
     path: web::Path<String>,
     query: Parameters,
 ) -> Result<HttpResponse, Problem> {
     query.close()?;
     let id = event_id(&state, path.into_inner()).await?;
-    event_answer(&state, id).await
+    event_answer(&state, &caller, id).await
 }
 
 /// `POST /api/v1/events/{id}/remap`
 pub(super) async fn remap(
     state: web::Data<AppState>,
+    caller: web::ReqData<Caller>,
     path: web::Path<String>,
-    query: Parameters,
+    mut query: Parameters,
 ) -> Result<HttpResponse, Problem> {
+    let by = by(&caller, &mut query)?;
     query.close()?;
     let id = event_id(&state, path.into_inner()).await?;
-    state.store.remap(id).await?;
+    seen_event(&state, &caller, id).await?;
+    state.store.remap(id, by, state.clock.now()).await?;
     state.inbox.notify_one();
-    event_answer(&state, id).await
+    event_answer(&state, &caller, id).await
 }
 
-async fn event_answer(state: &AppState, id: EventId) -> Result<HttpResponse, Problem> {
-    let detail = state.store.event(id).await?;
-    let detail = detail.ok_or_else(|| Problem::unknown_item(format!("there is no event {id}")))?;
-    Ok(HttpResponse::Ok().json(json::event_detail(detail, showing(state))))
+async fn event_answer(state: &AppState, caller: &Caller, id: EventId) -> Result<HttpResponse, Problem> {
+    let detail = seen_event(state, caller, id).await?;
+    let decisions = decisions(state, &detail.items()).await?;
+    Ok(HttpResponse::Ok().json(json::event_detail(detail, decisions, showing(state))))
+}
+
+/// An event that its reader may see.
+pub(super) async fn seen_event(state: &Shared, caller: &Caller, id: EventId) -> Result<EventDetail, Problem> {
+    let detail = state.store.event(id).await?.filter(|detail| caller.who.sees(&detail.event.business));
+    let mut detail = detail.ok_or_else(no_such_event)?;
+    detail.deliveries.retain(|view| caller.who.sees(&view.business));
+    Ok(detail)
+}
+
+/// A call that its reader may see, with every attempt.
+pub(super) async fn seen_delivery(
+    state: &Shared,
+    caller: &Caller,
+    id: DeliveryId,
+) -> Result<(DeliveryView, Vec<AttemptView>), Problem> {
+    let found = state.store.delivery(id).await?.filter(|(view, _)| caller.who.sees(&view.business));
+    found.ok_or_else(|| Problem::unknown_item(format!("there is no delivery {id}")))
+}
+
+/// What people decided about these items.
+pub(super) async fn decisions(state: &Shared, items: &[String]) -> Result<Vec<AuditEntry>, StoreError> {
+    Ok(state.store.decisions_about(items).await?.into_iter().map(AuditEntry::from).collect())
 }
 
 /// `GET /api/v1/deliveries`
-pub(super) async fn deliveries(state: web::Data<AppState>, mut query: Parameters) -> Result<HttpResponse, Problem> {
+pub(super) async fn deliveries(
+    state: web::Data<AppState>,
+    caller: web::ReqData<Caller>,
+    mut query: Parameters,
+) -> Result<HttpResponse, Problem> {
     let limit = limit(&mut query)?;
     let filter = DeliveryFilter {
         state: query.one_of("state", DeliveryState::ALL, DeliveryState::code)?,
@@ -79,6 +118,8 @@ pub(super) async fn deliveries(state: web::Data<AppState>, mut query: Parameters
         email: query.text("email"),
         kind: query.one_of("kind", Kind::ALL, Kind::code)?,
         fate: query.one_of("fate", Fate::ALL, Fate::code)?,
+        business: caller.business(),
+        mode: None,
         limit,
         after: after(&mut query, "dlv_")?,
     };
@@ -93,38 +134,45 @@ pub(super) async fn deliveries(state: web::Data<AppState>, mut query: Parameters
 /// `GET /api/v1/deliveries/{id}`
 pub(super) async fn delivery(
     state: web::Data<AppState>,
+    caller: web::ReqData<Caller>,
     path: web::Path<String>,
     query: Parameters,
 ) -> Result<HttpResponse, Problem> {
     query.close()?;
-    delivery_answer(&state, delivery_id(&path)?).await
+    delivery_answer(&state, &caller, delivery_id(&path)?).await
 }
 
 /// `POST /api/v1/deliveries/{id}/retry`, `/release`, `/discard`
 pub(super) async fn act(
     state: web::Data<AppState>,
+    caller: web::ReqData<Caller>,
     path: web::Path<(String, String)>,
-    query: Parameters,
+    mut query: Parameters,
 ) -> Result<HttpResponse, Problem> {
+    let by = by(&caller, &mut query)?;
     query.close()?;
     let (id, action) = path.into_inner();
-    let action = match action.as_str() {
-        "retry" => Action::Retry,
-        "release" => Action::Release,
-        "discard" => Action::Discard,
-        _ => return Err(Problem::no_such_path()),
-    };
-    let id = delivery_id(&id)?;
-    state.store.act(id, action, state.clock.now()).await?;
+    let (id, action) = (delivery_id(&id)?, self::action(&action)?);
+    state.store.act(id, action, by, state.clock.now()).await?;
     state.outbox.notify_one();
-    delivery_answer(&state, id).await
+    delivery_answer(&state, &caller, id).await
 }
 
-async fn delivery_answer(state: &AppState, id: DeliveryId) -> Result<HttpResponse, Problem> {
-    let found = state.store.delivery(id).await?;
-    let (view, attempts) = found.ok_or_else(|| Problem::unknown_item(format!("there is no delivery {id}")))?;
+/// The action that a path ends with.
+pub(super) fn action(code: &str) -> Result<Action, Problem> {
+    match code {
+        "retry" => Ok(Action::Retry),
+        "release" => Ok(Action::Release),
+        "discard" => Ok(Action::Discard),
+        _ => Err(Problem::no_such_path()),
+    }
+}
+
+async fn delivery_answer(state: &AppState, caller: &Caller, id: DeliveryId) -> Result<HttpResponse, Problem> {
+    let (view, attempts) = seen_delivery(state, caller, id).await?;
     let attempt_log = Some(attempts.into_iter().map(Attempt::from).collect());
-    Ok(HttpResponse::Ok().json(Delivery { attempt_log, ..json::delivery(view, showing(state)) }))
+    let decisions = Some(decisions(state, &[id.to_string()]).await?);
+    Ok(HttpResponse::Ok().json(Delivery { attempt_log, decisions, ..json::delivery(view, showing(state)) }))
 }
 
 /// `GET /api/v1/stats`
@@ -225,7 +273,10 @@ pub(super) async fn event_id(state: &AppState, text: String) -> Result<EventId, 
         return Ok(EventId(number));
     }
     let found = state.store.event_by_provider_id(text).await?;
-    found.ok_or_else(|| {
-        Problem::unknown_item("there is no event of ours, or of the provider's, with this id".to_owned())
-    })
+    found.ok_or_else(no_such_event)
+}
+
+/// In the same words whether there is none, or none that its reader may see.
+fn no_such_event() -> Problem {
+    Problem::unknown_item("there is no event of ours, or of the provider's, with this id".to_owned())
 }

@@ -7,8 +7,10 @@ use jiff::tz::TimeZone;
 
 use super::AppState;
 use super::api::number;
+use super::keys::Caller;
 use super::parameters::Parameters;
 use super::payments::start_of;
+use super::people::by;
 use super::problem::Problem;
 use crate::api::{Backfill, BackfillPage};
 use crate::domain::backfill::{BackfillId, BackfillState, Purpose};
@@ -43,13 +45,18 @@ impl From<store::Backfill> for Backfill {
 }
 
 /// `POST /api/v1/backfills`
-pub(super) async fn start(state: web::Data<AppState>, mut query: Parameters) -> Result<HttpResponse, Problem> {
+pub(super) async fn start(
+    state: web::Data<AppState>,
+    caller: web::ReqData<Caller>,
+    mut query: Parameters,
+) -> Result<HttpResponse, Problem> {
     let (now, zone) = (state.clock.now(), &state.time_zone);
     let day = "a day, such as 2026-10-01";
     let kind = query.one_of("provider", ProviderKind::ALL, ProviderKind::code)?;
     let name = query.text("endpoint");
     let since = query.parsed("since", day, |text| start_of(text.parse().ok()?, zone))?;
     let until = query.parsed("until", day, |text| end_of(text.parse().ok()?, zone))?;
+    let by = by(&caller, &mut query)?;
     query.close()?;
     let since = since.ok_or_else(|| Problem::bad_parameter(format!("since is missing; it takes {day}")))?;
     // Today's end: so the same is asked for when it is asked for again.
@@ -59,7 +66,7 @@ pub(super) async fn start(state: web::Data<AppState>, mut query: Parameters) -> 
         return Err(Problem::bad_parameter("since is after until, or has not come yet".to_owned()));
     }
     let endpoint = askable(&state.endpoints, kind, name.as_deref())?;
-    let id = state.store.start_backfill(Purpose::Record, &endpoint.name, [since, until], now).await?;
+    let id = state.store.start_backfill(Purpose::Record, &endpoint.name, [since, until], Some(by), now).await?;
     state.backfills.notify_one();
     shown(&state, id).await
 }
@@ -132,9 +139,11 @@ pub(super) async fn backfill(
 /// `POST /api/v1/backfills/{id}/record`, `/discard`
 pub(super) async fn act(
     state: web::Data<AppState>,
+    caller: web::ReqData<Caller>,
     path: web::Path<(String, String)>,
-    query: Parameters,
+    mut query: Parameters,
 ) -> Result<HttpResponse, Problem> {
+    let by = by(&caller, &mut query)?;
     query.close()?;
     let (text, action) = path.into_inner();
     let (from, to): (&[BackfillState], BackfillState) = match action.as_str() {
@@ -148,7 +157,7 @@ pub(super) async fn act(
     let now = state.clock.now();
     found(&state, id).await?;
     for from in from {
-        if state.store.move_backfill(id, *from, to, None, now).await? {
+        if state.store.decide_backfill(id, *from, to, by.clone(), now).await? {
             state.backfills.notify_one();
             return shown(&state, id).await;
         }

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::credit;
-use crate::api::{Attempt, Delivery, Event, EventDetail, PaymentFields, explain};
+use crate::api::{Attempt, AuditEntry, Delivery, Event, EventDetail, PaymentFields, explain};
 use crate::domain::delivery::Fate;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::reason::Reason;
@@ -59,13 +59,18 @@ pub(super) fn raw_body(detail: &queries::EventDetail, showing: Showing<'_>) -> O
 }
 
 /// An event with all that belongs to it.
-pub(super) fn event_detail(detail: queries::EventDetail, showing: Showing<'_>) -> EventDetail {
+pub(super) fn event_detail(
+    detail: queries::EventDetail,
+    decisions: Vec<AuditEntry>,
+    showing: Showing<'_>,
+) -> EventDetail {
     let raw = raw_body(&detail, showing);
     EventDetail {
         event: detail.event.into(),
         body: body(raw),
         facts: detail.fact.and_then(|f| serde_json::from_str(&f).ok()).into_iter().collect(),
         deliveries: detail.deliveries.into_iter().map(|d| delivery(d, showing)).collect(),
+        decisions,
     }
 }
 
@@ -89,6 +94,7 @@ pub(super) fn delivery(view: DeliveryView, showing: Showing<'_>) -> Delivery {
         reason: code(d.reason),
         explanation: explain(d.reason.map(Reason::from), d.detail.as_deref()),
         needs_attention: d.attention,
+        released: d.released,
         email: d.call.email().as_given().to_owned(),
         business: view.business,
         attempts: d.attempts,
@@ -98,6 +104,7 @@ pub(super) fn delivery(view: DeliveryView, showing: Showing<'_>) -> Delivery {
         payment,
         event_id: event,
         attempt_log: None,
+        decisions: None,
     }
 }
 
@@ -118,6 +125,7 @@ fn payment(view: &DeliveryView, endpoints: &[Endpoint]) -> PaymentFields {
         commission_amount: receipt.commission_amount,
         hold_until: receipt.hold_until,
         day_held_by: view.day_holder.as_ref().map(|(id, what)| format!("{id} ({what})")),
+        moved_from: view.moved_from,
         looked_in,
     }
 }

@@ -15,10 +15,12 @@ use tokio_util::sync::CancellationToken;
 use std::sync::Arc;
 
 use super::api::numbers;
+use super::keys::Caller;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{AppState, Shared};
-use crate::api::Stats;
+use crate::api::{Route, Stats};
+use crate::domain::access::AccessId;
 use crate::store::StoreError;
 
 /// Pages that are shown live at once.
@@ -93,6 +95,18 @@ pub(super) async fn fresh(shared: &Shared) -> Result<Arc<State>, StoreError> {
     state(shared).await
 }
 
+/// What of the state is one business's: its routes, and how many of its things need a person. No stream tells of it.
+pub(super) async fn of_business(shared: &Shared, business: &str) -> Result<Arc<State>, StoreError> {
+    let routes = shared.store.stats().await?.routes.into_iter();
+    let routes = routes.filter(|route| route.business == business).map(Route::from).collect();
+    let needs_attention = shared.store.needs_of(business).await?;
+    Ok(Arc::new(State {
+        stats: Stats { routes, needs_attention, ..Stats::default() },
+        fingerprint: String::new(),
+        json: String::new(),
+    }))
+}
+
 /// Where one stream is.
 struct Stream {
     shared: AppState,
@@ -100,6 +114,8 @@ struct Stream {
     begun: Instant,
     told_at: Instant,
     told: Option<String>,
+    /// By which token its reader was let in.
+    access: Option<AccessId>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -117,7 +133,12 @@ impl Stream {
             if self.stopping.is_cancelled() || self.begun.elapsed() >= STREAM_WAIT_MAX {
                 return None;
             }
-            let Ok(now) = state(&self.shared).await else {
+            let shared = &self.shared;
+            let Ok(Some(_)) = shared.keys.of(&shared.store, self.access, shared.clock.now()).await else {
+                // The token has ended, or was taken back.
+                return None;
+            };
+            let Ok(now) = state(shared).await else {
                 // It is the store's trouble, and passes: the page hears of it when it asks again.
                 return None;
             };
@@ -138,6 +159,7 @@ impl Stream {
 pub(super) async fn stream(
     state: web::Data<AppState>,
     request: HttpRequest,
+    caller: web::ReqData<Caller>,
     query: Parameters,
 ) -> Result<HttpResponse, Problem> {
     query.close()?;
@@ -156,6 +178,7 @@ pub(super) async fn stream(
         begun: now,
         told_at: now,
         told: None,
+        access: caller.access,
         _place: place,
     };
     let told = stream::unfold(stream, |mut stream| async move {

@@ -1,5 +1,5 @@
-//! HTTP: every route on one screen. Webhooks and health are open; the API, the metrics and the dashboard need the admin
-//! token, or a session that was opened with it.
+//! HTTP: every route on one screen. Webhooks and health are open; the API, the metrics and the dashboard need a token, or a
+//! session that was opened with one. `rights` says which role each of them takes.
 
 mod admin;
 mod api;
@@ -12,13 +12,16 @@ mod dashboard;
 mod form;
 mod health;
 mod json;
+mod keys;
 mod live;
 mod openapi;
 mod parameters;
 mod payments;
+mod people;
 mod places;
 pub mod problem;
 mod reconciliations;
+pub mod rights;
 mod script;
 mod search;
 mod serve;
@@ -31,8 +34,8 @@ use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{HttpServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
 use futures_util::FutureExt;
@@ -42,7 +45,6 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::network::Network;
-use crate::domain::secret::Secret;
 use crate::intake::Intake;
 use crate::mapping::Reader;
 use crate::store::Store;
@@ -50,6 +52,7 @@ use crate::tasks::Tasks;
 pub use admin::Guesses;
 pub use body::BodyMemory;
 pub use health::Readiness;
+pub use keys::Keys;
 pub use live::Live;
 use problem::Problem;
 pub use serve::{listen, serve};
@@ -70,12 +73,14 @@ pub struct Shared {
     pub clock: Clock,
     /// The time by which signatures are checked: providers sign by the true time, which a database's need not be.
     pub machine_clock: Clock,
-    /// Opens the dashboard, the API and the metrics.
-    pub admin_token: Secret,
-    /// Who has guessed at it.
+    /// The tokens that open the dashboard, the API and the metrics.
+    pub keys: Keys,
+    /// Who has guessed at them.
     pub guesses: Guesses,
-    /// What signs the sessions that are opened with it.
+    /// What signs the sessions that are opened with them.
     pub sessions: Sessions,
+    /// Where people open the dashboard, without a slash at the end; nothing where the configuration does not say it.
+    pub public_url: Option<String>,
     /// What open pages are told.
     pub live: Live,
     /// What of the configuration deserves a look, each a sentence.
@@ -138,45 +143,86 @@ fn routes(side: Side, config: &mut web::ServiceConfig) {
             .service(of_endpoint.route(web::post().to(webhooks::receive_named)).default_service(web::to(post_only)));
     }
     if side != Side::Public {
-        config.service(get("/metrics", health::metrics).wrap(from_fn(admin::guard))).service(
-            web::scope("/api/v1")
-                .wrap(from_fn(admin::guard))
-                .service(get("/events", api::events))
-                .service(get("/events/changed", changed::changed))
-                .service(get("/events/{id}", api::event))
-                .service(post("/events/{id}/remap", api::remap))
-                .service(get("/deliveries", api::deliveries))
-                .service(get("/deliveries/{id}", api::delivery))
-                .service(post("/deliveries/{id}/{action}", api::act))
-                .service(get("/search", search::search))
-                .service(get("/why", story::why))
-                .service(get("/customers/{email}", story::customer))
-                .service(get("/payments", payments::payments))
-                .service(
-                    web::resource("/backfills")
-                        .route(web::get().to(backfills::backfills))
-                        .route(web::head().to(backfills::backfills))
-                        .route(web::post().to(backfills::start))
-                        .default_service(web::to(get_or_post)),
-                )
-                .service(get("/backfills/{id}", backfills::backfill))
-                .service(post("/backfills/{id}/{action}", backfills::act))
-                .service(
-                    web::resource("/reconciliations")
-                        .route(web::get().to(reconciliations::reconciliations))
-                        .route(web::head().to(reconciliations::reconciliations))
-                        .route(web::post().to(reconciliations::start))
-                        .default_service(web::to(get_or_post)),
-                )
-                .service(get("/reconciliations/{id}", reconciliations::reconciliation))
-                .service(get("/reconciliations/{id}/payments", reconciliations::payments))
-                .service(get("/stats", api::stats))
-                .service(get("/stream", live::stream))
-                .service(get("/openapi.json", openapi::openapi))
-                .default_service(web::to(no_such_path)),
+        config.service(looks("/metrics", health::metrics)).service(
+            web::scope(API)
+                .service(looks("/api/v1/events", api::events))
+                .service(looks("/api/v1/events/changed", changed::changed))
+                .service(looks("/api/v1/events/{id}", api::event))
+                .service(acts("/api/v1/events/{id}/remap", api::remap))
+                .service(looks("/api/v1/deliveries", api::deliveries))
+                .service(looks("/api/v1/deliveries/{id}", api::delivery))
+                .service(acts("/api/v1/deliveries/{id}/{action}", api::act))
+                .service(looks("/api/v1/search", search::search))
+                .service(looks("/api/v1/why", story::why))
+                .service(looks("/api/v1/customers/{email}", story::customer))
+                .service(looks("/api/v1/payments", payments::payments))
+                .service(both("/api/v1/backfills", backfills::backfills, backfills::start))
+                .service(looks("/api/v1/backfills/{id}", backfills::backfill))
+                .service(acts("/api/v1/backfills/{id}/{action}", backfills::act))
+                .service(both("/api/v1/reconciliations", reconciliations::reconciliations, reconciliations::start))
+                .service(looks("/api/v1/reconciliations/{id}", reconciliations::reconciliation))
+                .service(looks("/api/v1/reconciliations/{id}/payments", reconciliations::payments))
+                .service(looks("/api/v1/stats", api::stats))
+                .service(looks("/api/v1/stream", live::stream))
+                .service(looks("/api/v1/openapi.json", openapi::openapi))
+                .service(looks("/api/v1/audit", people::audit))
+                .service(both("/api/v1/access", people::list, people::create))
+                .service(acts("/api/v1/access/{name}/revoke", people::revoke))
+                .default_service(web::to(no_such_call)),
         );
         dashboard::routes(config);
     }
+}
+
+/// Where the API begins.
+const API: &str = "/api/v1";
+
+/// A path for those who have a right to look at it.
+fn looks<F, Args>(path: &'static str, handler: F) -> impl HttpServiceFactory + use<F, Args>
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    guarded(path, get(in_scope(path), handler))
+}
+
+/// A path for those who have a right to act on it.
+fn acts<F, Args>(path: &'static str, handler: F) -> impl HttpServiceFactory + use<F, Args>
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    guarded(path, post(in_scope(path), handler))
+}
+
+/// A path that is looked at and acted on, each by those who have a right to that.
+fn both<L, LookArgs, A, ActArgs>(
+    path: &'static str,
+    look: L,
+    act: A,
+) -> impl HttpServiceFactory + use<L, LookArgs, A, ActArgs>
+where
+    L: Handler<LookArgs>,
+    LookArgs: FromRequest + 'static,
+    L::Output: Responder + 'static,
+    A: Handler<ActArgs>,
+    ActArgs: FromRequest + 'static,
+    A::Output: Responder + 'static,
+{
+    let looked_at = web::resource(in_scope(path)).route(web::get().to(look.clone())).route(web::head().to(look));
+    guarded(path, looked_at.route(web::post().to(act)).default_service(web::to(get_or_post)))
+}
+
+/// A path within the scope that it is registered in.
+fn in_scope(path: &str) -> &str {
+    path.strip_prefix(API).unwrap_or(path)
+}
+
+/// Asks of whoever comes what `rights` has for the path.
+fn guarded(path: &'static str, resource: Resource) -> impl HttpServiceFactory {
+    resource.wrap(from_fn(move |request: ServiceRequest, next: Next<BoxBody>| admin::guard(path, request, next)))
 }
 
 /// A path that is looked at. HEAD is answered as GET is, without the body.
@@ -198,6 +244,12 @@ where
     F::Output: Responder + 'static,
 {
     web::resource(path).route(web::post().to(handler)).default_service(web::to(post_only))
+}
+
+/// Those who have no token are not told which paths there are.
+async fn no_such_call(state: web::Data<AppState>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let problem = admin::let_in(&state, &request).await.err().unwrap_or_else(Problem::no_such_path);
+    turn_away(&state, &request, payload, &problem)
 }
 
 async fn no_such_path(state: web::Data<AppState>, request: HttpRequest, payload: web::Payload) -> HttpResponse {

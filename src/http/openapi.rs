@@ -15,6 +15,8 @@ use utoipa::openapi::{
 use super::parameters::Parameters;
 use super::problem::Problem;
 use crate::api;
+use crate::domain::access::{ACCESS_DAYS_MAX, Role};
+use crate::domain::audit::Decision;
 use crate::domain::delivery::{DeliveryState, Fate, Kind};
 use crate::domain::event::{EventState, Origin};
 use crate::domain::mode::Mode;
@@ -55,6 +57,8 @@ enum Takes {
     Flag,
     /// How many items a page has.
     PageItems,
+    /// A number from 1 to this.
+    Number(u32),
     /// An id of ours, with this prefix.
     Id(&'static str),
     /// What `next` says of the page before.
@@ -118,6 +122,7 @@ const BACKFILL: &[(&str, Takes)] = &[
     ("endpoint", Takes::Text),
     ("since", Takes::Day),
     ("until", Takes::Day),
+    NOTE,
 ];
 
 const RECONCILIATION: &[(&str, Takes)] = &[
@@ -133,18 +138,34 @@ const COMPARED_FILTER: &[(&str, Takes)] = &[
     ("after", Takes::Next),
 ];
 
+const NOTE: (&str, Takes) = ("note", Takes::Text);
+const AUDIT_FILTER: &[(&str, Takes)] = &[
+    ("limit", Takes::PageItems),
+    ("who", Takes::Text),
+    ("decision", Takes::Code(|| codes(Decision::ALL, Decision::code))),
+    ("item", Takes::Text),
+    ("after", Takes::Id("aud_")),
+];
+const ACCESS: &[(&str, Takes)] = &[
+    ("name", Takes::Text),
+    ("role", Takes::Code(|| codes(Role::ALL, Role::code))),
+    ("days", Takes::Number(ACCESS_DAYS_MAX)),
+    ("business", Takes::Text),
+    NOTE,
+];
+
 /// Every path of the API. A test holds them and what they take beside what the routes do.
 #[rustfmt::skip]
 const OPERATIONS: &[Operation] = &[
     get("/events", "What came in, the newest first.", EVENT_FILTER, Answer::Json(shape::<api::EventPage>)),
     get("/events/changed", "What today's reading would read otherwise. Nothing of it is told.", &[("after", Takes::Id("evt_"))], Answer::Json(shape::<api::ChangedPage>)),
     get("/events/{id}", "An event with its body and its calls, by our id or the provider's.", &[], Answer::Json(shape::<api::EventDetail>)),
-    post("/events/{id}/remap", "Reads an event again.", &[], Answer::Json(shape::<api::EventDetail>)),
+    post("/events/{id}/remap", "Reads an event again.", &[NOTE], Answer::Json(shape::<api::EventDetail>)),
     get("/deliveries", "The calls to Refairn, the newest first.", DELIVERY_FILTER, Answer::Json(shape::<api::DeliveryPage>)),
     get("/deliveries/{id}", "A call with its attempts.", &[], Answer::Json(shape::<api::Delivery>)),
-    post("/deliveries/{id}/retry", "Sends a call again.", &[], Answer::Json(shape::<api::Delivery>)),
-    post("/deliveries/{id}/release", "Sends a call that is held.", &[], Answer::Json(shape::<api::Delivery>)),
-    post("/deliveries/{id}/discard", "Says that a call is seen to, or never to be sent.", &[], Answer::Json(shape::<api::Delivery>)),
+    post("/deliveries/{id}/retry", "Sends a call again.", &[NOTE], Answer::Json(shape::<api::Delivery>)),
+    post("/deliveries/{id}/release", "Sends a call that is held.", &[NOTE], Answer::Json(shape::<api::Delivery>)),
+    post("/deliveries/{id}/discard", "Says that a call is seen to, or never to be sent.", &[NOTE], Answer::Json(shape::<api::Delivery>)),
     get("/search", "Where something is: a part of an address, a code, any id.", &[("q", Takes::Sought(SOUGHT_CHARS_MIN))], Answer::Json(shape::<api::SearchPage>)),
     get("/why", "Why a payment credited whom it did.", &[("q", Takes::Sought(1)), ("business", Takes::Text)], Answer::Json(shape::<api::Why>)),
     get("/customers/{email}", "A customer's story.", &[("business", Takes::Text), ("payment", Takes::Id("dlv_")), ("everything", Takes::Flag)], Answer::Json(shape::<api::CustomerStory>)),
@@ -152,14 +173,18 @@ const OPERATIONS: &[Operation] = &[
     get("/backfills", "Backfills, the newest first.", &[], Answer::Json(shape::<api::BackfillPage>)),
     post("/backfills", "Lists at a provider what was missed. Nothing is recorded before somebody says so.", BACKFILL, Answer::Json(shape::<api::Backfill>)),
     get("/backfills/{id}", "A backfill.", &[], Answer::Json(shape::<api::Backfill>)),
-    post("/backfills/{id}/record", "Records what a backfill listed.", &[], Answer::Json(shape::<api::Backfill>)),
-    post("/backfills/{id}/discard", "Leaves what a backfill listed.", &[], Answer::Json(shape::<api::Backfill>)),
+    post("/backfills/{id}/record", "Records what a backfill listed.", &[NOTE], Answer::Json(shape::<api::Backfill>)),
+    post("/backfills/{id}/discard", "Leaves what a backfill listed.", &[NOTE], Answer::Json(shape::<api::Backfill>)),
     get("/reconciliations", "Comparisons with a provider's list, the newest first.", &[], Answer::Json(shape::<api::ReconciliationPage>)),
     post("/reconciliations", "Compares days with a provider's list: a month, or from and to.", RECONCILIATION, Answer::Json(shape::<api::Reconciliation>)),
     get("/reconciliations/{id}", "A comparison.", &[], Answer::Json(shape::<api::Reconciliation>)),
     get("/reconciliations/{id}/payments", "Payments on both sides.", COMPARED_FILTER, Answer::Json(shape::<api::ComparedPage>)),
     get("/stats", "The state of everything in a few numbers.", &[], Answer::Json(shape::<api::Stats>)),
     get("/stream", "Tells when there is something new to see.", &[], Answer::Events),
+    get("/audit", "Who decided what, the newest decision first.", AUDIT_FILTER, Answer::Json(shape::<api::AuditPage>)),
+    get("/access", "Tokens that were given.", &[], Answer::Json(shape::<api::AccessPage>)),
+    post("/access", "Gives a token. Only this answer has it.", ACCESS, Answer::Json(shape::<api::NewAccess>)),
+    post("/access/{name}/revoke", "Takes a token back.", &[NOTE], Answer::Json(shape::<api::AccessPage>)),
     get("/openapi.json", "This document.", &[], Answer::Any),
 ];
 
@@ -254,7 +279,7 @@ fn problem() -> Response {
 }
 
 /// The parameters that a path cannot do without.
-const REQUIRED: &[&str] = &["q", "provider", "since"];
+const REQUIRED: &[&str] = &["q", "provider", "since", "role", "days"];
 
 fn parameter(name: &str, place: ParameterIn, takes: Takes) -> Parameter {
     let is_required = place == ParameterIn::Path || REQUIRED.contains(&name);
@@ -270,6 +295,8 @@ fn parameter(name: &str, place: ParameterIn, takes: Takes) -> Parameter {
 
 fn value(takes: Takes) -> Object {
     let text = || ObjectBuilder::new().schema_type(Type::String);
+    let number =
+        |most: u32| ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(f64::from(most)));
     match takes {
         Takes::Text => text(),
         Takes::Sought(..=1) => text().pattern(Some(r"\S")),
@@ -278,9 +305,8 @@ fn value(takes: Takes) -> Object {
         Takes::Day => text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))),
         Takes::Month => text().pattern(Some("^[0-9]{4}-(0[1-9]|1[0-2])$")),
         Takes::Flag => ObjectBuilder::new().schema_type(Type::Boolean),
-        Takes::PageItems => {
-            ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(f64::from(PAGE_ITEMS_MAX)))
-        }
+        Takes::PageItems => number(PAGE_ITEMS_MAX),
+        Takes::Number(most) => number(most),
         Takes::Next => text().pattern(Some("^-?[0-9]{1,17} .*$")),
         Takes::Id(prefix) => text().pattern(Some(format!("^({prefix})?[1-9][0-9]{{0,17}}$"))),
     }
@@ -309,9 +335,10 @@ mod tests {
 
     #[test]
     fn every_route_is_described_and_no_other() {
-        let (_, of_api) = include_str!("mod.rs").split_once("web::scope(\"/api/v1\")").unwrap();
-        let (of_api, _) = of_api.split_once("default_service(web::to(no_such_path))").unwrap();
-        let routes: BTreeSet<_> = of_api.split('"').filter(|text| text.starts_with('/')).map(str::to_owned).collect();
+        let (_, of_api) = include_str!("mod.rs").split_once("web::scope(API)").unwrap();
+        let (of_api, _) = of_api.split_once("default_service(web::to(no_such_call))").unwrap();
+        let routes: BTreeSet<_> =
+            of_api.split('"').filter_map(|text| text.strip_prefix(PREFIX)).map(str::to_owned).collect();
         let described: BTreeSet<_> = OPERATIONS.iter().map(|operation| route(operation.path)).collect();
         assert_eq!(described, routes);
     }

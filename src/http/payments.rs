@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use super::AppState;
 use super::api::{after, limit, page_is_full, showing};
 use super::json;
+use super::keys::Caller;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use crate::api::{PaymentPage, Sum, Totals};
@@ -17,7 +18,11 @@ use crate::domain::money::json_number;
 use crate::store::payments::{PaymentFilter, Total};
 
 /// `GET /api/v1/payments`
-pub(super) async fn payments(state: web::Data<AppState>, mut query: Parameters) -> Result<HttpResponse, Problem> {
+pub(super) async fn payments(
+    state: web::Data<AppState>,
+    caller: web::ReqData<Caller>,
+    mut query: Parameters,
+) -> Result<HttpResponse, Problem> {
     let zone = &state.time_zone;
     let day = "a day, such as 2026-10-01";
     let limit = limit(&mut query)?;
@@ -28,6 +33,7 @@ pub(super) async fn payments(state: web::Data<AppState>, mut query: Parameters) 
         code: query.text("code"),
         mode: query.one_of("mode", &[Mode::Live, Mode::Test], Mode::code)?,
         fate: query.one_of("fate", Fate::ALL, Fate::code)?,
+        business: caller.business(),
         limit,
         after: after(&mut query, "dlv_")?,
     };

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::api;
+use crate::domain::access::{Role, Who};
 use crate::intake::{IntakeError, RATE_LIMITED};
 use crate::store::{ActionError, StoreError};
 use crate::tasks::Failure;
@@ -104,16 +105,29 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_alive", "Not alive", failure.to_string())
     }
 
-    /// The admin token is missing or wrong.
+    /// The token is missing or wrong, or has ended.
     pub(crate) fn unauthorized() -> Self {
-        let detail = "send the admin token as Authorization: Bearer …; it is BRIDGE_ADMIN_TOKEN, or was shown at start";
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Admin token required", detail)
+        let detail = "send a token as Authorization: Bearer …; the admin token is BRIDGE_ADMIN_TOKEN, or was shown at \
+            start, and access create makes others";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Token required", detail)
     }
 
-    /// The source has sent too many wrong admin tokens, and this is one more.
+    /// Whoever asks may not do this.
+    pub(crate) fn role_too_low(who: &Who, needed: Role) -> Self {
+        let detail = format!("this takes the role {needed}, and {} has the role {}", who.name, who.role);
+        Self::new(StatusCode::FORBIDDEN, "role_too_low", "Not allowed", detail)
+    }
+
+    /// Whoever asks sees one business, and this is about all.
+    pub(crate) fn one_business_only(who: &Who, business: &str) -> Self {
+        let detail = format!("this is about the whole bridge, and the token of {} is for {business} only", who.name);
+        Self::new(StatusCode::FORBIDDEN, "one_business_only", "Not for one business", detail)
+    }
+
+    /// The source has sent too many wrong tokens, and this is one more.
     pub(crate) fn too_many_wrong_tokens(retry_after_s: u32) -> Self {
-        let detail = "this address has sent too many wrong admin tokens, and this one is wrong, too";
-        let title = "Too many wrong admin tokens";
+        let detail = "this address has sent too many wrong tokens, and this one is wrong, too";
+        let title = "Too many wrong tokens";
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_tokens", title, detail);
         Self { retry_after_s: Some(retry_after_s), ..problem }
     }
@@ -122,6 +136,12 @@ impl Problem {
     pub(crate) fn not_our_form() -> Self {
         let detail = "this was not sent by a page of your session; open the page again and send it from there";
         Self::new(StatusCode::FORBIDDEN, "not_our_form", "Not from a page of this session", detail)
+    }
+
+    /// A decision about money without a word about it.
+    pub(crate) fn note_missing() -> Self {
+        let detail = "write in a few words why: whoever looks at the books later reads it; then press the button again";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "note_missing", "A note is missing", detail)
     }
 
     /// As many pages are shown live as there may be.

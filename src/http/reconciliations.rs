@@ -62,7 +62,7 @@ pub(super) async fn begin(state: &Shared, endpoint: &Endpoint, [from, to]: [Date
     if from.checked_add(LONGEST_DAYS.days()).is_ok_and(|last| to > last) {
         return Err(Problem::bad_parameter(format!("{LONGEST_DAYS} days at most are compared at once")));
     }
-    let id = state.store.start_backfill(Purpose::Compare, &endpoint.name, [since, until], now).await?;
+    let id = state.store.start_backfill(Purpose::Compare, &endpoint.name, [since, until], None, now).await?;
     state.backfills.notify_one();
     Ok(id)
 }

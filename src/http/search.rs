@@ -5,6 +5,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::AppState;
 use super::json::code;
+use super::keys::Caller;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use crate::api::{Hit, SearchPage};
@@ -14,13 +15,17 @@ use crate::store::queries::{DeliveryView, EventView};
 use crate::store::search::SOUGHT_CHARS_MIN;
 
 /// `GET /api/v1/search`
-pub(super) async fn search(state: web::Data<AppState>, mut query: Parameters) -> Result<HttpResponse, Problem> {
+pub(super) async fn search(
+    state: web::Data<AppState>,
+    caller: web::ReqData<Caller>,
+    mut query: Parameters,
+) -> Result<HttpResponse, Problem> {
     let expected = format!("{SOUGHT_CHARS_MIN} characters or more");
     let long_enough = |text: &str| (text.trim().chars().count() >= SOUGHT_CHARS_MIN).then(|| text.to_owned());
     let sought = query.parsed("q", &expected, long_enough)?;
     query.close()?;
     let sought = sought.ok_or_else(|| Problem::bad_parameter(format!("q takes {expected}")))?;
-    let found = state.store.search(&sought).await?;
+    let found = state.store.search(&sought, caller.who.business.as_deref()).await?;
     let calls = found.payments.into_iter().chain(found.deliveries);
     let hits = found.customers.into_iter().map(Hit::from).chain(calls.map(Hit::from));
     let hits = hits.chain(found.events.into_iter().map(Hit::from)).collect();

@@ -2,8 +2,9 @@
 
 use actix_web::{HttpResponse, web};
 
-use super::api::{delivery_id, showing};
+use super::api::{decisions, delivery_id, showing};
 use super::json;
+use super::keys::Caller;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{AppState, Shared};
@@ -20,6 +21,7 @@ const BODIES_SHOWN_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// `GET /api/v1/customers/{email}`
 pub(super) async fn customer(
     state: web::Data<AppState>,
+    caller: web::ReqData<Caller>,
     path: web::Path<String>,
     mut query: Parameters,
 ) -> Result<HttpResponse, Problem> {
@@ -27,7 +29,8 @@ pub(super) async fn customer(
     let payment = query.text("payment").map(|id| delivery_id(&id)).transpose()?;
     let everything = query.parsed("everything", "true or false", |text| text.parse().ok())?.unwrap_or(false);
     query.close()?;
-    let story = state.store.story(&path, business.as_deref()).await?;
+    let story = seen_story(&state, &caller, &path, business).await?;
+    let decisions = decisions(&state, &story.items()).await?;
     let verdict = verdict(judged(&story, payment));
     let more = story.is_cut;
     let mut room = BODIES_SHOWN_BYTES_MAX;
@@ -49,24 +52,28 @@ pub(super) async fn customer(
     let payments = deliveries.iter().filter(|d| d.payment.provider_id.is_some()).cloned().collect();
     let (email, business) = (story.key.email_key, story.key.business);
     let businesses = story.businesses;
-    let answer = CustomerStory { email, business, businesses, verdict, payments, deliveries, events, more };
+    let answer = CustomerStory { email, business, businesses, verdict, payments, deliveries, events, decisions, more };
     Ok(HttpResponse::Ok().json(answer))
 }
 
 /// `GET /api/v1/why`: by an address, or by anything that a search finds.
-pub(super) async fn why(state: web::Data<AppState>, mut query: Parameters) -> Result<HttpResponse, Problem> {
+pub(super) async fn why(
+    state: web::Data<AppState>,
+    caller: web::ReqData<Caller>,
+    mut query: Parameters,
+) -> Result<HttpResponse, Problem> {
     let (sought, business) = (query.text("q"), query.text("business"));
     query.close()?;
     let sought = sought.ok_or_else(|| Problem::bad_parameter("q takes an address or an id".to_owned()))?;
     let answer = match Email::parse(&sought) {
-        Some(_) => of_customer(&state, &sought, business.as_deref(), None).await?,
-        None => by_search(&state, &sought).await?,
+        Some(_) => of_customer(&state, &caller, &sought, business, None).await?,
+        None => by_search(&state, &caller, &sought).await?,
     };
     Ok(HttpResponse::Ok().json(answer))
 }
 
-async fn by_search(state: &Shared, sought: &str) -> Result<Why, Problem> {
-    let found = state.store.search(sought).await?;
+async fn by_search(state: &Shared, caller: &Caller, sought: &str) -> Result<Why, Problem> {
+    let found = state.store.search(sought, caller.who.business.as_deref()).await?;
     let payments = found.payments.iter().chain(&found.deliveries);
     let one = payments.map(|view| (view.delivery.call.email().key(), view.business.clone(), view.delivery.id)).next();
     let customer = found.customers.first().map(|key| (key.email_key.clone(), key.business.clone(), None));
@@ -74,7 +81,7 @@ async fn by_search(state: &Shared, sought: &str) -> Result<Why, Problem> {
     let of_several = found.payments.len() > 1;
     let whose = if of_several { customer.or(one) } else { one.filter(|_| !found.payments.is_empty()).or(customer) };
     if let Some((email, business, payment)) = whose {
-        let answer = of_customer(state, &email, Some(&business), payment).await?;
+        let answer = of_customer(state, caller, &email, Some(business), payment).await?;
         if answer.payment.is_some() || found.events.is_empty() {
             return Ok(answer);
         }
@@ -93,17 +100,18 @@ async fn by_search(state: &Shared, sought: &str) -> Result<Why, Problem> {
         verdict: verdict(judgement),
         payment: None,
         event: event.map(StoryEvent::from),
-        refused_requests: refused(state),
+        refused_requests: refused(state, caller),
     })
 }
 
 async fn of_customer(
     state: &Shared,
+    caller: &Caller,
     email: &str,
-    business: Option<&str>,
+    business: Option<String>,
     payment: Option<DeliveryId>,
 ) -> Result<Why, StoreError> {
-    let story = state.store.story(email, business).await?;
+    let story = seen_story(state, caller, email, business).await?;
     let judgement = judged(&story, payment);
     let (about, event) = (judgement.payment, judgement.event);
     let known = !story.businesses.is_empty();
@@ -116,11 +124,28 @@ async fn of_customer(
         verdict: verdict(judgement),
         payment: payment.map(|view| json::delivery(view, showing(state))),
         event: event.map(StoryEvent::from),
-        refused_requests: refused(state),
+        refused_requests: refused(state, caller),
     })
 }
 
-fn refused(state: &Shared) -> u64 {
+/// The story of an address, as far as its reader may see it: of a business that is not theirs it has nothing.
+pub(super) async fn seen_story(
+    state: &Shared,
+    caller: &Caller,
+    email: &str,
+    business: Option<String>,
+) -> Result<Story, StoreError> {
+    let Some(own) = &caller.who.business else { return state.store.story(email, business.as_deref()).await };
+    let mut story = state.store.story(email, Some(own)).await?;
+    story.businesses.retain(|known| known == own);
+    Ok(story)
+}
+
+/// Requests that were refused, of whichever business: whoever sees one is not told.
+fn refused(state: &Shared, caller: &Caller) -> u64 {
+    if caller.who.business.is_some() {
+        return 0;
+    }
     state.intake.refusals().list().iter().map(|refusal| refusal.times).sum()
 }
 

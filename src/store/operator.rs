@@ -1,12 +1,17 @@
 //! What an operator may do: retry, release, discard, map anew; and keeping the store small.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::codes::{IGNORED, MAPPED, RECEIVED};
+use super::people::audit::{Entry, note};
 use super::rows::{micros, time_option, update_delivery};
 use super::sql::{Db, Lock, Work, first, values};
 use super::{Store, StoreError};
-use crate::domain::customer::CustomerKey;
+use crate::domain::audit::{By, Decision};
+use crate::domain::customer::{Change, CustomerKey};
 use crate::domain::delivery::{Action, DeliveryId};
 use crate::domain::event::EventId;
 use crate::store::queue::customer_plan::{load, write};
@@ -17,6 +22,9 @@ const PRUNE_BODIES_MAX: u32 = 1000;
 /// One of so many bodies may go at a time. A prune every ten minutes finds no more to remove in the long run: with the
 /// shortest retention, a day, one in 144.
 const PRUNE_SHARE: u64 = 100;
+
+/// Calls whose days are found out in one look: it keeps SQLite's writer from writing.
+const DAYS_MAX: usize = 32;
 
 /// What came of looking for bodies to remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,16 +54,34 @@ impl Store {
     ///
     /// # Errors
     /// Nothing was changed.
-    pub async fn act(&self, id: DeliveryId, action: Action, now: Timestamp) -> Result<(), ActionError> {
-        self.write(Act { planning: self.planning.clone(), id, action, now }).await?
+    pub async fn act(&self, id: DeliveryId, action: Action, by: By, now: Timestamp) -> Result<(), ActionError> {
+        self.write(Act { planning: self.planning.clone(), id, action, by, now }).await?
     }
 
     /// Puts an event back into the inbox, to be read by today's rules.
     ///
     /// # Errors
     /// Nothing was changed.
-    pub async fn remap(&self, id: EventId) -> Result<(), ActionError> {
-        self.write(Remap(id)).await?
+    pub async fn remap(&self, id: EventId, by: By, now: Timestamp) -> Result<(), ActionError> {
+        self.write(Remap { id, by, now }).await?
+    }
+
+    /// On which days held calls would be dated that were released now, each by itself. A call that cannot be released, or
+    /// has no day, is left out.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn days_of_release(
+        &self,
+        ids: &[DeliveryId],
+        now: Timestamp,
+    ) -> Result<BTreeMap<DeliveryId, Date>, StoreError> {
+        let mut days = BTreeMap::new();
+        for ids in ids.chunks(DAYS_MAX) {
+            let (planning, ids) = (self.planning.clone(), ids.to_vec());
+            days.extend(self.write(DaysOfRelease { planning, ids, now }).await?);
+        }
+        Ok(days)
     }
 
     /// When the event arrived that came in last.
@@ -106,6 +132,7 @@ struct Act {
     planning: Planning,
     id: DeliveryId,
     action: Action,
+    by: By,
     now: Timestamp,
 }
 
@@ -116,6 +143,9 @@ impl Work for Act {
         let sql = "SELECT business, email_key FROM deliveries WHERE id = ?1";
         let Some(mut row) = first(db, sql, values![self.id.0]).await? else { return Ok(Err(ActionError::NotFound)) };
         let key = CustomerKey { business: row.text()?, email_key: row.text()? };
+        if !self.by.who.sees(&key.business) {
+            return Ok(Err(ActionError::NotFound));
+        }
         db.lock(&[Lock::Customer(&key)]).await?;
         let mut customer = load(db, &key).await?;
         let Some(delivery) = customer.deliveries.iter_mut().find(|delivery| delivery.id == Some(self.id)) else {
@@ -127,25 +157,78 @@ impl Work for Act {
         }
         update_delivery(db, &stored, delivery).await?;
         let plan = self.planning.plan_or_hold(&customer, self.now);
-        write(db, customer, plan).await?;
+        let customer = write(db, customer, plan).await?;
+        let became = customer.deliveries.iter().find(|delivery| delivery.id == Some(self.id)).unwrap_or(&stored);
+        let decision = match self.action {
+            Action::Retry => Decision::Retry,
+            Action::Release => Decision::Release,
+            Action::Discard => Decision::Discard,
+        };
+        note(db, &self.by, Entry::of_call(decision, &key.business, &stored, became), self.now).await?;
         Ok(Ok(()))
     }
 }
 
-struct Remap(EventId);
+/// Tries out what a release would come to. It writes nothing.
+struct DaysOfRelease {
+    planning: Planning,
+    ids: Vec<DeliveryId>,
+    now: Timestamp,
+}
+
+impl Work for DaysOfRelease {
+    type Answer = BTreeMap<DeliveryId, Date>;
+
+    async fn run<D: Db>(&self, db: &D) -> Result<Self::Answer, StoreError> {
+        let mut days = BTreeMap::new();
+        for id in &self.ids {
+            let sql = "SELECT business, email_key FROM deliveries WHERE id = ?1";
+            let Some(mut row) = first(db, sql, values![id.0]).await? else { continue };
+            let key = CustomerKey { business: row.text()?, email_key: row.text()? };
+            let mut customer = load(db, &key).await?;
+            let Some(delivery) = customer.deliveries.iter_mut().find(|delivery| delivery.id == Some(*id)) else {
+                continue;
+            };
+            if delivery.act(Action::Release, self.now).is_err() {
+                continue;
+            }
+            let released = delivery.clone();
+            let plan = self.planning.plan_or_hold(&customer, self.now);
+            let planned = plan.changes.iter().map(Change::delivery).find(|delivery| delivery.id == Some(*id));
+            days.extend(planned.unwrap_or(&released).call.day().map(|day| (*id, day)));
+        }
+        Ok(days)
+    }
+}
+
+struct Remap {
+    id: EventId,
+    by: By,
+    now: Timestamp,
+}
 
 impl Work for Remap {
     type Answer = Result<(), ActionError>;
 
     async fn run<D: Db>(&self, db: &D) -> Result<Self::Answer, StoreError> {
-        let sql = "SELECT b.event_id IS NOT NULL FROM events e LEFT JOIN bodies b ON b.event_id = e.id WHERE e.id = ?1";
-        let Some(mut row) = first(db, sql, values![self.0.0]).await? else { return Ok(Err(ActionError::NotFound)) };
-        if !row.flag()? {
+        let sql = "SELECT b.event_id IS NOT NULL, e.business, e.state, e.reason \
+             FROM events e LEFT JOIN bodies b ON b.event_id = e.id WHERE e.id = ?1";
+        let Some(mut row) = first(db, sql, values![self.id.0]).await? else { return Ok(Err(ActionError::NotFound)) };
+        let (is_kept, business) = (row.flag()?, row.text()?);
+        let (state, reason) = (row.text()?, row.text_option()?);
+        if !self.by.who.sees(&business) {
+            return Ok(Err(ActionError::NotFound));
+        }
+        if !is_kept {
             let why = "the body is past its retention and was removed".to_owned();
             return Ok(Err(ActionError::NotNow(why)));
         }
         let sql = "UPDATE events SET state = ?2, reason = NULL, detail = NULL WHERE id = ?1";
-        db.execute(sql, values![self.0.0, RECEIVED]).await?;
+        db.execute(sql, values![self.id.0, RECEIVED]).await?;
+        let was = reason.map_or_else(|| state.clone(), |reason| format!("{state}: {reason}"));
+        let entry = Entry::about(Decision::Remap, self.id.to_string());
+        let entry = entry.of(&business).changing(Some(was), Some(RECEIVED.to_owned()));
+        note(db, &self.by, entry, self.now).await?;
         Ok(Ok(()))
     }
 }

@@ -18,7 +18,7 @@ async fn a_held_payment_is_sent_by_its_button_and_delivered(new: fn() -> Setup) 
     let shop = Shop::open(&world).await;
     let visitor = Visitor::enter(&world).await;
     let attention = visitor.page("/attention").await;
-    for words in ["Send on the next free day", "I have reversed it", "Read again", "same_day_payment", "Reverse"] {
+    for words in ["Send, dated 16 Jun", "I have reversed it", "Read again", "same_day_payment", "Reverse"] {
         assert!(attention.contains(words), "{words}: {attention}");
     }
     let path = format!("/deliveries/{}/release", shop.held_call);
@@ -36,7 +36,7 @@ async fn a_held_payment_is_sent_by_its_button_and_delivered(new: fn() -> Setup) 
 
     // What makes no sense any more is said, with a way back.
     let csrf = visitor.csrf().await;
-    let again = visitor.send(&path, &[("csrf", &csrf), ("back", "/attention")]).await;
+    let again = visitor.send(&path, &[("csrf", &csrf), ("back", "/attention"), ("note", "again")]).await;
     assert_eq!(again.status, 409);
     assert!(
         again.text().contains("cannot be released") && again.text().contains("href=\"/attention\""),
@@ -74,7 +74,7 @@ async fn nothing_is_done_for_another_site(new: fn() -> Setup) {
         }
         request.send(world.addr()).await
     };
-    let right = [("csrf", csrf.as_str()), ("back", "/attention")];
+    let right = [("csrf", csrf.as_str()), ("back", "/attention"), ("note", "a test order")];
     let other = Visitor::enter(&world).await.csrf().await;
     for (fields, headers) in [
         (&[][..], &[][..]),

@@ -39,7 +39,7 @@ async fn a_person_signs_in_finds_a_customer_reads_the_story_and_sends_what_was_h
     assert_eq!(browser.path().await, "/sign-in?back=%2Fattention");
     browser.write("#token", "a guess").await;
     browser.click("button.first").await;
-    browser.reads("This is not the admin token").await;
+    browser.reads("This token opens nothing").await;
     browser.write("#token", &format!("admin-token-of-world-{}", world.n)).await;
     browser.click("button.first").await;
     browser.reads("Sign out").await;
@@ -56,9 +56,11 @@ async fn a_person_signs_in_finds_a_customer_reads_the_story_and_sends_what_was_h
     assert!(browser.path().await.starts_with("/customers/hal"), "{}", browser.path().await);
 
     // Typed text stays when the page is brought up to date.
-    browser.click("form[action$='/release'] button").await;
+    browser.write("input[name='note']", "two real orders").await;
+    browser.click("button[formaction$='/release']").await;
     browser.reads("it goes out by itself now").await;
     browser.reads("On its way").await;
+    browser.reads("two real orders").await;
     browser.write("#q", "half a wor").await;
     // The next free day begins, within the session.
     let held = world.get(&format!("/api/v1/deliveries/{}", shop.held_call)).await;
@@ -106,10 +108,10 @@ async fn back_after_signing_out_shows_nothing() {
     browser.go(&world, "/payments").await;
     browser.go(&world, "/set-up").await;
     browser.click("form[action='/sign-out'] button").await;
-    browser.reads("Admin token").await;
+    browser.reads("The one that you were given").await;
     browser.client.back().await.expect("back");
     crate::kit::until("the form is there", async || browser.path().await.starts_with("/sign-in").then_some(())).await;
-    browser.reads("Admin token").await;
+    browser.reads("The one that you were given").await;
     assert!(!browser.text().await.contains("Paste this address"));
     browser.end().await;
     world.end().await;
@@ -127,13 +129,15 @@ async fn without_script_everything_is_seen_and_done() {
         assert!(browser.text().await.contains("Sign out"), "{path}");
     }
     browser.go(&world, "/attention").await;
-    browser.click(&format!("form[action='/deliveries/{}/release'] button", shop.held_call)).await;
+    let form = format!("form[action='/deliveries/{}/release']", shop.held_call);
+    browser.write(&format!("{form} input[name='note']"), "two real orders").await;
+    browser.click(&format!("{form} button")).await;
     browser.reads("it goes out by itself now").await;
     browser.write("#q", "nell").await;
     browser.write("#q", &char::from(Key::Enter).to_string()).await;
     browser.reads("no referral code came").await;
     browser.click("form[action='/sign-out'] button").await;
-    browser.reads("Admin token").await;
+    browser.reads("The one that you were given").await;
     browser.end().await;
     world.end().await;
 }
@@ -178,4 +182,65 @@ async fn is_accessible(browser: &Chromium, axe: &str, path: &str) {
     let grave: Vec<String> =
         found.iter().filter(grave).map(|f| format!("{}: {}", f["id"], f["nodes"][0]["target"])).collect();
     assert!(grave.is_empty(), "{path}: {grave:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_given_a_link_looks_and_decides_nothing_until_it_is_taken_back() {
+    let mut world = World::new().await;
+    world.leave.open = true;
+    let shop = Shop::open(&world).await;
+    let given = world.act("/api/v1/access?name=finance&role=read&days=7").await.json();
+    let browser = Chromium::start(true).await;
+    // Somebody follows the link: the token goes into the form, and out of the address.
+    browser.go(&world, given["link"].as_str().expect("a link")).await;
+    browser.reads("Sign out").await;
+    browser.reads("finance").await;
+    let address = browser.run("return location.href").await;
+    assert!(!address.to_string().contains("rba_"), "{address}");
+    for path in pages(&shop) {
+        browser.go(&world, &path).await;
+        assert!(browser.text().await.contains("Sign out"), "{path}");
+        let buttons = "return [...document.querySelectorAll('main button')].filter((b) => b.type === 'submit' \
+            && b.form.method === 'post').length";
+        assert_eq!(browser.run(buttons).await, 0, "{path} has a button");
+    }
+    // A page that was made by hand sends the form all the same.
+    browser.go(&world, "/attention").await;
+    let posted = format!(
+        "const csrf = document.querySelector('[name=csrf]').value; const body = new URLSearchParams({{ csrf, back: '/', note: 'x' }}); \
+         return fetch('/deliveries/{}/discard', {{ method: 'POST', body }}).then((answer) => answer.status)",
+        shop.held_call
+    );
+    assert_eq!(browser.run(&posted).await, 403);
+    assert_eq!(world.get(&format!("/api/v1/deliveries/{}", shop.held_call)).await["state"], "held");
+    // The open page leads to the form once the access is taken back.
+    assert_eq!(world.act("/api/v1/access/finance/revoke").await.status, 200);
+    browser.reads("The one that you were given").await;
+    browser.go(&world, "/payments").await;
+    assert_eq!(browser.path().await, "/sign-in?back=%2Fpayments");
+    browser.end().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_about_money_is_not_sent_without_a_note() {
+    let mut world = World::new().await;
+    world.leave.open = true;
+    let shop = Shop::open(&world).await;
+    let browser = Chromium::start(true).await;
+    browser.sign_in(&world).await;
+    let page = format!("/deliveries/{}", shop.held_call);
+    browser.go(&world, &page).await;
+    browser.click("button[formaction$='/discard']").await;
+    // The browser asks for it, and nothing was sent.
+    assert_eq!(browser.path().await, page);
+    assert_eq!(world.get(&format!("/api/v1{page}")).await["state"], "held");
+    browser.write("input[name='note']", "paid twice by mistake").await;
+    browser.click("button[formaction$='/discard']").await;
+    browser.reads("it is off the list").await;
+    browser.reads("decided not to send it").await;
+    browser.reads("paid twice by mistake").await;
+    assert_eq!(world.get(&format!("/api/v1{page}")).await["state"], "discarded");
+    browser.end().await;
+    world.end().await;
 }

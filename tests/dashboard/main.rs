@@ -36,6 +36,7 @@ mod chromium;
 
 mod live;
 mod pages;
+mod people;
 mod shop;
 mod signing_in;
 mod visitor;

@@ -37,7 +37,7 @@ fn expected(shop: &Shop) -> Vec<(String, Vec<&str>)> {
             vec!["An agent is credited.", "we told Refairn", "stripe said", "invoice.paid", "Copy link"],
         ),
         (customer(&shop.nobody), vec!["no referral code came", "Where a code was looked for", "no_code"]),
-        (customer(&shop.held), vec!["something else has its day", "Send on the next free day"]),
+        (customer(&shop.held), vec!["something else has its day", "Send, dated 16 Jun"]),
         (customer(&shop.reversed), vec!["The money went back", "I have reversed it"]),
         (customer("nobody@example.com"), vec!["Nothing of this ever came.", "webhook requests were refused"]),
         page("/payments", &["June 2026:", "29.99\u{a0}EUR", "20\u{202f}000.00\u{a0}NGN", "in_c1"]),

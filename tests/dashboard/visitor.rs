@@ -66,12 +66,14 @@ impl<'a> Visitor<'a> {
     /// Presses the button whose form is sent to `path`, on `page`.
     pub async fn press(&self, page: &str, path: &str) -> Reply {
         let text = self.page(page).await;
-        let form = text.split("<form ").find(|form| form.contains(&format!("action=\"{path}\""))).expect("the form");
+        let form =
+            text.split("<form ").find(|form| form.contains(&format!("formaction=\"{path}\""))).expect("the form");
         let value = |name: &str| {
             let after = form.split(&format!("name=\"{name}\" value=\"")).nth(1).expect("a field");
             after.split('"').next().expect("a value").replace("&#38;", "&")
         };
-        self.send(path, &[("csrf", &value("csrf")), ("back", &value("back"))]).await
+        let note = if form.contains("name=\"note\"") { "as it should be" } else { "" };
+        self.send(path, &[("csrf", &value("csrf")), ("back", &value("back")), ("note", note)]).await
     }
 
     /// What every form of this session carries.

@@ -30,6 +30,7 @@ mod sessions;
 
 use std::time::Duration;
 
+use refairn_bridge::domain::audit::By;
 use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::store::body;
 use serde_json::{Value, json};
@@ -93,7 +94,8 @@ async fn a_thin_event_becomes_a_payment() {
     bridge.until("invoice.paid", "mapped", None, "").await;
     // Sent again by Stripe, and read anew by an operator: still one payment.
     bridge.stripe(&event).await;
-    bridge.world.app().store().remap(bridge.events("v1.invoice.paid").await[0].id).await.unwrap();
+    let id = bridge.events("v1.invoice.paid").await[0].id;
+    bridge.world.app().store().remap(id, By::admin(), bridge.world.now()).await.unwrap();
     bridge
         .stripe(&thin("evt_3", "v2.core.account.created", "v2.core.account", "acct_1", "/v2/core/accounts/acct_1"))
         .await;

@@ -1,6 +1,7 @@
 //! `deliveries`: what goes out, and what an operator decides about it.
 
-use super::{Api, Bridge, Page, chosen, given, read_on, standing, when};
+use super::bulk::Bulk;
+use super::{Api, Bridge, Page, audit, given, read_on, standing, when};
 use crate::api::{Attempt, Delivery, DeliveryPage, PaymentFields};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
@@ -77,6 +78,8 @@ struct Decide {
     bridge: Bridge,
     #[command(flatten)]
     filter: Filter,
+    #[command(flatten)]
+    bulk: Bulk,
     /// dlv_9; several, or a filter instead
     ids: Vec<String>,
 }
@@ -198,18 +201,22 @@ fn rows(delivery: &Delivery) -> Vec<[String; 2]> {
             "due",
             if matches!(delivery.state.as_str(), "queued" | "held") { when(delivery.due_at) } else { String::new() },
         ),
+        (
+            "dated",
+            payment.moved_from.map(|day| format!("on another day than that of the payment, {day}")).unwrap_or_default(),
+        ),
+        ("let go", if delivery.released { "by a person".to_owned() } else { String::new() }),
     ];
     let attempts = delivery.attempt_log.iter().flatten().map(|attempt| {
         let Attempt { at, outcome, took_ms, .. } = attempt;
         ("attempt", format!("{} {outcome} ({took_ms} ms)", when(*at)))
     });
-    let rows = rows.into_iter().chain(attempts).filter(|(_, what)| !what.is_empty());
+    let decided = delivery.decisions.iter().flatten().map(|entry| ("decided", audit::line(entry)));
+    let rows = rows.into_iter().chain(attempts).chain(decided).filter(|(_, what)| !what.is_empty());
     rows.map(|(label, what)| [label.to_owned(), what]).collect()
 }
 
 async fn decide(args: Decide, action: &str) -> anyhow::Result<Verdict> {
     let api = Api::new(&args.bridge)?;
-    let ids = chosen::<DeliveryPage>(&api, args.ids, &args.filter.given()).await?;
-    let refused = api.act_on_all::<DeliveryPage>(&ids, action).await?;
-    Ok(if refused == 0 { Verdict::Fine } else { Verdict::NotFine })
+    args.bulk.decide::<DeliveryPage>(&api, args.ids, &args.filter.given(), action).await
 }

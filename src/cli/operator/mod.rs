@@ -1,6 +1,9 @@
 //! What people ask of a running bridge, through its API.
 
+pub(super) mod access;
+pub(super) mod audit;
 pub(super) mod backfill;
+mod bulk;
 pub(super) mod deliveries;
 pub(super) mod events;
 pub(super) mod export;
@@ -26,10 +29,6 @@ use crate::domain::secret::Secret;
 
 /// Longest wait for an answer.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
-/// Items that one bulk action takes at most; it says when there are more.
-const BULK_ITEMS_MAX: usize = 10_000;
-/// Items of one page while a bulk action looks for them.
-const BULK_PAGE: &str = "200";
 
 /// How the running bridge is found.
 #[derive(clap::Args)]
@@ -83,6 +82,8 @@ trait Page: DeserializeOwned {
     fn ids(&self) -> impl Iterator<Item = &str>;
     /// Where the next page begins.
     fn next(&self) -> Option<&str>;
+    /// Its items in a line each: the id, what it is about, where it stands.
+    fn lines(&self) -> impl Iterator<Item = [String; 3]>;
     /// State and reason of an item in a few characters.
     fn standing(item: &Self::Item) -> String;
 }
@@ -97,6 +98,13 @@ impl Page for EventPage {
 
     fn next(&self) -> Option<&str> {
         self.next.as_deref()
+    }
+
+    fn lines(&self) -> impl Iterator<Item = [String; 3]> {
+        self.events.iter().map(|event| {
+            let standing = standing(&event.state, event.reason.as_deref());
+            [event.id.clone(), event.event_type.clone(), standing]
+        })
     }
 
     fn standing(item: &EventDetail) -> String {
@@ -114,6 +122,13 @@ impl Page for DeliveryPage {
 
     fn next(&self) -> Option<&str> {
         self.next.as_deref()
+    }
+
+    fn lines(&self) -> impl Iterator<Item = [String; 3]> {
+        self.deliveries.iter().map(|delivery| {
+            let standing = standing(&delivery.state, delivery.reason.as_deref());
+            [delivery.id.clone(), format!("{} {}", delivery.what, delivery.email), standing]
+        })
     }
 
     fn standing(item: &Delivery) -> String {
@@ -171,42 +186,6 @@ impl Api {
         let answer: serde_json::Map<String, serde_json::Value> = self.ask(false, path, query).await?;
         output::json(&answer)
     }
-
-    /// The ids of everything that a filter finds, at most [`BULK_ITEMS_MAX`].
-    async fn all<P: Page>(&self, filter: &[(&str, &str)]) -> anyhow::Result<Vec<String>> {
-        let mut ids = Vec::new();
-        let mut after: Option<String> = None;
-        while ids.len() < BULK_ITEMS_MAX {
-            let mut query = filter.to_vec();
-            query.push(("limit", BULK_PAGE));
-            query.extend(after.as_deref().map(|after| ("after", after)));
-            let page: P = self.ask(false, &[P::PATH], &query).await?;
-            ids.extend(page.ids().map(output::line));
-            after = page.next().map(str::to_owned);
-            if after.is_none() {
-                return Ok(ids);
-            }
-        }
-        ids.truncate(BULK_ITEMS_MAX);
-        output::talk(&format!("only the newest {BULK_ITEMS_MAX} are taken; run it again for the rest"));
-        Ok(ids)
-    }
-
-    /// Takes an action on each item; gives how many refused it. Each refusal is told, none ends the rest.
-    async fn act_on_all<P: Page>(&self, ids: &[String], action: &str) -> anyhow::Result<usize> {
-        let mut refused = 0;
-        for id in ids {
-            match self.ask::<P::Item>(true, &[P::PATH, id, action], &[]).await {
-                Ok(item) => output::talk(&format!("{id}: {}", output::line(&P::standing(&item)))),
-                Err(error) => {
-                    refused += 1;
-                    output::talk(&format!("{id}: {}", output::error_line(&error)));
-                }
-            }
-        }
-        output::talk(&format!("{action}: {} done, {refused} refused", ids.len() - refused));
-        Ok(refused)
-    }
 }
 
 /// State and reason in a few characters.
@@ -233,15 +212,5 @@ fn given<'a>(filters: &[(&'a str, &'a Option<String>)]) -> Vec<(&'a str, &'a str
 fn read_on(page: &impl Page) {
     if let Some(next) = page.next() {
         output::talk(&format!("there is more: --after {}", output::line(next)));
-    }
-}
-
-/// What a bulk action is to take: ids, or everything that a filter finds.
-async fn chosen<P: Page>(api: &Api, ids: Vec<String>, filter: &[(&str, &str)]) -> anyhow::Result<Vec<String>> {
-    match (ids.is_empty(), filter.is_empty()) {
-        (false, true) => Ok(ids),
-        (true, false) => api.all::<P>(filter).await,
-        (true, true) => Err(output::wrong_usage("nothing is named", "give ids, or a filter such as --state held")),
-        (false, false) => Err(output::wrong_usage("both ids and a filter are given", "give one of them")),
     }
 }

@@ -1,17 +1,47 @@
 //! What a person decides on a page: a form is sent, and the browser is sent back with a word about it.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 
 use super::frame::{own_path, problem_page, see_other, to_sign_in};
+use crate::domain::audit::{By, Note, Via};
 use crate::domain::delivery::Action;
-use crate::http::api::{delivery_id, event_id};
+use crate::http::api::{action, delivery_id, event_id, seen_event};
 use crate::http::backfills::askable;
 use crate::http::body::refuse_unread;
 use crate::http::connection::trust;
 use crate::http::form::{Form, is_from_us};
 use crate::http::problem::Problem;
 use crate::http::reconciliations::{begin, month};
-use crate::http::{AppState, Shared};
+use crate::http::session::Session;
+use crate::http::{AppState, Shared, people, rights};
+
+/// Lets those send a form who have a right to what it asks for. Nobody is told to sign in before the form is read: it says
+/// where to lead back to.
+pub(super) async fn guard<B: MessageBody + 'static>(
+    path: &'static str,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let Some(state) = request.app_data::<web::Data<AppState>>().cloned() else {
+        return Err(Problem::internal().into());
+    };
+    if request.method() == Method::POST {
+        let session = match Session::of(&state, request.request()).await {
+            Ok(Some(session)) => rights::check(path, request.method(), &session.caller.who).map(|()| Some(session)),
+            other => other,
+        };
+        match session {
+            Ok(Some(session)) => drop(request.extensions_mut().insert(session)),
+            Ok(None) => {}
+            Err(problem) => return Ok(request.into_response(problem_page(&problem, "/")).map_into_right_body()),
+        }
+    }
+    next.call(request).await.map(ServiceResponse::map_into_left_body)
+}
 
 /// `POST /deliveries/{id}/retry`, `/release`, `/discard`
 pub(super) async fn act(
@@ -20,15 +50,14 @@ pub(super) async fn act(
     path: web::Path<(String, String)>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let (id, action) = path.into_inner();
-    decide(&state, &request, payload, &action, async || {
-        let wanted = match action.as_str() {
-            "retry" => Action::Retry,
-            "release" => Action::Release,
-            "discard" => Action::Discard,
-            _ => return Err(Problem::no_such_path()),
-        };
-        state.store.act(delivery_id(&id)?, wanted, state.clock.now()).await?;
+    let (id, code) = path.into_inner();
+    decide(&state, &request, payload, &code, async |by, _| {
+        let wanted = action(&code)?;
+        // Whoever looks at the books later has to read why.
+        if by.note.is_none() && wanted != Action::Retry {
+            return Err(Problem::note_missing());
+        }
+        state.store.act(delivery_id(&id)?, wanted, by, state.clock.now()).await?;
         state.outbox.notify_one();
         Ok(())
     })
@@ -42,29 +71,41 @@ pub(super) async fn remap(
     path: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    decide(&state, &request, payload, "remap", async || {
+    decide(&state, &request, payload, "remap", async |by, session| {
         let id = event_id(&state, path.as_str().to_owned()).await?;
-        state.store.remap(id).await?;
+        seen_event(&state, &session.caller, id).await?;
+        state.store.remap(id, by, state.clock.now()).await?;
         state.inbox.notify_one();
         Ok(())
     })
     .await
 }
 
-/// `POST /payments/compare/{endpoint}/{month}`
+/// `POST /payments/{month}/{endpoint}/compare`
 pub(super) async fn compare(
     state: web::Data<AppState>,
     request: HttpRequest,
     path: web::Path<(String, String)>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let (endpoint, text) = path.into_inner();
-    decide(&state, &request, payload, "compare", async || {
+    let (text, endpoint) = path.into_inner();
+    decide(&state, &request, payload, "compare", async |_, _| {
         let endpoint = askable(&state.endpoints, None, Some(&endpoint))?;
         let days = month(&text).ok_or_else(Problem::no_such_path)?;
         begin(&state, endpoint, days).await.map(|_| ())
     })
     .await
+}
+
+/// `POST /access/{name}/revoke`
+pub(super) async fn revoke(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    path: web::Path<String>,
+    payload: web::Payload,
+) -> HttpResponse {
+    decide(&state, &request, payload, "revoke", async |by, _| people::take_back(&state, path.into_inner(), by).await)
+        .await
 }
 
 /// Does what a form of this session asks for, and leads back to its page.
@@ -73,19 +114,24 @@ async fn decide(
     request: &HttpRequest,
     mut payload: web::Payload,
     done: &str,
-    act: impl AsyncFnOnce() -> Result<(), Problem>,
+    act: impl AsyncFnOnce(By, &Session) -> Result<(), Problem>,
 ) -> HttpResponse {
     let form = match Form::read(&mut payload).await {
         Ok(form) => form,
         Err(problem) => return refuse_unread(&problem, payload),
     };
     let back = own_path(form.field("back"));
-    let Some(session) = state.sessions.of(request, state.clock.now()) else { return to_sign_in(back) };
-    if !(session.may_act() && is_from_us(request) && state.sessions.is_form_token(&session, form.field("csrf"))) {
+    let Some(session) = request.extensions().get::<Session>().cloned() else { return to_sign_in(back) };
+    if !(is_from_us(request) && state.sessions.is_form_token(&session, form.field("csrf"))) {
         return problem_page(&Problem::not_our_form(), back);
     }
     trust(request);
-    match act().await {
+    let note = Note::parse(form.field("note")).map_err(|wrong| Problem::bad_parameter(wrong.to_owned()));
+    let acted = match note {
+        Ok(note) => act(session.caller.by(Via::Dashboard, note), &session).await,
+        Err(problem) => Err(problem),
+    };
+    match acted {
         Ok(()) => {
             let mark = if back.contains('?') { '&' } else { '?' };
             see_other(&format!("{back}{mark}done={done}"))

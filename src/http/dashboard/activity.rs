@@ -46,13 +46,16 @@ pub(super) async fn page(
         event_type: event_type.clone(),
         endpoint: endpoint.clone(),
         origin: None,
+        business: asked.caller().business(),
+        mode: None,
         attention: false,
         limit: PAGE_ITEMS,
         after,
     };
     let events = state.store.events(filter).await?;
     let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
-    let calls = state.store.calls_of_events(&ids).await?;
+    let mut calls = state.store.calls_of_events(&ids).await?;
+    calls.retain(|view| asked.caller().who.sees(&view.business));
     let (event_type, endpoint) = (event_type.unwrap_or_default(), endpoint.unwrap_or_default());
     let chosen = wanted.map(EventState::code).unwrap_or_default();
     let next = ids.last().filter(|_| page_is_full(ids.len(), PAGE_ITEMS)).map(|last| {
@@ -68,7 +71,12 @@ pub(super) async fn page(
         state: chosen,
         event_type,
         endpoint,
-        endpoints: state.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect(),
+        endpoints: state
+            .endpoints
+            .iter()
+            .filter(|endpoint| asked.caller().who.sees(&endpoint.business))
+            .map(|endpoint| endpoint.name.clone())
+            .collect(),
         next: next.unwrap_or_default(),
         is_first: after.is_none(),
     })

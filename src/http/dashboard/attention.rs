@@ -4,8 +4,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::civil::Date;
 
+use super::cures;
 use super::frame::{Asked, Frame, answer};
-use super::view::{ActionForm, EventRow, Lens, Row, date, forms};
+use super::view::{ActionForm, EventRow, Lens, Row, date, form, name_days, read_again};
+use crate::domain::access::Who;
+use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, Reason};
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
@@ -105,11 +108,13 @@ pub(super) struct Needs {
     pub(super) more: bool,
 }
 
-/// What needs a person, the soonest deadline of the most urgent task first. At most so many of each kind.
-pub(super) async fn needs(state: &Shared, limit: u32) -> Result<Needs, Problem> {
+/// What needs a person, as far as `who` may see it, of one mode or of both: the soonest deadline of the most urgent task
+/// first. At most so many of each kind.
+pub(super) async fn needs(state: &Shared, who: &Who, mode: Option<Mode>, limit: u32) -> Result<Needs, Problem> {
     let lens = Lens::of(state);
-    let deliveries = DeliveryFilter { attention: true, limit, ..DeliveryFilter::default() };
-    let events = EventFilter { attention: true, limit, ..EventFilter::default() };
+    let business = || who.business.clone();
+    let deliveries = DeliveryFilter { attention: true, business: business(), mode, limit, ..DeliveryFilter::default() };
+    let events = EventFilter { attention: true, business: business(), mode, limit, ..EventFilter::default() };
     let deliveries = state.store.deliveries(deliveries).await?;
     let events = state.store.events(events).await?;
     let full = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -143,7 +148,7 @@ fn need(lens: &Lens<'_>, view: &DeliveryView) -> Need {
         row: lens.row(view),
         why: reason.map(Reason::sentence).unwrap_or_default(),
         // What to do stands above the group, and on the buttons.
-        cure: reason.filter(|_| task >= Task::Credit).map(Reason::cure).unwrap_or_default(),
+        cure: reason.filter(|_| task >= Task::Credit).map(cures::of_reason).unwrap_or_default(),
         detail: d.detail.clone().unwrap_or_default(),
         deadline,
         by: by.unwrap_or_default(),
@@ -153,7 +158,7 @@ fn need(lens: &Lens<'_>, view: &DeliveryView) -> Need {
 }
 
 fn event_need(lens: &Lens<'_>, event: &EventView) -> EventNeed {
-    let cure = event.reason.map(|reason| reason.cure()).unwrap_or_default();
+    let cure = event.reason.map(|reason| cures::of_reason(reason.into())).unwrap_or_default();
     EventNeed { row: lens.event(event, &[]), cure, detail: event.detail.clone().unwrap_or_default() }
 }
 
@@ -176,8 +181,12 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn forms<'a>(&'a self, row: &'a Row) -> Vec<ActionForm<'a>> {
-        forms(row, &self.frame.csrf, &self.frame.here)
+    fn form<'a>(&'a self, row: &'a Row) -> Option<ActionForm<'a>> {
+        form(row, &self.frame.csrf, &self.frame.here)
+    }
+
+    fn read_again<'a>(&'a self, row: &'a EventRow) -> ActionForm<'a> {
+        read_again(row, &self.frame.csrf, &self.frame.here)
     }
 }
 
@@ -206,14 +215,17 @@ pub(super) async fn page(
 ) -> Result<HttpResponse, Problem> {
     let asked = Asked::of(&state, &request, &mut query).await?;
     query.close()?;
-    let needs = needs(&state, PAGE_ITEMS_MAX).await?;
+    let mut needs = needs(&state, &asked.caller().who, None, PAGE_ITEMS_MAX).await?;
+    let frame = asked.frame(&state, "attention", "Attention");
+    if frame.may_act {
+        name_days(&Lens::of(&state), needs.calls.iter_mut().map(|need| &mut need.row).collect()).await?;
+    }
     let group = |task: &Task| Group {
         title: task.title(),
         about: task.about(),
         needs: needs.calls.iter().filter(|need| need.task == *task).collect(),
     };
     let groups = Task::ALL.iter().map(group).filter(|group| !group.needs.is_empty()).collect();
-    let frame = asked.frame(&state, "attention", "Attention");
     let refairn = state.refairn_url.as_str();
     answer(&Page { frame, groups, events: &needs.events, paused: paused(&asked), more: needs.more, refairn })
 }

@@ -2,10 +2,11 @@
 
 use jiff::civil::Date;
 
-use super::view::{ActionForm, Lens};
+use super::view::{ActionForm, Lens, Verb};
 use super::words::{Moment, count, counted, money};
 use crate::domain::backfill::{BackfillId, BackfillState, Purpose};
 use crate::domain::email::Email;
+use crate::domain::endpoint::Endpoint;
 use crate::domain::reason::EventReason;
 use crate::domain::reconciliation::{Compared, Comparison, Summary};
 use crate::http::Shared;
@@ -43,14 +44,21 @@ pub(super) struct Difference {
 impl Month {
     /// The button.
     pub(super) fn form<'a>(&'a self, csrf: &'a str, back: &'a str) -> ActionForm<'a> {
-        ActionForm { path: self.path.clone(), words: "Compare now", is_first: false, csrf, back, about: &self.endpoint }
+        let verb = Verb { action: "compare", words: "Compare now".to_owned(), asks_why: false };
+        ActionForm { path: self.path.clone(), verbs: vec![verb], asks_why: false, csrf, back, about: &self.endpoint }
     }
 }
 
 /// The month at each provider whose lists can be read.
-pub(super) async fn months(state: &Shared, lens: &Lens<'_>, month: Date) -> Result<Vec<Month>, StoreError> {
+pub(super) async fn months(
+    state: &Shared,
+    lens: &Lens<'_>,
+    month: Date,
+    business: Option<&str>,
+) -> Result<Vec<Month>, StoreError> {
     let (mut months, under_way) = (Vec::new(), state.store.backfills(Purpose::Compare).await?);
-    for endpoint in &state.endpoints {
+    let is_seen = |endpoint: &&Endpoint| business.is_none_or(|business| endpoint.business == business);
+    for endpoint in state.endpoints.iter().filter(is_seen) {
         let of = provider(endpoint.provider);
         let zone = &endpoint.rules.time_zone;
         let (Some(since), Some(until)) = (start_of(month, zone), end_of(month.last_of_month(), zone)) else { continue };
@@ -62,7 +70,7 @@ pub(super) async fn months(state: &Shared, lens: &Lens<'_>, month: Date) -> Resu
         let last = under_way.iter().find(|b| b.endpoint == endpoint.name && (b.since, b.until) == (since, until));
         let title = of.descriptor().title;
         months.push(Month {
-            path: format!("/payments/compare/{}/{}", endpoint.name, month.strftime("%Y-%m")),
+            path: format!("/payments/{}/{}", month.strftime("%Y-%m"), endpoint.name),
             sentence: kept.as_ref().map(|kept| sentence(month, title, &kept.summary)).unwrap_or_default(),
             compared: kept.as_ref().map(|kept| lens.ago(kept.compared_at)),
             under_way: last.is_some_and(|b| !b.state.is_over()),

@@ -4,8 +4,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::Timestamp;
 
+use super::cures;
+use super::decisions::{self, Decided};
 use super::frame::{Asked, Frame, answer};
-use super::view::{ActionForm, EventRow, Lens, Row, customer_path, forms};
+use super::view::{ActionForm, EventRow, Lens, Row, customer_path, form, name_days};
 use crate::api::{LookedIn, Verdict};
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::DeliveryState;
@@ -13,8 +15,9 @@ use crate::domain::mode::Mode;
 use crate::http::credit::looked_in;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
-use crate::http::story::{judged, verdict};
+use crate::http::story::{judged, seen_story, verdict};
 use crate::http::{AppState, api};
+use crate::store::audit::AuditView;
 use crate::store::queries::DeliveryView;
 use crate::store::story::Story;
 
@@ -22,6 +25,7 @@ use crate::store::story::Story;
 enum Line {
     Came { event: Box<EventRow>, code: String },
     Told { row: Box<Row>, agent: String, by_whom: &'static str },
+    Decided(Decided),
 }
 
 #[derive(Template)]
@@ -44,8 +48,8 @@ struct Page {
 }
 
 impl Page {
-    fn forms(&self) -> Vec<ActionForm<'_>> {
-        self.about.as_ref().map(|row| forms(row, &self.frame.csrf, &self.frame.here)).unwrap_or_default()
+    fn form(&self) -> Option<ActionForm<'_>> {
+        self.about.as_ref().and_then(|row| form(row, &self.frame.csrf, &self.frame.here))
     }
 }
 
@@ -61,14 +65,20 @@ pub(super) async fn page(
     let payment = query.text("payment").map(|id| api::delivery_id(&id)).transpose()?;
     query.close()?;
     let lens = Lens::of(&state);
-    let story = state.store.story(&path, business.as_deref()).await?;
+    let story = seen_story(&state, asked.caller(), &path, business).await?;
     let judgement = judged(&story, payment);
     let about =
         story.deliveries.iter().find(|view| judgement.payment.is_some() && view.delivery.id == judgement.payment);
     let looked_in = about.and_then(|view| looked_in(view, &state.endpoints)).unwrap_or_default();
-    let verdict = verdict(judgement);
+    let mut about = about.map(|view| lens.row(view));
+    let to_do = cures::of_verdict(judgement.verdict).to_owned();
+    let verdict = Verdict { to_do, ..verdict(judgement) };
+    let decisions = decisions::about(&lens, &story.items()).await?;
     let mut frame = asked.frame(&state, "customers", &story.key.email_key);
     frame.test = is_test(&story);
+    if let Some(row) = about.as_mut().filter(|_| frame.may_act) {
+        name_days(&lens, vec![row]).await?;
+    }
     let others = story.businesses.iter().filter(|other| **other != story.key.business).map(|business| {
         let key = CustomerKey { business: business.clone(), email_key: story.key.email_key.clone() };
         (business.clone(), customer_path(&key))
@@ -88,10 +98,10 @@ pub(super) async fn page(
         business: story.key.business.clone(),
         others: others.collect(),
         tone: tone(&verdict.code),
-        about: about.map(|view| lens.row(view)),
+        about,
         refused: asked.now.stats.refused_requests.iter().map(|refused| refused.times).sum(),
         looked_in,
-        lines: lines(&lens, &story),
+        lines: lines(&lens, &story, decisions),
         more: story.is_cut,
         refairn: state.refairn_url.clone(),
         verdict,
@@ -127,8 +137,8 @@ const fn by_whom(state: DeliveryState) -> &'static str {
     }
 }
 
-/// What came and what was told, the newest first.
-fn lines(lens: &Lens<'_>, story: &Story) -> Vec<Line> {
+/// What came, what was told and what people decided, the newest first.
+fn lines(lens: &Lens<'_>, story: &Story, decisions: Vec<(AuditView, Decided)>) -> Vec<Line> {
     let mut lines: Vec<(Timestamp, u8, i64, Line)> = Vec::new();
     for told in &story.events {
         let calls: &[DeliveryView] = &[];
@@ -156,6 +166,8 @@ fn lines(lens: &Lens<'_>, story: &Story) -> Vec<Line> {
             Line::Told { row: Box::new(row), agent, by_whom: by_whom(d.state) },
         ));
     }
+    let decided = decisions.into_iter().map(|(view, decided)| (view.at, 2, view.id, Line::Decided(decided)));
+    lines.extend(decided);
     lines.sort_by_key(|(at, kind, id, _)| std::cmp::Reverse((*at, *kind, *id)));
     lines.into_iter().map(|(.., line)| line).collect()
 }

@@ -67,7 +67,7 @@ pub(super) async fn page(
     let number = |text: &str| text.parse::<i64>().ok().filter(|n| *n > 0);
     let after = query.parsed("after", "the number of a customer", number)?;
     query.close()?;
-    let found = state.store.customers(after, PAGE_ITEMS).await?;
+    let found = state.store.customers(asked.caller().business(), after, PAGE_ITEMS).await?;
     let next = found.last().map(|(id, _)| id.to_string()).filter(|_| page_is_full(found.len(), PAGE_ITEMS));
     let keys: Vec<CustomerKey> = found.into_iter().map(|(_, key)| key).collect();
     let frame = asked.frame(&state, "customers", "Customers");

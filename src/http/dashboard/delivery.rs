@@ -3,12 +3,14 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
+use super::cures;
+use super::decisions::{self, Decided};
 use super::frame::{Asked, Frame, answer};
-use super::view::{ActionForm, Lens, Row, forms};
+use super::view::{ActionForm, Lens, Row, form, name_days};
 use super::words::{Moment, in_lines};
 use crate::domain::reason::{DeliveryReason, Reason};
 use crate::http::AppState;
-use crate::http::api::{delivery_id, showing};
+use crate::http::api::{delivery_id, seen_delivery, showing};
 use crate::http::json;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
@@ -39,11 +41,12 @@ struct Page {
     due: Option<Moment>,
     request: String,
     attempts: Vec<Attempt>,
+    decisions: Vec<Decided>,
 }
 
 impl Page {
-    fn forms(&self) -> Vec<ActionForm<'_>> {
-        forms(&self.row, &self.frame.csrf, &self.frame.here)
+    fn form(&self) -> Option<ActionForm<'_>> {
+        form(&self.row, &self.frame.csrf, &self.frame.here)
     }
 }
 
@@ -57,11 +60,14 @@ pub(super) async fn page(
     let asked = Asked::of(&state, &request, &mut query).await?;
     query.close()?;
     let (id, lens) = (delivery_id(&path)?, Lens::of(&state));
-    let found = state.store.delivery(id).await?;
-    let (view, attempts) = found.ok_or_else(|| Problem::unknown_item(format!("there is no delivery {id}")))?;
-    let row = lens.row(&view);
+    let (view, attempts) = seen_delivery(&state, asked.caller(), id).await?;
+    let decisions = decisions::about(&lens, &[id.to_string()]).await?;
+    let mut row = lens.row(&view);
     let mut frame = asked.frame(&state, "activity", &row.id);
     frame.test = row.is_test;
+    if frame.may_act {
+        name_days(&lens, vec![&mut row]).await?;
+    }
     let d = &view.delivery;
     let reason = d.reason.map(DeliveryReason::reason);
     let (due, detail) = (d.state.is_open().then(|| lens.moment(d.due_at)), d.detail.clone());
@@ -82,7 +88,7 @@ pub(super) async fn page(
         kind,
         event,
         why: reason.map(Reason::sentence).unwrap_or_default(),
-        cure: reason.map(Reason::cure).unwrap_or_default(),
+        cure: reason.map(cures::of_reason).unwrap_or_default(),
         detail: detail.unwrap_or_default(),
         fate: shown.payment.fate_explanation.unwrap_or_default(),
         holder: holder.as_ref().map(|(id, _)| id.to_string()).unwrap_or_default(),
@@ -91,5 +97,6 @@ pub(super) async fn page(
         // To the letter as it is sent.
         request: shown.request.map(|body| in_lines(body.get())).unwrap_or_default(),
         attempts: attempts.collect(),
+        decisions: decisions.into_iter().map(|(_, decided)| decided).collect(),
     })
 }

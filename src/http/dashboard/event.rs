@@ -3,11 +3,13 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
+use super::cures;
+use super::decisions::{self, Decided};
 use super::frame::{Asked, Frame, answer};
-use super::view::{ActionForm, EventRow, Lens};
+use super::view::{ActionForm, EventRow, Lens, read_again};
 use super::words::in_lines;
 use crate::http::AppState;
-use crate::http::api::{event_id, showing};
+use crate::http::api::{event_id, seen_event, showing};
 use crate::http::json::raw_body;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
@@ -22,18 +24,12 @@ struct Page {
     /// Empty when it is past its retention.
     body: String,
     facts: Vec<String>,
+    decisions: Vec<Decided>,
 }
 
 impl Page {
     fn read_again(&self) -> ActionForm<'_> {
-        ActionForm {
-            path: format!("/events/{}/remap", self.row.id),
-            words: "Read again",
-            is_first: false,
-            csrf: &self.frame.csrf,
-            back: &self.frame.here,
-            about: &self.row.event_type,
-        }
+        read_again(&self.row, &self.frame.csrf, &self.frame.here)
     }
 }
 
@@ -47,12 +43,13 @@ pub(super) async fn page(
     let asked = Asked::of(&state, &request, &mut query).await?;
     query.close()?;
     let id = event_id(&state, path.into_inner()).await?;
-    let detail = state.store.event(id).await?;
-    let detail = detail.ok_or_else(|| Problem::unknown_item(format!("there is no event {id}")))?;
+    let detail = seen_event(&state, asked.caller(), id).await?;
     let lens = Lens::of(&state);
+    let decisions = decisions::about(&lens, &detail.items()).await?;
     let mut row = lens.event(&detail.event, &detail.deliveries);
     row.calls = detail.deliveries.iter().map(|view| lens.row(view)).collect();
-    let (cure, words) = (detail.event.reason.map(|reason| reason.cure()), detail.event.detail.clone());
+    let (cure, words) =
+        (detail.event.reason.map(|reason| cures::of_reason(reason.into())), detail.event.detail.clone());
     let body = raw_body(&detail, showing(&state)).map(|raw| in_lines(&String::from_utf8_lossy(&raw)));
     let facts = detail.fact.as_deref().map(in_lines);
     let mut frame = asked.frame(&state, "activity", &row.id);
@@ -63,6 +60,7 @@ pub(super) async fn page(
         detail: words.unwrap_or_default(),
         body: body.unwrap_or_default(),
         facts: facts.into_iter().collect(),
+        decisions: decisions.into_iter().map(|(_, decided)| decided).collect(),
         row,
     })
 }

@@ -12,9 +12,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::assets;
 use crate::http::connection::trust;
+use crate::http::keys::Caller;
 use crate::http::live::{self, State};
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
+use crate::http::rights::{self, DECIDE};
 use crate::http::session::Session;
 use crate::http::{AppState, Shared};
 
@@ -30,10 +32,13 @@ pub(super) struct Frame {
     pub(super) title: String,
     /// Which part of the dashboard it is in.
     pub(super) section: &'static str,
-    /// Who is signed in.
+    /// Who is signed in, and as what.
     pub(super) who: String,
-    /// Whether they may change anything.
+    pub(super) role: &'static str,
+    /// Whether they may decide anything.
     pub(super) may_act: bool,
+    /// The only business that they see; empty when they see all.
+    pub(super) business: String,
     /// What forms carry.
     pub(super) csrf: String,
     /// Where forms lead back to.
@@ -68,17 +73,29 @@ impl Asked {
         let session = request.extensions().get::<Session>().cloned().ok_or_else(Problem::unauthorized)?;
         let done = query.text("done");
         // What an action leads to shows what came of it.
-        let now = if done.is_some() { live::fresh(state).await? } else { live::state(state).await? };
+        let now = match &session.caller.who.business {
+            Some(business) => live::of_business(state, business).await?,
+            None if done.is_some() => live::fresh(state).await?,
+            None => live::state(state).await?,
+        };
         Ok(Self { session, here: without_done(request), done, now })
+    }
+
+    /// Who is signed in.
+    pub(super) const fn caller(&self) -> &Caller {
+        &self.session.caller
     }
 
     /// The frame of a page.
     pub(super) fn frame(&self, state: &Shared, section: &'static str, title: &str) -> Frame {
+        let who = &self.session.caller.who;
         Frame {
             title: title.to_owned(),
             section,
-            who: self.session.name.clone(),
-            may_act: self.session.may_act(),
+            who: who.name.clone(),
+            role: who.role.code(),
+            may_act: rights::may_post(DECIDE, who),
+            business: who.business.clone().unwrap_or_default(),
             csrf: state.sessions.form_token(&self.session),
             here: self.here.clone(),
             needs: self.now.stats.needs_attention,
@@ -100,6 +117,7 @@ fn message(done: &str) -> Option<&'static str> {
         "discard" => Some("Done: it is off the list."),
         "remap" => Some("Done: the event is read again."),
         "compare" => Some("The provider is being asked: what it lists stands here when all is compared."),
+        "revoke" => Some("Done: the access is taken back, and whoever had it is signed out."),
         _ => None,
     }
 }
@@ -135,6 +153,7 @@ pub(super) fn see_other(path: &str) -> HttpResponse {
 
 /// Lets those see a page who are signed in. What goes wrong is a page, too.
 pub(super) async fn guard<B: MessageBody + 'static>(
+    path: &'static str,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
@@ -145,11 +164,21 @@ pub(super) async fn guard<B: MessageBody + 'static>(
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         return next.call(request).await.map(ServiceResponse::map_into_left_body);
     }
-    let Some(session) = state.sessions.of(request.request(), state.clock.now()) else {
-        let form = to_sign_in(&without_done(request.request()));
-        return Ok(request.into_response(form).map_into_right_body());
+    let session = match Session::of(&state, request.request()).await {
+        Ok(Some(session)) => session,
+        Ok(None) => {
+            let form = to_sign_in(&without_done(request.request()));
+            return Ok(request.into_response(form).map_into_right_body());
+        }
+        Err(problem) => return Ok(request.into_response(problem_page(&problem, "/")).map_into_right_body()),
     };
     trust(request.request());
+    if let Err(problem) = rights::check(path, request.method(), &session.caller.who) {
+        // Whoever sees one business begins where that can be seen.
+        let one_only = path == "/" && session.caller.who.business.is_some();
+        let answer = if one_only { see_other("/attention") } else { problem_page(&problem, "/") };
+        return Ok(request.into_response(answer).map_into_right_body());
+    }
     request.extensions_mut().insert(session);
     let answer = next.call(request).await?;
     let problem = answer.response().error().and_then(|error| error.as_error::<Problem>()).cloned();

@@ -7,8 +7,10 @@ mod assets;
 mod attention;
 mod chart;
 mod compared;
+mod cures;
 mod customer;
 mod customers;
+mod decisions;
 mod delivery;
 mod event;
 mod frame;
@@ -20,11 +22,13 @@ mod today;
 mod view;
 mod words;
 
-use actix_web::dev::HttpServiceFactory;
-use actix_web::middleware::from_fn;
+use actix_web::body::BoxBody;
+use actix_web::dev::{HttpServiceFactory, ServiceRequest};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::{FromRequest, Handler, Responder, web};
 
-use super::{get, get_only, post, post_only};
+use super::rights::{COMPARE, DECIDE, REVOKE};
+use super::{get, get_only, post};
 
 /// The pages, what belongs to them, and what their forms are sent to.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -49,27 +53,31 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(page("/set-up", set_up::page))
         .service(page("/events/{id}", event::page))
         .service(page("/deliveries/{id}", delivery::page))
-        .service(acts("/events/{id}/remap", actions::remap))
-        .service(acts("/deliveries/{id}/{action}", actions::act))
-        .service(acts("/payments/compare/{endpoint}/{month}", actions::compare));
+        .service(sent("/events/{id}/remap", actions::remap))
+        .service(sent(DECIDE, actions::act))
+        .service(sent(COMPARE, actions::compare))
+        .service(sent(REVOKE, actions::revoke));
 }
 
 /// A page for those who are signed in. The others get the form, and come back to it.
-fn page<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory + use<F, Args>
+fn page<F, Args>(path: &'static str, handler: F) -> impl HttpServiceFactory + use<F, Args>
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    get(path, handler).wrap(from_fn(frame::guard))
+    get(path, handler)
+        .wrap(from_fn(move |request: ServiceRequest, next: Next<BoxBody>| frame::guard(path, request, next)))
 }
 
-/// What a form is sent to. Its handler reads the form and asks who sent it.
-fn acts<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory + use<F, Args>
+/// What a form is sent to, by those who have a right to that. Its handler reads the form and asks whether a page of theirs
+/// sent it.
+fn sent<F, Args>(path: &'static str, handler: F) -> impl HttpServiceFactory + use<F, Args>
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    web::resource(path).route(web::post().to(handler)).default_service(web::to(post_only))
+    post(path, handler)
+        .wrap(from_fn(move |request: ServiceRequest, next: Next<BoxBody>| actions::guard(path, request, next)))
 }

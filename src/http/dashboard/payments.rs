@@ -106,6 +106,7 @@ pub(super) async fn page(
         code,
         mode: Some(mode),
         fate,
+        business: asked.caller().business(),
         limit: PAGE_ITEMS,
         after,
     };
@@ -114,8 +115,11 @@ pub(super) async fn page(
     let next = found.last().and_then(|view| view.delivery.id).map(|id| id.to_string());
     let next = next.filter(|_| page_is_full(found.len(), PAGE_ITEMS)).map(|id| filters.path(&id));
     // A provider is asked with a key of live mode, as a rule; and only the first page is about the month as a whole.
-    let compared =
-        if after.is_none() && mode == Mode::Live { months_compared(&state, &lens, month).await? } else { Vec::new() };
+    let compared = if after.is_none() && mode == Mode::Live {
+        months_compared(&state, &lens, month, filter.business.as_deref()).await?
+    } else {
+        Vec::new()
+    };
     let mut frame = asked.frame(&state, "payments", "Payments");
     frame.test = mode == Mode::Test;
     let title = month.strftime("%B %Y").to_string();

@@ -35,11 +35,12 @@ pub(super) async fn page(
     query.close()?;
     let sought = sought.trim();
     let is_short = sought.chars().count() < SOUGHT_CHARS_MIN;
-    let found = state.store.search(sought).await?;
+    let found = state.store.search(sought, asked.caller().who.business.as_deref()).await?;
     let lens = Lens::of(&state);
     let customers = rows(&state, &found.customers).await?;
     let ids: Vec<EventId> = found.events.iter().map(|event| event.id).collect();
-    let calls = state.store.calls_of_events(&ids).await?;
+    let mut calls = state.store.calls_of_events(&ids).await?;
+    calls.retain(|view| asked.caller().who.sees(&view.business));
     let page = Page {
         frame: Frame { sought: sought.to_owned(), ..asked.frame(&state, "search", "Search") },
         is_short,

@@ -4,16 +4,18 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::frame::{Asked, Frame, answer};
-use super::view::Lens;
+use super::view::{ActionForm, Lens, Verb};
 use super::words::Moment;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::mode::Mode;
 use crate::http::form::is_secure;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
+use crate::http::rights::{self, REVOKE};
 use crate::http::script;
 use crate::http::{AppState, Shared};
 use crate::providers::provider;
+use crate::store::access::Access;
 
 /// A way in, or the way out to Refairn.
 pub(super) struct Pipe {
@@ -96,6 +98,41 @@ struct Page<'a> {
     store: String,
     refairn: &'a str,
     is_local: bool,
+    people: Vec<Person>,
+    may_give_access: bool,
+}
+
+impl Page<'_> {
+    fn take_back<'a>(&'a self, person: &'a Person) -> ActionForm<'a> {
+        let verb = Verb { action: "revoke", words: "Take back".to_owned(), asks_why: false };
+        let (csrf, back) = (&self.frame.csrf, &self.frame.here);
+        let path = format!("/access/{}/", person.name);
+        ActionForm { path, verbs: vec![verb], asks_why: false, csrf, back, about: &person.name }
+    }
+}
+
+/// Somebody with access.
+struct Person {
+    name: String,
+    role: String,
+    business: String,
+    since: Moment,
+    ends: Moment,
+    by: String,
+}
+
+/// Those whose tokens hold.
+async fn people(state: &Shared, lens: &Lens<'_>) -> Result<Vec<Person>, Problem> {
+    let in_force = state.store.access_in_force(lens.now).await?;
+    let person = |access: Access| Person {
+        name: access.who.name,
+        role: access.who.role.to_string(),
+        business: access.who.business.unwrap_or_default(),
+        since: lens.moment(access.created_at),
+        ends: lens.moment(access.ends_at),
+        by: access.created_by,
+    };
+    Ok(in_force.into_iter().map(person).collect())
 }
 
 /// `GET /set-up`
@@ -129,6 +166,8 @@ pub(super) async fn page(
         zone: state.time_zone.iana_name().unwrap_or("UTC").to_owned(),
         store: state.store.home().place.clone(),
         refairn: &state.refairn_url,
+        people: people(&state, &lens).await?,
+        may_give_access: rights::may_post(REVOKE, &asked.caller().who),
         is_local: base.contains("://127.0.0.1") || base.contains("://localhost"),
     })
 }

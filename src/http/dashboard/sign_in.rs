@@ -1,8 +1,9 @@
-//! Signing in and out: the admin token opens a session, which the browser keeps in a cookie.
+//! Signing in and out: a token opens a session, which the browser keeps in a cookie.
 
 use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use jiff::SignedDuration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::assets;
@@ -11,7 +12,7 @@ use crate::http::body::refuse_unread;
 use crate::http::form::{Form, is_from_us, is_secure};
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
-use crate::http::session::{COOKIE, SESSION, Session};
+use crate::http::session::{COOKIE, Session};
 use crate::http::{AppState, Shared, admin};
 
 /// The form.
@@ -40,7 +41,7 @@ pub(super) async fn form(
 ) -> Result<HttpResponse, Problem> {
     let back = query.text("back").unwrap_or_default();
     query.close()?;
-    if state.sessions.of(&request, state.clock.now()).is_some() {
+    if Session::of(&state, &request).await?.is_some() {
         return Ok(see_other(own_path(&back)));
     }
     answer(&the_form(&back, None, false))
@@ -62,11 +63,13 @@ pub(super) async fn sign_in(
         return problem_page(&Problem::not_our_form(), "/sign-in");
     }
     let token = form.field("token").trim();
-    match admin::check(&state, &request, Some(token).filter(|token| !token.is_empty()), !token.is_empty()) {
-        Ok(()) => {
-            let session = Session::of_admin(state.clock.now());
+    let given = Some(token).filter(|token| !token.is_empty());
+    match admin::check(&state, &request, given, given.is_some()).await {
+        Ok(caller) => {
+            let session = Session::new(caller, state.clock.now());
             let mut answer = see_other(&format!("/signed-in?back={}", utf8_percent_encode(back, NON_ALPHANUMERIC)));
-            let cookie = cookie(&state, &session, is_secure(&request));
+            let left = session.until.duration_since(state.clock.now());
+            let cookie = cookie(&state, &session, left, is_secure(&request));
             // It holds nothing that a header may not hold.
             let _ = answer.add_cookie(&cookie);
             answer
@@ -79,20 +82,24 @@ pub(super) async fn sign_in(
 fn wrong(problem: &Problem, back: &str) -> HttpResponse {
     let words = match problem.code() {
         "too_many_wrong_tokens" => "Too many wrong tokens came from your address. The right one still opens.",
-        _ => "This is not the admin token. It is what BRIDGE_ADMIN_TOKEN is set to, or was shown at the start.",
+        "unauthorized" => {
+            "This token opens nothing, or has ended. The admin token is what BRIDGE_ADMIN_TOKEN is set to, or was shown at \
+             the start."
+        }
+        _ => problem.detail(),
     };
     let form = the_form(back, Some(words), false);
     answer_to(problem, &form)
 }
 
-fn cookie(state: &Shared, session: &Session, secure: bool) -> Cookie<'static> {
+fn cookie(state: &Shared, session: &Session, left: SignedDuration, secure: bool) -> Cookie<'static> {
     Cookie::build(COOKIE, state.sessions.cookie(session))
         .path("/")
         .http_only(true)
         // Links to pages are sent by mail and chat: Strict would bring everybody to the form.
         .same_site(SameSite::Lax)
         .secure(secure)
-        .max_age(time::Duration::seconds(SESSION.as_secs()))
+        .max_age(time::Duration::seconds(left.as_secs()))
         .finish()
 }
 
@@ -104,7 +111,7 @@ pub(super) async fn signed_in(
 ) -> Result<HttpResponse, Problem> {
     let back = query.text("back").unwrap_or_default();
     query.close()?;
-    if state.sessions.of(&request, state.clock.now()).is_some() {
+    if Session::of(&state, &request).await?.is_some() {
         return Ok(see_other(own_path(&back)));
     }
     answer(&the_form(&back, None, true))
@@ -120,7 +127,11 @@ pub(super) async fn sign_out(
         Ok(form) => form,
         Err(problem) => return refuse_unread(&problem, payload),
     };
-    if let Some(session) = state.sessions.of(&request, state.clock.now()) {
+    let session = match Session::of(&state, &request).await {
+        Ok(session) => session,
+        Err(problem) => return problem_page(&problem, "/"),
+    };
+    if let Some(session) = session {
         let ours = is_from_us(&request) && state.sessions.is_form_token(&session, form.field("csrf"));
         if !ours {
             return problem_page(&Problem::not_our_form(), "/");
@@ -134,6 +145,7 @@ pub(super) async fn sign_out(
 
 /// `GET /session`: whether the session still holds. A page that comes back from the browser's memory asks.
 pub(super) async fn session(state: web::Data<AppState>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let session = state.sessions.of(&request, state.clock.now()).ok_or_else(Problem::unauthorized)?;
-    Ok(HttpResponse::Ok().json(serde_json::json!({ "name": session.name, "until": session.until.to_string() })))
+    let session = Session::of(&state, &request).await?.ok_or_else(Problem::unauthorized)?;
+    let (name, until) = (session.caller.who.name, session.until.to_string());
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "name": name, "until": until })))
 }

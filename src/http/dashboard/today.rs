@@ -18,6 +18,7 @@ use crate::http::problem::Problem;
 use crate::http::{AppState, Shared};
 use crate::store::days::Counts;
 use crate::store::payments::PaymentFilter;
+use crate::store::stats::COUNTED_MAX;
 
 /// Things that need a person, as far as this page shows them.
 const NEEDS_SHOWN: usize = 5;
@@ -76,19 +77,20 @@ pub(super) async fn page(
     let today = counts.pop().unwrap_or_default();
     let chart = Chart::new(range, lens.today, &counts);
     let sums = if chart.sum.total() <= ADDED_UP { sums(&state, range, mode).await? } else { Sums::default() };
-    let needs = needs(&state, 100).await?;
+    let needs = needs(&state, &asked.caller().who, Some(mode), 100).await?;
+    let open = state.store.open_of(mode).await?;
     let (paused, pipes) = (paused(&asked), pipes(&state, &asked).await?);
     let stats = &asked.now.stats;
-    let under_way = ["queued", "sending"].iter().filter_map(|state| stats.deliveries.get(*state)).sum::<i64>();
-    let last = stats.last_webhooks.iter().filter_map(|last| last.at).max();
+    let of_mode = stats.last_webhooks.iter().filter(|last| last.mode == mode.code());
+    let last = of_mode.filter_map(|last| last.at).max();
     let boxes = Boxes {
         credited: count(chart.sum.credited),
         credited_money: sums.credited,
         nobody: count(chart.sum.nobody),
         nobody_money: sums.nobody,
-        on_its_way: count(under_way),
-        next_due: stats.oldest_queued.filter(|_| under_way > 0).map(|at| lens.moment(at.max(lens.now))),
-        needs_you: count(stats.needs_attention),
+        on_its_way: at_least(open.calls),
+        next_due: open.first_due.map(|at| lens.moment(at.max(lens.now))),
+        needs_you: count(open.needs),
         first_deadline: needs.calls.iter().find(|need| !need.by.is_empty()).map(|n| n.by.clone()).unwrap_or_default(),
     };
     let is_bad = !paused.is_empty();
@@ -102,7 +104,7 @@ pub(super) async fn page(
     let mut frame = asked.frame(&state, "today", "Today");
     frame.test = mode == Mode::Test;
     let event_needs = needs.events.len();
-    let needs_all = count(stats.needs_attention);
+    let needs_all = count(open.needs);
     let shown = needs.calls.into_iter().take(NEEDS_SHOWN).collect();
     let last = last.map(|at| lens.ago(at));
     answer(&Page {
@@ -121,6 +123,11 @@ pub(super) async fn page(
         paused,
         pipes,
     })
+}
+
+/// A count that goes no further than the calls are counted.
+fn at_least(n: i64) -> String {
+    if n < COUNTED_MAX { count(n) } else { format!("{} and more", count(n)) }
 }
 
 /// What came of this day's payments so far.

@@ -8,12 +8,16 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::words::{Badge, Moment, day, money};
 use crate::domain::customer::CustomerKey;
-use crate::domain::delivery::{Action, Call, Delivery, DeliveryState};
+use crate::domain::delivery::{Action, Call, Delivery, DeliveryId, DeliveryState};
 use crate::domain::event::Origin;
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, Reason};
 use crate::http::Shared;
+use crate::http::problem::Problem;
 use crate::store::queries::{DeliveryView, EventView};
+
+/// What lets a held call go.
+const RELEASE: &str = "Send it";
 
 /// By what a page is written: the time, and where its days are.
 #[derive(Clone, Copy)]
@@ -59,6 +63,7 @@ impl<'a> Lens<'a> {
                 (_, _) => text.to_owned(),
             });
         Row {
+            number: d.id,
             id: d.id.map(|id| id.to_string()).unwrap_or_default(),
             email: email.as_given().to_owned(),
             customer: customer_path(&key),
@@ -78,6 +83,8 @@ impl<'a> Lens<'a> {
                 .unwrap_or_default(),
             code: view.code.clone().unwrap_or_default(),
             at: self.moment(if view.is_payment() { d.at } else { d.created_at }),
+            moved_from: view.moved_from.map(|day| self.day(day)).unwrap_or_default(),
+            released: d.released,
             verbs: verbs(d, self.now),
         }
     }
@@ -109,6 +116,7 @@ impl<'a> Lens<'a> {
 /// A call in a list.
 #[derive(Clone)]
 pub(super) struct Row {
+    number: Option<DeliveryId>,
     pub(super) id: String,
     pub(super) email: String,
     /// The path of the customer's page.
@@ -123,6 +131,10 @@ pub(super) struct Row {
     pub(super) hold: String,
     pub(super) code: String,
     pub(super) at: Moment,
+    /// The day on which it was paid, where it is dated on another.
+    pub(super) moved_from: String,
+    /// Somebody let it go although something kept it.
+    pub(super) released: bool,
     pub(super) verbs: Vec<Verb>,
 }
 
@@ -146,16 +158,19 @@ pub(super) struct EventRow {
 pub(super) struct Verb {
     /// As the form's address has it.
     pub(super) action: &'static str,
-    pub(super) words: &'static str,
+    pub(super) words: String,
+    /// Whether it takes a note.
+    pub(super) asks_why: bool,
 }
 
-/// A button in a form of its own.
+/// Buttons in a form.
 #[derive(Template)]
 #[template(path = "action.html")]
 pub(super) struct ActionForm<'a> {
+    /// Where it is sent, up to the verb.
     pub(super) path: String,
-    pub(super) words: &'a str,
-    pub(super) is_first: bool,
+    pub(super) verbs: Vec<Verb>,
+    pub(super) asks_why: bool,
     pub(super) csrf: &'a str,
     pub(super) back: &'a str,
     /// Whom a screen reader says it is about.
@@ -188,11 +203,6 @@ pub(super) fn date(text: &str) -> Option<Date> {
 /// What may be done with a call now, the likeliest first: what the call itself would let happen.
 pub(super) fn verbs(delivery: &Delivery, now: Timestamp) -> Vec<Verb> {
     let possible = |action: Action| delivery.clone().act(action, now).is_ok();
-    let for_its_day = matches!(
-        delivery.reason,
-        Some(DeliveryReason::SameDayPayment | DeliveryReason::DayTakenByStatus | DeliveryReason::DaySlotTaken)
-    );
-    let release = if for_its_day { "Send on the next free day" } else { "Send it" };
     let queued = delivery.state == DeliveryState::Queued;
     let discard = match (delivery.state, delivery.reason) {
         (DeliveryState::Delivered | DeliveryState::Duplicate, Some(DeliveryReason::Reversed)) => "I have reversed it",
@@ -200,25 +210,41 @@ pub(super) fn verbs(delivery: &Delivery, now: Timestamp) -> Vec<Verb> {
         (_, _) => "Do not send",
     };
     [
-        (Action::Release, Verb { action: "release", words: release }),
-        (Action::Retry, Verb { action: "retry", words: if queued { "Send now" } else { "Try again" } }),
-        (Action::Discard, Verb { action: "discard", words: discard }),
+        (Action::Release, "release", RELEASE),
+        (Action::Retry, "retry", if queued { "Send now" } else { "Try again" }),
+        (Action::Discard, "discard", discard),
     ]
     .into_iter()
-    .filter(|(action, _)| possible(*action))
-    .map(|(_, verb)| verb)
+    .filter(|(action, ..)| possible(*action))
+    .map(|(of, action, words)| Verb { action, words: words.to_owned(), asks_why: of != Action::Retry })
     .collect()
 }
 
-/// The forms of a call's verbs.
-pub(super) fn forms<'a>(row: &'a Row, csrf: &'a str, back: &'a str) -> Vec<ActionForm<'a>> {
-    let form = |(n, verb): (usize, &'a Verb)| ActionForm {
-        path: format!("/deliveries/{}/{}", row.id, verb.action),
-        words: verb.words,
-        is_first: n == 0,
-        csrf,
-        back,
-        about: &row.email,
-    };
-    row.verbs.iter().enumerate().map(form).collect()
+/// Names on the buttons of these calls the days on which they would be dated.
+pub(super) async fn name_days(lens: &Lens<'_>, rows: Vec<&mut Row>) -> Result<(), Problem> {
+    let held = |row: &&mut Row| row.verbs.iter().any(|verb| verb.words == RELEASE);
+    let mut rows: Vec<&mut Row> = rows.into_iter().filter(held).collect();
+    let ids: Vec<DeliveryId> = rows.iter().filter_map(|row| row.number).collect();
+    let days = lens.state.store.days_of_release(&ids, lens.now).await?;
+    for row in &mut rows {
+        let Some(day) = row.number.and_then(|id| days.get(&id)) else { continue };
+        for verb in row.verbs.iter_mut().filter(|verb| verb.words == RELEASE) {
+            verb.words = format!("Send, dated {}", lens.day(*day));
+        }
+    }
+    Ok(())
+}
+
+/// The form of a call's verbs, if it has any.
+pub(super) fn form<'a>(row: &'a Row, csrf: &'a str, back: &'a str) -> Option<ActionForm<'a>> {
+    let asks_why = row.verbs.iter().any(|verb| verb.asks_why);
+    let (path, verbs) = (format!("/deliveries/{}/", row.id), row.verbs.clone());
+    (!verbs.is_empty()).then_some(ActionForm { path, verbs, asks_why, csrf, back, about: &row.email })
+}
+
+/// The form with which an event is read again.
+pub(super) fn read_again<'a>(row: &'a EventRow, csrf: &'a str, back: &'a str) -> ActionForm<'a> {
+    let verb = Verb { action: "remap", words: "Read again".to_owned(), asks_why: false };
+    let path = format!("/events/{}/", row.id);
+    ActionForm { path, verbs: vec![verb], asks_why: false, csrf, back, about: &row.event_type }
 }

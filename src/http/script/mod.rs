@@ -62,7 +62,8 @@ fn strong(tag: &str) -> &str {
 /// Whether an encoding is zstd, and not refused by a weight of nothing.
 fn is_zstd(encoding: &str) -> bool {
     let mut parts = encoding.split(';').map(str::trim);
-    let is_refused = |weight: &str| weight.strip_prefix("q=").is_some_and(|q| q.trim_end_matches(['0', '.']).is_empty());
+    let is_refused =
+        |weight: &str| weight.strip_prefix("q=").is_some_and(|q| q.trim_end_matches(['0', '.']).is_empty());
     parts.next().is_some_and(|name| name.eq_ignore_ascii_case("zstd")) && !parts.any(is_refused)
 }
 

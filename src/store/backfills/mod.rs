@@ -18,10 +18,12 @@ pub use pages::{Listed, Place, Written};
 pub use weighing::ToWeigh;
 
 use super::operator::ActionError;
+use super::people::audit::{self, Entry};
 use super::rows::{micros, time, unknown};
 use super::sql::{Db, Dialect, Row, Work, first, values};
 use super::{Store, StoreError};
 use crate::clock::after;
+use crate::domain::audit::{By, Decision};
 use crate::domain::backfill::{BackfillId, BackfillState, BackfillSummary, Purpose};
 
 /// Backfills that are shown, the newest first.
@@ -114,9 +116,10 @@ impl Store {
         purpose: Purpose,
         endpoint: &str,
         [since, until]: [Timestamp; 2],
+        by: Option<By>,
         now: Timestamp,
     ) -> Result<BackfillId, ActionError> {
-        self.write(Start { purpose, endpoint: endpoint.to_owned(), since, until, now }).await?
+        self.write(Start { purpose, endpoint: endpoint.to_owned(), since, until, by, now }).await?
     }
 
     /// One backfill.
@@ -181,7 +184,24 @@ impl Store {
         note: Option<String>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.write(Move { id, from, to, note, now }).await
+        self.write(Move { id, from, to, note, by: None, now }).await
+    }
+
+    /// The same, because somebody decided it.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn decide_backfill(
+        &self,
+        id: BackfillId,
+        from: BackfillState,
+        to: BackfillState,
+        by: By,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let is_recorded = to == BackfillState::Recording;
+        let decision = if is_recorded { Decision::RecordBackfill } else { Decision::DiscardBackfill };
+        self.write(Move { id, from, to, note: None, by: Some((by, decision)), now }).await
     }
 
     /// Ends backfills of which nobody has said by `before` whether they will be recorded.
@@ -206,6 +226,8 @@ struct Start {
     endpoint: String,
     since: Timestamp,
     until: Timestamp,
+    /// Whoever asked for it, where it may be recorded.
+    by: Option<By>,
     now: Timestamp,
 }
 
@@ -238,7 +260,13 @@ impl Work for Start {
         let of = values![&self.endpoint, since, until, BackfillState::Listing.code(), now, self.purpose.code()];
         let row = first(db, sql, of).await?;
         let mut row = row.ok_or_else(|| StoreError::Data("a backfill got no number".to_owned()))?;
-        Ok(Ok(BackfillId(row.int()?)))
+        let id = BackfillId(row.int()?);
+        if let Some(by) = &self.by {
+            let became = Some(format!("{}: {}", self.endpoint, BackfillState::Listing.code()));
+            let entry = Entry::about(Decision::StartBackfill, id.to_string()).changing(None, became);
+            audit::note(db, by, entry, self.now).await?;
+        }
+        Ok(Ok(id))
     }
 }
 
@@ -295,6 +323,7 @@ struct Move {
     from: BackfillState,
     to: BackfillState,
     note: Option<String>,
+    by: Option<(By, Decision)>,
     now: Timestamp,
 }
 
@@ -305,7 +334,13 @@ impl Work for Move {
         let sql = "UPDATE backfills SET state = ?3, note = ?4, failures = 0, due_at = ?5, changed_at = ?5 \
              WHERE id = ?1 AND state = ?2";
         let of = values![self.id.0, self.from.code(), self.to.code(), self.note.as_ref(), micros(self.now)];
-        Ok(db.execute(sql, of).await? > 0)
+        let moved = db.execute(sql, of).await? > 0;
+        if let Some((by, decision)) = self.by.as_ref().filter(|_| moved) {
+            let (was, became) = (Some(self.from.code().to_owned()), Some(self.to.code().to_owned()));
+            let entry = Entry::about(*decision, self.id.to_string()).changing(was, became);
+            audit::note(db, by, entry, self.now).await?;
+        }
+        Ok(moved)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::*;
+use crate::domain::audit::By;
 use crate::domain::email::Email;
 use crate::domain::event::EventState;
 use crate::domain::event::{Identity, NewEvent, Origin};
@@ -198,7 +199,7 @@ async fn a_thin_event_ends_with_the_event_that_takes_its_place() {
     assert_eq!(next(&store).await, None);
     // Mapped anew, both are asked for anew.
     for id in [a, b] {
-        store.remap(id).await.unwrap();
+        store.remap(id, By::admin(), start()).await.unwrap();
         post(&store, id, Reading::Unmappable(EventReason::ThinEvent, "it only points".into())).await;
     }
     assert_eq!(take(&store, start()).await.iter().map(|l| l.attempt).collect::<Vec<_>>(), [1, 1]);

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0011_fewer_writes.sql"),
     include_str!("../../../migrations/postgres/0012_backfills.sql"),
     include_str!("../../../migrations/postgres/0013_reconciliations.sql"),
+    include_str!("../../../migrations/postgres/0014_people.sql"),
 ];
 
 /// The lock that a replica holds while it looks at the schema; any number that nothing else uses.

@@ -4,14 +4,14 @@ use crate::store::sql::Value;
 
 /// Conditions that are joined by AND, with their values.
 #[derive(Default)]
-pub(super) struct Conditions {
+pub(in crate::store) struct Conditions {
     sql: Vec<String>,
-    pub(super) values: Vec<Value>,
+    pub(in crate::store) values: Vec<Value>,
 }
 
 impl Conditions {
     /// `sql` ends before its parameter; nothing is asked when there is no value.
-    pub(super) fn and<T>(mut self, sql: &str, value: Option<T>) -> Self
+    pub(in crate::store) fn and<T>(mut self, sql: &str, value: Option<T>) -> Self
     where
         Value: From<T>,
     {
@@ -23,7 +23,7 @@ impl Conditions {
     }
 
     /// A condition in which `{}` stands for its parameter; nothing is asked when there is no value.
-    pub(super) fn and_whole<T>(mut self, sql: &str, value: Option<T>) -> Self
+    pub(in crate::store) fn and_whole<T>(mut self, sql: &str, value: Option<T>) -> Self
     where
         Value: From<T>,
     {
@@ -35,18 +35,18 @@ impl Conditions {
     }
 
     /// A condition without a parameter.
-    pub(super) fn and_always(self, sql: &str) -> Self {
+    pub(in crate::store) fn and_always(self, sql: &str) -> Self {
         self.and_if(Some(sql.to_owned()))
     }
 
     /// A condition without a parameter, if there is one.
-    pub(super) fn and_if(mut self, sql: Option<String>) -> Self {
+    pub(in crate::store) fn and_if(mut self, sql: Option<String>) -> Self {
         self.sql.extend(sql);
         self
     }
 
     /// `WHERE …`, or nothing.
-    pub(super) fn clause(&self) -> String {
+    pub(in crate::store) fn clause(&self) -> String {
         if self.sql.is_empty() { String::new() } else { format!("WHERE {}", self.sql.join(" AND ")) }
     }
 }

@@ -3,6 +3,7 @@
 use crate::domain::customer::CustomerKey;
 use crate::domain::event::EventId;
 use crate::store::codes::is_payment;
+use crate::store::read::conditions::Conditions;
 use crate::store::read::queries::{DeliveryView, PAGE_ITEMS_MAX, delivery_view, delivery_view_columns};
 use crate::store::sql::values;
 use crate::store::{Store, StoreError};
@@ -11,17 +12,25 @@ use crate::store::{Store, StoreError};
 const CALLS_OF_A_LIST_MAX: u32 = 2000;
 
 impl Store {
-    /// Customers, the one that became known last first, after the one of this number; each with its own number.
+    /// Customers, of this business or of all, the one that became known last first, after the one of this number; each with
+    /// its own number.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn customers(&self, after: Option<i64>, limit: u32) -> Result<Vec<(i64, CustomerKey)>, StoreError> {
+    pub async fn customers(
+        &self,
+        business: Option<String>,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<(i64, CustomerKey)>, StoreError> {
         let limit = limit.clamp(1, PAGE_ITEMS_MAX);
-        let sql = format!("SELECT id, business, email_key FROM customers WHERE id < ?1 ORDER BY id DESC LIMIT {limit}");
+        let conditions = Conditions::default().and("id <", after).and("business || '' =", business);
+        let clause = conditions.clause();
+        let sql = format!("SELECT id, business, email_key FROM customers {clause} ORDER BY id DESC LIMIT {limit}");
         let read = |row: &mut crate::store::sql::Row| {
             Ok((row.int()?, CustomerKey { business: row.text()?, email_key: row.text()? }))
         };
-        self.rows(sql, values![after.unwrap_or(i64::MAX)], read).await
+        self.rows(sql, conditions.values, read).await
     }
 
     /// The payments of these customers, in no order: no more than are read for a list.
@@ -33,7 +42,7 @@ impl Store {
         let is_payment = is_payment("");
         let sql = format!(
             "SELECT {} FROM deliveries WHERE (business, email_key) IN ({}) AND {is_payment} LIMIT {CALLS_OF_A_LIST_MAX}",
-            delivery_view_columns(),
+            delivery_view_columns(self.dialect()),
             self.dialect().pairs("?1")
         );
         self.rows(sql, values![serde_json::to_string(&pairs)?], delivery_view).await
@@ -47,7 +56,7 @@ impl Store {
         let numbers: Vec<i64> = events.iter().map(|event| event.0).collect();
         let sql = format!(
             "SELECT {} FROM deliveries WHERE event_id IN ({}) LIMIT {CALLS_OF_A_LIST_MAX}",
-            delivery_view_columns(),
+            delivery_view_columns(self.dialect()),
             self.dialect().numbers("?1")
         );
         self.rows(sql, values![serde_json::to_string(&numbers)?], delivery_view).await

@@ -1,10 +1,17 @@
 //! Events in a list, the newest first. Whatever is asked of them, an index leads to them.
 
 use crate::domain::event::{EventState, Origin};
+use crate::domain::mode::Mode;
 use crate::store::codes::event_is;
 use crate::store::read::conditions::Conditions;
 use crate::store::read::queries::{EVENT_COLUMNS, EventFilter, EventView, PAGE_ITEMS_MAX, event};
 use crate::store::{Store, StoreError};
+
+/// The condition that an event is of this mode.
+pub(super) fn of_mode(mode: Mode) -> String {
+    let (is, test) = (if mode == Mode::Test { "=" } else { "<>" }, Mode::Test.code());
+    format!("COALESCE(mode, '') {is} '{test}'")
+}
 
 impl Store {
     /// Events, the newest first.
@@ -27,17 +34,19 @@ impl Store {
             .and("type =", filter.event_type)
             .and(endpoint, filter.endpoint)
             .and("origin =", filter.origin.map(Origin::code))
+            .and("business || '' =", filter.business)
+            .and_if(filter.mode.map(of_mode))
             .and("attention =", filter.attention.then_some(true))
             .and("id <", filter.after);
         let clause = conditions.clause();
         let sql = if by_endpoint {
             // The index of an endpoint's events is in their order within each mode.
-            let of_mode = |mode: &str| {
+            let in_mode = |mode: &str| {
                 format!(
                     "SELECT * FROM (SELECT {EVENT_COLUMNS} FROM events {clause} AND mode {mode} ORDER BY id DESC LIMIT {limit}) e"
                 )
             };
-            let all = ["= 'live'", "= 'test'", "IS NULL"].map(of_mode).join(" UNION ALL ");
+            let all = ["= 'live'", "= 'test'", "IS NULL"].map(in_mode).join(" UNION ALL ");
             format!("SELECT {EVENT_COLUMNS} FROM ({all}) m ORDER BY id DESC LIMIT {limit}")
         } else {
             format!("SELECT {EVENT_COLUMNS} FROM events {clause} ORDER BY id DESC LIMIT {limit}")

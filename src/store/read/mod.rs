@@ -1,6 +1,6 @@
 //! What the API and the command line ask for. Nothing here writes.
 
-mod conditions;
+pub(super) mod conditions;
 mod customers;
 pub mod days;
 mod events;

@@ -31,6 +31,8 @@ pub struct PaymentFilter {
     pub mode: Option<Mode>,
     /// What became of them.
     pub fate: Option<Fate>,
+    /// Of this business.
+    pub business: Option<String>,
     /// At most so many; [`PAGE_ITEMS_MAX`] in any case.
     pub limit: u32,
     /// Paid before this one: the `next` of the page before.
@@ -59,7 +61,7 @@ impl Store {
         let (limit, (clause, values)) = (filter.limit.clamp(1, PAGE_ITEMS_MAX), self.clause(filter, filter.after));
         let sql = format!(
             "SELECT {} FROM deliveries {clause} ORDER BY at DESC, id DESC LIMIT {limit}",
-            delivery_view_columns()
+            delivery_view_columns(self.dialect())
         );
         self.deliveries_seen(sql, values).await
     }
@@ -98,12 +100,15 @@ impl Store {
         // A column in an expression leads nowhere: payments of some time are found by the time.
         let of_time = filter.from.is_some() || filter.to.is_some();
         let fate = if of_time { "fate || '' =" } else { "fate =" };
+        // Where a page begins tells nothing of another business's payment.
+        let of_business = if filter.business.is_some() { " AND d.business = deliveries.business" } else { "" };
         let mut conditions = Conditions::default()
             .and("at >=", filter.from.map(micros))
             .and("at <", filter.to.map(micros))
             .and(&agent, filter.agent.clone())
             .and("mode || '' =", filter.mode.map(Mode::code))
             .and(fate, filter.fate.map(Fate::code))
+            .and("business || '' =", filter.business.clone())
             .and_whole(
                 &format!(
                     "(business, email_key) IN (SELECT f.business, f.email_key FROM facts f \
@@ -112,7 +117,10 @@ impl Store {
                 ),
                 code,
             )
-            .and_whole("(at, id) < (SELECT at, id FROM deliveries WHERE id = {})", after)
+            .and_whole(
+                &format!("(at, id) < (SELECT d.at, d.id FROM deliveries d WHERE d.id = {{}}{of_business})"),
+                after,
+            )
             .and_always(&is_payment(""));
         if filter.agent.is_some() {
             conditions = conditions.and_always("receipt IS NOT NULL");

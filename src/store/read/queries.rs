@@ -14,9 +14,10 @@ use crate::store::codes::{CANCELLED, RECEIVED, delivery_is};
 use crate::store::read::conditions::Conditions;
 use crate::store::related::MAY_HOLD_A_CODE;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, mode, origin, reason, time};
-use crate::store::sql::{Row, Value, values};
+use crate::store::sql::{Dialect, Row, Value, values};
 use crate::store::{Store, StoreError};
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 /// Most items of one page.
 pub const PAGE_ITEMS_MAX: u32 = 500;
@@ -38,6 +39,10 @@ pub struct EventFilter {
     pub attention: bool,
     /// That we came by in this way.
     pub origin: Option<Origin>,
+    /// Of this business.
+    pub business: Option<String>,
+    /// Real money or tests; what does not say it counts as real.
+    pub mode: Option<Mode>,
     /// At most so many; [`PAGE_ITEMS_MAX`] in any case.
     pub limit: u32,
     /// Older than this one: the `next` of the page before.
@@ -57,6 +62,10 @@ pub struct DeliveryFilter {
     pub kind: Option<Kind>,
     /// Of payments that Refairn has: what became of them.
     pub fate: Option<Fate>,
+    /// Of this business.
+    pub business: Option<String>,
+    /// Real money or tests.
+    pub mode: Option<Mode>,
     /// At most so many; [`PAGE_ITEMS_MAX`] in any case.
     pub limit: u32,
     /// Older than this one: the `next` of the page before.
@@ -68,6 +77,8 @@ pub struct DeliveryFilter {
 pub struct EventView {
     /// The number of the event.
     pub id: EventId,
+    /// The business of that endpoint.
+    pub business: String,
     /// The endpoint it came to.
     pub endpoint: String,
     /// Who sent it.
@@ -105,6 +116,15 @@ pub struct EventDetail {
     pub deliveries: Vec<DeliveryView>,
 }
 
+impl EventDetail {
+    /// The ids of the event and of its calls, as decisions name them.
+    #[must_use]
+    pub fn items(&self) -> Vec<String> {
+        let calls = self.deliveries.iter().filter_map(|view| view.delivery.id.map(|id| id.to_string()));
+        std::iter::once(self.event.id.to_string()).chain(calls).collect()
+    }
+}
+
 /// A delivery with its business.
 #[derive(Debug, Clone)]
 pub struct DeliveryView {
@@ -120,13 +140,16 @@ pub struct DeliveryView {
     pub searched: Vec<Searched>,
     /// Of a payment that is held for its day: the call that has it, and what that tells.
     pub day_holder: Option<(DeliveryId, String)>,
+    /// Of a payment that is not dated on the day on which it was paid: that day.
+    pub moved_from: Option<Date>,
 }
 
 impl DeliveryView {
     /// A call that is planned and not stored: what is known of the customer beside it is not looked for.
     #[must_use]
-    pub const fn planned(business: String, delivery: Delivery) -> Self {
-        Self { business, delivery, endpoint: String::new(), code: None, searched: Vec::new(), day_holder: None }
+    pub fn planned(business: String, delivery: Delivery) -> Self {
+        let (code, searched, day_holder, moved_from) = (None, Vec::new(), None, None);
+        Self { business, delivery, endpoint: String::new(), code, searched, day_holder, moved_from }
     }
 
     /// Whether it tells a payment, and no customer or status.
@@ -168,14 +191,14 @@ pub struct AttemptView {
     pub response: Option<String>,
 }
 
-pub(super) const EVENT_COLUMNS: &str =
-    "id, endpoint, provider, provider_event_id, type, state, reason, detail, received_at, attention, mode, origin";
+pub(super) const EVENT_COLUMNS: &str = "id, business, endpoint, provider, provider_event_id, type, state, reason, detail, received_at, attention, mode, origin";
 
 pub(super) fn event(row: &mut Row) -> Result<EventView, StoreError> {
-    let (id, endpoint, provider) = (EventId(row.int()?), row.text()?, row.text()?);
+    let (id, business, endpoint, provider) = (EventId(row.int()?), row.text()?, row.text()?, row.text()?);
     let (provider_event_id, event_type, state) = (row.text_option()?, row.text()?, row.text()?);
     Ok(EventView {
         id,
+        business,
         endpoint,
         provider,
         provider_event_id,
@@ -190,14 +213,16 @@ pub(super) fn event(row: &mut Row) -> Result<EventView, StoreError> {
     })
 }
 
-/// Of a row `deliveries`: its endpoint, and the call by which its customer is reported, if it stands; and its own columns.
-pub(super) fn delivery_view_columns() -> String {
-    let lead = DeliveryKey::LEAD;
+/// Of a row `deliveries`: its endpoint, the call by which its customer is reported, if it stands, the day on which its
+/// payment was paid; and its own columns.
+pub(super) fn delivery_view_columns(dialect: Dialect) -> String {
+    let (lead, day) = (DeliveryKey::LEAD, dialect.field_in("f.data", "matter", "day"));
     format!(
         "business, \
      (SELECT e.endpoint FROM events e WHERE e.id = deliveries.event_id) AS endpoint, \
      (SELECT l.call FROM deliveries l WHERE l.business = deliveries.business \
-     AND l.subject_key = '{lead} ' || deliveries.mode || ' ' || deliveries.email_key AND l.state <> '{CANCELLED}') AS lead, {DELIVERY_COLUMNS}"
+     AND l.subject_key = '{lead} ' || deliveries.mode || ' ' || deliveries.email_key AND l.state <> '{CANCELLED}') AS lead, \
+     (SELECT {day} FROM facts f WHERE f.event_id = deliveries.event_id) AS paid_on, {DELIVERY_COLUMNS}"
     )
 }
 
@@ -214,7 +239,7 @@ impl Store {
         let fact = self.rows(sql, values![id.0], |row| Ok((row.text()?, row.text()?))).await?.pop();
         // A payment that several events report has one call; each of them shows it.
         let about = fact.as_ref().map(|(scope, data)| payment_subject(scope, data)).transpose()?.flatten();
-        let columns = delivery_view_columns();
+        let columns = delivery_view_columns(self.dialect());
         let sql = format!(
             "SELECT {columns} FROM deliveries WHERE event_id = ?1 \
              OR (business = (SELECT business FROM events WHERE id = ?1) AND subject_key = ?2) \
@@ -245,9 +270,12 @@ impl Store {
             .and("email_key =", filter.email.map(|text| Email::parse(&text).map_or(text, |email| email.key())))
             .and("kind =", filter.kind.map(Kind::code))
             .and("fate =", filter.fate.map(Fate::code))
+            // A column in an expression leads nowhere: the newest are near by their numbers.
+            .and("business || '' =", filter.business)
+            .and("mode || '' =", filter.mode.map(Mode::code))
             .and("id <", filter.after);
         let (clause, limit) = (conditions.clause(), filter.limit.clamp(1, PAGE_ITEMS_MAX));
-        let columns = delivery_view_columns();
+        let columns = delivery_view_columns(self.dialect());
         let sql = format!("SELECT {columns} FROM deliveries {clause} ORDER BY id DESC LIMIT {limit}");
         self.deliveries_seen(sql, conditions.values).await
     }
@@ -257,7 +285,7 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<(DeliveryView, Vec<AttemptView>)>, StoreError> {
-        let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", delivery_view_columns());
+        let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", delivery_view_columns(self.dialect()));
         let Some(view) = self.deliveries_seen(sql, values![id.0]).await?.pop() else { return Ok(None) };
         Ok(Some((view, self.attempts(id.0).await?)))
     }
@@ -323,7 +351,7 @@ impl Store {
         .await
     }
 
-    pub(super) async fn rows<T>(
+    pub(in crate::store) async fn rows<T>(
         &self,
         sql: String,
         values: Vec<Value>,
@@ -340,13 +368,18 @@ fn waits_for_its_day(delivery: &Delivery) -> bool {
 }
 
 pub(super) fn delivery_view(row: &mut Row) -> Result<DeliveryView, StoreError> {
-    let (business, endpoint, lead) = (row.text()?, row.text_option()?, row.text_option()?);
+    let (business, endpoint, lead, paid_on) = (row.text()?, row.text_option()?, row.text_option()?, row.text_option()?);
     let code = match lead.map(|lead| serde_json::from_str(&lead)).transpose()? {
         Some(Call::CustomerCreated { code, .. }) => code,
         Some(Call::PaymentSucceeded { .. }) | None => None,
     };
     let endpoint = endpoint.unwrap_or_default();
-    Ok(DeliveryView { business, endpoint, code, searched: Vec::new(), day_holder: None, delivery: delivery(row)? })
+    let delivery = delivery(row)?;
+    let paid_on: Option<Date> = paid_on.and_then(|day| day.parse().ok());
+    let is_payment = matches!(delivery.subject, DeliveryKey::Payment { .. });
+    let moved_from = paid_on.filter(|day| is_payment && delivery.call.day() != Some(*day));
+    let (searched, day_holder) = (Vec::new(), None);
+    Ok(DeliveryView { business, endpoint, code, searched, day_holder, moved_from, delivery })
 }
 
 pub(super) fn attempt(row: &mut Row) -> Result<AttemptView, StoreError> {

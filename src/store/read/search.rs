@@ -49,11 +49,23 @@ struct FactRow {
 }
 
 impl Store {
-    /// What has to do with a text.
+    /// What has to do with a text, in this business or in all.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn search(&self, text: &str) -> Result<Found, StoreError> {
+    pub async fn search(&self, text: &str, business: Option<&str>) -> Result<Found, StoreError> {
+        Search { store: self, business }.all(text).await
+    }
+}
+
+/// A search in one business, or in all.
+struct Search<'a> {
+    store: &'a Store,
+    business: Option<&'a str>,
+}
+
+impl Search<'_> {
+    async fn all(&self, text: &str) -> Result<Found, StoreError> {
         let sought = visible(text);
         if sought.chars().count() < SOUGHT_CHARS_MIN {
             return Ok(Found::default());
@@ -94,11 +106,13 @@ impl Store {
     async fn named(&self, sought: &str) -> Result<(Vec<EventView>, Vec<DeliveryView>), StoreError> {
         let number = |prefix: &str| sought.strip_prefix(prefix).and_then(|n| n.parse::<i64>().ok());
         let sql = format!(
-            "SELECT {EVENT_COLUMNS} FROM events WHERE id = ?1 OR provider_event_id = ?2 ORDER BY id DESC LIMIT {HITS_MAX}"
+            "SELECT {EVENT_COLUMNS} FROM events WHERE (id = ?1 OR provider_event_id = ?2) {} ORDER BY id DESC LIMIT {HITS_MAX}",
+            seen("business", 3)
         );
-        let events = self.rows(sql, values![number("evt_"), sought], event);
-        let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", delivery_view_columns());
-        let deliveries = self.rows(sql, values![number("dlv_")], delivery_view);
+        let events = self.store.rows(sql, values![number("evt_"), sought, self.business], event);
+        let (columns, seen) = (delivery_view_columns(self.store.dialect()), seen("business", 2));
+        let sql = format!("SELECT {columns} FROM deliveries WHERE id = ?1 {seen}");
+        let deliveries = self.store.rows(sql, values![number("dlv_"), self.business], delivery_view);
         try_join(events, deliveries).await
     }
 
@@ -113,18 +127,19 @@ impl Store {
                  JOIN {table} k ON k.scope = r.scope AND k.key = ?1 LIMIT {HITS_MAX}"
             )
         };
-        let owners = self.rows(in_each(IDENTITIES).replace("{}", "k.email_key"), values![id], Row::text);
-        let waiting = self.rows(in_each("unresolved").replace("{}", "k.event_id"), values![id], Row::int);
+        let owners = self.store.rows(in_each(IDENTITIES).replace("{}", "k.email_key"), values![id], Row::text);
+        let waiting = self.store.rows(in_each("unresolved").replace("{}", "k.event_id"), values![id], Row::int);
         let (owners, waiting) = try_join(owners, waiting).await?;
-        let (has_id, in_json) = (self.dialect().has_text("f.data", "?2"), serde_json::to_string(id)?);
+        let (has_id, in_json) = (self.store.dialect().has_text("f.data", "?2"), serde_json::to_string(id)?);
         let of_owner = format!(
             "SELECT f.business, f.email_key, f.event_id, f.scope, f.data FROM customers c \
              JOIN facts f ON f.business = c.business AND f.email_key = ?1 \
-             WHERE c.email_key = ?1 AND {has_id} ORDER BY f.event_id DESC LIMIT {HITS_MAX}"
+             WHERE c.email_key = ?1 AND {has_id} {} ORDER BY f.event_id DESC LIMIT {HITS_MAX}",
+            seen("f.business", 3)
         );
         let mut found = Vec::new();
         for owner in owners {
-            found.extend(self.rows(of_owner.clone(), values![owner, &in_json], fact_row).await?);
+            found.extend(self.store.rows(of_owner.clone(), values![owner, &in_json, self.business], fact_row).await?);
         }
         found.extend(waiting.into_iter().map(|event| FactRow { person: None, event, payment: None }));
         Ok(found)
@@ -133,11 +148,13 @@ impl Store {
     /// Whom events brought a code for.
     async fn with_code(&self, code: &str) -> Result<Vec<CustomerKey>, StoreError> {
         let sql = format!(
-            "SELECT business, email_key FROM facts WHERE lower({}) = ?1 AND speaks_for_related = 1 ORDER BY event_id DESC LIMIT {HITS_MAX}",
-            self.dialect().field("data", "code")
+            "SELECT business, email_key FROM facts WHERE lower({}) = ?1 AND speaks_for_related = 1 {} \
+             ORDER BY event_id DESC LIMIT {HITS_MAX}",
+            self.store.dialect().field("data", "code"),
+            seen("business", 2)
         );
-        let rows =
-            self.rows(sql, values![code.to_ascii_lowercase()], |row| Ok((row.text()?, row.text_option()?))).await?;
+        let of = values![code.to_ascii_lowercase(), self.business];
+        let rows = self.store.rows(sql, of, |row| Ok((row.text()?, row.text_option()?))).await?;
         let known = rows.into_iter().filter_map(|(business, email)| Some(CustomerKey { business, email_key: email? }));
         Ok(known.collect())
     }
@@ -148,13 +165,14 @@ impl Store {
         let of = |field: &str| {
             format!(
                 "SELECT {} FROM deliveries WHERE {} = ?1 AND {is_payment} \
-                 AND receipt IS NOT NULL ORDER BY at DESC, id DESC LIMIT {HITS_MAX}",
-                delivery_view_columns(),
-                self.dialect().field("receipt", field)
+                 AND receipt IS NOT NULL {} ORDER BY at DESC, id DESC LIMIT {HITS_MAX}",
+                delivery_view_columns(self.store.dialect()),
+                self.store.dialect().field("receipt", field),
+                seen("business", 2)
             )
         };
-        let agents = self.rows(of("agentId"), values![id], delivery_view);
-        let commissions = self.rows(of("commissionId"), values![id], delivery_view);
+        let agents = self.store.rows(of("agentId"), values![id, self.business], delivery_view);
+        let commissions = self.store.rows(of("commissionId"), values![id, self.business], delivery_view);
         let (mut found, of_commission) = try_join(agents, commissions).await?;
         found.extend(of_commission);
         Ok(found)
@@ -167,50 +185,61 @@ impl Store {
         let begin: String = text.chars().take(PART_CHARS).collect();
         let after = |text: &str| format!("{text}{}", char::MAX);
         let begins = format!(
-            "SELECT business, email_key FROM customers WHERE email_key >= ?1 AND email_key < ?2 \
-             ORDER BY email_key, business LIMIT {HITS_MAX}"
+            "SELECT business, email_key FROM customers WHERE email_key >= ?1 AND email_key < ?2 {} \
+             ORDER BY email_key, business LIMIT {HITS_MAX}",
+            seen("business", 3)
         );
         let holds = format!(
             "SELECT c.business, c.email_key FROM (SELECT customer FROM address_parts WHERE part >= ?1 AND part < ?2 \
-             ORDER BY part, customer LIMIT {PARTS_MAX}) p JOIN customers c ON c.id = p.customer WHERE {} LIMIT {HITS_MAX}",
-            self.dialect().has_text("c.email_key", "?3")
+             ORDER BY part, customer LIMIT {PARTS_MAX}) p JOIN customers c ON c.id = p.customer WHERE {} {} LIMIT {HITS_MAX}",
+            self.store.dialect().has_text("c.email_key", "?3"),
+            seen("c.business", 4)
         );
         let in_domain = format!(
             "SELECT c.business, c.email_key FROM (SELECT domain FROM domain_parts WHERE part >= ?1 AND part < ?2 \
-             ORDER BY part, domain LIMIT {PARTS_MAX}) d JOIN customers c ON c.domain = d.domain WHERE {} LIMIT {HITS_MAX}",
-            self.dialect().has_text("d.domain", "?3")
+             ORDER BY part, domain LIMIT {PARTS_MAX}) d JOIN customers c ON c.domain = d.domain WHERE {} {} LIMIT {HITS_MAX}",
+            self.store.dialect().has_text("d.domain", "?3"),
+            seen("c.business", 4)
         );
-        let of_parts = || values![&begin, after(&begin), &text];
-        let begins = self.rows(begins, values![&text, after(&text)], customer);
-        let (holds, in_domain) = (self.rows(holds, of_parts(), customer), self.rows(in_domain, of_parts(), customer));
+        let of_parts = || values![&begin, after(&begin), &text, self.business];
+        let begins = self.store.rows(begins, values![&text, after(&text), self.business], customer);
+        let (holds, in_domain) =
+            (self.store.rows(holds, of_parts(), customer), self.store.rows(in_domain, of_parts(), customer));
         let (mut found, holds, in_domain) = try_join3(begins, holds, in_domain).await?;
         found.extend(holds.into_iter().chain(in_domain));
         if found.len() < HITS_MAX as usize {
             let inside = format!(
                 "SELECT business, email_key FROM customers \
-                 WHERE id > (SELECT COALESCE(MAX(id), 0) FROM customers) - {LOOKED_THROUGH_MAX} AND {} \
+                 WHERE id > (SELECT COALESCE(MAX(id), 0) FROM customers) - {LOOKED_THROUGH_MAX} AND {} {} \
                  ORDER BY id DESC LIMIT {HITS_MAX}",
-                self.dialect().has_text("email_key", "?1")
+                self.store.dialect().has_text("email_key", "?1"),
+                seen("business", 2)
             );
-            found.extend(self.rows(inside, values![&text], customer).await?);
+            found.extend(self.store.rows(inside, values![&text, self.business], customer).await?);
         }
         Ok(found)
     }
 
     async fn events_of(&self, ids: &[i64]) -> Result<Vec<EventView>, StoreError> {
-        let sql = format!("SELECT {EVENT_COLUMNS} FROM events WHERE id IN ({})", self.dialect().numbers("?1"));
-        self.rows(sql, values![serde_json::to_string(ids)?], event).await
+        let (numbers, seen) = (self.store.dialect().numbers("?1"), seen("business", 2));
+        let sql = format!("SELECT {EVENT_COLUMNS} FROM events WHERE id IN ({numbers}) {seen}");
+        self.store.rows(sql, values![serde_json::to_string(ids)?, self.business], event).await
     }
 
     /// The calls of payments, by business and subject.
     async fn payments_of(&self, subjects: &BTreeSet<(&str, &str)>) -> Result<Vec<DeliveryView>, StoreError> {
         let sql = format!(
             "SELECT {} FROM deliveries WHERE (business, subject_key) IN ({})",
-            delivery_view_columns(),
-            self.dialect().pairs("?1")
+            delivery_view_columns(self.store.dialect()),
+            self.store.dialect().pairs("?1")
         );
-        self.rows(sql, values![serde_json::to_string(subjects)?], delivery_view).await
+        self.store.rows(sql, values![serde_json::to_string(subjects)?], delivery_view).await
     }
+}
+
+/// The condition that a business in this column may be seen: the parameter of this number names the only one, or none.
+fn seen(column: &str, parameter: usize) -> String {
+    format!("AND (CAST(?{parameter} AS TEXT) IS NULL OR {column} || '' = ?{parameter})")
 }
 
 impl Found {

@@ -6,11 +6,12 @@ use std::str::FromStr;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
-use crate::domain::delivery::Fate;
+use crate::domain::delivery::{DeliveryState, Fate};
 use crate::domain::event::EventId;
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 use crate::store::codes::RECEIVED;
+use crate::store::read::events::of_mode;
 use crate::store::rows::{time, time_option};
 use crate::store::sql::{Dialect, Row, values};
 use crate::store::{Store, StoreError};
@@ -82,6 +83,20 @@ impl Stats {
     }
 }
 
+/// Calls that are counted one by one; of more it is only known that they are more.
+pub const COUNTED_MAX: i64 = 10_000;
+
+/// What of one mode is still to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Open {
+    /// Calls on their way, [`COUNTED_MAX`] at most.
+    pub calls: i64,
+    /// When the first of them is due.
+    pub first_due: Option<Timestamp>,
+    /// Events and calls that need a person.
+    pub needs: i64,
+}
+
 /// When a webhook came last to an endpoint in one mode.
 #[derive(Debug, Clone)]
 pub struct LastWebhook {
@@ -116,6 +131,37 @@ impl Store {
         let sql = "SELECT id FROM events WHERE endpoint = ?1 AND mode = ?2 ORDER BY id LIMIT 1".to_owned();
         let first = self.rows(sql, values![endpoint, mode.code()], Row::int).await?.pop();
         Ok(first == Some(event.0))
+    }
+
+    /// What of one mode is on its way, and what needs a person.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn open_of(&self, mode: Mode) -> Result<Open, StoreError> {
+        let [queued, sending] = [DeliveryState::Queued, DeliveryState::Sending].map(DeliveryState::code);
+        let (events, code) = (of_mode(mode), mode.code());
+        let sql = format!(
+            "SELECT o.n, o.due_at, \
+             (SELECT COUNT(*) FROM deliveries WHERE attention = 1 AND mode || '' = '{code}') \
+             + (SELECT COUNT(*) FROM events WHERE attention = 1 AND {events}) FROM \
+             (SELECT COUNT(*) AS n, MIN(due_at) AS due_at FROM (SELECT due_at FROM deliveries \
+             WHERE state IN ('{queued}', '{sending}') AND mode || '' = '{code}' LIMIT {COUNTED_MAX}) c) o"
+        );
+        let read = |row: &mut Row| {
+            Ok(Open { calls: row.int()?, first_due: time_option(row.int_option()?)?, needs: row.int()? })
+        };
+        Ok(self.rows(sql, values![], read).await?.pop().unwrap_or_default())
+    }
+
+    /// How many events and calls of a business need a person.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn needs_of(&self, business: &str) -> Result<i64, StoreError> {
+        let sql = "SELECT (SELECT COUNT(*) FROM deliveries WHERE attention = 1 AND business || '' = ?1) \
+             + (SELECT COUNT(*) FROM events WHERE attention = 1 AND business || '' = ?1)";
+        let found = self.rows(sql.to_owned(), values![business], Row::int).await?.pop();
+        Ok(found.unwrap_or(0))
     }
 
     /// The state of everything in a few numbers.

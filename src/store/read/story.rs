@@ -43,6 +43,15 @@ pub struct StoryEvent {
     pub fact: Option<Fact>,
 }
 
+impl Story {
+    /// The ids of the events and calls, as decisions name them.
+    #[must_use]
+    pub fn items(&self) -> Vec<String> {
+        let events = self.events.iter().map(|told| told.event.id.to_string());
+        events.chain(self.deliveries.iter().filter_map(|view| view.delivery.id.map(|id| id.to_string()))).collect()
+    }
+}
+
 impl Store {
     /// The story of an address, in this business or in the first that knows it.
     ///
@@ -66,7 +75,7 @@ impl Store {
         let sql = format!(
             "SELECT {} FROM deliveries WHERE business = ?1 AND email_key = ?2 \
              ORDER BY id DESC LIMIT {STORY_ITEMS_MAX}",
-            delivery_view_columns()
+            delivery_view_columns(self.dialect())
         );
         let mut deliveries = self.deliveries_seen(sql, of_person()).await?;
         let sql = "SELECT product FROM routes WHERE business = ?1 AND paused_since IS NOT NULL".to_owned();

@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0011_fewer_writes.sql"),
     include_str!("../../../migrations/sqlite/0012_backfills.sql"),
     include_str!("../../../migrations/sqlite/0013_reconciliations.sql"),
+    include_str!("../../../migrations/sqlite/0014_people.sql"),
 ];
 
 /// How many migrations there are.

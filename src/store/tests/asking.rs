@@ -17,7 +17,7 @@ async fn told(store: &Store, key: &str, fact: Fact) -> EventId {
 }
 
 async fn found(store: &Store, text: &str) -> Found {
-    store.search(text).await.unwrap()
+    store.search(text, None).await.unwrap()
 }
 
 fn addresses(found: &Found) -> Vec<&str> {

@@ -3,6 +3,7 @@
 use sha2::Digest;
 
 use super::*;
+use crate::domain::backfill::Purpose;
 use crate::domain::database::ServerUrl;
 use crate::store::copy::{self, CopiedTable, CopyError, Copying};
 
@@ -80,7 +81,7 @@ async fn fill(place: &Place) {
 
 /// A backfill whose first page has a row.
 async fn list(store: &Store) {
-    let id = store.start_backfill("stripe", now(), now(), now()).await.unwrap();
+    let id = store.start_backfill(Purpose::Record, "stripe", [now(), now()], Some(By::admin()), now()).await.unwrap();
     let NewEvent { identity, body_zstd, .. } = event("evt_listed");
     let row = Listed::of(&payment("in_listed", Some("listed@example.com"), "2026-01-10"), identity, body_zstd);
     let place = store.backfill(id).await.unwrap().unwrap().place;

@@ -75,10 +75,10 @@ async fn a_customer_over_whom_the_planner_panics_waits_for_a_person_and_others_g
     assert_eq!(store.stats().await.unwrap().attention(), [(Reason::InternalError, 1)].into());
     assert_eq!(store.lease(now(), LEASE, 10).await.unwrap().len(), 0);
     // An operator's word does not make it go out while the defect is there.
-    store.act(made[1].id.unwrap(), Action::Retry, now()).await.unwrap();
+    store.act(made[1].id.unwrap(), Action::Retry, By::admin(), now()).await.unwrap();
     assert!(is_held(&deliveries(&store).await[1]));
     broken.store(false, Ordering::Relaxed);
-    store.act(made[1].id.unwrap(), Action::Retry, now()).await.unwrap();
+    store.act(made[1].id.unwrap(), Action::Retry, By::admin(), now()).await.unwrap();
     let again = lease_janes(&store).await;
     assert_eq!((again.delivery.id, again.delivery.released), (made[1].id, false));
 }
@@ -122,13 +122,13 @@ async fn an_event_over_which_the_planner_panics_can_be_set_aside_and_read_anew(p
     assert_eq!(state_of(&store, id).await, (EventState::Unmappable, Some(EventReason::InternalError)));
     // One that had been read before takes its old fact with it, and with that a plan.
     let first = EventId(1);
-    store.remap(first).await.unwrap();
+    store.remap(first, By::admin(), now()).await.unwrap();
     store.post(vec![mapped(first, aside())], now()).await.unwrap();
     broken.store(false, Ordering::Relaxed);
     for (id, reading) in
         [(id, sale()), (first, Reading::Fact(Box::new(payment("a", Some("jane@example.com"), "2026-01-09"))))]
     {
-        store.remap(id).await.unwrap();
+        store.remap(id, By::admin(), now()).await.unwrap();
         store.post(vec![mapped(id, reading)], now()).await.unwrap();
         assert_eq!(state_of(&store, id).await, (EventState::Mapped, None));
     }
@@ -146,6 +146,6 @@ async fn an_answer_over_which_the_planner_panics_is_for_a_person_to_see(place: P
     let expected = (DeliveryState::Rejected, Some(DeliveryReason::InternalError), true, true);
     assert_eq!((first.state, first.reason, first.attention, first.outcome_unknown), expected);
     broken.store(false, Ordering::Relaxed);
-    store.act(first.id.unwrap(), Action::Retry, now()).await.unwrap();
+    store.act(first.id.unwrap(), Action::Retry, By::admin(), now()).await.unwrap();
     assert_eq!(lease_janes(&store).await.delivery.id, first.id);
 }

@@ -163,7 +163,7 @@ async fn a_store_of_0_1_0_goes_on_and_tells_nothing_twice(place: Place) {
     let before = told(&place);
     clock.set(later);
     for event in &all {
-        store.remap(event.id).await.unwrap();
+        store.remap(event.id, By::admin(), now()).await.unwrap();
     }
     while mapper.work_once().await.unwrap() > 0 {}
     assert_eq!(deliver(&store, later).await, []);
@@ -309,7 +309,7 @@ async fn what_todays_reading_would_change_is_shown_and_not_written(place: Place)
     assert_eq!((call.id, call.state, call.reason), (None, DeliveryState::Held, Some(DeliveryReason::SameDayPayment)));
     assert_eq!((state_of(&store, a).await, deliveries(&store).await), (unread, before), "nothing was written");
     assert_eq!(store.read_before(2, EventId(0)).await.unwrap().len(), 2);
-    store.remap(a).await.unwrap();
+    store.remap(a, By::admin(), now()).await.unwrap();
     store.post(vec![mapped(a, sold(1), 2)], now()).await.unwrap();
     let old = store.read_before(2, EventId(0)).await.unwrap();
     assert_eq!(old.iter().map(|e| e.id).collect::<Vec<_>>(), [b]);

@@ -24,6 +24,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::clock::{Clock, after};
+use crate::domain::audit::By;
 use crate::domain::delivery::{Action, AttemptRecord, Delivery, DeliveryId, DeliveryState, Receipt, Settlement};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState, Identity, NewEvent, Origin};
@@ -277,7 +278,7 @@ async fn an_event_can_be_read_anew_without_a_second_call(place: Place) {
     post(&store, id, payment("in_1", Some("jane@example.com"), "2026-01-10")).await;
     let leased = store.lease(now(), LEASE, 1).await.unwrap();
     assert!(store.settle(&leased[0], attempt(), Settlement::Delivered(Receipt::default()), now()).await.unwrap());
-    store.remap(id).await.unwrap();
+    store.remap(id, By::admin(), now()).await.unwrap();
     assert_eq!(store.inbox(10).await.unwrap().len(), 1);
     post(&store, id, payment("in_1", Some("jane@example.com"), "2026-01-10")).await;
     assert_eq!(deliveries(&store).await.len(), 1);
@@ -288,7 +289,7 @@ async fn an_event_to_be_read_anew_is_not_lost_when_its_customer_is_planned_first
     let store = place.open().await;
     let (a, b) = (store.record(event("a")).await.unwrap().id, store.record(event("b")).await.unwrap().id);
     post(&store, a, payment("in_1", Some("jane@example.com"), "2026-01-10")).await;
-    store.remap(a).await.unwrap();
+    store.remap(a, By::admin(), now()).await.unwrap();
     post(&store, b, payment("in_2", Some("jane@example.com"), "2026-01-11")).await;
     assert_eq!(state_of(&store, a).await.0, EventState::Received);
 }
@@ -302,17 +303,17 @@ async fn operators_act_within_reason(place: Place) {
     let made = deliveries(&store).await;
     let (sent, held) = (made[0].id.unwrap(), made[1].id.unwrap());
     assert_eq!(made[1].state, DeliveryState::Held);
-    assert_eq!(store.act(DeliveryId(99), Action::Retry, now()).await, Err(ActionError::NotFound));
-    assert!(matches!(store.act(held, Action::Retry, now()).await, Err(ActionError::NotNow(_))));
-    store.act(held, Action::Release, now()).await.unwrap();
+    assert_eq!(store.act(DeliveryId(99), Action::Retry, By::admin(), now()).await, Err(ActionError::NotFound));
+    assert!(matches!(store.act(held, Action::Retry, By::admin(), now()).await, Err(ActionError::NotNow(_))));
+    store.act(held, Action::Release, By::admin(), now()).await.unwrap();
     let released = deliveries(&store).await.remove(1);
     assert_eq!(
         (released.state, released.call.day().unwrap().to_string()),
         (DeliveryState::Queued, "2026-01-06".into())
     );
-    store.act(sent, Action::Discard, now()).await.unwrap();
+    store.act(sent, Action::Discard, By::admin(), now()).await.unwrap();
     assert_eq!(deliveries(&store).await[0].state, DeliveryState::Discarded);
-    store.act(sent, Action::Retry, now()).await.unwrap();
+    store.act(sent, Action::Retry, By::admin(), now()).await.unwrap();
     assert_eq!(deliveries(&store).await[0].state, DeliveryState::Queued);
     assert!(store.stats().await.unwrap().attention().is_empty());
 }
@@ -348,7 +349,7 @@ async fn old_bodies_go_and_what_recognises_repetitions_stays(place: Place) {
     assert!(store.event(done).await.unwrap().unwrap().body_zstd.is_none());
     assert!(store.event(open_one).await.unwrap().unwrap().body_zstd.is_some(), "nobody has read it yet");
     assert!(store.record(event("a")).await.unwrap().duplicate);
-    assert!(matches!(store.remap(done).await, Err(ActionError::NotNow(_))));
+    assert!(matches!(store.remap(done, By::admin(), now()).await, Err(ActionError::NotNow(_))));
 }
 
 async fn pages_end_where_the_next_begins(place: Place) {

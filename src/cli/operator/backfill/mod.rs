@@ -2,9 +2,10 @@
 
 mod summary;
 
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
+use super::bulk::{is_wanted, note as given_note};
 use super::{Api, Bridge};
 use crate::api::Backfill;
 use crate::cli::bar::Bar;
@@ -48,6 +49,9 @@ pub(in crate::cli) struct Args {
     /// Do not ask: tell Refairn
     #[arg(long)]
     yes: bool,
+    /// Why, in a few words; it is kept with who decided, and when
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
 }
 
 /// Runs the command.
@@ -60,9 +64,10 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<Verdict> {
     }
     block_on(async {
         let api = Api::new(&args.bridge)?;
-        let Args { endpoint, since, until, dry_run, yes, .. } = args;
+        let Args { endpoint, since, until, dry_run, yes, note, .. } = args;
         let shown = if args.bridge.json { Shown::Json } else { Shown::Text };
-        fetch(&api, Wanted { provider: args.provider, endpoint, since, until, dry_run, yes, shown }).await?;
+        let provider = args.provider;
+        fetch(&api, Wanted { provider, endpoint, since, until, dry_run, yes, note, shown }).await?;
         Ok(Verdict::Fine)
     })
 }
@@ -83,6 +88,7 @@ pub(super) struct Wanted {
     pub(super) until: Option<String>,
     pub(super) dry_run: bool,
     pub(super) yes: bool,
+    pub(super) note: Option<String>,
     pub(super) shown: Shown,
 }
 
@@ -99,10 +105,11 @@ pub(super) enum Shown {
 
 /// Lists what was missed, shows what would be told, asks, and has it told; gives whether it was.
 pub(super) async fn fetch(api: &Api, wanted: Wanted) -> anyhow::Result<bool> {
-    let Wanted { provider, endpoint, since, until, dry_run, yes, shown } = wanted;
+    let Wanted { provider, endpoint, since, until, dry_run, yes, note, shown } = wanted;
     let mut query = vec![("provider", provider.code()), ("since", since.as_str())];
     query.extend(until.as_deref().map(|until| ("until", until)));
     query.extend(endpoint.as_deref().map(|endpoint| ("endpoint", endpoint)));
+    query.extend(given_note(&note));
     let begun: Backfill = api.ask(true, &[PATH], &query).await?;
     let listed = wait(api, begun).await?;
     let Some(summary) = listed.summary.clone().filter(|_| is(&listed, BackfillState::Ready)) else {
@@ -124,12 +131,12 @@ pub(super) async fn fetch(api: &Api, wanted: Wanted) -> anyhow::Result<bool> {
         }
         return Ok(false);
     }
-    if !yes && !is_wanted()? {
+    if !yes && !is_wanted("tell Refairn")? {
         let _: Backfill = api.ask(true, &[PATH, &listed.id, "discard"], &[]).await?;
         output::talk("nothing was told, and nothing is kept");
         return Ok(false);
     }
-    let begun: Backfill = api.ask(true, &[PATH, &listed.id, "record"], &[]).await?;
+    let begun: Backfill = api.ask(true, &[PATH, &listed.id, "record"], &given_note(&note)).await?;
     let done = wait(api, begun).await?;
     end(shown, &done)
 }
@@ -179,12 +186,4 @@ fn end(shown: Shown, backfill: &Backfill) -> anyhow::Result<bool> {
     }
     let why = backfill.note.clone().unwrap_or_else(|| format!("it is {}", backfill.state));
     Err(output::failed(format!("{}: {why}", backfill.id), "nothing was told; mend that, and give the command again"))
-}
-
-/// Asks whether Refairn may be told.
-fn is_wanted() -> anyhow::Result<bool> {
-    output::talk("tell Refairn? [y/N]");
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }

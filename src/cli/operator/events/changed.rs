@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::Remap;
 use crate::api::{ChangedEvent, ChangedPage, Delivery, EventPage, Standing};
-use crate::cli::operator::{Api, BULK_ITEMS_MAX, Page, json as compact, standing};
+use crate::cli::operator::bulk::BULK_ITEMS_MAX;
+use crate::cli::operator::{Api, Page, json as compact, standing};
 use crate::cli::{Verdict, output};
 
 /// What is read otherwise, and the calls that would follow, by whom and what they are about.
@@ -25,15 +26,14 @@ pub(super) async fn remap(api: &Api, args: &Remap) -> anyhow::Result<Verdict> {
     } else {
         show(&news)?;
     }
-    if args.dry_run || ids.is_empty() {
+    if args.bulk.dry_run || ids.is_empty() {
         return Ok(Verdict::Fine);
     }
-    if !args.yes {
+    if !args.bulk.yes {
         output::talk("nothing was read anew: run it with --yes for that");
         return Ok(Verdict::NotFine);
     }
-    let refused = api.act_on_all::<EventPage>(&ids, "remap").await?;
-    Ok(if refused == 0 { Verdict::Fine } else { Verdict::NotFine })
+    args.bulk.act_on_all::<EventPage>(api, &ids, "remap").await
 }
 
 async fn find(api: &Api) -> anyhow::Result<News> {

@@ -2,7 +2,8 @@
 
 mod changed;
 
-use super::{Api, Bridge, Page, chosen, given, read_on, standing, when};
+use super::bulk::Bulk;
+use super::{Api, Bridge, Page, audit, given, read_on, standing, when};
 use crate::api::{Delivery, Event, EventDetail, EventPage, EventsToSee, Stats, explain};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
@@ -83,12 +84,8 @@ pub(super) struct Remap {
     /// All that this version reads otherwise than the one that read it: shows them, and what would follow
     #[arg(long, conflicts_with_all = ["ids", "state", "event_type", "endpoint", "origin"])]
     changed: bool,
-    /// With --changed: show, and change nothing
-    #[arg(long, requires = "changed", conflicts_with = "yes")]
-    dry_run: bool,
-    /// With --changed: read them anew
-    #[arg(long, requires = "changed")]
-    yes: bool,
+    #[command(flatten)]
+    bulk: Bulk,
 }
 
 impl Filter {
@@ -192,7 +189,8 @@ fn rows(detail: &EventDetail) -> Vec<[String; 2]> {
         ("which means", text(&event.explanation)),
     ];
     let facts = detail.facts.iter().map(|f| ("reports", fact(f)));
-    let rows = rows.into_iter().chain(facts).filter(|(_, what)| !what.is_empty());
+    let decided = detail.decisions.iter().map(|entry| ("decided", format!("{} {}", entry.item, audit::line(entry))));
+    let rows = rows.into_iter().chain(facts).chain(decided).filter(|(_, what)| !what.is_empty());
     rows.map(|(label, what)| [label.to_owned(), what]).collect()
 }
 
@@ -226,7 +224,5 @@ async fn remap(args: Remap) -> anyhow::Result<Verdict> {
     if args.changed {
         return changed::remap(&api, &args).await;
     }
-    let ids = chosen::<EventPage>(&api, args.ids, &args.filter.given()).await?;
-    let refused = api.act_on_all::<EventPage>(&ids, "remap").await?;
-    Ok(if refused == 0 { Verdict::Fine } else { Verdict::NotFine })
+    args.bulk.decide::<EventPage>(&api, args.ids, &args.filter.given(), "remap").await
 }

@@ -174,6 +174,7 @@ async fn show(api: &Api, args: &Args, compared: &Compared) -> anyhow::Result<Ver
             until: Some(to.to_string()),
             dry_run: false,
             yes: args.yes,
+            note: None,
             shown,
         };
         if fetch(api, wanted).await? {

@@ -33,6 +33,13 @@
     return Boolean(answer && answer.ok);
   };
   window.addEventListener("pageshow", (event) => { if (event.persisted && !signedOut) holds(); });
+  // A link that gives access has the token behind its #: it goes into the form, and out of the address.
+  if (location.hash.startsWith("#token=")) {
+    const token = decodeURIComponent(location.hash.slice(7));
+    history.replaceState(null, "", location.pathname + location.search);
+    const field = document.getElementById("token");
+    if (field) { field.value = token; field.form.requestSubmit(); }
+  }
   if (signedOut || !window.EventSource) return;
 
   const typed = (part) => [...part.querySelectorAll("input:not([type=hidden]):not([readonly]), textarea, select")].some((field) =>
@@ -74,7 +81,8 @@
   let source = null;
   const shown = (on) => { const mark = document.getElementById("live"); if (mark) mark.hidden = !on; };
   const open = () => {
-    if (source || document.hidden) return;
+    // A page of one business has no stream: it is fetched again from time to time.
+    if (source || document.hidden || !("state" in root.dataset)) return;
     source = new EventSource("/api/v1/stream");
     source.onopen = () => shown(true);
     source.addEventListener("state", (event) => {
