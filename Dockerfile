@@ -28,7 +28,8 @@ RUN groupadd --gid 10001 bridge \
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /build/target/release/refairn-bridge /usr/local/bin/refairn-bridge
 
-ENV BRIDGE_LISTEN=0.0.0.0:8080 \
+# Hosting platforms set another PORT, and send requests there. BRIDGE_LISTEN wins over both.
+ENV PORT=8080 \
     DATABASE_URL=sqlite:///data/refairn-bridge.db
 # By number, so that a cluster can see that it is not root. Nothing but /data is written to.
 USER 10001:10001

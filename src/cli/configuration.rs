@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::http_client::{Url, parse_url};
-use super::output;
+use super::{output, volume};
 use crate::config::{self, Config, Mistakes, Sources, StorageUrl};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::provider::ProviderKind;
@@ -111,13 +111,12 @@ pub(super) fn storage(url: &StorageUrl) -> String {
     }
 }
 
-/// Warnings about the database's files, each a sentence.
+/// Warnings about the database's files, and where they are, each a sentence.
 pub(super) fn storage_warnings(url: &StorageUrl) -> Vec<String> {
     let StorageUrl::Sqlite(path) = url else { return Vec::new() };
     let reach = Reach::of(path);
-    if reach == Reach::NONE {
-        return Vec::new();
-    }
-    let path = path.display();
-    vec![format!("{path}: {reach}, and customers' addresses are in it; run: chmod 600 {path}*")]
+    let shown = path.display();
+    let reached = (reach != Reach::NONE)
+        .then(|| format!("{shown}: {reach}, and customers' addresses are in it; run: chmod 600 {shown}*"));
+    reached.into_iter().chain(volume::warning(path)).collect()
 }

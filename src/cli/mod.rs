@@ -25,6 +25,7 @@ mod send;
 mod serve;
 mod shell;
 mod spreadsheet;
+mod volume;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,6 +1,8 @@
 //! `POST /webhooks/{provider}[/{endpoint}]`: the raw bytes, within limits, to the intake. No JSON is looked at here.
 //! What can be refused without its body is.
 
+use std::time::Instant;
+
 use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -14,6 +16,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::provider::ProviderKind;
 use crate::intake::Arrival;
 use crate::providers::{one_of, provider, signatures};
+use crate::telemetry::events;
 
 /// `POST /webhooks/{provider}`, when the provider has one endpoint.
 pub(super) async fn receive_sole(
@@ -76,6 +79,7 @@ async fn receive(
     request: &HttpRequest,
     mut payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
+    let begun = Instant::now();
     let announced = announced_bytes(request).unwrap_or_default();
     let values = |header| request.headers().get_all(header).map(HeaderValue::as_bytes);
     let signatures = signatures(provider(endpoint.provider).descriptor(), values);
@@ -107,6 +111,7 @@ async fn receive(
     if !recorded.duplicate {
         trust(request);
     }
+    events::answered(begun.elapsed());
     Ok(HttpResponse::Ok().json(Received {
         received: true,
         event: recorded.id.to_string(),

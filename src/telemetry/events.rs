@@ -1,6 +1,7 @@
 //! Everything that happens, one function each: it logs a message that can be read alone, and counts.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::domain::backfill::BackfillId;
 use crate::domain::delivery::{Settlement, Verdict};
@@ -18,6 +19,11 @@ pub fn received(endpoint: &Endpoint, event_type: &str, recorded: Recorded) {
     let outcome = if recorded.duplicate { "duplicate" } else { "recorded" };
     METRICS.webhooks.with_label_values(&[endpoint.name.as_str(), outcome]).inc();
     tracing::debug!(endpoint = endpoint.name, event = %recorded.id, event_type, outcome, "webhook {outcome}");
+}
+
+/// A webhook that is on disk was answered.
+pub fn answered(took: Duration) {
+    METRICS.webhook_seconds.observe(took.as_secs_f64());
 }
 
 /// The first webhook ever came to an endpoint in this mode.
@@ -101,7 +107,7 @@ pub fn attempted(leased: &Leased, status: Option<u16>, took_ms: u64, verdict: &V
         Verdict::Settled(Settlement::PauseRoute(_)) => "route_paused",
     };
     METRICS.calls.with_label_values(&[kind, outcome]).inc();
-    let took = std::time::Duration::from_millis(took_ms);
+    let took = Duration::from_millis(took_ms);
     METRICS.call_seconds.observe(took.as_secs_f64());
     let delivery = leased.delivery.id.map(|id| id.to_string()).unwrap_or_default();
     let attempt = leased.delivery.attempts;

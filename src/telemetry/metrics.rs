@@ -14,6 +14,7 @@ use crate::store::stats::Stats;
 pub(super) struct Metrics {
     registry: Registry,
     pub(super) webhooks: IntCounterVec,
+    pub(super) webhook_seconds: Histogram,
     pub(super) disconnected: IntCounterVec,
     pub(super) admin_refused: IntCounterVec,
     pub(super) mapped: IntCounterVec,
@@ -38,10 +39,19 @@ struct Stored {
     compared: IntGaugeVec,
     routes_paused: IntGaugeVec,
     oldest_unread: Gauge,
+    oldest_due: Gauge,
 }
 
 /// Made once; names and labels are constants, so making them cannot fail.
-pub(super) static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+pub(super) static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
+    let metrics = Metrics::new();
+    // A counter that appears with its first count does not grow, to those who look: these are alerted on.
+    for reason in ["missing", "wrong", "too_many_wrong"] {
+        metrics.admin_refused.with_label_values(&[reason]);
+    }
+    metrics.store_failures.with_label_values(&["record"]);
+    metrics
+});
 
 #[expect(clippy::expect_used, reason = "names and labels are constants, which the first test run would catch")]
 fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
@@ -88,6 +98,11 @@ impl Metrics {
                 "Webhook requests by endpoint (empty when they met none) and outcome: recorded, duplicate, or the code of \
                  the refusal.",
                 &["endpoint", "outcome"],
+            ),
+            webhook_seconds: histogram(
+                &registry,
+                "refairn_bridge_webhook_seconds",
+                "How long senders of webhooks waited until they were answered that theirs are on disk.",
             ),
             disconnected: counter(
                 &registry,
@@ -188,6 +203,11 @@ impl Stored {
                 "refairn_bridge_oldest_unread_seconds",
                 "Since when the event that is to be read next is here; 0 when all are read.",
             ),
+            oldest_due: seconds(
+                registry,
+                "refairn_bridge_oldest_due_seconds",
+                "Since when the call that is due longest has been due; 0 when none is.",
+            ),
         }
     }
 }
@@ -216,8 +236,9 @@ pub fn render(stats: &Stats, now: Timestamp) -> String {
     let none: [&str; 0] = [];
     let paused = stats.routes.iter().filter(|r| r.paused_since.is_some()).count();
     stored.routes_paused.with_label_values(&none).set(i64::try_from(paused).unwrap_or(i64::MAX));
-    let unread_for = stats.oldest_unread.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
-    stored.oldest_unread.set(unread_for.max(0.0));
+    let since = |at: Option<Timestamp>| at.map_or(0.0, |at| now.duration_since(at).as_secs_f64().max(0.0));
+    stored.oldest_unread.set(since(stats.oldest_unread));
+    stored.oldest_due.set(since(stats.oldest_due));
     let mut text = Vec::new();
     match TextEncoder::new().encode(&registry.gather(), &mut text) {
         Ok(()) => String::from_utf8(text).unwrap_or_default(),

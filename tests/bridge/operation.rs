@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::provider::ProviderKind::Stripe;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::kit::log;
 use crate::kit::process::Process;
 use crate::kit::program::TOKEN;
 use crate::kit::samples::{Sale, charge};
 use crate::kit::wire::Request;
+use crate::kit::until;
 use crate::kit::world::{Setup, World};
 
 /// The value of a metric line; the process counts for all tests, so only names and labels of one's own can be trusted.
@@ -233,4 +234,63 @@ async fn an_address_that_many_buyers_share_is_told_once_without_the_address() {
         "{said}"
     );
     process.end().await;
+}
+
+/// The names of our metrics in a text.
+fn names(text: &str) -> std::collections::BTreeSet<&str> {
+    let is_of_a_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    text.split(|c| !is_of_a_name(c)).filter(|word| word.starts_with("refairn_bridge_")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_metric_that_an_alert_or_a_dashboard_asks_for_is_there() {
+    let world = World::new().await;
+    world.stripe(&Sale::new("s1", &world.email("ada"), world.ago(60)).code("ADA10").event()).await;
+    world.idle().await;
+    let metrics = world.admin("GET", "/metrics").send(world.addr()).await.text();
+    let there: std::collections::BTreeSet<&str> =
+        metrics.lines().filter(|l| !l.starts_with('#')).flat_map(|line| names(line).into_iter().next()).collect();
+
+    let alerts = include_str!("../../config/alerts.yaml");
+    let expressions: Vec<&str> = alerts.lines().filter_map(|l| l.trim().strip_prefix("expr: ")).collect();
+    assert_eq!(expressions.len(), alerts.matches("- alert: ").count(), "an expression is one line");
+    let dashboard: Value = serde_json::from_str(include_str!("../../config/grafana-dashboard.json")).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().expect("targets"));
+    let queries: Vec<&str> = targets.map(|target| target["expr"].as_str().expect("a query")).collect();
+    assert!(queries.len() >= panels.len());
+    for query in expressions.iter().chain(&queries) {
+        let asked = names(query);
+        assert!(!asked.is_empty() || query.starts_with("up{"), "{query} asks for nothing of ours");
+        for name in asked {
+            assert!(there.contains(name), "{name} of {query} is not in /metrics: {there:?}");
+        }
+    }
+    // What is called worth an alert has one.
+    let worth = include_str!("../../docs/operating.md");
+    let worth = worth.split("These are worth an alert").nth(1).and_then(|text| text.split("\n\n").nth(1)).expect("a table");
+    let alerted = names(alerts);
+    for name in names(worth) {
+        assert!(alerted.iter().any(|alert| alert.starts_with(name)), "{name} has no alert");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_calls_are_due_and_senders_wait_is_measured() {
+    let mut world = World::new().await;
+    world.leave.open = true;
+    world.fault(r#"{"status":503,"times":1000}"#);
+    for n in 0..6 {
+        world.stripe(&Sale::new(&format!("s{n}"), &world.email(&format!("ada{n}")), world.ago(60)).event()).await;
+    }
+    let metrics = async || world.admin("GET", "/metrics").send(world.addr()).await.text();
+    assert!(value(&metrics().await, "refairn_bridge_webhook_seconds_count ") >= Some(1.0));
+    // While Refairn is down one call is tried now and then, and the others are due.
+    until("a call is due for a while", async || {
+        world.pass(Duration::from_secs(1));
+        (value(&metrics().await, "refairn_bridge_oldest_due_seconds ") >= Some(5.0)).then_some(())
+    })
+    .await;
+    world.end().await;
 }

@@ -5,7 +5,7 @@ use fantoccini::key::Key;
 use serde_json::Value;
 
 use crate::chromium::Chromium;
-use crate::kit::tool;
+use crate::kit::place::package;
 use crate::kit::world::{Setup, World};
 use crate::shop::{Shop, hostile};
 
@@ -149,7 +149,7 @@ async fn no_page_is_wider_than_a_telephone_or_lacks_contrast_or_a_name() {
     let shop = Shop::open(&world).await;
     world.stripe(&hostile(&world).1).await;
     world.idle().await;
-    let axe = std::fs::read_to_string(tool("axe.min.js")).expect("axe.min.js");
+    let axe = std::fs::read_to_string(package("axe-core/axe.min.js")).expect("a text");
     let browser = Chromium::start(true).await;
     browser.go(&world, "/sign-in").await;
     is_accessible(&browser, &axe, "/sign-in").await;

@@ -58,18 +58,24 @@ fn port(driver: &mut Child) -> u16 {
 impl Chromium {
     /// Starts one. `script` says whether pages may run their scripts.
     pub async fn start(script: bool) -> Self {
+        Self::start_with(script, &[]).await
+    }
+
+    /// The same, with further arguments.
+    pub async fn start_with(script: bool, more: &[String]) -> Self {
         let profile = scratch();
         let mut driver = Command::new("chromedriver");
         driver.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
         let mut driver = driver.spawn().expect("chromedriver: ./test installs it");
         let port = port(&mut driver);
-        let arguments = [
+        let mut arguments = vec![
             "--headless=new".to_owned(),
             "--no-sandbox".to_owned(),
             "--disable-dev-shm-usage".to_owned(),
             "--window-size=1440,900".to_owned(),
             format!("--user-data-dir={}", profile.path().display()),
         ];
+        arguments.extend_from_slice(more);
         let preferences = json!({ "profile.managed_default_content_settings.javascript": if script { 1 } else { 2 } });
         let options = json!({ "args": arguments, "prefs": preferences });
         let capabilities = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });

@@ -1,6 +1,6 @@
 //! Where a test keeps its store.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use refairn_bridge::domain::database::ServerUrl;
@@ -84,4 +84,12 @@ pub fn scratch() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     folder.expect("a temporary folder")
+}
+
+/// A file of npm's packages, as `./test` fetched them.
+pub fn package(path: &str) -> PathBuf {
+    let path = Path::new("tools/npm/node_modules").join(path);
+    let beside = std::env::current_exe().expect("a path");
+    let target = beside.ancestors().find(|folder| folder.join(&path).exists());
+    target.unwrap_or_else(|| panic!("{} beside the build: ./test fetches it", path.display())).join(path)
 }

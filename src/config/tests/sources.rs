@@ -141,6 +141,28 @@ fn every_value_of_a_choice_has_its_name() {
     assert_eq!(policy("LEADS", "all").leads, Leads::All);
 }
 
+/// What the image sets.
+fn image() -> Vec<(String, String)> {
+    let dockerfile = include_str!("../../../Dockerfile");
+    let set = dockerfile.split("\nENV ").nth(1).and_then(|rest| rest.split("\nUSER").next()).unwrap();
+    let set = set.lines().filter(|line| !line.starts_with('#')).map(|line| line.trim().trim_end_matches('\\').trim());
+    set.filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[test]
+fn the_image_listens_where_the_platform_says() {
+    let listen = |more: &[(&str, &str)]| {
+        let image = image();
+        let mut set: Vec<(&str, &str)> = image.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        set.retain(|(name, _)| more.iter().all(|(other, _)| name != other));
+        set.extend_from_slice(more);
+        Setup::least().set(&set).config().server.listen
+    };
+    assert_eq!(listen(&[]), address("0.0.0.0:8080"));
+    assert_eq!(listen(&[("PORT", "10000")]), address("0.0.0.0:10000"));
+    assert_eq!(listen(&[("PORT", "10000"), ("BRIDGE_LISTEN", "[::]:9000")]), address("[::]:9000"));
+}
+
 #[test]
 fn a_platform_s_port_gives_way_to_an_address() {
     let listen = |variables: &[(&str, &str)]| Setup::least().set(variables).config().server.listen;

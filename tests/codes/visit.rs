@@ -1,0 +1,96 @@
+//! Somebody who comes to the shop: with a browser, perhaps with a code.
+
+use serde_json::{Value, json};
+
+use crate::chromium::Chromium;
+use crate::kit::until;
+use crate::kit::world::World;
+use crate::site::Site;
+
+/// A browser in front of a shop whose pages load the bridge's script.
+pub struct Visit {
+    pub world: World,
+    pub site: Site,
+    pub browser: Chromium,
+}
+
+impl Visit {
+    pub async fn begin() -> Self {
+        let (world, site) = (World::new().await, Site::open());
+        let browser = Chromium::start_with(true, &site.arguments()).await;
+        Self { world, site, browser }
+    }
+
+    /// The line that the Set-up page shows, with the bridge's address; `more` stands in it too.
+    pub fn line(&self, more: &str) -> String {
+        format!("<script src=\"http://{}/refairn.js\" {more}></script>", self.world.addr())
+    }
+
+    /// Opens a page of the shop, and waits until its scripts are there.
+    pub async fn go(&self, path: &str) {
+        self.browser.client.goto(&format!("{}{path}", self.site.url())).await.expect("a page");
+    }
+
+    /// Puts up a page that loads the script at once, and opens it.
+    pub async fn page(&self, query: &str, body: &str) {
+        self.site.page("/shop", &self.line(""), body, "");
+        self.go(&format!("/shop{query}")).await;
+    }
+
+    /// Sets the cookie of Refairn's tracking link for the shop.
+    pub async fn cookie(&self, value: &str) {
+        let cookie = json!({ "name": "refairn_code", "value": value, "url": self.site.url(), "sameSite": "Lax" });
+        self.browser.cdp("Network.setCookie", cookie).await;
+    }
+
+    /// Forgets everything, as a new visitor's browser.
+    pub async fn anew(&self) {
+        self.browser.cdp("Network.clearBrowserCookies", json!({})).await;
+        let all = json!({ "origin": self.site.url(), "storageTypes": "local_storage" });
+        self.browser.cdp("Storage.clearDataForOrigin", all).await;
+        self.site.forget();
+    }
+
+    pub async fn run(&self, script: &str) -> Value {
+        self.browser.run(script).await
+    }
+
+    /// Waits until a script on the page gives this.
+    pub async fn gives(&self, script: &str, expected: Value) {
+        let mut found = Value::Null;
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while std::time::Instant::now() < end {
+            found = self.run(script).await;
+            if found == expected {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("{script} gives {found} and not {expected}");
+    }
+
+    /// What the script said in the console of this page.
+    pub async fn said(&self) -> String {
+        self.run("return window.said.join('\\n')").await.as_str().expect("a text").to_owned()
+    }
+
+    /// Waits until a host was asked for something with this text in it, decoded.
+    pub async fn hears(&self, host: &str, text: &str) -> String {
+        until(&format!("{host} hears {text}"), async || self.heard(host).into_iter().find(|heard| heard.contains(text)))
+            .await
+    }
+
+    /// All that a host was asked, decoded.
+    pub fn heard(&self, host: &str) -> Vec<String> {
+        let decoded = |text: &str| {
+            let text = text.replace('+', " ");
+            percent_encoding::percent_decode_str(&text).decode_utf8_lossy().replace('\\', "")
+        };
+        self.site.asked(host).iter().map(|asked| decoded(&format!("{} {}", asked.path, asked.body))).collect()
+    }
+
+    pub async fn end(self) {
+        self.browser.end().await;
+        self.world.end().await;
+    }
+}
