@@ -42,7 +42,10 @@ fn lost(mounts: &str, is_marked: bool, folder: &Path) -> Option<String> {
     let folder = folder.display();
     if IN_MEMORY.contains(&over.kind.as_str()) {
         let cure = "mount a volume there";
-        Some(format!("{folder} is only in memory ({}), and the database is lost when the container stops: {cure}", over.kind))
+        Some(format!(
+            "{folder} is only in memory ({}), and the database is lost when the container stops: {cure}",
+            over.kind
+        ))
     } else if over.at == Path::new("/") {
         let cure = "mount a volume there, or set DATABASE_URL to a folder on one or to a PostgreSQL server";
         Some(format!("{folder} is no volume, and the database is lost with the container: {cure}"))

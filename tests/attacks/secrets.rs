@@ -1,9 +1,16 @@
 //! Secrets: a canary in each of them, looked for in all that the program says. What every class of attacks leaves
 //! behind is searched by [`Target::end`]; here it is what the commands print, and what mistakes say.
 
-use super::target::{Store, Target};
+use serde_json::Value;
 
-on_both! { commands_and_mistakes_say_no_secret }
+use super::target::{Store, Target, signed};
+use crate::kit::samples::corpus;
+use crate::kit::until;
+
+on_both! {
+    commands_and_mistakes_say_no_secret
+    a_full_run_writes_no_address_and_no_secret
+}
 
 /// In every secret that is given by mistake.
 const CANARY: &str = "canary";
@@ -55,6 +62,28 @@ async fn commands_and_mistakes_say_no_secret(store: Store) {
         target.holds(&shown, !said.contains(CANARY) && !said.contains("panicked"), || said.clone());
     }
     target.end().await;
+}
+
+/// Every payload there is, from all kinds of senders, at the finest log.
+async fn a_full_run_writes_no_address_and_no_secret(store: Store) {
+    let mut target = Target::start(store).await;
+    let (mut taken, mut addresses) = (0, 0);
+    for (name, kind, body) in corpus() {
+        let reply = signed(kind, &body).send(target.process.addr).await;
+        assert!([200, 413].contains(&reply.status), "{name}: {}", reply.text());
+        taken += u32::from(reply.status == 200);
+        addresses += body.iter().filter(|byte| **byte == b'@').count();
+    }
+    assert!(taken > 100 && addresses > 100, "{taken} payloads with {addresses} addresses");
+    until("all is read, and what is due is told", async || {
+        let stats = target.process.get("/api/v1/stats").await;
+        let none = |what: &Value| what.as_i64().unwrap_or(0) == 0;
+        (none(&stats["events"]["received"]) && none(&stats["deliveries"]["sending"])).then_some(())
+    })
+    .await;
+    target.secrets_are_nowhere().await;
+    target.process.log_is_clean();
+    target.end_at_once();
 }
 
 /// All that a command prints, perhaps with another value of a variable.

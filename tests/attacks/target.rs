@@ -293,10 +293,25 @@ impl Target {
         always.into_iter().chain(self.secrets.clone()).collect()
     }
 
-    /// No secret is in anything that the bridge wrote or answers.
-    async fn secrets_are_nowhere(&mut self) {
+    /// No secret is in anything that the bridge wrote or answers; and no address where none belongs.
+    pub async fn secrets_are_nowhere(&mut self) {
+        // What it wrote to standard output is in it.
         let mut places = vec![("the log", self.process.log().into_bytes())];
-        for path in ["/api/v1/stats", "/api/v1/events?limit=500", "/api/v1/deliveries?limit=500", "/metrics"] {
+        for path in ["/livez", "/readyz", "/refairn.js", "/webhooks/nobody", "/metrics"] {
+            let token = if path == "/metrics" { format!("Bearer {TOKEN}") } else { String::new() };
+            let reply = Request::new("GET", path).header("Authorization", token).send(self.process.addr).await;
+            places.push((path, reply.body));
+        }
+        for (place, bytes) in &places {
+            let text = String::from_utf8_lossy(bytes);
+            // The script has the sign where it says what no code has in it.
+            assert!(
+                !text.contains('@') || *place == "/refairn.js",
+                "an address is in {place}: {:?}",
+                line_with(&text, "@")
+            );
+        }
+        for path in ["/api/v1/stats", "/api/v1/events?limit=500", "/api/v1/deliveries?limit=500"] {
             let request = Request::new("GET", path).header("Authorization", format!("Bearer {TOKEN}"));
             let reply = request.send(self.process.addr).await;
             assert_eq!(reply.status, 200, "{path}");

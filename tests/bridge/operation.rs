@@ -10,8 +10,8 @@ use crate::kit::log;
 use crate::kit::process::Process;
 use crate::kit::program::TOKEN;
 use crate::kit::samples::{Sale, charge};
-use crate::kit::wire::Request;
 use crate::kit::until;
+use crate::kit::wire::Request;
 use crate::kit::world::{Setup, World};
 
 /// The value of a metric line; the process counts for all tests, so only names and labels of one's own can be trusted.
@@ -268,7 +268,8 @@ async fn every_metric_that_an_alert_or_a_dashboard_asks_for_is_there() {
     }
     // What is called worth an alert has one.
     let worth = include_str!("../../docs/operating.md");
-    let worth = worth.split("These are worth an alert").nth(1).and_then(|text| text.split("\n\n").nth(1)).expect("a table");
+    let worth =
+        worth.split("These are worth an alert").nth(1).and_then(|text| text.split("\n\n").nth(1)).expect("a table");
     let alerted = names(alerts);
     for name in names(worth) {
         assert!(alerted.iter().any(|alert| alert.starts_with(name)), "{name} has no alert");

@@ -25,7 +25,8 @@ const CHECKOUT: &str = "<!doctype html><script>addEventListener('message', (even
     fetch('/told', { method: 'POST', body: JSON.stringify(event.data) })); \
     parent.postMessage({ event: 'loaded:checkout' }, '*')</script>";
 /// What Paystack answers to a transaction that is made by fetch.
-const TRANSACTION: &str = r#"{"status":true,"message":"ok","data":{"access_code":"ac_1","id":7,"merchant_id":1,"channels":["card"]}}"#;
+const TRANSACTION: &str =
+    r#"{"status":true,"message":"ok","data":{"access_code":"ac_1","id":7,"merchant_id":1,"channels":["card"]}}"#;
 /// Keeps what is said in the console, and what a policy blocks, where tests can read it.
 const HOOK: &str = "window.said = []; console.info = (words) => said.push(words); window.blocked = [];
 document.addEventListener('securitypolicyviolation', (event) => blocked.push(event.blockedURI + ' ' + event.effectiveDirective));";

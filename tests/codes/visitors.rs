@@ -37,7 +37,9 @@ async fn the_first_code_that_was_met_stays_for_ninety_days() {
     visit.page("", "").await;
     assert_eq!(visit.run(kept).await, at);
     let grow_old = |days: u32| {
-        format!("localStorage.refairn_code = JSON.stringify({{code: 'ADA10', at: Date.now() - {days} * 864e5 + 1e6 * ({days} < 90)}})")
+        format!(
+            "localStorage.refairn_code = JSON.stringify({{code: 'ADA10', at: Date.now() - {days} * 864e5 + 1e6 * ({days} < 90)}})"
+        )
     };
     for (days, code) in [(89, "ADA10"), (90, "BAYO15")] {
         visit.run(&grow_old(days)).await;
@@ -67,7 +69,9 @@ async fn a_shop_that_needs_consent_keeps_nothing() {
     // With consent the script is loaded once more, and keeps the code.
     visit.go("/careful?refairn_code=ADA10").await;
     let url = format!("http://{}/refairn.js", visit.world.addr());
-    visit.run(&format!("document.head.append(Object.assign(document.createElement('script'), {{ src: '{url}' }}))")).await;
+    visit
+        .run(&format!("document.head.append(Object.assign(document.createElement('script'), {{ src: '{url}' }}))"))
+        .await;
     visit.gives("return JSON.parse(localStorage.refairn_code ?? '{}').code ?? null", json!("ADA10")).await;
     visit.end().await;
 }
@@ -75,7 +79,8 @@ async fn a_shop_that_needs_consent_keeps_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_shut_or_damaged_keeps_no_page_from_working() {
     let visit = Visit::begin().await;
-    let shut = "<script>Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('shut'); } })</script>";
+    let shut =
+        "<script>Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('shut'); } })</script>";
     visit.site.page("/shut", &format!("{shut}{}", visit.line("")), "", "");
     visit.go("/shut?refairn_code=ADA10").await;
     visit.gives(CODE, json!("ADA10")).await;
@@ -91,7 +96,12 @@ async fn what_is_shut_or_damaged_keeps_no_page_from_working() {
     visit.gives(CODE, json!("ADA10")).await;
     // A frame that may have no origin has neither cookies nor storage.
     let frame = "<iframe sandbox=allow-scripts src='/framed?refairn_code=ADA10'></iframe>";
-    visit.site.page("/framed", &visit.line(""), "<script>parent.postMessage(window.refairn.code ?? 'none', '*')</script>", "");
+    visit.site.page(
+        "/framed",
+        &visit.line(""),
+        "<script>parent.postMessage(window.refairn.code ?? 'none', '*')</script>",
+        "",
+    );
     visit.site.page("/frame", "<script>addEventListener('message', (e) => said.push(e.data))</script>", frame, "");
     visit.go("/frame").await;
     visit.gives("return window.said", json!(["none"])).await;
@@ -103,9 +113,42 @@ async fn the_script_takes_for_a_code_what_the_bridge_takes() {
     let visit = Visit::begin().await;
     let long = ["x".repeat(64), "x".repeat(65), "\u{1f600}".repeat(64)];
     let texts = [
-        "ADA10", " ADA-10_x.y ", "ÀṢẸ-12", "漢字", "\u{feff}AGENT\u{200b}1\u{202e}", "a b", "a/b", "a+b", "a%b", "<script>",
-        "jane@example.com", "ADA\u{fffd}", "a\u{a0}b", "a\u{7}b", "\u{200b}", "  ", "undefined", "NULL", "None", "nan", "FALSE",
-        "true", "n/a", "-", "--", "null-1", "a`b", "a{b", "a[b", "a^b", "a~b", "a,b", "a:b", "a!b", "a'b", "\u{3164}A",
+        "ADA10",
+        " ADA-10_x.y ",
+        "ÀṢẸ-12",
+        "漢字",
+        "\u{feff}AGENT\u{200b}1\u{202e}",
+        "a b",
+        "a/b",
+        "a+b",
+        "a%b",
+        "<script>",
+        "jane@example.com",
+        "ADA\u{fffd}",
+        "a\u{a0}b",
+        "a\u{7}b",
+        "\u{200b}",
+        "  ",
+        "undefined",
+        "NULL",
+        "None",
+        "nan",
+        "FALSE",
+        "true",
+        "n/a",
+        "-",
+        "--",
+        "null-1",
+        "a`b",
+        "a{b",
+        "a[b",
+        "a^b",
+        "a~b",
+        "a,b",
+        "a:b",
+        "a!b",
+        "a'b",
+        "\u{3164}A",
     ];
     visit.page("", "").await;
     for text in texts.into_iter().chain(long.iter().map(String::as_str)) {

@@ -244,3 +244,27 @@ async fn a_decision_about_money_is_not_sent_without_a_note() {
     browser.end().await;
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_set_up_page_has_the_line_for_codes_and_ticks_it_when_the_first_code_comes() {
+    let mut world = World::new().await;
+    world.leave.open = true;
+    let browser = Chromium::start(true).await;
+    browser.sign_in(&world).await;
+    browser.go(&world, "/set-up").await;
+    let line = browser.run("return document.getElementById('script-line').value").await;
+    assert_eq!(line, format!("<script src=\"http://{}/refairn.js\" async></script>", world.addr()));
+    browser.reads("waiting for the first referral code").await;
+    let steps = "return document.querySelectorAll('#codes li.ok').length";
+    assert_eq!(browser.run(steps).await, 0);
+    // A sale without a code ticks nothing.
+    world.stripe(&crate::kit::samples::Sale::new("s1", &world.email("ben"), world.ago(60)).event()).await;
+    browser.reads("the last webhook came").await;
+    assert_eq!(browser.run(steps).await, 0);
+    world.stripe(&crate::kit::samples::Sale::new("s2", &world.email("ada"), world.ago(60)).checkout("ADA10")).await;
+    browser.reads("referral codes come in").await;
+    assert_eq!(browser.run(steps).await, 2);
+    browser.end().await;
+    world.idle().await;
+    world.end().await;
+}

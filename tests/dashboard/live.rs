@@ -73,6 +73,11 @@ async fn a_stream_begins_with_the_whole_state_tells_of_changes_and_ends_with_the
         }
     };
     assert_ne!(told["fingerprint"], first["fingerprint"]);
+    // The first code ticks a step of the Set-up page.
+    assert_eq!(told["stats"]["code_came"], false);
+    world.stripe(&Sale::new("s2", &world.email("ben"), world.ago(60)).code("BAYO15").event()).await;
+    while stream.state().await.expect("a state")["stats"]["code_came"] != true {}
+    world.idle().await;
     world.end().await;
     assert!(stream.state().await.is_none(), "it ends with the bridge");
 }

@@ -11,8 +11,10 @@ const FOLDERS: &[&str] = &["src/", "tests/", "config/", "migrations/", "benches/
 /// Files that whoever runs the bridge may write; the repository has none.
 const WRITTEN_BY_USERS: &[&str] = &["config/refairn-bridge.toml"];
 
-/// Settings of databases, poolers and proxies that documents speak of.
+/// Settings of databases, poolers, proxies and platforms that documents speak of.
 pub(crate) const OF_OTHERS: &[&str] = &[
+    "RAILWAY_RUN_UID",
+    "auto_stop_machines",
     "buffer_requests",
     "client_max_body_size",
     "default_pool_size",
