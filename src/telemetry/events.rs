@@ -17,13 +17,13 @@ use crate::telemetry::metrics::METRICS;
 /// A webhook was recorded, or had been before.
 pub fn received(endpoint: &Endpoint, event_type: &str, recorded: Recorded) {
     let outcome = if recorded.duplicate { "duplicate" } else { "recorded" };
-    METRICS.webhooks.with_label_values(&[endpoint.name.as_str(), outcome]).inc();
+    METRICS.door.webhooks.with_label_values(&[endpoint.name.as_str(), outcome]).inc();
     tracing::debug!(endpoint = endpoint.name, event = %recorded.id, event_type, outcome, "webhook {outcome}");
 }
 
 /// A webhook that is on disk was answered.
 pub fn answered(took: Duration) {
-    METRICS.webhook_seconds.observe(took.as_secs_f64());
+    METRICS.door.webhook_seconds.observe(took.as_secs_f64());
 }
 
 /// The first webhook ever came to an endpoint in this mode.
@@ -36,7 +36,7 @@ pub fn first_webhook(endpoint: &Endpoint, mode: Mode, event: EventId) {
 /// `line` is written, and all is counted.
 pub fn refused(endpoint: Option<&str>, reason: &'static str, source: Option<IpAddr>, line: Option<Line>) {
     let endpoint = endpoint.unwrap_or_default();
-    METRICS.webhooks.with_label_values(&[endpoint, reason]).inc();
+    METRICS.door.webhooks.with_label_values(&[endpoint, reason]).inc();
     if let Some(line) = line {
         tracing::warn!(endpoint, reason, source = source.map(tracing::field::display), "webhook refused: {reason}");
         only_counted_after(line);
@@ -45,7 +45,7 @@ pub fn refused(endpoint: Option<&str>, reason: &'static str, source: Option<IpAd
 
 /// A connection ended before a request of it was read, or before its answer was.
 pub fn disconnected(reason: &'static str, source: IpAddr, line: Option<Line>) {
-    METRICS.disconnected.with_label_values(&[reason]).inc();
+    METRICS.door.disconnected.with_label_values(&[reason]).inc();
     if let Some(line) = line {
         tracing::warn!(reason, %source, "connection ended: {reason}");
         only_counted_after(line);
@@ -54,7 +54,7 @@ pub fn disconnected(reason: &'static str, source: IpAddr, line: Option<Line>) {
 
 /// A request to the API or the metrics came without the admin token.
 pub fn admin_refused(reason: &'static str, source: Option<IpAddr>, line: Option<Line>) {
-    METRICS.admin_refused.with_label_values(&[reason]).inc();
+    METRICS.door.admin_refused.with_label_values(&[reason]).inc();
     if let Some(line) = line {
         tracing::warn!(reason, source = source.map(tracing::field::display), "admin token refused: {reason}");
         only_counted_after(line);
@@ -200,8 +200,7 @@ pub fn reconciliation_failed(endpoint: &str, why: &str) {
 /// A customer has very many events. Told once for each customer.
 pub fn crowded(crowd: Crowd) {
     let Crowd { event, facts } = crowd;
-    let none: [&str; 0] = [];
-    METRICS.crowds.with_label_values(&none).inc();
+    METRICS.crowds.inc();
     tracing::warn!(
         %event,
         facts,

@@ -13,21 +13,26 @@ use crate::store::stats::Stats;
 /// The process's metrics.
 pub(super) struct Metrics {
     registry: Registry,
-    pub(super) webhooks: IntCounterVec,
-    pub(super) webhook_seconds: Histogram,
-    pub(super) disconnected: IntCounterVec,
-    pub(super) admin_refused: IntCounterVec,
+    pub(super) door: Door,
     pub(super) mapped: IntCounterVec,
     pub(super) calls: IntCounterVec,
     pub(super) call_seconds: Histogram,
     pub(super) lookups: IntCounterVec,
     pub(super) reconciliations: IntCounterVec,
     pub(super) store_failures: IntCounterVec,
-    pub(super) crowds: IntCounterVec,
+    pub(super) crowds: IntCounter,
     pub(super) log_lines_dropped: IntCounter,
     pub(super) panics: IntCounter,
     pub(super) clock_skew: Gauge,
     stored: Stored,
+}
+
+/// Who comes, and what they are answered.
+pub(super) struct Door {
+    pub(super) webhooks: IntCounterVec,
+    pub(super) webhook_seconds: Histogram,
+    pub(super) disconnected: IntCounterVec,
+    pub(super) admin_refused: IntCounterVec,
 }
 
 /// What the store holds, set each time someone asks.
@@ -47,7 +52,7 @@ pub(super) static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
     let metrics = Metrics::new();
     // A counter that appears with its first count does not grow, to those who look: these are alerted on.
     for reason in ["missing", "wrong", "too_many_wrong"] {
-        metrics.admin_refused.with_label_values(&[reason]);
+        metrics.door.admin_refused.with_label_values(&[reason]);
     }
     metrics.store_failures.with_label_values(&["record"]);
     metrics
@@ -92,30 +97,7 @@ impl Metrics {
     fn new() -> Self {
         let registry = Registry::new();
         Self {
-            webhooks: counter(
-                &registry,
-                "refairn_bridge_webhooks_total",
-                "Webhook requests by endpoint (empty when they met none) and outcome: recorded, duplicate, or the code of \
-                 the refusal.",
-                &["endpoint", "outcome"],
-            ),
-            webhook_seconds: histogram(
-                &registry,
-                "refairn_bridge_webhook_seconds",
-                "How long senders of webhooks waited until they were answered that theirs are on disk.",
-            ),
-            disconnected: counter(
-                &registry,
-                "refairn_bridge_disconnected_total",
-                "Connections ended by the bridge, by reason: too_many_connections, slow_head, malformed_request, unread_answer.",
-                &["reason"],
-            ),
-            admin_refused: counter(
-                &registry,
-                "refairn_bridge_admin_refused_total",
-                "Requests to the API and the metrics without the admin token, by reason: missing, wrong, too_many_wrong.",
-                &["reason"],
-            ),
+            door: Door::new(&registry),
             mapped: counter(
                 &registry,
                 "refairn_bridge_events_mapped_total",
@@ -147,11 +129,10 @@ impl Metrics {
                 "Reads and writes of the store that failed, by what was being done.",
                 &["operation"],
             ),
-            crowds: counter(
+            crowds: plain_counter(
                 &registry,
                 "refairn_bridge_crowded_customers_total",
                 "Customers met by this process who have more events than one customer should.",
-                &[],
             ),
             log_lines_dropped: plain_counter(
                 &registry,
@@ -170,6 +151,37 @@ impl Metrics {
             ),
             stored: Stored::new(&registry),
             registry,
+        }
+    }
+}
+
+impl Door {
+    fn new(registry: &Registry) -> Self {
+        Self {
+            webhooks: counter(
+                registry,
+                "refairn_bridge_webhooks_total",
+                "Webhook requests by endpoint (empty when they met none) and outcome: recorded, duplicate, or the code of \
+                 the refusal.",
+                &["endpoint", "outcome"],
+            ),
+            webhook_seconds: histogram(
+                registry,
+                "refairn_bridge_webhook_seconds",
+                "How long answers to webhooks took.",
+            ),
+            disconnected: counter(
+                registry,
+                "refairn_bridge_disconnected_total",
+                "Connections ended by the bridge, by reason: too_many_connections, slow_head, malformed_request, unread_answer.",
+                &["reason"],
+            ),
+            admin_refused: counter(
+                registry,
+                "refairn_bridge_admin_refused_total",
+                "Requests to the API and the metrics without the admin token, by reason: missing, wrong, too_many_wrong.",
+                &["reason"],
+            ),
         }
     }
 }

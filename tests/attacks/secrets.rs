@@ -3,9 +3,11 @@
 
 use serde_json::Value;
 
-use super::target::{Store, Target, signed};
+use super::target::{FORGED, Store, Target, signed};
+use crate::kit::program::TOKEN;
 use crate::kit::samples::corpus;
 use crate::kit::until;
+use crate::kit::wire::Request;
 
 on_both! {
     commands_and_mistakes_say_no_secret
@@ -62,6 +64,54 @@ async fn commands_and_mistakes_say_no_secret(store: Store) {
         target.holds(&shown, !said.contains(CANARY) && !said.contains("panicked"), || said.clone());
     }
     target.end().await;
+}
+
+impl Target {
+    /// No secret is in anything that the bridge wrote or answers; and no address where none belongs.
+    pub async fn secrets_are_nowhere(&mut self) {
+        // What it wrote to standard output is in it.
+        let mut places = vec![("the log", self.process.log().into_bytes())];
+        for path in ["/livez", "/readyz", "/refairn.js", "/webhooks/nobody", "/metrics"] {
+            let token = if path == "/metrics" { format!("Bearer {TOKEN}") } else { String::new() };
+            let reply = Request::new("GET", path).header("Authorization", token).send(self.process.addr).await;
+            places.push((path, reply.body));
+        }
+        for (place, bytes) in &places {
+            let text = String::from_utf8_lossy(bytes);
+            // The script has the sign where it says what no code has in it.
+            assert!(
+                !text.contains('@') || *place == "/refairn.js",
+                "an address is in {place}: {:?}",
+                line_with(&text, "@")
+            );
+        }
+        for path in ["/api/v1/stats", "/api/v1/events?limit=500", "/api/v1/deliveries?limit=500"] {
+            let request = Request::new("GET", path).header("Authorization", format!("Bearer {TOKEN}"));
+            let reply = request.send(self.process.addr).await;
+            assert_eq!(reply.status, 200, "{path}");
+            places.push((path, reply.body));
+        }
+        match &self.database {
+            Some(database) => places.push(("the database", database.dump().into_bytes())),
+            None => {
+                for name in ["bridge.db", "bridge.db-wal"] {
+                    places.push((name, std::fs::read(self.process.folder.path().join(name)).expect("a file")));
+                }
+            }
+        }
+        let secrets = self.all_secrets();
+        for (place, bytes) in places {
+            let text = String::from_utf8_lossy(&bytes);
+            for secret in secrets.iter().chain([&FORGED.to_owned()]) {
+                assert!(!text.contains(secret), "{secret:?} is in {place}: {:?}", line_with(&text, secret));
+            }
+        }
+    }
+}
+
+fn line_with(all: &str, text: &str) -> Option<String> {
+    let line = all.lines().find(|line| line.contains(text))?;
+    Some(line.chars().take(500).collect())
 }
 
 /// Every payload there is, from all kinds of senders, at the finest log.

@@ -116,8 +116,8 @@ fn check_asks_refairn_and_says_what_to_paste() {
         dir.run(&["check", "--config", "bridge.toml", "--public-url", "https://bridge.example.com/in/"]).succeeds();
     assert_eq!(done.stderr, "");
     // In a container, the folder of a test is no volume.
-    let lines = done.stdout.lines().filter(|line| !line.contains("the database is lost"));
-    let said: String = lines.map(|line| format!("{line}\n")).collect();
+    let said =
+        done.stdout.split_inclusive('\n').filter(|line| !line.contains("the database is lost")).collect::<String>();
     same_as_before("check-fine", &said.replace(&sandbox.addr, "SANDBOX"));
 
     let mut through_nobody = dir.command(&["check", "--config", "bridge.toml"]);

@@ -45,7 +45,7 @@ async fn the_popup_carries_the_code_beside_what_the_shop_says() {
     visit.site.forget();
     visit.go("/later?refairn_code=ADA10").await;
     let add = "const s = document.createElement('script'); s.src = 'https://js.paystack.co/v2/inline.js';
-        s.onload = () => new PaystackPop().newTransaction({ key: 'pk_test_1', email: 'a@b.com', amount: 1 }); document.head.append(s)";
+        s.onload = () => new PaystackPop().newTransaction({ key: 'pk_test_1', email: 'jane@example.com', amount: 1 }); document.head.append(s)";
     visit.run(add).await;
     visit.hears(CHECKOUT, r#""refairn_code":"ADA10""#).await;
     for open in ["PaystackPop.setup(base).openIframe()", "popup.preloadTransaction(base)()"] {
@@ -128,7 +128,7 @@ async fn a_visitor_without_a_code_pays_as_ever() {
     let visit = Visit::begin().await;
     visit.site.page("/pay", &format!("{}{INLINE}", visit.line("")), "", "");
     visit.go("/pay").await;
-    visit.run("new PaystackPop().newTransaction({ key: 'pk_test_1', email: 'a@b.com', amount: 1, metadata: { cart: 'c_7' } })").await;
+    visit.run("new PaystackPop().newTransaction({ key: 'pk_test_1', email: 'jane@example.com', amount: 1, metadata: { cart: 'c_7' } })").await;
     let heard = visit.hears(CHECKOUT, r#""cart":"c_7""#).await;
     assert!(!heard.contains("refairn_code\":"), "{heard}");
     visit.end().await;

@@ -65,7 +65,7 @@ impl Site {
         let noted: Arc<Mutex<Noted>> = Arc::default();
         let folder = scratch();
         let tls = Arc::new(tls(folder.path()));
-        let plain = listen(noted.clone(), |stream, noted| answer(stream, noted));
+        let plain = listen(noted.clone(), answer);
         let secure = listen(noted.clone(), move |stream, noted| {
             let connection = ServerConnection::new(tls.clone()).map_err(std::io::Error::other)?;
             answer(StreamOwned::new(connection, stream), noted)

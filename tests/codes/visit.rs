@@ -1,11 +1,16 @@
 //! Somebody who comes to the shop: with a browser, perhaps with a code.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::chromium::Chromium;
-use crate::kit::until;
 use crate::kit::world::World;
 use crate::site::Site;
+
+/// What has not come by then never will.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A browser in front of a shop whose pages load the bridge's script.
 pub struct Visit {
@@ -58,13 +63,13 @@ impl Visit {
     /// Waits until a script on the page gives this.
     pub async fn gives(&self, script: &str, expected: Value) {
         let mut found = Value::Null;
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while std::time::Instant::now() < end {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
             found = self.run(script).await;
             if found == expected {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
         panic!("{script} gives {found} and not {expected}");
     }
@@ -76,8 +81,14 @@ impl Visit {
 
     /// Waits until a host was asked for something with this text in it, decoded.
     pub async fn hears(&self, host: &str, text: &str) -> String {
-        until(&format!("{host} hears {text}"), async || self.heard(host).into_iter().find(|heard| heard.contains(text)))
-            .await
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if let Some(heard) = self.heard(host).into_iter().find(|heard| heard.contains(text)) {
+                return heard;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        panic!("{host} never hears {text}, but {:#?}", self.heard(host));
     }
 
     /// All that a host was asked, decoded.
