@@ -80,6 +80,9 @@ pub struct PaymentFields {
     pub fate: Option<String>,
     /// What became of it, in words.
     pub fate_explanation: Option<String>,
+    /// The customer's name. Only in the list of payments: `None` elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_name: Option<String>,
     /// The referral code with which the customer was, or will be, reported.
     pub code: Option<String>,
     /// The agent who is credited.

@@ -50,12 +50,14 @@ impl Worker {
         for endpoint in self.endpoints.values() {
             let Some(every) = endpoint.reconcile_every else { continue };
             let last = self.store.last_comparison(&endpoint.name).await?;
-            let mut due_at = last.map_or(now, |last| after(last, every));
+            // One that is under way is not replaced by one of later days: it would never end.
+            let is_free = last.is_none_or(|(_, is_over)| is_over);
+            let mut due_at = last.map_or(now, |(begun_at, _)| after(begun_at, every));
             if due_at <= now {
-                if let Some(period) = last_days(endpoint, every, now) {
-                    // Another one that is under way will be the last one soon.
+                if let Some(period) = last_days(endpoint, every, now).filter(|_| is_free) {
                     let _ = self.store.start_backfill(Purpose::Compare, &endpoint.name, period, None, now).await;
                 }
+                // Once it is over, the next look finds when it is time again.
                 due_at = after(now, every);
             }
             next = Some(next.map_or(due_at, |next: Timestamp| next.min(due_at)));

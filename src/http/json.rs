@@ -119,6 +119,7 @@ fn payment(view: &DeliveryView, endpoints: &[Endpoint]) -> PaymentFields {
         paid_at: payment.map(|_| d.at),
         fate: d.fate().map(Fate::code).map(str::to_owned),
         fate_explanation: credit::words(view, looked_in.as_deref()),
+        customer_name: payment.and(view.name.clone()),
         code: payment.and(view.code.clone()),
         agent_id: receipt.agent_id,
         commission_id: receipt.commission_id,

@@ -107,6 +107,11 @@ impl Batch {
     }
 
     async fn open(&self, at: Timestamp) -> Pipeline {
+        self.open_with(at, |_| {}).await
+    }
+
+    /// A world of its own, whose endpoints have more to them.
+    pub(crate) async fn open_with(&self, at: Timestamp, more: impl Fn(&mut configured::Endpoint)) -> Pipeline {
         let policy = self.policy();
         let endpoints = (0..).zip(Endpoint::ALL).map(|(rank, known)| {
             let mut rules = default_rules();
@@ -121,7 +126,9 @@ impl Batch {
             }
             rules.minimum_amount = [("NGN".parse().expect("a currency"), 100.into())].into();
             rules.time_zone = policy.time_zone.clone();
-            configured::Endpoint { name: known.name().into(), ..endpoint(known.provider(), rules) }
+            let mut made = configured::Endpoint { name: known.name().into(), ..endpoint(known.provider(), rules) };
+            more(&mut made);
+            made
         });
         let place = self.kept.place(&policy).await;
         Pipeline::new(place, endpoints.collect(), policy, at)
@@ -332,7 +339,7 @@ fn sent(batch: &Batch, arrival: Arrival) -> (&'static str, String) {
     (event.endpoint.name(), body)
 }
 
-fn second(at: i64) -> Timestamp {
+pub(crate) fn second(at: i64) -> Timestamp {
     Timestamp::from_second(at).expect("a time")
 }
 

@@ -7,7 +7,7 @@
 //!
 //! A life is known by its number. `LIVES=100000 cargo test --release --test lives -- --nocapture` runs so many, from 0
 //! or from `LIVES_SEED` on, until three of them have failed, or `LIVES_FAILED`; `LIVES_SEED=7 cargo test --test lives` runs
-//! number 7 alone. `LIVES_STORE=postgres` runs them there. A failing life is made as small as it gets, and told event by event.
+//! number 7 alone. `LIVES_LOST=5000` runs so many of which every tenth webhook is lost. `LIVES_STORE=postgres` runs them there. A failing life is made as small as it gets, and told event by event.
 
 #![allow(
     clippy::expect_used,
@@ -31,6 +31,7 @@ mod kinds;
 mod kit;
 mod life;
 mod lines;
+mod lost;
 mod oracle;
 mod payer;
 mod paystack;
@@ -52,6 +53,9 @@ use life::Life;
 const LIVES: u64 = 10_000;
 /// Those that are run on PostgreSQL, too.
 const LIVES_ON_SERVER: u64 = 200;
+/// Lives of which webhooks are lost, unless `LIVES_LOST` says otherwise; and how many share a world.
+const LIVES_LOST: u64 = 240;
+const LIVES_LOST_TOGETHER: u64 = 80;
 /// Failing lives that are told in full, and after how many a run stops.
 const TOLD_MAX: usize = 3;
 const FAILED_MAX: u64 = 3;
@@ -119,6 +123,27 @@ fn lives_come_to_the_same_on_postgresql_whatever_the_order() {
     // Whoever asks for certain lives asks for nothing else.
     if setting("LIVES_SEED").is_none() && setting("LIVES").is_none() {
         run(0, LIVES_ON_SERVER, Kept::Server);
+    }
+}
+
+#[test]
+fn lost_webhooks_come_back_and_refairn_holds_the_same() {
+    if setting("LIVES_SEED").is_some() || setting("LIVES").is_some() {
+        return;
+    }
+    let asked = setting("LIVES_LOST");
+    for (kept, lives) in [(Kept::File, asked.unwrap_or(LIVES_LOST)), (Kept::Server, asked.unwrap_or(LIVES_LOST) / 4)] {
+        for refairn in [lost::Refairn::Down, lost::Refairn::Up] {
+            let (mut first, mut wrong) = (setting("LIVES_LOST_SEED").unwrap_or(0), Vec::new());
+            let end = first + lives;
+            while first < end && wrong.len() < TOLD_MAX {
+                let next = (first + LIVES_LOST_TOGETHER).min(end);
+                wrong.extend(block_on(lost::failing(first..next, kept, refairn)));
+                first = next;
+            }
+            let told = wrong.iter().take(TOLD_MAX).cloned().collect::<Vec<_>>().join("\n");
+            assert!(wrong.is_empty(), "{} lives failed, {kept:?}:\n{told}", wrong.len());
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Payments by the time when they were paid, and what they add up to.
 
+use std::collections::{BTreeSet, HashMap};
+
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
@@ -10,7 +12,7 @@ use crate::store::codes::is_payment;
 use crate::store::read::conditions::Conditions;
 use crate::store::read::queries::{DeliveryView, PAGE_ITEMS_MAX, delivery_view_columns};
 use crate::store::rows::micros;
-use crate::store::sql::{Row, Value};
+use crate::store::sql::{Row, Value, values};
 use crate::store::{Store, StoreError};
 
 /// Payments that are added up, the newest; of more the answer says so.
@@ -63,7 +65,26 @@ impl Store {
             "SELECT {} FROM deliveries {clause} ORDER BY at DESC, id DESC LIMIT {limit}",
             delivery_view_columns(self.dialect())
         );
-        self.deliveries_seen(sql, values).await
+        let mut views = self.deliveries_seen(sql, values).await?;
+        let names = self.names(&views).await?;
+        for view in &mut views {
+            view.name = names.get(&(view.business.clone(), view.delivery.call.email().key())).cloned();
+        }
+        Ok(views)
+    }
+
+    /// The names of these payments' customers, as the last event has them that names one.
+    async fn names(&self, views: &[DeliveryView]) -> Result<HashMap<(String, String), String>, StoreError> {
+        let customers: BTreeSet<(&str, String)> =
+            views.iter().map(|view| (view.business.as_str(), view.delivery.call.email().key())).collect();
+        let (name, pairs) = (self.dialect().field("f.data", "name"), self.dialect().pairs("?1"));
+        let sql = format!(
+            "SELECT f.business, f.email_key, {name} FROM facts f WHERE (f.business, f.email_key) IN ({pairs}) \
+             AND {name} IS NOT NULL ORDER BY f.event_id"
+        );
+        let customers = serde_json::to_string(&customers)?;
+        let names = self.rows(sql, values![customers], |row| Ok(((row.text()?, row.text()?), row.text()?))).await?;
+        Ok(names.into_iter().collect())
     }
 
     /// What all of them add up to, by currency and fate, and whether these are all.

@@ -136,6 +136,8 @@ pub struct DeliveryView {
     pub endpoint: String,
     /// The referral code with which the customer was reported, or will be.
     pub code: Option<String>,
+    /// The customer's name, where it was looked for and is known.
+    pub name: Option<String>,
     /// Of a payment that credited nobody: the customer's events that might have brought a code.
     pub searched: Vec<Searched>,
     /// Of a payment that is held for its day: the call that has it, and what that tells.
@@ -148,8 +150,8 @@ impl DeliveryView {
     /// A call that is planned and not stored: what is known of the customer beside it is not looked for.
     #[must_use]
     pub fn planned(business: String, delivery: Delivery) -> Self {
-        let (code, searched, day_holder, moved_from) = (None, Vec::new(), None, None);
-        Self { business, delivery, endpoint: String::new(), code, searched, day_holder, moved_from }
+        let (code, name, searched, day_holder, moved_from) = (None, None, Vec::new(), None, None);
+        Self { business, delivery, endpoint: String::new(), code, name, searched, day_holder, moved_from }
     }
 
     /// Whether it tells a payment, and no customer or status.
@@ -378,8 +380,8 @@ pub(super) fn delivery_view(row: &mut Row) -> Result<DeliveryView, StoreError> {
     let paid_on: Option<Date> = paid_on.and_then(|day| day.parse().ok());
     let is_payment = matches!(delivery.subject, DeliveryKey::Payment { .. });
     let moved_from = paid_on.filter(|day| is_payment && delivery.call.day() != Some(*day));
-    let (searched, day_holder) = (Vec::new(), None);
-    Ok(DeliveryView { business, endpoint, code, searched, day_holder, moved_from, delivery })
+    let (name, searched, day_holder) = (None, Vec::new(), None);
+    Ok(DeliveryView { business, endpoint, code, name, searched, day_holder, moved_from, delivery })
 }
 
 pub(super) fn attempt(row: &mut Row) -> Result<AttemptView, StoreError> {

@@ -85,7 +85,8 @@ impl Store {
         Ok(summary)
     }
 
-    /// Removes the payments of a comparison that ended without a result; gives whether there was one.
+    /// Removes the payments of a comparison that has no result, or none any more; gives whether there was one. When there is
+    /// none, what is left of earlier comparisons without a result goes, too.
     ///
     /// # Errors
     /// The store failed.
@@ -148,9 +149,6 @@ impl Work for Keep {
 async fn forget<D: Db>(db: &D, id: i64) -> Result<(), StoreError> {
     db.execute("DELETE FROM compared WHERE backfill = ?1", values![id]).await?;
     db.execute("DELETE FROM reconciliations WHERE backfill = ?1", values![id]).await?;
-    let sql = "DELETE FROM backfills WHERE id = ?1 AND purpose = ?2 \
-         AND NOT EXISTS (SELECT 1 FROM listed WHERE backfill = ?1)";
-    db.execute(sql, values![id, Purpose::Compare.code()]).await?;
     Ok(())
 }
 
@@ -167,8 +165,19 @@ impl Work for ClearUnfinished {
              AND NOT EXISTS (SELECT 1 FROM reconciliations r WHERE r.backfill = b.id) \
              AND EXISTS (SELECT 1 FROM compared c WHERE c.backfill = b.id) LIMIT 1"
         );
-        let Some(mut row) = first(db, &sql, values![Purpose::Compare.code()]).await? else { return Ok(false) };
-        db.execute("DELETE FROM compared WHERE backfill = ?1", values![row.int()?]).await?;
-        Ok(true)
+        if let Some(mut row) = first(db, &sql, values![Purpose::Compare.code()]).await? {
+            db.execute("DELETE FROM compared WHERE backfill = ?1", values![row.int()?]).await?;
+            return Ok(true);
+        }
+        // Why the last one came to nothing stays to be read.
+        let sql = format!(
+            "DELETE FROM backfills WHERE purpose = ?1 AND state IN ({over}) \
+             AND NOT EXISTS (SELECT 1 FROM reconciliations r WHERE r.backfill = backfills.id) \
+             AND NOT EXISTS (SELECT 1 FROM listed l WHERE l.backfill = backfills.id) \
+             AND EXISTS (SELECT 1 FROM backfills n WHERE n.endpoint = backfills.endpoint AND n.purpose = ?1 \
+             AND n.id > backfills.id)"
+        );
+        db.execute(&sql, values![Purpose::Compare.code()]).await?;
+        Ok(false)
     }
 }

@@ -17,7 +17,7 @@ pub use ours::Whose;
 use super::rows::time;
 use super::sql::{Row, values};
 use super::{Store, StoreError};
-use crate::domain::backfill::BackfillId;
+use crate::domain::backfill::{BackfillId, BackfillState, Purpose};
 use crate::domain::reconciliation::{Compared, Comparison, Summary};
 
 /// In the place of a comparison: another key of a payment.
@@ -112,15 +112,19 @@ impl Store {
         self.query(sql, values![]).await?.into_iter().map(reconciliation).collect()
     }
 
-    /// When an endpoint's last comparison was begun.
+    /// When an endpoint's last comparison was begun, and whether it is over.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn last_comparison(&self, endpoint: &str) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT MAX(created_at) FROM backfills WHERE endpoint = ?1 AND purpose = ?2".to_owned();
-        let purpose = crate::domain::backfill::Purpose::Compare.code();
-        let row = self.query(sql, values![endpoint, purpose]).await?.into_iter().next();
-        row.map(|mut row| row.int_option()).transpose()?.flatten().map(time).transpose()
+    pub async fn last_comparison(&self, endpoint: &str) -> Result<Option<(Timestamp, bool)>, StoreError> {
+        let sql =
+            "SELECT created_at, state FROM backfills WHERE endpoint = ?1 AND purpose = ?2 ORDER BY id DESC LIMIT 1";
+        let row = self.query(sql.to_owned(), values![endpoint, Purpose::Compare.code()]).await?.into_iter().next();
+        let last = row.map(|mut row| {
+            let (at, state) = (time(row.int()?)?, row.text()?);
+            Ok::<_, StoreError>((at, BackfillState::parse(&state).is_none_or(BackfillState::is_over)))
+        });
+        last.transpose()
     }
 }
 

@@ -125,7 +125,6 @@ async fn export(mut args: Args) -> anyhow::Result<()> {
 struct Told {
     product_id: String,
     customer_email: String,
-    customer_name: String,
     // The digits as they are sent, past no float.
     amount: Option<Box<serde_json::value::RawValue>>,
     currency: String,

@@ -47,7 +47,8 @@ pub(super) fn imported(payment: &Delivery) -> Option<[String; 8]> {
     let amount = told.amount().to_owned();
     // Nobody who was not referred has a code; and when the next payment is due no event says.
     let code = payment.payment.code.clone().unwrap_or_default();
-    let Told { product_id, customer_email, customer_name, subscription_status, payment_date, .. } = told;
+    let customer_name = name(payment, &told);
+    let Told { product_id, customer_email, subscription_status, payment_date, .. } = told;
     let renewal = String::new();
     (!is_formula(&customer_email)).then_some([
         customer_name,
@@ -65,7 +66,7 @@ pub(super) fn imported(payment: &Delivery) -> Option<[String; 8]> {
 pub(super) fn all(payment: &Delivery) -> [String; 20] {
     let told = Told::of(payment);
     let amount = told.amount().to_owned();
-    let of = &payment.payment;
+    let (of, customer_name) = (&payment.payment, name(payment, &told));
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     [
         told.payment_date,
@@ -73,7 +74,7 @@ pub(super) fn all(payment: &Delivery) -> [String; 20] {
         text(&of.provider_id),
         of.mode.clone(),
         payment.email.clone(),
-        told.customer_name,
+        customer_name,
         told.product_id,
         amount,
         told.currency,
@@ -89,4 +90,10 @@ pub(super) fn all(payment: &Delivery) -> [String; 20] {
         payment.business.clone(),
         payment.id.clone(),
     ]
+}
+
+/// The customer's name; of one that no event names, the part of the address before the `@`, as Refairn is told, too.
+fn name(payment: &Delivery, told: &Told) -> String {
+    let of_address = || told.customer_email.rsplit_once('@').map_or("", |(name, _)| name).to_owned();
+    payment.payment.customer_name.clone().unwrap_or_else(of_address)
 }

@@ -1,0 +1,275 @@
+//! Lives of which every tenth webhook is lost, and what the provider lists is fetched afterwards: Refairn holds the same
+//! payments and customers as if none had been lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use refairn_bridge::backfill::Worker;
+use refairn_bridge::clock::after;
+use refairn_bridge::domain::backfill::{BackfillId, BackfillState, Purpose};
+use refairn_bridge::domain::delivery::{DeliveryKey, DeliveryState};
+use refairn_bridge::domain::proxy::Proxies;
+use refairn_bridge::domain::reason::DeliveryReason;
+use refairn_bridge::domain::secret::Secret;
+use refairn_bridge::tasks::Tasks;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::chance::Chance;
+use crate::drive::{Batch, END, second};
+use crate::events::{Event, rfc3339, takes_back};
+use crate::generate;
+use crate::kept::Kept;
+use crate::kit::pipeline::Pipeline;
+use crate::kit::provider::Provider;
+use crate::kit::rules::BODY_BYTES_MAX;
+use crate::life::{Act, BEGIN, Charges, DAY, Endpoint, Fate, Life, What};
+
+/// Every so many webhooks are lost.
+const LOST_EVERY: u64 = 10;
+/// Stripe keeps its events for 30 days: somebody notices before that.
+const NOTICED_EVERY: i64 = 25 * DAY;
+const KEY: &str = "rk_live_of_the_lives";
+/// It is asked for only where an endpoint is told to look at it: without it a hold's capture does not come back.
+const NOT_LISTED: &str = "payment_intent.succeeded";
+
+/// Whether Refairn answers before what was lost is back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refairn {
+    Down,
+    Up,
+}
+
+/// What is wrong with these lives, if any of their webhooks are lost.
+pub(crate) async fn failing(numbers: std::ops::Range<u64>, kept: Kept, refairn: Refairn) -> Vec<String> {
+    let lives: Vec<Life> = numbers.map(generate::life).filter(may_lose).collect();
+    let batch = Batch::new(lives, kept);
+    let (whole, mended) = (run(&batch, refairn, false).await, run(&batch, refairn, true).await);
+    let mut wrong = Vec::new();
+    for (life, _) in &batch.lives {
+        let (expected, found) = (whole.get(&life.number), mended.get(&life.number));
+        if expected != found {
+            let less = |a: Option<&BTreeSet<String>>, b: Option<&BTreeSet<String>>| {
+                let b = b.cloned().unwrap_or_default();
+                a.into_iter().flatten().filter(|x| !b.contains(*x)).map(|x| format!("\n    {x}")).collect::<String>()
+            };
+            let (lost, new) = (less(expected, found), less(found, expected));
+            wrong.push(format!("life {}, Refairn {refairn:?}: without a loss{lost}\n  mended{new}", life.number));
+        }
+    }
+    wrong
+}
+
+/// What a provider lists shows all of it: no other account's events, and no capture of a hold.
+fn may_lose(life: &Life) -> bool {
+    let hold = |act: &Act| matches!(&act.what, What::Paid(paid) if paid.charges == Charges::Hold);
+    life.payers.iter().all(|payer| payer.account.is_none()) && !life.acts.iter().any(hold)
+}
+
+/// Whether an event never comes as a webhook.
+fn is_lost(life: &Life, event: &Event) -> bool {
+    let chance = Chance::of(&[life.number, event.act, event.part, 20]).below(LOST_EVERY);
+    chance == 0 && event.kind != NOT_LISTED
+}
+
+/// What Refairn holds of each life in the end; with Refairn up, which payments there are, and what they tell.
+async fn run(batch: &Batch, refairn: Refairn, loses: bool) -> BTreeMap<u64, BTreeSet<String>> {
+    let mut providers = BTreeMap::new();
+    for endpoint in Endpoint::ALL {
+        let provider = Provider::start().await;
+        provider.takes_key(KEY);
+        providers.insert(endpoint.name(), provider);
+    }
+    let mut world = batch
+        .open_with(second(BEGIN), |endpoint| {
+            endpoint.api_base_url = format!("http://{}", providers[endpoint.name.as_str()].addr);
+            endpoint.api_key = Secret::parse(KEY);
+        })
+        .await;
+    let (mut from, stops) = (i64::MIN, [BEGIN + NOTICED_EVERY, BEGIN + 2 * NOTICED_EVERY, END]);
+    for stop in stops {
+        let mut heard: Vec<(&Life, &Event)> = batch
+            .lives
+            .iter()
+            .flat_map(|(life, events)| events.iter().map(move |event| (life, event)))
+            .filter(|(life, event)| (from..stop).contains(&event.at) && !(loses && is_lost(life, event)))
+            .collect();
+        heard.sort_by_key(|(life, event)| (event.at, life.number, event.act, event.part));
+        world.clock.set(second(stop).max(world.clock.now()));
+        world.record_all(heard.iter().map(|(_, event)| (event.endpoint.name(), event.body.as_bytes()))).await;
+        world.map_all().await;
+        if refairn == Refairn::Up {
+            world.run_until(second(stop)).await;
+        }
+        if loses {
+            fetch(batch, &world, &providers, stop).await;
+        }
+        from = stop;
+    }
+    world.run_days(14).await;
+    gather(batch, &world, refairn).await
+}
+
+/// Fetches what the providers list at this time, and has it recorded.
+async fn fetch(batch: &Batch, world: &Pipeline, providers: &BTreeMap<&'static str, Provider>, now: i64) {
+    let (tasks, wake) = (Tasks::new(), Arc::new(Notify::new()));
+    let proxies = Proxies::read(|_| None);
+    let worker = Worker::new(world.store.clone(), world.clock.clone(), &world.endpoints, BODY_BYTES_MAX, &proxies)
+        .expect("a worker");
+    let (woken, stop) = (wake.clone(), tasks.stopping());
+    tasks.spawn_vital("backfills", |pulse| worker.run(Arc::new(Notify::new()), woken, pulse, stop));
+    for (endpoint, provider) in providers {
+        provider.lists(|lists| {
+            lists.now = Some(second(now));
+            for path in ["/v1/events", "/transaction", "/refund", "/dispute"] {
+                lists.change(path, |_| false);
+            }
+            for (life, events) in &batch.lives {
+                for (path, row) in listed(life, events, endpoint, now) {
+                    lists.add(path, row);
+                }
+            }
+        });
+        let period = [second(now - NOTICED_EVERY - 2 * DAY), second(now)];
+        let begun = world.store.start_backfill(Purpose::Record, endpoint, period, world.clock.now()).await;
+        let id = begun.expect("begun");
+        wake.notify_one();
+        until(world, &wake, id, BackfillState::Ready).await;
+        let moved =
+            world.store.move_backfill(id, BackfillState::Ready, BackfillState::Recording, None, world.clock.now());
+        assert!(moved.await.expect("moved"));
+        wake.notify_one();
+        until(world, &wake, id, BackfillState::Done).await;
+        world.map_all().await;
+    }
+    assert!(tasks.stop(Duration::from_secs(20)).await, "the worker ends");
+}
+
+async fn until(world: &Pipeline, wake: &Notify, id: BackfillId, state: BackfillState) {
+    crate::kit::until(&format!("{id} is {state:?}"), async || {
+        let seen = world.store.backfill(id).await.expect("readable").expect("there");
+        assert_ne!(seen.state, BackfillState::Failed, "{:?}", seen.note);
+        world.clock.set(after(world.clock.now(), Duration::from_millis(50)));
+        wake.notify_one();
+        (seen.state == state).then_some(())
+    })
+    .await;
+}
+
+/// What the provider of an endpoint lists of a life at a time.
+fn listed(life: &Life, events: &[Event], endpoint: &str, now: i64) -> Vec<(&'static str, Value)> {
+    let own = events.iter().filter(|event| event.endpoint.name() == endpoint && event.at < now);
+    let mut rows = Vec::new();
+    for event in own {
+        let body: Value = serde_json::from_str(&event.body).expect("JSON");
+        let data = body["data"].clone();
+        match event.kind {
+            _ if endpoint != Endpoint::Paystack.name() => rows.push(("/v1/events", body)),
+            "charge.success" => rows.push(("/transaction", transaction(life, event, data, now))),
+            "refund.pending" => rows.extend(refund(life, event, data, now).map(|row| ("/refund", row))),
+            "charge.dispute.create" => rows.push(("/dispute", dispute(events, event, data, now))),
+            _ => {}
+        }
+    }
+    rows
+}
+
+/// A transaction has more names for the times than its webhook; one that was wholly given back is no success any more.
+fn transaction(life: &Life, event: &Event, mut row: Value, now: i64) -> Value {
+    row["createdAt"] = json!(rfc3339(event.at - 30));
+    let act = life.acts.iter().find(|act| act.n == event.act).expect("the act");
+    let What::Paid(paid) = &act.what else { return row };
+    let back = life.acts.iter().filter(|other| other.payer == act.payer).filter_map(|other| match &other.what {
+        What::Refund { bill, minor, fate, .. } if *bill == paid.bill && refunded_at(other, *fate) < now => Some(*minor),
+        _ => None,
+    });
+    if back.sum::<i64>() >= paid.minor {
+        row["status"] = json!("reversed");
+    }
+    row
+}
+
+/// When a refund is through, if it ever is.
+fn refunded_at(act: &Act, fate: Fate) -> i64 {
+    match fate {
+        Fate::Done => act.at + 5,
+        _ if takes_back(fate) => act.at + 2 * DAY,
+        _ => i64::MAX,
+    }
+}
+
+/// A row of a refund has its number, and not the reference that webhooks have.
+fn refund(life: &Life, event: &Event, mut row: Value, now: i64) -> Option<Value> {
+    let act = life.acts.iter().find(|act| act.n == event.act)?;
+    let What::Refund { fate, .. } = &act.what else { return None };
+    let failed = matches!(fate, Fate::Failed | Fate::DoneThenFailed) && act.at + 2 * DAY < now;
+    let done = refunded_at(act, *fate) < now;
+    row["status"] = json!(if done {
+        "processed"
+    } else if failed {
+        "failed"
+    } else {
+        "pending"
+    });
+    row["id"] = json!(life.number * 1000 + act.n);
+    row.as_object_mut()?.remove("refund_reference");
+    row["createdAt"] = json!(rfc3339(event.at));
+    Some(row)
+}
+
+/// A dispute as it stands: as its last event has it.
+fn dispute(events: &[Event], event: &Event, row: Value, now: i64) -> Value {
+    let later = events.iter().filter(|other| other.act == event.act && other.payer == event.payer && other.at < now);
+    let last =
+        later.max_by_key(|other| other.at).map(|other| serde_json::from_str::<Value>(&other.body).expect("JSON"));
+    let mut row = last.map_or(row, |body| body["data"].clone());
+    row["createdAt"] = json!(rfc3339(event.at));
+    row
+}
+
+async fn gather(batch: &Batch, world: &Pipeline, refairn: Refairn) -> BTreeMap<u64, BTreeSet<String>> {
+    let mut lives: BTreeMap<String, u64> = BTreeMap::new();
+    for (life, _) in &batch.lives {
+        lives.extend((0..life.addresses()).map(|address| (life.address(address), life.number)));
+    }
+    let mut all: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+    let mut add = |email: &str, what: String| {
+        let number = lives[&email.to_lowercase()];
+        let is_new = all.entry(number).or_default().insert(what.clone());
+        assert!(is_new, "life {number}: twice {what}");
+    };
+    match refairn {
+        Refairn::Down => {
+            for payment in world.book.payments().iter().filter(|payment| !payment.amount.is_zero()) {
+                let agent =
+                    world.book.commissions().iter().find(|c| Some(&c.commission_id) == payment.commission_id.as_ref());
+                let agent = agent.map(|commission| commission.agent_id.as_str());
+                let (email, what) =
+                    (&payment.customer_email, (payment.amount, &payment.currency, payment.payment_date));
+                add(email, format!("paid {} {what:?} for {agent:?}", email.to_lowercase()));
+            }
+            for lead in world.book.leads() {
+                add(
+                    &lead.customer_email,
+                    format!("lead {} {:?}", lead.customer_email.to_lowercase(), lead.referral_code),
+                );
+            }
+        }
+        Refairn::Up => {
+            for delivery in world.deliveries().await {
+                let DeliveryKey::Payment { identity, .. } = &delivery.subject else { continue };
+                let withdrawn = delivery.state == DeliveryState::Superseded
+                    || matches!(delivery.reason, Some(DeliveryReason::Remapped | DeliveryReason::TestOfALiveCustomer));
+                if !withdrawn {
+                    let email = delivery.call.email().key();
+                    let body: Value =
+                        serde_json::from_str(&delivery.call.body("", None).expect("a body")).expect("JSON");
+                    let (amount, currency, day) = (&body["amount"], &body["currency"], &body["paymentDate"]);
+                    add(&email, format!("{identity} {amount} {currency} {day}"));
+                }
+            }
+        }
+    }
+    all
+}
