@@ -151,7 +151,8 @@ impl Worker {
             }
             Step::Again(_, why) | Step::Failed(why) => self.fail(&backfill, why).await?,
         }
-        self.store.next_backfill().await
+        // The next look finds what is due, and where nothing is, what is left to clear away and to begin.
+        Ok(Some(now))
     }
 
     async fn step(&self, backfill: &Backfill, inbox: &Notify) -> Result<Step, StoreError> {

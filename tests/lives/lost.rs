@@ -84,7 +84,7 @@ async fn run(batch: &Batch, refairn: Refairn, loses: bool) -> BTreeMap<u64, BTre
     let mut world = batch
         .open_with(second(BEGIN), |endpoint| {
             endpoint.api_base_url = format!("http://{}", providers[endpoint.name.as_str()].addr);
-            endpoint.api_key = Secret::parse(KEY);
+            endpoint.api_key = Secret::parse(KEY).ok();
         })
         .await;
     let (mut from, stops) = (i64::MIN, [BEGIN + NOTICED_EVERY, BEGIN + 2 * NOTICED_EVERY, END]);
