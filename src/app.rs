@@ -1,20 +1,24 @@
 //! The only wiring: configuration → store, client, workers, server.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc, watch};
 
+use crate::alerts;
 use crate::backfill;
 use crate::clock::Clock;
-use crate::config::{Config, StorageUrl};
+use crate::config::{Alerts, Config, StorageUrl};
 use crate::crash::{self, Point};
 use crate::delivery::policy::RetryPolicy;
 use crate::delivery::{self, Dispatcher, Settings};
 use crate::domain::secret::Secret;
-use crate::http::{self, BodyMemory, Guesses, Keys, Live, Readiness, Sessions, Shared, Side, UnnamedProxy};
+use crate::http::{
+    self, AlertPlaces, BodyMemory, Guesses, Keys, Live, Readiness, Sessions, Shared, Side, UnnamedProxy,
+};
 use crate::intake::Intake;
 use crate::lookup;
 use crate::mapping::{Mapper, Reader};
@@ -85,6 +89,7 @@ impl App {
         let (lookups, backfills) = askers(config, &store, clock)?;
         let salt = store.session_salt(hex::encode(rand::random::<[u8; SALT_BYTES]>())).await?;
         let (inbox, outbox, wanted) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (test, tests) = mpsc::channel(1);
         let tasks = Tasks::new();
         let shared = Arc::new(Shared {
             endpoints: config.endpoints.clone(),
@@ -96,6 +101,7 @@ impl App {
             sessions: Sessions::new(&admin_token, &salt),
             keys: Keys::new(admin_token),
             public_url: config.server.public_url.clone(),
+            alerts: AlertPlaces { names: places(config).names(), test },
             live: Live::default(),
             warnings: config.warnings().iter().map(ToString::to_string).collect(),
             refairn_url: config.refairn.base_url.clone(),
@@ -135,6 +141,8 @@ impl App {
         tasks.spawn_vital("watch", |pulse| store.clone().watch(inbox, outbox.clone(), pulse, stop()));
         look_after(&tasks, &store, clock, machine_clock, config, [outbox.clone(), asked]);
         let dispatcher = Dispatcher::new(store.clone(), client, clock.clone(), settings(config), outbox);
+        let alerts = alerter(config, &store, clock, dispatcher.outage())?;
+        tasks.spawn_vital("alerts", |pulse| alerts.run(tests, pulse, stop()));
         tasks.spawn_vital("dispatcher", |pulse| dispatcher.run(pulse, stop()));
         store.pulse().into_iter().for_each(|pulse| tasks.watch(pulse));
         tasks.begin_vigil().map_err(StartError::Thread)?;
@@ -216,6 +224,35 @@ fn askers(
     let lookups = lookup::Worker::new(store.clone(), clock.clone(), endpoints, body_bytes_max, proxies)?;
     let backfills = backfill::Worker::new(store.clone(), clock.clone(), endpoints, body_bytes_max, proxies)?;
     Ok((lookups, backfills))
+}
+
+/// Who tells people what they have to know.
+fn alerter(
+    config: &Config,
+    store: &Store,
+    clock: &Clock,
+    is_down: watch::Receiver<bool>,
+) -> Result<alerts::Worker, ClientError> {
+    let endpoints = config.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
+    let folder = match &config.storage.url {
+        StorageUrl::Sqlite(file) => file.parent().map(Path::to_owned),
+        StorageUrl::Postgres(_) => None,
+    };
+    let Alerts { silent_after, disk_free_min_mib, .. } = config.alerts;
+    let watched = alerts::Watched {
+        silent_after,
+        disk_free_min_mib,
+        folder,
+        endpoints,
+        time_zone: config.policy.time_zone.clone(),
+    };
+    alerts::Worker::new(store.clone(), clock.clone(), watched, places(config), is_down, &config.proxies)
+}
+
+/// Where alerts go.
+fn places(config: &Config) -> alerts::Places {
+    let Alerts { slack_url, webhook, .. } = config.alerts.clone();
+    alerts::Places { slack: slack_url, webhook, public_url: config.server.public_url.clone() }
 }
 
 fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {

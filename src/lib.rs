@@ -23,6 +23,7 @@ pub mod store;
 
 pub mod domain;
 
+pub mod alerts;
 pub mod api;
 pub mod app;
 pub mod backfill;

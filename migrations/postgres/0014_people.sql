@@ -33,3 +33,28 @@ CREATE TABLE audit (
 );
 
 CREATE INDEX audit_of_item ON audit (item, id);
+
+-- What somebody has to see or do something about now. Each was told of once.
+CREATE TABLE alerts (
+    item     TEXT NOT NULL PRIMARY KEY,
+    kind     TEXT NOT NULL,
+    began_at BIGINT NOT NULL
+);
+
+-- Messages about that which have not arrived yet, for each place that they are sent to.
+CREATE TABLE alert_messages (
+    id      BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    channel TEXT NOT NULL,
+    item    TEXT NOT NULL,
+    notice  TEXT NOT NULL,
+    made_at BIGINT NOT NULL,
+    tries   BIGINT NOT NULL DEFAULT 0,
+    due_at  BIGINT NOT NULL
+);
+
+-- Which of several replicas looks and sends, and until when.
+CREATE TABLE alert_watch (
+    id     BIGINT NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until  BIGINT NOT NULL
+);

@@ -33,3 +33,28 @@ CREATE TABLE audit (
 ) STRICT;
 
 CREATE INDEX audit_of_item ON audit (item, id);
+
+-- What somebody has to see or do something about now. Each was told of once.
+CREATE TABLE alerts (
+    item     TEXT NOT NULL PRIMARY KEY,
+    kind     TEXT NOT NULL,
+    began_at INTEGER NOT NULL
+) STRICT;
+
+-- Messages about that which have not arrived yet, for each place that they are sent to.
+CREATE TABLE alert_messages (
+    id      INTEGER PRIMARY KEY,
+    channel TEXT NOT NULL,
+    item    TEXT NOT NULL,
+    notice  TEXT NOT NULL,
+    made_at INTEGER NOT NULL,
+    tries   INTEGER NOT NULL DEFAULT 0,
+    due_at  INTEGER NOT NULL
+) STRICT;
+
+-- Which of several replicas looks and sends, and until when.
+CREATE TABLE alert_watch (
+    id     INTEGER NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until  INTEGER NOT NULL
+) STRICT;

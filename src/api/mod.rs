@@ -27,7 +27,7 @@ pub use deliveries::{Attempt, Delivery, DeliveryPage, FoundCode, LookedIn, Payme
 pub use events::{ChangedEvent, ChangedPage, Event, EventDetail, EventPage, Standing};
 pub use health::{Live, Ready};
 pub use payments::{PaymentPage, Sum, Totals};
-pub use people::{Access, AccessPage, AuditEntry, AuditPage, NewAccess};
+pub use people::{Access, AccessPage, AlertPlace, AlertTest, AuditEntry, AuditPage, NewAccess};
 pub use problem::Problem;
 pub use reconciliations::{ComparedPage, ComparedPayment, Reconciliation, ReconciliationPage, ToldCall};
 pub use search::{Hit, SearchPage};

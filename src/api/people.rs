@@ -18,9 +18,9 @@ pub struct AuditPage {
 pub struct AuditEntry {
     /// The bridge's id of it, such as `aud_5`.
     pub id: String,
-    /// When.
+    /// When it was decided, by the store's clock.
     pub at: Timestamp,
-    /// Who.
+    /// The name of the person; `admin` has the admin token.
     pub who: String,
     /// By which way: `api`, which the commands use, or `dashboard`.
     pub via: String,
@@ -82,4 +82,20 @@ pub struct NewAccess {
     pub token: String,
     /// Where it opens the dashboard; a path, if the bridge does not know its address (`public_url`).
     pub link: String,
+}
+
+/// `POST /api/v1/alerts/test`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertTest {
+    /// Every place that alerts go to.
+    pub places: Vec<AlertPlace>,
+}
+
+/// A place that a message was sent to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertPlace {
+    /// `slack` or `webhook`.
+    pub name: String,
+    /// Why it did not arrive. `None` when it did.
+    pub failed: Option<String>,
 }

@@ -48,7 +48,7 @@ fn read_without<T: Serialize + DeserializeOwned>(text: &str, fields: &[&str]) ->
 
 const EVENT: &str = r#"{"id":"evt_17","endpoint":"stripe","provider":"stripe","provider_event_id":"evt_1X","type":"invoice.paid","state":"ignored","reason":"unknown_type","explanation":"Words.","mode":null,"origin":"webhook","needs_attention":false,"received_at":"2026-03-01T10:00:00.5Z"}"#;
 
-const DELIVERY: &str = r#"{"id":"dlv_9","event_id":"evt_17","kind":"payment-succeeded","what":"2026-03-01 49.1 USD","state":"delivered","reason":"already_at_refairn","explanation":"Words.","needs_attention":false,"email":"Jane@example.com","business":"biz_1","attempts":2,"due_at":"2026-03-01T10:00:01Z","request":{"paymentDate":"2026-03-01","amount":49.10},"response":{"commissionId":"com_1","agentId":"agt_1"},"mode":"live","provider_id":"in_1","paid_at":"2026-03-01T09:59:00Z","fate":"credited","fate_explanation":"Words.","code":"ADA10","agent_id":"agt_1","commission_id":"com_1","commission_amount":"4.91","hold_until":"2026-03-31","day_held_by":null,"looked_in":[{"endpoint":"stripe","rules":["metadata.refairn_code"],"found":[{"event_id":"evt_17","type":"invoice.paid","code":null,"refused":"too long"}]}]}"#;
+const DELIVERY: &str = r#"{"id":"dlv_9","event_id":"evt_17","kind":"payment-succeeded","what":"2026-03-01 49.1 USD","state":"delivered","reason":"already_at_refairn","explanation":"Words.","needs_attention":false,"released":false,"email":"Jane@example.com","business":"biz_1","attempts":2,"due_at":"2026-03-01T10:00:01Z","request":{"paymentDate":"2026-03-01","amount":49.10},"response":{"commissionId":"com_1","agentId":"agt_1"},"mode":"live","provider_id":"in_1","paid_at":"2026-03-01T09:59:00Z","fate":"credited","fate_explanation":"Words.","code":"ADA10","agent_id":"agt_1","commission_id":"com_1","commission_amount":"4.91","hold_until":"2026-03-31","day_held_by":null,"moved_from":null,"looked_in":[{"endpoint":"stripe","rules":["metadata.refairn_code"],"found":[{"event_id":"evt_17","type":"invoice.paid","code":null,"refused":"too long"}]}]}"#;
 
 const ATTEMPTS: &str =
     r#"[{"n":1,"at":"2026-03-01T10:00:01Z","took_ms":12,"status":null,"outcome":"no_answer","response":null}]"#;
@@ -64,7 +64,7 @@ fn events_are_read_back() {
 
     let fact = r#"{"mode":"live","at":"2026-03-01T10:00:00Z","product":{"id":"prod_1"},"matter":{"kind":"link"}}"#;
     let whole = EVENT.strip_suffix('}').unwrap();
-    let detail = format!(r#"{whole},"body":{{"a":[1]}},"facts":[{fact}],"deliveries":[{DELIVERY}]}}"#);
+    let detail = format!(r#"{whole},"body":{{"a":[1]}},"facts":[{fact}],"deliveries":[{DELIVERY}],"decisions":[]}}"#);
     let detail: EventDetail = read_back(&detail);
     assert_eq!((detail.event.id.as_str(), detail.facts.len()), ("evt_17", 1));
     assert_eq!(detail.deliveries[0].request.as_ref().unwrap().get(), r#"{"paymentDate":"2026-03-01","amount":49.10}"#);

@@ -4,6 +4,7 @@
 //! environment. Every mistake is found in one go and says its key, its cause and what to do; no message and no `Debug`
 //! holds a secret. The file of defaults, `config/refairn-bridge.default.toml`, is the documentation of every key.
 
+mod alerts;
 mod businesses;
 mod endpoints;
 mod environment;
@@ -34,6 +35,7 @@ use crate::domain::policy::Policy;
 use crate::domain::provider::ProviderKind;
 use crate::domain::proxy::Proxies;
 use crate::domain::secret::Secret;
+use crate::domain::signing_key::SigningKey;
 
 pub use load::{Sources, admin_token, load, load_to_connect};
 pub use mistake::{Mistake, Mistakes};
@@ -60,6 +62,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// Which calls are made, and when.
     pub policy: Policy,
+    /// Who is told what.
+    pub alerts: Alerts,
     /// Which proxies calls and look-ups go through.
     pub proxies: Proxies,
     /// The files that the configuration names for the secrets of endpoints, by the endpoints' names.
@@ -118,6 +122,19 @@ pub struct Business {
     pub product_id: Option<String>,
     /// Its product for test events, for endpoints that name none.
     pub test_product_id: Option<String>,
+}
+
+/// Who is told what somebody has to know.
+#[derive(Debug, Clone)]
+pub struct Alerts {
+    /// An incoming webhook of Slack's.
+    pub slack_url: Option<Secret>,
+    /// A webhook of one's own, and what signs what is sent there.
+    pub webhook: Option<(Secret, SigningKey)>,
+    /// After how long without a live webhook an endpoint is silent.
+    pub silent_after: Option<Duration>,
+    /// With less room than this the disk is nearly full, MiB.
+    pub disk_free_min_mib: u64,
 }
 
 /// How calls are sent.

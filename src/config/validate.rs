@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::alerts;
 use super::businesses;
 use super::endpoints::{self, Context};
 use super::mistake::Mistake;
@@ -28,6 +29,7 @@ pub(super) fn config(mut root: Table, variables: Table, reader: &mut Reader) -> 
         token
     });
     let storage = root.section("storage", reader).and_then(|table| storage(table, reader));
+    let alerts = root.section("alerts", reader).and_then(|table| alerts::alerts(table, reader));
     let extra = root.each("businesses", reader, |item| Ok(item.clone()));
     let (refairn, drafts) = match (root.section("refairn", reader), extra) {
         (Ok(mut section), Ok(extra)) => {
@@ -55,6 +57,7 @@ pub(super) fn config(mut root: Table, variables: Table, reader: &mut Reader) -> 
         endpoints: endpoints?,
         delivery,
         policy,
+        alerts: alerts?,
         proxies: Proxies::default(),
         secret_files: BTreeMap::new(),
         noted: Vec::new(),

@@ -19,7 +19,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, after, chance_permille};
@@ -65,6 +65,7 @@ pub struct Dispatcher {
     clock: Clock,
     settings: Settings,
     wake: Arc<Notify>,
+    is_down: watch::Sender<bool>,
 }
 
 /// Something the dispatcher waits for has come to its end.
@@ -87,8 +88,14 @@ struct Answered {
 impl Dispatcher {
     /// A dispatcher that looks for work whenever `wake` is notified, and when something becomes due.
     #[must_use]
-    pub const fn new(store: Store, client: Client, clock: Clock, settings: Settings, wake: Arc<Notify>) -> Self {
-        Self { store, client, clock, settings, wake }
+    pub fn new(store: Store, client: Client, clock: Clock, settings: Settings, wake: Arc<Notify>) -> Self {
+        Self { store, client, clock, settings, wake, is_down: watch::Sender::default() }
+    }
+
+    /// Tells whether Refairn counts as down.
+    #[must_use]
+    pub fn outage(&self) -> watch::Receiver<bool> {
+        self.is_down.subscribe()
     }
 
     /// Works until `stop`; calls that are on their way are finished first.
@@ -126,6 +133,8 @@ impl Dispatcher {
                         Step::Settled => round.settled(),
                         Step::GivenBack => round.look(),
                     }
+                    let is_down = round.is_down();
+                    self.is_down.send_if_modified(|was| std::mem::replace(was, is_down) != is_down);
                     let unwanted = round.unwanted(now);
                     if !unwanted.is_empty() {
                         steps.push(self.give_back(unwanted, &pulse, &stop).boxed());

@@ -86,7 +86,7 @@ impl Who {
     }
 }
 
-/// What a new token is to be.
+/// A token that will be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// Whose it is.

@@ -128,11 +128,11 @@ impl Note {
 /// Who decides, by which way in, and what they wrote about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct By {
-    /// Who.
+    /// The person, with their role.
     pub who: Who,
-    /// By which way.
+    /// By which way it came in.
     pub via: Via,
-    /// What they wrote.
+    /// What they wrote about it.
     pub note: Option<Note>,
 }
 

@@ -1,6 +1,7 @@
 //! The vocabulary of the bridge: pure types, no clock, no store, no network.
 
 pub mod access;
+pub mod alert;
 pub mod audit;
 pub mod backfill;
 pub mod call;
@@ -26,6 +27,7 @@ pub mod redact;
 pub mod referral;
 pub mod secret;
 pub mod setting;
+pub mod signing_key;
 pub mod sold;
 pub mod source;
 pub mod status;

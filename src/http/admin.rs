@@ -36,7 +36,7 @@ impl Default for Guesses {
 /// The header in which a script of ours sends what forms carry.
 const FORM_TOKEN: &str = "x-csrf-token";
 
-/// Lets a request through to the route of this pattern when whoever sends it has a right to that.
+/// Lets a request through to the route of this pattern when its sender has a right to that.
 pub(super) async fn guard<B: MessageBody>(
     path: &'static str,
     request: ServiceRequest,

@@ -5,7 +5,6 @@ use actix_web::{HttpResponse, web};
 use super::json::{self, Showing};
 use super::keys::Caller;
 use super::parameters::Parameters;
-use super::people::by;
 use super::problem::Problem;
 use super::{AppState, Shared};
 use crate::api::{
@@ -56,7 +55,7 @@ pub(super) async fn event(
     query: Parameters,
 ) -> Result<HttpResponse, Problem> {
     query.close()?;
-    let id = event_id(&state, path.into_inner()).await?;
+    let id = event_id(&state, &caller, path.into_inner()).await?;
     event_answer(&state, &caller, id).await
 }
 
@@ -67,9 +66,9 @@ pub(super) async fn remap(
     path: web::Path<String>,
     mut query: Parameters,
 ) -> Result<HttpResponse, Problem> {
-    let by = by(&caller, &mut query)?;
+    let by = caller.by_api(&mut query)?;
     query.close()?;
-    let id = event_id(&state, path.into_inner()).await?;
+    let id = event_id(&state, &caller, path.into_inner()).await?;
     seen_event(&state, &caller, id).await?;
     state.store.remap(id, by, state.clock.now()).await?;
     state.inbox.notify_one();
@@ -85,7 +84,7 @@ async fn event_answer(state: &AppState, caller: &Caller, id: EventId) -> Result<
 /// An event that its reader may see.
 pub(super) async fn seen_event(state: &Shared, caller: &Caller, id: EventId) -> Result<EventDetail, Problem> {
     let detail = state.store.event(id).await?.filter(|detail| caller.who.sees(&detail.event.business));
-    let mut detail = detail.ok_or_else(no_such_event)?;
+    let mut detail = detail.ok_or_else(|| Problem::unknown_item(format!("there is no event {id}")))?;
     detail.deliveries.retain(|view| caller.who.sees(&view.business));
     Ok(detail)
 }
@@ -149,7 +148,7 @@ pub(super) async fn act(
     path: web::Path<(String, String)>,
     mut query: Parameters,
 ) -> Result<HttpResponse, Problem> {
-    let by = by(&caller, &mut query)?;
+    let by = caller.by_api(&mut query)?;
     query.close()?;
     let (id, action) = path.into_inner();
     let (id, action) = (delivery_id(&id)?, self::action(&action)?);
@@ -268,15 +267,18 @@ pub(super) fn delivery_id(text: &str) -> Result<DeliveryId, Problem> {
     id.ok_or_else(|| Problem::unknown_item("a delivery's id looks like dlv_17".to_owned()))
 }
 
-pub(super) async fn event_id(state: &AppState, text: String) -> Result<EventId, Problem> {
+pub(super) async fn event_id(state: &Shared, caller: &Caller, text: String) -> Result<EventId, Problem> {
     if let Some(number) = number(&text, "evt_") {
         return Ok(EventId(number));
     }
-    let found = state.store.event_by_provider_id(text).await?;
+    let mut found = state.store.event_by_provider_id(text).await?;
+    if let Some(id) = found.filter(|_| caller.who.business.is_some()) {
+        // In the same words whether there is none, or none that its reader may see.
+        found = seen_event(state, caller, id).await.ok().map(|_| id);
+    }
     found.ok_or_else(no_such_event)
 }
 
-/// In the same words whether there is none, or none that its reader may see.
 fn no_such_event() -> Problem {
     Problem::unknown_item("there is no event of ours, or of the provider's, with this id".to_owned())
 }

@@ -10,7 +10,6 @@ use super::api::number;
 use super::keys::Caller;
 use super::parameters::Parameters;
 use super::payments::start_of;
-use super::people::by;
 use super::problem::Problem;
 use crate::api::{Backfill, BackfillPage};
 use crate::domain::backfill::{BackfillId, BackfillState, Purpose};
@@ -56,7 +55,7 @@ pub(super) async fn start(
     let name = query.text("endpoint");
     let since = query.parsed("since", day, |text| start_of(text.parse().ok()?, zone))?;
     let until = query.parsed("until", day, |text| end_of(text.parse().ok()?, zone))?;
-    let by = by(&caller, &mut query)?;
+    let by = caller.by_api(&mut query)?;
     query.close()?;
     let since = since.ok_or_else(|| Problem::bad_parameter(format!("since is missing; it takes {day}")))?;
     // Today's end: so the same is asked for when it is asked for again.
@@ -143,7 +142,7 @@ pub(super) async fn act(
     path: web::Path<(String, String)>,
     mut query: Parameters,
 ) -> Result<HttpResponse, Problem> {
-    let by = by(&caller, &mut query)?;
+    let by = caller.by_api(&mut query)?;
     query.close()?;
     let (text, action) = path.into_inner();
     let (from, to): (&[BackfillState], BackfillState) = match action.as_str() {

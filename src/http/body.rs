@@ -121,12 +121,16 @@ pub(super) async fn read<'a>(
 /// The answer to a request whose body was not read to its end. It keeps the rest of the body until it is sent: the
 /// server then closes the connection, where it would read a dropped body of chunks for as long as the sender likes.
 pub(super) fn refuse_unread(problem: &Problem, payload: web::Payload) -> HttpResponse {
-    let answer = problem.error_response().map_body(|_, answer| Keeping::new(answer, payload.into_inner()));
-    answer.map_into_boxed_body()
+    with_unread(problem.error_response(), payload.into_inner())
+}
+
+/// An answer to a request whose body nobody read.
+pub(super) fn with_unread(answer: HttpResponse, payload: Payload) -> HttpResponse {
+    answer.map_body(|_, answer| Keeping::new(answer, payload)).map_into_boxed_body()
 }
 
 /// Where the forms of pages are sent to.
-const FORMS: [&str; 4] = ["/sign-in", "/sign-out", "/deliveries/", "/events/"];
+const FORMS: [&str; 6] = ["/sign-in", "/sign-out", "/deliveries/", "/events/", "/access/", "/alerts/"];
 
 /// Does the same to every answer but those to webhooks and forms, whose handlers read bodies and call [`refuse_unread`].
 pub(super) async fn hold_unread(

@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 
+use super::parameters::Parameters;
+use super::problem::Problem;
 use crate::domain::access::{AccessId, Who};
 use crate::domain::audit::{By, Note, Via};
 use crate::domain::secret::Secret;
@@ -27,7 +29,7 @@ const READ_EVERY: Duration = Duration::from_secs(1);
 /// Somebody who was let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Caller {
-    /// Who.
+    /// The person, with their role.
     pub(super) who: Who,
     /// By which token; none of the admin's.
     pub(super) access: Option<AccessId>,
@@ -43,6 +45,16 @@ impl Caller {
     /// Who decides something, and what they wrote about it.
     pub(super) fn by(&self, via: Via, note: Option<Note>) -> By {
         By { who: self.who.clone(), via, note }
+    }
+
+    /// The same by the API, with the note of the request.
+    ///
+    /// # Errors
+    /// It is no note.
+    pub(super) fn by_api(&self, query: &mut Parameters) -> Result<By, Problem> {
+        let text = query.text("note").unwrap_or_default();
+        let note = Note::parse(&text).map_err(|wrong| Problem::bad_parameter(wrong.to_owned()))?;
+        Ok(self.by(Via::Api, note))
     }
 
     /// The only business that they see.
@@ -108,7 +120,7 @@ impl Keys {
         Ok(found)
     }
 
-    /// Whoever has the token of this number, as long as it holds; the admin without a number.
+    /// The holder of the token of this number, as long as it holds; the admin without a number.
     ///
     /// # Errors
     /// The store cannot be read.

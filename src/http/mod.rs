@@ -2,6 +2,7 @@
 //! session that was opened with one. `rights` says which role each of them takes.
 
 mod admin;
+mod alerts;
 mod api;
 mod backfills;
 mod body;
@@ -50,6 +51,7 @@ use crate::mapping::Reader;
 use crate::store::Store;
 use crate::tasks::Tasks;
 pub use admin::Guesses;
+pub use alerts::AlertPlaces;
 pub use body::BodyMemory;
 pub use health::Readiness;
 pub use keys::Keys;
@@ -81,6 +83,8 @@ pub struct Shared {
     pub sessions: Sessions,
     /// Where people open the dashboard, without a slash at the end; nothing where the configuration does not say it.
     pub public_url: Option<String>,
+    /// Where alerts go.
+    pub alerts: AlertPlaces,
     /// What open pages are told.
     pub live: Live,
     /// What of the configuration deserves a look, each a sentence.
@@ -168,6 +172,7 @@ fn routes(side: Side, config: &mut web::ServiceConfig) {
                 .service(looks("/api/v1/audit", people::audit))
                 .service(both("/api/v1/access", people::list, people::create))
                 .service(acts("/api/v1/access/{name}/revoke", people::revoke))
+                .service(acts("/api/v1/alerts/test", alerts::test))
                 .default_service(web::to(no_such_call)),
         );
         dashboard::routes(config);
@@ -220,7 +225,7 @@ fn in_scope(path: &str) -> &str {
     path.strip_prefix(API).unwrap_or(path)
 }
 
-/// Asks of whoever comes what `rights` has for the path.
+/// Asks of each caller what `rights` has for the path.
 fn guarded(path: &'static str, resource: Resource) -> impl HttpServiceFactory {
     resource.wrap(from_fn(move |request: ServiceRequest, next: Next<BoxBody>| admin::guard(path, request, next)))
 }

@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::{AppState, Shared};
 use crate::api::{Access, AccessPage, AuditEntry, AuditPage, NewAccess};
 use crate::domain::access::{ACCESS_DAYS_MAX, Grant, Role};
-use crate::domain::audit::{By, Decision, Note, Via};
+use crate::domain::audit::{By, Decision};
 use crate::store::access;
 use crate::store::audit::{AuditFilter, AuditView};
 
@@ -61,17 +61,6 @@ pub(super) async fn all_access(state: &Shared) -> Result<Vec<Access>, Problem> {
     Ok(state.store.access().await?.into_iter().map(|access| shown(access, now)).collect())
 }
 
-/// The note that a request carries.
-pub(super) fn note(query: &mut Parameters) -> Result<Option<Note>, Problem> {
-    let text = query.text("note").unwrap_or_default();
-    Note::parse(&text).map_err(|wrong| Problem::bad_parameter(wrong.to_owned()))
-}
-
-/// Whoever calls the API, with the note of the request.
-pub(super) fn by(caller: &Caller, query: &mut Parameters) -> Result<By, Problem> {
-    Ok(caller.by(Via::Api, note(query)?))
-}
-
 /// `GET /api/v1/audit`
 pub(super) async fn audit(
     state: web::Data<AppState>,
@@ -110,7 +99,7 @@ pub(super) async fn create(
     let role = query.one_of("role", Role::ALL, Role::code)?.ok_or_else(|| bad("role takes read, operate, admin"))?;
     let days = query.parsed("days", &format!("a number from 1 to {ACCESS_DAYS_MAX}"), |text| text.parse().ok())?;
     let days = days.ok_or_else(|| bad("days is missing: after how many days it ends"))?;
-    let (business, by) = (query.text("business"), by(&caller, &mut query)?);
+    let (business, by) = (query.text("business"), caller.by_api(&mut query)?);
     query.close()?;
     if let Some(business) = &business
         && !state.endpoints.iter().any(|endpoint| endpoint.business == *business)
@@ -136,7 +125,7 @@ pub(super) async fn revoke(
     path: web::Path<String>,
     mut query: Parameters,
 ) -> Result<HttpResponse, Problem> {
-    let by = by(&caller, &mut query)?;
+    let by = caller.by_api(&mut query)?;
     query.close()?;
     take_back(&state, path.into_inner(), by).await?;
     Ok(HttpResponse::Ok().json(AccessPage { access: all_access(&state).await? }))

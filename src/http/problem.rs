@@ -112,13 +112,13 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Token required", detail)
     }
 
-    /// Whoever asks may not do this.
+    /// The caller may not do this.
     pub(crate) fn role_too_low(who: &Who, needed: Role) -> Self {
         let detail = format!("this takes the role {needed}, and {} has the role {}", who.name, who.role);
         Self::new(StatusCode::FORBIDDEN, "role_too_low", "Not allowed", detail)
     }
 
-    /// Whoever asks sees one business, and this is about all.
+    /// The caller sees one business, and this is about all.
     pub(crate) fn one_business_only(who: &Who, business: &str) -> Self {
         let detail = format!("this is about the whole bridge, and the token of {} is for {business} only", who.name);
         Self::new(StatusCode::FORBIDDEN, "one_business_only", "Not for one business", detail)
@@ -142,6 +142,17 @@ impl Problem {
     pub(crate) fn note_missing() -> Self {
         let detail = "write in a few words why: whoever looks at the books later reads it; then press the button again";
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "note_missing", "A note is missing", detail)
+    }
+
+    /// Nobody is told anything: no place is configured.
+    pub(crate) fn no_alerts() -> Self {
+        let detail = "no alerts are configured: set slack_url or webhook_url in [alerts], and start the bridge again";
+        Self::new(StatusCode::CONFLICT, "no_alerts", "No alerts", detail)
+    }
+
+    /// A place could not be told.
+    pub(crate) fn alerts_failed(why: &str) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "alerts_failed", "Alerts do not arrive", why)
     }
 
     /// As many pages are shown live as there may be.

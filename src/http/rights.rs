@@ -8,18 +8,18 @@ use crate::domain::access::{Role, Who};
 /// Whether a route can keep to one business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sees {
-    /// Whoever has a token of one business is answered with what is that business's.
+    /// The holder of a token of one business is answered with what is that business's.
     OwnBusiness,
     /// It is about the whole bridge, and shut to them.
     Everything,
 }
 
-/// What a route asks of whoever comes.
+/// What a route asks of its caller.
 #[derive(Debug, Clone, Copy)]
 pub struct Right {
     /// The method; what answers GET answers HEAD, too.
     pub method: &'static str,
-    /// Its pattern.
+    /// The pattern of its address, as it is registered.
     pub path: &'static str,
     /// The least role.
     pub role: Role,
@@ -63,6 +63,7 @@ pub const RIGHTS: &[Right] = {
         right("GET", "/api/v1/access", Admin, Everything),
         right("POST", "/api/v1/access", Admin, Everything),
         right("POST", "/api/v1/access/{name}/revoke", Admin, Everything),
+        right("POST", "/api/v1/alerts/test", Operate, Everything),
         right("GET", "/", Read, Everything),
         right("GET", "/attention", Read, OwnBusiness),
         right("GET", "/customers", Read, OwnBusiness),
@@ -77,6 +78,7 @@ pub const RIGHTS: &[Right] = {
         right("POST", DECIDE, Operate, OwnBusiness),
         right("POST", COMPARE, Operate, Everything),
         right("POST", REVOKE, Admin, Everything),
+        right("POST", TEST_ALERTS, Operate, Everything),
     ]
 };
 
@@ -86,6 +88,9 @@ pub(super) const DECIDE: &str = "/deliveries/{id}/{action}";
 pub(super) const COMPARE: &str = "/payments/{month}/{endpoint}/compare";
 /// Where access is taken back on a page.
 pub(super) const REVOKE: &str = "/access/{name}/revoke";
+
+/// Where a page tries out the alerts.
+pub(super) const TEST_ALERTS: &str = "/alerts/test";
 
 /// Whether somebody may send this to the route of this pattern.
 ///

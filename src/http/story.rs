@@ -141,7 +141,7 @@ pub(super) async fn seen_story(
     Ok(story)
 }
 
-/// Requests that were refused, of whichever business: whoever sees one is not told.
+/// Requests that were refused, of all businesses: the reader of one is not told.
 fn refused(state: &Shared, caller: &Caller) -> u64 {
     if caller.who.business.is_some() {
         return 0;

@@ -41,7 +41,7 @@ pub use inbox::facts::{Inbox, Mapped};
 pub use inbox::readings::{CallNews, Changed, Preview};
 pub use lookups::{Lookup, LookupEnd, Missing};
 pub use operator::{ActionError, Pruned};
-pub use people::{access, audit};
+pub use people::{access, alerts, audit};
 pub use queue::lease::Leased;
 pub use queue::overdue::OVERDUE_EVENTS_MAX;
 pub use read::{days, payments, queries, search, stats, story};

@@ -154,14 +154,6 @@ impl Dialect {
         }
     }
 
-    /// The text that a column of JSON has in a field of a field.
-    pub(super) fn field_in(self, column: &str, outer: &str, inner: &str) -> String {
-        match self {
-            Self::Sqlite => format!("{column} ->> '$.{outer}.{inner}'"),
-            Self::Postgres => format!("CAST({column} AS JSON) #>> '{{{outer},{inner}}}'"),
-        }
-    }
-
     /// The condition that a text is in a column.
     pub(super) fn has_text(self, column: &str, text: &str) -> String {
         match self {

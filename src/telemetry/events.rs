@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::domain::alert::{AlertItem, AlertKind};
 use crate::domain::backfill::BackfillId;
 use crate::domain::delivery::{Settlement, Verdict};
 use crate::domain::endpoint::Endpoint;
@@ -277,6 +278,29 @@ pub fn apart(skew: jiff::SignedDuration) -> String {
 /// An event has been the first of the inbox for a minute.
 pub fn nobody_reads(event: EventId) {
     tracing::warn!(%event, "{event} has waited to be read for more than a minute, and all calls of what came in later wait too");
+}
+
+/// Something began that somebody has to know.
+pub fn began(item: &AlertItem) {
+    let (kind, about) = (item.kind.code(), &item.item);
+    tracing::warn!(kind, about, "{}", without_addresses(&item.text));
+}
+
+/// It is over.
+pub fn is_over(kind: AlertKind, about: &str) {
+    tracing::info!(kind = kind.code(), about, "it is over: {about}");
+}
+
+/// A message about it was sent to a place, or did not arrive.
+pub fn told(place: &'static str, kind: AlertKind, about: &str, failed: Option<&str>) {
+    let kind = kind.code();
+    match failed {
+        None => tracing::info!(place, kind, about, "{place} was told: {about}"),
+        Some(why) => {
+            let why = without_addresses(why);
+            tracing::warn!(place, kind, about, "{place} could not be told, and is tried again: {about}: {why}");
+        }
+    }
 }
 
 /// Something panicked: a defect of ours. `at` is its place in the code.

@@ -34,6 +34,7 @@ mod kit;
 mod idle;
 
 mod actions;
+mod alerts;
 mod answers;
 mod api;
 mod asking;

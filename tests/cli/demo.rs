@@ -95,7 +95,7 @@ fn kept_it_runs_until_it_is_interrupted() {
     assert!(stats.contains("200 OK") && stats.contains(r#""needs_attention":2"#), "{stats}");
     assert!(get("/api/v1/stats", "guess").contains("401 Unauthorized"));
     assert_eq!(dashboard, format!("{bridge}/"));
-    assert!(get("/sign-in", "").contains("Admin token"));
+    assert!(get("/sign-in", "").contains("BRIDGE_ADMIN_TOKEN"));
 
     // What it prints to try works as it is printed.
     let lines = |start: &'static str| tries.iter().filter_map(move |line| line.trim().strip_prefix(start));

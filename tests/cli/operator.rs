@@ -84,14 +84,66 @@ fn an_operator_sees_why_a_payment_is_held_and_lets_it_go() {
     let refused = installed.run(&["deliveries", "retry", &id]);
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("cannot be retried"), "{}", refused.stderr);
-    installed.run(&["deliveries", "release", "--state", "held"]).succeeds();
+    // What a filter finds is shown and counted before it is taken.
+    let shown = installed.run(&["deliveries", "release", "--state", "held", "--dry-run"]).succeeds();
+    assert!(shown.stdout.starts_with(&id) && shown.stdout.lines().count() == 1, "{}", shown.stdout);
+    assert!(shown.stderr.contains("it would release 1 deliveries; nothing was changed"), "{}", shown.stderr);
+    let unasked = installed.run(&["deliveries", "release", "--state", "held"]);
+    assert_eq!(unasked.code, Some(2), "{}", unasked.stderr);
+    assert!(unasked.stderr.contains("nobody can be asked here whether to release 1 deliveries"), "{}", unasked.stderr);
+    let none = installed.run(&["deliveries", "release", "--state", "rejected"]).succeeds();
+    assert!(none.stderr.contains("there is nothing to release"), "{}", none.stderr);
+    installed.run(&["deliveries", "release", "--state", "held", "--yes", "--note", "two real orders"]).succeeds();
+    let audit = installed.run(&["audit", "list"]).succeeds().stdout;
+    let words = audit.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&format!("admin release {id} \"two real orders\"; held: same_day_payment")), "{audit}");
+    let shown = installed.run(&["deliveries", "show", &id]).succeeds().stdout;
+    assert!(shown.contains("let go") && shown.contains("two real orders"), "{shown}");
     installed.until(&["deliveries", "list", "--state", "delivered"], &id);
-    installed.run(&["events", "remap", "--type", "checkout.session.completed"]).succeeds();
+    installed.run(&["events", "remap", "--type", "checkout.session.completed", "--yes"]).succeeds();
     installed.until(&["events", "list", "--state", "mapped"], &event);
     let json = installed.run(&["deliveries", "list", "--json"]).succeeds().stdout;
     let page: serde_json::Value = serde_json::from_str(&json).unwrap();
     let delivered = page["deliveries"].as_array().unwrap().iter().filter(|d| d["state"] == "delivered").count();
     assert_eq!(delivered, 2, "nothing was sent again: {json}");
+    installed.bridge.ends_well_on("TERM");
+}
+
+#[test]
+fn somebody_is_given_a_link_asks_with_the_token_and_is_shut_out_again() {
+    let installed = Installation::open();
+    let args = ["access", "create", "--name", "finance", "--role", "read", "--days", "7", "--note", "quarter end"];
+    let given = installed.run(&args).succeeds();
+    let token = given.stdout.lines().find_map(|line| line.strip_prefix("token")).expect("a token").trim().to_owned();
+    let link = given.stdout.lines().find_map(|line| line.strip_prefix("link")).expect("a link").trim().to_owned();
+    assert_eq!(link, format!("http://{}/sign-in#token={token}", installed.bridge.addr));
+    let as_finance = |args: &[&str]| {
+        let mut command = with(installed.dir.command(args), &installed.variables);
+        command.env("BRIDGE_ADMIN_TOKEN", &token);
+        finish(command)
+    };
+    as_finance(&["deliveries", "list"]).succeeds();
+    let refused = as_finance(&["deliveries", "discard", "dlv_1"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.stderr.contains("this takes the role operate, and finance has the role read"),
+        "{}",
+        refused.stderr
+    );
+    let listed = installed.run(&["access", "list"]).succeeds().stdout;
+    assert!(listed.starts_with("finance") && listed.contains("everything"), "{listed}");
+    assert!(!listed.contains(&token[4..]) && listed.lines().all(|line| line.chars().count() <= 80), "{listed}");
+    let again = installed.run(&args);
+    assert!(again.code == Some(1) && again.stderr.contains("has access already"), "{}", again.stderr);
+    installed.run(&["access", "revoke", "finance"]).succeeds();
+    let shut_out = as_finance(&["deliveries", "list"]);
+    assert!(shut_out.code == Some(1) && shut_out.stderr.contains("401 unauthorized"), "{}", shut_out.stderr);
+    let log = installed.run(&["audit", "list", "--json"]).succeeds().stdout;
+    let page: serde_json::Value = serde_json::from_str(&log).unwrap();
+    let decided: Vec<_> =
+        page["audit"].as_array().unwrap().iter().map(|entry| entry["decision"].as_str().unwrap()).collect();
+    assert_eq!(decided, ["revoke_access", "give_access"], "{log}");
+    assert_eq!(page["audit"][1]["note"], "quarter end");
     installed.bridge.ends_well_on("TERM");
 }
 
@@ -259,7 +311,7 @@ fn why_a_payment_is_held_is_said_first_and_the_whole_story_after() {
     let url = ("BRIDGE_URL", format!("http://{}", installed.bridge.addr));
     let check = finish(with(installed.dir.command(&["check"]), &[installed.variables.clone(), vec![url]].concat()));
     assert!(check.code == Some(1) && check.stdout.contains("1 same_day_payment"), "{}", check.stdout);
-    installed.run(&["deliveries", "release", "--state", "held"]).succeeds();
+    installed.run(&["deliveries", "release", "--state", "held", "--yes"]).succeeds();
     let status = installed.until(&["status"], "nothing to do");
     assert!(status.contains("stripe test: never") && status.contains("stripe live: the last"), "{status}");
     let unknown = installed.run(&["status", "--url", &format!("http://{}", lasting_addr())]);

@@ -33,6 +33,7 @@ mod kit;
 mod acting;
 mod browser;
 mod chromium;
+mod decided;
 
 mod live;
 mod pages;

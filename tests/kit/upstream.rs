@@ -94,9 +94,10 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Whom a call is about; nobody where it is no call to Refairn.
     pub fn email(&self) -> String {
         let body: serde_json::Value = serde_json::from_str(&self.body).expect("a JSON body");
-        body["customerEmail"].as_str().expect("an e-mail").to_lowercase()
+        body["customerEmail"].as_str().unwrap_or_default().to_lowercase()
     }
 }
 

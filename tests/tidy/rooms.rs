@@ -54,6 +54,11 @@ const ROOMS: &[Room<'_>] = &[
         "it sends what is queued; what to send was decided before",
     ),
     (
+        "alerts",
+        &["clock", "domain", "outbound", "store", "tasks", "telemetry"],
+        "it looks at the store and tells people; what is so was found out before",
+    ),
+    (
         "http",
         &["api", "clock", "domain", "intake", "mapping", "providers", "store", "tasks", "telemetry"],
         "it answers requests; ask the store, which wakes whoever acts",

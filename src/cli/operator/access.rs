@@ -26,7 +26,7 @@ enum Command {
     Create(Create),
     /// List who was given access, the newest first
     List(List),
-    /// Take access back; whoever has it is signed out at once
+    /// Take access back; its holder is signed out at once
     Revoke(Revoke),
 }
 

@@ -1,6 +1,7 @@
 //! What people ask of a running bridge, through its API.
 
 pub(super) mod access;
+pub(super) mod alerts;
 pub(super) mod audit;
 pub(super) mod backfill;
 mod bulk;

@@ -72,6 +72,11 @@ impl Round {
         Some((leased, self.breaker.began()))
     }
 
+    /// Whether Refairn counts as down.
+    pub(super) const fn is_down(&self) -> bool {
+        self.breaker.is_open()
+    }
+
     /// How many calls to lease now: enough for the free places, and as many again that wait until others are
     /// free, so that no place is empty while a lease is written. Never just a few: a lease is a write.
     pub(super) fn next_lease(&mut self, now: Timestamp) -> Option<usize> {

@@ -11,19 +11,19 @@ use crate::domain::audit::{By, Note, Via};
 use crate::domain::delivery::Action;
 use crate::http::api::{action, delivery_id, event_id, seen_event};
 use crate::http::backfills::askable;
-use crate::http::body::refuse_unread;
+use crate::http::body::{refuse_unread, with_unread};
 use crate::http::connection::trust;
 use crate::http::form::{Form, is_from_us};
 use crate::http::problem::Problem;
 use crate::http::reconciliations::{begin, month};
 use crate::http::session::Session;
-use crate::http::{AppState, Shared, people, rights};
+use crate::http::{AppState, Shared, alerts, people, rights};
 
 /// Lets those send a form who have a right to what it asks for. Nobody is told to sign in before the form is read: it says
 /// where to lead back to.
 pub(super) async fn guard<B: MessageBody + 'static>(
     path: &'static str,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let Some(state) = request.app_data::<web::Data<AppState>>().cloned() else {
@@ -37,7 +37,11 @@ pub(super) async fn guard<B: MessageBody + 'static>(
         match session {
             Ok(Some(session)) => drop(request.extensions_mut().insert(session)),
             Ok(None) => {}
-            Err(problem) => return Ok(request.into_response(problem_page(&problem, "/")).map_into_right_body()),
+            Err(problem) => {
+                let unread = request.take_payload();
+                let page = with_unread(problem_page(&problem, "/"), unread);
+                return Ok(request.into_response(page).map_into_right_body());
+            }
         }
     }
     next.call(request).await.map(ServiceResponse::map_into_left_body)
@@ -53,7 +57,7 @@ pub(super) async fn act(
     let (id, code) = path.into_inner();
     decide(&state, &request, payload, &code, async |by, _| {
         let wanted = action(&code)?;
-        // Whoever looks at the books later has to read why.
+        // An accountant reads later why.
         if by.note.is_none() && wanted != Action::Retry {
             return Err(Problem::note_missing());
         }
@@ -72,7 +76,7 @@ pub(super) async fn remap(
     payload: web::Payload,
 ) -> HttpResponse {
     decide(&state, &request, payload, "remap", async |by, session| {
-        let id = event_id(&state, path.as_str().to_owned()).await?;
+        let id = event_id(&state, &session.caller, path.as_str().to_owned()).await?;
         seen_event(&state, &session.caller, id).await?;
         state.store.remap(id, by, state.clock.now()).await?;
         state.inbox.notify_one();
@@ -106,6 +110,21 @@ pub(super) async fn revoke(
 ) -> HttpResponse {
     decide(&state, &request, payload, "revoke", async |by, _| people::take_back(&state, path.into_inner(), by).await)
         .await
+}
+
+/// `POST /alerts/test`
+pub(super) async fn test_alerts(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    decide(&state, &request, payload, "test_alerts", async |by, _| {
+        let tried = alerts::try_out(&state, by).await?;
+        let failed: Vec<String> =
+            tried.into_iter().filter_map(|place| Some(format!("{}: {}", place.name, place.failed?))).collect();
+        if failed.is_empty() { Ok(()) } else { Err(Problem::alerts_failed(&failed.join("; "))) }
+    })
+    .await
 }
 
 /// Does what a form of this session asks for, and leads back to its page.

@@ -42,7 +42,7 @@ pub(super) async fn page(
 ) -> Result<HttpResponse, Problem> {
     let asked = Asked::of(&state, &request, &mut query).await?;
     query.close()?;
-    let id = event_id(&state, path.into_inner()).await?;
+    let id = event_id(&state, asked.caller(), path.into_inner()).await?;
     let detail = seen_event(&state, asked.caller(), id).await?;
     let lens = Lens::of(&state);
     let decisions = decisions::about(&lens, &detail.items()).await?;

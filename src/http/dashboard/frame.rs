@@ -117,6 +117,7 @@ fn message(done: &str) -> Option<&'static str> {
         "discard" => Some("Done: it is off the list."),
         "remap" => Some("Done: the event is read again."),
         "compare" => Some("The provider is being asked: what it lists stands here when all is compared."),
+        "test_alerts" => Some("Done: a message was sent to every place."),
         "revoke" => Some("Done: the access is taken back, and whoever had it is signed out."),
         _ => None,
     }
@@ -174,7 +175,7 @@ pub(super) async fn guard<B: MessageBody + 'static>(
     };
     trust(request.request());
     if let Err(problem) = rights::check(path, request.method(), &session.caller.who) {
-        // Whoever sees one business begins where that can be seen.
+        // A reader of one business begins where that can be seen.
         let one_only = path == "/" && session.caller.who.business.is_some();
         let answer = if one_only { see_other("/attention") } else { problem_page(&problem, "/") };
         return Ok(request.into_response(answer).map_into_right_body());

@@ -27,7 +27,7 @@ use actix_web::dev::{HttpServiceFactory, ServiceRequest};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{FromRequest, Handler, Responder, web};
 
-use super::rights::{COMPARE, DECIDE, REVOKE};
+use super::rights::{COMPARE, DECIDE, REVOKE, TEST_ALERTS};
 use super::{get, get_only, post};
 
 /// The pages, what belongs to them, and what their forms are sent to.
@@ -56,7 +56,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(sent("/events/{id}/remap", actions::remap))
         .service(sent(DECIDE, actions::act))
         .service(sent(COMPARE, actions::compare))
-        .service(sent(REVOKE, actions::revoke));
+        .service(sent(REVOKE, actions::revoke))
+        .service(sent(TEST_ALERTS, actions::test_alerts));
 }
 
 /// A page for those who are signed in. The others get the form, and come back to it.

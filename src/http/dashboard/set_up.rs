@@ -100,9 +100,17 @@ struct Page<'a> {
     is_local: bool,
     people: Vec<Person>,
     may_give_access: bool,
+    places: &'a [&'static str],
 }
 
 impl Page<'_> {
+    fn send_a_test(&self) -> ActionForm<'_> {
+        let verb = Verb { action: "test", words: "Send a test".to_owned(), asks_why: false };
+        let (csrf, back) = (&self.frame.csrf, &self.frame.here);
+        let (path, about) = ("/alerts/".to_owned(), "alerts");
+        ActionForm { path, verbs: vec![verb], asks_why: false, csrf, back, about }
+    }
+
     fn take_back<'a>(&'a self, person: &'a Person) -> ActionForm<'a> {
         let verb = Verb { action: "revoke", words: "Take back".to_owned(), asks_why: false };
         let (csrf, back) = (&self.frame.csrf, &self.frame.here);
@@ -166,6 +174,7 @@ pub(super) async fn page(
         zone: state.time_zone.iana_name().unwrap_or("UTC").to_owned(),
         store: state.store.home().place.clone(),
         refairn: &state.refairn_url,
+        places: &state.alerts.names,
         people: people(&state, &lens).await?,
         may_give_access: rights::may_post(REVOKE, &asked.caller().who),
         is_local: base.contains("://127.0.0.1") || base.contains("://localhost"),

@@ -14,13 +14,13 @@ pub const ACCESS_IN_FORCE_MAX: u32 = 200;
 /// Tokens of a list, the newest.
 const LISTED_MAX: u32 = 500;
 
-/// A lock that whoever gives or takes access takes: of one name there is one token.
+/// A lock for giving and taking access: of one name there is one token.
 const ONE_AT_A_TIME: Lock<'static> = Lock::Key { scope: "", key: "access" };
 
 /// A token that was given to somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// Its number.
+    /// The number that the store gave it; written `acc_3`.
     pub id: AccessId,
     /// Whose it is.
     pub who: Who,

@@ -80,15 +80,15 @@ pub(in crate::store) async fn note<D: Db>(db: &D, by: &By, entry: Entry, now: Ti
 /// A decision as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditView {
-    /// Its number.
+    /// The number that the store gave it; written `aud_5`.
     pub id: i64,
-    /// When.
+    /// When it was decided, by the store's clock.
     pub at: Timestamp,
-    /// Who.
+    /// The name of the person.
     pub who: String,
     /// By which way it came in.
     pub via: Via,
-    /// What.
+    /// What was decided.
     pub decision: Decision,
     /// Our id of what it is about.
     pub item: String,

@@ -42,7 +42,7 @@ impl Store {
         let is_payment = is_payment("");
         let sql = format!(
             "SELECT {} FROM deliveries WHERE (business, email_key) IN ({}) AND {is_payment} LIMIT {CALLS_OF_A_LIST_MAX}",
-            delivery_view_columns(self.dialect()),
+            delivery_view_columns(),
             self.dialect().pairs("?1")
         );
         self.rows(sql, values![serde_json::to_string(&pairs)?], delivery_view).await
@@ -56,7 +56,7 @@ impl Store {
         let numbers: Vec<i64> = events.iter().map(|event| event.0).collect();
         let sql = format!(
             "SELECT {} FROM deliveries WHERE event_id IN ({}) LIMIT {CALLS_OF_A_LIST_MAX}",
-            delivery_view_columns(self.dialect()),
+            delivery_view_columns(),
             self.dialect().numbers("?1")
         );
         self.rows(sql, values![serde_json::to_string(&numbers)?], delivery_view).await

@@ -63,7 +63,7 @@ impl Store {
         let (limit, (clause, values)) = (filter.limit.clamp(1, PAGE_ITEMS_MAX), self.clause(filter, filter.after));
         let sql = format!(
             "SELECT {} FROM deliveries {clause} ORDER BY at DESC, id DESC LIMIT {limit}",
-            delivery_view_columns(self.dialect())
+            delivery_view_columns()
         );
         let mut views = self.deliveries_seen(sql, values).await?;
         let names = self.names(&views).await?;

@@ -10,11 +10,11 @@ use crate::domain::fact::{Fact, FactKind};
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, EventReason};
 use crate::domain::verdict;
-use crate::store::codes::{CANCELLED, RECEIVED, delivery_is};
+use crate::store::codes::{CANCELLED, RECEIVED, delivery_is, is_payment};
 use crate::store::read::conditions::Conditions;
 use crate::store::related::MAY_HOLD_A_CODE;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, mode, origin, reason, time};
-use crate::store::sql::{Dialect, Row, Value, values};
+use crate::store::sql::{Row, Value, values};
 use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -116,15 +116,6 @@ pub struct EventDetail {
     pub deliveries: Vec<DeliveryView>,
 }
 
-impl EventDetail {
-    /// The ids of the event and of its calls, as decisions name them.
-    #[must_use]
-    pub fn items(&self) -> Vec<String> {
-        let calls = self.deliveries.iter().filter_map(|view| view.delivery.id.map(|id| id.to_string()));
-        std::iter::once(self.event.id.to_string()).chain(calls).collect()
-    }
-}
-
 /// A delivery with its business.
 #[derive(Debug, Clone)]
 pub struct DeliveryView {
@@ -215,16 +206,16 @@ pub(super) fn event(row: &mut Row) -> Result<EventView, StoreError> {
     })
 }
 
-/// Of a row `deliveries`: its endpoint, the call by which its customer is reported, if it stands, the day on which its
-/// payment was paid; and its own columns.
-pub(super) fn delivery_view_columns(dialect: Dialect) -> String {
-    let (lead, day) = (DeliveryKey::LEAD, dialect.field_in("f.data", "matter", "day"));
+/// Of a row `deliveries`: its endpoint, the call by which its customer is reported, if it stands, what the event reports
+/// that led to it, of a payment; and its own columns.
+pub(super) fn delivery_view_columns() -> String {
+    let (lead, is_payment) = (DeliveryKey::LEAD, is_payment(""));
     format!(
         "business, \
      (SELECT e.endpoint FROM events e WHERE e.id = deliveries.event_id) AS endpoint, \
      (SELECT l.call FROM deliveries l WHERE l.business = deliveries.business \
      AND l.subject_key = '{lead} ' || deliveries.mode || ' ' || deliveries.email_key AND l.state <> '{CANCELLED}') AS lead, \
-     (SELECT {day} FROM facts f WHERE f.event_id = deliveries.event_id) AS paid_on, {DELIVERY_COLUMNS}"
+     (SELECT f.data FROM facts f WHERE f.event_id = deliveries.event_id AND {is_payment}) AS fact, {DELIVERY_COLUMNS}"
     )
 }
 
@@ -241,7 +232,7 @@ impl Store {
         let fact = self.rows(sql, values![id.0], |row| Ok((row.text()?, row.text()?))).await?.pop();
         // A payment that several events report has one call; each of them shows it.
         let about = fact.as_ref().map(|(scope, data)| payment_subject(scope, data)).transpose()?.flatten();
-        let columns = delivery_view_columns(self.dialect());
+        let columns = delivery_view_columns();
         let sql = format!(
             "SELECT {columns} FROM deliveries WHERE event_id = ?1 \
              OR (business = (SELECT business FROM events WHERE id = ?1) AND subject_key = ?2) \
@@ -277,7 +268,7 @@ impl Store {
             .and("mode || '' =", filter.mode.map(Mode::code))
             .and("id <", filter.after);
         let (clause, limit) = (conditions.clause(), filter.limit.clamp(1, PAGE_ITEMS_MAX));
-        let columns = delivery_view_columns(self.dialect());
+        let columns = delivery_view_columns();
         let sql = format!("SELECT {columns} FROM deliveries {clause} ORDER BY id DESC LIMIT {limit}");
         self.deliveries_seen(sql, conditions.values).await
     }
@@ -287,7 +278,7 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<(DeliveryView, Vec<AttemptView>)>, StoreError> {
-        let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", delivery_view_columns(self.dialect()));
+        let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", delivery_view_columns());
         let Some(view) = self.deliveries_seen(sql, values![id.0]).await?.pop() else { return Ok(None) };
         Ok(Some((view, self.attempts(id.0).await?)))
     }
@@ -370,16 +361,19 @@ fn waits_for_its_day(delivery: &Delivery) -> bool {
 }
 
 pub(super) fn delivery_view(row: &mut Row) -> Result<DeliveryView, StoreError> {
-    let (business, endpoint, lead, paid_on) = (row.text()?, row.text_option()?, row.text_option()?, row.text_option()?);
+    let (business, endpoint, lead, fact) = (row.text()?, row.text_option()?, row.text_option()?, row.text_option()?);
     let code = match lead.map(|lead| serde_json::from_str(&lead)).transpose()? {
         Some(Call::CustomerCreated { code, .. }) => code,
         Some(Call::PaymentSucceeded { .. }) | None => None,
     };
     let endpoint = endpoint.unwrap_or_default();
     let delivery = delivery(row)?;
-    let paid_on: Option<Date> = paid_on.and_then(|day| day.parse().ok());
-    let is_payment = matches!(delivery.subject, DeliveryKey::Payment { .. });
-    let moved_from = paid_on.filter(|day| is_payment && delivery.call.day() != Some(*day));
+    let moved_from = match fact.map(|data| serde_json::from_str::<Fact>(&data)).transpose()?.map(|fact| fact.matter) {
+        Some(FactKind::Payment(payment)) => Some(payment.day).filter(|day| delivery.call.day() != Some(*day)),
+        Some(FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_)) | None => {
+            None
+        }
+    };
     let (name, searched, day_holder) = (None, Vec::new(), None);
     Ok(DeliveryView { business, endpoint, code, name, searched, day_holder, moved_from, delivery })
 }

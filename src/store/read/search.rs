@@ -110,7 +110,7 @@ impl Search<'_> {
             seen("business", 3)
         );
         let events = self.store.rows(sql, values![number("evt_"), sought, self.business], event);
-        let (columns, seen) = (delivery_view_columns(self.store.dialect()), seen("business", 2));
+        let (columns, seen) = (delivery_view_columns(), seen("business", 2));
         let sql = format!("SELECT {columns} FROM deliveries WHERE id = ?1 {seen}");
         let deliveries = self.store.rows(sql, values![number("dlv_"), self.business], delivery_view);
         try_join(events, deliveries).await
@@ -166,7 +166,7 @@ impl Search<'_> {
             format!(
                 "SELECT {} FROM deliveries WHERE {} = ?1 AND {is_payment} \
                  AND receipt IS NOT NULL {} ORDER BY at DESC, id DESC LIMIT {HITS_MAX}",
-                delivery_view_columns(self.store.dialect()),
+                delivery_view_columns(),
                 self.store.dialect().field("receipt", field),
                 seen("business", 2)
             )
@@ -230,7 +230,7 @@ impl Search<'_> {
     async fn payments_of(&self, subjects: &BTreeSet<(&str, &str)>) -> Result<Vec<DeliveryView>, StoreError> {
         let sql = format!(
             "SELECT {} FROM deliveries WHERE (business, subject_key) IN ({})",
-            delivery_view_columns(self.store.dialect()),
+            delivery_view_columns(),
             self.store.dialect().pairs("?1")
         );
         self.store.rows(sql, values![serde_json::to_string(subjects)?], delivery_view).await

@@ -7,7 +7,7 @@ use crate::domain::email::Email;
 use crate::domain::event::EventId;
 use crate::domain::fact::Fact;
 use crate::store::read::queries::{
-    AttemptView, DeliveryView, EVENT_COLUMNS, EventView, attempt, delivery_view_columns, event,
+    AttemptView, DeliveryView, EVENT_COLUMNS, EventDetail, EventView, attempt, delivery_view_columns, event,
 };
 use crate::store::sql::{Row, values};
 use crate::store::{Store, StoreError};
@@ -43,6 +43,15 @@ pub struct StoryEvent {
     pub fact: Option<Fact>,
 }
 
+impl EventDetail {
+    /// The ids of the event and of its calls, as decisions name them.
+    #[must_use]
+    pub fn items(&self) -> Vec<String> {
+        let calls = self.deliveries.iter().filter_map(|view| view.delivery.id.map(|id| id.to_string()));
+        std::iter::once(self.event.id.to_string()).chain(calls).collect()
+    }
+}
+
 impl Story {
     /// The ids of the events and calls, as decisions name them.
     #[must_use]
@@ -75,7 +84,7 @@ impl Store {
         let sql = format!(
             "SELECT {} FROM deliveries WHERE business = ?1 AND email_key = ?2 \
              ORDER BY id DESC LIMIT {STORY_ITEMS_MAX}",
-            delivery_view_columns(self.dialect())
+            delivery_view_columns()
         );
         let mut deliveries = self.deliveries_seen(sql, of_person()).await?;
         let sql = "SELECT product FROM routes WHERE business = ?1 AND paused_since IS NOT NULL".to_owned();

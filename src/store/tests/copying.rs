@@ -3,6 +3,8 @@
 use sha2::Digest;
 
 use super::*;
+use crate::domain::access::{Grant, Role};
+use crate::domain::alert::{AlertItem, AlertKind};
 use crate::domain::backfill::Purpose;
 use crate::domain::database::ServerUrl;
 use crate::store::copy::{self, CopiedTable, CopyError, Copying};
@@ -76,6 +78,12 @@ async fn fill(place: &Place) {
     store.write(Owed).await.unwrap();
     assert_eq!(store.session_salt("the first one".to_owned()).await.unwrap(), "the first one");
     list(&store).await;
+    store.watches_alerts("us".to_owned(), LEASE, now()).await.unwrap();
+    let (item, text, path) = ("disk".to_owned(), "It is nearly full.".to_owned(), "/".to_owned());
+    let full = AlertItem { item, kind: AlertKind::DiskNearlyFull, text, path };
+    store.tell(vec![full], Vec::new(), vec!["slack"], now()).await.unwrap();
+    let grant = Grant::new("finance", Role::Read, Some("biz_1".to_owned()), 7, now()).unwrap();
+    store.give_access(grant, "a hash".to_owned(), By::admin(), now()).await.unwrap();
     store.close().await;
 }
 
@@ -97,6 +105,8 @@ async fn goes_on(place: &Place, events: i64) {
     let again = store.record(event("evt_0\0\u{1}ü")).await.unwrap();
     assert!(again.duplicate && again.id == EventId(1), "{again:?}");
     assert_eq!(store.session_salt("another one".to_owned()).await.unwrap(), "the first one", "sessions go on");
+    let access = store.access_in_force(now()).await.unwrap();
+    assert_eq!(access.iter().map(|access| access.who.name.as_str()).collect::<Vec<_>>(), ["finance"]);
     let before = deliveries(&store).await;
     let last = before.iter().filter_map(|d| d.id).map(|id| id.0).max().unwrap();
     post(&store, new, payment("in_new", Some("new@example.com"), "2026-01-10")).await;
