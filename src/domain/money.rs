@@ -86,7 +86,7 @@ impl Money {
         (self.currency == currency).then_some(self.amount)
     }
 
-    /// Its currency.
+    /// In what it is counted.
     #[must_use]
     pub const fn currency(&self) -> Currency {
         self.currency

@@ -107,7 +107,7 @@ pub struct Side {
     /// The commission base, standard units.
     #[serde(with = "rust_decimal::serde::str")]
     pub amount: Decimal,
-    /// Its currency.
+    /// In what it was paid.
     pub currency: Currency,
     /// The day on which it was paid.
     pub day: Date,

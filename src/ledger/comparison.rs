@@ -152,11 +152,11 @@ impl<'a> Both<'_, 'a> {
             }
         } else {
             let of_rank = ours.reports.iter().filter(|f| Some(f.fact.rank) == rank);
-            let own = of_rank.filter_map(|f| match &f.fact.matter {
+            let mut own = of_rank.filter_map(|f| match &f.fact.matter {
                 FactKind::Payment(payment) => Some(payment.amount.unwrap_or(payment.charged)),
                 FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => None,
             });
-            side.amount = own.last().unwrap_or(side.amount);
+            side.amount = own.next_back().unwrap_or(side.amount);
         }
         // A call goes to one address; what its events spell is the same by then.
         let email = calls.iter().find(|d| says_something(d)).map(|d| d.call.email().clone());

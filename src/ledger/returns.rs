@@ -52,7 +52,7 @@ impl<'a> Return<'a> {
         all
     }
 
-    /// Its reports.
+    /// The reports that are about it, in no order.
     pub(super) fn reports(&self) -> &[Report<'a>] {
         &self.0
     }

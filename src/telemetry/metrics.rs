@@ -93,6 +93,25 @@ fn histogram(registry: &Registry, name: &str, help: &str) -> Histogram {
     metric
 }
 
+fn webhooks(registry: &Registry) -> IntCounterVec {
+    counter(
+        registry,
+        "refairn_bridge_webhooks_total",
+        "Webhook requests by endpoint (empty when they met none) and outcome: recorded, duplicate, or the code of \
+         the refusal.",
+        &["endpoint", "outcome"],
+    )
+}
+
+fn reconciliations(registry: &Registry) -> IntCounterVec {
+    counter(
+        registry,
+        "refairn_bridge_reconciliations_total",
+        "Comparisons with the providers' lists by endpoint and outcome: alike, different, failed.",
+        &["endpoint", "outcome"],
+    )
+}
+
 impl Metrics {
     fn new() -> Self {
         let registry = Registry::new();
@@ -117,12 +136,7 @@ impl Metrics {
                 "Look-ups at the providers by endpoint and outcome: recorded, answered, failed, refused, not_asked.",
                 &["endpoint", "outcome"],
             ),
-            reconciliations: counter(
-                &registry,
-                "refairn_bridge_reconciliations_total",
-                "Comparisons with the providers' lists by endpoint and outcome: alike, different, failed.",
-                &["endpoint", "outcome"],
-            ),
+            reconciliations: reconciliations(&registry),
             store_failures: counter(
                 &registry,
                 "refairn_bridge_store_failures_total",

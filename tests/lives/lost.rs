@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use crate::chance::Chance;
 use crate::drive::{Batch, END, second};
-use crate::events::{Event, rfc3339, takes_back};
+use crate::events::{Event, describe, rfc3339, takes_back};
 use crate::generate;
 use crate::kept::Kept;
 use crate::kit::pipeline::Pipeline;
@@ -47,15 +47,22 @@ pub(crate) async fn failing(numbers: std::ops::Range<u64>, kept: Kept, refairn: 
     let batch = Batch::new(lives, kept);
     let (whole, mended) = (run(&batch, refairn, false).await, run(&batch, refairn, true).await);
     let mut wrong = Vec::new();
-    for (life, _) in &batch.lives {
+    for (life, events) in &batch.lives {
         let (expected, found) = (whole.get(&life.number), mended.get(&life.number));
         if expected != found {
             let less = |a: Option<&BTreeSet<String>>, b: Option<&BTreeSet<String>>| {
                 let b = b.cloned().unwrap_or_default();
                 a.into_iter().flatten().filter(|x| !b.contains(*x)).map(|x| format!("\n    {x}")).collect::<String>()
             };
-            let (lost, new) = (less(expected, found), less(found, expected));
-            wrong.push(format!("life {}, Refairn {refairn:?}: without a loss{lost}\n  mended{new}", life.number));
+            let (fewer, more) = (less(expected, found), less(found, expected));
+            let acts: String = life.acts.iter().map(|act| format!("\n    {}", describe(life, act))).collect();
+            let lost = events.iter().filter(|event| is_lost(life, event));
+            let lost: String = lost.map(|event| format!("\n    #{} {}", event.act, event.kind)).collect();
+            wrong.push(format!(
+                "life {}, Refairn {refairn:?}: only without a loss{fewer}\n  only mended{more}\n  lost{lost}\n  acts{acts}\n  \
+                 again: LIVES_LOST=1 LIVES_LOST_SEED={} cargo test --test lives lost",
+                life.number, life.number
+            ));
         }
     }
     wrong
@@ -122,7 +129,7 @@ async fn fetch(batch: &Batch, world: &Pipeline, providers: &BTreeMap<&'static st
     for (endpoint, provider) in providers {
         provider.lists(|lists| {
             lists.now = Some(second(now));
-            for path in ["/v1/events", "/transaction", "/refund", "/dispute"] {
+            for path in ["/v1/events", "/transaction", "/refund", "/dispute", "/subscription"] {
                 lists.change(path, |_| false);
             }
             for (life, events) in &batch.lives {
@@ -160,7 +167,7 @@ async fn until(world: &Pipeline, wake: &Notify, id: BackfillId, state: BackfillS
 /// What the provider of an endpoint lists of a life at a time.
 fn listed(life: &Life, events: &[Event], endpoint: &str, now: i64) -> Vec<(&'static str, Value)> {
     let own = events.iter().filter(|event| event.endpoint.name() == endpoint && event.at < now);
-    let mut rows = Vec::new();
+    let (mut rows, mut subscriptions) = (Vec::new(), BTreeMap::new());
     for event in own {
         let body: Value = serde_json::from_str(&event.body).expect("JSON");
         let data = body["data"].clone();
@@ -169,10 +176,25 @@ fn listed(life: &Life, events: &[Event], endpoint: &str, now: i64) -> Vec<(&'sta
             "charge.success" => rows.push(("/transaction", transaction(life, event, data, now))),
             "refund.pending" => rows.extend(refund(life, event, data, now).map(|row| ("/refund", row))),
             "charge.dispute.create" => rows.push(("/dispute", dispute(events, event, data, now))),
+            kind if kind.starts_with("subscription.") => {
+                let code = data["subscription_code"].as_str().expect("a code").to_owned();
+                subscription(subscriptions.entry(code).or_default(), data);
+            }
             _ => {}
         }
     }
+    rows.extend(subscriptions.into_values().map(|row| ("/subscription", row)));
     rows
+}
+
+/// A subscription as it stands by its last event. A list always has the customer's address, if any event had it.
+fn subscription(row: &mut Value, data: Value) {
+    let known = row["customer"]["email"].clone();
+    *row = data;
+    if row["customer"]["email"].is_null() {
+        row["customer"]["email"] = known;
+    }
+    row["createdAt"] = row["created_at"].clone();
 }
 
 /// A transaction has more names for the times than its webhook; one that was wholly given back is no success any more.

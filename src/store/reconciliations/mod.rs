@@ -43,7 +43,7 @@ pub struct ComparedFilter {
 pub struct After {
     /// When the last one was paid, microseconds since 1970.
     pub at: i64,
-    /// Its key.
+    /// The key under which it is noted.
     pub subject_key: String,
 }
 

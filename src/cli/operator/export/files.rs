@@ -34,7 +34,7 @@ struct Sink {
 }
 
 enum Table {
-    Csv(Spreadsheet<Box<dyn Write>>),
+    Csv(Box<Spreadsheet<Box<dyn Write>>>),
     Lines(Box<dyn Write>),
 }
 
@@ -89,8 +89,8 @@ impl Files {
             }
         };
         let table = match self.format {
-            Format::RefairnCsv => Table::Csv(Spreadsheet::new(to, &IMPORTED)?),
-            Format::Csv => Table::Csv(Spreadsheet::new(to, &ALL)?),
+            Format::RefairnCsv => Table::Csv(Box::new(Spreadsheet::new(to, &IMPORTED)?)),
+            Format::Csv => Table::Csv(Box::new(Spreadsheet::new(to, &ALL)?)),
             Format::Jsonl => Table::Lines(to),
         };
         Ok(Sink { table, names })
