@@ -24,6 +24,11 @@ impl Done {
         assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
+
+    /// Standard output without the word that the folder of a test, in a container, is no volume.
+    pub fn wherever_it_ran(&self) -> String {
+        self.stdout.split_inclusive('\n').filter(|line| !line.contains("the database is lost")).collect()
+    }
 }
 
 /// A folder to run in.
