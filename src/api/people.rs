@@ -85,14 +85,14 @@ pub struct NewAccess {
 }
 
 /// `POST /api/v1/alerts/test`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AlertTest {
     /// Every place that alerts go to.
     pub places: Vec<AlertPlace>,
 }
 
 /// A place that a message was sent to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AlertPlace {
     /// `slack` or `webhook`.
     pub name: String,

@@ -105,7 +105,7 @@ fn stats_are_read_back_in_the_order_of_their_names() {
     let to_see = r#"{"endpoint":"stripe","events":1,"reason":"thin_event"}"#;
     let last = r#"{"at":null,"endpoint":"stripe","mode":"test"}"#;
     let text = format!(
-        r#"{{"attention":{{"thin_event":1}},"code_came":true,"deliveries":{{"queued":2}},"events":{{"mapped":3}},"events_that_need_attention":[{to_see}],"last_webhooks":[{last}],"needs_attention":1,"oldest_queued":null,"oldest_unread":null,"payments":{{"credited":4}},"refused_requests":[{refused}],"routes":[{route}],"unnamed_proxy":null}}"#
+        r#"{{"attention":{{"thin_event":1}},"code_came":true,"deliveries":{{"queued":2}},"events":{{"mapped":3}},"events_that_need_attention":[{to_see}],"last_webhooks":[{last}],"needs_attention":1,"oldest_queued":null,"oldest_unread":null,"payments":{{"credited":4}},"reconciliations":[],"refused_requests":[{refused}],"routes":[{route}],"unnamed_proxy":null}}"#
     );
     let stats: Stats = read_back(&text);
     assert_eq!((stats.attention["thin_event"], stats.refused_requests[0].times), (1, 3));

@@ -1,7 +1,7 @@
 //! The webhook endpoints: those of `[[endpoints]]`, and those that a provider's variable alone makes.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -146,6 +146,15 @@ fn made_by(variable: &str, provider: ProviderKind) -> Item {
     Item { key, place, node: Node::Table(BTreeMap::from([("provider".to_owned(), kind)])) }
 }
 
+/// What may have signed; nothing where the file of it may be missing.
+fn secrets(table: &mut Table, file: Option<&Path>, reader: &mut Reader) -> Result<Option<Vec<Secret>>, Reported> {
+    if file.is_some_and(|file| reader.may_lack(file)) {
+        table.take("secrets_file");
+        return Ok(None);
+    }
+    table.secrets(["secrets", "secrets_file"], reader)
+}
+
 fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDraft {
     let (path, place) = (item.key.clone(), item.place.clone());
     let secrets_key = format!("{path}.secrets");
@@ -170,13 +179,7 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
         item.parsed(name, &format!("write 1 to {NAME_CHARS_MAX} of the letters a-z, digits, - and _"))
     });
     let secret_file = table.text_of("secrets_file").map(PathBuf::from);
-    let secrets = match &secret_file {
-        Some(file) if reader.may_lack(file) => {
-            table.take("secrets_file");
-            Ok(None)
-        }
-        Some(_) | None => table.secrets(["secrets", "secrets_file"], reader),
-    };
+    let secrets = secrets(&mut table, secret_file.as_deref(), reader);
     let api_key = table.secret(["api_key", "api_key_file"], reader);
     let mode = table.optional("mode", reader, |item| item.choice::<Mode>());
     let is_for_tests = matches!(mode, Ok(Some(Mode::Test)));

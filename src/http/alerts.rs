@@ -15,12 +15,15 @@ use crate::domain::audit::By;
 /// How long the answers of all places are waited for.
 const TEST_WAIT_MAX: Duration = Duration::from_secs(45);
 
+/// Takes the name of each place, and why a message did not arrive there.
+type Answer = oneshot::Sender<Vec<(&'static str, Option<String>)>>;
+
 /// Where alerts go, and who sends a message there.
 pub struct AlertPlaces {
     /// The names of the places.
     pub names: Vec<&'static str>,
     /// Sends a message to each of them, and gives why it did not arrive.
-    pub test: mpsc::Sender<oneshot::Sender<Vec<(&'static str, Option<String>)>>>,
+    pub test: mpsc::Sender<Answer>,
 }
 
 /// Sends a message to every place.

@@ -130,7 +130,7 @@ pub(super) fn with_unread(answer: HttpResponse, payload: Payload) -> HttpRespons
 }
 
 /// Where the forms of pages are sent to.
-const FORMS: [&str; 6] = ["/sign-in", "/sign-out", "/deliveries/", "/events/", "/access/", "/alerts/"];
+const FORMS: [&str; 7] = ["/sign-in", "/sign-out", "/deliveries/", "/events/", "/payments/", "/access/", "/alerts/"];
 
 /// Does the same to every answer but those to webhooks and forms, whose handlers read bodies and call [`refuse_unread`].
 pub(super) async fn hold_unread(

@@ -185,6 +185,7 @@ const OPERATIONS: &[Operation] = &[
     get("/access", "Tokens that were given.", &[], Answer::Json(shape::<api::AccessPage>)),
     post("/access", "Gives a token. Only this answer has it.", ACCESS, Answer::Json(shape::<api::NewAccess>)),
     post("/access/{name}/revoke", "Takes a token back.", &[NOTE], Answer::Json(shape::<api::AccessPage>)),
+    post("/alerts/test", "Sends a message to every place where alerts go.", &[NOTE], Answer::Json(shape::<api::AlertTest>)),
     get("/openapi.json", "This document.", &[], Answer::Any),
 ];
 

@@ -93,16 +93,6 @@ fn histogram(registry: &Registry, name: &str, help: &str) -> Histogram {
     metric
 }
 
-fn webhooks(registry: &Registry) -> IntCounterVec {
-    counter(
-        registry,
-        "refairn_bridge_webhooks_total",
-        "Webhook requests by endpoint (empty when they met none) and outcome: recorded, duplicate, or the code of \
-         the refusal.",
-        &["endpoint", "outcome"],
-    )
-}
-
 fn reconciliations(registry: &Registry) -> IntCounterVec {
     counter(
         registry,

@@ -72,6 +72,7 @@ async fn check(data: Data, kind: ProviderKind, cases: Vec<Case>) {
     bridge.end().await;
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a table of cases")]
 async fn what_went_back_at_paystack_is_counted_once_by_whatever_name(data: Data) {
     // A webhook of a refund of the payment `n`, and a row of one.
     let heard = |n: usize, more: Value| {
@@ -174,6 +175,7 @@ async fn what_went_back_at_paystack_is_counted_once_by_whatever_name(data: Data)
     check(data, ProviderKind::Paystack, cases.into_iter().map(case).collect()).await;
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a table of cases")]
 async fn what_went_back_at_stripe_is_counted_once(data: Data) {
     let made = days_ago(1).as_second();
     let event = |id: &str, kind: &str, object: Value| {

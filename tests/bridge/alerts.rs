@@ -54,7 +54,7 @@ async fn told(world: &World, place: &Upstream, messages: usize) -> Vec<Value> {
 /// Whether it is signed as Standard Webhooks has it.
 fn is_signed(seen: &Seen) -> bool {
     let header = |name: &str| {
-        let line = seen.head.lines().find_map(|line| line.to_lowercase().starts_with(name).then_some(line));
+        let line = seen.head.lines().find(|line| line.to_lowercase().starts_with(name));
         line.and_then(|line| line.split_once(": ")).map(|(_, value)| value.to_owned()).expect("a header")
     };
     let mut mac = Hmac::<Sha256>::new_from_slice(&KEY).expect("a key");

@@ -43,16 +43,33 @@ impl WebDriverCompatibleCommand for Cdp {
     }
 }
 
-/// Where the driver listens, as it says itself.
-fn port(driver: &mut Child) -> u16 {
+/// How often a driver is started that finds the port it chose taken by another program.
+const STARTS_MAX: usize = 5;
+
+/// Starts the driver; gives where it listens.
+fn driver() -> (Child, u16) {
+    for _ in 0..STARTS_MAX {
+        let mut driver = Command::new("chromedriver");
+        driver.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut driver = driver.spawn().expect("chromedriver: ./test installs it");
+        if let Some(port) = port(&mut driver) {
+            return (driver, port);
+        }
+        driver.wait().expect("it has ended");
+    }
+    panic!("chromedriver does not start");
+}
+
+/// Where the driver listens, as it says itself; nothing if it ends first.
+fn port(driver: &mut Child) -> Option<u16> {
     let said = BufReader::new(driver.stdout.take().expect("its output"));
     let mut lines = said.lines().map(|line| line.expect("a line"));
-    let line = lines.find(|line| line.contains("started successfully on port")).expect("it starts");
+    let line = lines.find(|line| line.contains("started successfully on port"))?;
     let digits = line.rsplit("port ").next().expect("a port");
     let port = digits.trim_end_matches('.').parse().expect("a number");
     // Nobody reads on: it must not stop because of that.
     std::thread::spawn(move || lines.for_each(drop));
-    port
+    Some(port)
 }
 
 impl Chromium {
@@ -64,10 +81,7 @@ impl Chromium {
     /// The same, with further arguments.
     pub async fn start_with(script: bool, more: &[String]) -> Self {
         let profile = scratch();
-        let mut driver = Command::new("chromedriver");
-        driver.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut driver = driver.spawn().expect("chromedriver: ./test installs it");
-        let port = port(&mut driver);
+        let (driver, port) = driver();
         let mut arguments = vec![
             "--headless=new".to_owned(),
             "--no-sandbox".to_owned(),

@@ -130,6 +130,47 @@ async fn post(world: &World, endpoint: &str, event: &Value) {
     assert_eq!(reply.status, 200, "{}", reply.text());
 }
 
+/// Where a right leads to what is another business's.
+fn paths_of(right: &Right, encoded: &str, calls: [&str; 2], events: [&str; 2]) -> Vec<String> {
+    let (held, their_event_at_stripe) = (calls[1], events[1]);
+    let mut paths = vec![right.path.replace("{email}", encoded)];
+    if right.path.contains("{id}") {
+        let ids = if right.path.contains("events") { events } else { calls };
+        paths = ids.iter().map(|id| right.path.replace("{id}", id)).collect();
+    }
+    if right.path.ends_with("/search") || right.path.ends_with("/why") {
+        let sought = [encoded, "their", "in_their1", held, "biz_1", their_event_at_stripe];
+        paths = sought.iter().map(|text| format!("{}?q={text}", right.path)).collect();
+    }
+    if right.path.contains("/customers/") {
+        paths.push(format!("{}?business=biz_1", paths[0]));
+    }
+    if right.path.ends_with("/payments") || right.path.ends_with("/deliveries") {
+        paths.push(format!("{}?after={held}", right.path));
+    }
+    paths
+}
+
+/// What is another business's cannot be decided about, and is not said to be there.
+async fn cannot_decide(world: &World, held: &str, their_events: &[&str]) {
+    let operate = give(world, "omar", Role::Operate, 7, Some("biz_2")).await;
+    for path in [
+        format!("/api/v1/deliveries/{held}/retry"),
+        "/api/v1/deliveries/dlv_999/retry".to_owned(),
+        format!("/api/v1/events/{}/remap", their_events[0]),
+        format!("/api/v1/events/{}/remap", their_events[1]),
+        "/api/v1/events/evt_999/remap".to_owned(),
+    ] {
+        with(world, &operate, "POST", &path).await.is_problem(404, "unknown_item");
+    }
+    let visitor = enter(world, &operate).await;
+    let page = visitor.page("/customers").await;
+    let csrf = page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
+    let reply = visitor.send(&format!("/deliveries/{held}/retry"), &[("csrf", csrf), ("back", "/customers")]).await;
+    assert_eq!(reply.status, 404, "{}", reply.text());
+    assert_eq!(world.get(&format!("/api/v1/deliveries/{held}")).await["state"], "discarded");
+}
+
 async fn a_token_of_one_business_sees_nothing_of_another(new: fn() -> Setup) {
     let world = two_businesses(new).await;
     let (ours, theirs) = (world.email("ours"), world.email("theirs"));
@@ -156,25 +197,7 @@ async fn a_token_of_one_business_sees_nothing_of_another(new: fn() -> Setup) {
     let encoded = theirs.replace('@', "%40");
     let mut answers = Vec::new();
     for right in RIGHTS.iter().filter(|right| right.method == "GET" && right.sees == Sees::OwnBusiness) {
-        let mut paths = vec![right.path.replace("{email}", &encoded)];
-        if right.path.contains("{id}") {
-            let ids: &[&str] = if right.path.contains("events") {
-                &[&their_event, their_event_at_stripe]
-            } else {
-                &[&their_call, held]
-            };
-            paths = ids.iter().map(|id| right.path.replace("{id}", id)).collect();
-        }
-        if right.path.ends_with("/search") || right.path.ends_with("/why") {
-            let sought = [encoded.as_str(), "their", "in_their1", held, "biz_1", their_event_at_stripe];
-            paths = sought.iter().map(|text| format!("{}?q={text}", right.path)).collect();
-        }
-        if right.path.contains("/customers/") {
-            paths.push(format!("{}?business=biz_1", paths[0]));
-        }
-        if right.path.ends_with("/payments") || right.path.ends_with("/deliveries") {
-            paths.push(format!("{}?after={held}", right.path));
-        }
+        let paths = paths_of(right, &encoded, [&their_call, held], [&their_event, their_event_at_stripe]);
         for path in paths {
             let is_api = path.starts_with("/api/");
             let reply = if is_api { with(&world, &read, "GET", &path).await } else { visitor.get(&path).await };
@@ -206,23 +229,7 @@ async fn a_token_of_one_business_sees_nothing_of_another(new: fn() -> Setup) {
     assert!(visitor.page(&format!("/deliveries/{own_call}")).await.contains("in_our1"));
     assert!(visitor.page("/attention").await.contains("Nothing needs you."), "nothing of theirs is counted");
 
-    // What is another's cannot be decided about, and is not said to be there.
-    let operate = give(&world, "omar", Role::Operate, 7, Some("biz_2")).await;
-    for path in [
-        format!("/api/v1/deliveries/{held}/retry"),
-        "/api/v1/deliveries/dlv_999/retry".to_owned(),
-        format!("/api/v1/events/{their_event}/remap"),
-        format!("/api/v1/events/{their_event_at_stripe}/remap"),
-        "/api/v1/events/evt_999/remap".to_owned(),
-    ] {
-        with(&world, &operate, "POST", &path).await.is_problem(404, "unknown_item");
-    }
-    let visitor = enter(&world, &operate).await;
-    let page = visitor.page("/customers").await;
-    let csrf = page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
-    let reply = visitor.send(&format!("/deliveries/{held}/retry"), &[("csrf", csrf), ("back", "/customers")]).await;
-    assert_eq!(reply.status, 404, "{}", reply.text());
-    assert_eq!(world.get(&format!("/api/v1/deliveries/{held}")).await["state"], "discarded");
+    cannot_decide(&world, held, &[&their_event, their_event_at_stripe]).await;
     world.end().await;
 }
 
@@ -251,17 +258,17 @@ async fn a_token_that_is_taken_back_or_ends_opens_nothing_and_ends_its_sessions(
     assert!(listed.contains("finance") && !listed.contains(&finance[4..]), "{listed}");
 
     let stream = of_support.request("GET", "/api/v1/stream");
-    let open = tokio::spawn({
-        let at = world.addr();
-        async move { stream.send(at).await }
-    });
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(world.act("/api/v1/access/support/revoke?note=left").await.status, 200);
-    assert_eq!(of_support.get("/attention").await.status, 303, "signed out at once");
-    of_support.get("/session").await.is_problem(401, "unauthorized");
-    with(&world, &support, "GET", "/api/v1/stats").await.is_problem(401, "unauthorized");
-    assert_eq!(sign_in(&world, &support, "/").await.status, 401);
-    let over = tokio::time::timeout(Duration::from_secs(20), open).await.expect("its stream ends").expect("it ran");
+    let open = tokio::time::timeout(Duration::from_secs(20), stream.send(world.addr()));
+    let taken_back = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(world.act("/api/v1/access/support/revoke?note=left").await.status, 200);
+        assert_eq!(of_support.get("/attention").await.status, 303, "signed out at once");
+        of_support.get("/session").await.is_problem(401, "unauthorized");
+        with(&world, &support, "GET", "/api/v1/stats").await.is_problem(401, "unauthorized");
+        assert_eq!(sign_in(&world, &support, "/").await.status, 401);
+    };
+    let (over, ()) = tokio::join!(open, taken_back);
+    let over = over.expect("its stream ends");
     assert!(over.text().contains("event: state"), "{over:?}");
     world.act("/api/v1/access/support/revoke").await.is_problem(404, "unknown_item");
     // The name is free again, and its former sessions are not.

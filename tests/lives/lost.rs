@@ -139,7 +139,7 @@ async fn fetch(batch: &Batch, world: &Pipeline, providers: &BTreeMap<&'static st
             }
         });
         let period = [second(now - NOTICED_EVERY - 2 * DAY), second(now)];
-        let begun = world.store.start_backfill(Purpose::Record, endpoint, period, world.clock.now()).await;
+        let begun = world.store.start_backfill(Purpose::Record, endpoint, period, None, world.clock.now()).await;
         let id = begun.expect("begun");
         wake.notify_one();
         until(world, &wake, id, BackfillState::Ready).await;

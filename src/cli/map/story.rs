@@ -2,6 +2,7 @@
 //!
 //! Whose a fact is, the ledger decides, as it does in the store; what is known of ids is kept here, in memory.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
@@ -78,10 +79,10 @@ impl Story {
         kind: ProviderKind,
         find: impl FnOnce() -> anyhow::Result<Chosen>,
     ) -> anyhow::Result<()> {
-        if !self.chosen.contains_key(&kind) {
-            self.chosen.insert(kind, find()?);
-        }
-        let chosen = self.chosen.get(&kind).context("the rules were found")?;
+        let chosen = match self.chosen.entry(kind) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(free) => free.insert(find()?),
+        };
         let explanation = Explanation::read(chosen, pasted, self.at);
         let event = EventId(i64::try_from(self.events.len())?.saturating_add(1));
         let fact = explanation.fact().map(|fact| known(chosen, event, fact, self.at));
@@ -156,7 +157,7 @@ impl Story {
         // What other addresses of the provider's customer know counts here, too.
         let related = |fact: &KnownFact| {
             let same = |own: &&KnownFact| own.scope == fact.scope && own.fact.customer == fact.fact.customer;
-            fact.fact.customer.is_some() && speaks_for_related(&fact.fact) && theirs.iter().any(|own| same(own))
+            fact.fact.customer.is_some() && speaks_for_related(&fact.fact) && theirs.iter().any(same)
         };
         let mut facts = Vec::new();
         for event in &self.events {

@@ -66,9 +66,15 @@ fn every_commented_key_of_the_compiled_in_sections_is_a_key() {
     };
     let text: Vec<String> = sections.lines().map(uncommented).collect();
     assert!(text.iter().any(|line| line.starts_with("max_per_second")));
-    let files = ["bridge_admin_token", "refairn_api_key"];
+    let secret = "sixteen-characters";
+    let files = [
+        ("bridge_admin_token", secret),
+        ("refairn_api_key", secret),
+        ("slack_url", "https://hooks.example.com/T/B/x"),
+        ("alerts_webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+    ];
     let text = text.join("\n").replace("/run/secrets/", "");
-    let setup = files.iter().fold(Setup::empty().toml(&text), |setup, file| setup.file(file, "sixteen-characters"));
+    let setup = files.iter().fold(Setup::empty().toml(&text), |setup, (file, text)| setup.file(file, text));
     let config = setup.set(&[("STRIPE_WEBHOOK_SECRET", "whsec_example")]).config();
     assert_eq!(config.delivery.max_per_second, Some(20));
     assert_eq!(config.businesses[0].test_product_id.as_deref(), Some("product_test"));

@@ -226,7 +226,7 @@ struct Start {
     endpoint: String,
     since: Timestamp,
     until: Timestamp,
-    /// Whoever asked for it, where it may be recorded.
+    /// The caller who asked for it, where it may be recorded.
     by: Option<By>,
     now: Timestamp,
 }

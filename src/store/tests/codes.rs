@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::domain::backfill::Purpose;
 use crate::domain::delivery::Fate;
 use crate::store::sql::{Dialect, values};
 
@@ -50,8 +51,8 @@ async fn indexes_and_triggers_name_the_codes_of_the_types(place: Place) {
     let reasons = looked_up.map(EventReason::code).into_iter().chain([DeliveryReason::WaitingForReferralCode.code()]);
     let fates = Fate::ALL.iter().map(|fate| fate.code());
     let counts = ["events", "deliveries", "attention", "fates"];
-    let origins = [Origin::Webhook.code()];
-    assert_eq!(found, all(states.into_iter().chain(calls).chain(reasons).chain(fates).chain(counts).chain(origins)));
+    let defaults = [Origin::Webhook.code(), Purpose::Record.code()];
+    assert_eq!(found, all(states.into_iter().chain(calls).chain(reasons).chain(fates).chain(counts).chain(defaults)));
 }
 
 #[test]

@@ -47,7 +47,13 @@ impl Work for Owed {
 
     async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
         db.run_all("INSERT INTO realms (endpoint, realm) VALUES ('shop', 'stripe'), ('till', 'paystack:till')").await?;
-        db.run_all("INSERT INTO replans (business, email_key) VALUES ('biz_1', 'p.0@example.com')").await
+        db.run_all("INSERT INTO replans (business, email_key) VALUES ('biz_1', 'p.0@example.com')").await?;
+        let compared =
+            "INSERT INTO compared (backfill, subject_key, comparison, rank, at) VALUES (9, 'in_1', 'missing', 1, 2)";
+        db.run_all(compared).await?;
+        let kept = "INSERT INTO reconciliations (backfill, endpoint, since, until, time_zone, summary, to_see, compared_at) \
+             VALUES (9, 'stripe', 1, 2, 'UTC', '{}', 1, 3)";
+        db.run_all(kept).await
     }
 }
 
