@@ -19,7 +19,7 @@ pub(in crate::cli) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Send a message to every place of [alerts], and say whether it arrived
+    /// Send a message to every place where alerts go, and say whether it arrived
     Test(Test),
 }
 
