@@ -15,8 +15,8 @@ use utoipa::openapi::{
 use super::parameters::Parameters;
 use super::problem::Problem;
 use crate::api;
-use crate::domain::access::{ACCESS_DAYS_MAX, Role};
-use crate::domain::audit::Decision;
+use crate::domain::access::{ACCESS_DAYS_MAX, NAME_CHARS_MAX, Role};
+use crate::domain::audit::{Decision, NOTE_CHARS_MAX};
 use crate::domain::delivery::{DeliveryState, Fate, Kind};
 use crate::domain::event::{EventState, Origin};
 use crate::domain::mode::Mode;
@@ -47,6 +47,10 @@ enum Takes {
     Text,
     /// A text of so many characters and more. What is empty around it does not count.
     Sought(usize),
+    /// A line of so many characters at most. What is empty around it does not count.
+    Line(usize),
+    /// Somebody's name, as a token has it.
+    Name,
     /// One of a list of codes.
     Code(fn() -> Vec<&'static str>),
     /// A day, as `2026-10-01`.
@@ -116,6 +120,7 @@ const PAYMENT_FILTER: &[(&str, Takes)] = &[
     ("mode", Takes::Code(|| codes(&[Mode::Live, Mode::Test], Mode::code))),
     ("fate", Takes::Code(|| codes(Fate::ALL, Fate::code))),
     ("after", Takes::Id("dlv_")),
+    ("totals", Takes::Flag),
 ];
 const BACKFILL: &[(&str, Takes)] = &[
     ("provider", Takes::Code(|| codes(ProviderKind::ALL, ProviderKind::code))),
@@ -138,7 +143,7 @@ const COMPARED_FILTER: &[(&str, Takes)] = &[
     ("after", Takes::Next),
 ];
 
-const NOTE: (&str, Takes) = ("note", Takes::Text);
+const NOTE: (&str, Takes) = ("note", Takes::Line(NOTE_CHARS_MAX));
 const AUDIT_FILTER: &[(&str, Takes)] = &[
     ("limit", Takes::PageItems),
     ("who", Takes::Text),
@@ -147,7 +152,7 @@ const AUDIT_FILTER: &[(&str, Takes)] = &[
     ("after", Takes::Id("aud_")),
 ];
 const ACCESS: &[(&str, Takes)] = &[
-    ("name", Takes::Text),
+    ("name", Takes::Name),
     ("role", Takes::Code(|| codes(Role::ALL, Role::code))),
     ("days", Takes::Number(ACCESS_DAYS_MAX)),
     ("business", Takes::Text),
@@ -280,7 +285,7 @@ fn problem() -> Response {
 }
 
 /// The parameters that a path cannot do without.
-const REQUIRED: &[&str] = &["q", "provider", "since", "role", "days"];
+const REQUIRED: &[&str] = &["q", "provider", "since", "name", "role", "days"];
 
 fn parameter(name: &str, place: ParameterIn, takes: Takes) -> Parameter {
     let is_required = place == ParameterIn::Path || REQUIRED.contains(&name);
@@ -302,6 +307,11 @@ fn value(takes: Takes) -> Object {
         Takes::Text => text(),
         Takes::Sought(..=1) => text().pattern(Some(r"\S")),
         Takes::Sought(chars) => text().pattern(Some(format!(r"\S[\s\S]{{{},}}\S", chars.saturating_sub(2)))),
+        Takes::Line(chars) => {
+            let (blank, plain) = (r"[\t\n\x0b\x0c\r ]*", r"[^\x00-\x1f\x7f-\x9f]");
+            text().pattern(Some(format!("^{blank}{plain}{{0,{chars}}}{blank}$")))
+        }
+        Takes::Name => text().pattern(Some(format!("^[A-Za-z0-9._-]{{1,{NAME_CHARS_MAX}}}$"))),
         Takes::Code(codes) => text().enum_values(Some(codes())),
         Takes::Day => text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))),
         Takes::Month => text().pattern(Some("^[0-9]{4}-(0[1-9]|1[0-2])$")),

@@ -10,6 +10,7 @@ use refairn_bridge::domain::provider::ProviderKind::{Paystack, Stripe};
 use super::target::Expected::{Refused, Taken};
 use super::target::{Store, Target, signed};
 use crate::kit::program::TOKEN;
+use crate::kit::until;
 use crate::kit::wire::{Line, Request};
 
 on_both! {
@@ -228,6 +229,8 @@ async fn a_made_token_is_not_printed_into_a_log(store: Store) {
     let mut process = target.process;
     process.unset("BRIDGE_ADMIN_TOKEN");
     process.start().await;
+    // It answers before it has said everything.
+    until("it says where everything is", async || process.log().contains("data in").then_some(())).await;
     let log = process.log();
     let random = log.split(|c: char| !c.is_ascii_hexdigit()).find(|word| word.len() >= 32);
     assert_eq!(random, None, "a token in the log");

@@ -52,7 +52,6 @@ mod memory;
 mod odd_clocks;
 mod openapi;
 mod operation;
-mod parameters;
 mod refusals;
 mod restart;
 mod retries;

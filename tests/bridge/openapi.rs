@@ -68,7 +68,7 @@ async fn what_a_path_takes_is_described() {
             let in_query = all.iter().filter(|parameter| parameter["in"] == "query");
             let described: Vec<&str> = in_query.filter_map(|parameter| parameter["name"].as_str()).collect();
             let described = if described.is_empty() { "none".to_owned() } else { described.join(", ") };
-            let path = path.replace("{id}", "1").replace("{email}", "ada%40example.com");
+            let path = path.replace("{id}", "1").replace("{email}", "ada%40example.com").replace("{name}", "ada");
             let asked = world.admin(&verb.to_uppercase(), &format!("{path}?no_such=1{}", required(all)));
             let reply = asked.send(world.addr()).await;
             reply.is_problem(400, "unknown_parameter");
@@ -82,6 +82,9 @@ async fn what_a_path_takes_is_described() {
 /// What has to be there before anything else is looked at.
 fn required(parameters: &[Value]) -> String {
     let in_query = parameters.iter().filter(|p| p["in"] == "query" && p["required"] == true);
-    let value = |p: &Value| p["schema"]["enum"][0].as_str().unwrap_or("2026-10-01").to_owned();
+    let value = |p: &Value| match p["schema"]["type"].as_str() {
+        Some("integer") => "1".to_owned(),
+        _ => p["schema"]["enum"][0].as_str().unwrap_or("2026-10-01").to_owned(),
+    };
     in_query.map(|p| format!("&{}={}", p["name"].as_str().expect("a name"), value(p))).collect()
 }
