@@ -120,7 +120,7 @@ const PAYMENT_FILTER: &[(&str, Takes)] = &[
     ("mode", Takes::Code(|| codes(&[Mode::Live, Mode::Test], Mode::code))),
     ("fate", Takes::Code(|| codes(Fate::ALL, Fate::code))),
     ("after", Takes::Id("dlv_")),
-    ("totals", Takes::Flag),
+    ("totals", Takes::Code(|| vec!["yes", "no"])),
 ];
 const BACKFILL: &[(&str, Takes)] = &[
     ("provider", Takes::Code(|| codes(ProviderKind::ALL, ProviderKind::code))),

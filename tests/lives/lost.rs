@@ -212,6 +212,18 @@ fn transaction(life: &Life, event: &Event, mut row: Value, now: i64) -> Value {
     row
 }
 
+/// Lost sales that the provider's list does not call successful any more, because all of them went back: with every webhook
+/// they may have been told before that.
+fn gone(life: &Life, events: &[Event]) -> BTreeSet<String> {
+    let lost = events.iter().filter(|event| event.kind == "charge.success" && is_lost(life, event));
+    let listed = lost.map(|event| {
+        let body: Value = serde_json::from_str(&event.body).expect("JSON");
+        transaction(life, event, body["data"].clone(), END)
+    });
+    let gone = listed.filter(|row| row["status"] == "reversed");
+    gone.map(|row| row["reference"].as_str().expect("a reference").to_owned()).collect()
+}
+
 /// When a refund is through, if it ever is.
 fn refunded_at(act: &Act, fate: Fate) -> i64 {
     match fate {
@@ -279,8 +291,12 @@ async fn gather(batch: &Batch, world: &Pipeline, refairn: Refairn) -> BTreeMap<u
             }
         }
         Refairn::Up => {
+            let gone: BTreeSet<String> = batch.lives.iter().flat_map(|(life, events)| gone(life, events)).collect();
             for delivery in world.deliveries().await {
                 let DeliveryKey::Payment { identity, .. } = &delivery.subject else { continue };
+                if gone.contains(identity) {
+                    continue;
+                }
                 let withdrawn = delivery.state == DeliveryState::Superseded
                     || matches!(delivery.reason, Some(DeliveryReason::Remapped | DeliveryReason::TestOfALiveCustomer));
                 if !withdrawn {
