@@ -65,9 +65,11 @@ fn as_json_it_says_the_same_to_programs() {
     assert_eq!(told["calls"]["payments"], 31);
     let kwd = told["commissions"].as_array().unwrap().iter().find(|row| row["currency"] == "KWD").unwrap();
     assert_eq!(kwd["commission"].to_string(), "3.05");
-    let reasons: Vec<&str> =
+    // Which of the two is made later depends on how fast the machine is.
+    let mut reasons: Vec<&str> =
         told["needs_attention"].as_array().unwrap().iter().map(|item| item["reason"].as_str().unwrap()).collect();
-    assert_eq!(reasons, ["same_day_payment", "reversed"]);
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["reversed", "same_day_payment"]);
 }
 
 #[cfg(unix)]
