@@ -41,10 +41,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// A program or a file that `./test` fetched, in the folder `tools` beside the build.
+/// A program, a file or a folder that `./test` fetched, in the folder `tools` beside the build.
 pub fn tool(name: &str) -> PathBuf {
     let build = std::env::current_exe().expect("a path");
-    let found = build.ancestors().map(|folder| folder.join("tools").join(name)).find(|path| path.is_file());
+    let found = build.ancestors().map(|folder| folder.join("tools").join(name)).find(|path| path.exists());
     found.unwrap_or_else(|| panic!("{name} is not beside the build: ./test fetches it"))
 }
 

@@ -86,10 +86,7 @@ pub fn scratch() -> tempfile::TempDir {
     folder.expect("a temporary folder")
 }
 
-/// A file of npm's packages, as `./test` fetched them.
+/// A file or a folder of npm's packages, as `./test` fetched them.
 pub fn package(path: &str) -> PathBuf {
-    let path = Path::new("tools/npm/node_modules").join(path);
-    let beside = std::env::current_exe().expect("a path");
-    let target = beside.ancestors().find(|folder| folder.join(&path).exists());
-    target.unwrap_or_else(|| panic!("{} beside the build: ./test fetches it", path.display())).join(path)
+    super::tool(&format!("npm/node_modules/{path}"))
 }
