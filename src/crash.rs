@@ -59,6 +59,29 @@ pub fn during<T>(_: Point, work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// Whether what is remembered is compared with what is stored: costly, and for tests.
+#[cfg(any(test, feature = "crash-points"))]
+static DISTRUSTS: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(cfg!(test));
+
+/// From now on what is remembered is compared with what is stored.
+#[cfg(any(test, feature = "crash-points"))]
+pub fn distrust() {
+    DISTRUSTS.store(true, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// Whether it is.
+#[cfg(any(test, feature = "crash-points"))]
+pub(crate) fn distrusts() -> bool {
+    DISTRUSTS.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+/// Ends the program at what can never be: a panic would be caught, and what it is about tried again.
+#[cfg(any(test, feature = "crash-points"))]
+pub(crate) fn impossible(what: &str) -> ! {
+    let _ = std::panic::catch_unwind(|| panic!("{what}"));
+    std::process::abort();
+}
+
 #[cfg(feature = "crash-points")]
 pub use ordered::{Order, arm, at_work, during, here, shortened};
 

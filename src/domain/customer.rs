@@ -39,7 +39,7 @@ pub struct KnownFact {
 }
 
 /// Everything known of one customer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CustomerHistory {
     /// Whose facts and deliveries these are.
     pub key: CustomerKey,

@@ -8,6 +8,7 @@
 mod backfills;
 mod codes;
 pub mod copy;
+mod counts;
 mod error;
 mod inbox;
 mod lookups;
@@ -18,6 +19,7 @@ mod postgres;
 mod queue;
 mod read;
 mod realms;
+mod recent;
 mod reconciliations;
 mod related;
 mod rows;

@@ -14,7 +14,7 @@ use crate::domain::audit::{By, Decision};
 use crate::domain::customer::{Change, CustomerKey};
 use crate::domain::delivery::{Action, DeliveryId};
 use crate::domain::event::EventId;
-use crate::store::queue::customer_plan::{load, write};
+use crate::store::queue::customer_plan::{read, write};
 use crate::store::queue::planning::Planning;
 
 /// Bodies removed in one write.
@@ -147,8 +147,9 @@ impl Work for Act {
             return Ok(Err(ActionError::NotFound));
         }
         db.lock(&[Lock::Customer(&key)]).await?;
-        let mut customer = load(db, &key).await?;
-        let Some(delivery) = customer.deliveries.iter_mut().find(|delivery| delivery.id == Some(self.id)) else {
+        let mut customer = read(db, &key).await?;
+        let Some(delivery) = customer.history.deliveries.iter_mut().find(|delivery| delivery.id == Some(self.id))
+        else {
             return Ok(Err(ActionError::NotFound));
         };
         let stored = delivery.clone();
@@ -156,9 +157,9 @@ impl Work for Act {
             return Ok(Err(ActionError::NotNow(reason)));
         }
         update_delivery(db, &stored, delivery).await?;
-        let plan = self.planning.plan_or_hold(&customer, self.now);
+        let plan = self.planning.plan_or_hold(&customer.history, self.now);
         let customer = write(db, customer, plan).await?;
-        let became = customer.deliveries.iter().find(|delivery| delivery.id == Some(self.id)).unwrap_or(&stored);
+        let became = customer.history.deliveries.iter().find(|delivery| delivery.id == Some(self.id)).unwrap_or(&stored);
         let decision = match self.action {
             Action::Retry => Decision::Retry,
             Action::Release => Decision::Release,

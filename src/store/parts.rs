@@ -9,7 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::StoreError;
+use super::counts::Counted;
+use super::recent::Stored;
 use super::sql::{Db, Dialect, Lock, Row, Value};
+use crate::domain::customer::CustomerKey;
 use crate::domain::event::EventId;
 
 /// The parts of one write, and which of them has which locks.
@@ -125,6 +128,10 @@ impl<D: Db> Db for Part<'_, D> {
         self.db.execute(sql, values).await
     }
 
+    async fn insert(&self, sql: &str, values: Vec<Value>) -> Result<Option<i64>, StoreError> {
+        self.db.insert(sql, values).await
+    }
+
     async fn run_all(&self, sql: &str) -> Result<(), StoreError> {
         self.db.run_all(sql).await
     }
@@ -149,5 +156,29 @@ impl<D: Db> Db for Part<'_, D> {
 
     async fn unread(&self, events: &[EventId]) -> Result<Vec<EventId>, StoreError> {
         self.db.unread(events).await
+    }
+
+    async fn try_out(&self) -> Result<(), StoreError> {
+        self.db.try_out().await
+    }
+
+    async fn undo_trial(&self) -> Result<(), StoreError> {
+        self.db.undo_trial().await
+    }
+
+    fn recall(&self, key: &CustomerKey) -> Option<Stored> {
+        self.db.recall(key)
+    }
+
+    fn remember(&self, customer: Stored) {
+        self.db.remember(customer);
+    }
+
+    fn count(&self, what: Counted, by: i64) {
+        self.db.count(what, by);
+    }
+
+    async fn count_anew(&self) -> Result<(), StoreError> {
+        self.db.count_anew().await
     }
 }

@@ -88,6 +88,7 @@ impl Work for Rescope {
         }
         if !moved.is_empty() {
             db.run_all(D::DIALECT.rescope()).await?;
+            db.count_anew().await?;
         }
         Ok(moved)
     }

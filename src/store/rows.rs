@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::StoreError;
+use super::counts::Counted;
 use super::sql::{Db, Row, Value, values};
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryKey, DeliveryRecord, DeliveryState};
@@ -123,6 +124,11 @@ pub(super) async fn update_delivery<D: Db>(db: &D, stored: &Delivery, d: &Delive
             }
         )* };
     }
+    if stored.state != d.state && stored.reason.is_some() && stored.reason == d.reason {
+        // A trigger hangs on the column, and ends what the reason asked for.
+        of.push(Value::from(d.reason.map(DeliveryReason::code)));
+        set.push(format!("reason = ?{}", of.len()));
+    }
     write_changed! {
         "event_id": event => d.event.0;
         "at": at => micros(d.at);
@@ -146,6 +152,8 @@ pub(super) async fn update_delivery<D: Db>(db: &D, stored: &Delivery, d: &Delive
     }
     if !set.is_empty() {
         db.execute(&format!("UPDATE deliveries SET {} WHERE id = ?1", set.join(", ")), of).await?;
+        Counted::of(stored).for_each(|counted| db.count(counted, -1));
+        Counted::of(d).for_each(|counted| db.count(counted, 1));
     }
     Ok(())
 }
@@ -168,7 +176,7 @@ pub(super) async fn insert_delivery<D: Db>(
          reason, detail, attention, released, acknowledged, due_at, attempts, first_attempt_at, outcome_unknown, \
          settled_at, receipt, created_at, waited, taken_seq, last_seq, waits_from) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
-         ?24, ?25, ?26) {unless} RETURNING id"
+         ?24, ?25, ?26) {unless}"
     );
     let row = values![
         &key.business,
@@ -198,8 +206,10 @@ pub(super) async fn insert_delivery<D: Db>(
         d.last_seq,
         micros(d.waits_from)
     ];
-    let inserted = super::sql::first(db, &sql, row).await?;
-    let id = inserted.map(|mut row| row.int().map(DeliveryId)).transpose()?;
+    let id = db.insert(&sql, row).await?.map(DeliveryId);
+    if id.is_some() {
+        Counted::of(d).for_each(|counted| db.count(counted, 1));
+    }
     if id.is_none() && !is_status {
         return Err(StoreError::Data("a delivery got no number".to_owned()));
     }

@@ -7,6 +7,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::StoreError;
+use super::counts::Counted;
+use super::recent::Stored;
 use crate::domain::customer::CustomerKey;
 use crate::domain::event::EventId;
 
@@ -45,6 +47,9 @@ pub(super) trait Db: Sync {
     /// Runs a statement; gives how many rows it changed.
     fn execute(&self, sql: &str, values: Vec<Value>) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
+    /// Runs an INSERT of one row; gives its id, or nothing where it gave way to a row that is there.
+    fn insert(&self, sql: &str, values: Vec<Value>) -> impl Future<Output = Result<Option<i64>, StoreError>> + Send;
+
     /// Runs statements without parameters and rows.
     fn run_all(&self, sql: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -56,6 +61,24 @@ pub(super) trait Db: Sync {
 
     /// Those of the events that are still to be read; nobody else can read them until the write has ended.
     fn unread(&self, events: &[EventId]) -> impl Future<Output = Result<Vec<EventId>, StoreError>> + Send;
+
+    /// Begins something that is only tried out.
+    fn try_out(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Undoes what was written since [`Db::try_out`].
+    fn undo_trial(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What was remembered of a customer, if the database says the same. From now on it is not remembered any more.
+    fn recall(&self, key: &CustomerKey) -> Option<Stored>;
+
+    /// Remembers a customer as the database has it now, where nobody else writes to the database.
+    fn remember(&self, customer: Stored);
+
+    /// Counts so many more, where no trigger does.
+    fn count(&self, what: Counted, by: i64);
+
+    /// Counts all anew, after something that nobody counted.
+    fn count_anew(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// Something to be written, all or nothing. It may be run more than once: what an earlier run wrote was undone.
@@ -213,6 +236,14 @@ impl Dialect {
                     "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), (SELECT MAX({column}) FROM {table}))"
                 )
             }),
+        }
+    }
+
+    /// Notes by which parts every address is found, where no trigger does.
+    pub(super) const fn parts(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => Some(include_str!("sqlite/parts.sql")),
+            Self::Postgres => None,
         }
     }
 

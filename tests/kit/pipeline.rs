@@ -72,6 +72,8 @@ struct Unsettled {
 impl Pipeline {
     /// Starts with the store of an empty place, at `start`.
     pub fn new(place: Place, endpoints: Vec<Endpoint>, policy: Policy, start: Timestamp) -> Self {
+        #[cfg(feature = "crash-points")]
+        refairn_bridge::crash::distrust();
         let clock = Clock::manual(start);
         let store = place.open(&policy);
         let mapper = mapper(&store, &clock, &endpoints);

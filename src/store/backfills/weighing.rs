@@ -207,9 +207,9 @@ impl Work for Weigh {
     type Answer = ();
 
     async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
-        db.run_all("SAVEPOINT as_it_is").await?;
+        db.try_out().await?;
         let weighed = self.try_out(db).await?;
-        db.run_all("ROLLBACK TO SAVEPOINT as_it_is; RELEASE SAVEPOINT as_it_is").await?;
+        db.undo_trial().await?;
         let sql = "UPDATE listed SET outcome = ?2, calls = ?3 WHERE id = ?1";
         for ((row, _), Weighed { outcome, calls }) in self.rows.iter().zip(weighed) {
             let calls = if calls.is_empty() { None } else { Some(serde_json::to_string(&calls)?) };

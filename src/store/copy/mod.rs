@@ -17,7 +17,7 @@ use super::{Backend, StoreError};
 use crate::domain::database::ServerUrl;
 use checksum::Checksum;
 use table::{Table, bytes, tables};
-use work::{Begin, Begun, Finish, Progress, Put};
+use work::{Begin, Begun, Derive, Finish, Progress, Put};
 
 /// Rows that are read and written together at most, and how many at first.
 const ROWS_MAX: usize = 512;
@@ -156,6 +156,7 @@ impl Copying {
             progress(CopyStep { table: &table.name, comparing: false, done, all });
             done += self.step(&table).await?;
         }
+        self.to.write(Derive).await.map_err(CopyError::Target)?;
         let same = self.compare(progress).await?;
         self.to.write(Finish { tables: self.tables.clone() }).await.map_err(CopyError::Target)?;
         self.roll_up().await?;

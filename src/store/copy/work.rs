@@ -115,6 +115,21 @@ impl Work for Put {
     }
 }
 
+/// Makes what follows from the rows that were copied, where no trigger has made it.
+pub(super) struct Derive;
+
+impl Work for Derive {
+    type Answer = ();
+
+    async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
+        db.count_anew().await?;
+        match D::DIALECT.parts() {
+            Some(sql) => db.run_all(sql).await,
+            None => Ok(()),
+        }
+    }
+}
+
 /// Makes the copy a store: new ids go on after the copied ones, and nothing marks it any more.
 pub(super) struct Finish {
     pub(super) tables: Vec<Table>,

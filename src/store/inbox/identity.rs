@@ -1,5 +1,7 @@
 //! What an event reports, as it is given to a customer. What is known of it: whose its ids are, and whether a call has left.
 
+use std::collections::HashMap;
+
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::DeliveryKey;
 use crate::domain::event::EventId;
@@ -30,17 +32,32 @@ pub(super) async fn identity<D: Db>(db: &D, report: &Report, id: &str) -> Result
     );
     let Some(mut row) = row.await? else { return Ok(None) };
     let identity = Identity { email_key: row.text()?, evidence: evidence(row.int()?)?, has_left: false };
+    Ok(Some(settled(db, report, id, identity).await?))
+}
+
+/// The same of what is known of an id already.
+async fn settled<D: Db>(db: &D, report: &Report, id: &str, identity: Identity) -> Result<Identity, StoreError> {
     if identity.is_settled() || !is_first_address(id) {
-        return Ok(Some(identity));
+        return Ok(identity);
     }
     let customer = CustomerKey { business: report.business.clone(), email_key: identity.email_key.clone() };
     let has_left = has_left(db, &customer, &report.scope, report.event.0, &report.fact).await?;
-    Ok(Some(Identity { has_left, ..identity }))
+    Ok(Identity { has_left, ..identity })
 }
 
 /// The address that a payment was first known by. One that no event named stays if a call has left for it.
-pub(super) async fn first_address<D: Db>(db: &D, report: &Report, key: &str) -> Result<Option<String>, StoreError> {
-    Ok(identity(db, report, key).await?.filter(Identity::is_settled).map(|identity| identity.email_key))
+/// `noted` is known without a look.
+pub(super) async fn first_address<D: Db>(
+    db: &D,
+    report: &Report,
+    noted: &HashMap<String, Identity>,
+    key: &str,
+) -> Result<Option<String>, StoreError> {
+    let known = match noted.get(key) {
+        Some(noted) => Some(settled(db, report, key, noted.clone()).await?),
+        None => identity(db, report, key).await?,
+    };
+    Ok(known.filter(Identity::is_settled).map(|identity| identity.email_key))
 }
 
 /// The key of the call that reports a fact; `None` for one that has no call of its own.

@@ -92,7 +92,7 @@ impl Work for TryOut {
                 changed.push((event, before));
             }
         }
-        db.run_all("SAVEPOINT as_it_is").await?;
+        db.try_out().await?;
         let mut people = BTreeSet::new();
         for (event, _) in &changed {
             // Of many facts that follow, what is tried out is only what one write would place.
@@ -120,7 +120,7 @@ impl Work for TryOut {
             };
             events.push(Changed { id: event.id, now: before, then });
         }
-        db.run_all("ROLLBACK TO SAVEPOINT as_it_is; RELEASE SAVEPOINT as_it_is").await?;
+        db.undo_trial().await?;
         Ok(Preview { events, calls })
     }
 }

@@ -1,9 +1,10 @@
 //! Recording: the one way by which anything becomes an event, whether it was sent, looked up or listed. A verified event
 //! goes to disk before its sender is answered.
 
-use crate::domain::event::{EventId, NewEvent, Recorded};
+use crate::domain::event::{EventId, EventState, NewEvent, Recorded};
 use crate::domain::mode::Mode;
 use crate::store::codes::RECEIVED;
+use crate::store::counts::Counted;
 use crate::store::rows::micros;
 use crate::store::sql::{Db, Value, Work, first, values};
 use crate::store::{Backend, Store, StoreError};
@@ -64,9 +65,9 @@ impl Work for Record {
 pub(in crate::store) async fn insert<D: Db>(db: &D, event: &NewEvent) -> Result<Option<EventId>, StoreError> {
     let sql = "INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, type, state, \
              received_at, snapshot_event, mode, origin) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
-             ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id";
-    let Some(mut row) = first(db, sql, row_of(event)).await? else { return Ok(None) };
-    let id = row.int()?;
+             ON CONFLICT (endpoint, dedup_key) DO NOTHING";
+    let Some(id) = db.insert(sql, row_of(event)).await? else { return Ok(None) };
     db.execute("INSERT INTO bodies (event_id, body) VALUES (?1, ?2)", values![id, &event.body_zstd]).await?;
+    db.count(Counted::Event(EventState::Received), 1);
     Ok(Some(EventId(id)))
 }

@@ -1,7 +1,7 @@
 //! Facts find their customers: what is known of their ids is looked up, what the ledger says of it is written, and what
 //! waited for that is resolved next.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
@@ -13,13 +13,13 @@ use crate::domain::delivery::DeliveryKey;
 use crate::domain::event::EventId;
 use crate::domain::fact::{Fact, FactKind};
 use crate::ledger::resolve::{
-    Evidence, Known, Owner, Resolution, all_ids, asked_for, claim, follows_its_ids, is_first_address, own_ids,
-    payment_ids, payment_key, receipt_key, resolve, speaks_for_related,
+    Evidence, Identity, Known, Owner, Resolution, all_ids, asked_for, claim, follows_its_ids, is_first_address,
+    own_ids, payment_ids, payment_key, receipt_key, resolve, speaks_for_related,
 };
 use crate::store::StoreError;
 use crate::store::related::{no_longer_related, related_customers};
 use crate::store::rows::{evidence_micros, micros, put_outcome};
-use crate::store::sql::{Db, Lock, Row, first, values};
+use crate::store::sql::{Db, Dialect, Lock, Row, first, values};
 
 /// Facts that one event places in one write: its own, and those that follow from it. The others go on in a write of their
 /// own. Real events are followed by a few.
@@ -147,9 +147,9 @@ async fn resolve_one<D: Db>(
         // What it ties may yet come under another address.
         wait(db, report.event, &report.scope, &unclaimed(db, &report).await?).await?;
     }
-    let followers = note_ids(db, &report, ids, &owner, before.as_deref()).await?;
+    let (followers, noted) = note_ids(db, &report, ids, &owner, before.as_deref()).await?;
     if matches!(report.fact.matter, FactKind::Payment(_) | FactKind::Link(_)) {
-        unite(db, &report, people).await?;
+        unite(db, &report, &noted, people).await?;
     }
     if let Some(customer) = &report.fact.customer {
         if speaks_for_related(&report.fact) {
@@ -254,30 +254,31 @@ async fn wait<D: Db>(db: &D, event: EventId, scope: &str, keys: &[String]) -> Re
     Ok(())
 }
 
-/// Notes whose the fact's ids are, and gives the facts that were waiting for one of them, or that went by one which is
-/// another's from now on.
+/// Notes whose the fact's ids are. Gives the facts that were waiting for one of them, or that went by one which is
+/// another's from now on; and what is noted of its ids now.
 async fn note_ids<D: Db>(
     db: &D,
     report: &Report,
     keys: &[String],
     owner: &Owner,
     moved_from: Option<&str>,
-) -> Result<Vec<Report>, StoreError> {
-    // Statements of one kind go side by side: over a network it is the ways there and back that take time.
-    let before = try_join_all(keys.iter().map(|key| known(db, &report.scope, key))).await?;
+) -> Result<(Vec<Report>, HashMap<String, Identity>), StoreError> {
     let claims: Vec<Owner> = keys.iter().map(|key| claim(&report.fact, key, owner)).collect();
+    // Statements of one kind go side by side: over a network it is the ways there and back that take time.
     let noted = keys.iter().zip(&claims).map(|(key, claim)| note(db, &report.scope, key, claim, moved_from));
-    let noted = try_join_all(noted).await?;
+    let noted: Vec<Note> = try_join_all(noted).await?;
     let mut followers: Vec<Report> = Vec::new();
-    for (((key, before), claim), noted) in keys.iter().zip(before).zip(&claims).zip(&noted) {
-        if let Some(before) = before.filter(|before| *noted && *before != claim.email_key) {
-            let more = followers_of(db, report, key, before, &claim.email_key).await?;
+    for ((key, claim), noted) in keys.iter().zip(&claims).zip(&noted) {
+        if let Note::Moved(before) = noted {
+            let more = followers_of(db, report, key, before.clone(), &claim.email_key).await?;
             let new = |p: &Report| followers.iter().all(|known| known.event != p.event);
             let more: Vec<Report> = more.into_iter().filter(new).collect();
             followers.extend(more);
         }
     }
-    let waiting = keys.iter().zip(noted).map(|(key, noted)| waiting_for(db, report, key, noted));
+    let is_noted = |noted: &Note| *noted != Note::Kept;
+    let keys_waited_for = if does_any_wait(db, report, keys).await? { keys } else { &[] };
+    let waiting = keys_waited_for.iter().zip(&noted).map(|(key, noted)| waiting_for(db, report, key, is_noted(noted)));
     let mut woken: Vec<Report> = Vec::new();
     for waiting in try_join_all(waiting).await?.into_iter().flatten() {
         if woken.iter().all(|p| p.event != waiting.event) {
@@ -292,17 +293,38 @@ async fn note_ids<D: Db>(
         }
     }
     ours.extend(followers);
-    Ok(ours)
+    let now = keys.iter().zip(claims).zip(&noted).filter(|(_, noted)| is_noted(noted)).map(|((key, claim), _)| {
+        (key.clone(), Identity { email_key: claim.email_key, evidence: claim.evidence, has_left: false })
+    });
+    Ok((ours, now.collect()))
 }
 
-/// Notes whose an id is, unless what is known of it is better; whether it did.
+/// What came of noting whose an id is.
+#[derive(PartialEq, Eq)]
+enum Note {
+    /// It is so now.
+    Made,
+    /// It is so now, and it was this address's before.
+    Moved(String),
+    /// What was known of it is better.
+    Kept,
+}
+
+/// Notes whose an id is, unless what is known of it is better.
 async fn note<D: Db>(
     db: &D,
     scope: &str,
     key: &str,
     claim: &Owner,
     moved_from: Option<&str>,
-) -> Result<bool, StoreError> {
+) -> Result<Note, StoreError> {
+    let (at, inferred) = (evidence_micros(claim.evidence), evidence_micros(Evidence::Inferred));
+    let new = "INSERT INTO identities (scope, key, email_key, evidence) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT (scope, key) DO NOTHING";
+    if db.execute(new, values![scope, key, &claim.email_key, at]).await? > 0 {
+        return Ok(Note::Made);
+    }
+    let before = known(db, scope, key).await?;
     let newer = "INSERT INTO identities (scope, key, email_key, evidence) VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT (scope, key) DO UPDATE SET email_key = excluded.email_key, evidence = excluded.evidence WHERE";
     // What an event names gives way to what a later one names, but for a payment's first address; and what was only
@@ -312,9 +334,25 @@ async fn note<D: Db>(
     } else {
         "identities.evidence < excluded.evidence OR (identities.evidence = excluded.evidence AND (identities.evidence > ?5 OR identities.email_key = ?6))"
     };
-    let (at, inferred) = (evidence_micros(claim.evidence), evidence_micros(Evidence::Inferred));
     let of = values![scope, key, &claim.email_key, at, inferred, moved_from.unwrap_or_default()];
-    Ok(db.execute(&format!("{newer} {may_change}"), of).await? > 0)
+    Ok(match (db.execute(&format!("{newer} {may_change}"), of).await? > 0, before) {
+        (false, _) => Note::Kept,
+        (true, Some(before)) if before != claim.email_key => Note::Moved(before),
+        (true, _) => Note::Made,
+    })
+}
+
+/// Whether anything may wait for one of these ids: hardly ever does it. Over a network, to ask for each of them takes no
+/// longer.
+async fn does_any_wait<D: Db>(db: &D, report: &Report, keys: &[String]) -> Result<bool, StoreError> {
+    if D::DIALECT == Dialect::Postgres {
+        return Ok(true);
+    }
+    let sql = format!(
+        "SELECT 1 FROM unresolved WHERE scope = ?1 AND event_id <> ?3 AND key IN ({}) LIMIT 1",
+        D::DIALECT.texts("?2")
+    );
+    Ok(first(db, &sql, values![&report.scope, serde_json::to_string(keys)?, report.event.0]).await?.is_some())
 }
 
 /// The facts that wait for an id. What has a customer goes on only by what was not known before: so this ends.

@@ -1,27 +1,29 @@
 //! One sale under one address: reports of one payment may name different ones, and what ties them may come last.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::identity::{Report, first_address, has_left, subject_key};
 use crate::domain::customer::CustomerKey;
 use crate::domain::fact::{Fact, FactKind};
-use crate::ledger::resolve::{own_ids, payment_key, receipt_key};
+use crate::ledger::resolve::{Identity, own_ids, payment_key, receipt_key};
 use crate::store::StoreError;
 use crate::store::codes::{self, SENDING};
 use crate::store::sql::{Db, Lock, values};
 
 /// Gives all that is known of the sale that a fact is about to one customer: to whom a call was made already, else whom
-/// the invoice names, else whom the session names. Whose calls that changes goes into `people`.
+/// the invoice names, else whom the session names. `noted` is known of its ids without a look. Whose calls that changes
+/// goes into `people`.
 pub(in crate::store) async fn unite<D: Db>(
     db: &D,
     report: &Report,
+    noted: &HashMap<String, Identity>,
     people: &mut BTreeSet<CustomerKey>,
 ) -> Result<(), StoreError> {
     let mut addresses: Vec<String> = Vec::new();
     // Invoices before sessions.
     for name in [payment_key, receipt_key] {
         for key in own_ids(&report.fact) {
-            let whose = first_address(db, report, &name(key)).await?;
+            let whose = first_address(db, report, noted, &name(key)).await?;
             addresses.extend(whose.filter(|address| !addresses.contains(address)));
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::customer_plan::{load, write};
+use super::customer_plan::{read, write};
 use super::planning::Planning;
 use super::routes::PROBE_EVERY;
 use crate::clock::{Clock, SLACK, after, is_ahead};
@@ -119,17 +119,17 @@ impl EndWaits {
         if !db.try_lock(Lock::Customer(key)).await? || is_leased(db, key).await? {
             return Ok(0);
         }
-        let mut customer = load(db, key).await?;
+        let mut customer = read(db, key).await?;
         let waits =
             |delivery: &&mut Delivery| delivery.state == DeliveryState::Queued && is_ahead(delivery.waits_from, now);
         let mut ended = 0;
-        for delivery in customer.deliveries.iter_mut().filter(waits) {
+        for delivery in customer.history.deliveries.iter_mut().filter(waits) {
             let stored = delivery.clone();
             delivery.wait(now);
             update_delivery(db, &stored, delivery).await?;
             ended += 1;
         }
-        let plan = self.planning.plan(&customer, now);
+        let plan = self.planning.plan(&customer.history, now);
         write(db, customer, plan).await?;
         Ok(ended)
     }

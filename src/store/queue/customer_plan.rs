@@ -9,10 +9,10 @@ use super::planning::{Defect, Planning};
 use crate::domain::customer::{Change, CustomerHistory, CustomerKey, KnownFact, Plan};
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::fact::FactKind;
-use crate::domain::reason::EventReason;
 use crate::store::StoreError;
 use crate::store::codes::RECEIVED;
 use crate::store::lookups::want_sessions;
+use crate::store::recent::{Noted, Stored};
 use crate::store::related::addresses;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, insert_delivery, micros, put_outcome_if, time, update_delivery};
 use crate::store::sql::{Db, Value, first, values};
@@ -81,6 +81,23 @@ async fn known_facts<D: Db>(
     Ok(facts)
 }
 
+/// A customer as the database has it: as it is remembered, or read.
+pub(in crate::store) async fn stored<D: Db>(db: &D, key: &CustomerKey) -> Result<Stored, StoreError> {
+    let Some(remembered) = db.recall(key) else { return read(db, key).await };
+    #[cfg(any(test, feature = "crash-points"))]
+    if crate::crash::distrusts() && remembered != read(db, key).await? {
+        crate::crash::impossible("a customer is remembered otherwise than it is stored");
+    }
+    Ok(remembered)
+}
+
+/// Reads a customer, whom something that is written now may have changed.
+pub(in crate::store) async fn read<D: Db>(db: &D, key: &CustomerKey) -> Result<Stored, StoreError> {
+    let _of_before = db.recall(key);
+    let (history, noted) = try_join(load(db, key), noted(db, key)).await?;
+    Ok(Stored { history, noted, is_vague: false })
+}
+
 /// Asks the ledger about a customer and writes what it says.
 pub(in crate::store) async fn replan<D: Db>(
     db: &D,
@@ -89,24 +106,21 @@ pub(in crate::store) async fn replan<D: Db>(
     now: Timestamp,
     defect: Defect,
 ) -> Result<(), StoreError> {
-    let customer = load(db, key).await?;
-    let plan = planning.planned(&customer, now, defect);
+    let customer = read(db, key).await?;
+    let plan = planning.planned(&customer.history, now, defect);
     write(db, customer, plan).await?;
     Ok(())
 }
 
 /// Writes what a plan changes in a customer as it is stored, and whose turn it is. Gives the customer as it is then.
-pub(in crate::store) async fn write<D: Db>(
-    db: &D,
-    mut customer: CustomerHistory,
-    plan: Plan,
-) -> Result<CustomerHistory, StoreError> {
+pub(in crate::store) async fn write<D: Db>(db: &D, mut customer: Stored, plan: Plan) -> Result<Stored, StoreError> {
     let Plan { changes, outcomes, sessions_wanted } = plan;
+    let history = &mut customer.history;
     for change in changes {
         let id = match &change {
-            Change::New(delivery) => insert_delivery(db, &customer.key, delivery).await?,
+            Change::New(delivery) => insert_delivery(db, &history.key, delivery).await?,
             Change::Changed { id, delivery } => {
-                let stored = customer.deliveries.iter().find(|stored| stored.id == Some(*id));
+                let stored = history.deliveries.iter().find(|stored| stored.id == Some(*id));
                 let stored = stored
                     .ok_or_else(|| StoreError::Data(format!("a plan changes call {}, which is not there", id.0)))?;
                 update_delivery(db, stored, delivery).await?;
@@ -114,17 +128,25 @@ pub(in crate::store) async fn write<D: Db>(
             }
         };
         if let Some(id) = id {
-            customer.change(change, id);
+            history.change(change, id);
         }
     }
-    let noted = noted(db, &customer.key).await?;
+    put_outcomes(db, &mut customer, &outcomes).await?;
+    want_sessions(db, &customer.history, &sessions_wanted).await?;
+    queue(db, &customer.history).await?;
+    Ok(customer)
+}
+
+/// Writes what a customer's events came to, where it is not what was noted.
+async fn put_outcomes<D: Db>(db: &D, customer: &mut Stored, outcomes: &[(EventId, Outcome)]) -> Result<(), StoreError> {
+    let noted = &customer.noted;
     let changed = outcomes.iter().filter(|(event, outcome)| noted.get(event).is_none_or(|old| !old.says(outcome)));
     // An event that has to be read anew stays in the inbox until it has been.
     let is_read = format!("AND state <> '{RECEIVED}'");
-    try_join_all(changed.map(|(event, outcome)| put_outcome_if(db, *event, outcome, &is_read))).await?;
-    want_sessions(db, &customer, &sessions_wanted).await?;
-    queue(db, &customer).await?;
-    Ok(customer)
+    let put = try_join_all(changed.map(|(event, outcome)| put_outcome_if(db, *event, outcome, &is_read))).await?;
+    // A look-up may have more to say of one of them, and whether the inbox keeps one the row alone knows.
+    customer.is_vague |= !put.is_empty();
+    Ok(())
 }
 
 /// Puts the customer's next call into the queue, if there is one.
@@ -149,23 +171,6 @@ async fn queue<D: Db>(db: &D, customer: &CustomerHistory) -> Result<(), StoreErr
         }
     }
     Ok(())
-}
-
-/// An outcome in the words of its row.
-struct Noted {
-    state: String,
-    reason: Option<String>,
-    detail: Option<String>,
-}
-
-impl Noted {
-    fn says(&self, outcome: &Outcome) -> bool {
-        // The look-up of lines that were left out knows more of why they are not there than the ledger does.
-        let detail_stays = outcome.end.reason() == Some(EventReason::LinesNotSeen);
-        self.state == outcome.end.state().code()
-            && self.reason.as_deref() == outcome.end.reason().map(EventReason::code)
-            && (detail_stays || self.detail == outcome.detail)
-    }
 }
 
 /// What was noted of a customer's events: of a long history hardly anything changes, and one look costs less than a

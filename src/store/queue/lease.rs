@@ -7,13 +7,13 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::customer_plan::{load, write};
+use super::customer_plan::{read, write};
 use super::held::Held;
 use super::planning::Planning;
 use super::routes::{PROBE_EVERY, may_probe, open_idle_routes};
 use crate::clock::after;
-use crate::domain::customer::CustomerKey;
-use crate::domain::delivery::{Delivery, DeliveryId};
+use crate::domain::customer::{Change, CustomerKey};
+use crate::domain::delivery::{Delivery, DeliveryId, Seq};
 use crate::store::codes::RECEIVED;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, time_option, update_delivery};
 use crate::store::sql::{Db, Lock, Work, first, values};
@@ -216,27 +216,31 @@ impl Lease {
         if !db.try_lock(Lock::Customer(&key)).await? {
             return Ok(None);
         }
-        let select = format!(
-            "SELECT {DELIVERY_COLUMNS}, (SELECT COALESCE(MAX(o.last_seq), 0) + 1 FROM deliveries o \
-             WHERE o.business = ?2 AND o.email_key = ?3) FROM deliveries WHERE id = ?1"
-        );
-        let found = first(db, &select, values![id, &key.business, &key.email_key]).await?;
-        let Some(mut row) = found else { return Ok(None) };
-        let mut delivery = delivery(&mut row)?;
-        let seq = row.int()?;
+        let mut remembered = db.recall(&key);
+        let found = match &remembered {
+            Some(customer) => customer.attempt(DeliveryId(id)),
+            None => attempt(db, &key, id).await?,
+        };
+        let Some((mut delivery, seq)) = found else { return Ok(None) };
         if delivery.waits_for_its_day() {
+            remembered = None;
             let Some(planned) = self.planned_anew(db, &key, DeliveryId(id)).await? else { return Ok(None) };
             delivery = planned;
         }
-        let stored = delivery.clone();
+        let before = delivery.clone();
         if !delivery.lease(seq, self.now) {
             return Ok(None);
         }
-        update_delivery(db, &stored, &delivery).await?;
+        update_delivery(db, &before, &delivery).await?;
         let until = D::DIALECT.leased_until(self.lease);
         let sql =
             format!("UPDATE queue SET leased = 1, fencing_token = ?3{until} WHERE business = ?1 AND email_key = ?2");
         db.execute(&sql, values![&key.business, &key.email_key, seq]).await?;
+        if let Some(mut customer) = remembered {
+            let id = DeliveryId(id);
+            customer.history.change(Change::Changed { id, delivery: delivery.clone() }, id);
+            db.remember(customer);
+        }
         Ok(Some((key, delivery)))
     }
 
@@ -267,9 +271,19 @@ impl Lease {
         key: &CustomerKey,
         id: DeliveryId,
     ) -> Result<Option<Delivery>, StoreError> {
-        let customer = load(db, key).await?;
-        let plan = self.planning.plan(&customer, self.now);
+        let customer = read(db, key).await?;
+        let plan = self.planning.plan(&customer.history, self.now);
         let customer = write(db, customer, plan).await?;
-        Ok(customer.head().filter(|head| head.id == Some(id) && head.due_at <= self.now).cloned())
+        Ok(customer.history.head().filter(|head| head.id == Some(id) && head.due_at <= self.now).cloned())
     }
+}
+
+/// A call, and the number of its customer's next attempt.
+async fn attempt<D: Db>(db: &D, key: &CustomerKey, id: i64) -> Result<Option<(Delivery, Seq)>, StoreError> {
+    let select = format!(
+        "SELECT {DELIVERY_COLUMNS}, (SELECT COALESCE(MAX(o.last_seq), 0) + 1 FROM deliveries o \
+         WHERE o.business = ?2 AND o.email_key = ?3) FROM deliveries WHERE id = ?1"
+    );
+    let found = first(db, &select, values![id, &key.business, &key.email_key]).await?;
+    found.map(|mut row| Ok((delivery(&mut row)?, row.int()?))).transpose()
 }

@@ -3,13 +3,14 @@
 use futures_util::future::{try_join, try_join4};
 use jiff::Timestamp;
 
-use super::customer_plan::{load, replan, write};
+use super::customer_plan::{replan, stored, write};
 use super::lease::Leased;
 use super::planning::{Defect, Planning};
 use super::routes::route;
 use crate::crash::{self, Point};
-use crate::domain::customer::{CustomerHistory, CustomerKey};
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{AttemptRecord, Delivery, DeliveryId, Seq, Settlement, Verdict};
+use crate::store::recent::Stored;
 use crate::store::rows::{micros, update_delivery};
 use crate::store::sql::{Db, Lock, Work, first, values};
 use crate::store::{Store, StoreError};
@@ -67,18 +68,19 @@ impl Work for Settle {
     async fn run<D: Db>(&self, db: &D) -> Result<bool, StoreError> {
         let Self { planning, key, id, fencing_token, attempt, verdict, now } = self;
         db.lock(&[Lock::Customer(key)]).await?;
-        let (held, mut customer) = try_join(holds(db, key, *id, *fencing_token), load(db, key)).await?;
+        let (held, mut customer) = try_join(holds(db, key, *id, *fencing_token), stored(db, key)).await?;
         if !held {
             self.keep_receipt(db, customer).await?;
             return Ok(false);
         }
-        let Some(delivery) = customer.deliveries.iter().find(|d| d.id == Some(*id)) else { return Ok(false) };
+        let Some(delivery) = customer.history.deliveries.iter().find(|d| d.id == Some(*id)) else { return Ok(false) };
         let settlement = match verdict {
             Verdict::Settled(settlement) => settlement.clone(),
-            Verdict::Conflict => planning.conflict(&customer, delivery),
+            Verdict::Conflict => planning.conflict(&customer.history, delivery),
         };
-        let Some(settled) = customer.deliveries.iter_mut().find(|d| d.id == Some(*id)) else { return Ok(false) };
-        let stored = settled.clone();
+        let calls = &mut customer.history.deliveries;
+        let Some(settled) = calls.iter_mut().find(|d| d.id == Some(*id)) else { return Ok(false) };
+        let before = settled.clone();
         if !settled.settle(settlement.clone(), *now) {
             return Ok(false);
         }
@@ -86,13 +88,13 @@ impl Work for Settle {
         try_join4(
             record_attempt(db, *id, attempt),
             route(db, key, settled.call.product(), &settlement, *now),
-            update_delivery(db, &stored, settled),
+            update_delivery(db, &before, settled),
             db.execute(sql, values![&key.business, &key.email_key]),
         )
         .await?;
         crash::here(Point::Settling);
-        let plan = planning.plan_or_hold(&customer, *now);
-        write(db, customer, plan).await?;
+        let plan = planning.plan_or_hold(&customer.history, *now);
+        db.remember(write(db, customer, plan).await?);
         Ok(true)
     }
 }
@@ -100,15 +102,16 @@ impl Work for Settle {
 impl Settle {
     /// A lost lease settles nothing; but where Refairn said that it took the call, the replica that has it now
     /// hears no more than that it is known, or nothing. The receipt is kept, and with it that the call is told.
-    async fn keep_receipt<D: Db>(&self, db: &D, mut customer: CustomerHistory) -> Result<(), StoreError> {
+    async fn keep_receipt<D: Db>(&self, db: &D, mut customer: Stored) -> Result<(), StoreError> {
         let Verdict::Settled(Settlement::Delivered(receipt)) = &self.verdict else { return Ok(()) };
-        let Some(delivery) = customer.deliveries.iter_mut().find(|d| d.id == Some(self.id)) else { return Ok(()) };
-        let stored = delivery.clone();
+        let calls = &mut customer.history.deliveries;
+        let Some(delivery) = calls.iter_mut().find(|d| d.id == Some(self.id)) else { return Ok(()) };
+        let before = delivery.clone();
         if !delivery.keep_receipt(receipt.clone(), self.fencing_token, self.now) {
             return Ok(());
         }
-        try_join(update_delivery(db, &stored, delivery), record_attempt(db, self.id, &self.attempt)).await?;
-        let plan = self.planning.plan(&customer, self.now);
+        try_join(update_delivery(db, &before, delivery), record_attempt(db, self.id, &self.attempt)).await?;
+        let plan = self.planning.plan(&customer.history, self.now);
         write(db, customer, plan).await?;
         Ok(())
     }

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0012_backfills.sql"),
     include_str!("../../../migrations/sqlite/0013_reconciliations.sql"),
     include_str!("../../../migrations/sqlite/0014_people.sql"),
+    include_str!("../../../migrations/sqlite/0015_fewer_triggers.sql"),
 ];
 
 /// How many migrations there are.

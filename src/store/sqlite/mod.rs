@@ -3,24 +3,24 @@
 pub(super) mod backup;
 mod migrations;
 pub(super) mod schema;
+mod session;
 mod upgrade;
 mod writer;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::task::JoinError;
 
-use super::sql::{Db, Dialect, Lock, Row, UNFINISHED_COPY, Value, Work};
+use super::sql::{Dialect, Row, UNFINISHED_COPY, Value, Work};
 use super::{Home, IntegrityCheck, StoreError};
-use crate::domain::event::EventId;
 use crate::private;
 use crate::tasks::Pulse;
+use session::{Sql, query};
 #[cfg(test)]
 pub(super) use writer::WAL_BYTES_SOFT_MAX;
 use writer::Writer;
@@ -197,79 +197,4 @@ fn release_leases(db: &Connection) -> Result<(), StoreError> {
 fn run<W: Work>(work: &W, db: &Sql) -> Result<W::Answer, StoreError> {
     let waits = || Err(StoreError::Data("a write waited for something inside its transaction".to_owned()));
     work.run(db).now_or_never().unwrap_or_else(waits)
-}
-
-/// The writing connection. The writer's thread is the only one that ever takes the lock.
-struct Sql(Mutex<Connection>);
-
-impl Sql {
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Db for Sql {
-    const DIALECT: Dialect = Dialect::Sqlite;
-
-    async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        query(&self.connection(), sql, &values)
-    }
-
-    async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
-        let changed = self.connection().prepare_cached(sql)?.execute(rusqlite::params_from_iter(values.iter()))?;
-        Ok(u64::try_from(changed).unwrap_or(u64::MAX))
-    }
-
-    async fn run_all(&self, sql: &str) -> Result<(), StoreError> {
-        Ok(self.connection().execute_batch(sql)?)
-    }
-
-    async fn lock(&self, _: &[Lock<'_>]) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn try_lock(&self, _: Lock<'_>) -> Result<bool, StoreError> {
-        Ok(true)
-    }
-
-    async fn unread(&self, events: &[EventId]) -> Result<Vec<EventId>, StoreError> {
-        // The one mapper has just read them from the inbox.
-        Ok(events.to_vec())
-    }
-}
-
-fn query(db: &Connection, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
-    let mut statement = db.prepare_cached(sql)?;
-    let columns = statement.column_count();
-    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        let values = (0..columns).map(|n| value(row.get_ref(n)?)).collect::<Result<_, _>>()?;
-        all.push(Row::new(values));
-    }
-    Ok(all)
-}
-
-fn value(stored: ValueRef<'_>) -> Result<Value, StoreError> {
-    match stored {
-        ValueRef::Null => Ok(Value::Null),
-        ValueRef::Integer(n) => Ok(Value::Int(n)),
-        ValueRef::Text(text) => {
-            let text = std::str::from_utf8(text).map_err(|e| StoreError::Data(format!("a text is damaged: {e}")))?;
-            Ok(Value::Text(text.to_owned()))
-        }
-        ValueRef::Blob(bytes) => Ok(Value::Bytes(bytes.to_owned())),
-        ValueRef::Real(_) => Err(StoreError::Data("a column holds a fraction".to_owned())),
-    }
-}
-
-impl ToSql for Value {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Int(n) => ValueRef::Integer(*n),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Bytes(bytes) => ValueRef::Blob(bytes),
-        }))
-    }
 }

@@ -2,14 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Sql, StoreError};
+use super::StoreError;
+use super::session::Sql;
 use crate::crash::{self, Point};
+use crate::store::counts::Counts;
 use crate::tasks::Pulse;
 
 /// How long SQLite waits for a lock that another process (a backup, a shell) holds.
@@ -29,21 +31,51 @@ const STATEMENTS_MAX: usize = 128;
 /// What a log that begins anew keeps of its file, to be written over.
 const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 
-/// Runs inside the group's transaction, if there is one; hands back what to do when the transaction's fate is known.
-type Job = Box<dyn FnOnce(Result<&Sql, StoreError>) -> Finish + Send>;
-type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// A write that waits for its turn. It may be run more than once: what an earlier run wrote was undone.
+trait Job: Send {
+    /// Writes, inside the group's transaction.
+    fn run(&mut self, db: &Sql) -> Result<(), StoreError>;
+    /// Tells the caller what became of the last run, when that is known.
+    fn answer(self: Box<Self>, fate: Result<(), StoreError>);
+}
 
-enum Finish {
-    /// Keep what was written, and tell the caller once it is on disk.
-    Keep(Answer),
-    /// Undo what was written, and tell why.
-    Undo(StoreError, Answer),
+/// What comes to the writer.
+enum Order {
+    Write(Box<dyn Job>),
+    /// Nothing comes after it.
+    End,
+}
+
+/// A write, what its last run gave, and who waits for that.
+struct Writing<F, T> {
+    write: F,
+    given: Option<T>,
+    tell: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Job for Writing<F, T>
+where
+    T: Send,
+    F: Fn(&Sql) -> Result<T, StoreError> + Send,
+{
+    fn run(&mut self, db: &Sql) -> Result<(), StoreError> {
+        // A write that panics is undone like any that fails, and the thread goes on.
+        let run = catch_unwind(AssertUnwindSafe(|| (self.write)(db)));
+        self.given = Some(run.unwrap_or(Err(StoreError::Panicked))?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, fate: Result<(), StoreError>) {
+        // The caller may be gone: a closed webhook connection takes nothing back.
+        let Self { write: _, given, tell } = *self;
+        let _ = tell.send(fate.and_then(|()| given.ok_or(StoreError::Closed)));
+    }
 }
 
 /// A handle on the writer; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Writer {
-    jobs: mpsc::Sender<Job>,
+    orders: mpsc::Sender<Order>,
     ended: Arc<tokio::sync::Mutex<Option<oneshot::Receiver<()>>>>,
     closing: tokio_util::sync::CancellationToken,
     pulse: Pulse,
@@ -75,7 +107,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 
 impl Writer {
     pub(super) fn start(db: Connection, path: &Path) -> Result<Self, StoreError> {
-        let (jobs, queue) = mpsc::channel(WRITES_WAITING_MAX);
+        let (orders, queue) = mpsc::channel(WRITES_WAITING_MAX);
         let (ended, end) = oneshot::channel();
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
@@ -83,15 +115,16 @@ impl Writer {
         let closing = tokio_util::sync::CancellationToken::new();
         let pulse = Pulse::new("store-writer");
         let beating = pulse.clone();
+        let db = Sql::new(db)?;
         let run = move || {
-            let work = || work(Sql(Mutex::new(db)), queue, &PathBuf::from(wal), &beating);
+            let work = || work(db, queue, &PathBuf::from(wal), &beating);
             let done = catch_unwind(AssertUnwindSafe(work));
             beating.ended(done.is_err());
             // Nobody may be waiting for the end.
             let _ = ended.send(());
         };
         thread.spawn(run).map_err(|e| StoreError::Io(format!("cannot start the writer's thread: {e}")))?;
-        Ok(Self { jobs, ended: Arc::new(tokio::sync::Mutex::new(Some(end))), closing, pulse })
+        Ok(Self { orders, ended: Arc::new(tokio::sync::Mutex::new(Some(end))), closing, pulse })
     }
 
     /// The pulse of the thread.
@@ -103,13 +136,13 @@ impl Writer {
     pub(super) async fn write<T, F>(&self, write: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Sql) -> Result<T, StoreError> + Send + 'static,
+        F: Fn(&Sql) -> Result<T, StoreError> + Send + 'static,
     {
-        let (job, answer) = job(write);
+        let (order, answer) = order(write);
         if self.closing.is_cancelled() {
             return Err(StoreError::Closed);
         }
-        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        self.orders.send(order).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -117,13 +150,13 @@ impl Writer {
     pub(super) async fn write_soon<T, F>(&self, write: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Sql) -> Result<T, StoreError> + Send + 'static,
+        F: Fn(&Sql) -> Result<T, StoreError> + Send + 'static,
     {
-        let (job, answer) = job(write);
+        let (order, answer) = order(write);
         if self.closing.is_cancelled() {
             return Err(StoreError::Closed);
         }
-        self.jobs.try_send(job).map_err(|error| match error {
+        self.orders.try_send(order).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
         })?;
@@ -134,48 +167,37 @@ impl Writer {
     pub(super) async fn close(&self) {
         let end = self.ended.lock().await.take();
         self.closing.cancel();
-        let last: Job = Box::new(|_| Finish::Undo(StoreError::Closed, Box::new(|_| ())));
-        if let (Ok(()), Some(end)) = (self.jobs.send(last).await, end) {
+        if let (Ok(()), Some(end)) = (self.orders.send(Order::End).await, end) {
             // An error means that the thread has ended already.
             let _ = end.await;
         }
     }
 }
 
-fn job<T, F>(write: F) -> (Job, oneshot::Receiver<Result<T, StoreError>>)
+fn order<T, F>(write: F) -> (Order, oneshot::Receiver<Result<T, StoreError>>)
 where
     T: Send + 'static,
-    F: FnOnce(&Sql) -> Result<T, StoreError> + Send + 'static,
+    F: Fn(&Sql) -> Result<T, StoreError> + Send + 'static,
 {
     let (tell, answer) = oneshot::channel();
-    // A write that panics is undone like any that fails, and the thread goes on.
-    let write = |db: &Sql| catch_unwind(AssertUnwindSafe(|| write(db))).unwrap_or(Err(StoreError::Panicked));
-    let job: Job = Box::new(move |db| match db.and_then(write) {
-        // The caller may be gone: a closed webhook connection takes nothing back.
-        Ok(value) => Finish::Keep(Box::new(move |committed| {
-            let _ = tell.send(committed.map(|()| value));
-        })),
-        Err(error) => Finish::Undo(
-            error,
-            Box::new(move |outcome| {
-                let _ = tell.send(Err(outcome.err().unwrap_or(StoreError::Closed)));
-            }),
-        ),
-    });
-    (job, answer)
+    (Order::Write(Box::new(Writing { write, given: None, tell })), answer)
 }
 
-fn work(db: Sql, mut queue: mpsc::Receiver<Job>, wal: &Path, pulse: &Pulse) {
+fn work(db: Sql, mut queue: mpsc::Receiver<Order>, wal: &Path, pulse: &Pulse) {
     let mut closed = false;
     while let Some(first) = (!closed).then(|| queue.blocking_recv()).flatten() {
         let _step = pulse.step(GROUP_WAIT_MAX);
-        let mut group = vec![first];
-        while group.len() < GROUP_WRITES_MAX
-            && let Ok(job) = queue.try_recv()
-        {
-            group.push(job);
+        let mut group = Vec::new();
+        let mut next = Some(first);
+        while let Some(order) = next {
+            match order {
+                Order::Write(job) => group.push(job),
+                Order::End => closed = true,
+            }
+            let is_full = closed || group.len() >= GROUP_WRITES_MAX;
+            next = if is_full { None } else { queue.try_recv().ok() };
         }
-        closed = commit_group(&db, group);
+        write_group(&db, group);
         checkpoint(&db.connection(), wal);
     }
     // A clean stop leaves one file with everything in it; a failure leaves the log for the next start.
@@ -183,49 +205,78 @@ fn work(db: Sql, mut queue: mpsc::Receiver<Job>, wal: &Path, pulse: &Pulse) {
     let _ = crash::during(Point::Checkpointing, fold);
 }
 
-/// Runs the jobs in one transaction. A job that fails is undone alone; a failed commit fails all. True when one of
-/// them was the last.
-fn commit_group(db: &Sql, group: Vec<Job>) -> bool {
-    let mut kept: Vec<Answer> = Vec::with_capacity(group.len());
-    let mut closed = false;
+/// Whether what a job wrote can be undone alone. That takes a copy of every page that it changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Undo {
+    Together,
+    Alone,
+}
+
+/// Runs the jobs in one transaction. Nearly never does one fail: then all are undone, and the others run again, each so
+/// that it can be undone alone. A failed commit fails all.
+fn write_group(db: &Sql, group: Vec<Box<dyn Job>>) {
+    let left = run_group(db, group, Undo::Together);
+    if !left.is_empty() {
+        run_group(db, left, Undo::Alone);
+    }
+}
+
+/// Runs the jobs in one transaction, and tells their callers. Gives those that were undone with another, and are to run again.
+fn run_group(db: &Sql, group: Vec<Box<dyn Job>>, undo: Undo) -> Vec<Box<dyn Job>> {
+    let mut kept: Vec<Box<dyn Job>> = Vec::with_capacity(group.len());
+    let mut jobs = group.into_iter();
     let mut broken = db.connection().execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from).err();
-    for job in group {
-        let ready = match &broken {
-            None => run(db, "SAVEPOINT job"),
-            Some(error) => Err(error.clone()),
-        };
-        match job(ready.map(|()| db)) {
-            Finish::Keep(answer) => {
-                broken = run(db, "RELEASE job").err();
-                kept.push(answer);
-            }
-            Finish::Undo(error, answer) => {
-                closed |= error == StoreError::Closed;
-                if broken.is_none() {
-                    // A full disk or an I/O error can end the whole transaction, and with it what others wrote.
-                    broken = db.connection().execute_batch("ROLLBACK TO job; RELEASE job").err().map(|_| error.clone());
-                }
-                answer(Err(error));
-            }
+    while let Some(mut job) = jobs.next() {
+        if let Some(error) = &broken {
+            job.answer(Err(error.clone()));
+            continue;
         }
+        let counts = (undo == Undo::Alone).then(|| db.counts()).unwrap_or_default();
+        let Err(error) = run_job(db, job.as_mut(), undo) else {
+            kept.push(job);
+            continue;
+        };
+        if undo == Undo::Together {
+            job.answer(Err(error));
+            roll_back(db);
+            kept.extend(jobs);
+            return kept;
+        }
+        db.undone(counts);
+        // A full disk or an I/O error can end the whole transaction, and with it what others wrote.
+        broken = db.connection().execute_batch("ROLLBACK TO job; RELEASE job").err().map(|_| error.clone());
+        job.answer(Err(error));
     }
     let committed = match broken {
-        None => db.connection().execute_batch("COMMIT").map_err(StoreError::from),
+        None => db.write_counts().and_then(|()| Ok(db.connection().execute_batch("COMMIT")?)),
         Some(error) => Err(error),
     };
-    if committed.is_err() && !db.connection().is_autocommit() {
+    if committed.is_err() {
+        roll_back(db);
+    }
+    for job in kept {
+        job.answer(committed.clone());
+    }
+    Vec::new()
+}
+
+fn run_job(db: &Sql, job: &mut dyn Job, undo: Undo) -> Result<(), StoreError> {
+    match undo {
+        Undo::Together => job.run(db),
+        Undo::Alone => {
+            db.connection().execute_batch("SAVEPOINT job")?;
+            job.run(db)?;
+            Ok(db.connection().execute_batch("RELEASE job")?)
+        }
+    }
+}
+
+fn roll_back(db: &Sql) {
+    db.undone(Counts::default());
+    if !db.connection().is_autocommit() {
         // Nothing better can be done if this fails too: the next BEGIN will say so.
         let _ = db.connection().execute_batch("ROLLBACK");
     }
-    for answer in kept {
-        answer(committed.clone());
-    }
-    closed
-}
-
-fn run(db: &Sql, sql: &str) -> Result<(), StoreError> {
-    db.connection().prepare_cached(sql)?.execute([])?;
-    Ok(())
 }
 
 /// Copies the log into the database when it has grown, after the answers are out.

@@ -1,0 +1,187 @@
+//! The writing connection as a write sees it: its statements, what it remembers between two of them, and what is to be
+//! counted when they are committed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+use rusqlite::hooks::Action;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{ToSql, params};
+
+use super::StoreError;
+use crate::domain::customer::CustomerKey;
+use crate::domain::event::EventId;
+use crate::store::counts::{Counted, Counts};
+use crate::store::recent::{Recent, Row as OfCustomer, Stored};
+use crate::store::sql::{Db, Dialect, Lock, Row, Value};
+
+/// The writing connection. The writer's thread is the only one that ever takes these locks.
+pub(super) struct Sql {
+    connection: Mutex<Connection>,
+    recent: Arc<Mutex<Recent>>,
+    counts: Mutex<Counts>,
+    /// The counts as they were when a trial began.
+    before_trial: Mutex<Counts>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sql {
+    pub(super) fn new(mut connection: Connection) -> Result<Self, StoreError> {
+        let recent = Arc::<Mutex<Recent>>::default();
+        let remembered = recent.clone();
+        connection.update_hook(Some(move |action, _: &str, table: &str, row| {
+            changed(&mut lock(&remembered), action, table, row);
+        }))?;
+        Ok(Self {
+            connection: Mutex::new(connection),
+            recent,
+            counts: Mutex::default(),
+            before_trial: Mutex::default(),
+        })
+    }
+
+    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
+        lock(&self.connection)
+    }
+
+    /// What was written since is undone, and with it what was counted.
+    pub(super) fn undone(&self, counts: Counts) {
+        lock(&self.recent).clear();
+        *lock(&self.counts) = counts;
+    }
+
+    /// What was counted since the last commit.
+    pub(super) fn counts(&self) -> Counts {
+        lock(&self.counts).clone()
+    }
+
+    /// Writes what was counted, as the last of what is committed together.
+    pub(super) fn write_counts(&self) -> Result<(), StoreError> {
+        let counts = std::mem::take(&mut *lock(&self.counts));
+        let db = self.connection();
+        let sql = "INSERT INTO counts (what, state, n) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (what, state) DO UPDATE SET n = n + excluded.n";
+        for (counted, by) in counts.iter() {
+            let (what, state) = counted.key();
+            db.prepare_cached(sql)?.execute(params![what, state, by])?;
+        }
+        Ok(())
+    }
+}
+
+/// Forgets the customer whose row is changed. A fact that moves or goes may have counted for others; one that is new comes
+/// with a reading of all whom it is about.
+fn changed(recent: &mut Recent, action: Action, table: &str, row: i64) {
+    if action == Action::SQLITE_INSERT {
+        return;
+    }
+    match table {
+        "facts" => recent.clear(),
+        "events" => recent.changed(OfCustomer::Event(row)),
+        "deliveries" => recent.changed(OfCustomer::Delivery(row)),
+        _ => {}
+    }
+}
+
+impl Db for Sql {
+    const DIALECT: Dialect = Dialect::Sqlite;
+
+    async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        query(&self.connection(), sql, &values)
+    }
+
+    async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
+        let changed = self.connection().prepare_cached(sql)?.execute(rusqlite::params_from_iter(values.iter()))?;
+        Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+    }
+
+    async fn insert(&self, sql: &str, values: Vec<Value>) -> Result<Option<i64>, StoreError> {
+        // RETURNING is a trigger to SQLite: it has every page copied that the statement changes.
+        let db = self.connection();
+        let inserted = db.prepare_cached(sql)?.execute(rusqlite::params_from_iter(values.iter()))?;
+        Ok((inserted > 0).then(|| db.last_insert_rowid()))
+    }
+
+    async fn run_all(&self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.connection().execute_batch(sql)?)
+    }
+
+    async fn lock(&self, _: &[Lock<'_>]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn try_lock(&self, _: Lock<'_>) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn unread(&self, events: &[EventId]) -> Result<Vec<EventId>, StoreError> {
+        // The one mapper has just read them from the inbox.
+        Ok(events.to_vec())
+    }
+
+    async fn try_out(&self) -> Result<(), StoreError> {
+        *lock(&self.before_trial) = self.counts();
+        self.run_all("SAVEPOINT as_it_is").await
+    }
+
+    async fn undo_trial(&self) -> Result<(), StoreError> {
+        self.undone(lock(&self.before_trial).clone());
+        self.run_all("ROLLBACK TO SAVEPOINT as_it_is; RELEASE SAVEPOINT as_it_is").await
+    }
+
+    fn recall(&self, key: &CustomerKey) -> Option<Stored> {
+        lock(&self.recent).take(key)
+    }
+
+    fn remember(&self, customer: Stored) {
+        lock(&self.recent).put(customer);
+    }
+
+    fn count(&self, what: Counted, by: i64) {
+        lock(&self.counts).add(what, by);
+    }
+
+    async fn count_anew(&self) -> Result<(), StoreError> {
+        self.undone(Counts::default());
+        self.run_all(include_str!("counted.sql")).await
+    }
+}
+
+pub(super) fn query(db: &Connection, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+    let mut statement = db.prepare_cached(sql)?;
+    let columns = statement.column_count();
+    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let values = (0..columns).map(|n| value(row.get_ref(n)?)).collect::<Result<_, _>>()?;
+        all.push(Row::new(values));
+    }
+    Ok(all)
+}
+
+fn value(stored: ValueRef<'_>) -> Result<Value, StoreError> {
+    match stored {
+        ValueRef::Null => Ok(Value::Null),
+        ValueRef::Integer(n) => Ok(Value::Int(n)),
+        ValueRef::Text(text) => {
+            let text = std::str::from_utf8(text).map_err(|e| StoreError::Data(format!("a text is damaged: {e}")))?;
+            Ok(Value::Text(text.to_owned()))
+        }
+        ValueRef::Blob(bytes) => Ok(Value::Bytes(bytes.to_owned())),
+        ValueRef::Real(_) => Err(StoreError::Data("a column holds a fraction".to_owned())),
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(n) => ValueRef::Integer(*n),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
