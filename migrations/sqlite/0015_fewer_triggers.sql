@@ -16,12 +16,13 @@ WHEN old.reason = 'waiting_for_referral_code'
     DELETE FROM lookups WHERE event_id = new.event_id AND thing LIKE 'session %';
 END;
 
--- Of an event, being recorded and being mapped are counted by the bridge. All other ends have a reason.
+-- Of an event, being recorded and being mapped are counted by the bridge. All other ends have a reason. What the bridge has
+-- counted may not be written yet: the row that is counted down need not be there.
 DROP TRIGGER events_counted;
 DROP TRIGGER events_recounted;
 DROP TRIGGER events_attention_copied;
 CREATE TRIGGER events_recounted AFTER UPDATE OF reason ON events WHEN old.state <> new.state BEGIN
-    UPDATE counts SET n = n - 1 WHERE what = 'events' AND state = old.state;
+    INSERT INTO counts VALUES ('events', old.state, -1) ON CONFLICT DO UPDATE SET n = n - 1;
     INSERT INTO counts VALUES ('events', new.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
 END;
 

@@ -1,8 +1,8 @@
 //! What one process read or wrote last of its customers, as long as the database says the same. A call is leased and
 //! settled right after it was planned: what the plan was made of need not be read and parsed again each time.
 //!
-//! Only for a database to which nobody else writes. Whoever changes a row, by whichever statement, makes this forget the
-//! customer that has it (see `sqlite::session`).
+//! Only for a database to which nobody else writes. Every statement that changes a row makes this forget the customer
+//! that has it (see `sqlite::session`).
 
 use std::collections::HashMap;
 
@@ -12,9 +12,9 @@ use crate::domain::event::{EventId, Outcome};
 use crate::domain::reason::EventReason;
 
 /// Customers that are remembered for sure; at most twice as many are.
-const CUSTOMERS_MAX: usize = 256;
+const REMEMBERED_CUSTOMERS_MAX: usize = 256;
 /// Facts and calls of a customer who is remembered.
-const ROWS_MAX: usize = 32;
+const REMEMBERED_ROWS_MAX: usize = 32;
 
 /// A customer as the database has it.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Stored {
     fn is_worth_it(&self) -> bool {
         let CustomerHistory { facts, deliveries, .. } = &self.history;
         !self.is_vague
-            && facts.len() + deliveries.len() <= ROWS_MAX
+            && facts.len() + deliveries.len() <= REMEMBERED_ROWS_MAX
             && deliveries.iter().any(|call| call.state.is_open())
             && facts.iter().all(|fact| !fact.is_related)
     }
@@ -99,7 +99,7 @@ impl Recent {
         if !customer.is_worth_it() {
             return;
         }
-        if self.newest.by_key.len() >= CUSTOMERS_MAX {
+        if self.newest.by_key.len() >= REMEMBERED_CUSTOMERS_MAX {
             self.before = std::mem::take(&mut self.newest);
         }
         self.newest.by_row.extend(customer.rows().map(|row| (row, key.clone())));

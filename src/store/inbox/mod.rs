@@ -5,6 +5,7 @@ pub(super) mod crowds;
 mod customers;
 pub(super) mod facts;
 mod identity;
+mod noting;
 pub(super) mod readings;
 pub(super) mod record;
 pub(super) mod resolve;

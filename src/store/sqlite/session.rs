@@ -1,5 +1,5 @@
-//! The writing connection as a write sees it: its statements, what it remembers between two of them, and what is to be
-//! counted when they are committed.
+//! The writing connection as a write sees it: its statements, what it remembers between two of them, and what it
+//! counts until they are committed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

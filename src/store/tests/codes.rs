@@ -52,7 +52,7 @@ async fn indexes_and_triggers_name_the_codes_of_the_types(place: Place) {
     let fates = Fate::ALL.iter().map(|fate| fate.code());
     // What the triggers count: in a file the rest is counted by the store.
     let counts = match &place {
-        Place::File(_) => ["events", "attention"].as_slice(),
+        Place::File(_) => ["events"].as_slice(),
         Place::Server(_) => &["events", "deliveries", "attention", "fates"],
     };
     let defaults = [Origin::Webhook.code(), Purpose::Record.code()];
