@@ -231,7 +231,7 @@ fn run_group(db: &Sql, group: Vec<Box<dyn Job>>, undo: Undo) -> Vec<Box<dyn Job>
             job.answer(Err(error.clone()));
             continue;
         }
-        let counts = (undo == Undo::Alone).then(|| db.counts()).unwrap_or_default();
+        let counts = db.counts();
         let Err(error) = run_job(db, job.as_mut(), undo) else {
             kept.push(job);
             continue;
