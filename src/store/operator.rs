@@ -14,7 +14,7 @@ use crate::domain::audit::{By, Decision};
 use crate::domain::customer::{Change, CustomerKey};
 use crate::domain::delivery::{Action, DeliveryId};
 use crate::domain::event::EventId;
-use crate::store::queue::customer_plan::{read, write};
+use crate::store::queue::customer_plan::{load, read, write};
 use crate::store::queue::planning::Planning;
 
 /// Bodies removed in one write.

@@ -96,9 +96,9 @@ impl Work for Compare {
     type Answer = ();
 
     async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
-        db.run_all("SAVEPOINT as_it_is").await?;
+        db.try_out().await?;
         let noted = self.try_out(db).await?;
-        db.run_all("ROLLBACK TO SAVEPOINT as_it_is; RELEASE SAVEPOINT as_it_is").await?;
+        db.undo_trial().await?;
         note(db, self.backfill.id, &noted).await?;
         for (row, _) in &self.rows {
             db.execute("UPDATE listed SET outcome = ?2 WHERE id = ?1", values![row.id, COMPARED]).await?;
