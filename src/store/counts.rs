@@ -2,9 +2,18 @@
 //! every page copied that its statement changes, so that it can be undone: what nearly every event does is counted here,
 //! and written once for all that is committed together.
 
-use crate::domain::delivery::{Delivery, DeliveryState, Fate};
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use crate::domain::delivery::{Delivery, DeliveryState, Fate, Standing};
 use crate::domain::event::EventState;
+use crate::domain::mode::Mode;
 use crate::domain::reason::DeliveryReason;
+use crate::store::rows::micros;
+
+/// Microseconds of the times by which payments are counted: a day begins with one of them in every time zone of today.
+const QUARTER_MICROS: i64 = 15 * 60 * 1_000_000;
 
 /// Something that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,24 +26,43 @@ pub(in crate::store) enum Counted {
     Fate(Fate),
     /// Calls that need attention for a reason.
     Attention(Option<DeliveryReason>),
+    /// Payments of a quarter of an hour that stand alike.
+    Paid(Mode, Standing, Quarter),
+}
+
+/// The number of a quarter of an hour, from 1970 on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct Quarter(pub(in crate::store) i64);
+
+impl Quarter {
+    pub(in crate::store) fn of(at: Timestamp) -> Self {
+        Self(micros(at) / QUARTER_MICROS)
+    }
+}
+
+/// The kind of count that payments of a mode and a standing have.
+pub(in crate::store) fn paid(mode: Mode, standing: Standing) -> String {
+    format!("paid {} {}", mode.code(), standing.code())
 }
 
 impl Counted {
     /// The key of its row: the columns `what` and `state`.
-    pub(in crate::store) const fn key(self) -> (&'static str, &'static str) {
-        match self {
+    pub(in crate::store) fn key(self) -> (Cow<'static, str>, Cow<'static, str>) {
+        let (what, state) = match self {
             Self::Event(state) => ("events", state.code()),
             Self::Call(state) => ("deliveries", state.code()),
             Self::Fate(fate) => ("fates", fate.code()),
-            Self::Attention(Some(reason)) => ("attention", reason.code()),
-            Self::Attention(None) => ("attention", ""),
-        }
+            Self::Attention(reason) => ("attention", reason.map_or("", DeliveryReason::code)),
+            Self::Paid(mode, standing, Quarter(n)) => return (paid(mode, standing).into(), n.to_string().into()),
+        };
+        (what.into(), state.into())
     }
 
     /// All that a call counts for.
     pub(in crate::store) fn of(call: &Delivery) -> impl Iterator<Item = Self> {
         let attention = call.attention.then_some(Self::Attention(call.reason));
-        [Some(Self::Call(call.state)), call.fate().map(Self::Fate), attention].into_iter().flatten()
+        let paid = call.standing().map(|standing| Self::Paid(call.mode, standing, Quarter::of(call.at)));
+        [Some(Self::Call(call.state)), call.fate().map(Self::Fate), attention, paid].into_iter().flatten()
     }
 }
 

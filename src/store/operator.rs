@@ -159,7 +159,8 @@ impl Work for Act {
         update_delivery(db, &stored, delivery).await?;
         let plan = self.planning.plan_or_hold(&customer.history, self.now);
         let customer = write(db, customer, plan).await?;
-        let became = customer.history.deliveries.iter().find(|delivery| delivery.id == Some(self.id)).unwrap_or(&stored);
+        let became =
+            customer.history.deliveries.iter().find(|delivery| delivery.id == Some(self.id)).unwrap_or(&stored);
         let decision = match self.action {
             Action::Retry => Decision::Retry,
             Action::Release => Decision::Release,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use super::call::{Call, Kind};
 pub use desired::{DesiredDelivery, Intent};
 pub use lifecycle::Delivery;
-pub use receipt::{Fate, Receipt};
+pub use receipt::{Fate, Receipt, Standing};
 pub use record::{DeliveryRecord, Seq};
 pub use settlement::{Action, AttemptRecord, Settlement, Verdict};
 pub use state::DeliveryState;

@@ -35,6 +35,35 @@ impl Fate {
     }
 }
 
+/// How a payment stands, as people count them. One that is not told, and rightly so, has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// An agent is credited.
+    Credited,
+    /// Refairn was told, and nobody is credited, or it is not known who.
+    Nobody,
+    /// It goes out by itself.
+    OnItsWay,
+    /// A person has to look at it.
+    NeedsYou,
+}
+
+impl Standing {
+    /// Every standing.
+    pub const ALL: &[Self] = &[Self::Credited, Self::Nobody, Self::OnItsWay, Self::NeedsYou];
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Credited => "credited",
+            Self::Nobody => "nobody",
+            Self::OnItsWay => "on_its_way",
+            Self::NeedsYou => "needs_you",
+        }
+    }
+}
+
 /// What Refairn answered to a call that succeeded; amounts as it wrote them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Call, DeliveryId, DeliveryKey, DeliveryState, Fate, Receipt};
+use super::{Call, DeliveryId, DeliveryKey, DeliveryState, Fate, Receipt, Standing};
 use crate::domain::event::EventId;
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
@@ -130,6 +130,18 @@ impl DeliveryRecord {
             | DeliveryState::Cancelled
             | DeliveryState::Superseded
             | DeliveryState::Discarded => None,
+        }
+    }
+
+    /// How a payment stands; nothing of other calls.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        let is_payment = matches!(self.subject, DeliveryKey::Payment { .. });
+        match self.fate() {
+            _ if is_payment && self.attention => Some(Standing::NeedsYou),
+            Some(Fate::Credited) => Some(Standing::Credited),
+            Some(Fate::CreditedNobody | Fate::CreditUnknown) => Some(Standing::Nobody),
+            None => (is_payment && self.state.is_open()).then_some(Standing::OnItsWay),
         }
     }
 }

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0012_backfills.sql"),
     include_str!("../../../migrations/postgres/0013_reconciliations.sql"),
     include_str!("../../../migrations/postgres/0014_people.sql"),
+    include_str!("../../../migrations/postgres/0015_fewer_triggers.sql"),
 ];
 
 /// The lock that a replica holds while it looks at the schema; any number that nothing else uses.

@@ -1,13 +1,16 @@
-//! How many payments of some times stand how: what the dashboard's chart shows. An index has all of it, and each count is
-//! one walk along it.
+//! How many payments of some times stand how: what the dashboard's chart shows. They are counted as they are written, by
+//! the quarter of an hour in which they were paid.
 
-use crate::domain::delivery::{DeliveryState, Fate};
-use crate::domain::mode::Mode;
-use crate::store::codes::is_payment;
-use crate::store::rows::micros;
-use crate::store::sql::{Row, values};
-use crate::store::{Store, StoreError};
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+
+use crate::domain::delivery::Standing;
+use crate::domain::mode::Mode;
+use crate::store::counts::{Quarter, paid};
+use crate::store::rows::unknown;
+use crate::store::sql::values;
+use crate::store::{Store, StoreError};
 
 /// Times of one chart.
 pub const TIMES_MAX: usize = 400;
@@ -32,6 +35,17 @@ impl Counts {
         self.credited + self.nobody + self.on_its_way + self.needs_you
     }
 
+    fn of(standing: Standing, n: i64) -> Self {
+        let mut counts = Self::default();
+        match standing {
+            Standing::Credited => counts.credited = n,
+            Standing::Nobody => counts.nobody = n,
+            Standing::OnItsWay => counts.on_its_way = n,
+            Standing::NeedsYou => counts.needs_you = n,
+        }
+        counts
+    }
+
     /// Adds those of another time.
     pub const fn add(&mut self, other: Self) {
         self.credited += other.credited;
@@ -42,9 +56,8 @@ impl Counts {
 }
 
 impl Store {
-    /// How many payments of a mode were paid in each of these times, from the first moment on and before the second one. The
-    /// answer is in the order of the times; of two that begin together the longer one is first. Of
-    /// more than [`TIMES_MAX`] times the first ones are answered.
+    /// How many payments of a mode were paid in each of these times, from the first moment on and before the second one. Each
+    /// moment counts as the beginning of its quarter of an hour. Of more than [`TIMES_MAX`] times the first ones are answered.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -53,43 +66,30 @@ impl Store {
         times: &[(Timestamp, Timestamp)],
         mode: Mode,
     ) -> Result<Vec<Counts>, StoreError> {
-        let times: Vec<[i64; 2]> =
-            times.iter().take(TIMES_MAX).map(|(from, to)| [micros(*from), micros(*to)]).collect();
-        let list = |codes: &[&str]| codes.iter().map(|code| format!("'{code}'")).collect::<Vec<_>>().join(", ");
-        let states = |wanted: fn(DeliveryState) -> bool| {
-            list(
-                &DeliveryState::ALL
-                    .iter()
-                    .filter(|state| wanted(**state))
-                    .map(|state| state.code())
-                    .collect::<Vec<_>>(),
-            )
-        };
-        let (told, open) = (states(DeliveryState::is_acknowledged), states(DeliveryState::is_open));
-        let (all, fates) = (states(|_| true), list(&Fate::ALL.iter().map(|fate| fate.code()).collect::<Vec<_>>()));
-        let (credited, other) =
-            (Fate::Credited.code(), list(&[Fate::CreditedNobody.code(), Fate::CreditUnknown.code()]));
-        // Every column of the index before the time is told exactly, so that each count is a walk from one moment to another.
-        let is_payment = is_payment("");
-        let n = |standing: String| {
-            format!(
-                "(SELECT COUNT(*) FROM deliveries WHERE {is_payment} AND mode = ?2 AND {standing} \
-                 AND at >= CAST(t.a AS BIGINT) AND at < CAST(t.b AS BIGINT))"
-            )
-        };
+        let quarters = times.iter().take(TIMES_MAX).map(|(from, to)| [Quarter::of(*from).0, Quarter::of(*to).0]);
+        let quarters: Vec<[i64; 2]> = quarters.collect();
+        let (first, end) =
+            quarters.iter().fold((i64::MAX, i64::MIN), |(first, end), [a, b]| (first.min(*a), end.max(*b)));
+        let list = Standing::ALL.iter().map(|standing| format!("'{}'", paid(mode, *standing)));
         let sql = format!(
-            "WITH t (a, b) AS ({}) SELECT {}, {}, {}, {} + {} FROM t ORDER BY CAST(t.a AS BIGINT), CAST(t.b AS BIGINT) DESC",
-            self.dialect().pairs("?1"),
-            n(format!("fate = '{credited}' AND attention = 0 AND state IN ({told})")),
-            n(format!("fate IN ({other}) AND attention = 0 AND state IN ({told})")),
-            n(format!("fate IS NULL AND attention = 0 AND state IN ({open})")),
-            n(format!("fate IS NULL AND attention = 1 AND state IN ({all})")),
-            n(format!("fate IN ({fates}) AND attention = 1 AND state IN ({all})")),
+            "SELECT what, CAST(state AS BIGINT) AS quarter, n FROM counts WHERE what IN ({}) \
+             AND CAST(state AS BIGINT) >= ?1 AND CAST(state AS BIGINT) < ?2",
+            list.collect::<Vec<_>>().join(", ")
         );
-        self.rows(sql, values![serde_json::to_string(&times)?, mode.code()], counts).await
+        let of_all = self.rows(sql, values![first, end], |row| Ok((row.text()?, row.int()?, row.int()?))).await?;
+        let mut by_quarter: BTreeMap<i64, Counts> = BTreeMap::new();
+        for (what, quarter, n) in of_all {
+            let standing = Standing::ALL.iter().find(|standing| what == paid(mode, **standing));
+            let standing = standing.ok_or_else(|| unknown("standing", &what))?;
+            by_quarter.entry(quarter).or_default().add(Counts::of(*standing, n));
+        }
+        Ok(quarters
+            .into_iter()
+            .map(|[from, to]| {
+                let mut sum = Counts::default();
+                by_quarter.range(from..to.max(from)).for_each(|(_, counts)| sum.add(*counts));
+                sum
+            })
+            .collect())
     }
-}
-
-fn counts(row: &mut Row) -> Result<Counts, StoreError> {
-    Ok(Counts { credited: row.int()?, nobody: row.int()?, on_its_way: row.int()?, needs_you: row.int()? })
 }

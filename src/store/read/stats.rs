@@ -172,7 +172,7 @@ impl Store {
         // One statement sees one moment: all numbers of an answer fit together.
         let sql = format!(
             "SELECT 'count' AS part, what, state, n, CAST(NULL AS BIGINT) AS probe_at, CAST(NULL AS TEXT) AS detail \
-             FROM counts UNION ALL \
+             FROM counts WHERE what < 'paid ' UNION ALL \
              SELECT 'oldest', '', '', MIN(due_at), (SELECT received_at FROM events WHERE state = '{RECEIVED}' \
              ORDER BY id LIMIT 1), NULL FROM queue WHERE leased = 0 UNION ALL \
              SELECT 'code', '', '', COUNT(*), NULL, NULL FROM ({}) c UNION ALL \

@@ -66,7 +66,7 @@ impl Sql {
              ON CONFLICT (what, state) DO UPDATE SET n = n + excluded.n";
         for (counted, by) in counts.iter() {
             let (what, state) = counted.key();
-            db.prepare_cached(sql)?.execute(params![what, state, by])?;
+            db.prepare_cached(sql)?.execute(params![what.as_ref(), state.as_ref(), by])?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::domain::backfill::Purpose;
-use crate::domain::delivery::Fate;
+use crate::domain::delivery::{Fate, Standing};
 use crate::store::sql::{Dialect, values};
 
 in_both! {
@@ -55,10 +55,15 @@ async fn indexes_and_triggers_name_the_codes_of_the_types(place: Place) {
         Place::File(_) => ["events"].as_slice(),
         Place::Server(_) => &["events", "deliveries", "attention", "fates"],
     };
+    let standings = match &place {
+        Place::File(_) => [].as_slice(),
+        Place::Server(_) => Standing::ALL,
+    };
+    let standings = standings.iter().map(|standing| standing.code());
     let defaults = [Origin::Webhook.code(), Purpose::Record.code()];
     assert_eq!(
         found,
-        all(states.into_iter().chain(calls).chain(reasons).chain(fates).chain(counts.iter().copied()).chain(defaults))
+        all(states.into_iter().chain(calls).chain(reasons).chain(fates).chain(counts.iter().copied()).chain(standings).chain(defaults))
     );
 }
 
