@@ -1,7 +1,7 @@
 -- A trigger has SQLite copy every page that its statement changes, so that the statement can be undone, whether the trigger
 -- finds anything to do or not. What nearly every event does hangs on no trigger any more: the bridge counts it, and writes
 -- the counts once for all that is committed together (store::counts). A migration that changes states counts anew, as
--- src/store/sqlite/counted.sql does.
+-- this one does at its end.
 
 DROP TRIGGER deliveries_counted;
 DROP TRIGGER deliveries_recounted;
@@ -75,10 +75,25 @@ DROP TRIGGER domains_noted;
 
 -- How many payments of a time stand how is counted, too: an index of all of them was written at each change.
 DROP INDEX payments_by_standing;
-INSERT INTO counts (what, state, n)
+
+-- The counts as the tables are, whatever was counted before.
+CREATE VIEW counted (what, state, n) AS
+SELECT 'events', state, COUNT(*) FROM events GROUP BY state
+UNION ALL
+SELECT 'attention ' || endpoint, COALESCE(reason, ''), COUNT(*) FROM events WHERE attention = 1 GROUP BY 1, 2
+UNION ALL
+SELECT 'deliveries', state, COUNT(*) FROM deliveries GROUP BY state
+UNION ALL
+SELECT 'fates', fate, COUNT(*) FROM deliveries WHERE fate IS NOT NULL GROUP BY fate
+UNION ALL
+SELECT 'attention', COALESCE(reason, ''), COUNT(*) FROM deliveries WHERE attention = 1 GROUP BY 2
+UNION ALL
 SELECT 'paid ' || mode || ' ' || CASE WHEN attention = 1 THEN 'needs_you' WHEN fate = 'credited' THEN 'credited'
         WHEN fate IS NOT NULL THEN 'nobody' ELSE 'on_its_way' END,
     CAST(at / 900000000 AS TEXT), COUNT(*)
 FROM deliveries
 WHERE substr(subject_key, 1, 8) = 'payment ' AND (attention = 1 OR fate IS NOT NULL OR state IN ('queued', 'sending'))
 GROUP BY 1, 2;
+
+DELETE FROM counts;
+INSERT INTO counts (what, state, n) SELECT what, state, n FROM counted;

@@ -13,6 +13,8 @@ use crate::domain::customer::CustomerKey;
 use crate::domain::event::EventId;
 use crate::store::counts::{Counted, Counts};
 use crate::store::recent::{Recent, Row as OfCustomer, Stored};
+#[cfg(any(test, feature = "crash-points"))]
+use crate::store::sql::UNFINISHED_COPY;
 use crate::store::sql::{Db, Dialect, Lock, Row, Value};
 
 /// The writing connection. The writer's thread is the only one that ever takes these locks.
@@ -68,8 +70,35 @@ impl Sql {
             let (what, state) = counted.key();
             db.prepare_cached(sql)?.execute(params![what.as_ref(), state.as_ref(), by])?;
         }
+        #[cfg(any(test, feature = "crash-points"))]
+        if crate::crash::distrusts() {
+            distrust_counts(&db)?;
+        }
         Ok(())
     }
+}
+
+/// Events up to which every commit is counted anew.
+#[cfg(any(test, feature = "crash-points"))]
+const COUNTED_ANEW_MAX: i64 = 100;
+
+/// Compares the counts with what the tables have.
+#[cfg(any(test, feature = "crash-points"))]
+fn distrust_counts(db: &Connection) -> Result<(), StoreError> {
+    // A copy is counted when all of its rows are there.
+    let is_copy = "SELECT 1 FROM sqlite_schema WHERE name = ?1";
+    if db.prepare_cached(is_copy)?.exists([UNFINISHED_COPY])? {
+        return Ok(());
+    }
+    let sql = "SELECT group_concat(what || ' ' || state || ' ' || n, ', ') FROM (\
+         SELECT * FROM (SELECT what, state, n FROM counts WHERE n <> 0 EXCEPT SELECT what, state, n FROM counted) \
+         UNION ALL SELECT * FROM (SELECT what, state, n FROM counted EXCEPT SELECT what, state, n FROM counts)) \
+         WHERE (SELECT MAX(id) FROM events) <= ?1";
+    let wrong: Option<String> = db.prepare_cached(sql)?.query_row([COUNTED_ANEW_MAX], |row| row.get(0))?;
+    if let Some(wrong) = wrong {
+        crate::crash::impossible(&format!("what is counted is not what there is: {wrong}"));
+    }
+    Ok(())
 }
 
 /// Forgets the customer whose row is changed. A fact that moves or goes may have counted for others; one that is new comes
@@ -146,7 +175,7 @@ impl Db for Sql {
 
     async fn count_anew(&self) -> Result<(), StoreError> {
         self.undone(Counts::default());
-        self.run_all(include_str!("counted.sql")).await
+        self.run_all("DELETE FROM counts; INSERT INTO counts (what, state, n) SELECT what, state, n FROM counted").await
     }
 }
 
