@@ -37,3 +37,6 @@ pub mod sandbox;
 pub mod tasks;
 pub mod telemetry;
 pub mod upkeep;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

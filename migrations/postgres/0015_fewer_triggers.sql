@@ -72,3 +72,8 @@ SELECT c.kind, c.value, COUNT(*)
 FROM deliveries d, counts_of(d.state, d.reason, d.attention, d.fate, d.mode, d.at, d.subject_key) c
 WHERE c.kind LIKE 'paid %'
 GROUP BY 1, 2;
+
+-- In the words that SQLite's index has to have.
+DROP INDEX deliveries_by_state;
+CREATE INDEX deliveries_by_state ON deliveries (state, id)
+    WHERE state <> 'queued' AND state <> 'sending' AND state <> 'delivered';

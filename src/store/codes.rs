@@ -46,7 +46,7 @@ pub(super) fn delivery_is(state: DeliveryState) -> String {
         | DeliveryState::Cancelled
         | DeliveryState::Superseded
         | DeliveryState::Discarded => {
-            format!("state NOT IN ('{QUEUED}', '{SENDING}', '{DELIVERED}') AND state = '{code}'")
+            format!("state <> '{QUEUED}' AND state <> '{SENDING}' AND state <> '{DELIVERED}' AND state = '{code}'")
         }
     }
 }

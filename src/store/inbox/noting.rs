@@ -107,11 +107,10 @@ async fn does_any_wait<D: Db>(db: &D, report: &Report, keys: &[String]) -> Resul
     if D::DIALECT == Dialect::Postgres {
         return Ok(true);
     }
-    let sql = format!(
-        "SELECT 1 FROM unresolved WHERE scope = ?1 AND event_id <> ?3 AND key IN ({}) LIMIT 1",
-        D::DIALECT.texts("?2")
-    );
-    Ok(first(db, &sql, values![&report.scope, serde_json::to_string(keys)?, report.event.0]).await?.is_some())
+    // To SQLite a list of keys would be a table, made anew for each event.
+    let sql = "SELECT 1 FROM json_each(?2) k CROSS JOIN unresolved w WHERE w.scope = ?1 AND w.key = k.value \
+         AND w.event_id <> ?3 LIMIT 1";
+    Ok(first(db, sql, values![&report.scope, serde_json::to_string(keys)?, report.event.0]).await?.is_some())
 }
 
 /// The facts that wait for an id. What has a customer goes on only by what was not known before: so this ends.

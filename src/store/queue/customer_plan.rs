@@ -15,25 +15,25 @@ use crate::store::lookups::want_sessions;
 use crate::store::recent::{Noted, Stored};
 use crate::store::related::addresses;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, insert_delivery, micros, put_outcome_if, time, update_delivery};
-use crate::store::sql::{Db, Value, first, values};
+use crate::store::sql::{Db, Row, first, values};
 
 /// Everything known of one customer.
 pub(in crate::store) async fn load<D: Db>(db: &D, key: &CustomerKey) -> Result<CustomerHistory, StoreError> {
-    let facts_sql =
-        "SELECT event_id, scope, received_at, data FROM facts WHERE business = ?1 AND email_key = ?2 ORDER BY event_id";
+    Ok(read(db, key).await?.history)
+}
+
+/// Reads a customer, whom something that is written now may have changed.
+pub(in crate::store) async fn read<D: Db>(db: &D, key: &CustomerKey) -> Result<Stored, StoreError> {
+    let _of_before = db.recall(key);
     let deliveries_sql =
         format!("SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE business = ?1 AND email_key = ?2 ORDER BY id");
-    let of_person = || values![&key.business, &key.email_key];
-    let facts = known_facts(db, facts_sql, of_person(), false);
-    let (mut facts, deliveries) = try_join(facts, db.query(&deliveries_sql, of_person())).await?;
+    let deliveries = db.query(&deliveries_sql, values![&key.business, &key.email_key]);
+    let ((mut facts, noted), deliveries) = try_join(own_facts(db, key), deliveries).await?;
     // What came with another address of the same provider's customer counts for this one too: a code, or its session.
     let customers: HashSet<(String, String)> =
         facts.iter().filter_map(|f| f.fact.customer.clone().map(|c| (f.scope.clone(), c))).collect();
-    let related_sql = "SELECT event_id, scope, received_at, data FROM facts \
-         WHERE scope = ?1 AND customer = ?2 AND speaks_for_related = 1 AND email_key IS NOT NULL AND email_key <> ?3 \
-         ORDER BY event_id";
     let related = customers.into_iter().map(async |(scope, customer)| {
-        let related = known_facts(db, related_sql, values![&scope, &customer, &key.email_key], true).await?;
+        let related = related_facts(db, key, &scope, &customer).await?;
         let far = !related.is_empty() && addresses(db, &scope, &customer).await?.is_empty();
         Ok::<_, StoreError>(if far { Vec::new() } else { related })
     });
@@ -41,7 +41,48 @@ pub(in crate::store) async fn load<D: Db>(db: &D, key: &CustomerKey) -> Result<C
     tell_what_stayed(db, key, &mut related).await?;
     facts.extend(related);
     let deliveries = deliveries.into_iter().map(|mut row| delivery(&mut row)).collect::<Result<_, _>>()?;
-    Ok(CustomerHistory { key: key.clone(), facts, deliveries })
+    let history = CustomerHistory { key: key.clone(), facts, deliveries };
+    Ok(Stored { history, noted, is_vague: false })
+}
+
+/// A customer's facts, and what was noted of their events: of a long history hardly anything changes, and one look costs
+/// less than a write for each event.
+async fn own_facts<D: Db>(db: &D, key: &CustomerKey) -> Result<(Vec<KnownFact>, HashMap<EventId, Noted>), StoreError> {
+    let sql = "SELECT f.event_id, f.scope, f.received_at, f.data, e.state, e.reason, e.detail \
+         FROM facts f JOIN events e ON e.id = f.event_id WHERE f.business = ?1 AND f.email_key = ?2 ORDER BY f.event_id";
+    let (mut facts, mut noted) = (Vec::new(), HashMap::new());
+    for mut row in db.query(sql, values![&key.business, &key.email_key]).await? {
+        let known = known_fact(&mut row, false)?;
+        let of_row = Noted { state: row.text()?, reason: row.text_option()?, detail: row.text_option()? };
+        noted.insert(known.event, of_row);
+        facts.push(known);
+    }
+    Ok((facts, noted))
+}
+
+/// What speaks for a provider's customer under other addresses.
+async fn related_facts<D: Db>(
+    db: &D,
+    key: &CustomerKey,
+    scope: &str,
+    customer: &str,
+) -> Result<Vec<KnownFact>, StoreError> {
+    let sql = "SELECT event_id, scope, received_at, data FROM facts \
+         WHERE scope = ?1 AND customer = ?2 AND speaks_for_related = 1 AND email_key IS NOT NULL AND email_key <> ?3 \
+         ORDER BY event_id";
+    let rows = db.query(sql, values![scope, customer, &key.email_key]).await?;
+    rows.into_iter().map(|mut row| known_fact(&mut row, true)).collect()
+}
+
+fn known_fact(row: &mut Row, is_related: bool) -> Result<KnownFact, StoreError> {
+    Ok(KnownFact {
+        event: EventId(row.int()?),
+        scope: row.text()?,
+        received_at: time(row.int()?)?,
+        is_related,
+        has_stayed: false,
+        fact: serde_json::from_str(&row.text()?)?,
+    })
 }
 
 /// Notes which of the changes of status that are another address's are about a subscription of this one.
@@ -61,26 +102,6 @@ async fn tell_what_stayed<D: Db>(db: &D, key: &CustomerKey, related: &mut [Known
     Ok(())
 }
 
-async fn known_facts<D: Db>(
-    db: &D,
-    sql: &str,
-    values: Vec<Value>,
-    is_related: bool,
-) -> Result<Vec<KnownFact>, StoreError> {
-    let mut facts = Vec::new();
-    for mut row in db.query(sql, values).await? {
-        facts.push(KnownFact {
-            event: EventId(row.int()?),
-            scope: row.text()?,
-            received_at: time(row.int()?)?,
-            is_related,
-            has_stayed: false,
-            fact: serde_json::from_str(&row.text()?)?,
-        });
-    }
-    Ok(facts)
-}
-
 /// A customer as the database has it: as it is remembered, or read.
 pub(in crate::store) async fn stored<D: Db>(db: &D, key: &CustomerKey) -> Result<Stored, StoreError> {
     let Some(remembered) = db.recall(key) else { return read(db, key).await };
@@ -89,13 +110,6 @@ pub(in crate::store) async fn stored<D: Db>(db: &D, key: &CustomerKey) -> Result
         crate::crash::impossible("a customer is remembered otherwise than it is stored");
     }
     Ok(remembered)
-}
-
-/// Reads a customer, whom something that is written now may have changed.
-pub(in crate::store) async fn read<D: Db>(db: &D, key: &CustomerKey) -> Result<Stored, StoreError> {
-    let _of_before = db.recall(key);
-    let (history, noted) = try_join(load(db, key), noted(db, key)).await?;
-    Ok(Stored { history, noted, is_vague: false })
 }
 
 /// Asks the ledger about a customer and writes what it says.
@@ -171,17 +185,4 @@ async fn queue<D: Db>(db: &D, customer: &CustomerHistory) -> Result<(), StoreErr
         }
     }
     Ok(())
-}
-
-/// What was noted of a customer's events: of a long history hardly anything changes, and one look costs less than a
-/// write for each event.
-async fn noted<D: Db>(db: &D, key: &CustomerKey) -> Result<HashMap<EventId, Noted>, StoreError> {
-    let sql = "SELECT e.id, e.state, e.reason, e.detail FROM facts f JOIN events e ON e.id = f.event_id \
-         WHERE f.business = ?1 AND f.email_key = ?2";
-    let mut noted = HashMap::new();
-    for mut row in db.query(sql, values![&key.business, &key.email_key]).await? {
-        let event = EventId(row.int()?);
-        noted.insert(event, Noted { state: row.text()?, reason: row.text_option()?, detail: row.text_option()? });
-    }
-    Ok(noted)
 }
