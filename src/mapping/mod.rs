@@ -20,8 +20,8 @@ use crate::store::{Mapped, Store, StoreError};
 use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
 
-/// Events that are read and written together.
-const BATCH_EVENTS_MAX: u32 = 256;
+/// Events that are read and written together: a webhook that comes meanwhile waits for them.
+const BATCH_EVENTS_MAX: u32 = 64;
 /// How long the mapper rests when the store fails.
 const STORE_REST: Duration = Duration::from_secs(1);
 

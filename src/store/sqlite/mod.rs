@@ -1,6 +1,7 @@
 //! SQLite: one process, one file. One thread owns the one writing connection; reading goes through others.
 
 pub(super) mod backup;
+mod groups;
 mod migrations;
 pub(super) mod schema;
 mod session;

@@ -1,4 +1,5 @@
-//! The one writer: a thread that owns the connection, and commits together what arrives together.
+//! The one writer: a thread that owns the connection, and commits together what arrives together. A webhook's sender waits
+//! for its record, so records wait for no more than a moment's other work, and share its commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::groups::{Group, Order, Urgency, Waiting};
 use super::session::Sql;
 use crate::crash::{self, Point};
 use crate::store::counts::Counts;
@@ -18,8 +20,6 @@ use crate::tasks::Pulse;
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// Writes that may wait; beyond that webhooks are answered 503.
 const WRITES_WAITING_MAX: usize = 1024;
-/// Writes that share one commit.
-const GROUP_WRITES_MAX: usize = 256;
 /// The longest that one group may take, from its first write to the end of its commit.
 const GROUP_WAIT_MAX: Duration = Duration::from_secs(180);
 /// Above this the write-ahead log is copied into the database, between two commits.
@@ -37,13 +37,6 @@ trait Job: Send {
     fn run(&mut self, db: &Sql) -> Result<(), StoreError>;
     /// Tells the caller what became of the last run, when that is known.
     fn answer(self: Box<Self>, fate: Result<(), StoreError>);
-}
-
-/// What comes to the writer.
-enum Order {
-    Write(Box<dyn Job>),
-    /// Nothing comes after it.
-    End,
 }
 
 /// A write, what its last run gave, and who waits for that.
@@ -75,7 +68,7 @@ where
 /// A handle on the writer; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Writer {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<Order<Box<dyn Job>>>,
     ended: Arc<tokio::sync::Mutex<Option<oneshot::Receiver<()>>>>,
     closing: tokio_util::sync::CancellationToken,
     pulse: Pulse,
@@ -107,7 +100,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 
 impl Writer {
     pub(super) fn start(db: Connection, path: &Path) -> Result<Self, StoreError> {
-        let (orders, queue) = mpsc::channel(WRITES_WAITING_MAX);
+        let (orders, waiting) = mpsc::channel(WRITES_WAITING_MAX);
         let (ended, end) = oneshot::channel();
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
@@ -117,7 +110,7 @@ impl Writer {
         let beating = pulse.clone();
         let db = Sql::new(db)?;
         let run = move || {
-            let work = || work(db, queue, &PathBuf::from(wal), &beating);
+            let work = || work(db, waiting, &PathBuf::from(wal), &beating);
             let done = catch_unwind(AssertUnwindSafe(work));
             beating.ended(done.is_err());
             // Nobody may be waiting for the end.
@@ -138,7 +131,7 @@ impl Writer {
         T: Send + 'static,
         F: Fn(&Sql) -> Result<T, StoreError> + Send + 'static,
     {
-        let (order, answer) = order(write);
+        let (order, answer) = order(write, Urgency::Other);
         if self.closing.is_cancelled() {
             return Err(StoreError::Closed);
         }
@@ -152,7 +145,7 @@ impl Writer {
         T: Send + 'static,
         F: Fn(&Sql) -> Result<T, StoreError> + Send + 'static,
     {
-        let (order, answer) = order(write);
+        let (order, answer) = order(write, Urgency::Record);
         if self.closing.is_cancelled() {
             return Err(StoreError::Closed);
         }
@@ -174,30 +167,20 @@ impl Writer {
     }
 }
 
-fn order<T, F>(write: F) -> (Order, oneshot::Receiver<Result<T, StoreError>>)
+fn order<T, F>(write: F, urgency: Urgency) -> (Order<Box<dyn Job>>, oneshot::Receiver<Result<T, StoreError>>)
 where
     T: Send + 'static,
     F: Fn(&Sql) -> Result<T, StoreError> + Send + 'static,
 {
     let (tell, answer) = oneshot::channel();
-    (Order::Write(Box::new(Writing { write, given: None, tell })), answer)
+    (Order::Write(Box::new(Writing { write, given: None, tell }), urgency), answer)
 }
 
-fn work(db: Sql, mut queue: mpsc::Receiver<Order>, wal: &Path, pulse: &Pulse) {
-    let mut closed = false;
-    while let Some(first) = (!closed).then(|| queue.blocking_recv()).flatten() {
+fn work(db: Sql, orders: mpsc::Receiver<Order<Box<dyn Job>>>, wal: &Path, pulse: &Pulse) {
+    let mut waiting = Waiting::new(orders);
+    while waiting.wait() {
         let _step = pulse.step(GROUP_WAIT_MAX);
-        let mut group = Vec::new();
-        let mut next = Some(first);
-        while let Some(order) = next {
-            match order {
-                Order::Write(job) => group.push(job),
-                Order::End => closed = true,
-            }
-            let is_full = closed || group.len() >= GROUP_WRITES_MAX;
-            next = if is_full { None } else { queue.try_recv().ok() };
-        }
-        write_group(&db, group);
+        write_group(&db, waiting.group());
         checkpoint(&db.connection(), wal);
     }
     // A clean stop leaves one file with everything in it; a failure leaves the log for the next start.
@@ -214,19 +197,18 @@ enum Undo {
 
 /// Runs the jobs in one transaction. Nearly never does one fail: then all are undone, and the others run again, each so
 /// that it can be undone alone. A failed commit fails all.
-fn write_group(db: &Sql, group: Vec<Box<dyn Job>>) {
+fn write_group(db: &Sql, group: Group<'_, Box<dyn Job>>) {
     let left = run_group(db, group, Undo::Together);
     if !left.is_empty() {
-        run_group(db, left, Undo::Alone);
+        run_group(db, left.into_iter(), Undo::Alone);
     }
 }
 
 /// Runs the jobs in one transaction, and tells their callers. Gives those that were undone with another, and are to run again.
-fn run_group(db: &Sql, group: Vec<Box<dyn Job>>, undo: Undo) -> Vec<Box<dyn Job>> {
-    let mut kept: Vec<Box<dyn Job>> = Vec::with_capacity(group.len());
-    let mut jobs = group.into_iter();
+fn run_group(db: &Sql, jobs: impl Iterator<Item = Box<dyn Job>>, undo: Undo) -> Vec<Box<dyn Job>> {
+    let mut kept: Vec<Box<dyn Job>> = Vec::new();
     let mut broken = db.connection().execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from).err();
-    while let Some(mut job) = jobs.next() {
+    for mut job in jobs {
         if let Some(error) = &broken {
             job.answer(Err(error.clone()));
             continue;
@@ -239,7 +221,6 @@ fn run_group(db: &Sql, group: Vec<Box<dyn Job>>, undo: Undo) -> Vec<Box<dyn Job>
         if undo == Undo::Together {
             job.answer(Err(error));
             roll_back(db);
-            kept.extend(jobs);
             return kept;
         }
         db.undone(counts);
