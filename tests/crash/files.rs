@@ -2,6 +2,7 @@
 
 use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::provider::ProviderKind::Stripe;
+use refairn_bridge::store::body;
 
 use crate::kit::process::{Process, copy_files};
 use crate::kit::samples::Sale;
@@ -12,8 +13,8 @@ async fn what_was_answered_is_in_the_files_at_that_moment() {
     process.start().await;
     for n in 0..40 {
         let sale = Sale::new(&format!("crash{n}"), &format!("crash{n}@example.com"), Clock::system().now());
-        let body = sale.event().to_string();
-        let (id, duplicate) = process.post(Stripe, body.as_bytes()).await.expect("acknowledged");
+        let sent = sale.event().to_string();
+        let (id, duplicate) = process.post(Stripe, sent.as_bytes()).await.expect("acknowledged");
         assert!(!duplicate);
         // The machine loses its power now: all that is left is what was written. Both files are of this moment: a
         // checkpoint between their copies would leave the event in neither.
@@ -29,7 +30,7 @@ async fn what_was_answered_is_in_the_files_at_that_moment() {
         let found: (String, Vec<u8>) =
             db.query_row(sql, [number], |row| Ok((row.get(0)?, row.get(1)?))).expect("the event is not in the files");
         assert_eq!(found.0, format!("evt_crash{n}"));
-        assert_eq!(zstd::bulk::decompress(&found.1, 1 << 20).expect("a body"), body.as_bytes());
+        assert_eq!(body::decompress(&found.1, 1 << 20).expect("a body"), sent.as_bytes());
     }
     process.end().await;
 }

@@ -1,7 +1,6 @@
 //! A whole bridge without sockets: the real store, mapper, ledger and delivery rules, a sandbox for Refairn, and a clock
 //! driven by hand.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use refairn_bridge::providers::provider;
 use refairn_bridge::refairn::{Answer, classify};
 use refairn_bridge::sandbox::{Book, Business, Program, Referral, Reply};
 use refairn_bridge::store::queries::{DeliveryFilter, EventDetail, EventFilter, EventView, PAGE_ITEMS_MAX};
-use refairn_bridge::store::{Leased, Store};
+use refairn_bridge::store::{Leased, Store, body};
 use tokio::sync::Notify;
 
 pub use super::call::{MadeCall, Moment, Weather};
@@ -51,8 +50,6 @@ pub struct Pipeline {
     pub policy: Policy,
     pub book: Book,
     business: Business,
-    /// Made once: a context costs more than what it does to a body.
-    compressor: RefCell<zstd::bulk::Compressor<'static>>,
     pub calls: Vec<MadeCall>,
     /// What must never be, and whose call showed it.
     pub wrong: Vec<(CustomerKey, String)>,
@@ -98,7 +95,6 @@ impl Pipeline {
             policy,
             book,
             business,
-            compressor: RefCell::new(zstd::bulk::Compressor::new(1).expect("a compressor")),
             calls: vec![],
             wrong: vec![],
             unsettled: vec![],
@@ -156,7 +152,7 @@ impl Pipeline {
             provider: endpoint.provider,
             business: endpoint.business.clone(),
             identity: provider(endpoint.provider).identify(body),
-            body_zstd: self.compressor.borrow_mut().compress(body).expect("compressed"),
+            body_zstd: body::compress(body).expect("compressed"),
             received_at: self.clock.now(),
         }
     }
