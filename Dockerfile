@@ -4,6 +4,7 @@ FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
 # The dependencies, in a layer of their own: it is built anew when they change, not with every edit of ours.
 COPY Cargo.toml Cargo.lock ./
+# How SQLite is compiled.
 COPY .cargo .cargo
 # Cargo wants to see every target that Cargo.toml names.
 COPY benches benches

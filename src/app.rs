@@ -318,5 +318,13 @@ fn look_after(
         upkeep::look_for_overdue(store.clone(), clock.clone(), jumps.clone(), pulse, stop())
     });
     let retention = Duration::from_secs(u64::from(config.storage.retention_days) * 86_400);
-    tasks.spawn_vital("prune", |pulse| upkeep::prune(store.clone(), clock.clone(), retention, jumps, pulse, stop()));
+    let of_bodies = jumps.clone();
+    tasks
+        .spawn_vital("prune", |pulse| upkeep::prune(store.clone(), clock.clone(), retention, of_bodies, pulse, stop()));
+    if let Some(days) = config.storage.customers_retention_days {
+        let retention = Duration::from_secs(u64::from(days) * 86_400);
+        tasks.spawn_vital("forget", |pulse| {
+            upkeep::forget_old_customers(store.clone(), clock.clone(), retention, jumps, pulse, stop())
+        });
+    }
 }

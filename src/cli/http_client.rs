@@ -103,15 +103,24 @@ impl HttpClient {
     /// Nobody answered.
     pub(super) async fn ask(&self, post: bool, url: &Url, token: &Secret) -> Result<Reply, NoAnswer> {
         let method = if post { Method::Post } else { Method::Get };
-        let bearer = Bearer::of(token)
-            .ok_or_else(|| NoAnswer("the token has characters that a header cannot carry".to_owned()))?;
-        let request = Request { method, url: url.as_str(), bearer: Some(bearer), headers: &[], body: None };
-        let mut reply = self.request(request).await?;
-        if !reply.is_success() {
-            // A server that refuses it may repeat what it was sent.
-            reply.body = Redactor::of(token).text(&String::from_utf8_lossy(&reply.body)).into_bytes();
-        }
-        Ok(reply)
+        let request = Request { method, url: url.as_str(), bearer: Some(bearer(token)?), headers: &[], body: None };
+        Ok(without_token(self.request(request).await?, token))
+    }
+
+    /// Posts JSON to `url` as the holder of `token`.
+    ///
+    /// # Errors
+    /// Nobody answered.
+    pub(super) async fn tell(&self, url: &Url, token: &Secret, body: Vec<u8>) -> Result<Reply, NoAnswer> {
+        let headers = [("content-type", "application/json")];
+        let request = Request {
+            method: Method::Post,
+            url: url.as_str(),
+            bearer: Some(bearer(token)?),
+            headers: &headers,
+            body: Some(body),
+        };
+        Ok(without_token(self.request(request).await?, token))
     }
 
     /// Asks a provider's API below `base` as the holder of `key`.
@@ -134,6 +143,18 @@ impl HttpClient {
         let reply = self.http.ask(request).await?;
         Ok(Reply { status: reply.status, body: reply.body?.bytes })
     }
+}
+
+fn bearer(token: &Secret) -> Result<Bearer, NoAnswer> {
+    Bearer::of(token).ok_or_else(|| NoAnswer("the token has characters that a header cannot carry".to_owned()))
+}
+
+/// A server that refuses a request may repeat what it was sent.
+fn without_token(mut reply: Reply, token: &Secret) -> Reply {
+    if !reply.is_success() {
+        reply.body = Redactor::of(token).text(&String::from_utf8_lossy(&reply.body)).into_bytes();
+    }
+    reply
 }
 
 impl From<Failure> for NoAnswer {

@@ -56,6 +56,14 @@ struct EndpointDraft {
     endpoint: Result<Endpoint, Reported>,
 }
 
+impl EndpointDraft {
+    /// Of which nothing could be read.
+    const fn unreadable(path: String, place: Place, secrets_key: String) -> Self {
+        let (provider, secrets, endpoint) = (Err(Reported), Err(Reported), Err(Reported));
+        Self { path, place, provider, secrets, secrets_key, secret_file: None, is_for_tests: false, endpoint }
+    }
+}
+
 /// Reads the endpoints, and gives the secrets of `variables` to those they belong to.
 pub(super) fn endpoints(
     items: Vec<Item>,
@@ -159,17 +167,7 @@ fn endpoint(item: Item, context: Context<'_>, reader: &mut Reader) -> EndpointDr
     let (path, place) = (item.key.clone(), item.place.clone());
     let secrets_key = format!("{path}.secrets");
     let Ok(mut table) = Table::open(item, reader) else {
-        let (provider, secrets, endpoint) = (Err(Reported), Err(Reported), Err(Reported));
-        return EndpointDraft {
-            path,
-            place,
-            provider,
-            secrets,
-            secrets_key,
-            secret_file: None,
-            is_for_tests: false,
-            endpoint,
-        };
+        return EndpointDraft::unreadable(path, place, secrets_key);
     };
     let provider =
         table.required("provider", reader, &format!("write {}", providers::one_of(ProviderKind::code)), |item| {

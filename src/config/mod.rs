@@ -98,6 +98,8 @@ pub struct Storage {
     pub connections_max: usize,
     /// How long bodies are kept.
     pub retention_days: u32,
+    /// After how long without an event a customer is forgotten; nothing for never.
+    pub customers_retention_days: Option<u32>,
 }
 
 /// How Refairn is called.

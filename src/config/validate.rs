@@ -106,8 +106,16 @@ fn storage(mut table: Table, reader: &mut Reader) -> Result<Storage, Reported> {
     });
     let connections_max = table.required("connections_max", reader, DEFAULT_LOST, |item| item.integer(&(2..=200)));
     let retention_days = table.required("retention_days", reader, DEFAULT_LOST, |item| item.integer(&(1..=3650)));
+    let least = *retention_days.as_ref().unwrap_or(&1);
+    let customers_retention_days =
+        table.optional("customers_retention_days", reader, |item| item.integer(&(least..=36_500)));
     table.close(reader);
-    Ok(Storage { url: url?, connections_max: size(connections_max?), retention_days: retention_days? })
+    Ok(Storage {
+        url: url?,
+        connections_max: size(connections_max?),
+        retention_days: retention_days?,
+        customers_retention_days: customers_retention_days?,
+    })
 }
 
 fn refairn(mut table: Table, reader: &mut Reader) -> Result<Refairn, Reported> {

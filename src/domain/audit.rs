@@ -28,6 +28,8 @@ pub enum Decision {
     RevokeAccess,
     /// A message was sent to try out where alerts go.
     TestAlerts,
+    /// A customer is forgotten.
+    Forget,
 }
 
 impl Decision {
@@ -43,6 +45,7 @@ impl Decision {
         Self::GiveAccess,
         Self::RevokeAccess,
         Self::TestAlerts,
+        Self::Forget,
     ];
 
     /// The stable code.
@@ -59,6 +62,7 @@ impl Decision {
             Self::GiveAccess => "give_access",
             Self::RevokeAccess => "revoke_access",
             Self::TestAlerts => "test_alerts",
+            Self::Forget => "forget",
         }
     }
 

@@ -113,6 +113,19 @@ impl Call {
         }
     }
 
+    /// The same for another address, and for another name where it has one.
+    pub fn readdress(&mut self, to: &Email, other_name: Option<&str>) {
+        match self {
+            Self::CustomerCreated { email, name, .. } => {
+                email.clone_from(to);
+                if let Some(other) = other_name {
+                    other.clone_into(name);
+                }
+            }
+            Self::PaymentSucceeded { email, .. } => email.clone_from(to),
+        }
+    }
+
     /// The customer's address.
     #[must_use]
     pub const fn email(&self) -> &Email {

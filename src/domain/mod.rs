@@ -21,6 +21,7 @@ pub mod policy;
 pub mod product;
 pub mod provider;
 pub mod proxy;
+pub mod pseudonym;
 pub mod reason;
 pub mod reconciliation;
 pub mod redact;

@@ -10,6 +10,7 @@ use actix_web::http::header;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
 
+use super::body::with_unread;
 use super::connection::trust;
 use super::form::is_from_us;
 use super::keys::Caller;
@@ -39,7 +40,7 @@ const FORM_TOKEN: &str = "x-csrf-token";
 /// Lets a request through to the route of this pattern when its sender has a right to that.
 pub(super) async fn guard<B: MessageBody>(
     path: &'static str,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let judged = match request.app_data::<web::Data<AppState>>() {
@@ -52,7 +53,10 @@ pub(super) async fn guard<B: MessageBody>(
             request.extensions_mut().insert(caller);
             next.call(request).await.map(ServiceResponse::map_into_left_body)
         }
-        Err(problem) => Ok(request.into_response(problem.error_response()).map_into_right_body()),
+        Err(problem) => {
+            let answer = with_unread(problem.error_response(), request.take_payload());
+            Ok(request.into_response(answer).map_into_right_body())
+        }
     }
 }
 

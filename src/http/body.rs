@@ -129,8 +129,18 @@ pub(super) fn with_unread(answer: HttpResponse, payload: Payload) -> HttpRespons
     answer.map_body(|_, answer| Keeping::new(answer, payload)).map_into_boxed_body()
 }
 
-/// Where the forms of pages are sent to.
-const FORMS: [&str; 7] = ["/sign-in", "/sign-out", "/deliveries/", "/events/", "/payments/", "/access/", "/alerts/"];
+/// Where the forms of pages are sent to, and what the API takes in a body.
+const FORMS: [&str; 9] = [
+    "/sign-in",
+    "/sign-out",
+    "/deliveries/",
+    "/events/",
+    "/payments/",
+    "/access/",
+    "/alerts/",
+    "/customers/",
+    "/api/v1/customers/forget",
+];
 
 /// Does the same to every answer but those to webhooks and forms, whose handlers read bodies and call [`refuse_unread`].
 pub(super) async fn hold_unread(

@@ -24,25 +24,33 @@ impl Form {
     /// # Errors
     /// It is too long, too slow or broken.
     pub(super) async fn read(payload: &mut web::Payload) -> Result<Self, Problem> {
-        let read = async {
-            let mut bytes = Vec::new();
-            while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|_| Problem::body_incomplete())?;
-                if bytes.len() + chunk.len() > FORM_BYTES_MAX {
-                    return Err(Problem::body_too_large(FORM_BYTES_MAX));
-                }
-                bytes.extend_from_slice(&chunk);
-            }
-            Ok(Self(form_urlencoded::parse(&bytes).into_owned().collect()))
-        };
-        let in_time = tokio::time::timeout(FORM_WAIT_MAX, read).await;
-        in_time.unwrap_or_else(|_| Err(Problem::too_slow(FORM_WAIT_MAX.as_secs())))
+        Ok(Self(form_urlencoded::parse(&bytes(payload).await?).into_owned().collect()))
     }
 
     /// A field; empty when it is not there.
     pub(super) fn field(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
+}
+
+/// What a form, or a command, sends: read to its end, or to its limit.
+///
+/// # Errors
+/// It is too long, too slow or broken.
+pub(super) async fn bytes(payload: &mut web::Payload) -> Result<Vec<u8>, Problem> {
+    let read = async {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| Problem::body_incomplete())?;
+            if bytes.len() + chunk.len() > FORM_BYTES_MAX {
+                return Err(Problem::body_too_large(FORM_BYTES_MAX));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    };
+    let in_time = tokio::time::timeout(FORM_WAIT_MAX, read).await;
+    in_time.unwrap_or_else(|_| Err(Problem::too_slow(FORM_WAIT_MAX.as_secs())))
 }
 
 /// Whether a request comes from a page of ours, by what the browser says of it. `Sec-Fetch-Site` is sent over https and

@@ -10,6 +10,7 @@ mod changed;
 mod connection;
 mod credit;
 mod dashboard;
+mod forget;
 mod form;
 mod health;
 mod json;
@@ -158,6 +159,8 @@ fn routes(side: Side, config: &mut web::ServiceConfig) {
                 .service(acts("/api/v1/deliveries/{id}/{action}", api::act))
                 .service(looks("/api/v1/search", search::search))
                 .service(looks("/api/v1/why", story::why))
+                // Before the address, of which it looks like one.
+                .service(acts("/api/v1/customers/forget", forget::forget))
                 .service(looks("/api/v1/customers/{email}", story::customer))
                 .service(looks("/api/v1/payments", payments::payments))
                 .service(both("/api/v1/backfills", backfills::backfills, backfills::start))

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use actix_web::HttpResponse;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
@@ -37,6 +38,8 @@ struct Operation {
     path: &'static str,
     about: &'static str,
     takes: &'static [(&'static str, Takes)],
+    /// What is sent in the body, as JSON.
+    body: Option<fn() -> Shape>,
     answer: Answer,
 }
 
@@ -174,6 +177,7 @@ const OPERATIONS: &[Operation] = &[
     get("/search", "Where something is: a part of an address, a code, any id.", &[("q", Takes::Sought(SOUGHT_CHARS_MIN))], Answer::Json(shape::<api::SearchPage>)),
     get("/why", "Why a payment credited whom it did.", &[("q", Takes::Sought(1)), ("business", Takes::Text)], Answer::Json(shape::<api::Why>)),
     get("/customers/{email}", "A customer's story.", &[("business", Takes::Text), ("payment", Takes::Id("dlv_")), ("everything", Takes::Flag)], Answer::Json(shape::<api::CustomerStory>)),
+    told("/customers/forget", "Forgets a customer, with a receipt.", shape::<api::ForgetRequest>, Answer::Json(shape::<api::ForgetReceipt>)),
     get("/payments", "Payments by the day on which they were paid.", PAYMENT_FILTER, Answer::Json(shape::<api::PaymentPage>)),
     get("/backfills", "Backfills, the newest first.", &[], Answer::Json(shape::<api::BackfillPage>)),
     post("/backfills", "Lists at a provider what was missed. Nothing is recorded before somebody says so.", BACKFILL, Answer::Json(shape::<api::Backfill>)),
@@ -200,7 +204,7 @@ const fn get(
     takes: &'static [(&'static str, Takes)],
     answer: Answer,
 ) -> Operation {
-    Operation { verb: HttpMethod::Get, path, about, takes, answer }
+    Operation { verb: HttpMethod::Get, path, about, takes, body: None, answer }
 }
 
 const fn post(
@@ -209,7 +213,12 @@ const fn post(
     takes: &'static [(&'static str, Takes)],
     answer: Answer,
 ) -> Operation {
-    Operation { verb: HttpMethod::Post, path, about, takes, answer }
+    Operation { verb: HttpMethod::Post, path, about, takes, body: None, answer }
+}
+
+/// A POST that says what it is about in its body: an address does not belong into a path, which servers log.
+const fn told(path: &'static str, about: &'static str, body: fn() -> Shape, answer: Answer) -> Operation {
+    Operation { verb: HttpMethod::Post, path, about, takes: &[], body: Some(body), answer }
 }
 
 /// It is the same as long as the process runs.
@@ -238,6 +247,9 @@ fn document() -> OpenApi {
         if let Answer::Json(shape) = operation.answer {
             components = components.schemas_from_iter(shape().schemas);
         }
+        if let Some(body) = operation.body {
+            components = components.schemas_from_iter(body().schemas);
+        }
         paths.add_path_operation(
             format!("{PREFIX}{}", operation.path),
             vec![operation.verb.clone()],
@@ -260,6 +272,10 @@ fn described(operation: &Operation) -> OperationBuilder {
     OperationBuilder::new()
         .summary(Some(operation.about))
         .parameters(Some(parameters))
+        .request_body(operation.body.map(|body| {
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(body().name))).build();
+            RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True)).build()
+        }))
         .response("200", answered(operation.answer))
         .response("default", problem())
 }

@@ -47,6 +47,7 @@ pub const RIGHTS: &[Right] = {
         right("GET", "/api/v1/search", Read, OwnBusiness),
         right("GET", "/api/v1/why", Read, OwnBusiness),
         right("GET", "/api/v1/customers/{email}", Read, OwnBusiness),
+        right("POST", "/api/v1/customers/forget", Admin, Everything),
         right("GET", "/api/v1/payments", Read, OwnBusiness),
         right("GET", "/api/v1/backfills", Read, Everything),
         right("POST", "/api/v1/backfills", Operate, Everything),
@@ -68,6 +69,7 @@ pub const RIGHTS: &[Right] = {
         right("GET", "/attention", Read, OwnBusiness),
         right("GET", "/customers", Read, OwnBusiness),
         right("GET", "/customers/{email}", Read, OwnBusiness),
+        right("GET", "/customers/{email}/forget", Admin, Everything),
         right("GET", "/payments", Read, OwnBusiness),
         right("GET", "/activity", Read, OwnBusiness),
         right("GET", "/search", Read, OwnBusiness),
@@ -79,6 +81,7 @@ pub const RIGHTS: &[Right] = {
         right("POST", COMPARE, Operate, Everything),
         right("POST", REVOKE, Admin, Everything),
         right("POST", TEST_ALERTS, Operate, Everything),
+        right("POST", FORGET, Admin, Everything),
     ]
 };
 
@@ -89,6 +92,8 @@ pub(super) const COMPARE: &str = "/payments/{month}/{endpoint}/compare";
 /// Where access is taken back on a page.
 pub(super) const REVOKE: &str = "/access/{name}/revoke";
 
+/// Where a page has a customer forgotten.
+pub(super) const FORGET: &str = "/customers/forget";
 /// Where a page tries out the alerts.
 pub(super) const TEST_ALERTS: &str = "/alerts/test";
 

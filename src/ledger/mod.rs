@@ -44,11 +44,12 @@ use jiff::Timestamp;
 
 use crate::clock::{after, is_ahead};
 use crate::domain::customer::{Change, CustomerHistory, KnownFact, Plan};
-use crate::domain::delivery::{Delivery, DeliveryKey, DesiredDelivery};
-use crate::domain::event::EventId;
+use crate::domain::delivery::{Delivery, DeliveryKey, DeliveryState, DesiredDelivery};
+use crate::domain::event::{EventId, Outcome};
 use crate::domain::mode::Mode;
 use crate::domain::policy::Policy;
-use crate::domain::reason::DeliveryReason;
+use crate::domain::pseudonym::is_pseudonym;
+use crate::domain::reason::{DeliveryReason, EventReason};
 
 pub use conflict::conflict;
 pub use waiting::{WAIT_MAX, is_too_long, without_customer_at_last};
@@ -64,7 +65,24 @@ pub fn plan(customer: &CustomerHistory, policy: &Policy, now: Timestamp) -> Plan
     statuses::plan(&mut draft, &payments, &subscriptions);
     draft.cancel_orphans(&payments);
     let outcomes = outcomes::of(&draft, &payments);
-    Plan { changes: draft.changes(), outcomes, sessions_wanted: draft.sessions_wanted }
+    let plan = Plan { changes: draft.changes(), outcomes, sessions_wanted: draft.sessions_wanted };
+    if is_pseudonym(&customer.key.email_key) { of_forgotten(plan) } else { plan }
+}
+
+/// What is planned for a customer who is forgotten: nothing goes out under what stands for their address.
+fn of_forgotten(mut plan: Plan) -> Plan {
+    let goes_out = |change: &Change| match change {
+        Change::New(_) => true,
+        Change::Changed { delivery, .. } => delivery.state == DeliveryState::Queued,
+    };
+    let unmade: HashSet<EventId> =
+        plan.changes.iter().filter(|c| goes_out(c)).map(|change| change.delivery().event).collect();
+    plan.changes.retain(|change| !goes_out(change));
+    for (_, outcome) in plan.outcomes.iter_mut().filter(|(event, _)| unmade.contains(event)) {
+        *outcome = Outcome::ignored(EventReason::CustomerForgotten);
+    }
+    plan.sessions_wanted.clear();
+    plan
 }
 
 /// A plan in the making.

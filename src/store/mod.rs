@@ -10,6 +10,7 @@ mod codes;
 pub mod copy;
 mod counts;
 mod error;
+mod forget;
 mod inbox;
 mod lookups;
 mod operator;
@@ -37,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use backfills::{Backfill, Listed, Place, ToWeigh, Written};
 pub use error::{ServerTrouble, StoreError};
+pub use forget::{ForgetError, Forgotten, Old};
 pub use inbox::body;
 pub use inbox::crowds::{Crowd, FACTS_SOFT_MAX, Scattered};
 pub use inbox::facts::{Inbox, Mapped};
@@ -184,6 +186,14 @@ impl Store {
         match &self.backend {
             Backend::Sqlite(_) => Ok(None),
             Backend::Postgres(postgres) => postgres.room().await.map(Some),
+        }
+    }
+
+    /// Leaves no trace of what was removed in the database's own file. Nothing is done where a server has it.
+    async fn cleanse(&self) -> Option<Result<(), StoreError>> {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => Some(sqlite.cleanse().await),
+            Backend::Postgres(_) => None,
         }
     }
 

@@ -14,6 +14,7 @@ use crate::domain::audit::{By, Decision};
 use crate::domain::customer::{Change, CustomerKey};
 use crate::domain::delivery::{Action, DeliveryId};
 use crate::domain::event::EventId;
+use crate::domain::pseudonym::is_pseudonym;
 use crate::store::queue::customer_plan::{load, read, write};
 use crate::store::queue::planning::Planning;
 
@@ -152,6 +153,10 @@ impl Work for Act {
         else {
             return Ok(Err(ActionError::NotFound));
         };
+        if self.action != Action::Discard && is_pseudonym(&key.email_key) {
+            let why = "its customer is forgotten, and nothing goes out under what stands for the address".to_owned();
+            return Ok(Err(ActionError::NotNow(why)));
+        }
         let stored = delivery.clone();
         if let Err(reason) = delivery.act(self.action, self.now) {
             return Ok(Err(ActionError::NotNow(reason)));
@@ -222,7 +227,7 @@ impl Work for Remap {
             return Ok(Err(ActionError::NotFound));
         }
         if !is_kept {
-            let why = "the body is past its retention and was removed".to_owned();
+            let why = "the body was removed: it is past its retention, or its customer is forgotten".to_owned();
             return Ok(Err(ActionError::NotNow(why)));
         }
         let sql = "UPDATE events SET state = ?2, reason = NULL, detail = NULL WHERE id = ?1";

@@ -2,9 +2,14 @@
 
 use super::sql::{Db, Work, first, values};
 use super::{Store, StoreError};
+use crate::domain::pseudonym::PseudonymKey;
 
 /// The name of the random text that goes into the key of the dashboard's sessions.
 const SESSION_SALT: &str = "session_salt";
+
+/// The name of the random text that keys what stands for the addresses of customers who are forgotten. It is there once
+/// anybody was.
+const PSEUDONYM_KEY: &str = "pseudonym_key";
 
 impl Store {
     /// The random text from which, with the admin token, the key of sessions is made. Replicas share it, and it outlives a
@@ -26,9 +31,25 @@ impl Work for Setting {
     type Answer = String;
 
     async fn run<D: Db>(&self, db: &D) -> Result<String, StoreError> {
-        let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        db.execute(sql, values![self.name, &self.made_up]).await?;
-        let row = first(db, "SELECT value FROM settings WHERE name = ?1", values![self.name]).await?;
-        row.map_or_else(|| Ok(self.made_up.clone()), |mut row| row.text())
+        setting(db, self.name, &self.made_up).await
     }
+}
+
+/// What a name stands for; `made_up` where nothing stood for it.
+async fn setting<D: Db>(db: &D, name: &str, made_up: &str) -> Result<String, StoreError> {
+    let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    db.execute(sql, values![name, made_up]).await?;
+    let row = first(db, "SELECT value FROM settings WHERE name = ?1", values![name]).await?;
+    row.map_or_else(|| Ok(made_up.to_owned()), |mut row| row.text())
+}
+
+/// What keys the pseudonyms of this store, if anybody is forgotten.
+pub(super) async fn pseudonym_key<D: Db>(db: &D) -> Result<Option<PseudonymKey>, StoreError> {
+    let row = first(db, "SELECT value FROM settings WHERE name = ?1", values![PSEUDONYM_KEY]).await?;
+    row.map(|mut row| row.text().map(PseudonymKey::new)).transpose()
+}
+
+/// The same; `made_up` becomes it where there is none.
+pub(super) async fn make_pseudonym_key<D: Db>(db: &D, made_up: &str) -> Result<PseudonymKey, StoreError> {
+    setting(db, PSEUDONYM_KEY, made_up).await.map(PseudonymKey::new)
 }

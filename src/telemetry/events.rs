@@ -314,6 +314,20 @@ pub(super) fn log_lines_dropped(lines: u64) {
     tracing::warn!(lines, "{lines} lines of the log are lost: they could not be written, or not as fast as they came");
 }
 
+/// A customer was forgotten, for whose address this stands from now on.
+pub fn forgotten(pseudonym: &str) {
+    let hash = pseudonym.split('@').next().unwrap_or_default();
+    tracing::info!(hash, "a customer was forgotten; {hash} stands for the address");
+}
+
+/// Customers were forgotten, because nothing was heard of them for long.
+pub fn old_customers_forgotten(customers: u64) {
+    tracing::info!(
+        customers,
+        "{customers} customers were forgotten: nothing came in of them for storage.customers_retention_days"
+    );
+}
+
 /// Some tasks did not end in time.
 pub fn stopped_in_haste() {
     tracing::warn!("some tasks did not end in time; what they were doing is taken up again at the next start");

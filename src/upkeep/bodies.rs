@@ -47,7 +47,7 @@ async fn prune_for_ever(store: &Store, clock: &Clock, retention: Duration, mut j
 }
 
 /// Waits until nobody has set the clock for a while.
-async fn left_alone(clock: &Clock, jumps: &mut Jumps) {
+pub(super) async fn left_alone(clock: &Clock, jumps: &mut Jumps) {
     loop {
         tokio::select! {
             () = clock.pass(CLOCK_TRIED_FOR) => return,

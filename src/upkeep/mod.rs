@@ -1,7 +1,9 @@
 //! What is done beside the one path: the clock is kept right and watched, waits are ended that a clock told in error,
-//! what is not read or waits too long is told of, old bodies are removed.
+//! what is not read or waits too long is told of, old bodies are removed,
+//! and customers forgotten of whom nothing was heard for long.
 
 mod bodies;
+mod customers;
 mod overdue;
 mod timekeeper;
 mod unread;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use bodies::prune;
+pub use customers::forget_old_customers;
 pub use overdue::look_for_overdue;
 pub use timekeeper::keep_time;
 pub use unread::look_for_unread;

@@ -47,6 +47,7 @@ mod fairness;
 mod fates;
 mod faults;
 mod floods;
+mod forgetting;
 mod limits;
 mod memory;
 mod odd_clocks;

@@ -15,6 +15,7 @@ mod backup;
 mod config_show;
 mod demo;
 mod examples;
+mod forget;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod listener;

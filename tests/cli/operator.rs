@@ -12,7 +12,7 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// A sandbox, a bridge, and the environment that both share.
 pub struct Installation {
-    dir: Dir,
+    pub dir: Dir,
     variables: Vec<(&'static str, String)>,
     pub bridge: Background,
     _sandbox: Background,

@@ -34,7 +34,7 @@ mod acting;
 mod browser;
 mod chromium;
 mod decided;
-
+mod forgetting;
 mod live;
 mod pages;
 mod people;

@@ -18,6 +18,8 @@ pub struct Leave {
     pub refused_calls: bool,
     /// Calls that were made again with another date.
     pub redated: usize,
+    /// A customer was forgotten: what Refairn was told of them is not what we have any more.
+    pub forgotten: bool,
 }
 
 pub async fn at_the_end(world: &World) {
@@ -25,8 +27,10 @@ pub async fn at_the_end(world: &World) {
     let deliveries = world.all("deliveries", "").await;
     events.iter().for_each(event_is_explained);
     deliveries.iter().for_each(|d| delivery_is_explained(d, world.leave.open));
-    nothing_unexpected_was_sent(world, &deliveries);
-    one_payment_one_record(world, &deliveries);
+    if !world.leave.forgotten {
+        nothing_unexpected_was_sent(world, &deliveries);
+        one_payment_one_record(world, &deliveries);
+    }
     nothing_private_is_logged(world);
 }
 

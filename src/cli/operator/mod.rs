@@ -9,7 +9,7 @@ pub(super) mod deliveries;
 pub(super) mod events;
 pub(super) mod export;
 pub(super) mod find;
-
+pub(super) mod forget;
 pub(super) mod payments;
 pub(super) mod reconcile;
 pub(super) mod status;
@@ -23,7 +23,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::configuration::{ConfigFile, local_url};
-use super::http_client::{HttpClient, Url, parse_url};
+use super::http_client::{HttpClient, NoAnswer, Reply, Url, parse_url};
 use super::output;
 use crate::api::{Delivery, DeliveryPage, EventDetail, EventPage, Problem};
 use crate::domain::secret::Secret;
@@ -139,6 +139,11 @@ impl Page for DeliveryPage {
 
 impl Api {
     fn new(bridge: &Bridge) -> anyhow::Result<Self> {
+        Self::patient(bridge, ANSWER_WAIT_MAX)
+    }
+
+    /// The same for what takes long.
+    fn patient(bridge: &Bridge, answer_wait: Duration) -> anyhow::Result<Self> {
         let (base, token) = match bridge.address()? {
             Some(url) => (url, bridge.config.admin_token()?),
             None => {
@@ -151,11 +156,22 @@ impl Api {
         };
         let hint = "set BRIDGE_ADMIN_TOKEN to the token that the running bridge has, or showed at its terminal";
         let token = token.ok_or_else(|| output::failed("no admin token is set", hint))?;
-        Ok(Self { client: HttpClient::new(&base, ANSWER_WAIT_MAX)?, base, token })
+        Ok(Self { client: HttpClient::new(&base, answer_wait)?, base, token })
     }
 
     /// One answer of the API; a problem document becomes an error.
     async fn ask<T: DeserializeOwned>(&self, post: bool, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<T> {
+        let url = self.url_of(path, query)?;
+        self.read(self.client.ask(post, &url, &self.token).await)
+    }
+
+    /// The same for what is told in a body.
+    async fn tell<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> anyhow::Result<T> {
+        let url = self.url_of(path, &[])?;
+        self.read(self.client.tell(&url, &self.token, serde_json::to_vec(body)?).await)
+    }
+
+    fn url_of(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<Url> {
         let mut url = self.base.clone();
         {
             let cannot = || output::failed(format!("{} cannot have a path", self.base), "write http://HOST:PORT");
@@ -165,7 +181,12 @@ impl Api {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let reply = self.client.ask(post, &url, &self.token).await.map_err(|error| {
+        Ok(url)
+    }
+
+    /// What was answered; a problem document becomes an error.
+    fn read<T: DeserializeOwned>(&self, reply: Result<Reply, NoAnswer>) -> anyhow::Result<T> {
+        let reply = reply.map_err(|error| {
             output::failed(
                 format!("no bridge answers at {}: {}", self.base, error.0),
                 "start it with: refairn-bridge serve",

@@ -83,6 +83,9 @@ reasons! {
     CustomerNoted => "customer_noted", [Event],
         "The customer and the referral code were known already, or are noted for later.",
         "Nothing to do.";
+    CustomerForgotten => "customer_forgotten", [Event],
+        "The customer is forgotten, so there is no address under which Refairn could be told.",
+        "Nothing to do: what is still true is told once a later event brings the address back.";
     LinkNoted => "link_noted", [Event],
         "The event only ties a payment to its invoice; that is noted for refunds.",
         "Nothing to do.";

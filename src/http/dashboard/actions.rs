@@ -131,9 +131,23 @@ pub(super) async fn test_alerts(
 async fn decide(
     state: &Shared,
     request: &HttpRequest,
-    mut payload: web::Payload,
+    payload: web::Payload,
     done: &str,
     act: impl AsyncFnOnce(By, &Session) -> Result<(), Problem>,
+) -> HttpResponse {
+    by_form(state, request, payload, async |by, session, form| {
+        act(by, session).await?;
+        Ok((own_path(form.field("back")).to_owned(), done.to_owned()))
+    })
+    .await
+}
+
+/// Does what the fields of a form of this session ask for, and leads to a page with a word about it.
+pub(super) async fn by_form(
+    state: &Shared,
+    request: &HttpRequest,
+    mut payload: web::Payload,
+    act: impl AsyncFnOnce(By, &Session, &Form) -> Result<(String, String), Problem>,
 ) -> HttpResponse {
     let form = match Form::read(&mut payload).await {
         Ok(form) => form,
@@ -147,13 +161,13 @@ async fn decide(
     trust(request);
     let note = Note::parse(form.field("note")).map_err(|wrong| Problem::bad_parameter(wrong.to_owned()));
     let acted = match note {
-        Ok(note) => act(session.caller.by(Via::Dashboard, note), &session).await,
+        Ok(note) => act(session.caller.by(Via::Dashboard, note), &session, &form).await,
         Err(problem) => Err(problem),
     };
     match acted {
-        Ok(()) => {
-            let mark = if back.contains('?') { '&' } else { '?' };
-            see_other(&format!("{back}{mark}done={done}"))
+        Ok((to, done)) => {
+            let mark = if to.contains('?') { '&' } else { '?' };
+            see_other(&format!("{to}{mark}done={done}"))
         }
         Err(problem) => problem_page(&problem, back),
     }

@@ -6,15 +6,18 @@ use jiff::Timestamp;
 
 use super::cures;
 use super::decisions::{self, Decided};
+use super::forget::forget_path;
 use super::frame::{Asked, Frame, answer};
 use super::view::{ActionForm, EventRow, Lens, Row, customer_path, form, name_days};
 use crate::api::{LookedIn, Verdict};
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::mode::Mode;
+use crate::domain::pseudonym::is_pseudonym;
 use crate::http::credit::looked_in;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
+use crate::http::rights::{FORGET, may_post};
 use crate::http::story::{judged, seen_story, verdict};
 use crate::http::{AppState, api};
 use crate::store::audit::AuditView;
@@ -45,6 +48,8 @@ struct Page {
     lines: Vec<Line>,
     more: bool,
     refairn: String,
+    /// The page on which they can be forgotten; empty where nobody can be.
+    forget: String,
 }
 
 impl Page {
@@ -65,6 +70,7 @@ pub(super) async fn page(
     let payment = query.text("payment").map(|id| api::delivery_id(&id)).transpose()?;
     query.close()?;
     let lens = Lens::of(&state);
+    let may_forget = may_post(FORGET, &asked.caller().who);
     let story = seen_story(&state, asked.caller(), &path, business).await?;
     let judgement = judged(&story, payment);
     let about =
@@ -104,9 +110,15 @@ pub(super) async fn page(
         lines: lines(&lens, &story, decisions),
         more: story.is_cut,
         refairn: state.refairn_url.clone(),
+        forget: if may_forget && is_known(&story) { forget_path(&story.key.email_key) } else { String::new() },
         verdict,
         frame,
     })
+}
+
+/// Whether there is somebody who is not forgotten yet.
+fn is_known(story: &Story) -> bool {
+    !story.businesses.is_empty() && !is_pseudonym(&story.key.email_key)
 }
 
 /// Whether nothing of the customer is real.

@@ -1,6 +1,7 @@
 //! What people decided, in words: who, what, when, and the note.
 
 use jiff::civil::Date;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::view::Lens;
 use super::words::Moment;
@@ -32,6 +33,9 @@ fn decided(lens: &Lens<'_>, view: AuditView) -> Decided {
     let path = match view.item.split_once('_') {
         Some(("dlv", _)) => format!("/deliveries/{}", view.item),
         Some(("evt", _)) => format!("/events/{}", view.item),
+        Some(_) | None if view.decision == Decision::Forget => {
+            format!("/customers/{}", utf8_percent_encode(&view.item, NON_ALPHANUMERIC))
+        }
         Some(_) | None => String::new(),
     };
     Decided {
@@ -65,6 +69,7 @@ fn did(lens: &Lens<'_>, view: &AuditView) -> String {
         Decision::GiveAccess => "gave access".to_owned(),
         Decision::RevokeAccess => "took access back".to_owned(),
         Decision::TestAlerts => "tried out the alerts".to_owned(),
+        Decision::Forget => "had the customer forgotten".to_owned(),
     }
 }
 

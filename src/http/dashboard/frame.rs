@@ -118,6 +118,10 @@ fn message(done: &str) -> Option<&'static str> {
         "remap" => Some("Done: the event is read again."),
         "compare" => Some("The provider is being asked: what it lists stands here when all is compared."),
         "test_alerts" => Some("Done: a message was sent to every place."),
+        "forget" => Some("Done: the customer is forgotten, and this stands for the address from now on."),
+        "forget_some" => Some(
+            "The customer is forgotten, but gaps in the database's file could not be overwritten: the log says why.",
+        ),
         "revoke" => Some("Done: the access is taken back, and whoever had it is signed out."),
         _ => None,
     }

@@ -13,6 +13,7 @@ mod customers;
 mod decisions;
 mod delivery;
 mod event;
+mod forget;
 mod frame;
 mod payments;
 mod search;
@@ -27,7 +28,7 @@ use actix_web::dev::{HttpServiceFactory, ServiceRequest};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{FromRequest, Handler, Responder, web};
 
-use super::rights::{COMPARE, DECIDE, REVOKE, TEST_ALERTS};
+use super::rights::{COMPARE, DECIDE, FORGET, REVOKE, TEST_ALERTS};
 use super::{get, get_only, post};
 
 /// The pages, what belongs to them, and what their forms are sent to.
@@ -46,7 +47,10 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(page("/", today::page))
         .service(page("/attention", attention::page))
         .service(page("/customers", customers::page))
+        // Before the address, of which it looks like one.
+        .service(sent(FORGET, forget::send))
         .service(page("/customers/{email}", customer::page))
+        .service(page("/customers/{email}/forget", forget::page))
         .service(page("/payments", payments::page))
         .service(page("/activity", activity::page))
         .service(page("/search", search::page))

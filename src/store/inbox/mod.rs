@@ -8,6 +8,7 @@ mod identity;
 mod noting;
 pub(super) mod readings;
 pub(super) mod record;
+pub(super) mod rename;
 pub(super) mod resolve;
 mod thin;
 mod uniting;

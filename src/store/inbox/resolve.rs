@@ -8,14 +8,16 @@ use jiff::Timestamp;
 
 use super::identity::{Report, has_left, identity};
 use super::noting::{known, note_ids};
+use super::rename::come_back;
 use super::uniting::{give_call, unite};
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::DeliveryKey;
 use crate::domain::event::EventId;
 use crate::domain::fact::FactKind;
+use crate::domain::pseudonym::is_pseudonym;
 use crate::ledger::resolve::{
-    Evidence, Known, Resolution, all_ids, asked_for, own_ids, payment_ids, payment_key, receipt_key, resolve,
-    speaks_for_related,
+    Evidence, Identity, Known, Resolution, all_ids, asked_for, is_first_address, own_ids, payment_ids, payment_key,
+    receipt_key, resolve, speaks_for_related,
 };
 use crate::store::StoreError;
 use crate::store::related::{no_longer_related, related_customers};
@@ -105,6 +107,9 @@ async fn resolve_one<D: Db>(
     people: &mut BTreeSet<CustomerKey>,
 ) -> Result<Vec<Report>, StoreError> {
     let current = if standing == Standing::Stored { current(db, report.event).await? } else { None };
+    if let Some(email) = &report.fact.email {
+        come_back(db, &report.business, email).await?;
+    }
     let known = look_up(db, &report, current.is_none()).await?;
     let owner = match resolve(&report.fact, &known) {
         Resolution::Owned(owner) => owner,
@@ -192,7 +197,13 @@ async fn look_up<D: Db>(db: &D, report: &Report, is_new: bool) -> Result<Known, 
     }
     let asked = asked_for(&report.fact);
     let found = try_join_all(asked.iter().map(|id| identity(db, report, id))).await?;
-    let identities = asked.into_iter().zip(found).filter_map(|(id, identity)| Some((id, identity?))).collect();
+    // Of what a payment is asked for by the ids of a customer who is forgotten, nobody knows the address: it waits for it. One
+    // that was told already is theirs all the same.
+    let needs_address = matches!(report.fact.matter, FactKind::Payment(_));
+    let is_known =
+        |id: &str, identity: &Identity| !needs_address || is_first_address(id) || !is_pseudonym(&identity.email_key);
+    let identities = asked.into_iter().zip(found).filter_map(|(id, identity)| Some((id, identity?)));
+    let identities = identities.filter(|(id, identity)| is_known(id, identity)).collect();
     Ok(Known { identities, earlier: None })
 }
 

@@ -6,6 +6,7 @@ use crate::domain::customer::CustomerKey;
 use crate::domain::email::Email;
 use crate::domain::event::EventId;
 use crate::domain::fact::Fact;
+use crate::domain::pseudonym::is_pseudonym;
 use crate::store::read::queries::{
     AttemptView, DeliveryView, EVENT_COLUMNS, EventDetail, EventView, attempt, delivery_view_columns, event,
 };
@@ -53,11 +54,13 @@ impl EventDetail {
 }
 
 impl Story {
-    /// The ids of the events and calls, as decisions name them.
+    /// The ids of the events and calls, as decisions name them, and what stands for the customer who is forgotten.
     #[must_use]
     pub fn items(&self) -> Vec<String> {
+        let forgotten = Some(self.key.email_key.clone()).filter(|key| is_pseudonym(key));
         let events = self.events.iter().map(|told| told.event.id.to_string());
-        events.chain(self.deliveries.iter().filter_map(|view| view.delivery.id.map(|id| id.to_string()))).collect()
+        let calls = self.deliveries.iter().filter_map(|view| view.delivery.id.map(|id| id.to_string()));
+        events.chain(calls).chain(forgotten).collect()
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::store::StoreError;
 
 /// Writes that share one commit.
 const GROUP_WRITES_MAX: usize = 256;
@@ -14,9 +16,14 @@ const OTHER_WRITES_WAIT_MAX: Duration = Duration::from_millis(3);
 pub(super) enum Order<J> {
     /// A write, and whether somebody waits outside for it.
     Write(J, Urgency),
+    /// Empty the log, unless somebody reads from it. Tells whether it is empty.
+    EmptyLog(EmptyLog),
     /// Nothing comes after it.
     End,
 }
+
+/// Who waits until the log is empty.
+pub(super) type EmptyLog = oneshot::Sender<Result<bool, StoreError>>;
 
 /// Whether a write is a webhook's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +37,14 @@ pub(super) struct Waiting<J> {
     orders: mpsc::Receiver<Order<J>>,
     records: VecDeque<J>,
     others: VecDeque<J>,
+    /// At most so many as writes of one commit.
+    for_empty_log: Vec<EmptyLog>,
     closed: bool,
 }
 
 impl<J> Waiting<J> {
     pub(super) const fn new(orders: mpsc::Receiver<Order<J>>) -> Self {
-        Self { orders, records: VecDeque::new(), others: VecDeque::new(), closed: false }
+        Self { orders, records: VecDeque::new(), others: VecDeque::new(), for_empty_log: Vec::new(), closed: false }
     }
 
     /// Waits until there is something to write. False when nothing comes any more.
@@ -56,12 +65,21 @@ impl<J> Waiting<J> {
     }
 
     fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.others.is_empty()
+        self.records.is_empty() && self.others.is_empty() && self.for_empty_log.is_empty()
+    }
+
+    fn count(&self) -> usize {
+        self.records.len() + self.others.len() + self.for_empty_log.len()
+    }
+
+    /// Those who wait until the log is empty.
+    pub(super) fn for_empty_log(&mut self) -> Vec<EmptyLog> {
+        std::mem::take(&mut self.for_empty_log)
     }
 
     /// Takes what has come meanwhile.
     fn look(&mut self) {
-        while !self.closed && self.records.len() + self.others.len() < GROUP_WRITES_MAX {
+        while !self.closed && self.count() < GROUP_WRITES_MAX {
             let Ok(order) = self.orders.try_recv() else { break };
             self.take(order);
         }
@@ -71,6 +89,7 @@ impl<J> Waiting<J> {
         match order {
             Order::Write(job, Urgency::Record) => self.records.push_back(job),
             Order::Write(job, Urgency::Other) => self.others.push_back(job),
+            Order::EmptyLog(tell) => self.for_empty_log.push(tell),
             Order::End => self.closed = true,
         }
     }

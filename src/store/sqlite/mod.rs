@@ -3,6 +3,7 @@
 pub(super) mod backup;
 mod groups;
 mod migrations;
+mod remains;
 pub(super) mod schema;
 mod session;
 mod upgrade;
@@ -83,16 +84,7 @@ impl Sqlite {
 
     /// Runs a read on a connection of its own, off the asynchronous threads.
     pub(super) async fn query(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        let store = self.clone();
-        let task = tokio::task::spawn_blocking(move || {
-            let connection = store.take_reader()?;
-            let answer = query(&connection, &sql, &values);
-            if answer.is_ok() {
-                store.return_reader(connection);
-            }
-            answer
-        });
-        task.await.map_err(broken_off)?
+        self.look(move |db| query(db, &sql, &values)).await
     }
 
     /// Writes, waiting for a place in the queue.
@@ -103,6 +95,37 @@ impl Sqlite {
     /// Writes, or fails at once when too much is waiting.
     pub(super) async fn write_soon<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
         self.writer.write_soon(move |db| run(&work, db)).await
+    }
+
+    /// Leaves no trace of what was removed, neither in the file nor in its log. Other writes go on in between.
+    pub(super) async fn cleanse(&self) -> Result<(), StoreError> {
+        let mut next = Some(1);
+        while let Some(first) = next {
+            let found = self.look(move |db| remains::find(db, first)).await?;
+            for pages in found.pages.chunks(remains::PAGES_WRITTEN_MAX) {
+                let pages = pages.to_vec();
+                self.writer.write(move |db| remains::overwrite(&db.connection(), &pages)).await?;
+            }
+            next = found.next;
+        }
+        self.writer.empty_log().await
+    }
+
+    /// Looks into the database on a connection of its own, off the asynchronous threads.
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let connection = store.take_reader()?;
+            let answer = look(&connection);
+            if answer.is_ok() {
+                store.return_reader(connection);
+            }
+            answer
+        });
+        task.await.map_err(broken_off)?
     }
 
     /// Reads every page and follows every index, for so long at most.

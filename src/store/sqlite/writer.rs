@@ -22,6 +22,11 @@ pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
 const WRITES_WAITING_MAX: usize = 1024;
 /// The longest that one group may take, from its first write to the end of its commit.
 const GROUP_WAIT_MAX: Duration = Duration::from_secs(180);
+/// How long the log waits for its readers before it is emptied. Others wait meanwhile.
+const EMPTY_WAIT_MAX: Duration = Duration::from_millis(20);
+/// How often that is tried, and how long nobody waits in between.
+const EMPTY_TRIES_MAX: u32 = 300;
+const EMPTY_REST: Duration = Duration::from_millis(100);
 /// Above this the write-ahead log is copied into the database, between two commits.
 pub(in crate::store) const WAL_BYTES_SOFT_MAX: u64 = 8 * 1024 * 1024;
 /// Pages that the writing connection keeps in memory, KiB.
@@ -156,6 +161,19 @@ impl Writer {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Empties the log, which has all that was written lately: also what was overwritten in the database since.
+    pub(super) async fn empty_log(&self) -> Result<(), StoreError> {
+        for _ in 0..EMPTY_TRIES_MAX {
+            let (tell, answer) = oneshot::channel();
+            self.orders.send(Order::EmptyLog(tell)).await.map_err(|_| StoreError::Closed)?;
+            if answer.await.map_err(|_| StoreError::Closed)?? {
+                return Ok(());
+            }
+            tokio::time::sleep(EMPTY_REST).await;
+        }
+        Err(StoreError::Locked("somebody reads from the log".to_owned()))
+    }
+
     /// Takes no more writes and waits until the queue is empty.
     pub(super) async fn close(&self) {
         let end = self.ended.lock().await.take();
@@ -181,6 +199,10 @@ fn work(db: Sql, orders: mpsc::Receiver<Order<Box<dyn Job>>>, wal: &Path, pulse:
     while waiting.wait() {
         let _step = pulse.step(GROUP_WAIT_MAX);
         write_group(&db, waiting.group());
+        for tell in waiting.for_empty_log() {
+            // Nobody may be waiting for it any more.
+            let _ = tell.send(empty_log(&db.connection()));
+        }
         checkpoint(&db.connection(), wal);
     }
     // A clean stop leaves one file with everything in it; a failure leaves the log for the next start.
@@ -258,6 +280,14 @@ fn roll_back(db: &Sql) {
         // Nothing better can be done if this fails too: the next BEGIN will say so.
         let _ = db.connection().execute_batch("ROLLBACK");
     }
+}
+
+/// Copies the log into the database and cuts it off. False when a reader needs it.
+fn empty_log(db: &Connection) -> Result<bool, StoreError> {
+    db.busy_timeout(EMPTY_WAIT_MAX)?;
+    let is_kept = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    db.busy_timeout(BUSY_WAIT)?;
+    Ok(!is_kept?)
 }
 
 /// Copies the log into the database when it has grown, after the answers are out.

@@ -10,6 +10,7 @@ mod defects;
 mod earlier;
 mod files;
 mod followers;
+mod forgetting;
 mod order;
 mod places;
 mod raised;
