@@ -1,7 +1,6 @@
 //! The only wiring: configuration → store, client, workers, server.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -231,18 +230,18 @@ fn alerter(
     config: &Config,
     store: &Store,
     clock: &Clock,
-    is_down: watch::Receiver<bool>,
+    is_down: watch::Receiver<Option<bool>>,
 ) -> Result<alerts::Worker, ClientError> {
     let endpoints = config.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
-    let folder = match &config.storage.url {
-        StorageUrl::Sqlite(file) => file.parent().map(Path::to_owned),
+    let file = match &config.storage.url {
+        StorageUrl::Sqlite(file) => Some(file.clone()),
         StorageUrl::Postgres(_) => None,
     };
     let Alerts { silent_after, disk_free_min_mib, .. } = config.alerts;
     let watched = alerts::Watched {
         silent_after,
         disk_free_min_mib,
-        folder,
+        file,
         endpoints,
         time_zone: config.policy.time_zone.clone(),
     };

@@ -65,17 +65,8 @@ pub struct Watched {
     pub silent_after: Option<Duration>,
     /// With less room than this a disk is nearly full, MiB.
     pub disk_free_min_mib: u64,
-    /// The folder of the database, where it is a file.
-    pub folder: Option<PathBuf>,
-}
-
-impl Watched {
-    /// How much room is left, where that can be found out.
-    #[cfg(unix)]
-    fn free_mib(&self) -> Option<u64> {
-        let room = rustix::fs::statvfs(self.folder.as_ref()?).ok()?;
-        Some(room.f_bavail.saturating_mul(room.f_frsize) >> 20)
-    }
+    /// The file of the database, where it is one.
+    pub file: Option<PathBuf>,
 }
 
 /// Where messages go. It has no `Debug`: an address of Slack's is a secret.
@@ -108,8 +99,8 @@ pub struct Worker {
     watched: Watched,
     places: Places,
     client: Client,
-    /// Whether Refairn answers nobody.
-    is_down: channel::Receiver<bool>,
+    /// Whether Refairn answers nobody. `None` before that is known.
+    is_down: channel::Receiver<Option<bool>>,
     name: String,
 }
 
@@ -123,7 +114,7 @@ impl Worker {
         clock: Clock,
         watched: Watched,
         places: Places,
-        is_down: channel::Receiver<bool>,
+        is_down: channel::Receiver<Option<bool>>,
         proxies: &Proxies,
     ) -> Result<Self, ClientError> {
         let limits =
@@ -140,8 +131,8 @@ impl Worker {
             let turn = pulse.step(TURN_MAX);
             let now = self.clock.now();
             let is_down = *self.is_down.borrow_and_update();
-            down_since = if is_down { down_since.or(Some(now)) } else { None };
-            if let Err(error) = self.look(down_since, now).await {
+            down_since = if is_down == Some(true) { down_since.or(Some(now)) } else { None };
+            if let Err(error) = self.look(is_down, down_since, now).await {
                 events::store_failed("look for what somebody has to know", &error);
             }
             drop(turn);
@@ -157,12 +148,19 @@ impl Worker {
         }
     }
 
-    async fn look(&self, down_since: Option<Timestamp>, now: Timestamp) -> Result<(), StoreError> {
+    async fn look(
+        &self,
+        is_down: Option<bool>,
+        down_since: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         if !self.store.watches_alerts(self.name.clone(), WATCH, now).await? {
             return Ok(());
         }
-        let down_for = down_since.map(|since| now.duration_since(since).unsigned_abs());
-        let watch::Found { items, unknown } = watch::look(&self.store, &self.watched, down_for, now).await?;
+        // What was told before a restart is over when Refairn has answered, and not because nobody has asked it yet.
+        let lasts = down_since.is_some_and(|since| now.duration_since(since).unsigned_abs() >= DOWN_AFTER);
+        let is_down = is_down.filter(|is_down| !is_down || lasts);
+        let watch::Found { items, unknown } = watch::look(&self.store, &self.watched, is_down, now).await?;
         let news = self.store.tell(items, unknown, self.places.names(), now).await?;
         news.begun.iter().for_each(events::began);
         news.over.iter().for_each(|(item, kind)| events::is_over(*kind, item));

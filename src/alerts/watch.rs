@@ -1,11 +1,11 @@
 //! What is so now that somebody has to know.
 
-use std::time::Duration;
+use std::path::Path;
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
-use super::{DOWN_AFTER, Watched};
+use super::Watched;
 use crate::domain::alert::{AlertItem, AlertKind};
 use crate::domain::mode::Mode;
 use crate::store::alerts::Task;
@@ -24,7 +24,7 @@ pub(super) struct Found {
 pub(super) async fn look(
     store: &Store,
     watched: &Watched,
-    down_for: Option<Duration>,
+    is_down: Option<bool>,
     now: Timestamp,
 ) -> Result<Found, StoreError> {
     let mut found = Found { items: Vec::new(), unknown: Vec::new() };
@@ -39,19 +39,30 @@ pub(super) async fn look(
         let text = format!("Refairn refuses our API key, business or product: calls for {name} wait.");
         item(AlertKind::RoutePaused, format!("route {name}"), text, "/attention")
     }));
-    if down_for.is_some_and(|span| span >= DOWN_AFTER) {
-        let text = "Refairn does not answer: calls wait, and go out by themselves when it does.".to_owned();
-        found.items.push(item(AlertKind::RefairnDown, "refairn".to_owned(), text, "/"));
+    match is_down {
+        Some(true) => {
+            let text = "Refairn does not answer: calls wait, and go out by themselves when it does.".to_owned();
+            found.items.push(item(AlertKind::RefairnDown, "refairn".to_owned(), text, "/"));
+        }
+        Some(false) => {}
+        None => found.unknown.push(AlertKind::RefairnDown),
     }
     found.items.extend(silent(store, watched, now).await?);
-    match watched.free_mib() {
-        Some(free) if free < watched.disk_free_min_mib => {
+    match watched.file.as_deref().map(free_mib) {
+        Some(Some(free)) if free < watched.disk_free_min_mib => {
             let text = format!("The disk of the database is nearly full: {free} MiB are free.");
             found.items.push(item(AlertKind::DiskNearlyFull, "disk".to_owned(), text, "/set-up"));
         }
-        Some(_) | None => {}
+        Some(Some(_)) | None => {}
+        Some(None) => found.unknown.push(AlertKind::DiskNearlyFull),
     }
     Ok(found)
+}
+
+/// How much room a file's disk has left. `None` when that cannot be found out.
+fn free_mib(file: &Path) -> Option<u64> {
+    let room = rustix::fs::statvfs(file).ok()?;
+    Some(room.f_bavail.saturating_mul(room.f_frsize) >> 20)
 }
 
 fn item(kind: AlertKind, item: String, text: String, path: impl Into<String>) -> AlertItem {

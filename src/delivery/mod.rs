@@ -65,7 +65,7 @@ pub struct Dispatcher {
     clock: Clock,
     settings: Settings,
     wake: Arc<Notify>,
-    is_down: watch::Sender<bool>,
+    is_down: watch::Sender<Option<bool>>,
 }
 
 /// Something the dispatcher waits for has come to its end.
@@ -92,9 +92,9 @@ impl Dispatcher {
         Self { store, client, clock, settings, wake, is_down: watch::Sender::default() }
     }
 
-    /// Tells whether Refairn counts as down.
+    /// Tells whether Refairn counts as down. `None` until a call has told: after a start nobody knows.
     #[must_use]
-    pub fn outage(&self) -> watch::Receiver<bool> {
+    pub fn outage(&self) -> watch::Receiver<Option<bool>> {
         self.is_down.subscribe()
     }
 
@@ -128,13 +128,12 @@ impl Dispatcher {
                         Step::Answered(end) => {
                             let answered = !matches!(end.sent, Some(Sent { answer: Answer::TryLater { .. }, .. }));
                             round.ended(&end.leased.key, end.probe, answered, now);
+                            self.note_outage(round.is_down(), answered);
                             steps.push(self.settle(*end, now, &pulse, &stop).boxed());
                         }
                         Step::Settled => round.settled(),
                         Step::GivenBack => round.look(),
                     }
-                    let is_down = round.is_down();
-                    self.is_down.send_if_modified(|was| std::mem::replace(was, is_down) != is_down);
                     let unwanted = round.unwanted(now);
                     if !unwanted.is_empty() {
                         steps.push(self.give_back(unwanted, &pulse, &stop).boxed());
@@ -147,6 +146,13 @@ impl Dispatcher {
             }
         }
         self.give_back(round.rest(), &pulse, &stop).await;
+    }
+
+    /// Notes what a call told of Refairn. One that failed alone tells nothing.
+    fn note_outage(&self, is_down: bool, answered: bool) {
+        if is_down || answered {
+            self.is_down.send_if_modified(|was| std::mem::replace(was, Some(is_down)) != Some(is_down));
+        }
     }
 
     async fn give_back(&self, unused: Vec<Leased>, pulse: &Pulse, stop: &CancellationToken) -> Step {

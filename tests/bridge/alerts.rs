@@ -9,7 +9,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::kit::samples::Sale;
+use crate::kit::refairn::business;
+use crate::kit::samples::{Sale, charge, refund};
 use crate::kit::until;
 use crate::kit::upstream::{Say, Seen, Upstream};
 use crate::kit::world::{Setup, World};
@@ -20,6 +21,9 @@ in_both! {
     what_needs_a_person_is_told_once_to_each_place_and_so_is_that_nothing_does
     a_silent_endpoint_is_told_of_and_that_it_is_heard_again
     a_place_that_fails_hears_it_later_and_keeps_nobody_waiting
+    a_paused_route_is_told_of_once_and_so_is_that_calls_go_out_again
+    an_outage_of_refairn_is_told_of_once_whatever_restarts
+    a_commission_to_reverse_is_told_of_two_days_before_its_hold_date
 }
 
 fn setup(new: fn() -> Setup, slack: &Upstream, webhook: &Upstream) -> Setup {
@@ -27,7 +31,6 @@ fn setup(new: fn() -> Setup, slack: &Upstream, webhook: &Upstream) -> Setup {
         .key("alerts", "slack_url", &format!("{}/services/T/B/secret", slack.url()))
         .key("alerts", "webhook_url", &format!("{}/hook", webhook.url()))
         .key("alerts", "webhook_secret", &format!("whsec_{}", STANDARD.encode(KEY)))
-        .key("alerts", "silent_after_h", "2")
         .key("server", "public_url", "https://bridge.example.com")
 }
 
@@ -103,7 +106,7 @@ async fn what_needs_a_person_is_told_once_to_each_place_and_so_is_that_nothing_d
 
 async fn a_silent_endpoint_is_told_of_and_that_it_is_heard_again(new: fn() -> Setup) {
     let (slack, webhook) = (place().await, place().await);
-    let world = setup(new, &slack, &webhook).start().await;
+    let world = setup(new, &slack, &webhook).key("alerts", "silent_after_h", "2").start().await;
     world.stripe(&Sale::new("s1", &world.email("ada"), world.ago(60)).event()).await;
     world.idle().await;
     told(&world, &webhook, 0).await;
@@ -114,6 +117,132 @@ async fn a_silent_endpoint_is_told_of_and_that_it_is_heard_again(new: fn() -> Se
     world.idle().await;
     let said = told(&world, &webhook, 2).await;
     assert_eq!(said[1]["data"]["text"], "All well again: webhooks come to endpoint stripe.");
+    world.end().await;
+}
+
+/// What a place was sent, as it says of each: `began` or `over`, its kind and its item.
+fn in_short(said: &[Value]) -> Vec<String> {
+    let text = |of: &Value| of.as_str().expect("a text").to_owned();
+    let short = |one: &Value| {
+        let phase = text(&one["type"]).replace("alert.", "");
+        format!("{phase} {}: {}", text(&one["data"]["kind"]), text(&one["data"]["item"]))
+    };
+    said.iter().map(short).collect()
+}
+
+/// No message names anybody.
+fn names_nobody(places: &[&Upstream]) {
+    for seen in places.iter().flat_map(|place| place.seen()) {
+        let is_clean = !["@", "%40", "Name Of"].iter().any(|word| seen.body.contains(word));
+        assert!(is_clean, "{}", seen.body);
+    }
+}
+
+async fn a_paused_route_is_told_of_once_and_so_is_that_calls_go_out_again(new: fn() -> Setup) {
+    let (slack, webhook) = (place().await, place().await);
+    let mut world = setup(new, &slack, &webhook).business(business("biz_1", "another key")).start().await;
+    world.leave.refused_calls = true;
+    for n in 0..3 {
+        let email = world.email(&format!("c{n}"));
+        world.stripe(&Sale::new(&format!("p{n}"), &email, world.ago(60)).event()).await;
+    }
+    let said = told(&world, &webhook, 1).await;
+    assert_eq!(in_short(&said), ["began route_paused: route biz_1/prod_1"]);
+    let link = &said[0]["data"]["link"];
+    assert_eq!(link, "https://bridge.example.com/attention");
+    world.restart().await;
+    world.pass(Duration::from_secs(100));
+    told(&world, &webhook, 1).await;
+    world.sandbox.change(|book| book.set_business(business("biz_1", &format!("rk_live_w{}", world.n))));
+    let said = told(&world, &webhook, 2).await;
+    assert_eq!(said[1]["data"]["text"], "All well again: Refairn takes calls for biz_1/prod_1.");
+    told(&world, &slack, 2).await;
+    names_nobody(&[&slack, &webhook]);
+    world.drive(Duration::from_secs(3600)).await;
+    world.end().await;
+}
+
+async fn an_outage_of_refairn_is_told_of_once_whatever_restarts(new: fn() -> Setup) {
+    let (slack, webhook) = (place().await, place().await);
+    let mut world = setup(new, &slack, &webhook).start().await;
+    world.fault(r#"{"status":503,"times":100000}"#);
+    for n in 0..4 {
+        let email = world.email(&format!("c{n}"));
+        world.stripe(&Sale::new(&format!("d{n}"), &email, world.ago(60)).event()).await;
+    }
+    let said = told(&world, &webhook, 1).await;
+    assert_eq!(in_short(&said), ["began refairn_down: refairn"]);
+    assert_eq!(said[0]["data"]["text"], "Refairn does not answer: calls wait, and go out by themselves when it does.");
+    // Who has just started has asked nobody yet, and does not say that all is well.
+    for _ in 0..2 {
+        world.restart().await;
+        world.pass(Duration::from_secs(100));
+        told(&world, &webhook, 1).await;
+    }
+    world.sandbox.clear_faults();
+    let said = told(&world, &webhook, 2).await;
+    assert_eq!(said[1]["data"]["text"], "All well again: Refairn answers.");
+    told(&world, &slack, 2).await;
+    names_nobody(&[&slack, &webhook]);
+    world.drive(Duration::from_secs(3600)).await;
+    world.end().await;
+}
+
+async fn a_commission_to_reverse_is_told_of_two_days_before_its_hold_date(new: fn() -> Setup) {
+    let (slack, webhook) = (place().await, place().await);
+    let mut world = setup(new, &slack, &webhook).start().await;
+    let email = world.email("ada");
+    world.paystack(&charge("ref_1", &email, 500_000, "ADA10", world.ago(60))).await;
+    world.idle().await;
+    world.paystack(&refund("ref_1", 500_000)).await;
+    world.idle().await;
+    let all = world.deliveries_to(&email).await;
+    let call = all.iter().find(|call| call["reason"] == "reversed").expect("a call that was taken back");
+    let id = call["id"].as_str().expect("an id").to_owned();
+    assert_eq!(call["hold_until"], "2026-06-29", "{call}");
+    told(&world, &webhook, 1).await;
+    world.clock.set("2026-06-26T23:56:00Z".parse().expect("a time"));
+    told(&world, &webhook, 1).await;
+    world.clock.set("2026-06-27T00:00:00Z".parse().expect("a time"));
+    let said = told(&world, &webhook, 2).await;
+    assert_eq!(in_short(&said), [format!("began attention: attention {id}"), format!("began deadline: deadline {id}")]);
+    let text = format!("The commission of {id} has to be reversed in Refairn by 2026-06-29.");
+    assert_eq!(said[1]["data"]["text"], text);
+    assert_eq!(said[1]["data"]["link"], format!("https://bridge.example.com/deliveries/{id}"));
+    world.restart().await;
+    world.pass(Duration::from_secs(24 * 3600));
+    told(&world, &webhook, 2).await;
+    world.act(&format!("/api/v1/deliveries/{id}/discard?note=reversed")).await;
+    let said = told(&world, &webhook, 3).await;
+    assert_eq!(said[2]["data"]["text"], "All well again: nothing needs a person.");
+    told(&world, &slack, 3).await;
+    names_nobody(&[&slack, &webhook]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_nearly_full_is_told_of_once_and_so_is_that_it_has_room() {
+    let (slack, webhook) = (place().await, place().await);
+    let setup = setup(Setup::new, &slack, &webhook).key("alerts", "disk_free_min_mib", &(1 << 30).to_string());
+    let mut world = setup.start().await;
+    let said = told(&world, &webhook, 1).await;
+    assert_eq!(in_short(&said), ["began disk_nearly_full: disk"]);
+    let text = said[0]["data"]["text"].as_str().expect("a text");
+    assert!(
+        text.starts_with("The disk of the database is nearly full: ") && text.ends_with(" MiB are free."),
+        "{text}"
+    );
+    world.restart().await;
+    world.pass(Duration::from_secs(100));
+    told(&world, &webhook, 1).await;
+    // No test can make a disk larger: what is asked of it becomes less.
+    world.config.alerts.disk_free_min_mib = 1;
+    world.restart().await;
+    world.pass(Duration::from_secs(100));
+    let said = told(&world, &webhook, 2).await;
+    assert_eq!(said[1]["data"]["text"], "All well again: the disk has room.");
+    told(&world, &slack, 2).await;
+    names_nobody(&[&slack, &webhook]);
     world.end().await;
 }
 
