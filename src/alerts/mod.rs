@@ -1,9 +1,10 @@
 //! Tells people what they have to know: one message for each thing, to Slack and to a webhook of their own. One of several
 //! replicas looks and sends. No webhook waits for it: it looks at the store from time to time.
 //!
-//! * `watch`: what is so now.
+//! * `watch`: what is so now. `differences`: what a comparison with a provider's list has found.
 //! * `message`: how it is said, and signed.
 
+mod differences;
 mod message;
 mod watch;
 

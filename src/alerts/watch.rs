@@ -5,11 +5,11 @@ use std::path::Path;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
-use super::Watched;
+use super::{Watched, differences};
 use crate::domain::alert::{AlertItem, AlertKind};
 use crate::domain::mode::Mode;
-use crate::store::alerts::Task;
-use crate::store::{Store, StoreError};
+use crate::store::alerts::{TASKS_MAX, Task};
+use crate::store::{STANDING_MAX, Store, StoreError};
 
 /// How many days before its hold date a commission that has to be reversed is told of.
 const DEADLINE_DAYS: i64 = 2;
@@ -31,7 +31,18 @@ pub(super) async fn look(
     let today = now.to_zoned(watched.time_zone.clone()).date();
     match store.tasks().await? {
         Some(tasks) => tasks.iter().for_each(|task| found.items.extend(of_task(task, today))),
-        None => found.unknown.extend([AlertKind::Attention, AlertKind::Deadline]),
+        None => {
+            found.unknown.push(AlertKind::Deadline);
+            let text = format!("More than {TASKS_MAX} things need a person.");
+            more_than(&mut found, AlertKind::Attention, text, "/attention");
+        }
+    }
+    match differences::look(store, watched).await? {
+        Some(items) => found.items.extend(items),
+        None => {
+            let text = format!("More than {STANDING_MAX} payments stand otherwise at their provider.");
+            more_than(&mut found, AlertKind::Difference, text, "/payments");
+        }
     }
     let paused = store.stats().await?.routes.into_iter().filter(|route| route.paused_since.is_some());
     found.items.extend(paused.map(|route| {
@@ -63,6 +74,12 @@ pub(super) async fn look(
 fn free_mib(file: &Path) -> Option<u64> {
     let room = rustix::fs::statvfs(file).ok()?;
     Some(room.f_bavail.saturating_mul(room.f_frsize) >> 20)
+}
+
+/// What is told of more than can be told one by one: those that were told stay as they are.
+fn more_than(found: &mut Found, kind: AlertKind, text: String, path: &str) {
+    found.unknown.push(kind);
+    found.items.push(item(kind, format!("{} more", kind.code()), text, path));
 }
 
 fn item(kind: AlertKind, item: String, text: String, path: impl Into<String>) -> AlertItem {

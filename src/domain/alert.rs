@@ -13,6 +13,8 @@ pub enum AlertKind {
     Attention,
     /// A commission has to be reversed within two days.
     Deadline,
+    /// A payment stands otherwise at its provider.
+    Difference,
     /// Refairn refuses our key or ids.
     RoutePaused,
     /// Refairn does not answer.
@@ -30,6 +32,7 @@ impl AlertKind {
     pub const ALL: &[Self] = &[
         Self::Attention,
         Self::Deadline,
+        Self::Difference,
         Self::RoutePaused,
         Self::RefairnDown,
         Self::Silent,
@@ -43,6 +46,7 @@ impl AlertKind {
         match self {
             Self::Attention => "attention",
             Self::Deadline => "deadline",
+            Self::Difference => "difference",
             Self::RoutePaused => "route_paused",
             Self::RefairnDown => "refairn_down",
             Self::Silent => "silent",
@@ -60,7 +64,7 @@ impl AlertKind {
     /// Whether a person ends it, and not the world: that one of them is over tells nobody anything.
     #[must_use]
     pub const fn is_a_task(self) -> bool {
-        matches!(self, Self::Attention | Self::Deadline)
+        matches!(self, Self::Attention | Self::Deadline | Self::Difference)
     }
 }
 
@@ -141,7 +145,9 @@ fn what_is_over(kind: AlertKind, item: &str) -> String {
         AlertKind::RefairnDown => "Refairn answers".to_owned(),
         AlertKind::Silent => format!("webhooks come to endpoint {name}"),
         AlertKind::DiskNearlyFull => "the disk has room".to_owned(),
-        AlertKind::Attention | AlertKind::Deadline | AlertKind::Test => format!("{name} is seen to"),
+        AlertKind::Attention | AlertKind::Deadline | AlertKind::Difference | AlertKind::Test => {
+            format!("{name} is seen to")
+        }
     }
 }
 

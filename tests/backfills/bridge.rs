@@ -43,6 +43,11 @@ impl Bridge {
 
     /// The same with more settings of the endpoint at Stripe.
     pub async fn start_with(data: Data, more: &str) -> Self {
+        Self::start_as(data, more, |setup| setup).await
+    }
+
+    /// The same with more of the setup.
+    pub async fn start_as(data: Data, more: &str, with: impl FnOnce(Setup) -> Setup) -> Self {
         let provider = Provider::start().await;
         let setup = match data {
             Data::Sqlite => Setup::new(),
@@ -55,7 +60,7 @@ impl Bridge {
             "[[endpoints]]\nprovider = \"stripe\"\n{api}\napi_key = \"{LIVE_KEY}\"\n{more}\
              [[endpoints]]\nprovider = \"paystack\"\n{api}\n"
         );
-        let mut world = setup.at(START).file(&endpoints).start().await;
+        let mut world = with(setup).at(START).file(&endpoints).start().await;
         // Calls of status may be due later than a test ends.
         world.leave.open = true;
         provider.lists(|lists| lists.now = Some(world.now()));

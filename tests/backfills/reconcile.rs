@@ -20,7 +20,7 @@ on_both! {
 
 impl Bridge {
     /// Compares what was paid from so many days ago until today.
-    async fn compare(&self, kind: ProviderKind, days: i64) -> Value {
+    pub async fn compare(&self, kind: ProviderKind, days: i64) -> Value {
         let (from, to) = (days_ago(days).strftime("%Y-%m-%d"), self.world.now().strftime("%Y-%m-%d"));
         let path = format!("/api/v1/reconciliations?provider={}&from={from}&to={to}", kind.code());
         let reply = self.world.act(&path).await;
@@ -55,7 +55,7 @@ impl Bridge {
         }
     }
 
-    async fn hear_all(&self, kind: ProviderKind, sales: &[Sale]) {
+    pub async fn hear_all(&self, kind: ProviderKind, sales: &[Sale]) {
         for sale in sales {
             let webhooks = at(kind, sale, self);
             self.hear(kind, &webhooks.iter().collect::<Vec<_>>()).await;

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use super::cures;
 use super::frame::{Asked, Frame, answer};
 use super::view::{ActionForm, EventRow, Lens, Row, date, form, name_days, read_again};
+use crate::api::LastReconciliation;
 use crate::domain::access::Who;
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, Reason};
@@ -176,6 +177,7 @@ struct Page<'a> {
     groups: Vec<Group<'a>>,
     events: &'a [EventNeed],
     paused: Vec<Paused>,
+    differing: Vec<&'a LastReconciliation>,
     more: bool,
     refairn: &'a str,
 }
@@ -227,5 +229,7 @@ pub(super) async fn page(
     };
     let groups = Task::ALL.iter().map(group).filter(|group| !group.needs.is_empty()).collect();
     let refairn = state.refairn_url.as_str();
-    answer(&Page { frame, groups, events: &needs.events, paused: paused(&asked), more: needs.more, refairn })
+    let differing = asked.now.stats.reconciliations.iter().filter(|last| last.to_see > 0).collect();
+    let (events, paused, more) = (&needs.events, paused(&asked), needs.more);
+    answer(&Page { frame, groups, events, paused, differing, more, refairn })
 }

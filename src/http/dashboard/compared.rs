@@ -1,5 +1,6 @@
 //! A month beside what its providers list: a sentence for each endpoint, what needs a look, and a button to compare now.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::view::{ActionForm, Lens, Verb};
@@ -13,7 +14,7 @@ use crate::http::Shared;
 use crate::http::backfills::end_of;
 use crate::http::payments::start_of;
 use crate::providers::provider;
-use crate::store::{ComparedFilter, StoreError};
+use crate::store::{ComparedFilter, Standing, StoreError};
 
 /// Payments that are shown of each endpoint.
 const SHOWN: u32 = 50;
@@ -77,7 +78,7 @@ pub(super) async fn months(
             note: last.filter(|b| b.state == BackfillState::Failed).and_then(|b| b.note.clone()).unwrap_or_default(),
             rows: match kept {
                 Some(kept) => differences(state, kept.id).await?,
-                None => Vec::new(),
+                None => of_some_days(state, &endpoint.name, [since, until]).await?,
             },
             endpoint: endpoint.name.clone(),
         });
@@ -117,6 +118,17 @@ async fn differences(state: &Shared, id: BackfillId) -> Result<Vec<Difference>, 
         rows.extend(found.iter().map(difference));
     }
     Ok(rows)
+}
+
+/// What comparisons of some days of the month have found, before one of the whole month.
+async fn of_some_days(
+    state: &Shared,
+    endpoint: &str,
+    [since, until]: [Timestamp; 2],
+) -> Result<Vec<Difference>, StoreError> {
+    let found = state.store.standing_differences().await?.unwrap_or_default();
+    let is_here = |one: &&Standing| one.endpoint == endpoint && (since..=until).contains(&one.compared.paid_at);
+    Ok(found.iter().filter(is_here).take(SHOWN as usize).map(|one| difference(&one.compared)).collect())
 }
 
 fn difference(compared: &Compared) -> Difference {

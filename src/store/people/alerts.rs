@@ -200,9 +200,10 @@ impl Work for Tell {
         for (item, _) in &over {
             db.execute("DELETE FROM alerts WHERE item = ?1", values![item]).await?;
         }
-        let row = first(db, "SELECT COUNT(*) FROM alerts WHERE kind IN ('attention', 'deadline')", values![]).await?;
-        let left = row.map_or(Ok(0), |mut row| row.int())?;
-        let notices = notices(&begun, &over, left == 0);
+        let kinds = AlertKind::ALL.iter().filter(|kind| kind.is_a_task());
+        let kinds = kinds.map(|kind| format!("'{}'", kind.code())).collect::<Vec<_>>().join(", ");
+        let left = first(db, &format!("SELECT 1 FROM alerts WHERE kind IN ({kinds}) LIMIT 1"), values![]).await?;
+        let notices = notices(&begun, &over, left.is_none());
         for channel in &self.channels {
             self.write_for(db, channel, &notices).await?;
         }

@@ -4,15 +4,18 @@
 //! * `comparing`: the rows of some customers are read by the ledger beside what we have, and undone.
 //! * `ours`: what we have of the time, and the provider does not list.
 //! * `kept`: it is added up; of each endpoint and period the last result is kept.
+//! * `standing`: what no later comparison has seen otherwise.
 
 mod comparing;
 mod kept;
 mod ours;
+mod standing;
 
 use jiff::Timestamp;
 
 pub use kept::Reconciliation;
 pub use ours::Whose;
+pub use standing::{STANDING_MAX, Standing};
 
 use super::rows::time;
 use super::sql::{Row, values};

@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0013_reconciliations.sql"),
     include_str!("../../../migrations/sqlite/0014_people.sql"),
     include_str!("../../../migrations/sqlite/0015_fewer_triggers.sql"),
+    include_str!("../../../migrations/sqlite/0016_differences.sql"),
 ];
 
 /// How many migrations there are.
