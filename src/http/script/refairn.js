@@ -4,6 +4,7 @@
   const NAME = "refairn_code";
   const ATTRIBUTE = "client-reference-id";
   const TAGS = ["stripe-pricing-table", "stripe-buy-button"];
+  const drawn = TAGS.some((tag) => customElements.get(tag));
   const script = document.currentScript || document.querySelector('script[src*="/refairn.js"]');
   const keeps = script?.dataset.store !== "off";
 
@@ -12,7 +13,7 @@
     if (!said.has(words)) console.info("refairn.js: " + words);
     said.add(words);
   };
-  // Cookies and storage may be shut, or hold anything.
+  // Cookies and storage may be shut.
   const attempt = (action) => {
     try { return action(); } catch { return undefined; }
   };
@@ -55,7 +56,10 @@
   const carry = (element) => {
     if (TAGS.includes(element.localName)) {
       const id = reference(element.getAttribute(ATTRIBUTE));
-      if (id) element.setAttribute(ATTRIBUTE, id);
+      if (id) {
+        if (drawn) say("Stripe came first, so Stripe may have no code");
+        element.setAttribute(ATTRIBUTE, id);
+      }
     } else if (/^https:\/\/(buy|book|donate)\.stripe\.com\//.test(element.href)) {
       const id = reference(new URLSearchParams(element.search).get("client_reference_id"));
       if (id) element.search += (element.search && "&") + "client_reference_id=" + id;
@@ -68,7 +72,7 @@
 
   // Paystack's popup writes into the metadata that it is given, so that is a copy.
   const withCode = (options) => {
-    // With a transaction, the popup hands it to itself.
+    // The popup hands it to itself.
     if (!options || options.inlineTransaction || !find()) return options;
     if (options.accessCode) {
       say("with an accessCode, Paystack has the code from your server alone");
@@ -91,7 +95,7 @@
     }
   };
 
-  // Stripe's elements may read the attribute only once, when they come into the page.
+  // Stripe's elements may read it only once, when they come into the page.
   const define = customElements.define;
   customElements.define = function (name, type, options) {
     const connected = TAGS.includes(name) && type.prototype.connectedCallback;
