@@ -238,7 +238,7 @@ pub(super) fn showing(state: &Shared) -> Showing<'_> {
 }
 
 fn attention(query: &mut Parameters) -> Result<bool, Problem> {
-    Ok(query.parsed("attention", "true or false", |text| text.parse().ok())?.unwrap_or(false))
+    Ok(query.flag("attention")?.unwrap_or(false))
 }
 
 pub(super) fn limit(query: &mut Parameters) -> Result<u32, Problem> {

@@ -60,7 +60,7 @@ enum Takes {
     Day,
     /// A month, as `2026-10`.
     Month,
-    /// `true` or `false`.
+    /// `true` or `false`, or `yes` or `no`.
     Flag,
     /// How many items a page has.
     PageItems,
@@ -123,7 +123,7 @@ const PAYMENT_FILTER: &[(&str, Takes)] = &[
     ("mode", Takes::Code(|| codes(&[Mode::Live, Mode::Test], Mode::code))),
     ("fate", Takes::Code(|| codes(Fate::ALL, Fate::code))),
     ("after", Takes::Id("dlv_")),
-    ("totals", Takes::Code(|| vec!["yes", "no"])),
+    ("totals", Takes::Code(|| vec!["true", "false", "yes", "no"])),
 ];
 const BACKFILL: &[(&str, Takes)] = &[
     ("provider", Takes::Code(|| codes(ProviderKind::ALL, ProviderKind::code))),
@@ -331,7 +331,9 @@ fn value(takes: Takes) -> Object {
         Takes::Code(codes) => text().enum_values(Some(codes())),
         Takes::Day => text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))),
         Takes::Month => text().pattern(Some("^[0-9]{4}-(0[1-9]|1[0-2])$")),
-        Takes::Flag => ObjectBuilder::new().schema_type(Type::Boolean),
+        Takes::Flag => {
+            ObjectBuilder::new().schema_type(Type::Boolean).description(Some("`yes` and `no` say the same."))
+        }
         Takes::PageItems => number(PAGE_ITEMS_MAX),
         Takes::Number(most) => number(most),
         Takes::Next => text().pattern(Some("^-?[0-9]{1,17} .*$")),

@@ -69,6 +69,18 @@ impl Parameters {
         self.parsed(name, &codes.join(", "), |text| all.iter().copied().find(|item| code(*item) == text))
     }
 
+    /// A parameter that is so or not so.
+    ///
+    /// # Errors
+    /// It says neither.
+    pub(super) fn flag(&mut self, name: &'static str) -> Result<Option<bool>, Problem> {
+        self.parsed(name, "true, false, yes, no", |text| match text {
+            "true" | "yes" => Some(true),
+            "false" | "no" => Some(false),
+            _ => None,
+        })
+    }
+
     /// Nothing else may be given.
     ///
     /// # Errors
@@ -108,6 +120,19 @@ mod tests {
             Ok(state)
         };
         assert_eq!(asked(), expected, "{query}");
+    }
+
+    #[test]
+    fn what_is_so_or_not_may_be_said_in_two_ways() {
+        let flag = |query: &str| Parameters::read(query).and_then(|mut given| given.flag("totals"));
+        for (text, expected) in [("true", true), ("yes", true), ("false", false), ("no", false)] {
+            assert_eq!(flag(&format!("totals={text}")), Ok(Some(expected)), "{text}");
+        }
+        assert_eq!((flag(""), flag("totals=")), (Ok(None), Ok(None)));
+        let neither = Problem::bad_parameter("totals takes true, false, yes, no".to_owned());
+        for text in ["1", "True", "on", "yes no"] {
+            assert_eq!(flag(&format!("totals={text}")), Err(neither.clone()), "{text}");
+        }
     }
 
     #[test]

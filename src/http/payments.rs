@@ -37,7 +37,7 @@ pub(super) async fn payments(
         limit,
         after: after(&mut query, "dlv_")?,
     };
-    let wants_totals = query.one_of("totals", &[true, false], |yes| if yes { "yes" } else { "no" })?;
+    let wants_totals = query.flag("totals")?;
     query.close()?;
     let found = state.store.payments(&filter).await?;
     let totals = if filter.after.is_none() && wants_totals != Some(false) {

@@ -27,7 +27,7 @@ pub(super) async fn customer(
 ) -> Result<HttpResponse, Problem> {
     let business = query.text("business");
     let payment = query.text("payment").map(|id| delivery_id(&id)).transpose()?;
-    let everything = query.parsed("everything", "true or false", |text| text.parse().ok())?.unwrap_or(false);
+    let everything = query.flag("everything")?.unwrap_or(false);
     query.close()?;
     let story = seen_story(&state, &caller, &path, business).await?;
     let decisions = decisions(&state, &story.items()).await?;
