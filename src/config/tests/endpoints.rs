@@ -239,3 +239,36 @@ fn look_ups_go_to_the_provider_unless_the_endpoint_says_otherwise() {
     let warnings = Setup::least().toml(&format!("{clear}api_key = \"rk_live_a\"")).config().warnings();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
 }
+
+#[test]
+fn how_often_it_is_compared_has_to_be_a_span_within_bounds() {
+    let key = "api_key = \"rk_live_a\"\n";
+    let stripe = |every: &str| Setup::least().toml(&format!("{STRIPE}{key}reconcile_every = {every}\n"));
+    let of = |every: &str| stripe(every).config().endpoints[0].reconcile_every.map(|span| span.as_secs());
+    for (every, seconds) in
+        [("1 hour", 3600), ("1 day", 86_400), ("36h", 129_600), ("1 week", 604_800), ("31 days", 2_678_400)]
+    {
+        assert_eq!(of(&format!("\"{every}\"")), Some(seconds), "{every}");
+    }
+    let (name, cure) = ("endpoints[\"stripe\"].reconcile_every", "write 1 hour to 31 days, such as \"1 day\"");
+    for (every, cause) in [
+        ("\"daily\"", "it is no span"),
+        ("\"every day\"", "it is no span"),
+        ("\"1\"", "it is no span"),
+        ("\"2 months\"", "it is no span of hours or days"),
+        ("\"-1 day\"", "it is less than nothing"),
+        ("\"0 hours\"", "it is out of bounds"),
+        ("\"59 minutes\"", "it is out of bounds"),
+        ("\"32 days\"", "it is out of bounds"),
+        ("\"\"", "blank"),
+        ("86400", "a number, not text"),
+        ("true", "true or false, not text"),
+    ] {
+        let cure = if every.starts_with('"') && every != "\"\"" { cure } else { "" };
+        check(&stripe(every), name, cause, cure);
+    }
+    let paystack = Setup::least().toml(&format!("{PAYSTACK}reconcile_every = \"1 day\"\n"));
+    assert_eq!(paystack.config().endpoints[0].reconcile_every.map(|span| span.as_secs()), Some(86_400));
+    let without = Setup::least().toml(&format!("{STRIPE}reconcile_every = \"1 day\"\n"));
+    check(&without, name, "has no api_key", "give it an api_key that may read lists");
+}
