@@ -94,7 +94,8 @@ pub(super) async fn compare(
 ) -> HttpResponse {
     let (text, endpoint) = path.into_inner();
     decide(&state, &request, payload, "compare", async |_, _| {
-        let endpoint = askable(&state.endpoints, None, Some(&endpoint))?;
+        let known = state.endpoints.iter().find(|known| known.name == endpoint).ok_or_else(Problem::no_such_path)?;
+        let endpoint = askable(&state.endpoints, Some(known.provider), Some(&endpoint))?;
         let days = month(&text).ok_or_else(Problem::no_such_path)?;
         begin(&state, endpoint, days).await.map(|_| ())
     })

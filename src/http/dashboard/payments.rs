@@ -16,7 +16,7 @@ use crate::http::api::{after, page_is_full};
 use crate::http::parameters::Parameters;
 use crate::http::payments::start_of;
 use crate::http::problem::Problem;
-use crate::http::{AppState, Shared};
+use crate::http::{AppState, Shared, rights};
 use crate::store::payments::{PaymentFilter, Total};
 
 /// Payments of a page.
@@ -72,6 +72,7 @@ struct Page {
     sums: Vec<Sum>,
     is_complete: bool,
     compared: Vec<Month>,
+    may_compare: bool,
     rows: Vec<Row>,
     next: String,
     is_first: bool,
@@ -133,6 +134,7 @@ pub(super) async fn page(
         sums: sums(&totals),
         is_complete,
         compared,
+        may_compare: rights::may_post(rights::COMPARE, &asked.caller().who),
         rows: found.iter().map(|view| lens.row(view)).collect(),
         next: next.unwrap_or_default(),
         is_first: after.is_none(),

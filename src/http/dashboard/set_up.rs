@@ -107,14 +107,14 @@ impl Page<'_> {
     fn send_a_test(&self) -> ActionForm<'_> {
         let verb = Verb { action: "test", words: "Send a test".to_owned(), asks_why: false };
         let (csrf, back) = (&self.frame.csrf, &self.frame.here);
-        let (path, about) = ("/alerts/".to_owned(), "alerts");
+        let (path, about) = ("/alerts".to_owned(), "alerts");
         ActionForm { path, verbs: vec![verb], asks_why: false, csrf, back, about }
     }
 
     fn take_back<'a>(&'a self, person: &'a Person) -> ActionForm<'a> {
         let verb = Verb { action: "revoke", words: "Take back".to_owned(), asks_why: false };
         let (csrf, back) = (&self.frame.csrf, &self.frame.here);
-        let path = format!("/access/{}/", person.name);
+        let path = format!("/access/{}", person.name);
         ActionForm { path, verbs: vec![verb], asks_why: false, csrf, back, about: &person.name }
     }
 }

@@ -238,13 +238,13 @@ pub(super) async fn name_days(lens: &Lens<'_>, rows: Vec<&mut Row>) -> Result<()
 /// The form of a call's verbs, if it has any.
 pub(super) fn form<'a>(row: &'a Row, csrf: &'a str, back: &'a str) -> Option<ActionForm<'a>> {
     let asks_why = row.verbs.iter().any(|verb| verb.asks_why);
-    let (path, verbs) = (format!("/deliveries/{}/", row.id), row.verbs.clone());
+    let (path, verbs) = (format!("/deliveries/{}", row.id), row.verbs.clone());
     (!verbs.is_empty()).then_some(ActionForm { path, verbs, asks_why, csrf, back, about: &row.email })
 }
 
 /// The form with which an event is read again.
 pub(super) fn read_again<'a>(row: &'a EventRow, csrf: &'a str, back: &'a str) -> ActionForm<'a> {
     let verb = Verb { action: "remap", words: "Read again".to_owned(), asks_why: false };
-    let path = format!("/events/{}/", row.id);
+    let path = format!("/events/{}", row.id);
     ActionForm { path, verbs: vec![verb], asks_why: false, csrf, back, about: &row.event_type }
 }
