@@ -1,94 +1,11 @@
 //! The command `backfill` as people and scripts give it: the real binary asks a real bridge, whose Refairn is the real
 //! sandbox.
 
-use std::process::Command;
-use std::time::Duration;
-
-use jiff::Timestamp;
-use refairn_bridge::domain::provider::ProviderKind;
 use serde_json::Value;
 
-use crate::bridge::LIVE_KEY;
-use crate::kit::command::{Background, Dir, Done, finish, same_as_before};
-use crate::kit::program::lasting_addr;
-use crate::kit::provider::Provider;
-use crate::kit::wire::Request;
+use crate::installation::{Installation, day, days_ago};
+use crate::kit::command::{Done, same_as_before};
 use crate::shop::Sale;
-
-const TOKEN: &str = "a-token-that-is-long-enough-for-tests";
-
-/// A sandbox, a bridge, a provider, and the environment that they share.
-struct Installation {
-    dir: Dir,
-    variables: Vec<(&'static str, String)>,
-    bridge: Option<Background>,
-    sandbox: Background,
-    provider: Provider,
-}
-
-impl Installation {
-    async fn open() -> Self {
-        let dir = Dir::new();
-        let provider = Provider::start().await;
-        provider.takes_key(LIVE_KEY);
-        provider.lists(|lists| lists.now = Some(Timestamp::now()));
-        let sandbox = Background::start(dir.command(&["sandbox", "--listen", "127.0.0.1:0"]), "listening on http://");
-        let variables = vec![
-            ("REFAIRN_BASE_URL", format!("http://{}", sandbox.addr)),
-            ("REFAIRN_API_KEY", "sk_sandbox_demo".to_owned()),
-            ("REFAIRN_BUSINESS_ID", "biz_demo".to_owned()),
-            ("REFAIRN_PRODUCT_ID", "prod_demo".to_owned()),
-            ("STRIPE_WEBHOOK_SECRET", "whsec_test".to_owned()),
-            ("BRIDGE_LISTEN", lasting_addr().to_string()),
-            ("BRIDGE_ADMIN_TOKEN", TOKEN.to_owned()),
-        ];
-        let endpoint = format!(
-            "[[endpoints]]\nprovider = \"stripe\"\napi_key = \"{LIVE_KEY}\"\napi_base_url = \"http://{}\"\n",
-            provider.addr
-        );
-        dir.write("config/refairn-bridge.toml", &endpoint);
-        let mut installation = Self { dir, variables, bridge: None, sandbox, provider };
-        installation.serve();
-        installation
-    }
-
-    fn serve(&mut self) {
-        let serve = self.with(self.dir.command(&["serve"]));
-        self.bridge = Some(Background::start(serve, "listening on http://"));
-    }
-
-    /// Ends the bridge in an instant, and starts it again.
-    fn kill(&mut self) {
-        drop(self.bridge.take());
-        self.serve();
-    }
-
-    fn with(&self, mut command: Command) -> Command {
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command
-    }
-
-    async fn run(&self, args: &[&str]) -> Done {
-        let command = self.with(self.dir.command(args));
-        tokio::task::spawn_blocking(move || finish(command)).await.expect("it runs")
-    }
-
-    /// The payments that the sandbox holds.
-    async fn payments(&self) -> Vec<Value> {
-        let addr = self.sandbox.addr.parse().expect("an address");
-        let state = Request::new("GET", "/_sandbox/state").send(addr).await.json();
-        state["payments"].as_array().expect("payments").clone()
-    }
-}
-
-/// So many days ago, by the machine's clock.
-fn days_ago(days: i64) -> Timestamp {
-    Timestamp::from_second(Timestamp::now().as_second() - days * 86_400).expect("a time")
-}
-
-fn day(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d").to_string()
-}
 
 /// What was printed, without what is another every day.
 fn lasting(done: &Done) -> String {
@@ -124,51 +41,6 @@ async fn what_would_be_told_is_shown_before_it_is_told() {
     let refused = installation.run(&["backfill", "stripe", "--since", &since, "--yes"]).await;
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("may not read Events at Stripe"), "{}", refused.stderr);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_at_any_moment_it_goes_on_and_tells_nothing_twice() {
-    const SALES: usize = 230;
-    let mut installation = Installation::open().await;
-    for n in 0..SALES {
-        let at = days_ago(40 + i64::try_from(n % 60).expect("small"));
-        let sale = Sale::new(n, format!("buyer{n}@example.com"), at);
-        let sale = if n.is_multiple_of(3) { sale.code("ADA10") } else { sale };
-        if n.is_multiple_of(10) { sale.refunded() } else { sale }.at_stripe(&installation.provider);
-    }
-    let since = day(days_ago(120));
-    let begin = format!("/api/v1/backfills?provider={}&since={since}", ProviderKind::Stripe.code());
-    let bearer = format!("Bearer {TOKEN}");
-    let mut kills = 0;
-    loop {
-        let addr = installation.bridge.as_ref().expect("a bridge").addr.parse().expect("an address");
-        let seen = Request::new("POST", &begin).header("Authorization", bearer.clone()).send(addr).await.json();
-        let id = seen["id"].as_str().expect("an id").to_owned();
-        if seen["state"] == "ready" {
-            let record = format!("/api/v1/backfills/{id}/record");
-            Request::new("POST", &record).header("Authorization", bearer.clone()).send(addr).await;
-        }
-        if kills >= 8 && id != "bkf_1" || kills > 40 {
-            break;
-        }
-        let wait = rand::random_range(20..400);
-        tokio::time::sleep(Duration::from_millis(wait)).await;
-        installation.kill();
-        kills += 1;
-    }
-    let done = installation.run(&["backfill", "stripe", "--since", &since, "--yes"]).await.succeeds();
-    assert!(done.stderr.contains("nothing is missing") || done.stderr.contains("are recorded"), "{}", done.stderr);
-    let expected = SALES - SALES.div_ceil(10);
-    let payments = crate::kit::until("all payments are told", async || {
-        let payments = installation.payments().await;
-        (payments.len() >= expected).then_some(payments)
-    })
-    .await;
-    let mut told: Vec<String> =
-        payments.iter().map(|p| format!("{} {}", p["customerEmail"], p["paymentDate"])).collect();
-    told.sort();
-    told.dedup();
-    assert_eq!((told.len(), payments.len()), (expected, expected), "after {kills} kills");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -25,11 +25,15 @@ macro_rules! on_both {
 mod bridge;
 mod command;
 mod connect;
+mod export;
+mod installation;
+mod killed;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod reconcile;
 mod reversals;
 mod shop;
+mod told;
 
 use std::time::Duration;
 
