@@ -33,6 +33,7 @@ mod kit;
 mod acting;
 mod browser;
 mod chromium;
+mod comparing;
 mod decided;
 mod forgetting;
 mod live;

@@ -44,7 +44,10 @@
 
   const typed = (part) => [...part.querySelectorAll("input:not([type=hidden]):not([readonly]), textarea, select")].some((field) =>
     field === document.activeElement ||
-    (field.tagName === "SELECT" ? [...field.options].some((o) => o.selected !== o.defaultSelected) : field.value !== field.defaultValue));
+    // Where no option is marked, the first one is chosen.
+    (field.tagName === "SELECT"
+      ? field.selectedIndex !== Math.max(0, [...field.options].findIndex((o) => o.defaultSelected))
+      : field.value !== field.defaultValue));
 
   let asking = false;
   let again = false;
