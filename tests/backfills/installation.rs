@@ -10,6 +10,7 @@ use crate::kit::command::{Background, Dir, Done, finish};
 use crate::kit::postgres::Database;
 use crate::kit::program::lasting_addr;
 use crate::kit::provider::Provider;
+use crate::kit::until;
 use crate::kit::wire::Request;
 
 const TOKEN: &str = "a-token-that-is-long-enough-for-tests";
@@ -66,10 +67,16 @@ impl Installation {
     }
 
     /// Ends the bridge in an instant, and starts it again, when what it had taken for itself is free.
-    pub fn kill(&mut self) {
+    pub async fn kill(&mut self) {
         drop(self.bridge.take());
         // On a server that takes minutes: another replica could still have it.
         if let Some(database) = &self.database {
+            let connected = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
+                 AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+            until("the server has done what it was last asked for", async || {
+                (database.ask(connected) == "0").then_some(())
+            })
+            .await;
             database.run(
                 "UPDATE queue SET leased_until = 0 WHERE leased = 1; UPDATE events SET claimed_until = 0 \
                  WHERE state = 'received'; UPDATE backfills SET claimed_until = 0",

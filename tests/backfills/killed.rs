@@ -50,7 +50,7 @@ impl Installation {
     /// Lets the bridge live for a moment, and kills it.
     async fn live_and_die(&mut self) {
         tokio::time::sleep(Duration::from_millis(rand::random_range(20..400))).await;
-        self.kill();
+        self.kill().await;
     }
 }
 

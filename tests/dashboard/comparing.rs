@@ -1,5 +1,6 @@
 //! The page Payments beside what a provider lists, in a real Chromium.
 
+use fantoccini::Locator;
 use serde_json::json;
 
 use crate::chromium::Chromium;
@@ -35,7 +36,9 @@ async fn shop() -> (World, Provider) {
 async fn reads_in_time(world: &World, browser: &Chromium, words: &str) {
     until(&format!("the page says {words:?}"), async || {
         world.pass(std::time::Duration::from_millis(100));
-        browser.text().await.contains(words).then_some(())
+        // Between two pages there is none.
+        let body = browser.client.find(Locator::Css("body")).await.ok()?;
+        body.text().await.ok()?.contains(words).then_some(())
     })
     .await;
 }
