@@ -250,7 +250,7 @@ fn how_often_it_is_compared_has_to_be_a_span_within_bounds() {
     {
         assert_eq!(of(&format!("\"{every}\"")), Some(seconds), "{every}");
     }
-    let (name, cure) = ("endpoints[\"stripe\"].reconcile_every", "write 1 hour to 31 days, such as \"1 day\"");
+    let (name, cure) = ("endpoints[#1].reconcile_every", "write 1 hour to 31 days, such as \"1 day\"");
     for (every, cause) in [
         ("\"daily\"", "it is no span"),
         ("\"every day\"", "it is no span"),
