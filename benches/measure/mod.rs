@@ -36,6 +36,13 @@ impl Bridge {
         self.folder.path().join("bridge.db")
     }
 
+    /// Writes a file into its folder.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+
     /// Starts the program as people run it, and waits until it listens.
     pub async fn start(&mut self, refairn: &str) {
         self.program.set("REFAIRN_BASE_URL", refairn);

@@ -171,14 +171,12 @@ impl Worker {
     }
 
     async fn weigh(&self, id: BackfillId, endpoint: &Endpoint) -> Result<Step, StoreError> {
-        let rows = self.store.to_weigh(id).await?;
         let now = self.clock.now();
-        if rows.is_empty() {
-            self.store.sum_up_backfill(id, now).await?;
+        let (reader, of) = (self.reader.clone(), endpoint.clone());
+        let read = move |row: &ToWeigh| reader.map(recorded(row.body_zstd.clone(), &of, now));
+        if !self.store.weigh(id, endpoint.provider, read, now).await? {
+            self.store.sum_up_backfill(id, self.clock.now()).await?;
             events::backfill_ready(&endpoint.name, id);
-        } else {
-            let rows = rows.into_iter().map(|row| self.read(row, endpoint, now)).collect();
-            self.store.weigh(id, endpoint.provider, rows, now).await?;
         }
         Ok(Step::Next(None))
     }

@@ -63,6 +63,7 @@ use queue::lease::Turn;
 use queue::planning::Planning;
 use sql::{Db, Dialect, Row, Value, Work, values};
 use sqlite::Sqlite;
+use sqlite::scratch::Scratch;
 
 /// A handle on the store; cheap to clone.
 #[derive(Clone)]
@@ -72,6 +73,7 @@ pub struct Store {
     turn: Turn,
     under_way: UnderWay,
     crowds: Crowds,
+    scratch: Scratch,
 }
 
 /// Where a store is.
@@ -136,7 +138,14 @@ impl Store {
 
     fn new(backend: Backend, policy: Policy) -> Self {
         let planning = Planning::new(policy);
-        Self { backend, planning, turn: Turn::default(), under_way: UnderWay::default(), crowds: Crowds::default() }
+        Self {
+            backend,
+            planning,
+            turn: Turn::default(),
+            under_way: UnderWay::default(),
+            crowds: Crowds::default(),
+            scratch: Scratch::default(),
+        }
     }
 
     /// Tells what other replicas do: notifies `inbox` when there may be events to read, `outbox` when there may be

@@ -3,19 +3,25 @@
 //! not wanted leaves nothing among the events.
 //!
 //! * `pages`: a page of a list is written with the place where the next one begins, in one transaction.
-//! * `weighing`: what was listed is tried out, customer by customer, and undone.
+//! * `grouping`: which rows belong together.
+//! * `known`: which of them are about somebody or something of which anything is stored.
+//! * `trial`: rows are tried out.
+//! * `weighing`: all rows are tried out and undone, and what they would come to is added up.
 //! * `recording`: it becomes events, in the order of its stages.
 
+mod grouping;
+mod known;
 mod pages;
 mod recording;
+mod trial;
 mod weighing;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use grouping::ToWeigh;
 pub use pages::{Listed, Place, Written};
-pub use weighing::ToWeigh;
 
 use super::operator::ActionError;
 use super::people::audit::{self, Entry};

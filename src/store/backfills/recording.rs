@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 
 use super::remove;
-use super::weighing::{KNOWN, body, identity};
+use super::trial::KNOWN;
+use super::weighing::{body, identity};
 use crate::domain::backfill::{BackfillId, BackfillState};
 use crate::domain::event::{NewEvent, Origin};
 use crate::domain::provider::ProviderKind;

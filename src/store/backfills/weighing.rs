@@ -1,118 +1,106 @@
 //! What was listed, tried out and undone: what each event would come to, and which calls would follow. The ledger itself
 //! says it, so that it says the same once the events are recorded.
 //!
-//! A customer's events are tried out together, found by the ids that they share.
+//! Many customers' events are tried out at once. Those of customers of whom nothing is stored are tried out in memory, several
+//! tries side by side. The others need the store itself, and with it the one writer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::future::ready;
+use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
+use futures_util::stream::{TryStreamExt, try_unfold};
 use jiff::Timestamp;
 
-use crate::domain::backfill::{
-    BackfillCall, BackfillId, BackfillState, BackfillSummary, CallFate, CallKind, EventSum, Stage,
-};
-use crate::domain::customer::Change;
-use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryKey, DeliveryState};
-use crate::domain::event::{EventId, EventState, Identity, NewEvent, Origin};
+use super::grouping::{Grouping, TRIED_MAX, ToWeigh};
+use super::trial::{Trial, Weighed};
+use crate::domain::backfill::{BackfillCall, BackfillId, BackfillState, BackfillSummary, EventSum, Stage};
+use crate::domain::event::Identity;
 use crate::domain::provider::ProviderKind;
-use crate::domain::reason::{DeliveryReason, EventReason};
-use crate::store::inbox::facts::{Mapped, post};
-use crate::store::inbox::readings::{end, says_more};
-use crate::store::inbox::record::insert;
-use crate::store::queue::customer_plan::load;
-use crate::store::queue::planning::Planning;
+use crate::store::inbox::facts::Mapped;
 use crate::store::rows::{micros, unknown};
-use crate::store::sql::{Db, Lock, Work, values};
+use crate::store::sql::{Db, Work, values};
 use crate::store::{Store, StoreError};
 
-/// Rows of one try: the one writer is kept from its work meanwhile. A customer with more is tried out in parts.
-const TRIED_MAX: usize = 100;
-/// Rows with which a try begins; those that belong to them come beside.
-const SEEDS: u32 = 25;
-/// Shares of ids that are looked at for one step.
-const BESIDE_MAX: usize = 2000;
-/// How often others are looked for that share an id: a refund with its payment, and that with its customer's others.
-const STEPS_MAX: usize = 4;
+/// Rows of one try in memory. A customer with more is tried out in parts.
+const TRIED_IN_MEMORY_MAX: usize = 400;
+/// Tries at once: most of the cores of a small machine.
+const TRIES_MAX: usize = 4;
+/// Nothing more is begun after so long: others may have to be backfilled, too.
+const TURN: Duration = Duration::from_secs(1);
 /// Rows of a summary that are read in one go.
 const SUMMED_ROWS: u32 = 1000;
-/// What becomes of a row whose event was recorded meanwhile. It is not recorded.
-pub(super) const KNOWN: &str = "known";
-
-/// A row that was not tried out yet.
-#[derive(Debug, Clone)]
-pub struct ToWeigh {
-    /// The number that it got when it was listed.
-    pub id: i64,
-    /// What tells it from every other event of its endpoint.
-    pub identity: Identity,
-    /// The body of its event, zstd-compressed.
-    pub body_zstd: Vec<u8>,
-}
 
 impl Store {
-    /// Rows that belong together and were not tried out yet. Empty when all were.
+    /// Tries rows out as `read` reads them, for about a second, and notes what they would come to. Nothing else is written.
+    /// Gives whether there was anything to try out.
     ///
     /// # Errors
-    /// The database cannot be read.
-    pub async fn to_weigh(&self, id: BackfillId) -> Result<Vec<ToWeigh>, StoreError> {
-        let sql = "SELECT id FROM listed WHERE backfill = ?1 AND outcome IS NULL ORDER BY id LIMIT ?2".to_owned();
-        let mut group = BTreeSet::new();
-        for mut row in self.query(sql, values![id.0, SEEDS]).await? {
-            group.insert(row.int()?);
-        }
-        for _ in 0..STEPS_MAX {
-            let before = group.len();
-            if before == 0 || before >= TRIED_MAX {
-                break;
+    /// What was not noted is tried out again.
+    pub async fn weigh<R>(
+        &self,
+        id: BackfillId,
+        provider: ProviderKind,
+        read: R,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>
+    where
+        R: Fn(&ToWeigh) -> Mapped + Clone + Send + 'static,
+    {
+        let begun = Instant::now();
+        let groups = try_unfold(Grouping::new(self.clone(), id, TRIED_IN_MEMORY_MAX), |mut grouping| async move {
+            if begun.elapsed() > TURN {
+                return Ok(None);
             }
-            group.extend(self.beside(id, &group).await?);
-            if group.len() == before {
-                break;
-            }
+            let rows = grouping.next().await?;
+            Ok::<_, StoreError>((!rows.is_empty()).then_some((rows, grouping)))
+        });
+        let tries = groups.map_ok(|rows| {
+            let (store, read) = (self.clone(), read.clone());
+            let rows = async move {
+                blocking(move || {
+                    rows.into_iter()
+                        .map(|row| {
+                            let mapped = read(&row);
+                            (row, mapped)
+                        })
+                        .collect::<Vec<_>>()
+                })
+                .await
+            };
+            async move { store.weigh_rows(id, provider, rows.await?, now).await }
+        });
+        let at_once = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(TRIES_MAX);
+        let tries = tries.try_buffer_unordered(at_once + 1);
+        let weighed = tries.try_fold(0, |sum, rows| ready(Ok(sum + rows))).await?;
+        if weighed == 0 {
+            self.scratch.clear();
         }
-        let numbers = self.dialect().numbers("?2");
-        let sql = format!(
-            "SELECT id, dedup_key, provider_event_id, type, snapshot_event, body FROM listed WHERE backfill = ?1 \
-             AND id IN ({numbers}) ORDER BY stage, at, id"
-        );
-        let rows = self.query(sql, values![id.0, serde_json::to_string(&group)?]).await?;
-        rows.into_iter()
-            .map(|mut row| Ok(ToWeigh { id: row.int()?, identity: identity(&mut row)?, body_zstd: body(&mut row)? }))
-            .collect()
+        Ok(weighed > 0)
     }
 
-    /// Rows that share an id with one of these, and were not tried out yet.
-    ///
-    /// One question after the other: asked for by one statement, a database may look through all that was listed.
-    async fn beside(&self, id: BackfillId, group: &BTreeSet<i64>) -> Result<Vec<i64>, StoreError> {
-        let sql = format!("SELECT DISTINCT key FROM listed_ids WHERE listed IN ({})", self.dialect().numbers("?1"));
-        let keys = self.query(sql, values![serde_json::to_string(group)?]).await?;
-        let keys = keys.into_iter().map(|mut row| row.text()).collect::<Result<Vec<_>, _>>()?;
-        let sql = format!(
-            "SELECT listed FROM listed_ids WHERE backfill = ?1 AND key IN ({}) LIMIT {BESIDE_MAX}",
-            self.dialect().texts("?2")
-        );
-        let beside = self.query(sql, values![id.0, serde_json::to_string(&keys)?]).await?;
-        let beside = beside.into_iter().map(|mut row| row.int()).collect::<Result<BTreeSet<_>, _>>()?;
-        let sql = format!(
-            "SELECT id FROM listed WHERE id IN ({}) AND outcome IS NULL ORDER BY id LIMIT {TRIED_MAX}",
-            self.dialect().numbers("?1")
-        );
-        let rows = self.query(sql, values![serde_json::to_string(&beside)?]).await?;
-        rows.into_iter().map(|mut row| row.int()).collect()
-    }
-
-    /// Tries these rows out, read so, and notes what they would come to. Nothing else is written.
-    ///
-    /// # Errors
-    /// Nothing was noted.
-    pub async fn weigh(
+    /// Tries these rows out; gives how many there are.
+    async fn weigh_rows(
         &self,
         id: BackfillId,
         provider: ProviderKind,
         rows: Vec<(ToWeigh, Mapped)>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.write(Weigh { id, provider, rows, planning: self.planning.clone(), now }).await
+    ) -> Result<usize, StoreError> {
+        let count = rows.len();
+        let known = self.parts_of_known(&rows).await?;
+        let (stored, new): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(row, _)| known.contains(&row.part));
+        let trial = |rows| Trial { provider, rows, planning: self.planning.clone(), now };
+        if !new.is_empty() {
+            let ids: Vec<i64> = new.iter().map(|(row, _)| row.id).collect();
+            let weighed = self.scratch.run(trial(new)).await?;
+            let weighed = ids.into_iter().zip(weighed).collect();
+            self.write(Note { id, weighed, now }).await?;
+        }
+        for rows in in_tries(stored) {
+            self.write(Weigh { id, trial: trial(rows) }).await?;
+        }
+        Ok(count)
     }
 
     /// Adds up what all rows would come to; then a person has to say whether they are recorded.
@@ -188,19 +176,39 @@ fn add(sums: &mut Vec<BackfillCall>, call: BackfillCall) {
     }
 }
 
-struct Weigh {
-    id: BackfillId,
-    provider: ProviderKind,
-    rows: Vec<(ToWeigh, Mapped)>,
-    planning: Planning,
-    now: Timestamp,
+/// As many customers in each as the writer can be kept for.
+fn in_tries(mut rows: Vec<(ToWeigh, Mapped)>) -> Vec<Vec<(ToWeigh, Mapped)>> {
+    let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
+    for (row, _) in &rows {
+        *sizes.entry(row.part).or_default() += 1;
+    }
+    let (mut tries, mut of_part, mut last) = (Vec::new(), BTreeMap::new(), 0);
+    for (part, size) in sizes {
+        if last > 0 && last + size > TRIED_MAX {
+            last = 0;
+        }
+        if last == 0 {
+            tries.push(Vec::new());
+        }
+        last += size;
+        of_part.insert(part, tries.len() - 1);
+    }
+    for (row, mapped) in rows.drain(..) {
+        let place = of_part.get(&row.part).copied().unwrap_or_default();
+        tries.get_mut(place).into_iter().for_each(|rows: &mut Vec<_>| rows.push((row.clone(), mapped.clone())));
+    }
+    tries
 }
 
-/// What a row would come to.
-#[derive(Default)]
-struct Weighed {
-    outcome: String,
-    calls: Vec<BackfillCall>,
+/// Runs what takes a processor for a while off the asynchronous threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Panicked)
+}
+
+/// Tries rows out where everything is stored.
+struct Weigh {
+    id: BackfillId,
+    trial: Trial,
 }
 
 impl Work for Weigh {
@@ -208,110 +216,39 @@ impl Work for Weigh {
 
     async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
         db.try_out().await?;
-        let weighed = self.try_out(db).await?;
+        let weighed = self.trial.run(db).await?;
         db.undo_trial().await?;
-        let sql = "UPDATE listed SET outcome = ?2, calls = ?3 WHERE id = ?1";
-        for ((row, _), Weighed { outcome, calls }) in self.rows.iter().zip(weighed) {
-            let calls = if calls.is_empty() { None } else { Some(serde_json::to_string(&calls)?) };
-            db.execute(sql, values![row.id, outcome, calls]).await?;
-        }
-        // Another replica may go on with the rest.
-        db.execute("UPDATE backfills SET changed_at = ?2 WHERE id = ?1", values![self.id.0, micros(self.now)]).await?;
-        Ok(())
+        let weighed: Vec<_> = self.trial.rows.iter().map(|(row, _)| row.id).zip(weighed).collect();
+        note(db, self.id, &weighed, self.trial.now).await
     }
 }
 
-impl Weigh {
-    async fn try_out<D: Db>(&self, db: &D) -> Result<Vec<Weighed>, StoreError> {
-        let mut people = BTreeSet::new();
-        let mut events: Vec<Option<EventId>> = Vec::new();
-        for (row, mapped) in &self.rows {
-            let event = insert(db, &self.event(row, mapped)).await?;
-            if let Some(id) = event {
-                // Of many facts that follow, what is tried out is only what one write would place.
-                post(db, &Mapped { id, ..mapped.clone() }, &mut people).await?;
-            }
-            events.push(event);
-        }
-        db.lock(&people.iter().map(Lock::Customer).collect::<Vec<_>>()).await?;
-        let (mut calls, mut ends) = (Vec::new(), BTreeMap::new());
-        for key in &people {
-            let customer = load(db, key).await?;
-            let plan = self.planning.plan_or_hold(&customer, self.now);
-            for (event, outcome) in &plan.outcomes {
-                ends.insert(*event, outcome_of((outcome.end.state(), outcome.end.reason())));
-            }
-            let before: BTreeMap<Option<DeliveryId>, &Delivery> =
-                customer.deliveries.iter().map(|d| (d.id, d)).collect();
-            let changes = plan.changes.iter().map(Change::delivery);
-            let news = changes.filter(|d| before.get(&d.id).is_none_or(|old| says_more(old, d)));
-            calls.extend(news.map(|delivery| (delivery.event, call(delivery))));
-        }
-        let mut weighed = Vec::new();
-        for event in &events {
-            let outcome = match event {
-                None => KNOWN.to_owned(),
-                Some(event) => match ends.get(event) {
-                    Some(end) => end.clone(),
-                    None => outcome_of(end(db, *event).await?),
-                },
-            };
-            weighed.push(Weighed { outcome, calls: Vec::new() });
-        }
-        for (event, call) in calls {
-            // A call that was there before changes by something of this try: which row is named does not matter.
-            let place = events.iter().position(|tried| *tried == Some(event)).unwrap_or(0);
-            weighed.get_mut(place).into_iter().for_each(|row| row.calls.push(call.clone()));
-        }
-        Ok(weighed)
-    }
+/// Notes what rows would come to.
+struct Note {
+    id: BackfillId,
+    weighed: Vec<(i64, Weighed)>,
+    now: Timestamp,
+}
 
-    fn event(&self, row: &ToWeigh, mapped: &Mapped) -> NewEvent {
-        NewEvent {
-            origin: Origin::Backfill,
-            endpoint: mapped.endpoint.clone(),
-            provider: self.provider,
-            business: mapped.business.clone(),
-            identity: row.identity.clone(),
-            body_zstd: row.body_zstd.clone(),
-            received_at: self.now,
-        }
+impl Work for Note {
+    type Answer = ();
+
+    async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
+        note(db, self.id, &self.weighed, self.now).await
     }
 }
 
-fn outcome_of((state, reason): (EventState, Option<EventReason>)) -> String {
-    match reason {
-        Some(reason) => format!("{}:{}", state.code(), reason.code()),
-        None => state.code().to_owned(),
-    }
-}
-
-/// A call of the try, as a person is shown it.
-fn call(delivery: &Delivery) -> BackfillCall {
-    let kind = match &delivery.subject {
-        DeliveryKey::Lead(_) => CallKind::Customer,
-        DeliveryKey::Payment { .. } => CallKind::Payment,
-        DeliveryKey::Status(_) => CallKind::Status,
-    };
-    let fate = match delivery.state {
-        _ if delivery.id.is_some() => CallFate::Changed,
-        DeliveryState::Queued | DeliveryState::Sending => CallFate::Told,
-        DeliveryState::Held | DeliveryState::Rejected => CallFate::Held,
-        DeliveryState::Delivered
-        | DeliveryState::Duplicate
-        | DeliveryState::Cancelled
-        | DeliveryState::Superseded
-        | DeliveryState::Discarded => CallFate::NotTold,
-    };
-    let (amount, currency) = match &delivery.call {
-        Call::PaymentSucceeded { amount, currency, .. } if kind == CallKind::Payment => {
-            (Some(*amount), Some(*currency))
-        }
-        Call::PaymentSucceeded { .. } | Call::CustomerCreated { .. } => (None, None),
-    };
-    // What a call waits for does not keep it from being told.
-    let reason = delivery.reason.filter(|_| fate != CallFate::Told).map(DeliveryReason::code).map(str::to_owned);
-    BackfillCall { kind, fate, reason, currency, amount, count: 1 }
+async fn note<D: Db>(db: &D, id: BackfillId, weighed: &[(i64, Weighed)], now: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE listed SET outcome = ?2, calls = ?3 WHERE id = ?1";
+    let calls = |calls: &[BackfillCall]| (!calls.is_empty()).then(|| serde_json::to_string(calls)).transpose();
+    // Side by side: over a network it is the ways there and back that take time.
+    try_join_all(weighed.iter().map(async |(row, Weighed { outcome, calls: of_row })| {
+        db.execute(sql, values![*row, outcome, calls(of_row)?]).await
+    }))
+    .await?;
+    // Another replica may go on with the rest.
+    db.execute("UPDATE backfills SET changed_at = ?2 WHERE id = ?1", values![id.0, micros(now)]).await?;
+    Ok(())
 }
 
 struct SumUp {

@@ -5,6 +5,7 @@ mod groups;
 mod migrations;
 mod remains;
 pub(super) mod schema;
+pub(super) mod scratch;
 mod session;
 mod upgrade;
 mod writer;

@@ -1,0 +1,99 @@
+//! Which rows are about somebody or something of which anything is stored. All others are tried out as on an empty store:
+//! whatever a try reads, it finds by what is asked for here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::grouping::ToWeigh;
+use crate::domain::delivery::scope;
+use crate::domain::fact::Reading;
+use crate::ledger::resolve::{all_ids, asked_for, own_ids, payment_key, receipt_key};
+use crate::store::inbox::facts::Mapped;
+use crate::store::sql::values;
+use crate::store::{Store, StoreError};
+
+/// A question about many texts: those of one place that it finds are stored.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Question {
+    /// An event of the endpoint has this key.
+    Recorded,
+    /// An event of the endpoint has this id of the provider's.
+    ProviderId,
+    /// An event of the endpoint points at the one of this id.
+    PointedAt,
+    /// It is known whose this id of the scope is.
+    Identity,
+    /// Something waits for this id of the scope.
+    Awaited,
+    /// Something of the scope is about this customer of the provider's.
+    Customer,
+    /// Something is known of this address at the business.
+    Address,
+    /// There was a call about this address at the business.
+    Called,
+}
+
+impl Question {
+    const fn table(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Recorded => ("events", "endpoint", "dedup_key"),
+            Self::ProviderId => ("events", "endpoint", "provider_event_id"),
+            Self::PointedAt => ("events", "endpoint", "snapshot_event"),
+            Self::Identity => ("identities", "scope", "key"),
+            Self::Awaited => ("unresolved", "scope", "key"),
+            Self::Customer => ("facts", "scope", "customer"),
+            Self::Address => ("facts", "business", "email_key"),
+            Self::Called => ("deliveries", "business", "email_key"),
+        }
+    }
+}
+
+/// By the question and its place: the texts, and in which parts each is.
+#[derive(Default)]
+struct Asked(BTreeMap<(Question, String), BTreeMap<String, BTreeSet<usize>>>);
+
+impl Asked {
+    fn ask(&mut self, question: Question, place: &str, texts: impl IntoIterator<Item = String>, part: usize) {
+        let of_place = self.0.entry((question, place.to_owned())).or_default();
+        texts.into_iter().for_each(|text| {
+            of_place.entry(text).or_default().insert(part);
+        });
+    }
+
+    fn ask_of(&mut self, row: &ToWeigh, mapped: &Mapped) {
+        let (endpoint, part) = (&mapped.endpoint, row.part);
+        self.ask(Question::Recorded, endpoint, [row.identity.dedup_key.clone()], part);
+        let points_at = row.identity.snapshot_event.iter().chain(&mapped.snapshot_event).cloned();
+        self.ask(Question::ProviderId, endpoint, points_at, part);
+        self.ask(Question::PointedAt, endpoint, row.identity.provider_event_id.clone(), part);
+        let Reading::Fact(fact) = &mapped.reading else { return };
+        let scope = scope(&mapped.realm, &mapped.business, fact.account.as_deref(), fact.mode);
+        let mut ids: BTreeSet<String> = all_ids(fact).into_iter().chain(asked_for(fact)).collect();
+        ids.extend(own_ids(fact).flat_map(|id| [id.to_owned(), payment_key(id), receipt_key(id)]));
+        self.ask(Question::Identity, &scope, ids.clone(), part);
+        self.ask(Question::Awaited, &scope, ids, part);
+        self.ask(Question::Customer, &scope, fact.customer.clone(), part);
+        let address = fact.email.as_ref().map(|email| email.key().to_owned());
+        self.ask(Question::Address, &mapped.business, address.clone(), part);
+        self.ask(Question::Called, &mapped.business, address, part);
+    }
+}
+
+impl Store {
+    /// The parts of these rows that need what is stored.
+    pub(super) async fn parts_of_known(&self, rows: &[(ToWeigh, Mapped)]) -> Result<BTreeSet<usize>, StoreError> {
+        let mut asked = Asked::default();
+        rows.iter().for_each(|(row, mapped)| asked.ask_of(row, mapped));
+        let mut known = BTreeSet::new();
+        for ((question, place), texts) in asked.0.iter().filter(|(_, texts)| !texts.is_empty()) {
+            let (table, of, column) = question.table();
+            let list = self.dialect().texts("?2");
+            // Only what is asked for and is there comes back.
+            let sql = format!("SELECT DISTINCT {column} FROM {table} WHERE {of} = ?1 AND {column} IN ({list})");
+            let all: Vec<&String> = texts.keys().collect();
+            for mut row in self.query(sql, values![place, serde_json::to_string(&all)?]).await? {
+                known.extend(texts.get(&row.text()?).into_iter().flatten());
+            }
+        }
+        Ok(known)
+    }
+}
