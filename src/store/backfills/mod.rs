@@ -21,6 +21,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use grouping::ToWeigh;
+#[cfg(test)]
+pub(super) use weighing::weigh_each_alone;
 pub use pages::{Listed, Place, Written};
 
 use super::operator::ActionError;

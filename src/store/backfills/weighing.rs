@@ -176,28 +176,57 @@ fn add(sums: &mut Vec<BackfillCall>, call: BackfillCall) {
     }
 }
 
+/// Tries out each customer by itself where everything is stored.
+#[cfg(test)]
+pub(in crate::store) async fn weigh_each_alone(
+    store: &Store,
+    id: BackfillId,
+    provider: ProviderKind,
+    read: impl Fn(&ToWeigh) -> Mapped,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut grouping = Grouping::new(store.clone(), id, TRIED_IN_MEMORY_MAX);
+    loop {
+        let rows = grouping.next().await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut parts: BTreeMap<usize, Vec<(ToWeigh, Mapped)>> = BTreeMap::new();
+        for row in rows {
+            let mapped = read(&row);
+            parts.entry(row.part).or_default().push((row, mapped));
+        }
+        for rows in parts.into_values() {
+            let trial = Trial { provider, rows, planning: store.planning.clone(), now };
+            store.write(Weigh { id, trial }).await?;
+        }
+    }
+}
+
 /// As many customers in each as the writer can be kept for.
-fn in_tries(mut rows: Vec<(ToWeigh, Mapped)>) -> Vec<Vec<(ToWeigh, Mapped)>> {
-    let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
-    for (row, _) in &rows {
-        *sizes.entry(row.part).or_default() += 1;
+fn in_tries(rows: Vec<(ToWeigh, Mapped)>) -> Vec<Vec<(ToWeigh, Mapped)>> {
+    let mut parts: BTreeMap<usize, Vec<(usize, (ToWeigh, Mapped))>> = BTreeMap::new();
+    for (place, (row, mapped)) in rows.into_iter().enumerate() {
+        parts.entry(row.part).or_default().push((place, (row, mapped)));
     }
-    let (mut tries, mut of_part, mut last) = (Vec::new(), BTreeMap::new(), 0);
-    for (part, size) in sizes {
-        if last > 0 && last + size > TRIED_MAX {
-            last = 0;
+    let mut tries: Vec<Vec<(usize, (ToWeigh, Mapped))>> = Vec::new();
+    for part in parts.into_values() {
+        match tries.last_mut().filter(|last| last.len() + part.len() <= TRIED_MAX) {
+            Some(last) => last.extend(part),
+            None => tries.push(part),
         }
-        if last == 0 {
-            tries.push(Vec::new());
+    }
+    let cut = tries.into_iter().flat_map(|mut rows| {
+        // They keep the order in which they would be recorded.
+        rows.sort_by_key(|(place, _)| *place);
+        let mut rows = rows.into_iter().map(|(_, row)| row).peekable();
+        let mut parts = Vec::new();
+        while rows.peek().is_some() {
+            parts.push(rows.by_ref().take(TRIED_MAX).collect());
         }
-        last += size;
-        of_part.insert(part, tries.len() - 1);
-    }
-    for (row, mapped) in rows.drain(..) {
-        let place = of_part.get(&row.part).copied().unwrap_or_default();
-        tries.get_mut(place).into_iter().for_each(|rows: &mut Vec<_>| rows.push((row.clone(), mapped.clone())));
-    }
-    tries
+        parts
+    });
+    cut.collect()
 }
 
 /// Runs what takes a processor for a while off the asynchronous threads.

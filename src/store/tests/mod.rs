@@ -18,6 +18,7 @@ mod replicas;
 mod routes;
 mod together;
 mod upgrade;
+mod weighing;
 
 use std::time::Duration;
 
