@@ -169,6 +169,15 @@ impl Dialect {
         }
     }
 
+    /// The condition that a column has one of the texts in parameter `list`, a JSON list of them. Each of them is looked up, in
+    /// an index that begins with other columns, too.
+    pub(super) fn is_one_of(self, column: &str, list: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{column} IN ({})", self.texts(list)),
+            Self::Postgres => format!("{column} = ANY (ARRAY({}))", self.texts(list)),
+        }
+    }
+
     /// The text that a column of JSON has in a field, as our indexes have it.
     pub(super) fn field(self, column: &str, field: &str) -> String {
         match self {

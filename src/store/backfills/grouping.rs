@@ -147,8 +147,8 @@ impl Grouping {
     async fn sharing(&self, keys: &[String], seeds: &[i64]) -> Result<(Vec<(String, i64)>, bool), StoreError> {
         let shares_max = self.rows_max * SHARES_OF_ROW;
         let sql = format!(
-            "SELECT key, listed FROM listed_ids WHERE backfill = ?1 AND key IN ({}) AND listed >= ?3 LIMIT {shares_max}",
-            self.store.dialect().texts("?2")
+            "SELECT key, listed FROM listed_ids WHERE backfill = ?1 AND {} AND listed >= ?3 LIMIT {shares_max}",
+            self.store.dialect().is_one_of("key", "?2")
         );
         let of = values![self.id.0, serde_json::to_string(keys)?, seeds.first().copied().unwrap_or(0)];
         let rows = self.store.query(sql, of).await?;
@@ -168,13 +168,14 @@ impl Grouping {
     }
 
     async fn read(&self, parts: &BTreeMap<i64, usize>) -> Result<Vec<ToWeigh>, StoreError> {
+        // Their numbers are enough. With the backfill's, too, a database would look through all that was listed.
         let sql = format!(
-            "SELECT id, dedup_key, provider_event_id, type, snapshot_event, body FROM listed WHERE backfill = ?1 \
-             AND id IN ({}) ORDER BY stage, at, id",
-            self.store.dialect().numbers("?2")
+            "SELECT id, dedup_key, provider_event_id, type, snapshot_event, body FROM listed WHERE id IN ({}) \
+             ORDER BY stage, at, id",
+            self.store.dialect().numbers("?1")
         );
         let ids: Vec<i64> = parts.keys().copied().collect();
-        let rows = self.store.query(sql, values![self.id.0, serde_json::to_string(&ids)?]).await?;
+        let rows = self.store.query(sql, values![serde_json::to_string(&ids)?]).await?;
         let row = |mut row: crate::store::sql::Row| {
             let id = row.int()?;
             let part = parts.get(&id).copied().unwrap_or_default();

@@ -33,16 +33,18 @@ enum Question {
 }
 
 impl Question {
-    const fn table(self) -> (&'static str, &'static str, &'static str) {
+    /// The table, the condition of the place `?1`, and the column of the texts.
+    const fn words(self) -> [&'static str; 3] {
         match self {
-            Self::Recorded => ("events", "endpoint", "dedup_key"),
-            Self::ProviderId => ("events", "endpoint", "provider_event_id"),
-            Self::PointedAt => ("events", "endpoint", "snapshot_event"),
-            Self::Identity => ("identities", "scope", "key"),
-            Self::Awaited => ("unresolved", "scope", "key"),
-            Self::Customer => ("facts", "scope", "customer"),
-            Self::Address => ("facts", "business", "email_key"),
-            Self::Called => ("deliveries", "business", "email_key"),
+            Self::Recorded => ["events", "endpoint = ?1", "dedup_key"],
+            // Of another endpoint it may be, too: by it a database would look through all events of ours.
+            Self::ProviderId => ["events", "?1 = ?1", "provider_event_id"],
+            Self::PointedAt => ["events", "endpoint = ?1 AND snapshot_event IS NOT NULL", "snapshot_event"],
+            Self::Identity => ["identities", "scope = ?1", "key"],
+            Self::Awaited => ["unresolved", "scope = ?1", "key"],
+            Self::Customer => ["facts", "scope = ?1", "customer"],
+            Self::Address => ["facts", "business = ?1", "email_key"],
+            Self::Called => ["deliveries", "business = ?1", "email_key"],
         }
     }
 }
@@ -85,10 +87,10 @@ impl Store {
         rows.iter().for_each(|(row, mapped)| asked.ask_of(row, mapped));
         let mut known = BTreeSet::new();
         for ((question, place), texts) in asked.0.iter().filter(|(_, texts)| !texts.is_empty()) {
-            let (table, of, column) = question.table();
-            let list = self.dialect().texts("?2");
+            let [table, of_place, column] = question.words();
+            let is_asked_for = self.dialect().is_one_of(column, "?2");
             // Only what is asked for and is there comes back.
-            let sql = format!("SELECT DISTINCT {column} FROM {table} WHERE {of} = ?1 AND {column} IN ({list})");
+            let sql = format!("SELECT DISTINCT {column} FROM {table} WHERE {of_place} AND {is_asked_for}");
             let all: Vec<&String> = texts.keys().collect();
             for mut row in self.query(sql, values![place, serde_json::to_string(&all)?]).await? {
                 known.extend(texts.get(&row.text()?).into_iter().flatten());

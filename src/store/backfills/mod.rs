@@ -21,9 +21,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use grouping::ToWeigh;
+pub use pages::{Listed, Place, Written};
 #[cfg(test)]
 pub(super) use weighing::weigh_each_alone;
-pub use pages::{Listed, Place, Written};
 
 use super::operator::ActionError;
 use super::people::audit::{self, Entry};

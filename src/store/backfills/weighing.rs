@@ -111,8 +111,9 @@ impl Store {
         let (mut events, mut calls) = (BTreeMap::new(), Vec::new());
         let mut after = 0;
         loop {
+            // The plus keeps a database from the index by backfill: it would read and sort all rows for each of these.
             let sql =
-                "SELECT id, stage, outcome, calls FROM listed WHERE backfill = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+                "SELECT id, stage, outcome, calls FROM listed WHERE +backfill = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
             let rows = self.query(sql.to_owned(), values![id.0, after, SUMMED_ROWS]).await?;
             if rows.is_empty() {
                 break;

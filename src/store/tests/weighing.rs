@@ -55,7 +55,8 @@ fn facts_of(n: usize) -> Vec<Fact> {
     let mut facts = Vec::new();
     let named = (n % 7 != 3).then_some(email.as_str());
     if n % 3 == 0 {
-        let mut session = of_customer(n, 50, &[format!("sub_{n}")], fact(named, FactKind::Customer(Customer::default())));
+        let mut session =
+            of_customer(n, 50, &[format!("sub_{n}")], fact(named, FactKind::Customer(Customer::default())));
         session.code = Some("ADA10".into());
         facts.push(session);
     }
@@ -101,7 +102,9 @@ fn facts_of(n: usize) -> Vec<Fact> {
 fn listed(key: &str, fact: Option<&Fact>) -> Listed {
     let identity = Identity { dedup_key: key.to_owned(), ..event(key).identity };
     match fact {
-        Some(fact) => Listed::of(fact, identity, body::compress(serde_json::to_string(fact).unwrap().as_bytes()).unwrap()),
+        Some(fact) => {
+            Listed::of(fact, identity, body::compress(serde_json::to_string(fact).unwrap().as_bytes()).unwrap())
+        }
         None => Listed::unreadable(identity, body::compress(b"?").unwrap(), now()),
     }
 }
