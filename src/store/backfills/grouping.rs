@@ -3,10 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::weighing::{body, identity};
 use crate::domain::backfill::BackfillId;
 use crate::domain::event::Identity;
-use crate::store::sql::values;
+use crate::store::sql::{Row, values};
 use crate::store::{Store, StoreError};
 
 /// Rows of one try where the one writer is kept from its work meanwhile. A customer with more is tried out in parts.
@@ -176,13 +175,28 @@ impl Grouping {
         );
         let ids: Vec<i64> = parts.keys().copied().collect();
         let rows = self.store.query(sql, values![serde_json::to_string(&ids)?]).await?;
-        let row = |mut row: crate::store::sql::Row| {
+        let row = |mut row: Row| {
             let id = row.int()?;
             let part = parts.get(&id).copied().unwrap_or_default();
             Ok(ToWeigh { id, part, identity: identity(&mut row)?, body_zstd: body(&mut row)? })
         };
         rows.into_iter().map(row).collect()
     }
+}
+
+pub(super) fn identity(row: &mut Row) -> Result<Identity, StoreError> {
+    Ok(Identity {
+        dedup_key: row.text()?,
+        provider_event_id: row.text_option()?,
+        event_type: row.text()?,
+        snapshot_event: row.text_option()?,
+        // Nothing of what nobody sent us: an endpoint's last webhook is found by it.
+        mode: None,
+    })
+}
+
+pub(super) fn body(row: &mut Row) -> Result<Vec<u8>, StoreError> {
+    row.bytes_option()?.ok_or_else(|| StoreError::Data("what was listed has no body".to_owned()))
 }
 
 /// Rows and their ids: what is tied belongs together.

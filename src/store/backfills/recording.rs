@@ -3,9 +3,9 @@
 
 use jiff::Timestamp;
 
+use super::grouping::{body, identity};
 use super::remove;
 use super::trial::KNOWN;
-use super::weighing::{body, identity};
 use crate::domain::backfill::{BackfillId, BackfillState};
 use crate::domain::event::{NewEvent, Origin};
 use crate::domain::provider::ProviderKind;

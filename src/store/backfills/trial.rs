@@ -1,4 +1,4 @@
-//! One try: events are recorded and read, the ledger plans their customers, and what it says is noted. Whoever runs it
+//! One try: events are recorded and read, the ledger plans their customers, and what it says is noted. The caller
 //! undoes what it wrote.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

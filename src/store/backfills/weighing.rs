@@ -15,7 +15,6 @@ use jiff::Timestamp;
 use super::grouping::{Grouping, TRIED_MAX, ToWeigh};
 use super::trial::{Trial, Weighed};
 use crate::domain::backfill::{BackfillCall, BackfillId, BackfillState, BackfillSummary, EventSum, Stage};
-use crate::domain::event::Identity;
 use crate::domain::provider::ProviderKind;
 use crate::store::inbox::facts::Mapped;
 use crate::store::rows::{micros, unknown};
@@ -137,21 +136,6 @@ impl Store {
         let summary = BackfillSummary { events: events.collect(), calls };
         self.write(SumUp { id, summary, now }).await
     }
-}
-
-pub(super) fn identity(row: &mut crate::store::sql::Row) -> Result<Identity, StoreError> {
-    Ok(Identity {
-        dedup_key: row.text()?,
-        provider_event_id: row.text_option()?,
-        event_type: row.text()?,
-        snapshot_event: row.text_option()?,
-        // Nothing of what nobody sent us: an endpoint's last webhook is found by it.
-        mode: None,
-    })
-}
-
-pub(super) fn body(row: &mut crate::store::sql::Row) -> Result<Vec<u8>, StoreError> {
-    row.bytes_option()?.ok_or_else(|| StoreError::Data("what was listed has no body".to_owned()))
 }
 
 fn name(stage: i64) -> &'static str {
