@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 
 use super::{Sql, broken_off, migrations, query, run};
 use crate::store::StoreError;
+use crate::store::counts::Counts;
 use crate::store::sql::Work;
 
 /// Statements that one keeps prepared.
@@ -38,6 +39,7 @@ impl Scratch {
             db.connection().execute_batch("BEGIN")?;
             let answer = run(&work, &db)?;
             db.connection().execute_batch("ROLLBACK")?;
+            db.undone(Counts::default());
             pool.idle().push(db);
             Ok(answer)
         });
@@ -67,5 +69,5 @@ fn make() -> Result<Sql, StoreError> {
     }
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    Ok(Sql(Mutex::new(db)))
+    Sql::new(db)
 }
