@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use jiff::Timestamp;
+use refairn_bridge::clock::Clock;
 use refairn_bridge::tasks::Tasks;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -104,7 +105,7 @@ async fn measure(args: &Args, account: &Account, kind: Kind) {
     );
     // Nobody is there: what would be told waits.
     bridge.start("http://127.0.0.1:9").await;
-    let since = Timestamp::now() - jiff::SignedDuration::from_secs((BEFORE_DAYS + PERIOD_DAYS + 5) * DAY_S);
+    let since = Clock::system().now() - jiff::SignedDuration::from_secs((BEFORE_DAYS + PERIOD_DAYS + 5) * DAY_S);
     let path = format!("/api/v1/backfills?provider=stripe&since={}", since.strftime("%Y-%m-%d"));
     let (begun, before) = (Instant::now(), cpu::of(bridge.pid()).expect("its time"));
     let id = kit::program::authorized("POST", &path).send(bridge.addr).await.json()["id"].clone();
@@ -173,7 +174,7 @@ impl Account {
     async fn start(invoices: usize, of_each: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (asked, tasks, now) = (Arc::<Mutex<Asked>>::default(), Tasks::new(), Timestamp::now().as_second());
+        let (asked, tasks, now) = (Arc::<Mutex<Asked>>::default(), Tasks::new(), Clock::system().now().as_second());
         let shop = Shop { invoices, of_each, now };
         let (shared, each) = (asked.clone(), tasks.clone());
         tasks.spawn(async move {

@@ -151,7 +151,7 @@ impl Dispatcher {
     /// Notes what a call told of Refairn. One that failed alone tells nothing.
     fn note_outage(&self, is_down: bool, answered: bool) {
         if is_down || answered {
-            self.is_down.send_if_modified(|was| std::mem::replace(was, Some(is_down)) != Some(is_down));
+            self.is_down.send_if_modified(|was| was.replace(is_down) != Some(is_down));
         }
     }
 

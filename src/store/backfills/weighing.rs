@@ -188,13 +188,16 @@ pub(in crate::store) async fn weigh_each_alone(
     }
 }
 
+/// A row as it was read, and its place in the order in which rows would be recorded.
+type Placed = (usize, (ToWeigh, Mapped));
+
 /// As many customers in each as the writer can be kept for.
 fn in_tries(rows: Vec<(ToWeigh, Mapped)>) -> Vec<Vec<(ToWeigh, Mapped)>> {
-    let mut parts: BTreeMap<usize, Vec<(usize, (ToWeigh, Mapped))>> = BTreeMap::new();
+    let mut parts: BTreeMap<usize, Vec<Placed>> = BTreeMap::new();
     for (place, (row, mapped)) in rows.into_iter().enumerate() {
         parts.entry(row.part).or_default().push((place, (row, mapped)));
     }
-    let mut tries: Vec<Vec<(usize, (ToWeigh, Mapped))>> = Vec::new();
+    let mut tries: Vec<Vec<Placed>> = Vec::new();
     for part in parts.into_values() {
         match tries.last_mut().filter(|last| last.len() + part.len() <= TRIED_MAX) {
             Some(last) => last.extend(part),

@@ -181,7 +181,7 @@ mod tests {
             db.execute("INSERT INTO w VALUES (?1)", [name(n)]).unwrap();
         }
         db.execute_batch("COMMIT; BEGIN").unwrap();
-        let is_removed = |n: u64| n % 3 == 0 || (1000..2000).contains(&n);
+        let is_removed = |n: u64| n.is_multiple_of(3) || (1000..2000).contains(&n);
         for n in (0..4000).filter(|n| is_removed(*n)) {
             db.execute("DELETE FROM t WHERE name = ?1", [name(n)]).unwrap();
             db.execute("DELETE FROM w WHERE name = ?1", [name(n)]).unwrap();

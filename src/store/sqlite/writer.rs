@@ -44,6 +44,8 @@ trait Job: Send {
     fn answer(self: Box<Self>, fate: Result<(), StoreError>);
 }
 
+type AnyJob = Box<dyn Job>;
+
 /// A write, what its last run gave, and who waits for that.
 struct Writing<F, T> {
     write: F,
@@ -73,7 +75,7 @@ where
 /// A handle on the writer; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Writer {
-    orders: mpsc::Sender<Order<Box<dyn Job>>>,
+    orders: mpsc::Sender<Order<AnyJob>>,
     ended: Arc<tokio::sync::Mutex<Option<oneshot::Receiver<()>>>>,
     closing: tokio_util::sync::CancellationToken,
     pulse: Pulse,
@@ -185,7 +187,7 @@ impl Writer {
     }
 }
 
-fn order<T, F>(write: F, urgency: Urgency) -> (Order<Box<dyn Job>>, oneshot::Receiver<Result<T, StoreError>>)
+fn order<T, F>(write: F, urgency: Urgency) -> (Order<AnyJob>, oneshot::Receiver<Result<T, StoreError>>)
 where
     T: Send + 'static,
     F: Fn(&Sql) -> Result<T, StoreError> + Send + 'static,
@@ -194,7 +196,7 @@ where
     (Order::Write(Box::new(Writing { write, given: None, tell }), urgency), answer)
 }
 
-fn work(db: Sql, orders: mpsc::Receiver<Order<Box<dyn Job>>>, wal: &Path, pulse: &Pulse) {
+fn work(db: Sql, orders: mpsc::Receiver<Order<AnyJob>>, wal: &Path, pulse: &Pulse) {
     let mut waiting = Waiting::new(orders);
     while waiting.wait() {
         let _step = pulse.step(GROUP_WAIT_MAX);
@@ -219,7 +221,7 @@ enum Undo {
 
 /// Runs the jobs in one transaction. Nearly never does one fail: then all are undone, and the others run again, each so
 /// that it can be undone alone. A failed commit fails all.
-fn write_group(db: &Sql, group: Group<'_, Box<dyn Job>>) {
+fn write_group(db: &Sql, group: Group<'_, AnyJob>) {
     let left = run_group(db, group, Undo::Together);
     if !left.is_empty() {
         run_group(db, left.into_iter(), Undo::Alone);
@@ -227,8 +229,8 @@ fn write_group(db: &Sql, group: Group<'_, Box<dyn Job>>) {
 }
 
 /// Runs the jobs in one transaction, and tells their callers. Gives those that were undone with another, and are to run again.
-fn run_group(db: &Sql, jobs: impl Iterator<Item = Box<dyn Job>>, undo: Undo) -> Vec<Box<dyn Job>> {
-    let mut kept: Vec<Box<dyn Job>> = Vec::new();
+fn run_group(db: &Sql, jobs: impl Iterator<Item = AnyJob>, undo: Undo) -> Vec<AnyJob> {
+    let mut kept: Vec<AnyJob> = Vec::new();
     let mut broken = db.connection().execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from).err();
     for mut job in jobs {
         if let Some(error) = &broken {

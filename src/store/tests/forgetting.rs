@@ -214,7 +214,7 @@ async fn no_column_holds_an_address_that_is_forgotten(place: Place) {
     }
     assert!(after.contains("other@example.com"), "and nothing else is gone");
     let pseudonym = done.pseudonym.unwrap();
-    let decided = store.decisions_about(&[pseudonym.clone()]).await.unwrap();
+    let decided = store.decisions_about(std::slice::from_ref(&pseudonym)).await.unwrap();
     assert_eq!(decided.len(), 1, "{decided:?}");
     assert_eq!(decided[0].note.as_deref(), Some(format!("she wrote from {pseudonym}").as_str()));
     assert_eq!(store.weigh_forgetting(&email).await.unwrap_err(), ForgetError::Unknown);

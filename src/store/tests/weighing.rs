@@ -54,7 +54,7 @@ fn facts_of(n: usize) -> Vec<Fact> {
     let email = format!("buyer{}@example.com", n - usize::from(n % 10 == 9));
     let mut facts = Vec::new();
     let named = (n % 7 != 3).then_some(email.as_str());
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         let mut session =
             of_customer(n, 50, &[format!("sub_{n}")], fact(named, FactKind::Customer(Customer::default())));
         session.code = Some("ADA10".into());
@@ -83,7 +83,7 @@ fn facts_of(n: usize) -> Vec<Fact> {
         let fact = Fact { customer: None, ..fact(None, FactKind::Reversal(reversal)) };
         facts.push(Fact { customer: None, ..of_customer(n, 39, &[format!("pi_{n}_0")], fact) });
     }
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         let status = Subscription {
             id: format!("sub_{n}"),
             status: Some(Status::Active),
