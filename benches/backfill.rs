@@ -23,7 +23,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
-use jiff::Timestamp;
 use refairn_bridge::clock::Clock;
 use refairn_bridge::tasks::Tasks;
 use serde_json::{Value, json};
