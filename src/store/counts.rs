@@ -10,7 +10,6 @@ use crate::domain::delivery::{Delivery, DeliveryState, Fate, Standing};
 use crate::domain::event::EventState;
 use crate::domain::mode::Mode;
 use crate::domain::reason::DeliveryReason;
-use crate::store::rows::micros;
 
 /// Microseconds of the times by which payments are counted: a day begins with one of them in every time zone of today.
 const QUARTER_MICROS: i64 = 15 * 60 * 1_000_000;
@@ -36,7 +35,7 @@ pub(in crate::store) struct Quarter(pub(in crate::store) i64);
 
 impl Quarter {
     pub(in crate::store) fn of(at: Timestamp) -> Self {
-        Self(micros(at) / QUARTER_MICROS)
+        Self(at.as_microsecond() / QUARTER_MICROS)
     }
 }
 

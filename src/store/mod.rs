@@ -28,6 +28,7 @@ mod settings;
 mod sql;
 mod sqlite;
 mod time;
+mod value;
 
 use std::path::Path;
 use std::sync::Arc;

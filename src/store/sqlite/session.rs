@@ -78,9 +78,9 @@ impl Sql {
     }
 }
 
-/// Events up to which every commit is counted anew.
+/// Events of a store that is counted anew at every commit.
 #[cfg(any(test, feature = "crash-points"))]
-const COUNTED_ANEW_MAX: i64 = 100;
+const SMALL_STORE_EVENTS: i64 = 100;
 
 /// Compares the counts with what the tables have.
 #[cfg(any(test, feature = "crash-points"))]
@@ -94,7 +94,7 @@ fn distrust_counts(db: &Connection) -> Result<(), StoreError> {
          SELECT * FROM (SELECT what, state, n FROM counts WHERE n <> 0 EXCEPT SELECT what, state, n FROM counted) \
          UNION ALL SELECT * FROM (SELECT what, state, n FROM counted EXCEPT SELECT what, state, n FROM counts)) \
          WHERE (SELECT MAX(id) FROM events) <= ?1";
-    let wrong: Option<String> = db.prepare_cached(sql)?.query_row([COUNTED_ANEW_MAX], |row| row.get(0))?;
+    let wrong: Option<String> = db.prepare_cached(sql)?.query_row([SMALL_STORE_EVENTS], |row| row.get(0))?;
     if let Some(wrong) = wrong {
         crate::crash::impossible(&format!("what is counted is not what there is: {wrong}"));
     }
