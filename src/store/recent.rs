@@ -11,10 +11,10 @@ use crate::domain::delivery::{Delivery, DeliveryId, Seq};
 use crate::domain::event::{EventId, Outcome};
 use crate::domain::reason::EventReason;
 
-/// Customers that are remembered for sure; at most twice as many are.
-const REMEMBERED_CUSTOMERS_MAX: usize = 256;
-/// Facts and calls of a customer who is remembered.
-const REMEMBERED_ROWS_MAX: usize = 32;
+/// Facts and calls that are remembered for sure, of all customers; at most twice as many are.
+const REMEMBERED_ROWS_MAX: usize = 8192;
+/// Facts and calls of one customer who is remembered.
+const CUSTOMER_ROWS_MAX: usize = 2048;
 
 /// A customer as the database has it.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Stored {
     fn is_worth_it(&self) -> bool {
         let CustomerHistory { facts, deliveries, .. } = &self.history;
         !self.is_vague
-            && facts.len() + deliveries.len() <= REMEMBERED_ROWS_MAX
+            && facts.len() + deliveries.len() <= CUSTOMER_ROWS_MAX
             && deliveries.iter().any(|call| call.state.is_open())
             && facts.iter().all(|fact| !fact.is_related)
     }
@@ -99,7 +99,7 @@ impl Recent {
         if !customer.is_worth_it() {
             return;
         }
-        if self.newest.by_key.len() >= REMEMBERED_CUSTOMERS_MAX {
+        if self.newest.by_row.len() >= REMEMBERED_ROWS_MAX {
             self.before = std::mem::take(&mut self.newest);
         }
         self.newest.by_row.extend(customer.rows().map(|row| (row, key.clone())));
