@@ -52,10 +52,10 @@ impl Filters {
 }
 
 /// Payments of one currency.
-struct Sum {
+pub(super) struct Sum {
     currency: String,
-    credited: String,
-    nobody: String,
+    pub(super) credited: String,
+    pub(super) nobody: String,
     rest: String,
     payments: String,
 }
@@ -131,7 +131,7 @@ pub(super) async fn page(
         months: months(&state, &lens),
         fates: Fate::ALL.iter().map(|fate| (fate.code(), fate_words(*fate))).collect(),
         filters,
-        sums: sums(&totals),
+        sums: by_currency(&totals),
         is_complete,
         compared,
         may_compare: rights::may_post(rights::COMPARE, &asked.caller().who),
@@ -149,14 +149,26 @@ const fn fate_words(fate: Fate) -> &'static str {
     }
 }
 
+/// An agent gets something for it.
+pub(super) fn is_credited(fate: Option<Fate>) -> bool {
+    fate == Some(Fate::Credited)
+}
+
+/// Refairn was told, and nobody is credited, or it is not known who.
+pub(super) const fn is_nobodys(fate: Option<Fate>) -> bool {
+    matches!(fate, Some(Fate::CreditedNobody | Fate::CreditUnknown))
+}
+
+/// How many payments have such a fate.
+pub(super) fn number(totals: &[Total], wanted: fn(Option<Fate>) -> bool) -> i64 {
+    let of_fate = totals.iter().filter(|total| wanted(total.fate)).map(|total| total.payments).sum::<u64>();
+    i64::try_from(of_fate).unwrap_or(i64::MAX)
+}
+
 /// The month in a sentence.
 fn head(title: &str, totals: &[Total]) -> String {
-    let sum = |wanted: fn(Option<Fate>) -> bool| {
-        let of_fate = totals.iter().filter(|total| wanted(total.fate)).map(|total| total.payments).sum::<u64>();
-        i64::try_from(of_fate).unwrap_or(i64::MAX)
-    };
-    let (all, credited) = (sum(|_| true), sum(|fate| fate == Some(Fate::Credited)));
-    let told = sum(|fate| fate.is_some());
+    let (all, credited) = (number(totals, |_| true), number(totals, is_credited));
+    let told = number(totals, |fate| fate.is_some());
     if all == 0 {
         return format!("{title}: no payment.");
     }
@@ -171,7 +183,7 @@ fn months(state: &Shared, lens: &Lens<'_>) -> Vec<(String, String)> {
 }
 
 /// A row for each currency: amounts of two currencies are never added.
-fn sums(totals: &[Total]) -> Vec<Sum> {
+pub(super) fn by_currency(totals: &[Total]) -> Vec<Sum> {
     let mut currencies: Vec<_> = totals.iter().map(|total| total.currency).collect();
     currencies.dedup();
     let row = |currency| {
@@ -187,8 +199,8 @@ fn sums(totals: &[Total]) -> Vec<Sum> {
             totals.iter().filter(|total| total.currency == currency).map(|total| total.payments).sum::<u64>();
         Sum {
             currency: currency.code(),
-            credited: of(|fate| fate == Some(Fate::Credited)),
-            nobody: of(|fate| matches!(fate, Some(Fate::CreditedNobody | Fate::CreditUnknown))),
+            credited: of(is_credited),
+            nobody: of(is_nobodys),
             rest: of(|fate| fate.is_none()),
             payments: count(i64::try_from(payments).unwrap_or(i64::MAX)),
         }

@@ -7,10 +7,10 @@ use jiff::civil::Date;
 use super::attention::{Need, Paused, needs, paused};
 use super::chart::{Chart, Range};
 use super::frame::{Asked, Frame, answer};
+use super::payments::{Sum, by_currency, is_credited, is_nobodys, number};
 use super::set_up::{Pipe, pipes};
 use super::view::Lens;
-use super::words::{Moment, count, counted, money};
-use crate::domain::delivery::Fate;
+use super::words::{Moment, count, counted};
 use crate::domain::mode::Mode;
 use crate::http::parameters::Parameters;
 use crate::http::payments::start_of;
@@ -76,7 +76,7 @@ pub(super) async fn page(
     // The last time is this day, which is asked for in any range.
     let today = counts.pop().unwrap_or_default();
     let chart = Chart::new(range, lens.today, &counts);
-    let sums = if chart.sum.total() <= ADDED_UP { sums(&state, range, mode).await? } else { Sums::default() };
+    let sums = sums(&state, range, mode, chart.sum).await?;
     let needs = needs(&state, &asked.caller().who, Some(mode), 100).await?;
     let open = state.store.open_of(mode).await?;
     let (paused, pipes) = (paused(&asked), pipes(&state, &asked).await?);
@@ -84,10 +84,10 @@ pub(super) async fn page(
     let of_mode = stats.last_webhooks.iter().filter(|last| last.mode == mode.code());
     let last = of_mode.filter_map(|last| last.at).max();
     let boxes = Boxes {
-        credited: count(chart.sum.credited),
-        credited_money: sums.credited,
-        nobody: count(chart.sum.nobody),
-        nobody_money: sums.nobody,
+        credited: count(sums.credited),
+        credited_money: sums.credited_money,
+        nobody: count(sums.nobody),
+        nobody_money: sums.nobody_money,
         on_its_way: at_least(open.calls),
         next_due: open.first_due.map(|at| lens.moment(at.max(lens.now))),
         needs_you: count(open.needs),
@@ -143,26 +143,32 @@ fn told(today: Counts) -> String {
     }
 }
 
-/// Sums by currency.
-#[derive(Default)]
+/// How many payments were told, and what they add up to by currency.
 struct Sums {
-    credited: Vec<String>,
-    nobody: Vec<String>,
+    credited: i64,
+    credited_money: Vec<String>,
+    nobody: i64,
+    nobody_money: Vec<String>,
 }
 
-async fn sums(state: &Shared, range: Range, mode: Mode) -> Result<Sums, Problem> {
+/// Number and money come of one list: a credited payment whose money went back needs a person, and is credited until then.
+async fn sums(state: &Shared, range: Range, mode: Mode, charted: Counts) -> Result<Sums, Problem> {
+    if charted.total() > ADDED_UP {
+        let Counts { credited, nobody, .. } = charted;
+        return Ok(Sums { credited, credited_money: Vec::new(), nobody, nobody_money: Vec::new() });
+    }
     let lens = Lens::of(state);
     let from = start_of(range.first(lens.today), &state.time_zone);
     let filter = PaymentFilter { from, mode: Some(mode), ..PaymentFilter::default() };
     let (totals, _) = state.store.totals(&filter).await?;
-    let mut sums = Sums::default();
-    for total in totals {
-        let Some(amount) = total.amount else { continue };
-        match total.fate {
-            Some(Fate::Credited) => sums.credited.push(money(amount, total.currency)),
-            Some(Fate::CreditedNobody) => sums.nobody.push(money(amount, total.currency)),
-            Some(Fate::CreditUnknown) | None => {}
-        }
-    }
-    Ok(sums)
+    let by_currency = by_currency(&totals);
+    let of_some = |money: fn(&Sum) -> &String| {
+        by_currency.iter().map(money).filter(|money| !money.is_empty()).cloned().collect::<Vec<_>>()
+    };
+    Ok(Sums {
+        credited: number(&totals, is_credited),
+        credited_money: of_some(|sum| &sum.credited),
+        nobody: number(&totals, is_nobodys),
+        nobody_money: of_some(|sum| &sum.nobody),
+    })
 }
