@@ -34,7 +34,7 @@ async fn a_customer_is_forgotten_on_a_page_that_says_what_it_comes_to(new: fn() 
     let admin = Visitor::enter(&world).await;
     assert!(admin.page(&page).await.contains("Forget this customer"));
     let text = admin.page(&asks).await;
-    let expected = ["2 events and 3 calls", "2 bodies", "was not sent yet", "1 calls are never sent", "brings it back"];
+    let expected = ["2 events and 3 calls", "2 bodies", "was not sent yet", "1 call is never sent", "brings it back"];
     for words in expected {
         assert!(text.contains(words), "{words} is not in {text}");
     }

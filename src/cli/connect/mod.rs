@@ -149,7 +149,7 @@ fn say(plan: &Plan, wanted: &Wanted, file: &Path) -> anyhow::Result<()> {
         Plan::Change(one) => format!("{} is changed: {} events to {url}", one.id, events.len()),
         Plan::Create { .. } => {
             format!(
-                "an endpoint is made: {} events to {url}, version {api_version}; its secret goes to {}",
+                "an endpoint is made: {} events to {url}\nin version {api_version}; its secret goes to {}",
                 events.len(),
                 file.display()
             )

@@ -67,7 +67,7 @@ fn rows(receipt: &ForgetReceipt) -> Vec<[String; 2]> {
         row("calls", format!("{}, without address and name", receipt.calls)),
     ];
     if receipt.discarded > 0 {
-        rows.push(row("unsent", format!("{} calls that never will be sent", receipt.discarded)));
+        rows.push(row("unsent", format!("{} that never will be sent", output::counted(receipt.discarded, "call"))));
     }
     if let Some(open) = &receipt.in_the_way {
         rows.push(row("in the way", open.clone()));

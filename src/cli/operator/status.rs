@@ -108,8 +108,8 @@ fn rows(stats: &Stats, needs: &[String], now: Timestamp) -> Vec<[Piece; 2]> {
         Some(at) => format!(", the next due at {}", when(at)),
         None => String::new(),
     };
-    rows.push(row("on its way", format!("{under_way} calls{oldest}")));
-    rows.push(row("unread", format!("{} events", count(&stats.events, "received"))));
+    rows.push(row("on its way", format!("{}{oldest}", output::counted(under_way, "call"))));
+    rows.push(row("unread", output::counted(count(&stats.events, "received"), "event")));
     rows.extend(stats.routes.iter().map(|route| {
         let since = route.paused_since.map_or_else(String::new, |at| format!(" since {}", when(at)));
         row("route", format!("{}: {}{since}", name(route), route.state))

@@ -51,6 +51,12 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     data(&json_text(&serde_json::to_string_pretty(value)?))
 }
 
+/// `0 calls`, `1 call`, `2 calls`.
+pub(super) fn counted<N: fmt::Display + PartialEq + From<u8>>(n: N, what: &str) -> String {
+    let plural = if n == N::from(1) { "" } else { "s" };
+    format!("{n} {what}{plural}")
+}
+
 /// What others wrote, as a part of a line of ours.
 pub(super) fn line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());

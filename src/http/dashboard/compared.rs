@@ -21,7 +21,7 @@ const SHOWN: u32 = 50;
 
 /// What is known of a month at one endpoint's provider.
 pub(super) struct Month {
-    endpoint: String,
+    pub(super) endpoint: String,
     path: String,
     /// The sentence; empty before the first comparison.
     pub(super) sentence: String,
@@ -29,7 +29,7 @@ pub(super) struct Month {
     pub(super) compared: Option<Moment>,
     /// It is being compared.
     pub(super) under_way: bool,
-    /// Why the last comparison came to nothing.
+    /// Why the last comparison came to nothing, or what it waits for.
     pub(super) note: String,
     pub(super) rows: Vec<Difference>,
 }
@@ -75,7 +75,10 @@ pub(super) async fn months(
             sentence: kept.as_ref().map(|kept| sentence(month, title, &kept.summary)).unwrap_or_default(),
             compared: kept.as_ref().map(|kept| lens.ago(kept.compared_at)),
             under_way: last.is_some_and(|b| !b.state.is_over()),
-            note: last.filter(|b| b.state == BackfillState::Failed).and_then(|b| b.note.clone()).unwrap_or_default(),
+            note: last
+                .filter(|b| b.state == BackfillState::Failed || !b.state.is_over())
+                .and_then(|b| b.note.clone())
+                .unwrap_or_default(),
             rows: match kept {
                 Some(kept) => differences(state, kept.id).await?,
                 None => of_some_days(state, &endpoint.name, [since, until]).await?,

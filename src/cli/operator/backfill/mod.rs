@@ -178,8 +178,8 @@ fn end(shown: Shown, backfill: &Backfill) -> anyhow::Result<bool> {
     }
     if is(backfill, BackfillState::Done) {
         if shown != Shown::Json {
-            let (events, id) = (backfill.recorded, &backfill.id);
-            output::talk(&format!("{id}: {events} events are recorded; what they lead to is told from now on"));
+            let (events, id) = (output::counted(backfill.recorded, "event"), &backfill.id);
+            output::talk(&format!("{id}: {events} recorded; what they lead to is told from now on"));
             output::talk("see it with: refairn-bridge events list --origin backfill");
         }
         return Ok(true);

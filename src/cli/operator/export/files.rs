@@ -114,13 +114,11 @@ impl Files {
             }
         }
         if self.left_out > 0 {
-            output::warn(format!(
-                "{} payments are left out: a spreadsheet would take their addresses for formulas",
-                self.left_out
-            ));
+            let payments = output::counted(self.left_out, "payment");
+            output::warn(format!("{payments} left out: a spreadsheet would take such an address for a formula"));
         }
         if self.folder.is_some() {
-            output::talk(&format!("{} payments", self.written));
+            output::talk(&output::counted(self.written, "payment"));
         }
         Ok(())
     }

@@ -84,7 +84,7 @@ fn period(from: Date, to: Date) -> String {
 
 fn added_up(total: &Total) -> String {
     let amount = total.amount.map_or_else(|| "too much to add up".to_owned(), |sum| sum.normalize().to_string());
-    format!("{} payments, {amount}", total.count)
+    format!("{}, {amount}", output::counted(total.count, "payment"))
 }
 
 /// One payment, and what is the matter with it.
@@ -127,7 +127,7 @@ fn differing(payment: &ComparedPayment) -> Vec<String> {
 /// Payments that call for nothing, and why.
 fn quietly(sum: &Sum) -> String {
     let currency = sum.currency.map_or_else(String::new, |currency| format!(" in {currency}"));
-    let count = format!("{} payments{currency}", sum.count);
+    let count = format!("{}{currency}", output::counted(sum.count, "payment"));
     let Some(code) = &sum.reason else { return count };
     let of_event = code.parse::<EventReason>().map(Reason::from);
     let reason = of_event.or_else(|_| code.parse::<DeliveryReason>().map(Reason::from)).ok();
