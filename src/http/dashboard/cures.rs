@@ -4,6 +4,9 @@
 use crate::domain::reason::Reason;
 use crate::domain::verdict::CustomerVerdict;
 
+/// What is left to do when a person has said that it is done.
+pub(super) const SEEN: &str = "Nothing to do: a person has seen to it.";
+
 /// What a page says where the command line names its own commands.
 const OF_REASONS: &[(Reason, &str)] = &[
     (

@@ -76,8 +76,10 @@ pub(super) async fn page(
     let about =
         story.deliveries.iter().find(|view| judgement.payment.is_some() && view.delivery.id == judgement.payment);
     let looked_in = about.and_then(|view| looked_in(view, &state.endpoints)).unwrap_or_default();
+    let tone = tone(judgement.verdict.code());
+    let is_seen = tone == "waits" && about.is_some_and(|view| view.delivery.acknowledged);
     let mut about = about.map(|view| lens.row(view));
-    let to_do = cures::of_verdict(judgement.verdict).to_owned();
+    let to_do = if is_seen { cures::SEEN } else { cures::of_verdict(judgement.verdict) }.to_owned();
     let verdict = Verdict { to_do, ..verdict(judgement) };
     let decisions = decisions::about(&lens, &story.items()).await?;
     let mut frame = asked.frame(&state, "customers", &story.key.email_key);
@@ -103,7 +105,7 @@ pub(super) async fn page(
         ids,
         business: story.key.business.clone(),
         others: others.collect(),
-        tone: tone(&verdict.code),
+        tone: if is_seen { "quiet" } else { tone },
         about,
         refused: asked.now.stats.refused_requests.iter().map(|refused| refused.times).sum(),
         looked_in,

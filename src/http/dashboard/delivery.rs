@@ -70,6 +70,7 @@ pub(super) async fn page(
     }
     let d = &view.delivery;
     let reason = d.reason.map(DeliveryReason::reason);
+    let cure = if d.acknowledged { cures::SEEN } else { reason.map(cures::of_reason).unwrap_or_default() };
     let (due, detail) = (d.state.is_open().then(|| lens.moment(d.due_at)), d.detail.clone());
     let holder = view.day_holder.clone();
     let (kind, event) = (d.call.kind().code(), d.event.to_string());
@@ -88,7 +89,7 @@ pub(super) async fn page(
         kind,
         event,
         why: reason.map(Reason::sentence).unwrap_or_default(),
-        cure: reason.map(cures::of_reason).unwrap_or_default(),
+        cure,
         detail: detail.unwrap_or_default(),
         fate: shown.payment.fate_explanation.unwrap_or_default(),
         holder: holder.as_ref().map(|(id, _)| id.to_string()).unwrap_or_default(),
