@@ -207,6 +207,8 @@ fn work(db: Sql, orders: mpsc::Receiver<Order<AnyJob>>, wal: &Path, pulse: &Puls
         }
         checkpoint(&db.connection(), wal);
     }
+    #[cfg(any(test, feature = "crash-points"))]
+    let _ = db.distrust();
     // A clean stop leaves one file with everything in it; a failure leaves the log for the next start.
     let fold = || db.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     let _ = crash::during(Point::Checkpointing, fold);
