@@ -3,8 +3,9 @@
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+
+use super::tree::{Members, Tree};
 
 /// Longest id or type that is taken as it is, in bytes. Providers' have some dozen; what PostgreSQL can index has some
 /// two thousand, for all parts of a key together.
@@ -12,17 +13,17 @@ const KEY_BYTES_MAX: usize = 255;
 
 /// A view of a JSON value that may not be there.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Json<'a>(Option<&'a Value>);
+pub(super) struct Json<'a>(Option<&'a Tree<'a>>);
 
 impl<'a> Json<'a> {
     /// A view of this value.
-    pub(super) const fn new(value: &'a Value) -> Self {
-        Self(Some(value))
+    pub(super) const fn new(tree: &'a Tree<'a>) -> Self {
+        Self(Some(tree))
     }
 
     /// The member `key`. `None` when the value is no object.
     pub(super) fn get(self, key: &str) -> Self {
-        Self(self.0.and_then(|v| v.get(key)))
+        Self(self.object().and_then(|members| members.get(key)))
     }
 
     /// The member at a path of keys joined by dots.
@@ -32,28 +33,31 @@ impl<'a> Json<'a> {
 
     /// Something other than null is there.
     pub(super) fn is_some(self) -> bool {
-        self.0.is_some_and(|v| !v.is_null())
+        !matches!(self.0, None | Some(Tree::Null))
     }
 
     /// A text that is not blank, trimmed.
     pub(super) fn text(self) -> Option<&'a str> {
-        self.0.and_then(Value::as_str).map(str::trim).filter(|s| !s.is_empty())
+        match self.0? {
+            Tree::Text(text) => Some(text.trim()).filter(|s| !s.is_empty()),
+            Tree::Bool(_) | Tree::Number(_) | Tree::Null | Tree::List(_) | Tree::Object(_) => None,
+        }
     }
 
     /// Any scalar as text: codes are sometimes numbers.
     pub(super) fn scalar_text(self) -> Option<String> {
         match self.0? {
-            Value::String(s) => Some(s.trim().to_owned()).filter(|s| !s.is_empty()),
-            Value::Number(n) => Some(n.to_string()),
-            Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => None,
+            Tree::Text(s) => Some(s.trim().to_owned()).filter(|s| !s.is_empty()),
+            Tree::Number(n) => Some(n.to_string()),
+            Tree::Bool(_) | Tree::Null | Tree::List(_) | Tree::Object(_) => None,
         }
     }
 
     /// An id: a text, a number, or the `id` of an expanded object.
     pub(super) fn id(self) -> Option<String> {
         let id = match self.0? {
-            Value::Object(_) => self.get("id").scalar_text(),
-            Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null | Value::Array(_) => self.scalar_text(),
+            Tree::Object(_) => self.get("id").scalar_text(),
+            Tree::Text(_) | Tree::Number(_) | Tree::Bool(_) | Tree::Null | Tree::List(_) => self.scalar_text(),
         };
         key(id?)
     }
@@ -66,18 +70,18 @@ impl<'a> Json<'a> {
     /// An integer, also when written as text or with a zero fraction.
     pub(super) fn integer(self) -> Option<i64> {
         match self.0? {
-            Value::Number(n) => n.as_i64().or_else(|| whole(&n.to_string())),
-            Value::String(s) => whole(s.trim()),
-            Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => None,
+            Tree::Number(n) => n.as_i64().or_else(|| whole(&n.to_string())),
+            Tree::Text(s) => whole(s.trim()),
+            Tree::Bool(_) | Tree::Null | Tree::List(_) | Tree::Object(_) => None,
         }
     }
 
     /// A flag, also when written 0 or 1.
     pub(super) fn flag(self) -> Option<bool> {
         match self.0? {
-            Value::Bool(b) => Some(*b),
-            Value::Number(n) => n.as_i64().map(|n| n != 0),
-            Value::String(_) | Value::Null | Value::Array(_) | Value::Object(_) => None,
+            Tree::Bool(b) => Some(*b),
+            Tree::Number(n) => n.as_i64().map(|n| n != 0),
+            Tree::Text(_) | Tree::Null | Tree::List(_) | Tree::Object(_) => None,
         }
     }
 
@@ -93,12 +97,19 @@ impl<'a> Json<'a> {
 
     /// The elements of an array. None when the value is no array.
     pub(super) fn items(self) -> impl Iterator<Item = Json<'a>> {
-        self.0.and_then(Value::as_array).into_iter().flatten().map(Json::new)
+        let items = match self.0 {
+            Some(Tree::List(items)) => items.as_slice(),
+            _ => &[],
+        };
+        items.iter().map(Json::new)
     }
 
     /// The members of an object.
-    pub(super) fn object(self) -> Option<&'a Map<String, Value>> {
-        self.0.and_then(Value::as_object)
+    pub(super) fn object(self) -> Option<&'a Members<'a>> {
+        match self.0? {
+            Tree::Object(members) => Some(members),
+            Tree::Text(_) | Tree::Bool(_) | Tree::Number(_) | Tree::Null | Tree::List(_) => None,
+        }
     }
 }
 
@@ -125,11 +136,14 @@ fn whole(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn an_id_that_no_provider_gives_becomes_a_key_all_the_same() {
-        let id = |v: &Value| (Json::new(v).id(), Json::new(v).code());
+        let id = |v: &Value| {
+            let tree = Tree::from(v);
+            (Json::new(&tree).id(), Json::new(&tree).code())
+        };
         let check = |text: &str, expected: Option<&str>| {
             let expected = expected.map(str::to_owned);
             assert_eq!(id(&json!(text)), (expected.clone(), expected.clone()), "{text}");
@@ -148,7 +162,8 @@ mod tests {
     #[test]
     fn reading_is_lenient_about_types_and_strict_about_values() {
         let v = json!({"a": "7", "b": 7, "c": 7.0, "d": 7.5, "e": {"id": "x"}, "f": 1, "g": " ", "h": null, "i": 1e3, "j": 1e300});
-        let v = Json::new(&v);
+        let tree = Tree::from(&v);
+        let v = Json::new(&tree);
         for key in ["a", "b", "c"] {
             assert_eq!(v.get(key).integer(), Some(7), "{key}");
         }

@@ -18,6 +18,7 @@ mod piece;
 pub mod stripe;
 #[cfg(test)]
 mod toy;
+mod tree;
 
 pub use descriptor::{Dashboard, Descriptor, Secrets, WantedEvents, alternatives, one_of};
 pub use error::SignatureError;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::domain::json;
@@ -102,29 +101,28 @@ impl EventType {
     }
 }
 
-/// A body that is JSON and has a type.
+/// A body that has a type.
 #[derive(Debug)]
-pub(super) struct Body {
+pub(super) struct Body<'a> {
     pub(super) event: EventType,
-    json: Value,
+    json: Json<'a>,
 }
 
-impl Body {
-    /// Parses a body.
+impl<'a> Body<'a> {
+    /// Reads a body.
     ///
     /// # Errors
     /// What keeps it from being read, and where.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
-        let json = json::value(body).map_err(|e| format!("the body is not JSON: {e}"))?;
-        if !json.is_object() {
+    pub(super) fn read(json: Json<'a>) -> Result<Self, String> {
+        if json.object().is_none() {
             return Err("the body is JSON but not an object".to_owned());
         }
-        let event = Json::new(&json).get("event").text().ok_or("event is missing or not text")?;
+        let event = json.get("event").text().ok_or("event is missing or not text")?;
         Ok(Self { event: EventType::parse(event), json })
     }
 
     /// What the event is about. `None` when that is not an object.
-    pub(super) fn data(&self) -> Option<Json<'_>> {
-        Some(Json::new(&self.json).get("data")).filter(|data| data.object().is_some())
+    pub(super) fn data(&self) -> Option<Json<'a>> {
+        Some(self.json.get("data")).filter(|data| data.object().is_some())
     }
 }

@@ -12,6 +12,7 @@ use crate::domain::endpoint::Rules;
 use crate::providers::json::{Json, is_plain};
 use crate::providers::list::{List, Listed, Lists, Page, Period, Row, readable};
 use crate::providers::lookup::SEGMENT;
+use crate::providers::tree::Tree;
 
 /// Requests a second. Paystack publishes no limit, and answers 429 to who asks for too much.
 const REQUESTS_PER_SECOND: u32 = 10;
@@ -85,7 +86,7 @@ fn time(at: Timestamp) -> String {
 fn next(path: &str, rows: usize, meta: Option<&Value>) -> Option<String> {
     let (list, page) = path.rsplit_once("&page=")?;
     let page: i64 = page.parse().ok()?;
-    let pages = meta.map(Json::new).and_then(|meta| meta.get("pageCount").integer());
+    let pages = meta.map(Tree::from).and_then(|meta| Json::new(&meta).get("pageCount").integer());
     let has_more = pages.map_or(rows >= ROWS, |pages| page < pages && rows > 0);
     has_more.then(|| format!("{list}&page={}", page + 1))
 }
@@ -101,7 +102,8 @@ struct Event<'a> {
 /// What a row stands for.
 fn row(list: &'static str, raw: &RawValue, at: Timestamp) -> Result<Row, String> {
     let object: Value = serde_json::from_str(raw.get()).map_err(|_| format!("one of the {list} cannot be read"))?;
-    let json = Json::new(&object);
+    let tree = Tree::from(&object);
+    let json = Json::new(&tree);
     let status = json.get("status").text().unwrap_or_default();
     let id = |key: &str| json.get(key).id();
     let (event, id) = match list {

@@ -4,12 +4,13 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::domain::endpoint::CodeRule;
 use crate::domain::json;
 use crate::domain::referral::first_code;
 use crate::providers::json::Json;
+use crate::providers::tree::{Members, Tree};
 
 /// JSON inside a string is read up to this size. A merchant's own is far smaller.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
@@ -23,7 +24,7 @@ const REFERRER: &str = "referrer";
 /// The metadata of one object, unwrapped.
 #[derive(Debug)]
 pub(super) struct Metadata<'a> {
-    map: Cow<'a, Map<String, Value>>,
+    members: Cow<'a, Members<'a>>,
     /// Since when it has been there. `None` when its object does not say.
     since: Option<Timestamp>,
 }
@@ -32,12 +33,12 @@ impl<'a> Metadata<'a> {
     /// Reads an object, or one inside a string. Everything else that stands for "none" - `""`, `null`, `0`, a list - is
     /// none.
     pub(super) fn read(json: Json<'a>, since: Option<Timestamp>) -> Option<Self> {
-        if let Some(map) = json.object() {
-            return Some(Self { map: Cow::Borrowed(map), since });
+        if let Some(members) = json.object() {
+            return Some(Self { members: Cow::Borrowed(members), since });
         }
         match unwrap(json.text()?)? {
-            Value::Object(map) => Some(Self { map: Cow::Owned(map), since }),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
+            Tree::Object(members) => Some(Self { members: Cow::Owned(members), since }),
+            Tree::Null | Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) | Tree::List(_) => None,
         }
     }
 
@@ -45,7 +46,7 @@ impl<'a> Metadata<'a> {
     fn find(&self, rule: &CodeRule) -> Option<String> {
         match rule {
             CodeRule::Metadata(key) if key == REFERRER => None,
-            CodeRule::Metadata(key) => self.map.get(key).and_then(|v| Json::new(v).scalar_text()),
+            CodeRule::Metadata(key) => self.members.get(key).and_then(|found| Json::new(found).scalar_text()),
             CodeRule::CustomField(name) => self.custom_field(name),
             // Only Stripe's sessions have one.
             CodeRule::ClientReferenceId(_) => None,
@@ -54,8 +55,8 @@ impl<'a> Metadata<'a> {
 
     /// The value of the first custom field with this `variable_name` that has one.
     fn custom_field(&self, name: &str) -> Option<String> {
-        let fields = self.map.get("custom_fields")?;
-        let unwrapped = fields.as_str().and_then(unwrap);
+        let fields = self.members.get("custom_fields")?;
+        let unwrapped = Json::new(fields).text().and_then(unwrap);
         Json::new(unwrapped.as_ref().unwrap_or(fields))
             .items()
             .filter(|field| field.get("variable_name").text() == Some(name))
@@ -64,7 +65,7 @@ impl<'a> Metadata<'a> {
 }
 
 /// JSON that was written into a string, perhaps more than once; never a string.
-fn unwrap(text: &str) -> Option<Value> {
+fn unwrap(text: &str) -> Option<Tree<'static>> {
     let mut text = Cow::Borrowed(text);
     for _ in 0..TEXT_DEPTH_MAX {
         if text.len() > TEXT_BYTES_MAX {
@@ -73,7 +74,7 @@ fn unwrap(text: &str) -> Option<Value> {
         match json::value(text.as_bytes()).ok()? {
             Value::String(inner) => text = Cow::Owned(inner),
             value @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                return Some(value);
+                return Some(value.into());
             }
         }
     }
@@ -101,7 +102,8 @@ mod tests {
     #[track_caller]
     fn check(objects: &[Value], expected: Option<&str>) {
         let rules = CodeRule::defaults();
-        let read: Vec<_> = objects.iter().filter_map(|v| Metadata::read(Json::new(v), None)).collect();
+        let trees: Vec<Tree<'_>> = objects.iter().map(Tree::from).collect();
+        let read: Vec<_> = trees.iter().filter_map(|tree| Metadata::read(Json::new(tree), None)).collect();
         let found = referral_code(&rules, &read).map(|found| found.map(|(code, _)| code));
         let found = found.unwrap_or_else(|_| Some("refused".to_owned()));
         assert_eq!(found.as_deref(), expected, "{objects:?}");
@@ -155,7 +157,8 @@ mod tests {
     fn the_page_a_visitor_came_from_is_no_code() {
         let metadata = json!({"referrer": "ADA"});
         let rules = [CodeRule::Metadata("referrer".to_owned()), CodeRule::ClientReferenceId(String::new())];
-        let read: Vec<_> = Metadata::read(Json::new(&metadata), None).into_iter().collect();
+        let tree = Tree::from(&metadata);
+        let read: Vec<_> = Metadata::read(Json::new(&tree), None).into_iter().collect();
         assert_eq!(referral_code(&rules, &read), Ok(None));
     }
 }

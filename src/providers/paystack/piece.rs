@@ -4,10 +4,12 @@ use serde_json::{Value, json};
 
 use crate::providers::json::Json;
 use crate::providers::piece::Piece;
+use crate::providers::tree::Tree;
 
 /// What `json` is, if it is Paystack's.
 pub(super) fn piece(json: &Value) -> Option<Piece> {
-    let view = Json::new(json);
+    let tree = Tree::from(json);
+    let view = Json::new(&tree);
     if view.get("event").text().is_some() && view.get("data").is_some() {
         return Some(Piece::Event);
     }
@@ -21,7 +23,8 @@ pub(super) fn piece(json: &Value) -> Option<Piece> {
 
 /// What an object is called, and the event that it stands for.
 fn around(data: &Value) -> Option<(&'static str, Value)> {
-    let view = Json::new(data);
+    let tree = Tree::from(data);
+    let view = Json::new(&tree);
     let has = |keys: &[&str]| keys.iter().all(|key| view.get(key).is_some());
     let event = |event_type: &str, data: Value| json!({"event": event_type, "data": data});
     if has(&["reference", "amount", "gateway_response"]) || has(&["reference", "amount", "paid_at"]) {

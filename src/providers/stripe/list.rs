@@ -16,6 +16,7 @@ use crate::domain::endpoint::Rules;
 use crate::providers::json::{Json, is_plain};
 use crate::providers::list::{List, Listed, Lists, Page, Period, Row, readable};
 use crate::providers::lookup::SEGMENT;
+use crate::providers::tree::Tree;
 
 /// The version in which objects are asked for: one that most fixtures are written in. Events come as they were made.
 pub(super) const VERSION: &str = "2026-07-29.dahlia";
@@ -67,7 +68,8 @@ impl Lists for super::Stripe {
         for raw in answer.data {
             let object: Value =
                 serde_json::from_str(raw.get()).map_err(|_| format!("one of the {} cannot be read", list.name))?;
-            let id = Json::new(&object).get("id").text().filter(|id| is_plain(id));
+            let tree = Tree::from(&object);
+            let id = Json::new(&tree).get("id").text().filter(|id| is_plain(id));
             let id = id.ok_or_else(|| format!("one of the {} has no id", list.name))?.to_owned();
             rows.extend(row(list.name, &id, &object, raw, at)?);
             last = Some(id);
@@ -154,7 +156,8 @@ fn row(list: &'static str, id: &str, object: &Value, raw: &RawValue, at: Timesta
     if list == EVENTS {
         return Ok(Some(Row { name: None, body: raw.get().as_bytes().to_vec() }));
     }
-    let json = Json::new(object);
+    let tree = Tree::from(object);
+    let json = Json::new(&tree);
     let time = |path: &str| json.at(path).unix_time();
     let status = json.get("status").text().unwrap_or_default();
     // What an object says of its status is so today, whenever it began to be so.

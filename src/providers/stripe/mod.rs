@@ -31,9 +31,9 @@ use super::{Dashboard, Descriptor, Piece, Provider, Secrets, Signature, Signatur
 use crate::domain::endpoint::{CommissionBase, Endpoint, IdScope, Rules};
 use crate::domain::event::Identity;
 use crate::domain::fact::Reading;
-use crate::domain::json;
 use crate::domain::mode::Mode;
 use crate::domain::reason::EventReason;
+use crate::providers::tree;
 
 /// Stripe.
 #[derive(Debug, Clone, Copy)]
@@ -144,12 +144,10 @@ impl Provider for Stripe {
     }
 
     fn read(&self, body: &[u8], rules: &Rules, received_at: Timestamp) -> Reading {
-        let reading = json::value(body)
-            .map_err(|error| Unmapped {
-                reason: EventReason::Unreadable,
-                detail: format!("the body is not JSON: {error}"),
-            })
-            .and_then(|value| facts::reading(Event::read(&value)?, rules, received_at));
+        let reading = tree::read(body, |tree| facts::reading(Event::read(tree)?, rules, received_at));
+        let reading = reading.unwrap_or_else(|error| {
+            Err(Unmapped { reason: EventReason::Unreadable, detail: format!("the body is not JSON: {error}") })
+        });
         reading.unwrap_or_else(|unmapped| Reading::Unmappable(unmapped.reason, unmapped.detail))
     }
 

@@ -4,28 +4,29 @@ use serde_json::{Value, json};
 
 use crate::providers::json::Json;
 use crate::providers::piece::Piece;
+use crate::providers::tree::Tree;
 
 /// What `json` is, if it is Stripe's.
 pub(super) fn piece(json: &Value) -> Option<Piece> {
-    let view = Json::new(json);
-    let kind = view.get("object");
-    if let Some(object) = kind.object() {
-        let (_, event) = around(Json::new(json.get("object")?))?;
-        let mut event = event;
+    let kind = json.get("object")?;
+    if kind.is_object() {
+        let (_, mut event) = around(kind)?;
         if let Some(before) = json.get("previous_attributes") {
             event["data"]["previous_attributes"] = before.clone();
         }
-        let kind = object.get("object").and_then(Value::as_str).unwrap_or("object");
+        let kind = kind.get("object").and_then(Value::as_str).unwrap_or("object");
         return Some(Piece::part(format!("the data of an event, around its {kind}"), event));
     }
-    match kind.text()? {
+    match kind.as_str()?.trim() {
         "event" | "v2.core.event" => Some(Piece::Event),
-        _ => around(view).map(|(what, event)| Piece::part(what, event)),
+        _ => around(json).map(|(what, event)| Piece::part(what, event)),
     }
 }
 
 /// What an object is called, and the event that it stands for by its state alone.
-fn around(object: Json<'_>) -> Option<(&'static str, Value)> {
+fn around(json: &Value) -> Option<(&'static str, Value)> {
+    let tree = Tree::from(json);
+    let object = Json::new(&tree);
     let given_back = object.get("amount_refunded").integer().is_some_and(|amount| amount > 0);
     let is_failed = object.get("status").text() == Some("open") && object.get("attempted").flag() == Some(true);
     let (what, event_type) = match object.get("object").text()? {
@@ -49,7 +50,7 @@ fn around(object: Json<'_>) -> Option<(&'static str, Value)> {
     let (id, livemode) = (object.get("id").scalar_text(), object.get("livemode").flag());
     let event = json!({
         "id": id.map(|id| format!("around_{id}")), "object": "event", "created": created,
-        "data": {"object": object.object()?}, "livemode": livemode, "type": event_type
+        "data": {"object": json}, "livemode": livemode, "type": event_type
     });
     Some((what, event))
 }

@@ -17,13 +17,19 @@ use crate::domain::mode::Mode;
 use crate::domain::product::Product;
 use crate::domain::reason::EventReason;
 use crate::providers::json::Json;
+use crate::providers::tree;
 
 /// What the event reports. Total: whatever the body, there is an answer.
 pub(super) fn read(body: &[u8], rules: &Rules, received_at: Timestamp) -> Reading {
-    let parsed = match Body::parse(body) {
-        Ok(parsed) => parsed,
-        Err(why) => return Reading::Unmappable(EventReason::Unreadable, why),
-    };
+    let unreadable = |why| Reading::Unmappable(EventReason::Unreadable, why);
+    let reading = tree::read(body, |tree| match Body::read(Json::new(tree)) {
+        Ok(parsed) => reading(&parsed, body, rules, received_at),
+        Err(why) => unreadable(why),
+    });
+    reading.unwrap_or_else(|error| unreadable(format!("the body is not JSON: {error}")))
+}
+
+fn reading(parsed: &Body<'_>, body: &[u8], rules: &Rules, received_at: Timestamp) -> Reading {
     let event = match &parsed.event {
         EventType::Known(event) => *event,
         EventType::NotRelevant => return Reading::Ignored(EventReason::NotRelevant),

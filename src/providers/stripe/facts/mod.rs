@@ -192,7 +192,7 @@ impl Reader<'_> {
         let changed = self.before.get("metadata");
         let in_metadata = |key: &str| {
             let found = about.metadata.iter().filter_map(|place| {
-                let is_new = place.own && changed.object().is_some_and(|keys| keys.contains_key(key));
+                let is_new = place.own && changed.object().is_some_and(|keys| keys.get(key).is_some());
                 Some((place.data.get(key).scalar_text()?, if is_new { Some(self.created) } else { place.since }))
             });
             found.collect::<Vec<_>>()

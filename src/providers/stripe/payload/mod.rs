@@ -28,6 +28,7 @@ use crate::domain::json;
 use crate::domain::mode::Mode;
 use crate::domain::reason::EventReason;
 use crate::providers::json::{Json, is_plain};
+use crate::providers::tree::Tree;
 
 /// The `object` of an event that points at something instead of carrying it.
 const THIN: &str = "v2.core.event";
@@ -220,7 +221,7 @@ impl<'a> Event<'a> {
     ///
     /// # Errors
     /// When it is no event, a thin one, or carries no object although its type needs one.
-    pub(super) fn read(body: &'a Value) -> Result<Self, Unmapped> {
+    pub(super) fn read(body: &'a Tree<'a>) -> Result<Self, Unmapped> {
         let json = Json::new(body);
         let unreadable = |detail: &str| Unmapped { reason: EventReason::Unreadable, detail: detail.to_owned() };
         if json.object().is_none() {
@@ -314,7 +315,7 @@ pub(super) fn identify(body: &[u8]) -> Identity {
         });
         Ok(wanted.filter_map(|(key, raw)| Some((key, json::value(raw.get().as_bytes()).ok()?))).collect())
     });
-    let head = Value::Object(head.unwrap_or_default());
+    let head = Tree::from(Value::Object(head.unwrap_or_default()));
     let json = Json::new(&head);
     let id = json.get("id").scalar_text().filter(|id| is_plain(id));
     let event_type = json.get("type").text().filter(|t| is_plain(t)).unwrap_or("");
