@@ -1,6 +1,7 @@
 //! SQLite: one process, one file. One thread owns the one writing connection; reading goes through others.
 
 pub(super) mod backup;
+mod checkpoints;
 mod groups;
 mod migrations;
 mod remains;
@@ -23,9 +24,9 @@ use super::sql::{Dialect, Row, UNFINISHED_COPY, Value, Work};
 use super::{Home, IntegrityCheck, StoreError};
 use crate::private;
 use crate::tasks::Pulse;
-use session::{Sql, query};
 #[cfg(test)]
-pub(super) use writer::WAL_BYTES_SOFT_MAX;
+pub(super) use checkpoints::WAL_BYTES_SOFT_MAX;
+use session::{Sql, query};
 use writer::Writer;
 
 /// Steps of SQLite's machine between two looks at the time.

@@ -2,7 +2,7 @@
 //! for its record, so records wait for no more than a moment's other work, and share its commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::checkpoints::Checkpoints;
 use super::groups::{Group, Order, Urgency, Waiting};
 use super::session::Sql;
 use crate::crash::{self, Point};
@@ -27,8 +28,6 @@ const EMPTY_WAIT_MAX: Duration = Duration::from_millis(20);
 /// How often that is tried, and how long nobody waits in between.
 const EMPTY_TRIES_MAX: u32 = 300;
 const EMPTY_REST: Duration = Duration::from_millis(100);
-/// Above this the write-ahead log is copied into the database, between two commits.
-pub(in crate::store) const WAL_BYTES_SOFT_MAX: u64 = 8 * 1024 * 1024;
 /// Pages that the writing connection keeps in memory, KiB.
 const CACHE_KIB: i64 = 8 * 1024;
 /// Statements that it keeps prepared: all that there are, and those that write what changes in a delivery.
@@ -109,15 +108,13 @@ impl Writer {
     pub(super) fn start(db: Connection, path: &Path) -> Result<Self, StoreError> {
         let (orders, waiting) = mpsc::channel(WRITES_WAITING_MAX);
         let (ended, end) = oneshot::channel();
-        let mut wal = path.as_os_str().to_owned();
-        wal.push("-wal");
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let closing = tokio_util::sync::CancellationToken::new();
         let pulse = Pulse::new("store-writer");
         let beating = pulse.clone();
-        let db = Sql::new(db)?;
+        let (db, checkpoints) = (Sql::new(db)?, Checkpoints::start(path)?);
         let run = move || {
-            let work = || work(db, waiting, &PathBuf::from(wal), &beating);
+            let work = || work(db, waiting, checkpoints, &beating);
             let done = catch_unwind(AssertUnwindSafe(work));
             beating.ended(done.is_err());
             // Nobody may be waiting for the end.
@@ -196,7 +193,7 @@ where
     (Order::Write(Box::new(Writing { write, given: None, tell }), urgency), answer)
 }
 
-fn work(db: Sql, orders: mpsc::Receiver<Order<AnyJob>>, wal: &Path, pulse: &Pulse) {
+fn work(db: Sql, orders: mpsc::Receiver<Order<AnyJob>>, checkpoints: Checkpoints, pulse: &Pulse) {
     let mut waiting = Waiting::new(orders);
     while waiting.wait() {
         let _step = pulse.step(GROUP_WAIT_MAX);
@@ -205,8 +202,9 @@ fn work(db: Sql, orders: mpsc::Receiver<Order<AnyJob>>, wal: &Path, pulse: &Puls
             // Nobody may be waiting for it any more.
             let _ = tell.send(empty_log(&db.connection()));
         }
-        checkpoint(&db.connection(), wal);
+        checkpoints.look(&db.connection());
     }
+    drop(checkpoints);
     #[cfg(any(test, feature = "crash-points"))]
     let _ = db.distrust();
     // A clean stop leaves one file with everything in it; a failure leaves the log for the next start.
@@ -292,14 +290,4 @@ fn empty_log(db: &Connection) -> Result<bool, StoreError> {
     let is_kept = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
     db.busy_timeout(BUSY_WAIT)?;
     Ok(!is_kept?)
-}
-
-/// Copies the log into the database when it has grown, after the answers are out.
-fn checkpoint(db: &Connection, wal: &Path) {
-    let grown = std::fs::metadata(wal).is_ok_and(|m| m.len() > WAL_BYTES_SOFT_MAX);
-    if grown {
-        // PASSIVE waits for nobody; what a reader still needs is copied after a later group.
-        let copy = || db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        let _ = crash::during(Point::Checkpointing, copy);
-    }
 }
