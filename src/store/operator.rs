@@ -15,7 +15,8 @@ use crate::domain::customer::{Change, CustomerKey};
 use crate::domain::delivery::{Action, DeliveryId};
 use crate::domain::event::EventId;
 use crate::domain::pseudonym::is_pseudonym;
-use crate::store::queue::customer_plan::{load, read, write};
+use crate::store::queue::customer_plan::write;
+use crate::store::queue::history::{load, read};
 use crate::store::queue::planning::Planning;
 
 /// Bodies removed in one write.

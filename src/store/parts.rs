@@ -170,6 +170,10 @@ impl<D: Db> Db for Part<'_, D> {
         self.db.recall(key)
     }
 
+    fn recall_rows(&self, key: &CustomerKey) -> Option<Stored> {
+        self.db.recall_rows(key)
+    }
+
     fn remember(&self, customer: Stored) {
         self.db.remember(customer);
     }

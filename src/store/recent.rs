@@ -1,10 +1,14 @@
 //! What one process read or wrote last of its customers, as long as the database says the same. A call is leased and
-//! settled right after it was planned: what the plan was made of need not be read and parsed again each time.
+//! settled right after it was planned, and a customer of many sales is planned anew for each: what the plan was made of
+//! need not be read and parsed again each time.
 //!
-//! Only for a database to which nobody else writes. Every statement that changes a row makes this forget the customer
-//! that has it (see `sqlite::session`).
+//! Only for a database to which nobody else writes. Every statement that changes a row makes this forget the row (see
+//! `sqlite::session`).
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::HashMap as QuickMap;
 
 use crate::domain::customer::{CustomerHistory, CustomerKey};
 use crate::domain::delivery::{Delivery, DeliveryId, Seq};
@@ -12,19 +16,22 @@ use crate::domain::event::{EventId, Outcome};
 use crate::domain::reason::EventReason;
 
 /// Facts and calls that are remembered for sure, of all customers; at most twice as many are.
-const REMEMBERED_ROWS_MAX: usize = 8192;
+const REMEMBERED_ROWS_MAX: usize = 4096;
 /// Facts and calls of one customer who is remembered.
 const CUSTOMER_ROWS_MAX: usize = 2048;
+/// From so many facts and calls on, to read them costs more than to remember them until the next event comes. Where what is
+/// remembered is compared with what is stored, nearly every customer is remembered so.
+const LONG_ROWS: usize = if cfg!(any(test, feature = "crash-points")) { 2 } else { 16 };
 
 /// A customer as the database has it.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::store) struct Stored {
     /// What the ledger plans by.
     pub(in crate::store) history: CustomerHistory,
-    /// What was noted of the customer's events.
+    /// What was noted of the customer's events. Of a fact whose event is not here the rows may say something else by now.
     pub(in crate::store) noted: HashMap<EventId, Noted>,
-    /// Something was written since of which the row may say more than this does.
-    pub(in crate::store) is_vague: bool,
+    /// It says all that a reading would find.
+    pub(in crate::store) is_whole: bool,
 }
 
 /// An outcome in the words of its row.
@@ -53,14 +60,31 @@ impl Stored {
         calls.iter().find(|call| call.id == Some(id)).map(|call| (call.clone(), last + 1))
     }
 
-    /// Whether it is soon asked for again, and says all that a reading would find. A related fact may change with another
-    /// customer's.
-    fn is_worth_it(&self) -> bool {
+    /// A row has changed, and is not known any more.
+    pub(in crate::store) fn changed(&mut self, row: Row) {
+        self.is_whole = false;
+        match row {
+            Row::Event(id) => drop(self.noted.remove(&EventId(id))),
+            Row::Delivery(id) => self.history.deliveries.retain(|call| call.id != Some(DeliveryId(id))),
+        }
+    }
+
+    /// Reading it costs more than remembering it.
+    fn is_long(&self) -> bool {
         let CustomerHistory { facts, deliveries, .. } = &self.history;
-        !self.is_vague
-            && facts.len() + deliveries.len() <= CUSTOMER_ROWS_MAX
-            && deliveries.iter().any(|call| call.state.is_open())
-            && facts.iter().all(|fact| !fact.is_related)
+        (LONG_ROWS..=CUSTOMER_ROWS_MAX).contains(&(facts.len() + deliveries.len()))
+    }
+
+    /// It is soon asked for again, and says all that a reading would find.
+    fn is_about_to_be_asked(&self) -> bool {
+        self.is_whole
+            && self.history.facts.len() + self.history.deliveries.len() <= CUSTOMER_ROWS_MAX
+            && self.history.deliveries.iter().any(|call| call.state.is_open())
+    }
+
+    fn rows(&self) -> impl Iterator<Item = Row> {
+        let events = self.history.facts.iter().map(|fact| Row::Event(fact.event.0));
+        events.chain(self.history.deliveries.iter().filter_map(|call| Some(Row::Delivery(call.id?.0))))
     }
 }
 
@@ -82,21 +106,35 @@ pub(in crate::store) struct Recent {
 
 #[derive(Default)]
 struct Customers {
-    by_key: HashMap<CustomerKey, Stored>,
-    by_row: HashMap<Row, CustomerKey>,
+    by_key: QuickMap<Arc<CustomerKey>, Stored>,
+    by_row: QuickMap<Row, Arc<CustomerKey>>,
 }
 
 impl Recent {
-    /// Takes out what is remembered of a customer.
+    /// Takes out a customer of whom all is remembered.
     pub(in crate::store) fn take(&mut self, key: &CustomerKey) -> Option<Stored> {
-        self.newest.take(key).or_else(|| self.before.take(key))
+        self.both().into_iter().find_map(|customers| {
+            let is_whole = customers.by_key.get(key).is_some_and(|customer| customer.is_whole);
+            is_whole.then(|| customers.take(key)).flatten()
+        })
+    }
+
+    /// Takes out what is remembered of a customer's rows, if that saves more than a few.
+    pub(in crate::store) fn take_rows(&mut self, key: &CustomerKey) -> Option<Stored> {
+        self.both().into_iter().find_map(|customers| customers.take(key)).filter(Stored::is_long)
     }
 
     /// Remembers a customer, if it is worth it.
-    pub(in crate::store) fn put(&mut self, customer: Stored) {
-        let key = customer.history.key.clone();
-        self.take(&key);
-        if !customer.is_worth_it() {
+    pub(in crate::store) fn put(&mut self, mut customer: Stored) {
+        let key = Arc::new(customer.history.key.clone());
+        for customers in self.both() {
+            customers.take(&key);
+        }
+        // What is related may change with another customer.
+        let facts = customer.history.facts.len();
+        customer.history.facts.retain(|fact| !fact.is_related);
+        customer.is_whole &= customer.history.facts.len() == facts;
+        if !customer.is_long() && !customer.is_about_to_be_asked() {
             return;
         }
         if self.newest.by_row.len() >= REMEMBERED_ROWS_MAX {
@@ -106,11 +144,29 @@ impl Recent {
         self.newest.by_key.insert(key, customer);
     }
 
-    /// A row has changed: what is remembered of its customer is not so any more.
+    /// A row has changed: what is remembered of it is not so any more.
     pub(in crate::store) fn changed(&mut self, row: Row) {
-        for customers in [&mut self.newest, &mut self.before] {
-            if let Some(key) = customers.by_row.get(&row).cloned() {
+        for customers in self.both() {
+            let Some(key) = customers.by_row.remove(&row) else { continue };
+            let stays = customers.by_key.get_mut(&key).is_some_and(|customer| {
+                customer.changed(row);
+                customer.is_long()
+            });
+            if !stays {
                 customers.take(&key);
+            }
+        }
+    }
+
+    /// A fact has changed, and may have counted for customers who are not the event's.
+    pub(in crate::store) fn a_fact_changed(&mut self, event: i64) {
+        self.changed(Row::Event(event));
+        for customers in self.both() {
+            customers.by_key.values_mut().for_each(|customer| customer.is_whole = false);
+            for (_, customer) in customers.by_key.extract_if(|_, customer| !customer.is_long()) {
+                for row in customer.rows() {
+                    customers.by_row.remove(&row);
+                }
             }
         }
     }
@@ -118,6 +174,10 @@ impl Recent {
     /// Forgets all.
     pub(in crate::store) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    const fn both(&mut self) -> [&mut Customers; 2] {
+        [&mut self.newest, &mut self.before]
     }
 }
 
@@ -128,12 +188,5 @@ impl Customers {
             self.by_row.remove(&row);
         }
         Some(customer)
-    }
-}
-
-impl Stored {
-    fn rows(&self) -> impl Iterator<Item = Row> {
-        let events = self.history.facts.iter().map(|fact| Row::Event(fact.event.0));
-        events.chain(self.history.deliveries.iter().filter_map(|call| Some(Row::Delivery(call.id?.0))))
     }
 }

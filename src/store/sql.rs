@@ -54,6 +54,10 @@ pub(super) trait Db: Sync {
     /// What was remembered of a customer, if the database says the same. From now on it is not remembered any more.
     fn recall(&self, key: &CustomerKey) -> Option<Stored>;
 
+    /// What was remembered of a customer's rows, less those that have changed since. From now on it is not remembered any
+    /// more.
+    fn recall_rows(&self, key: &CustomerKey) -> Option<Stored>;
+
     /// Remembers a customer as the database has it now, where nobody else writes to the database.
     fn remember(&self, customer: Stored);
 

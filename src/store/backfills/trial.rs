@@ -16,7 +16,7 @@ use crate::store::StoreError;
 use crate::store::inbox::facts::{Mapped, post};
 use crate::store::inbox::readings::{end, says_more};
 use crate::store::inbox::record::insert;
-use crate::store::queue::customer_plan::load;
+use crate::store::queue::history::load;
 use crate::store::queue::planning::Planning;
 use crate::store::sql::{Db, Lock, Work};
 

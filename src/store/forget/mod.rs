@@ -12,7 +12,7 @@ use self::places::Found;
 use super::codes::{RECEIVED, UNMAPPABLE, WAITING};
 use super::inbox::rename::{Names, rename, replaced};
 use super::people::audit::{Entry, note};
-use super::queue::customer_plan::load;
+use super::queue::history::load;
 use super::rows::{micros, update_delivery};
 use super::settings::make_pseudonym_key;
 use super::sql::{Db, Dialect, Lock, Work, values};

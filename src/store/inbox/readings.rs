@@ -11,7 +11,7 @@ use crate::domain::event::{EventId, EventState};
 use crate::domain::fact::{Fact, Reading};
 use crate::domain::reason::EventReason;
 use crate::store::codes::RECEIVED;
-use crate::store::queue::customer_plan::load;
+use crate::store::queue::history::load;
 use crate::store::queue::planning::Planning;
 use crate::store::rows::{reason, unknown};
 use crate::store::sql::{Db, Lock, Work, first, values};

@@ -222,6 +222,11 @@ impl Db for Rounds<'_> {
         None
     }
 
+    fn recall_rows(&self, _: &CustomerKey) -> Option<Stored> {
+        // Another replica may have written since.
+        None
+    }
+
     fn remember(&self, _: Stored) {}
 
     fn count(&self, _: Counted, _: i64) {

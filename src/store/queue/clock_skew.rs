@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::customer_plan::{read, write};
+use super::customer_plan::write;
+use super::history::read;
 use super::planning::Planning;
 use super::routes::PROBE_EVERY;
 use crate::clock::{Clock, SLACK, after, is_ahead};

@@ -7,8 +7,9 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::customer_plan::{read, write};
+use super::customer_plan::write;
 use super::held::Held;
+use super::history::read;
 use super::planning::Planning;
 use super::routes::{PROBE_EVERY, may_probe, open_idle_routes};
 use crate::clock::after;

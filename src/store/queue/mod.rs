@@ -3,6 +3,7 @@
 pub(super) mod clock_skew;
 pub(super) mod customer_plan;
 pub(super) mod held;
+pub(super) mod history;
 pub(super) mod lease;
 pub(super) mod overdue;
 pub(super) mod planning;

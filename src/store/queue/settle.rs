@@ -3,7 +3,8 @@
 use futures_util::future::{try_join, try_join4};
 use jiff::Timestamp;
 
-use super::customer_plan::{replan, stored, write};
+use super::customer_plan::{replan, write};
+use super::history::stored;
 use super::lease::Leased;
 use super::planning::{Defect, Planning};
 use super::routes::route;

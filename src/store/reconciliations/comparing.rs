@@ -17,7 +17,7 @@ use crate::ledger::comparison::{ComparedSale, compare};
 use crate::store::backfills::ToWeigh;
 use crate::store::inbox::facts::{Mapped, post};
 use crate::store::inbox::record::{FIND, insert};
-use crate::store::queue::customer_plan::load;
+use crate::store::queue::history::load;
 use crate::store::rows::micros;
 use crate::store::sql::{Db, Lock, Work, first, values};
 use crate::store::{Backfill, Store, StoreError};

@@ -103,14 +103,14 @@ fn distrust_counts(db: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Forgets the customer whose row is changed. A fact that moves or goes may have counted for others; one that is new comes
-/// with a reading of all whom it is about.
+/// Forgets what is changed. A fact that moves or goes may have counted for others; one that is new comes with a reading of
+/// all whom it is about.
 fn changed(recent: &mut Recent, action: Action, table: &str, row: i64) {
     if action == Action::SQLITE_INSERT {
         return;
     }
     match table {
-        "facts" => recent.clear(),
+        "facts" => recent.a_fact_changed(row),
         "events" => recent.changed(OfCustomer::Event(row)),
         "deliveries" => recent.changed(OfCustomer::Delivery(row)),
         _ => {}
@@ -165,6 +165,10 @@ impl Db for Sql {
 
     fn recall(&self, key: &CustomerKey) -> Option<Stored> {
         lock(&self.recent).take(key)
+    }
+
+    fn recall_rows(&self, key: &CustomerKey) -> Option<Stored> {
+        lock(&self.recent).take_rows(key)
     }
 
     fn remember(&self, customer: Stored) {
