@@ -9,7 +9,7 @@
 //!
 //! * `leads`: the customer's own call, once a referral code is known, before all else;
 //! * `payments`: one call per payment, whichever events report it, one per day;
-//! * `sales`: which reports are about one payment;
+//! * `sales`: which reports are about one payment; `others`: what each is looked at beside;
 //! * `reversals`, `charges`: what was taken back, joined to its payment and weighed charge by charge;
 //! * `returns`: which reports are about one refund or dispute, by whatever names;
 //! * `statuses`: changes of status, on days that no payment needs;
@@ -27,6 +27,7 @@ pub mod comparison;
 mod conflict;
 mod days;
 mod leads;
+mod others;
 mod outcomes;
 mod payments;
 pub mod resolve;
@@ -37,9 +38,9 @@ mod statuses;
 mod told;
 mod waiting;
 
-use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use foldhash::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use crate::clock::{after, is_ahead};

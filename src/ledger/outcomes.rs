@@ -1,6 +1,6 @@
 //! What each event came to, in one word and a reason.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt, HashSet};
 
 use super::resolve::payment_ids;
 use super::reversals::no_payment_like;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::days::{Days, Holder, start_of};
+use super::others::Others;
 use super::sales::Sale;
 use super::statuses::Subscriptions;
 use super::told::Told;
@@ -14,7 +15,6 @@ use crate::domain::delivery::{
     Call, Delivery, DeliveryKey, DeliveryRecord, DeliveryState, DesiredDelivery, Fate, Intent,
 };
 use crate::domain::email::Email;
-use crate::domain::fact::{Customer, FactKind};
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
 use crate::domain::policy::SameDayPayments;
@@ -64,6 +64,7 @@ impl Common {
 }
 
 pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Subscriptions<'_>) {
+    let others = Others::of(draft.customer, sales);
     let mut days = Days::of_sent(&draft.deliveries);
     let (live, test) = (Common::of(draft, Mode::Live), Common::of(draft, Mode::Test));
     let told = Told::of(&draft.deliveries, sales);
@@ -82,7 +83,7 @@ pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Su
             Some(old) if !old.is_unsent() && !came_back(old, sale) => {}
             Some(_) | None => {
                 let Some(email) = &common.email else { continue };
-                let turn = turn(draft, sales, sale, common, released, &mut days);
+                let turn = turn(draft, &others, sale, common, released, &mut days);
                 let status = subscriptions.with_payment(sale, &told);
                 let wanted = wanted(draft, sale, product, email, turn, status);
                 draft.put(DesiredDelivery { subject: subject.clone(), ..wanted });
@@ -186,7 +187,7 @@ struct Turn {
 /// Why a payment is not sent without a person's word, whatever its day.
 fn hold(
     draft: &Draft<'_>,
-    sales: &[Sale<'_>],
+    others: &Others<'_>,
     sale: &Sale<'_>,
     common: &Common,
     released: bool,
@@ -203,7 +204,7 @@ fn hold(
     };
     if !sale.taken_back.foreign.is_empty() {
         Some(DeliveryReason::ReversedInAnotherCurrency)
-    } else if sales.iter().any(|other| other.may_be_same_as(sale) && told(other)) {
+    } else if others.alike(sale).any(told) {
         Some(DeliveryReason::MayBeReportedAlready)
     } else if common.lead_may_be_told() && common.was_before_the_code(sale.paid_at()) {
         Some(DeliveryReason::PaidBeforeReferral)
@@ -214,7 +215,7 @@ fn hold(
 
 fn turn(
     draft: &Draft<'_>,
-    sales: &[Sale<'_>],
+    others: &Others<'_>,
     sale: &Sale<'_>,
     common: &Common,
     released: bool,
@@ -225,7 +226,7 @@ fn turn(
     if sale.taken_back.full {
         return Turn { intent: Intent::Cancel(DeliveryReason::ReversedBeforeSending), day };
     }
-    if let Some(reason) = hold(draft, sales, sale, common, released) {
+    if let Some(reason) = hold(draft, others, sale, common, released) {
         return held(reason);
     }
     if common.lead_failed() {
@@ -234,7 +235,7 @@ fn turn(
     }
     let Some(holder) = days.holder(day) else {
         days.take(day, Holder::Payment);
-        let wait = end_of_wait(draft, sale, common).filter(|(end, _)| *end > now);
+        let wait = end_of_wait(draft, others, sale, common).filter(|(end, _)| *end > now);
         let (due_at, waits_for) = wait.map_or((now, None), |(end, reason)| (end, Some(reason)));
         return Turn { intent: Intent::Send { due_at, waits_for }, day };
     };
@@ -253,7 +254,12 @@ fn turn(
 }
 
 /// Until when a payment waits for what may still be on its way, and for what.
-fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common) -> Option<(Timestamp, DeliveryReason)> {
+fn end_of_wait(
+    draft: &Draft<'_>,
+    others: &Others<'_>,
+    sale: &Sale<'_>,
+    common: &Common,
+) -> Option<(Timestamp, DeliveryReason)> {
     if sale.awaits_invoice() {
         let end = draft.end_of_wait(&sale.subject, sale.first_received_at(), INVOICE_WAIT);
         return Some((end, DeliveryReason::WaitingForInvoice));
@@ -263,12 +269,7 @@ fn end_of_wait(draft: &Draft<'_>, sale: &Sale<'_>, common: &Common) -> Option<(T
     if told_by_its_session || common.code_known || lead_made || draft.policy.first_payment_wait.is_zero() {
         return None;
     }
-    if draft
-        .customer
-        .facts
-        .iter()
-        .any(|f| f.scope == sale.best.scope && is_session_of(&f.fact.matter, &f.fact.keys, sale))
-    {
+    if others.has_session_of(sale) {
         return None;
     }
     let heard = sale.first_received_at();
@@ -292,20 +293,6 @@ fn was_heard_late(sale: &Sale<'_>) -> bool {
 
 fn waits_for_a_code(delivery: &Delivery) -> bool {
     delivery.state == DeliveryState::Queued && delivery.reason == Some(DeliveryReason::WaitingForReferralCode)
-}
-
-/// A checkout session that names the sale's subscription, invoice or intent: it has brought what it can.
-fn is_session_of(matter: &FactKind, keys: &[String], sale: &Sale<'_>) -> bool {
-    let subscription = sale.payment.subscription.as_deref();
-    match matter {
-        FactKind::Customer(Customer { checkout_of: Some(of), .. }) if Some(of.as_str()) == subscription => true,
-        FactKind::Customer(Customer { checkout: true, .. }) => keys.iter().any(|key| sale.ties.contains(key.as_str())),
-        FactKind::Customer(_)
-        | FactKind::Payment(_)
-        | FactKind::Subscription(_)
-        | FactKind::Reversal(_)
-        | FactKind::Link(_) => false,
-    }
 }
 
 /// Whether something happened since to a payment that Refairn has.

@@ -1,6 +1,8 @@
 //! What was taken back of a payment: refunds and disputes, joined to it in whatever order they came.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
+
+use foldhash::{HashMap, HashMapExt};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -55,7 +57,7 @@ impl<'a> Reversals<'a> {
         payment: &'a Payment,
         paid_at: Timestamp,
         reports: &[&'a KnownFact],
-        ties: &HashSet<&'a str>,
+        ties: &[&'a str],
     ) -> TakenBack {
         let Some(scope) = reports.first().map(|f| f.scope.as_str()).filter(|_| !self.all.is_empty()) else {
             return TakenBack::default();

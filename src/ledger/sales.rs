@@ -3,7 +3,9 @@
 //! Reports belong to one sale when they share an id that no other payment has, or when links tie their ids together: a
 //! checkout session knows its payment intent, an invoice its number, and only a third event names both.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -34,7 +36,7 @@ pub(super) struct Sale<'a> {
     pub(super) payment: &'a Payment,
     pub(super) taken_back: TakenBack,
     /// Every id that is its own.
-    pub(super) ties: HashSet<&'a str>,
+    pub(super) ties: Vec<&'a str>,
     product: Option<String>,
     /// Why no call is made for it.
     pub(super) trouble: Option<EventReason>,
@@ -75,12 +77,10 @@ impl<'a> Sale<'a> {
             (vague, &p.identity, f.fact.at, f.event)
         })?;
         let scope = best.scope.as_str();
-        let mut ties: HashSet<&str> = reports.iter().flat_map(|f| own_keys(&f.fact)).collect();
-        ties.extend(joins.members(scope, &payment.identity));
-        let identities: HashSet<&str> =
-            reports.iter().filter_map(payment_of).map(|(_, p)| p.identity.as_str()).collect();
-        let mut others: Vec<&str> = identities.into_iter().filter(|identity| *identity != payment.identity).collect();
-        others.sort_unstable();
+        let own = reports.iter().flat_map(|f| own_keys(&f.fact));
+        let ties = each_once(own.chain(joins.members(scope, &payment.identity)).collect());
+        let identities = reports.iter().filter_map(payment_of).map(|(_, p)| p.identity.as_str());
+        let others = each_once(identities.filter(|identity| *identity != payment.identity).collect());
         let subject = |identity: &str| DeliveryKey::Payment { scope: scope.to_owned(), identity: identity.to_owned() };
         let (product, seen) = knowledge.product(best, payment);
         let trouble = knowledge
@@ -150,6 +150,13 @@ impl<'a> Sale<'a> {
     }
 }
 
+/// A sale has a few ids: to sort them costs less than to hash them.
+fn each_once(mut ids: Vec<&str>) -> Vec<&str> {
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
 const fn payment(fact: &Fact) -> Option<&Payment> {
     match &fact.matter {
         FactKind::Payment(payment) => Some(payment),
@@ -178,12 +185,13 @@ fn own_keys(fact: &Fact) -> impl Iterator<Item = &str> {
 struct Joins<'a> {
     places: HashMap<(&'a str, &'a str), usize>,
     parents: Vec<usize>,
-    members: HashMap<usize, Vec<&'a str>>,
+    /// By the number of the sale.
+    members: Vec<Vec<&'a str>>,
 }
 
 impl<'a> Joins<'a> {
     fn of(customer: &'a CustomerHistory) -> Self {
-        let mut joins = Self { places: HashMap::new(), parents: Vec::new(), members: HashMap::new() };
+        let mut joins = Self { places: HashMap::new(), parents: Vec::new(), members: Vec::new() };
         for known in customer.facts.iter().filter(|f| !f.is_related) {
             let mut first = None;
             for key in own_keys(&known.fact) {
@@ -198,11 +206,13 @@ impl<'a> Joins<'a> {
                 }
             }
         }
-        let places: Vec<(&str, usize)> = joins.places.iter().map(|((_, key), place)| (*key, *place)).collect();
-        for (key, place) in places {
-            let root = joins.root(place);
-            joins.members.entry(root).or_default().push(key);
+        let mut members = vec![Vec::new(); joins.parents.len()];
+        for ((_, key), place) in &joins.places {
+            if let Some(sale) = members.get_mut(joins.root(*place)) {
+                sale.push(*key);
+            }
         }
+        joins.members = members;
         joins
     }
 
@@ -227,7 +237,7 @@ impl<'a> Joins<'a> {
 
     /// All ids of the sale that has this one.
     fn members(&self, scope: &str, identity: &str) -> impl Iterator<Item = &'a str> {
-        self.members.get(&self.group(scope, identity)).into_iter().flatten().copied()
+        self.members.get(self.group(scope, identity)).into_iter().flatten().copied()
     }
 }
 
@@ -318,7 +328,7 @@ impl<'a> Knowledge<'a> {
     }
 
     /// Why a sale has no product.
-    fn no_product(&self, best: &KnownFact, ties: &HashSet<&str>) -> EventReason {
+    fn no_product(&self, best: &KnownFact, ties: &[&str]) -> EventReason {
         let brought_nothing = || ties.iter().any(|tie| self.nothing_sold.contains(&(best.scope.as_str(), *tie)));
         match best.fact.product {
             Product::NoTestProduct => EventReason::TestModeOff,
@@ -330,7 +340,7 @@ impl<'a> Knowledge<'a> {
     }
 
     /// Why these reports make no call, whatever was sold.
-    fn trouble(&self, reports: &[&'a KnownFact], best: &KnownFact, ties: &HashSet<&str>) -> Option<EventReason> {
+    fn trouble(&self, reports: &[&'a KnownFact], best: &KnownFact, ties: &[&str]) -> Option<EventReason> {
         let scope = best.scope.as_str();
         let captured = || ties.iter().any(|tie| self.captures.contains(&(scope, *tie)));
         let mut payments = reports.iter().filter_map(|f| payment(&f.fact));

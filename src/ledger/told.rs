@@ -1,6 +1,6 @@
 //! What Refairn was told of statuses so far: a payment that is heard late must not say an older one.
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use jiff::Timestamp;
 
@@ -21,7 +21,11 @@ struct Word {
 }
 
 /// What Refairn was told of statuses, but by payments that were taken back.
-pub(super) struct Told(Vec<Word>);
+pub(super) struct Told {
+    words: Vec<Word>,
+    /// When the last change of any kind was. Most customers have none, and need no look at each word for each payment.
+    changed_at: Option<Timestamp>,
+}
 
 impl Told {
     pub(super) fn of(deliveries: &[Delivery], sales: &[Sale<'_>]) -> Self {
@@ -33,13 +37,16 @@ impl Told {
             let (product, at) = (d.call.product().to_owned(), (d.at, d.taken_seq));
             Some(Word { mode: d.mode, product, at, status: d.call.status()?, is_change })
         };
-        Self(told.filter_map(word).collect())
+        let words: Vec<Word> = told.filter_map(word).collect();
+        let changed_at = words.iter().filter(|word| word.is_change).map(|word| word.at.0).max();
+        Self { words, changed_at }
     }
 
     /// The last word that is later than a payment, where a change is among them: a payment since may have said another.
     pub(super) fn later(&self, sale: &Sale<'_>) -> Option<Status> {
         let same = |word: &Word| word.mode == sale.mode && Some(word.product.as_str()) == sale.product();
-        let later = || self.0.iter().filter(|word| same(word) && word.at.0 > sale.paid_at());
+        self.changed_at.filter(|at| *at > sale.paid_at())?;
+        let later = || self.words.iter().filter(|word| same(word) && word.at.0 > sale.paid_at());
         later().find(|word| word.is_change)?;
         later().max_by_key(|word| word.at).map(|word| word.status)
     }
