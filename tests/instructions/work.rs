@@ -39,10 +39,12 @@ pub(crate) enum Stage {
     Plan,
     /// Recorded, read, planned, leased and settled, in SQLite.
     Event,
+    /// The same of one customer, who has had some dozens.
+    Renewal,
 }
 
 impl Stage {
-    pub(crate) const ALL: [Self; 5] = [Self::Verify, Self::Identify, Self::Map, Self::Plan, Self::Event];
+    pub(crate) const ALL: [Self; 6] = [Self::Verify, Self::Identify, Self::Map, Self::Plan, Self::Event, Self::Renewal];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -51,6 +53,7 @@ impl Stage {
             Self::Map => "map",
             Self::Plan => "plan",
             Self::Event => "event",
+            Self::Renewal => "renewal",
         }
     }
 
@@ -59,6 +62,7 @@ impl Stage {
         match self {
             Self::Verify | Self::Identify | Self::Map | Self::Plan => (10, 110),
             Self::Event => (10, 60),
+            Self::Renewal => (60, 80),
         }
     }
 }
@@ -87,11 +91,13 @@ pub(crate) fn run(stage: Stage, times: u32) {
                 black_box(plan(black_box(&person), &policy, now));
             });
         }
-        Stage::Event => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(events(times));
-        }
+        Stage::Event => finish(events(times, sale)),
+        Stage::Renewal => finish(events(times, renewal)),
     }
+}
+
+fn finish(work: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work);
 }
 
 fn read(body: &[u8]) -> Fact {
@@ -120,7 +126,7 @@ fn customer(fact: &Fact) -> CustomerHistory {
 }
 
 /// One event after the other goes its whole way, but for the call itself.
-async fn events(times: u32) {
+async fn events(times: u32, sale: fn(u32) -> Vec<u8>) {
     let (place, start) = (Place::file(), Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365 * 50));
     let (store, clock) = (place.open(&Policy::default()), Clock::manual(start));
     let wake = || Arc::new(Notify::new());
@@ -150,6 +156,19 @@ pub(crate) fn sale(n: u32) -> Vec<u8> {
     invoice["customer"] = format!("cus_{n}").into();
     invoice["customer_email"] = format!("customer-{n}@example.com").into();
     invoice["parent"]["subscription_details"]["subscription"] = format!("sub_{n}").into();
+    event.to_string().into_bytes()
+}
+
+/// A sale of the one customer, a day before the last.
+fn renewal(n: u32) -> Vec<u8> {
+    let mut event: serde_json::Value = serde_json::from_slice(&sale(n)).expect("JSON");
+    let invoice = &mut event["data"]["object"];
+    let paid_at = invoice["status_transitions"]["paid_at"].as_i64().expect("a time");
+    invoice["status_transitions"]["paid_at"] = (paid_at - i64::from(n) * 86_400).into();
+    for (name, value) in [("customer", "cus_1"), ("customer_email", "customer-1@example.com")] {
+        invoice[name] = value.into();
+    }
+    invoice["parent"]["subscription_details"]["subscription"] = "sub_1".into();
     event.to_string().into_bytes()
 }
 
