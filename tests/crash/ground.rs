@@ -57,7 +57,9 @@ impl Ground {
                 db.execute_batch(sql).expect("done");
             }
             Self::Postgres(server, _) => {
-                server.run("postgres", &[sql]);
+                // All may have been killed before one of them had made its tables.
+                let sql = format!("DO $$ BEGIN IF to_regclass('queue') IS NOT NULL THEN {sql}; END IF; END $$");
+                server.run("postgres", &[&sql]);
             }
         }
     }
