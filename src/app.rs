@@ -14,6 +14,7 @@ use crate::config::{Alerts, Config, StorageUrl};
 use crate::crash::{self, Point};
 use crate::delivery::policy::RetryPolicy;
 use crate::delivery::{self, Dispatcher, Settings};
+use crate::domain::reach::Reach;
 use crate::domain::secret::Secret;
 use crate::http::{
     self, AlertPlaces, BodyMemory, Guesses, Keys, Live, Readiness, Sessions, Shared, Side, UnnamedProxy,
@@ -140,7 +141,7 @@ impl App {
         tasks.spawn_vital("watch", |pulse| store.clone().watch(inbox, outbox.clone(), pulse, stop()));
         look_after(&tasks, &store, clock, machine_clock, config, [outbox.clone(), asked]);
         let dispatcher = Dispatcher::new(store.clone(), client, clock.clone(), settings(config), outbox);
-        let alerts = alerter(config, &store, clock, dispatcher.outage())?;
+        let alerts = alerter(config, &store, clock, dispatcher.reach())?;
         tasks.spawn_vital("alerts", |pulse| alerts.run(tests, pulse, stop()));
         tasks.spawn_vital("dispatcher", |pulse| dispatcher.run(pulse, stop()));
         store.pulse().into_iter().for_each(|pulse| tasks.watch(pulse));
@@ -230,7 +231,7 @@ fn alerter(
     config: &Config,
     store: &Store,
     clock: &Clock,
-    is_down: watch::Receiver<Option<bool>>,
+    reach: watch::Receiver<Option<Reach>>,
 ) -> Result<alerts::Worker, ClientError> {
     let endpoints = config.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
     let file = match &config.storage.url {
@@ -245,7 +246,7 @@ fn alerter(
         endpoints,
         time_zone: config.policy.time_zone.clone(),
     };
-    alerts::Worker::new(store.clone(), clock.clone(), watched, places(config), is_down, &config.proxies)
+    alerts::Worker::new(store.clone(), clock.clone(), watched, places(config), reach, &config.proxies)
 }
 
 /// Where alerts go.

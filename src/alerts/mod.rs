@@ -17,12 +17,13 @@ use tokio::sync::{mpsc, oneshot, watch as channel};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, after, chance_permille};
-use crate::domain::alert::{AlertKind, Notice, Phase};
+use crate::domain::alert::{AlertKind, Notice, Phase, Watching};
 use crate::domain::proxy::Proxies;
+use crate::domain::reach::Reach;
 use crate::domain::secret::Secret;
 use crate::domain::signing_key::SigningKey;
 use crate::outbound::{Backoff, Client, ClientError, Limits, Method, Request, with_jitter};
-use crate::store::alerts::Message;
+use crate::store::alerts::{Message, SoNow};
 use crate::store::{Store, StoreError};
 use crate::tasks::{Pulse, TURN_MAX};
 use crate::telemetry::events;
@@ -31,8 +32,6 @@ use crate::telemetry::events;
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// How long the other replicas leave it to the one that looks.
 const WATCH: Duration = Duration::from_secs(90);
-/// How long Refairn has to be silent before anybody is told.
-const DOWN_AFTER: Duration = Duration::from_secs(120);
 /// Longest a message takes to be sent, from connecting to the last byte.
 const SEND_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longest wait for a connection.
@@ -70,6 +69,14 @@ pub struct Watched {
     pub file: Option<PathBuf>,
 }
 
+impl Watched {
+    /// Of what it is looked at all.
+    fn watching(&self) -> Watching {
+        let silent = self.silent_after.map(|_| self.endpoints.clone());
+        Watching { silent: silent.unwrap_or_default(), compared: self.endpoints.clone(), disk: self.file.is_some() }
+    }
+}
+
 /// Where messages go. It has no `Debug`: an address of Slack's is a secret.
 #[derive(Clone, Default)]
 pub struct Places {
@@ -100,8 +107,8 @@ pub struct Worker {
     watched: Watched,
     places: Places,
     client: Client,
-    /// Whether Refairn answers nobody. `None` before that is known.
-    is_down: channel::Receiver<Option<bool>>,
+    /// What calls have told of Refairn. `None` before that is known.
+    reach: channel::Receiver<Option<Reach>>,
     name: String,
 }
 
@@ -115,25 +122,23 @@ impl Worker {
         clock: Clock,
         watched: Watched,
         places: Places,
-        is_down: channel::Receiver<Option<bool>>,
+        reach: channel::Receiver<Option<Reach>>,
         proxies: &Proxies,
     ) -> Result<Self, ClientError> {
         let limits =
             Limits { whole: SEND_WAIT_MAX, connect: CONNECT_MAX, idle: IDLE_MAX, response_bytes: ANSWER_BYTES_MAX };
         let client = Client::new(limits, proxies, clock.clone())?;
         let name = hex::encode(rand::random::<[u8; NAME_BYTES]>());
-        Ok(Self { store, clock, watched, places, client, is_down, name })
+        Ok(Self { store, clock, watched, places, client, reach, name })
     }
 
     /// Works until `stop`.
     pub async fn run(mut self, mut tests: mpsc::Receiver<Test>, pulse: Pulse, stop: CancellationToken) {
-        let mut down_since = None;
         while !stop.is_cancelled() {
             let turn = pulse.step(TURN_MAX);
             let now = self.clock.now();
-            let is_down = *self.is_down.borrow_and_update();
-            down_since = if is_down == Some(true) { down_since.or(Some(now)) } else { None };
-            if let Err(error) = self.look(is_down, down_since, now).await {
+            let reach = *self.reach.borrow_and_update();
+            if let Err(error) = self.look(reach, now).await {
                 events::store_failed("look for what somebody has to know", &error);
             }
             drop(turn);
@@ -149,20 +154,13 @@ impl Worker {
         }
     }
 
-    async fn look(
-        &self,
-        is_down: Option<bool>,
-        down_since: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    async fn look(&self, reach: Option<Reach>, now: Timestamp) -> Result<(), StoreError> {
         if !self.store.watches_alerts(self.name.clone(), WATCH, now).await? {
             return Ok(());
         }
-        // What was told before a restart is over when Refairn has answered, and not because nobody has asked it yet.
-        let lasts = down_since.is_some_and(|since| now.duration_since(since).unsigned_abs() >= DOWN_AFTER);
-        let is_down = is_down.filter(|is_down| !is_down || lasts);
-        let watch::Found { items, unknown } = watch::look(&self.store, &self.watched, is_down, now).await?;
-        let news = self.store.tell(items, unknown, self.places.names(), now).await?;
+        let watch::Found { items, unknown } = watch::look(&self.store, &self.watched, reach, now).await?;
+        let so_now = SoNow { items, unknown, watching: self.watched.watching() };
+        let news = self.store.tell(so_now, self.places.names(), now).await?;
         news.begun.iter().for_each(events::began);
         news.over.iter().for_each(|(item, kind)| events::is_over(*kind, item));
         for place in self.places.names() {

@@ -6,8 +6,9 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
 use super::{Watched, differences};
-use crate::domain::alert::{AlertItem, AlertKind};
+use crate::domain::alert::{AlertItem, AlertKind, MORE};
 use crate::domain::mode::Mode;
+use crate::domain::reach::Reach;
 use crate::store::alerts::{TASKS_MAX, Task};
 use crate::store::{STANDING_MAX, Store, StoreError};
 
@@ -24,7 +25,7 @@ pub(super) struct Found {
 pub(super) async fn look(
     store: &Store,
     watched: &Watched,
-    is_down: Option<bool>,
+    reach: Option<Reach>,
     now: Timestamp,
 ) -> Result<Found, StoreError> {
     let mut found = Found { items: Vec::new(), unknown: Vec::new() };
@@ -50,11 +51,9 @@ pub(super) async fn look(
         let text = format!("Refairn refuses our API key, business or product: calls for {name} wait.");
         item(AlertKind::RoutePaused, format!("route {name}"), text, "/attention")
     }));
-    match is_down {
-        Some(true) => {
-            let text = "Refairn does not answer: calls wait, and go out by themselves when it does.".to_owned();
-            found.items.push(item(AlertKind::RefairnDown, "refairn".to_owned(), text, "/"));
-        }
+    // What was told before a restart is over when Refairn has answered, and not because nobody has asked it yet.
+    match reach.and_then(|reach| reach.is_outage(now)) {
+        Some(true) => found.items.push(item(AlertKind::RefairnDown, "refairn".to_owned(), of_outage(reach), "/")),
         Some(false) => {}
         None => found.unknown.push(AlertKind::RefairnDown),
     }
@@ -70,6 +69,19 @@ pub(super) async fn look(
     Ok(found)
 }
 
+/// What is told of an outage. Of a few customers' calls nobody knows whether others would go through.
+fn of_outage(reach: Option<Reach>) -> String {
+    match reach {
+        Some(Reach::Fails { is_down: false, .. }) => {
+            "Calls to Refairn fail, and none has gone through since: they wait, and go out by themselves when it answers."
+        }
+        Some(Reach::Fails { .. } | Reach::Answers) | None => {
+            "Refairn does not answer: calls wait, and go out by themselves when it does."
+        }
+    }
+    .to_owned()
+}
+
 /// How much room a file's disk has left. `None` when that cannot be found out.
 fn free_mib(file: &Path) -> Option<u64> {
     let room = rustix::fs::statvfs(file).ok()?;
@@ -79,7 +91,7 @@ fn free_mib(file: &Path) -> Option<u64> {
 /// What is told of more than can be told one by one: those that were told stay as they are.
 fn more_than(found: &mut Found, kind: AlertKind, text: String, path: &str) {
     found.unknown.push(kind);
-    found.items.push(item(kind, format!("{} more", kind.code()), text, path));
+    found.items.push(item(kind, format!("{}{MORE}", kind.code()), text, path));
 }
 
 fn item(kind: AlertKind, item: String, text: String, path: impl Into<String>) -> AlertItem {

@@ -91,6 +91,9 @@ pub struct PaymentFields {
     pub commission_id: Option<String>,
     /// The commission's amount, as Refairn wrote it.
     pub commission_amount: Option<String>,
+    /// In what it is counted.
+    #[serde(default)]
+    pub commission_currency: Option<String>,
     /// The day after which the commission is approved, as Refairn wrote it.
     pub hold_until: Option<String>,
     /// Of a payment that is held for its day: the bridge's id of the call that has it, and what that tells.

@@ -33,7 +33,7 @@ pub use people::{Access, AccessPage, AlertPlace, AlertTest, AuditEntry, AuditPag
 pub use problem::Problem;
 pub use reconciliations::{ComparedPage, ComparedPayment, Reconciliation, ReconciliationPage, ToldCall};
 pub use search::{Hit, SearchPage};
-pub use stats::{EventsToSee, LastReconciliation, LastWebhook, RefusedRequests, Route, Stats};
+pub use stats::{EventsToSee, LastReconciliation, LastWebhook, RefusedRequests, Route, Stats, UnderWay};
 pub use webhooks::Received;
 
 use crate::domain::reason::Reason;
@@ -41,7 +41,13 @@ use crate::domain::reason::Reason;
 /// A reason in words, what to do about it, and `detail` in brackets. `None` when there is neither reason nor detail.
 #[must_use]
 pub fn explain(reason: Option<Reason>, detail: Option<&str>) -> Option<String> {
-    let words = reason.map(|reason| format!("{} {}", reason.sentence(), reason.cure()));
+    explain_with(reason, reason.map_or("", Reason::cure), detail)
+}
+
+/// The same with something else than the reason's own words about what to do.
+#[must_use]
+pub fn explain_with(reason: Option<Reason>, to_do: &str, detail: Option<&str>) -> Option<String> {
+    let words = reason.map(|reason| format!("{} {to_do}", reason.sentence()));
     match (words, detail) {
         (Some(words), Some(detail)) => Some(format!("{words} ({detail})")),
         (Some(words), None) => Some(words),

@@ -20,15 +20,18 @@ pub struct PaymentPage {
 /// What payments add up to.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Totals {
-    /// By currency and fate; amounts of two currencies are never added.
+    /// By mode, currency and fate. Amounts of two currencies are never added, nor tests to real money.
     pub sums: Vec<Sum>,
     /// Whether these are all. Of more payments than are added up, the newest count.
     pub complete: bool,
 }
 
-/// Payments of one currency and fate.
+/// Payments of one mode, currency and fate.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Sum {
+    /// The code of the mode: real money, or tests.
+    #[serde(default)]
+    pub mode: String,
     /// The currency.
     pub currency: String,
     /// The code of what became of them. `None` of those that Refairn does not have.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 pub struct Stats {
     /// How many events and deliveries need attention, by the code of the reason.
     pub attention: BTreeMap<String, i64>,
-    /// Whether any event had a referral code.
+    /// Whether any event had a referral code, but for those that a backfill fetched.
     #[serde(default)]
     pub code_came: bool,
     /// How many deliveries there are, by the code of the state.
@@ -40,9 +40,52 @@ pub struct Stats {
     pub refused_requests: Vec<RefusedRequests>,
     /// Every route that was ever used.
     pub routes: Vec<Route>,
+    /// Backfills and comparisons that are not over.
+    #[serde(default)]
+    pub under_way: Vec<UnderWay>,
     /// An address that sends X-Forwarded-For and is not trusted. `None` when there is none.
     #[schema(value_type = Option<String>)]
     pub unnamed_proxy: Option<IpAddr>,
+}
+
+/// An event that has waited so long to be read is a person's business.
+const UNREAD_LONG: SignedDuration = SignedDuration::from_secs(60);
+
+impl Stats {
+    /// How many things need a person: events and calls, routes that are paused, payments that comparisons found otherwise,
+    /// and that events are not read. `status` and the pages tell this number.
+    #[must_use]
+    pub fn things_to_see(&self, now: Timestamp) -> i64 {
+        let differences: i64 = self.reconciliations.iter().map(|last| last.differences).sum();
+        let paused = i64::try_from(self.paused().count()).unwrap_or(i64::MAX);
+        self.needs_attention + paused + differences + i64::from(self.unread_for_long(now).is_some())
+    }
+
+    /// The routes that are paused.
+    pub fn paused(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().filter(|route| route.state == "paused")
+    }
+
+    /// Since when an event has waited to be read, if that is too long.
+    #[must_use]
+    pub fn unread_for_long(&self, now: Timestamp) -> Option<Timestamp> {
+        self.oldest_unread.filter(|at| now.duration_since(*at) > UNREAD_LONG)
+    }
+}
+
+/// A backfill, or a comparison with a provider's list, that is not over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnderWay {
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// The bridge's id, such as `bkf_3` or `rec_3`.
+    pub id: String,
+    /// Why it waits. `None` where it does not.
+    pub note: Option<String>,
+    /// Rows that are listed so far, or recorded so far.
+    pub rows: i64,
+    /// The code of its state.
+    pub state: String,
 }
 
 /// When a webhook came last to an endpoint in one mode.
@@ -61,6 +104,9 @@ pub struct LastWebhook {
 pub struct LastReconciliation {
     /// When all were compared.
     pub at: Timestamp,
+    /// Of the payments that a person has to look at, those that do not need a person as calls already: all that are not held.
+    #[serde(default)]
+    pub differences: i64,
     /// The endpoint's name.
     pub endpoint: String,
     /// How many payments a person has to look at.

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, after, chance_permille};
 use crate::crash::{self, Point};
 use crate::domain::delivery::{AttemptRecord, Settlement, Verdict};
+use crate::domain::reach::Reach;
 use crate::domain::secret::Secret;
 use crate::refairn::{Answer, Client, Sent};
 use crate::store::{Leased, Store};
@@ -65,7 +66,7 @@ pub struct Dispatcher {
     clock: Clock,
     settings: Settings,
     wake: Arc<Notify>,
-    is_down: watch::Sender<Option<bool>>,
+    reach: watch::Sender<Option<Reach>>,
 }
 
 /// Something the dispatcher waits for has come to its end.
@@ -89,13 +90,13 @@ impl Dispatcher {
     /// A dispatcher that looks for work whenever `wake` is notified, and when something becomes due.
     #[must_use]
     pub fn new(store: Store, client: Client, clock: Clock, settings: Settings, wake: Arc<Notify>) -> Self {
-        Self { store, client, clock, settings, wake, is_down: watch::Sender::default() }
+        Self { store, client, clock, settings, wake, reach: watch::Sender::default() }
     }
 
-    /// Tells whether Refairn counts as down. `None` until a call has told: after a start nobody knows.
+    /// What calls tell of Refairn. `None` until one has told anything: after a start nobody knows.
     #[must_use]
-    pub fn outage(&self) -> watch::Receiver<Option<bool>> {
-        self.is_down.subscribe()
+    pub fn reach(&self) -> watch::Receiver<Option<Reach>> {
+        self.reach.subscribe()
     }
 
     /// Works until `stop`; calls that are on their way are finished first.
@@ -128,7 +129,7 @@ impl Dispatcher {
                         Step::Answered(end) => {
                             let answered = !matches!(end.sent, Some(Sent { answer: Answer::TryLater { .. }, .. }));
                             round.ended(&end.leased.key, end.probe, answered, now);
-                            self.note_outage(round.is_down(), answered);
+                            self.note(answered, round.is_down(), now);
                             steps.push(self.settle(*end, now, &pulse, &stop).boxed());
                         }
                         Step::Settled => round.settled(),
@@ -148,11 +149,12 @@ impl Dispatcher {
         self.give_back(round.rest(), &pulse, &stop).await;
     }
 
-    /// Notes what a call told of Refairn. One that failed alone tells nothing.
-    fn note_outage(&self, is_down: bool, answered: bool) {
-        if is_down || answered {
-            self.is_down.send_if_modified(|was| was.replace(is_down) != Some(is_down));
-        }
+    /// Notes what a call told of Refairn.
+    fn note(&self, answered: bool, is_down: bool, now: Timestamp) {
+        self.reach.send_if_modified(|known| {
+            let told = Reach::after(*known, answered, is_down, now);
+            known.replace(told) != Some(told)
+        });
     }
 
     async fn give_back(&self, unused: Vec<Leased>, pulse: &Pulse, stop: &CancellationToken) -> Step {

@@ -81,6 +81,41 @@ pub struct AlertItem {
     pub path: String,
 }
 
+/// Of what it is looked at all. What was told of anything else is forgotten without a word: nobody knows how it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Watching {
+    /// The endpoints that may fall silent.
+    pub silent: Vec<String>,
+    /// The endpoints whose provider's lists are compared.
+    pub compared: Vec<String>,
+    /// Whether the database is on a disk of ours.
+    pub disk: bool,
+}
+
+impl Watching {
+    /// Whether it is looked at what was told under this name.
+    #[must_use]
+    pub fn covers(&self, kind: AlertKind, item: &str) -> bool {
+        let is_one_of = |names: &[String]| {
+            // A name of an endpoint has no blank in it.
+            item.split(' ').nth(1).is_some_and(|of| names.iter().any(|name| name == of))
+        };
+        match kind {
+            AlertKind::Silent => is_one_of(&self.silent),
+            AlertKind::Difference => item.ends_with(MORE) || is_one_of(&self.compared),
+            AlertKind::DiskNearlyFull => self.disk,
+            AlertKind::Attention
+            | AlertKind::Deadline
+            | AlertKind::RoutePaused
+            | AlertKind::RefairnDown
+            | AlertKind::Test => true,
+        }
+    }
+}
+
+/// How an item's name ends that stands for more than are told one by one.
+pub const MORE: &str = " more";
+
 /// Whether something began or is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -175,6 +210,22 @@ mod tests {
         let texts = |done| notices(&[], &over, done).into_iter().map(|n| n.text).collect::<Vec<_>>();
         assert_eq!(texts(false), ["All well again: Refairn answers."]);
         assert_eq!(texts(true), ["All well again: Refairn answers.", "All well again: nothing needs a person."]);
+    }
+
+    #[test]
+    fn what_is_not_looked_at_any_more_is_no_news() {
+        let watching = Watching { silent: vec![], compared: vec!["shop".to_owned()], disk: false };
+        let check = |kind, item, expected| assert_eq!(watching.covers(kind, item), expected, "{item}");
+        check(AlertKind::Silent, "silent shop", false);
+        check(AlertKind::Difference, "difference shop in_1", true);
+        check(AlertKind::Difference, "difference other in_1", false);
+        check(AlertKind::Difference, "difference more", true);
+        check(AlertKind::DiskNearlyFull, "disk", false);
+        check(AlertKind::RefairnDown, "refairn", true);
+        let watching = Watching { silent: vec!["shop".to_owned()], disk: true, ..watching };
+        assert!(
+            watching.covers(AlertKind::Silent, "silent shop") && watching.covers(AlertKind::DiskNearlyFull, "disk")
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::money::Currency;
+use super::reason::DeliveryReason;
 
 /// Our own number of a backfill; written `bkf_3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -142,6 +143,19 @@ pub enum CallKind {
     Status,
 }
 
+impl CallKind {
+    /// So many of them, in words.
+    #[must_use]
+    pub fn counted(self, n: u64) -> String {
+        let (one, many) = match self {
+            Self::Payment => ("payment", "payments"),
+            Self::Customer => ("customer with a code", "customers with a code"),
+            Self::Status => ("change of status", "changes of status"),
+        };
+        format!("{n} {}", if n == 1 { one } else { many })
+    }
+}
+
 /// What would become of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -154,6 +168,22 @@ pub enum CallFate {
     NotTold,
     /// A call that is there already would change, or need attention.
     Changed,
+}
+
+impl CallFate {
+    /// Every fate, in the order in which people read them.
+    pub const ALL: &[Self] = &[Self::Told, Self::Held, Self::NotTold, Self::Changed];
+
+    /// In words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Told => "would be told",
+            Self::Held => "would be held",
+            Self::NotTold => "not told",
+            Self::Changed => "would change",
+        }
+    }
 }
 
 /// Calls that a backfill would lead to, and that are alike.
@@ -183,6 +213,14 @@ pub struct BackfillSummary {
     pub events: Vec<EventSum>,
 }
 
+impl BackfillCall {
+    /// Why, in a sentence; nothing where there is nothing to explain.
+    #[must_use]
+    pub fn why(&self) -> Option<&'static str> {
+        self.reason.as_deref()?.parse::<DeliveryReason>().ok().map(DeliveryReason::sentence)
+    }
+}
+
 /// Events that come to the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventSum {
@@ -197,6 +235,12 @@ pub struct EventSum {
 }
 
 impl BackfillSummary {
+    /// Whether a payment would be told: then its date may be old.
+    #[must_use]
+    pub fn tells_payments(&self) -> bool {
+        self.calls.iter().any(|calls| (calls.fate, calls.kind) == (CallFate::Told, CallKind::Payment))
+    }
+
     /// Whether anything would be told, held, or another than it is.
     #[must_use]
     pub fn changes_something(&self) -> bool {

@@ -23,6 +23,17 @@ impl Currency {
     pub fn code(self) -> String {
         self.0.map(char::from).iter().collect()
     }
+
+    /// The decimals with which people write its amounts, by ISO 4217. An amount may have more.
+    #[must_use]
+    pub const fn decimals(self) -> u32 {
+        match &self.0 {
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX"
+            | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
+            _ => 2,
+        }
+    }
 }
 
 impl FromStr for Currency {
@@ -92,6 +103,12 @@ impl Money {
         self.currency
     }
 
+    /// As people read it: every digit of the amount, and the decimals that its currency always has: `9.80 USD`.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        format!("{} {}", digits(self.amount, self.currency), self.currency)
+    }
+
     /// From an integer count of minor units of which `10^scale` make one standard unit.
     #[must_use]
     pub fn from_minor(minor: i64, scale: u32, currency: Currency) -> Self {
@@ -99,6 +116,8 @@ impl Money {
     }
 }
 
+/// As the findings of the ledger have it, which are stored and compared: written otherwise, one that a person has seen to
+/// would look like a new one.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.amount.normalize(), self.currency)
@@ -109,6 +128,16 @@ impl fmt::Display for Money {
 #[must_use]
 pub fn standard(minor: i64, scale: u32) -> Decimal {
     Decimal::new(minor, scale).normalize()
+}
+
+/// Every digit of an amount, and the decimals that its currency always has: `9.80`, `15600`, `0.00001`.
+#[must_use]
+pub fn digits(amount: Decimal, currency: Currency) -> String {
+    let mut padded = amount.normalize();
+    if padded.scale() < currency.decimals() {
+        padded.rescale(currency.decimals());
+    }
+    padded.to_string()
 }
 
 /// The amount as a JSON number without noise: `100`, `29.99`, `5.124`.
@@ -130,6 +159,20 @@ pub fn share(amount: Decimal, part: Decimal, whole: Decimal, scale: u32) -> Opti
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn people_read_every_digit_and_the_decimals_of_the_currency() {
+        let check = |amount: &str, currency: &str, expected: &str| {
+            let money = Money::new(amount.parse().unwrap(), currency.parse().unwrap());
+            assert_eq!(money.in_full(), expected);
+        };
+        check("9.8", "usd", "9.80 USD");
+        check("4125", "NGN", "4125.00 NGN");
+        check("15600", "JPY", "15600 JPY");
+        check("18.3", "KWD", "18.300 KWD");
+        check("0.00001", "USD", "0.00001 USD");
+        check("-5", "EUR", "-5.00 EUR");
+    }
 
     #[test]
     fn amounts_reach_the_wire_without_noise() {

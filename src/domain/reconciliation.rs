@@ -47,6 +47,9 @@ impl Comparison {
         Self::Missing,
     ];
 
+    /// What a backfill fetches: payments, and what was given back.
+    pub const FETCHED: &[Self] = &[Self::Missing, Self::RefundMissing];
+
     /// The stable code.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -249,6 +252,12 @@ impl Summary {
     #[must_use]
     pub fn count(&self, comparison: Comparison) -> u64 {
         self.sums.iter().filter(|sum| sum.comparison == comparison).map(|sum| sum.count).sum()
+    }
+
+    /// How many a backfill would fetch.
+    #[must_use]
+    pub fn lacking(&self) -> u64 {
+        Comparison::FETCHED.iter().map(|comparison| self.count(*comparison)).sum()
     }
 
     /// How many a person has to look at.

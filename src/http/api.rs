@@ -6,14 +6,17 @@ use super::json::{self, Showing};
 use super::keys::Caller;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::{AppState, Shared};
+use super::reconciliations::{comparing, written};
+use super::{AppState, Shared, seen};
 use crate::api::{
     Attempt, AuditEntry, Delivery, DeliveryPage, Event, EventPage, EventsToSee, LastReconciliation, LastWebhook,
-    RefusedRequests, Route, Stats,
+    RefusedRequests, Route, Stats, UnderWay, explain_with,
 };
+use crate::domain::backfill::Purpose;
 use crate::domain::delivery::Action;
 use crate::domain::delivery::{DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::event::{EventId, EventState, Origin};
+use crate::domain::reason::Reason;
 use crate::intake::Refusal;
 use crate::store::StoreError;
 use crate::store::queries::{AttemptView, DeliveryFilter, DeliveryView, EventDetail, EventFilter, PAGE_ITEMS_MAX};
@@ -170,8 +173,17 @@ pub(super) fn action(code: &str) -> Result<Action, Problem> {
 async fn delivery_answer(state: &AppState, caller: &Caller, id: DeliveryId) -> Result<HttpResponse, Problem> {
     let (view, attempts) = seen_delivery(state, caller, id).await?;
     let attempt_log = Some(attempts.into_iter().map(Attempt::from).collect());
-    let decisions = Some(decisions(state, &[id.to_string()]).await?);
-    Ok(HttpResponse::Ok().json(Delivery { attempt_log, decisions, ..json::delivery(view, showing(state)) }))
+    let decided = state.store.decisions_about(&[id.to_string()]).await?;
+    let d = &view.delivery;
+    let seen = d
+        .acknowledged
+        .then(|| explain_with(d.reason.map(Reason::from), &seen::words(&decided, seen::in_utc), d.detail.as_deref()));
+    let mut shown = json::delivery(view, showing(state));
+    if let Some(seen) = seen {
+        shown.explanation = seen;
+    }
+    let decisions = Some(decided.into_iter().map(AuditEntry::from).collect());
+    Ok(HttpResponse::Ok().json(Delivery { attempt_log, decisions, ..shown }))
 }
 
 /// `GET /api/v1/stats`
@@ -202,6 +214,7 @@ pub(super) async fn numbers(state: &Shared) -> Result<Stats, StoreError> {
         reconciliations: stats.compared.into_iter().map(LastReconciliation::from).collect(),
         refused_requests: refused.into_iter().map(RefusedRequests::from).collect(),
         routes: stats.routes.into_iter().map(Route::from).collect(),
+        under_way: stats.under_way.into_iter().map(UnderWay::from).collect(),
         unnamed_proxy: state.unnamed_proxy.address(),
     })
 }
@@ -215,8 +228,19 @@ impl From<Refusal> for RefusedRequests {
 
 impl From<stats::LastComparison> for LastReconciliation {
     fn from(last: stats::LastComparison) -> Self {
-        let stats::LastComparison { endpoint, to_see, at } = last;
-        Self { at, endpoint, to_see }
+        let stats::LastComparison { endpoint, to_see, differences, at } = last;
+        Self { at, differences, endpoint, to_see }
+    }
+}
+
+impl From<stats::UnderWay> for UnderWay {
+    fn from(work: stats::UnderWay) -> Self {
+        let stats::UnderWay { id, purpose, endpoint, state, rows, note } = work;
+        let (id, state) = match purpose {
+            Purpose::Record => (id.to_string(), state.code()),
+            Purpose::Compare => (written(id), comparing(state)),
+        };
+        Self { endpoint, id, note, rows, state: state.to_owned() }
     }
 }
 

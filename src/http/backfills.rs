@@ -5,19 +5,20 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::AppState;
 use super::api::number;
 use super::keys::Caller;
 use super::parameters::Parameters;
 use super::payments::start_of;
 use super::problem::Problem;
+use super::{AppState, Shared};
 use crate::api::{Backfill, BackfillPage};
+use crate::domain::audit::By;
 use crate::domain::backfill::{BackfillId, BackfillState, Purpose};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::provider::ProviderKind;
+use crate::domain::refusal::Refusal;
 use crate::providers::provider;
 use crate::store;
-use crate::store::ActionError;
 
 impl From<store::Backfill> for Backfill {
     fn from(backfill: store::Backfill) -> Self {
@@ -49,25 +50,38 @@ pub(super) async fn start(
     caller: web::ReqData<Caller>,
     mut query: Parameters,
 ) -> Result<HttpResponse, Problem> {
-    let (now, zone) = (state.clock.now(), &state.time_zone);
-    let day = "a day, such as 2026-10-01";
+    let (now, day) = (state.clock.now(), "a day, such as 2026-10-01");
     let kind = query.one_of("provider", ProviderKind::ALL, ProviderKind::code)?;
     let name = query.text("endpoint");
-    let since = query.parsed("since", day, |text| start_of(text.parse().ok()?, zone))?;
-    let until = query.parsed("until", day, |text| end_of(text.parse().ok()?, zone))?;
+    let since = query.parsed("since", day, |text| text.parse::<Date>().ok())?;
+    let until = query.parsed("until", day, |text| text.parse::<Date>().ok())?;
     let by = caller.by_api(&mut query)?;
     query.close()?;
     let since = since.ok_or_else(|| Problem::bad_parameter(format!("since is missing; it takes {day}")))?;
-    // Today's end: so the same is asked for when it is asked for again.
-    let today = end_of(now.to_zoned(zone.clone()).date(), zone).unwrap_or(now);
-    let until = until.unwrap_or(today);
+    let endpoint = askable(&state.endpoints, kind, name.as_deref())?;
+    // Today, and not now: so the same is asked for when it is asked for again.
+    let until = until.unwrap_or_else(|| now.to_zoned(endpoint.rules.time_zone.clone()).date());
+    let id = begin(&state, endpoint, [since, until], by).await?;
+    shown(&state, id).await
+}
+
+/// Begins to list what was missed on these days, where the endpoint's payments have their days.
+pub(super) async fn begin(
+    state: &Shared,
+    endpoint: &Endpoint,
+    [since, until]: [Date; 2],
+    by: By,
+) -> Result<BackfillId, Problem> {
+    let (now, zone) = (state.clock.now(), &endpoint.rules.time_zone);
+    let (Some(since), Some(until)) = (start_of(since, zone), end_of(until, zone)) else {
+        return Err(Problem::bad_parameter("these days are too far away".to_owned()));
+    };
     if since > until || since > now {
         return Err(Problem::bad_parameter("since is after until, or has not come yet".to_owned()));
     }
-    let endpoint = askable(&state.endpoints, kind, name.as_deref())?;
     let id = state.store.start_backfill(Purpose::Record, &endpoint.name, [since, until], Some(by), now).await?;
     state.backfills.notify_one();
-    shown(&state, id).await
+    Ok(id)
 }
 
 /// The last microsecond of a day.
@@ -88,11 +102,17 @@ pub(super) fn askable<'a>(
     let of = provider(endpoint.provider);
     let title = of.descriptor().title;
     if of.lists().is_none() {
-        return Err(ActionError::NotNow(format!("{title} has no lists that the bridge could read")).into());
+        let others = ProviderKind::ALL.iter().filter(|kind| provider(**kind).lists().is_some());
+        let others = others.map(|kind| kind.code()).collect::<Vec<_>>().join(", ");
+        let why = format!("{title} has no lists that the bridge could read");
+        return Err(Refusal::new(why, format!("only these have: {others}")).into());
     }
     if endpoint.api_key.is_none() {
-        let detail = format!("endpoint {} has no api_key, with which {title} could be asked", endpoint.name);
-        return Err(ActionError::NotNow(detail).into());
+        let why = format!("endpoint {} has no api_key, with which {title} could be asked", endpoint.name);
+        let key = of.descriptor().dashboard.api_key;
+        let cure =
+            format!("make {key}, set it as api_key_file (or api_key) of the endpoint, and start the bridge again");
+        return Err(Refusal::new(why, cure).into());
     }
     Ok(endpoint)
 }
@@ -145,36 +165,52 @@ pub(super) async fn act(
     let by = caller.by_api(&mut query)?;
     query.close()?;
     let (text, action) = path.into_inner();
-    let (from, to): (&[BackfillState], BackfillState) = match action.as_str() {
+    let id = decide(&state, &text, &action, by).await?;
+    shown(&state, id).await
+}
+
+/// Does what somebody decided about a backfill: has it recorded, or leaves it.
+pub(super) async fn decide(state: &Shared, text: &str, action: &str, by: By) -> Result<BackfillId, Problem> {
+    let (from, to): (&[BackfillState], BackfillState) = match action {
         "record" => (&[BackfillState::Ready], BackfillState::Recording),
         "discard" => {
             (&[BackfillState::Listing, BackfillState::Weighing, BackfillState::Ready], BackfillState::Discarded)
         }
         _ => return Err(Problem::no_such_path()),
     };
-    let id = id(&text)?;
-    let now = state.clock.now();
-    found(&state, id).await?;
+    let (id, now) = (id(text)?, state.clock.now());
+    found(state, id).await?;
     for from in from {
         if state.store.decide_backfill(id, *from, to, by.clone(), now).await? {
             state.backfills.notify_one();
-            return shown(&state, id).await;
+            return Ok(id);
         }
     }
-    let found = found(&state, id).await?;
+    let found = found(state, id).await?;
     // Asked for twice, it is done once.
     if found.state == to || (to == BackfillState::Recording && found.state == BackfillState::Done) {
-        return shown(&state, id).await;
+        return Ok(id);
     }
-    Err(ActionError::NotNow(format!("{id} is {}", found.state.code())).into())
+    Err(Refusal::new(format!("{id} is {}", found.state.code()), instead(found.state)).into())
 }
 
-async fn shown(state: &AppState, id: BackfillId) -> Result<HttpResponse, Problem> {
+/// What can be done about a backfill that stands so.
+const fn instead(state: BackfillState) -> &'static str {
+    match state {
+        BackfillState::Listing | BackfillState::Weighing => "wait until it is ready, and see what would be told",
+        BackfillState::Ready => "record it, or discard it",
+        BackfillState::Recording => "wait until it is done: what is being recorded cannot be taken back",
+        BackfillState::Done => "it is recorded already; what it led to is among the deliveries",
+        BackfillState::Discarded | BackfillState::Failed => "begin another one of the same days",
+    }
+}
+
+async fn shown(state: &Shared, id: BackfillId) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(Backfill::from(found(state, id).await?)))
 }
 
 /// A backfill; a reconciliation, which is numbered with them, is none.
-async fn found(state: &AppState, id: BackfillId) -> Result<store::Backfill, Problem> {
+async fn found(state: &Shared, id: BackfillId) -> Result<store::Backfill, Problem> {
     let found = state.store.backfill(id).await?.filter(|found| found.purpose == Purpose::Record);
     found.ok_or_else(|| Problem::unknown_item(format!("there is no backfill {id}")))
 }

@@ -130,12 +130,13 @@ pub(super) fn with_unread(answer: HttpResponse, payload: Payload) -> HttpRespons
 }
 
 /// Where the forms of pages are sent to, and what the API takes in a body.
-const FORMS: [&str; 9] = [
+const FORMS: [&str; 10] = [
     "/sign-in",
     "/sign-out",
     "/deliveries/",
     "/events/",
     "/payments/",
+    "/backfills/",
     "/access/",
     "/alerts/",
     "/customers/",

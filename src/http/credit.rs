@@ -63,7 +63,7 @@ pub(super) fn words(view: &DeliveryView, looked_in: Option<&[LookedIn]>) -> Opti
 fn credited(delivery: &Delivery) -> String {
     let receipt = delivery.receipt.clone().unwrap_or_default();
     let agent = receipt.agent_id.unwrap_or_default();
-    let amount = receipt.commission_amount.map_or_else(String::new, |amount| format!(" of {amount}"));
+    let amount = delivery.commission().map_or_else(String::new, |amount| format!(" of {amount}"));
     let commission = receipt.commission_id.map_or_else(String::new, |id| format!(", with commission {id}{amount}"));
     let hold = receipt.hold_until.map_or_else(String::new, |day| format!(", on hold until {day}"));
     format!("Agent {agent} is credited{commission}{hold}.")

@@ -11,7 +11,7 @@ use super::{AppState, Shared};
 use crate::api::{ForgetReceipt, ForgetRequest};
 use crate::domain::audit::{By, Note, Via};
 use crate::domain::email::Email;
-use crate::store::{ActionError, ForgetError, Forgotten};
+use crate::store::{ForgetError, Forgotten};
 use crate::telemetry::events;
 
 /// What stays of everybody who is forgotten.
@@ -111,7 +111,7 @@ impl From<ForgetError> for Problem {
     fn from(error: ForgetError) -> Self {
         match error {
             ForgetError::Unknown => Self::unknown_item(error.to_string()),
-            ForgetError::Open(open) => ActionError::NotNow(open).into(),
+            ForgetError::Open(refusal) => refusal.into(),
             ForgetError::Store(error) => error.into(),
         }
     }

@@ -3,10 +3,11 @@
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::credit;
-use crate::api::{Attempt, AuditEntry, Delivery, Event, EventDetail, PaymentFields, explain};
-use crate::domain::delivery::Fate;
+use super::{credit, seen};
+use crate::api::{Attempt, AuditEntry, Delivery, Event, EventDetail, PaymentFields, explain, explain_with};
+use crate::domain::delivery::{Call, Fate};
 use crate::domain::endpoint::Endpoint;
+use crate::domain::money::Currency;
 use crate::domain::reason::Reason;
 use crate::store::body as stored;
 use crate::store::queries::{self, AttemptView, DeliveryView, EventView};
@@ -92,7 +93,11 @@ pub(super) fn delivery(view: DeliveryView, showing: Showing<'_>) -> Delivery {
         what: d.what(),
         state: d.state.code().to_owned(),
         reason: code(d.reason),
-        explanation: explain(d.reason.map(Reason::from), d.detail.as_deref()),
+        explanation: if d.acknowledged {
+            explain_with(d.reason.map(Reason::from), seen::BY_SOMEBODY, d.detail.as_deref())
+        } else {
+            explain(d.reason.map(Reason::from), d.detail.as_deref())
+        },
         needs_attention: d.attention,
         released: d.released,
         email: d.call.email().as_given().to_owned(),
@@ -113,6 +118,10 @@ fn payment(view: &DeliveryView, endpoints: &[Endpoint]) -> PaymentFields {
     let payment = d.subject.payment();
     let receipt = d.receipt.as_ref().filter(|_| payment.is_some()).cloned().unwrap_or_default();
     let looked_in = credit::looked_in(view, endpoints);
+    let currency = match &d.call {
+        Call::PaymentSucceeded { currency, .. } => Some(*currency),
+        Call::CustomerCreated { .. } => None,
+    };
     PaymentFields {
         mode: d.mode.code().to_owned(),
         provider_id: payment.map(str::to_owned),
@@ -123,6 +132,7 @@ fn payment(view: &DeliveryView, endpoints: &[Endpoint]) -> PaymentFields {
         code: payment.and(view.code.clone()),
         agent_id: receipt.agent_id,
         commission_id: receipt.commission_id,
+        commission_currency: receipt.commission_amount.as_ref().and(currency).map(Currency::code),
         commission_amount: receipt.commission_amount,
         hold_until: receipt.hold_until,
         day_held_by: view.day_holder.as_ref().map(|(id, what)| format!("{id} ({what})")),

@@ -26,6 +26,7 @@ mod reconciliations;
 pub mod rights;
 mod script;
 mod search;
+mod seen;
 mod serve;
 mod session;
 mod source;
@@ -279,6 +280,8 @@ async fn post_only(state: web::Data<AppState>, request: HttpRequest, payload: we
 fn turn_away(state: &Shared, request: &HttpRequest, payload: web::Payload, problem: &Problem) -> HttpResponse {
     if request.path().starts_with("/webhooks/") {
         webhooks::stray(state, request, payload, problem)
+    } else if dashboard::is_asked_for_a_page(request) {
+        body::with_unread(dashboard::problem(problem), payload.into_inner())
     } else {
         body::refuse_unread(problem, payload)
     }

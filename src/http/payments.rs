@@ -59,8 +59,14 @@ pub(super) fn start_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
 
 impl From<Total> for Sum {
     fn from(total: Total) -> Self {
-        let Total { currency, fate, payments, amount } = total;
+        let Total { mode, currency, fate, payments, amount } = total;
         let fate = fate.map(|fate| fate.code().to_owned());
-        Self { currency: currency.code(), fate, payments, amount: amount.map(json_number) }
+        Self {
+            mode: mode.code().to_owned(),
+            currency: currency.code(),
+            fate,
+            payments,
+            amount: amount.map(json_number),
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::api;
 use crate::domain::access::{Role, Who};
+use crate::domain::refusal::Refusal;
 use crate::intake::{IntakeError, RATE_LIMITED};
 use crate::store::{ActionError, StoreError};
 use crate::tasks::Failure;
@@ -250,11 +251,17 @@ impl From<IntakeError> for Problem {
     }
 }
 
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(StatusCode::CONFLICT, "not_now", "Not possible now", refusal.to_string())
+    }
+}
+
 impl From<ActionError> for Problem {
     fn from(error: ActionError) -> Self {
         match error {
             ActionError::NotFound => Self::unknown_item(error.to_string()),
-            ActionError::NotNow(detail) => Self::new(StatusCode::CONFLICT, "not_now", "Not possible now", detail),
+            ActionError::NotNow(refusal) => refusal.into(),
             ActionError::Store(error) => error.into(),
         }
     }

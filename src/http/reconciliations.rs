@@ -129,6 +129,14 @@ pub(super) fn written(id: BackfillId) -> String {
     format!("rec_{}", id.0)
 }
 
+/// The code of a reconciliation's state.
+pub(super) const fn comparing(state: BackfillState) -> &'static str {
+    match state {
+        BackfillState::Weighing => "comparing",
+        other => other.code(),
+    }
+}
+
 fn id(text: &str) -> Result<BackfillId, Problem> {
     let id = number(text, "rec_").map(BackfillId);
     id.ok_or_else(|| Problem::unknown_item("a reconciliation's id looks like rec_3".to_owned()))
@@ -150,7 +158,7 @@ fn answer(state: &Shared, kept: Option<crate::store::Reconciliation>, backfill: 
         from: day(since),
         to: day(until),
         time_zone: zone.iana_name().unwrap_or("UTC").to_owned(),
-        state: if at == BackfillState::Weighing { "comparing" } else { at.code() }.to_owned(),
+        state: comparing(at).to_owned(),
         note,
         requests,
         found,

@@ -79,6 +79,8 @@ pub const RIGHTS: &[Right] = {
         right("POST", "/events/{id}/remap", Operate, OwnBusiness),
         right("POST", DECIDE, Operate, OwnBusiness),
         right("POST", COMPARE, Operate, Everything),
+        right("POST", FETCH, Operate, Everything),
+        right("POST", ANSWER, Operate, Everything),
         right("POST", REVOKE, Admin, Everything),
         right("POST", TEST_ALERTS, Operate, Everything),
         right("POST", FORGET, Admin, Everything),
@@ -89,6 +91,10 @@ pub const RIGHTS: &[Right] = {
 pub(super) const DECIDE: &str = "/deliveries/{id}/{action}";
 /// Where a comparison with a provider's list is asked for on a page.
 pub(super) const COMPARE: &str = "/payments/{month}/{endpoint}/compare";
+/// Where a page asks a provider for what a comparison found missing.
+pub(super) const FETCH: &str = "/payments/{month}/{endpoint}/fetch";
+/// Where a page says whether what was listed is told.
+pub(super) const ANSWER: &str = "/backfills/{id}/{action}";
 /// Where access is taken back on a page.
 pub(super) const REVOKE: &str = "/access/{name}/revoke";
 

@@ -57,6 +57,7 @@ pub fn serve(listener: TcpListener, state: AppState, side: Side, workers: usize)
         let (shared, stopping) = (state.clone(), stopping.clone());
         let app = App::new()
             .app_data(web::Data::new(shared))
+            .app_data(side)
             .configure(|config| routes(side, config))
             .default_service(web::to(no_such_path))
             .wrap(from_fn(catch_panics))

@@ -7,7 +7,7 @@ use super::json;
 use super::keys::Caller;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::{AppState, Shared};
+use super::{AppState, Shared, seen};
 use crate::api::{self, CustomerStory, StoryEvent, Verdict, Why};
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::email::Email;
@@ -31,7 +31,7 @@ pub(super) async fn customer(
     query.close()?;
     let story = seen_story(&state, &caller, &path, business).await?;
     let decisions = decisions(&state, &story.items()).await?;
-    let verdict = verdict(judged(&story, payment));
+    let verdict = verdict(&state, judged(&story, payment)).await?;
     let more = story.is_cut;
     let mut room = BODIES_SHOWN_BYTES_MAX;
     let mut events = Vec::new();
@@ -97,7 +97,7 @@ async fn by_search(state: &Shared, caller: &Caller, sought: &str) -> Result<Why,
         email,
         business: None,
         businesses: Vec::new(),
-        verdict: verdict(judgement),
+        verdict: verdict(state, judgement).await?,
         payment: None,
         event: event.map(StoryEvent::from),
         refused_requests: refused(state, caller),
@@ -121,7 +121,7 @@ async fn of_customer(
         email: Some(story.key.email_key),
         business: known.then_some(story.key.business),
         businesses: story.businesses,
-        verdict: verdict(judgement),
+        verdict: verdict(state, judgement).await?,
         payment: payment.map(|view| json::delivery(view, showing(state))),
         event: event.map(StoryEvent::from),
         refused_requests: refused(state, caller),
@@ -167,14 +167,24 @@ fn stand(told: &story::StoryEvent) -> EventStand<'_> {
     }
 }
 
+/// A judgement as the API says it.
+async fn verdict(state: &Shared, judgement: Judgement) -> Result<Verdict, StoreError> {
+    let seen = match judgement.seen {
+        Some(id) => Some(seen::words(&state.store.decisions_about(&[id.to_string()]).await?, seen::in_utc)),
+        None => None,
+    };
+    let to_do = seen.unwrap_or_else(|| judgement.verdict.cure().to_owned());
+    Ok(as_verdict(judgement, to_do))
+}
+
 /// A judgement as the API and the pages say it.
-pub(super) fn verdict(judgement: Judgement) -> Verdict {
-    let Judgement { verdict, payment, event, because, next } = judgement;
+pub(super) fn as_verdict(judgement: Judgement, to_do: String) -> Verdict {
+    let Judgement { verdict, payment, event, because, next, seen: _ } = judgement;
     Verdict {
         code: verdict.code().to_owned(),
         sentence: verdict.sentence().to_owned(),
         because,
-        to_do: verdict.cure().to_owned(),
+        to_do,
         next,
         payment: payment.map(|id| id.to_string()),
         event: event.map(|id| id.to_string()),

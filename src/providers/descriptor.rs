@@ -75,6 +75,8 @@ pub struct Dashboard {
     pub url_note: Option<&'static str>,
     /// Which secret is meant.
     pub secret: &'static str,
+    /// The key with which its API is asked, and where it is made: what stands behind "make".
+    pub api_key: &'static str,
 }
 
 /// The events to tick in a provider's dashboard.

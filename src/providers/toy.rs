@@ -51,7 +51,12 @@ const DESCRIPTOR: Descriptor = Descriptor {
     commission_bases: &[CommissionBase::PAID],
     settings: &[&BELLS],
     dates_signatures: false,
-    dashboard: Dashboard { page: "Settings", url_note: None, secret: "the secret (toy_...) of the same page" },
+    dashboard: Dashboard {
+        page: "Settings",
+        url_note: None,
+        secret: "the secret (toy_...) of the same page",
+        api_key: "a key (key_live_...)",
+    },
     members: "type and id",
     dispute_without_charge: "a dispute over",
     examples: Examples { list: &[], ids: &[], references: &[], mode: ("mode", |mode| mode.code().into()) },

@@ -62,6 +62,7 @@ use postgres::Postgres;
 use queue::held::UnderWay;
 use queue::lease::Turn;
 use queue::planning::Planning;
+use read::codes_came::CodesCame;
 use sql::{Db, Dialect, Row, Value, Work, values};
 use sqlite::Sqlite;
 use sqlite::scratch::Scratch;
@@ -74,6 +75,7 @@ pub struct Store {
     turn: Turn,
     under_way: UnderWay,
     crowds: Crowds,
+    codes_came: CodesCame,
     scratch: Scratch,
 }
 
@@ -145,6 +147,7 @@ impl Store {
             turn: Turn::default(),
             under_way: UnderWay::default(),
             crowds: Crowds::default(),
+            codes_came: CodesCame::default(),
             scratch: Scratch::default(),
         }
     }

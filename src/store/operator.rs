@@ -15,6 +15,7 @@ use crate::domain::customer::{Change, CustomerKey};
 use crate::domain::delivery::{Action, DeliveryId};
 use crate::domain::event::EventId;
 use crate::domain::pseudonym::is_pseudonym;
+use crate::domain::refusal::Refusal;
 use crate::store::queue::customer_plan::write;
 use crate::store::queue::history::{load, read};
 use crate::store::queue::planning::Planning;
@@ -45,7 +46,7 @@ pub enum ActionError {
     NotFound,
     /// The item is in a state in which this makes no sense.
     #[error("{0}")]
-    NotNow(String),
+    NotNow(Refusal),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -155,12 +156,13 @@ impl Work for Act {
             return Ok(Err(ActionError::NotFound));
         };
         if self.action != Action::Discard && is_pseudonym(&key.email_key) {
-            let why = "its customer is forgotten, and nothing goes out under what stands for the address".to_owned();
-            return Ok(Err(ActionError::NotNow(why)));
+            let why = "its customer is forgotten, and nothing goes out under what stands for the address";
+            let cure = "discard it, or wait for an event that names the address again";
+            return Ok(Err(ActionError::NotNow(Refusal::new(why, cure))));
         }
         let stored = delivery.clone();
-        if let Err(reason) = delivery.act(self.action, self.now) {
-            return Ok(Err(ActionError::NotNow(reason)));
+        if let Err(refusal) = delivery.act(self.action, self.now) {
+            return Ok(Err(ActionError::NotNow(refusal)));
         }
         update_delivery(db, &stored, delivery).await?;
         let plan = self.planning.plan_or_hold(&customer.history, self.now);
@@ -228,8 +230,9 @@ impl Work for Remap {
             return Ok(Err(ActionError::NotFound));
         }
         if !is_kept {
-            let why = "the body was removed: it is past its retention, or its customer is forgotten".to_owned();
-            return Ok(Err(ActionError::NotNow(why)));
+            let why = "the body was removed: it is past its retention, or its customer is forgotten";
+            let cure = "have a backfill fetch the days of its payment from the provider again";
+            return Ok(Err(ActionError::NotNow(Refusal::new(why, cure))));
         }
         let sql = "UPDATE events SET state = ?2, reason = NULL, detail = NULL WHERE id = ?1";
         db.execute(sql, values![self.id.0, RECEIVED]).await?;

@@ -210,7 +210,8 @@ impl Stored {
             compared: gauge(
                 registry,
                 "refairn_bridge_reconciliation_differences",
-                "Payments that the last comparison with the provider's list found a person has to look at, by endpoint.",
+                "Payments that the last comparison with the provider's list found a person has to look at, without those that are \
+                 held, by endpoint.",
                 &["endpoint"],
             ),
             routes_paused: gauge(registry, "refairn_bridge_routes_paused", "Routes that are paused.", &[]),
@@ -247,7 +248,7 @@ pub fn render(stats: &Stats, now: Timestamp) -> String {
         stored.attention.with_label_values(&[reason.code()]).set(attention.get(reason).copied().unwrap_or(0));
     }
     for last in &stats.compared {
-        stored.compared.with_label_values(&[&last.endpoint]).set(last.to_see);
+        stored.compared.with_label_values(&[&last.endpoint]).set(last.differences);
     }
     let none: [&str; 0] = [];
     let paused = stats.routes.iter().filter(|r| r.paused_since.is_some()).count();

@@ -23,6 +23,8 @@ in_both! {
     a_place_that_fails_hears_it_later_and_keeps_nobody_waiting
     a_paused_route_is_told_of_once_and_so_is_that_calls_go_out_again
     an_outage_of_refairn_is_told_of_once_whatever_restarts
+    an_outage_that_keeps_a_single_customer_waiting_is_told_of_too
+    an_endpoint_that_is_taken_out_of_the_configuration_is_no_recovery
     a_commission_to_reverse_is_told_of_two_days_before_its_hold_date
 }
 
@@ -185,6 +187,43 @@ async fn an_outage_of_refairn_is_told_of_once_whatever_restarts(new: fn() -> Set
     told(&world, &slack, 2).await;
     names_nobody(&[&slack, &webhook]);
     world.drive(Duration::from_secs(3600)).await;
+    world.end().await;
+}
+
+async fn an_outage_that_keeps_a_single_customer_waiting_is_told_of_too(new: fn() -> Setup) {
+    let (slack, webhook) = (place().await, place().await);
+    let world = setup(new, &slack, &webhook).start().await;
+    world.fault(r#"{"status":503,"times":100000}"#);
+    world.stripe(&Sale::new("d1", &world.email("ada"), world.ago(60)).event()).await;
+    let begun = world.now();
+    let said = told(&world, &webhook, 1).await;
+    assert_eq!(in_short(&said), ["began refairn_down: refairn"]);
+    assert!(world.now().duration_since(begun).as_secs() >= 300, "it is tried for some minutes first");
+    let text = said[0]["data"]["text"].as_str().expect("a text");
+    assert!(text.starts_with("Calls to Refairn fail, and none has gone through since"), "{text}");
+    world.sandbox.clear_faults();
+    let said = told(&world, &webhook, 2).await;
+    assert_eq!(said[1]["data"]["text"], "All well again: Refairn answers.");
+    told(&world, &slack, 2).await;
+    names_nobody(&[&slack, &webhook]);
+    world.drive(Duration::from_secs(3600)).await;
+    world.end().await;
+}
+
+async fn an_endpoint_that_is_taken_out_of_the_configuration_is_no_recovery(new: fn() -> Setup) {
+    let (slack, webhook) = (place().await, place().await);
+    let mut world = setup(new, &slack, &webhook).key("alerts", "silent_after_h", "2").start().await;
+    world.paystack(&charge("ref_1", &world.email("ada"), 500_000, "ADA10", world.ago(60))).await;
+    world.idle().await;
+    world.pass(Duration::from_secs(2 * 3600));
+    let said = told(&world, &webhook, 1).await;
+    assert_eq!(in_short(&said), ["began silent: silent paystack"]);
+    told(&world, &slack, 1).await;
+    world.config.endpoints.retain(|endpoint| endpoint.name != "paystack");
+    world.restart().await;
+    world.pass(Duration::from_secs(100));
+    told(&world, &webhook, 1).await;
+    told(&world, &slack, 1).await;
     world.end().await;
 }
 

@@ -203,6 +203,11 @@ async fn whoever_is_given_a_link_looks_and_decides_nothing_until_it_is_taken_bac
         let buttons = "return [...document.querySelectorAll('main button')].filter((b) => b.type === 'submit' \
             && b.form.method === 'post').length";
         assert_eq!(browser.run(buttons).await, 0, "{path} has a button");
+        let text = browser.text().await;
+        let told = text.lines().filter(|line| line.to_lowercase().contains("press ")).collect::<Vec<_>>();
+        let for_others = |line: &&str| line.starts_with("For somebody with the role operate: ");
+        assert!(told.iter().all(for_others), "{path}: {told:?}");
+        assert!(!text.contains("needs you") && !text.contains("need you."), "{path}: {text}");
     }
     // A page that was made by hand sends the form all the same.
     browser.go(&world, "/attention").await;

@@ -31,6 +31,7 @@ macro_rules! in_both {
 mod kit;
 
 mod acting;
+mod agreeing;
 mod browser;
 mod chromium;
 mod comparing;

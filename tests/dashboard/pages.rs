@@ -1,7 +1,7 @@
 //! Every page, over a shop with some of everything.
 
 use crate::kit::wire::Request;
-use crate::kit::world::Setup;
+use crate::kit::world::{Setup, World};
 use crate::shop::{Shop, hostile};
 use crate::visitor::Visitor;
 
@@ -91,7 +91,7 @@ async fn every_page_says_what_it_has_to(new: fn() -> Setup) {
         assert!(reply.text().contains("class=\"card problem\""), "{path}: {}", reply.text());
         has_its_headers(&reply, path);
     }
-    assert_eq!(visitor.get("/nothing-here").await.status, 404);
+    what_is_not_there_is_told_as_it_was_asked(&world).await;
     for name in ["dashboard.css", "dashboard.js", "icon.svg"] {
         let reply = Request::new("GET", &format!("/assets/{name}")).send(world.addr()).await;
         assert_eq!(reply.status, 200, "{name}");
@@ -102,6 +102,49 @@ async fn every_page_says_what_it_has_to(new: fn() -> Setup) {
     let found = visitor.get(&format!("/search?q={}", shop.held_call)).await;
     assert_eq!(found.header("location"), Some(format!("/deliveries/{}", shop.held_call).as_str()), "the only hit");
     world.end().await;
+}
+
+/// A browser gets a page with a way on, a program a document, and a stranger no more than anybody.
+async fn what_is_not_there_is_told_as_it_was_asked(world: &World) {
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let ask = async |method: &str, path: &str, accept: &str| {
+        Request::new(method, path).header("Accept", accept).send(world.addr()).await
+    };
+    for (method, path, status) in [
+        ("GET", "/nothing-here", 404),
+        ("GET", "/apiary", 404),
+        ("GET", "/customers/a/b/c", 404),
+        ("POST", "/payments", 405),
+        ("GET", "/deliveries/dlv_1/release", 405),
+        ("PUT", "/sign-in", 405),
+    ] {
+        let reply = ask(method, path, browser).await;
+        let text = reply.text();
+        assert_eq!(reply.status, status, "{method} {path}: {text}");
+        assert!(
+            text.contains("class=\"card problem\"") && text.contains("href=\"/payments\""),
+            "{method} {path}: {text}"
+        );
+        has_its_headers(&reply, path);
+        let allowed = reply.header("allow").is_some();
+        assert_eq!(allowed, status == 405, "{method} {path}");
+        ask(method, path, "application/json")
+            .await
+            .is_problem(status, if status == 404 { "not_found" } else { "method_not_allowed" });
+    }
+    for (path, code, status) in
+        [("/api", "not_found", 404), ("/api/v2/events", "not_found", 404), ("/livez/x", "not_found", 404)]
+    {
+        ask("GET", path, browser).await.is_problem(status, code);
+    }
+    world
+        .admin("GET", "/api/v1/nothing")
+        .header("Accept", browser)
+        .send(world.addr())
+        .await
+        .is_problem(404, "not_found");
+    ask("GET", "/api/v1/nothing", browser).await.is_problem(401, "unauthorized");
+    ask("GET", "/webhooks/stripe", browser).await.is_problem(405, "method_not_allowed");
 }
 
 #[track_caller]

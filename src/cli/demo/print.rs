@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use super::environment::Environment;
 use super::summary::{Item, Summary};
 use crate::domain::delivery::DeliveryState;
+use crate::domain::money::digits;
 use crate::providers::provider;
 
 /// Columns of a line, one less than a terminal has.
@@ -161,16 +162,7 @@ fn commissions(page: &mut Page, summary: &Summary) {
 
 /// With all the decimals of its currency; none is cut off.
 fn amount(amount: Decimal, currency: &str) -> String {
-    let scale = match currency {
-        "JPY" => 0,
-        "KWD" => 3,
-        _ => 2,
-    };
-    let mut padded = amount.normalize();
-    if padded.scale() < scale {
-        padded.rescale(scale);
-    }
-    padded.to_string()
+    currency.parse().map_or_else(|_| amount.normalize().to_string(), |currency| digits(amount, currency))
 }
 
 fn items(page: &mut Page, heading: &str, items: &[Item], with_cure: bool) {

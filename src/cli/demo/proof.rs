@@ -7,6 +7,7 @@ use super::runner::Ingress;
 use super::scenario::{Fate, Sale, Standing, Story};
 use crate::domain::delivery::{Call, DeliveryState};
 use crate::domain::event::EventState;
+use crate::domain::money::digits;
 use crate::sandbox::{Commission, Payment};
 use crate::store::queries::{DeliveryView, EventView};
 
@@ -75,7 +76,8 @@ pub(super) fn judge(story: &Story, evidence: &Evidence<'_>) -> Proof {
         let twin = story.sales.iter().any(|sale| sale.fate == Fate::Told && is_of(payment, sale));
         proof.paid_once -= usize::from(twin);
         let what = if twin { "was told twice" } else { "was told, but nobody reported it" };
-        proof.differences.push(format!("{} {currency} of {customer_email} {what}", amount.normalize()));
+        let paid = currency.parse().map_or_else(|_| amount.to_string(), |currency| digits(*amount, currency));
+        proof.differences.push(format!("{paid} {currency} of {customer_email} {what}"));
     }
     proof.differences.extend(story.standings.iter().filter_map(|s| wrong_standing(s, evidence)));
     proof.differences.extend(loose_ends(evidence));
@@ -125,8 +127,9 @@ fn wrong_commission(sale: &Sale, payment: &Payment, commissions: &[Commission]) 
     let right = agent == sale.person.agent.map(|a| a.id) && earned == due;
     (!right).then(|| {
         let (agent, wanted) = (agent.unwrap_or("nobody"), sale.person.agent.map_or("nobody", |a| a.id));
+        let currency = currency(sale);
         let (earned, due) = (earned.normalize(), due.normalize());
-        format!("{}: {agent} earns {earned}, and {wanted} should earn {due}", words(sale))
+        format!("{}: {agent} earns {earned} {currency}, and {wanted} should earn {due} {currency}", words(sale))
     })
 }
 

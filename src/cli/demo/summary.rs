@@ -12,7 +12,7 @@ use super::runner::{self, Ingress, is_for_later};
 use super::scenario::Story;
 use crate::domain::delivery::{Call, Delivery, DeliveryKey, DeliveryState};
 use crate::domain::event::EventState;
-use crate::domain::money::json_number;
+use crate::domain::money::{Money, json_number};
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::{DeliveryReason, EventReason};
 use crate::sandbox::{self, Book, Commission, Payment};
@@ -217,7 +217,7 @@ impl Item {
                 Call::PaymentSucceeded { amount, currency, day, .. },
                 DeliveryKey::Payment { .. } | DeliveryKey::Lead(_),
             ) => {
-                format!("{email}, {} {currency} of {day}", amount.normalize())
+                format!("{email}, {} of {day}", Money::new(*amount, *currency).in_full())
             }
         };
         Self {

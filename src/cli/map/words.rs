@@ -4,6 +4,7 @@ use crate::cli::configuration::title;
 use crate::domain::endpoint::CommissionBase;
 use crate::domain::fact::{Customer, Fact, FactKind, Payment, Reversal, ReversalStage, Subscription};
 use crate::domain::mode::Mode;
+use crate::domain::money::Money;
 use crate::domain::policy::{Leads, StatusUpdates};
 use crate::domain::product::Product;
 use crate::domain::provider::ProviderKind;
@@ -95,7 +96,7 @@ pub(super) fn whose(fact: &Fact) -> String {
 
 /// The commission base and how it was computed.
 pub(super) fn amount(payment: &Payment, base: CommissionBase) -> String {
-    let (charged, currency) = (payment.charged_money(), payment.currency);
+    let (charged, currency) = (payment.charged_money().in_full(), payment.currency);
     let CommissionBase { code, meaning } = base;
     match payment.amount {
         None => format!("{charged} was paid, but the event does not tell commission_base = {code:?}"),
@@ -103,16 +104,12 @@ pub(super) fn amount(payment: &Payment, base: CommissionBase) -> String {
             format!("{charged}: {meaning} (commission_base = {code:?})")
         }
         Some(amount) if base == CommissionBase::PAID => {
-            format!(
-                "{} {currency}: what was paid for items in products, of {charged} (commission_base = {code:?})",
-                amount.normalize()
-            )
+            let amount = Money::new(amount, currency).in_full();
+            format!("{amount}: what was paid for items in products, of {charged} (commission_base = {code:?})")
         }
         Some(amount) => {
-            format!(
-                "{} {currency}: {meaning}; the customer paid {charged} (commission_base = {code:?})",
-                amount.normalize()
-            )
+            let amount = Money::new(amount, currency).in_full();
+            format!("{amount}: {meaning}; the customer paid {charged} (commission_base = {code:?})")
         }
     }
 }

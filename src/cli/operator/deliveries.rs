@@ -1,7 +1,7 @@
 //! `deliveries`: what goes out, and what an operator decides about it.
 
 use super::bulk::Bulk;
-use super::{Api, Bridge, Page, audit, given, read_on, standing, when};
+use super::{Api, Bridge, Page, audit, given, in_full, read_on, standing, when};
 use crate::api::{Attempt, Delivery, DeliveryPage, PaymentFields};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
@@ -151,12 +151,12 @@ pub(super) fn became(delivery: &Delivery) -> String {
 
 /// The commission in a few characters.
 fn commission(payment: &PaymentFields) -> String {
-    let part = |text: &Option<String>, before: &str| text.as_ref().map(|text| format!("{before}{text}"));
-    let parts = [
-        part(&payment.commission_id, ""),
-        part(&payment.commission_amount, "of "),
-        part(&payment.hold_until, "on hold until "),
-    ];
+    let amount = payment.commission_amount.as_ref().map(|amount| {
+        let currency = payment.commission_currency.as_deref().unwrap_or_default();
+        format!("of {}", in_full(amount, currency))
+    });
+    let hold = payment.hold_until.as_ref().map(|day| format!("on hold until {day}"));
+    let parts = [payment.commission_id.clone(), amount, hold];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 

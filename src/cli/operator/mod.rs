@@ -5,6 +5,7 @@ pub(super) mod alerts;
 pub(super) mod audit;
 pub(super) mod backfill;
 mod bulk;
+mod days;
 pub(super) mod deliveries;
 pub(super) mod events;
 pub(super) mod export;
@@ -26,6 +27,7 @@ use super::configuration::{ConfigFile, local_url};
 use super::http_client::{HttpClient, NoAnswer, Reply, Url, parse_url};
 use super::output;
 use crate::api::{Delivery, DeliveryPage, EventDetail, EventPage, Problem};
+use crate::domain::money::Money;
 use crate::domain::secret::Secret;
 
 /// Longest wait for an answer.
@@ -218,6 +220,14 @@ fn standing(state: &str, reason: Option<&str>) -> String {
 /// The time to the second, in UTC.
 fn when(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// Money as the API writes it, in words: every digit, the decimals that the currency always has, and the currency.
+fn in_full(amount: &str, currency: &str) -> String {
+    match (amount.parse(), currency.parse()) {
+        (Ok(amount), Ok(currency)) => Money::new(amount, currency).in_full(),
+        (_, _) => format!("{amount} {currency}").trim_end().to_owned(),
+    }
 }
 
 /// Compact JSON, the fields in the order of their names. Empty when there is nothing.

@@ -1,6 +1,7 @@
 //! `payments`: what was paid in some time, what became of it, and what it adds up to.
 
-use super::{Api, Bridge, deliveries, given};
+use super::days::Days;
+use super::{Api, Bridge, deliveries, given, in_full};
 use crate::api::{PaymentPage, Totals};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
@@ -25,12 +26,8 @@ enum Command {
 struct List {
     #[command(flatten)]
     bridge: Bridge,
-    /// Paid on this day or later
-    #[arg(long, value_name = "DAY")]
-    from: Option<String>,
-    /// Paid on this day or before
-    #[arg(long, value_name = "DAY")]
-    to: Option<String>,
+    #[command(flatten)]
+    days: Days,
     /// Crediting this agent
     #[arg(long)]
     agent: Option<String>,
@@ -38,8 +35,8 @@ struct List {
     #[arg(long)]
     code: Option<String>,
     /// live or test
-    #[arg(long)]
-    mode: Option<String>,
+    #[arg(long, default_value = "live", value_parser = ["live", "test"])]
+    mode: String,
     /// credited, credited_nobody or credit_unknown
     #[arg(long)]
     fate: Option<String>,
@@ -61,23 +58,28 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<Verdict> {
 }
 
 async fn list(args: List) -> anyhow::Result<Verdict> {
+    let [from, to] = args.days.first_and_last()?;
     let mut query = given(&[
-        ("from", &args.from),
-        ("to", &args.to),
+        ("from", &from),
+        ("to", &to),
         ("agent", &args.agent),
         ("code", &args.code),
-        ("mode", &args.mode),
         ("fate", &args.fate),
         ("after", &args.after),
     ]);
-    query.push(("limit", &args.limit));
+    query.extend([("mode", args.mode.as_str()), ("limit", &args.limit)]);
     let api = Api::new(&args.bridge)?;
     if args.bridge.json {
         api.print_json(&["payments"], &query).await?;
         return Ok(Verdict::Fine);
     }
     let page: PaymentPage = api.ask(false, &["payments"], &query).await?;
-    output::list(page.payments.iter().map(deliveries::row), "there is no such payment")?;
+    let nothing = if args.mode == "live" {
+        "there is no such payment; --mode test lists tests"
+    } else {
+        "there is no such test payment"
+    };
+    output::list(page.payments.iter().map(deliveries::row), nothing)?;
     if let Some(totals) = &page.totals {
         print_totals(totals)?;
     }
@@ -89,10 +91,14 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
 
 fn print_totals(totals: &Totals) -> anyhow::Result<()> {
     let rows = totals.sums.iter().map(|sum| {
-        let amount = sum.amount.as_ref().map_or("too much to add up", |amount| amount.get());
+        let amount = sum.amount.as_ref().map_or_else(
+            || format!("too much to add up {}", sum.currency),
+            |amount| in_full(amount.get(), &sum.currency),
+        );
+        let test = if sum.mode == "test" { "test " } else { "" };
         let fate = sum.fate.clone().unwrap_or_else(|| "not told".to_owned());
         let count = if sum.payments == 1 { "1 payment".to_owned() } else { format!("{} payments", sum.payments) };
-        ["total".to_owned(), format!("{amount} {}", sum.currency), count, fate]
+        ["total".to_owned(), format!("{test}{amount}"), count, fate]
     });
     let rows: Vec<_> = rows.collect();
     if !rows.is_empty() {

@@ -10,9 +10,6 @@ use crate::cli::{Verdict, output};
 use crate::clock::Clock;
 use crate::domain::reason::{DeliveryReason, EventReason};
 
-/// An event that has waited so long to be read is a person's business.
-const UNREAD_LONG: SignedDuration = SignedDuration::from_secs(60);
-
 /// Say whether money flows, and whether a person is needed
 ///
 /// Exit code 0: there is nothing to do. 1: a person is needed. 2: it could not be
@@ -62,16 +59,16 @@ pub(in crate::cli) fn needs(stats: &Stats, now: Timestamp) -> Vec<String> {
     for (reason, n) in stats.attention.iter().filter(|(_, n)| **n > 0) {
         needs.push(format!("{n} {reason}: {}", cure(reason)));
     }
-    for route in stats.routes.iter().filter(|route| route.state == "paused") {
+    for route in stats.paused() {
         needs.push(format!("calls for {} wait: {}", name(route), route.detail.as_deref().unwrap_or("paused")));
     }
-    for last in stats.reconciliations.iter().filter(|last| last.to_see > 0) {
-        let (n, endpoint, at) = (last.to_see, &last.endpoint, when(last.at));
+    for last in stats.reconciliations.iter().filter(|last| last.differences > 0) {
+        let (payments, endpoint, at) = (output::counted(last.differences, "payment"), &last.endpoint, when(last.at));
         needs.push(format!(
-            "{n} payments of endpoint {endpoint} were to be looked at when it was compared at {at}: run reconcile"
+            "{payments} of endpoint {endpoint} to be looked at, as compared with its provider at {at}: run reconcile"
         ));
     }
-    if let Some(since) = stats.oldest_unread.filter(|at| now.duration_since(*at) > UNREAD_LONG) {
+    if let Some(since) = stats.unread_for_long(now) {
         needs.push(format!("an event has waited to be read since {}: see the bridge's log", when(since)));
     }
     needs
@@ -89,7 +86,7 @@ fn cure(reason: &str) -> &'static str {
 }
 
 fn rows(stats: &Stats, needs: &[String], now: Timestamp) -> Vec<[Piece; 2]> {
-    let headline = match needs.len() {
+    let headline = match stats.things_to_see(now) {
         0 => toned("nothing to do", Tone::Good),
         1 => toned("1 thing needs a person", Tone::Warning),
         n => toned(&format!("{n} things need a person"), Tone::Warning),

@@ -82,9 +82,18 @@ impl DeliveryRecord {
                 Call::PaymentSucceeded { amount, currency, day, .. },
                 DeliveryKey::Payment { .. } | DeliveryKey::Lead(_),
             ) => {
-                format!("{day} {}", Money::new(*amount, *currency))
+                format!("{day} {}", Money::new(*amount, *currency).in_full())
             }
         }
+    }
+
+    /// The commission that Refairn noted, with all its digits and its currency, which is the payment's.
+    #[must_use]
+    pub fn commission(&self) -> Option<String> {
+        let text = self.receipt.as_ref()?.commission_amount.as_deref()?;
+        let Call::PaymentSucceeded { currency, .. } = &self.call else { return Some(text.to_owned()) };
+        let amount = text.parse().ok();
+        Some(amount.map_or_else(|| format!("{text} {currency}"), |amount| Money::new(amount, *currency).in_full()))
     }
 
     /// It waits for a day to come or to be over, not for a span.

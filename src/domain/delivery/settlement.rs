@@ -77,3 +77,15 @@ pub enum Action {
     /// Do not send it; of one that was sent: its warning was seen.
     Discard,
 }
+
+impl Action {
+    /// What is done by it: "it cannot be ...".
+    #[must_use]
+    pub const fn done(self) -> &'static str {
+        match self {
+            Self::Retry => "retried",
+            Self::Release => "released",
+            Self::Discard => "discarded",
+        }
+    }
+}

@@ -221,6 +221,8 @@ pub struct Judgement {
     pub because: Option<String>,
     /// What comes by itself.
     pub next: Option<String>,
+    /// The call that somebody has seen to: then nothing is left to do.
+    pub seen: Option<DeliveryId>,
 }
 
 /// Judges a case.
@@ -232,7 +234,10 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     let next = agent.filter(|_| verdict == CustomerVerdict::CodeLate);
     let next = next.map(|agent| format!("further payments credit {agent} by themselves"));
     let because = because.or_else(|| payment.detail.clone());
-    Judgement { verdict, payment: payment.id, event: None, because, next }
+    // That Refairn knows no agent by a code is told on the customer's own call.
+    let about = lead(case, payment.mode).filter(|_| verdict == CustomerVerdict::CodeUnknown);
+    let seen = std::iter::once(payment).chain(about).find(|call| call.acknowledged).and_then(|call| call.id);
+    Judgement { verdict, payment: payment.id, event: None, because, next, seen }
 }
 
 /// The payment that a question is about.
@@ -319,14 +324,14 @@ fn gives_nothing(payment: &Delivery) -> bool {
 
 fn credit(payment: &Delivery) -> Option<String> {
     let receipt = payment.receipt.as_ref()?;
-    let part = |text: &Option<String>, before: &str| text.as_ref().map(|text| format!("{before} {text}"));
-    let parts = [
-        part(&receipt.agent_id, "agent"),
-        part(&receipt.commission_id, "commission"),
-        part(&receipt.commission_amount, "of"),
-        part(&receipt.hold_until, "on hold until"),
-    ];
-    let words: Vec<String> = parts.into_iter().flatten().collect();
+    let commission = match (&receipt.commission_id, payment.commission()) {
+        (Some(id), Some(amount)) => Some(format!("commission {id} of {amount}")),
+        (Some(id), None) => Some(format!("commission {id}")),
+        (None, amount) => amount.map(|amount| format!("a commission of {amount}")),
+    };
+    let agent = receipt.agent_id.as_ref().map(|agent| format!("agent {agent}"));
+    let hold = receipt.hold_until.as_ref().map(|day| format!("on hold until {day}"));
+    let words: Vec<String> = [agent, commission, hold].into_iter().flatten().collect();
     (!words.is_empty()).then(|| words.join(", "))
 }
 
@@ -362,7 +367,7 @@ fn by_events(case: &Case<'_>) -> Judgement {
     let first = case.events.iter().min_by_key(|event| (of(event), std::cmp::Reverse(event.id)));
     let verdict = first.map_or(V::NothingCame, of);
     let reason = first.and_then(|event| event.reason).map(|reason| reason.sentence().to_owned());
-    Judgement { verdict, payment: None, event: first.map(|e| e.id), because: reason, next: None }
+    Judgement { verdict, payment: None, event: first.map(|e| e.id), because: reason, next: None, seen: None }
 }
 
 #[cfg(test)]

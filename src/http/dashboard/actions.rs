@@ -6,16 +6,16 @@ use actix_web::http::Method;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 
+use super::fetching::month_of;
 use super::frame::{own_path, problem_page, see_other, to_sign_in};
 use crate::domain::audit::{By, Note, Via};
 use crate::domain::delivery::Action;
 use crate::http::api::{action, delivery_id, event_id, seen_event};
-use crate::http::backfills::askable;
 use crate::http::body::{refuse_unread, with_unread};
 use crate::http::connection::trust;
 use crate::http::form::{Form, is_from_us};
 use crate::http::problem::Problem;
-use crate::http::reconciliations::{begin, month};
+use crate::http::reconciliations::begin;
 use crate::http::session::Session;
 use crate::http::{AppState, Shared, alerts, people, rights};
 
@@ -92,11 +92,9 @@ pub(super) async fn compare(
     path: web::Path<(String, String)>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let (text, endpoint) = path.into_inner();
+    let (text, name) = path.into_inner();
     decide(&state, &request, payload, "compare", async |_, _| {
-        let known = state.endpoints.iter().find(|known| known.name == endpoint).ok_or_else(Problem::no_such_path)?;
-        let endpoint = askable(&state.endpoints, Some(known.provider), Some(&endpoint))?;
-        let days = month(&text).ok_or_else(Problem::no_such_path)?;
+        let (endpoint, days) = month_of(&state, &text, &name)?;
         begin(&state, endpoint, days).await.map(|_| ())
     })
     .await
@@ -129,7 +127,7 @@ pub(super) async fn test_alerts(
 }
 
 /// Does what a form of this session asks for, and leads back to its page.
-async fn decide(
+pub(super) async fn decide(
     state: &Shared,
     request: &HttpRequest,
     payload: web::Payload,

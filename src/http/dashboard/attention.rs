@@ -1,5 +1,7 @@
 //! What needs a person: by what has to be done, and by when.
 
+use std::borrow::Cow;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::civil::Date;
@@ -7,12 +9,15 @@ use jiff::civil::Date;
 use super::cures;
 use super::frame::{Asked, Frame, answer};
 use super::view::{ActionForm, EventRow, Lens, Row, date, form, name_days, read_again};
-use crate::api::LastReconciliation;
+use super::words::Moment;
+use crate::api::{LastReconciliation, Stats};
 use crate::domain::access::Who;
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, Reason};
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
+use crate::http::reconciliations::mode_of_key;
+use crate::http::rights::{DECIDE, may_post};
 use crate::http::{AppState, Shared};
 use crate::store::queries::{DeliveryFilter, DeliveryView, EventFilter, EventView, PAGE_ITEMS_MAX};
 
@@ -39,10 +44,11 @@ impl Task {
         }
     }
 
-    const fn about(self) -> &'static str {
+    const fn about(self, may_act: bool) -> &'static str {
         match self {
             Self::Reverse => "The money went back. Take the commission back in Refairn before its hold date.",
-            Self::Decide => "Nothing goes out before you have decided.",
+            Self::Decide if may_act => "Nothing goes out before you have decided.",
+            Self::Decide => "Nothing goes out before somebody with the role operate has decided.",
             Self::Credit => "The code came late. Credit the agent in Refairn by hand.",
             Self::AskAgent => "Refairn knows no agent by this code.",
             Self::Mend => "Something has to be put right first.",
@@ -86,7 +92,7 @@ pub(super) struct Need {
     pub(super) verb: &'static str,
     pub(super) row: Row,
     pub(super) why: &'static str,
-    pub(super) cure: &'static str,
+    pub(super) cure: Cow<'static, str>,
     pub(super) detail: String,
     deadline: Option<Date>,
     /// `by 4 Dec, 7 days left`; empty where there is none.
@@ -98,7 +104,7 @@ pub(super) struct Need {
 /// An event that needs a person.
 pub(super) struct EventNeed {
     pub(super) row: EventRow,
-    pub(super) cure: &'static str,
+    pub(super) cure: Cow<'static, str>,
     pub(super) detail: String,
 }
 
@@ -120,12 +126,13 @@ pub(super) async fn needs(state: &Shared, who: &Who, mode: Option<Mode>, limit: 
     let events = state.store.events(events).await?;
     let full = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = deliveries.len() >= full || events.len() >= full;
-    let mut calls: Vec<Need> = deliveries.iter().map(|view| need(&lens, view)).collect();
+    let may_act = may_post(DECIDE, who);
+    let mut calls: Vec<Need> = deliveries.iter().map(|view| need(&lens, view, may_act)).collect();
     calls.sort_by_key(|need| (need.task, need.deadline.unwrap_or(Date::MAX)));
-    Ok(Needs { calls, events: events.iter().map(|event| event_need(&lens, event)).collect(), more })
+    Ok(Needs { calls, events: events.iter().map(|event| event_need(&lens, event, may_act)).collect(), more })
 }
 
-fn need(lens: &Lens<'_>, view: &DeliveryView) -> Need {
+fn need(lens: &Lens<'_>, view: &DeliveryView, may_act: bool) -> Need {
     let d = &view.delivery;
     let task = Task::of(view);
     let hold = d.receipt.as_ref().and_then(|receipt| date(receipt.hold_until.as_deref()?));
@@ -149,7 +156,7 @@ fn need(lens: &Lens<'_>, view: &DeliveryView) -> Need {
         row: lens.row(view),
         why: reason.map(Reason::sentence).unwrap_or_default(),
         // What to do stands above the group, and on the buttons.
-        cure: reason.filter(|_| task >= Task::Credit).map(cures::of_reason).unwrap_or_default(),
+        cure: reason.filter(|_| task >= Task::Credit).map(|of| cures::of_reason(of, may_act)).unwrap_or_default(),
         detail: d.detail.clone().unwrap_or_default(),
         deadline,
         by: by.unwrap_or_default(),
@@ -158,8 +165,8 @@ fn need(lens: &Lens<'_>, view: &DeliveryView) -> Need {
     }
 }
 
-fn event_need(lens: &Lens<'_>, event: &EventView) -> EventNeed {
-    let cure = event.reason.map(|reason| cures::of_reason(reason.into())).unwrap_or_default();
+fn event_need(lens: &Lens<'_>, event: &EventView, may_act: bool) -> EventNeed {
+    let cure = event.reason.map(|reason| cures::of_reason(reason.into(), may_act)).unwrap_or_default();
     EventNeed { row: lens.event(event, &[]), cure, detail: event.detail.clone().unwrap_or_default() }
 }
 
@@ -176,8 +183,7 @@ struct Page<'a> {
     frame: Frame,
     groups: Vec<Group<'a>>,
     events: &'a [EventNeed],
-    paused: Vec<Paused>,
-    differing: Vec<&'a LastReconciliation>,
+    obstacles: Obstacles<'a>,
     more: bool,
     refairn: &'a str,
 }
@@ -198,15 +204,47 @@ pub(super) struct Paused {
     pub(super) why: String,
 }
 
-/// The routes that are paused.
-pub(super) fn paused(asked: &Asked) -> Vec<Paused> {
-    let paused = asked.now.stats.routes.iter().filter(|route| route.state == "paused");
-    paused
-        .map(|route| Paused {
-            name: format!("{}/{}", route.business, route.product),
-            why: route.detail.clone().unwrap_or_default(),
-        })
-        .collect()
+/// What keeps things from going on, and what comparisons have found: it needs a person, and is no call and no event.
+pub(super) struct Obstacles<'a> {
+    /// The routes that are paused.
+    pub(super) paused: Vec<Paused>,
+    /// What the last comparison with each provider came to, where it found anything.
+    pub(super) differing: Vec<&'a LastReconciliation>,
+    /// Since when an event has waited to be read, where that is too long.
+    pub(super) unread: Option<Moment>,
+}
+
+impl Obstacles<'_> {
+    /// How many there are.
+    pub(super) fn count(&self) -> i64 {
+        let differences: i64 = self.differing.iter().map(|last| last.differences).sum();
+        let paused = i64::try_from(self.paused.len()).unwrap_or(i64::MAX);
+        paused + differences + i64::from(self.unread.is_some())
+    }
+}
+
+/// All of them; of one mode, if one is given. What is of neither counts as real money's.
+pub(super) fn obstacles<'a>(lens: &Lens<'_>, stats: &'a Stats, mode: Option<Mode>) -> Obstacles<'a> {
+    let endpoints = lens.state.endpoints.as_slice();
+    let is_of = |found: Mode| mode.is_none_or(|mode| mode == found);
+    let mode_of_product = |product: &str| {
+        let is_test = endpoints.iter().any(|e| e.rules.test_product_id.as_deref() == Some(product));
+        if is_test { Mode::Test } else { Mode::Live }
+    };
+    let mode_of_endpoint = |name: &str| {
+        let known = endpoints.iter().find(|endpoint| endpoint.name == name);
+        known.and_then(mode_of_key).unwrap_or(Mode::Live)
+    };
+    let paused = stats.paused().filter(|route| is_of(mode_of_product(&route.product))).map(|route| Paused {
+        name: format!("{}/{}", route.business, route.product),
+        why: route.detail.clone().unwrap_or_default(),
+    });
+    let differing = stats.reconciliations.iter().filter(|last| last.differences > 0);
+    Obstacles {
+        paused: paused.collect(),
+        differing: differing.filter(|last| is_of(mode_of_endpoint(&last.endpoint))).collect(),
+        unread: stats.unread_for_long(lens.now).filter(|_| is_of(Mode::Live)).map(|since| lens.ago(since)),
+    }
 }
 
 /// `GET /attention`
@@ -224,12 +262,12 @@ pub(super) async fn page(
     }
     let group = |task: &Task| Group {
         title: task.title(),
-        about: task.about(),
+        about: task.about(frame.may_act),
         needs: needs.calls.iter().filter(|need| need.task == *task).collect(),
     };
     let groups = Task::ALL.iter().map(group).filter(|group| !group.needs.is_empty()).collect();
     let refairn = state.refairn_url.as_str();
-    let differing = asked.now.stats.reconciliations.iter().filter(|last| last.to_see > 0).collect();
-    let (events, paused, more) = (&needs.events, paused(&asked), needs.more);
-    answer(&Page { frame, groups, events, paused, differing, more, refairn })
+    let obstacles = obstacles(&Lens::of(&state), &asked.now.stats, None);
+    let (events, more) = (&needs.events, needs.more);
+    answer(&Page { frame, groups, events, obstacles, more, refairn })
 }

@@ -3,16 +3,19 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::fetching::Fetch;
 use super::view::{ActionForm, Lens, Verb};
 use super::words::{Moment, count, counted, money};
 use crate::domain::backfill::{BackfillId, BackfillState, Purpose};
 use crate::domain::email::Email;
 use crate::domain::endpoint::Endpoint;
+use crate::domain::mode::Mode;
 use crate::domain::reason::EventReason;
 use crate::domain::reconciliation::{Compared, Comparison, Summary};
 use crate::http::Shared;
 use crate::http::backfills::end_of;
 use crate::http::payments::start_of;
+use crate::http::reconciliations::mode_of_key;
 use crate::providers::provider;
 use crate::store::{ComparedFilter, Standing, StoreError};
 
@@ -32,10 +35,14 @@ pub(super) struct Month {
     /// Why the last comparison came to nothing, or what it waits for.
     pub(super) note: String,
     pub(super) rows: Vec<Difference>,
+    /// Whether anything of it could be fetched.
+    lacks: bool,
+    pub(super) fetch: Fetch,
 }
 
 /// A payment that needs a look.
 pub(super) struct Difference {
+    comparison: Comparison,
     pub(super) words: &'static str,
     pub(super) id: String,
     pub(super) customer: String,
@@ -43,10 +50,19 @@ pub(super) struct Difference {
 }
 
 impl Month {
-    /// The button.
+    /// Whether what is missing can be asked for now.
+    pub(super) const fn may_be_fetched(&self) -> bool {
+        self.lacks && self.fetch.is_open()
+    }
+
+    /// The buttons.
     pub(super) fn form<'a>(&'a self, csrf: &'a str, back: &'a str) -> ActionForm<'a> {
-        let verb = Verb { action: "compare", words: "Compare now".to_owned(), asks_why: false };
-        ActionForm { path: self.path.clone(), verbs: vec![verb], asks_why: false, csrf, back, about: &self.endpoint }
+        let verb = |action, words: &str| Verb { action, words: words.to_owned(), asks_why: false };
+        let mut verbs = vec![verb("compare", "Compare now")];
+        if self.may_be_fetched() {
+            verbs.insert(0, verb("fetch", "Fetch what is missing"));
+        }
+        ActionForm { path: self.path.clone(), verbs, asks_why: false, csrf, back, about: &self.endpoint }
     }
 }
 
@@ -55,10 +71,16 @@ pub(super) async fn months(
     state: &Shared,
     lens: &Lens<'_>,
     month: Date,
+    mode: Mode,
     business: Option<&str>,
 ) -> Result<Vec<Month>, StoreError> {
     let (mut months, under_way) = (Vec::new(), state.store.backfills(Purpose::Compare).await?);
-    let is_seen = |endpoint: &&Endpoint| business.is_none_or(|business| endpoint.business == business);
+    let fetched = state.store.backfills(Purpose::Record).await?;
+    // A provider is asked in the mode of its key; where a key does not say it, it is real money.
+    let is_seen = |endpoint: &&Endpoint| {
+        let of_mode = mode_of_key(endpoint).unwrap_or(Mode::Live) == mode;
+        of_mode && business.is_none_or(|business| endpoint.business == business)
+    };
     for endpoint in state.endpoints.iter().filter(is_seen) {
         let of = provider(endpoint.provider);
         let zone = &endpoint.rules.time_zone;
@@ -70,6 +92,16 @@ pub(super) async fn months(
         let kept = kept.into_iter().find(|kept| (kept.since, kept.until) == (since, until));
         let last = under_way.iter().find(|b| b.endpoint == endpoint.name && (b.since, b.until) == (since, until));
         let title = of.descriptor().title;
+        let fetch = Fetch::of(&fetched, &endpoint.name, [since, until], kept.as_ref().map(|kept| kept.id));
+        let mut lacks = kept.as_ref().is_some_and(|kept| kept.summary.lacking() > 0);
+        let rows = match &kept {
+            Some(kept) => differences(state, kept.id).await?,
+            None => {
+                let some_days = of_some_days(state, &endpoint.name, [since, until]).await?;
+                lacks = some_days.iter().any(|row| Comparison::FETCHED.contains(&row.comparison));
+                some_days
+            }
+        };
         months.push(Month {
             path: format!("/payments/{}/{}", month.strftime("%Y-%m"), endpoint.name),
             sentence: kept.as_ref().map(|kept| sentence(month, title, &kept.summary)).unwrap_or_default(),
@@ -79,10 +111,9 @@ pub(super) async fn months(
                 .filter(|b| b.state == BackfillState::Failed || !b.state.is_over())
                 .and_then(|b| b.note.clone())
                 .unwrap_or_default(),
-            rows: match kept {
-                Some(kept) => differences(state, kept.id).await?,
-                None => of_some_days(state, &endpoint.name, [since, until]).await?,
-            },
+            rows,
+            lacks,
+            fetch,
             endpoint: endpoint.name.clone(),
         });
     }
@@ -140,6 +171,7 @@ fn difference(compared: &Compared) -> Difference {
     let differs = compared.differs.iter().map(|field| field.code()).collect::<Vec<_>>().join(", ");
     let more = if differs.is_empty() { compared.reason.clone().unwrap_or_default() } else { differs };
     Difference {
+        comparison: compared.comparison,
         words: compared.comparison.words(),
         id: compared.id.clone(),
         customer: side.and_then(|side| side.email.as_ref()).map_or("", Email::as_given).to_owned(),

@@ -1,11 +1,11 @@
 //! What to do, in the words of the pages: which button to press, and where to look. The command line has its own words for
 //! the same.
 
+use std::borrow::Cow;
+
+use crate::domain::access::Role;
 use crate::domain::reason::Reason;
 use crate::domain::verdict::CustomerVerdict;
-
-/// What is left to do when a person has said that it is done.
-pub(super) const SEEN: &str = "Nothing to do: a person has seen to it.";
 
 /// What a page says where the command line names its own commands.
 const OF_REASONS: &[(Reason, &str)] = &[
@@ -88,13 +88,34 @@ const OF_VERDICTS: &[(CustomerVerdict, &str)] = &[
     (CustomerVerdict::CodeLate, "Credit the agent in Refairn's dashboard, then press I have seen this."),
 ];
 
-/// What to do about a reason.
-pub(super) fn of_reason(reason: Reason) -> &'static str {
+/// What to do about a reason, for somebody who may press buttons, or may only look.
+pub(super) fn of_reason(reason: Reason, may_act: bool) -> Cow<'static, str> {
+    for_whom(of_every_reason(reason), may_act)
+}
+
+/// What to do about a verdict, for the same.
+pub(super) fn of_verdict(verdict: CustomerVerdict, may_act: bool) -> Cow<'static, str> {
+    for_whom(of_every_verdict(verdict), may_act)
+}
+
+/// Who may only look is told who can do it.
+fn for_whom(words: &'static str, may_act: bool) -> Cow<'static, str> {
+    if may_act || !names_a_button(words) {
+        return Cow::Borrowed(words);
+    }
+    Cow::Owned(format!("For somebody with the role {}: {words}", Role::Operate))
+}
+
+/// Whether a text says to press something.
+fn names_a_button(words: &str) -> bool {
+    words.starts_with("Press ") || words.contains(" press ")
+}
+
+fn of_every_reason(reason: Reason) -> &'static str {
     OF_REASONS.iter().find(|(of, _)| *of == reason).map_or_else(|| reason.cure(), |(_, words)| words)
 }
 
-/// What to do about a verdict.
-pub(super) fn of_verdict(verdict: CustomerVerdict) -> &'static str {
+fn of_every_verdict(verdict: CustomerVerdict) -> &'static str {
     OF_VERDICTS.iter().find(|(of, _)| *of == verdict).map_or_else(|| verdict.cure(), |(_, words)| words)
 }
 
@@ -111,22 +132,36 @@ mod tests {
     #[test]
     fn pages_name_their_buttons_and_no_commands() {
         for reason in Reason::ALL {
-            assert!(!names_a_command(of_reason(*reason)), "{reason:?}: {}", of_reason(*reason));
+            assert!(!names_a_command(of_every_reason(*reason)), "{reason:?}: {}", of_every_reason(*reason));
         }
         for verdict in CustomerVerdict::ALL {
-            assert!(!names_a_command(of_verdict(*verdict)), "{verdict:?}: {}", of_verdict(*verdict));
+            assert!(!names_a_command(of_every_verdict(*verdict)), "{verdict:?}: {}", of_every_verdict(*verdict));
         }
+    }
+
+    #[test]
+    fn who_may_only_look_is_told_to_press_nothing_without_a_word_about_who_can() {
+        let reasons = Reason::ALL.iter().map(|reason| of_reason(*reason, false));
+        let verdicts = CustomerVerdict::ALL.iter().map(|verdict| of_verdict(*verdict, false));
+        let (mut for_others, mut for_all) = (0, 0);
+        for words in reasons.chain(verdicts) {
+            let is_for_others = words.starts_with("For somebody with the role operate: ");
+            assert!(is_for_others || !words.to_lowercase().contains("press"), "{words}");
+            *(if is_for_others { &mut for_others } else { &mut for_all }) += 1;
+        }
+        assert!(for_others > 10 && for_all > 10, "{for_others} and {for_all}");
+        assert!(of_reason(Reason::GivenUp, true).starts_with("Look at the attempts"));
     }
 
     #[test]
     fn nothing_is_said_twice() {
         for (reason, words) in OF_REASONS {
             assert!(names_a_command(reason.cure()), "{reason:?} needs no other words than its own");
-            assert_eq!(of_reason(*reason), *words, "{reason:?} stands twice");
+            assert_eq!(of_every_reason(*reason), *words, "{reason:?} stands twice");
         }
         for (verdict, words) in OF_VERDICTS {
             assert!(names_a_command(verdict.cure()), "{verdict:?} needs no other words than its own");
-            assert_eq!(of_verdict(*verdict), *words, "{verdict:?} stands twice");
+            assert_eq!(of_every_verdict(*verdict), *words, "{verdict:?} stands twice");
         }
     }
 }

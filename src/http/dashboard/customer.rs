@@ -17,8 +17,9 @@ use crate::domain::pseudonym::is_pseudonym;
 use crate::http::credit::looked_in;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
-use crate::http::rights::{FORGET, may_post};
-use crate::http::story::{judged, seen_story, verdict};
+use crate::http::rights::{DECIDE, FORGET, may_post};
+use crate::http::seen;
+use crate::http::story::{as_verdict, judged, seen_story};
 use crate::http::{AppState, api};
 use crate::store::audit::AuditView;
 use crate::store::queries::DeliveryView;
@@ -77,11 +78,19 @@ pub(super) async fn page(
         story.deliveries.iter().find(|view| judgement.payment.is_some() && view.delivery.id == judgement.payment);
     let looked_in = about.and_then(|view| looked_in(view, &state.endpoints)).unwrap_or_default();
     let tone = tone(judgement.verdict.code());
-    let is_seen = tone == "waits" && about.is_some_and(|view| view.delivery.acknowledged);
     let mut about = about.map(|view| lens.row(view));
-    let to_do = if is_seen { cures::SEEN } else { cures::of_verdict(judgement.verdict) }.to_owned();
-    let verdict = Verdict { to_do, ..verdict(judgement) };
     let decisions = decisions::about(&lens, &story.items()).await?;
+    let may_act = may_post(DECIDE, &asked.caller().who);
+    let is_seen = judgement.seen.is_some();
+    let to_do = judgement.seen.map_or_else(
+        || cures::of_verdict(judgement.verdict, may_act).into_owned(),
+        |id| {
+            let about_it = decisions.iter().filter(|(view, _)| view.item == id.to_string());
+            let about_it: Vec<AuditView> = about_it.map(|(view, _)| view.clone()).collect();
+            seen::words(&about_it, |at| lens.moment(at).text())
+        },
+    );
+    let verdict = as_verdict(judgement, to_do);
     let mut frame = asked.frame(&state, "customers", &story.key.email_key);
     frame.test = is_test(&story);
     if let Some(row) = about.as_mut().filter(|_| frame.may_act) {
@@ -105,7 +114,7 @@ pub(super) async fn page(
         ids,
         business: story.key.business.clone(),
         others: others.collect(),
-        tone: if is_seen { "quiet" } else { tone },
+        tone: if is_seen && tone == "waits" { "quiet" } else { tone },
         about,
         refused: asked.now.stats.refused_requests.iter().map(|refused| refused.times).sum(),
         looked_in,

@@ -6,8 +6,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::view::Lens;
 use super::words::Moment;
 use crate::domain::audit::{Decision, Via};
-use crate::domain::reason::DeliveryReason;
 use crate::http::problem::Problem;
+use crate::http::seen;
 use crate::store::audit::AuditView;
 
 /// A decision in a list.
@@ -54,14 +54,10 @@ fn decided(lens: &Lens<'_>, view: AuditView) -> Decided {
 
 /// What somebody did.
 fn did(lens: &Lens<'_>, view: &AuditView) -> String {
-    let was_taken_back = || view.was.as_deref().is_some_and(|was| was.contains(DeliveryReason::Reversed.code()));
-    let is_sent = || view.became.as_deref().is_some_and(|became| became.ends_with(", seen"));
     match view.decision {
         Decision::Release => format!("sent it{}", dated(lens, view)),
         Decision::Retry => "had it tried again".to_owned(),
-        Decision::Discard if !is_sent() => "decided not to send it".to_owned(),
-        Decision::Discard if was_taken_back() => "has reversed it".to_owned(),
-        Decision::Discard => "has seen it".to_owned(),
+        Decision::Discard => seen::did(view).unwrap_or("decided not to send it").to_owned(),
         Decision::Remap => "had it read again".to_owned(),
         Decision::StartBackfill => "asked the provider for what was missed".to_owned(),
         Decision::RecordBackfill => "had what was missed told".to_owned(),

@@ -1,5 +1,7 @@
 //! What we told Refairn, or will: the call, every attempt, and what may be done about it.
 
+use std::borrow::Cow;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
@@ -14,6 +16,8 @@ use crate::http::api::{delivery_id, seen_delivery, showing};
 use crate::http::json;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
+use crate::http::seen;
+use crate::store::audit::AuditView;
 
 /// One attempt.
 struct Attempt {
@@ -33,7 +37,7 @@ struct Page {
     kind: &'static str,
     event: String,
     why: &'static str,
-    cure: &'static str,
+    cure: Cow<'static, str>,
     detail: String,
     fate: String,
     holder: String,
@@ -70,7 +74,12 @@ pub(super) async fn page(
     }
     let d = &view.delivery;
     let reason = d.reason.map(DeliveryReason::reason);
-    let cure = if d.acknowledged { cures::SEEN } else { reason.map(cures::of_reason).unwrap_or_default() };
+    let cure = if d.acknowledged {
+        let decided: Vec<AuditView> = decisions.iter().map(|(view, _)| view.clone()).collect();
+        Cow::Owned(seen::words(&decided, |at| lens.moment(at).text()))
+    } else {
+        reason.map(|reason| cures::of_reason(reason, frame.may_act)).unwrap_or_default()
+    };
     let (due, detail) = (d.state.is_open().then(|| lens.moment(d.due_at)), d.detail.clone());
     let holder = view.day_holder.clone();
     let (kind, event) = (d.call.kind().code(), d.event.to_string());

@@ -1,5 +1,7 @@
 //! An event: its body as it arrived, what it reports, and what we told Refairn.
 
+use std::borrow::Cow;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
@@ -19,7 +21,7 @@ use crate::http::problem::Problem;
 struct Page {
     frame: Frame,
     row: EventRow,
-    cure: &'static str,
+    cure: Cow<'static, str>,
     detail: String,
     /// Empty when it is past its retention.
     body: String,
@@ -48,12 +50,12 @@ pub(super) async fn page(
     let decisions = decisions::about(&lens, &detail.items()).await?;
     let mut row = lens.event(&detail.event, &detail.deliveries);
     row.calls = detail.deliveries.iter().map(|view| lens.row(view)).collect();
-    let (cure, words) =
-        (detail.event.reason.map(|reason| cures::of_reason(reason.into())), detail.event.detail.clone());
+    let words = detail.event.detail.clone();
     let body = raw_body(&detail, showing(&state)).map(|raw| in_lines(&String::from_utf8_lossy(&raw)));
     let facts = detail.fact.as_deref().map(in_lines);
     let mut frame = asked.frame(&state, "activity", &row.id);
     frame.test = row.is_test;
+    let cure = detail.event.reason.map(|reason| cures::of_reason(reason.into(), frame.may_act));
     answer(&Page {
         frame,
         cure: cure.unwrap_or_default(),

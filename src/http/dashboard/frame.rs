@@ -58,6 +58,13 @@ pub(super) struct Frame {
     pub(super) js: String,
 }
 
+impl Frame {
+    /// Whom things need: who may only look is not told that they need him.
+    pub(super) const fn whom(&self) -> &'static str {
+        if self.may_act { "you" } else { "a person" }
+    }
+}
+
 /// A request for a page, by somebody who is signed in.
 pub(super) struct Asked {
     session: Session,
@@ -98,7 +105,7 @@ impl Asked {
             business: who.business.clone().unwrap_or_default(),
             csrf: state.sessions.form_token(&self.session),
             here: self.here.clone(),
-            needs: self.now.stats.needs_attention,
+            needs: self.now.stats.things_to_see(state.clock.now()),
             message: self.done.as_deref().and_then(message),
             fingerprint: self.now.fingerprint.clone(),
             test: false,
@@ -117,6 +124,9 @@ fn message(done: &str) -> Option<&'static str> {
         "discard" => Some("Done: it is off the list."),
         "remap" => Some("Done: the event is read again."),
         "compare" => Some("The provider is being asked: what it lists stands here when all is compared."),
+        "fetch" => Some("The provider is being asked: what would be told stands here when all is listed."),
+        "record" => Some("Done: it is being recorded, and is told from now on."),
+        "leave" => Some("Done: nothing of it is told."),
         "test_alerts" => Some("Done: a message was sent to every place."),
         "forget" => Some("Done: the customer is forgotten, and this stands for the address from now on."),
         "forget_some" => Some(

@@ -13,6 +13,7 @@ mod customers;
 mod decisions;
 mod delivery;
 mod event;
+mod fetching;
 mod forget;
 mod frame;
 mod payments;
@@ -25,11 +26,13 @@ mod words;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{HttpServiceFactory, ServiceRequest};
+use actix_web::http::header;
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{FromRequest, Handler, Responder, web};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, web};
 
-use super::rights::{COMPARE, DECIDE, FORGET, REVOKE, TEST_ALERTS};
-use super::{get, get_only, post};
+use super::problem::Problem;
+use super::rights::{ANSWER, COMPARE, DECIDE, FETCH, FORGET, REVOKE, TEST_ALERTS};
+use super::{Side, get, get_only, post, script};
 
 /// The pages, what belongs to them, and what their forms are sent to.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -60,8 +63,29 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(sent("/events/{id}/remap", actions::remap))
         .service(sent(DECIDE, actions::act))
         .service(sent(COMPARE, actions::compare))
+        .service(sent(FETCH, fetching::fetch))
+        .service(sent(ANSWER, fetching::answer))
         .service(sent(REVOKE, actions::revoke))
         .service(sent(TEST_ALERTS, actions::test_alerts));
+}
+
+/// Where programs ask, and are answered as programs are.
+const OF_PROGRAMS: &[&str] = &["/api", "/webhooks", "/metrics", "/livez", "/readyz", "/assets", script::PATH];
+
+/// Whether a browser asks for a page where there are pages: what is not there, or takes no such method, is told on one.
+pub(super) fn is_asked_for_a_page(request: &HttpRequest) -> bool {
+    let has_pages = request.app_data::<Side>().is_some_and(|side| *side != Side::Public);
+    let is_within = |start: &&str| {
+        let rest = request.path().strip_prefix(*start);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let mut accepted = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
+    has_pages && !OF_PROGRAMS.iter().any(is_within) && accepted.any(|types| types.contains("text/html"))
+}
+
+/// What is wrong, on a page.
+pub(super) fn problem(problem: &Problem) -> HttpResponse {
+    frame::problem_page(problem, "/")
 }
 
 /// A page for those who are signed in. The others get the form, and come back to it.

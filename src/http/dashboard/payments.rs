@@ -115,9 +115,9 @@ pub(super) async fn page(
     let (totals, is_complete) = if after.is_none() { state.store.totals(&filter).await? } else { (Vec::new(), true) };
     let next = found.last().and_then(|view| view.delivery.id).map(|id| id.to_string());
     let next = next.filter(|_| page_is_full(found.len(), PAGE_ITEMS)).map(|id| filters.path(&id));
-    // A provider is asked with a key of live mode, as a rule; and only the first page is about the month as a whole.
-    let compared = if after.is_none() && mode == Mode::Live {
-        months_compared(&state, &lens, month, filter.business.as_deref()).await?
+    // Only the first page is about the month as a whole.
+    let compared = if after.is_none() {
+        months_compared(&state, &lens, month, mode, filter.business.as_deref()).await?
     } else {
         Vec::new()
     };

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use jiff::civil::Date;
 
-use super::attention::{Need, Paused, needs, paused};
+use super::attention::{Need, Obstacles, needs, obstacles};
 use super::chart::{Chart, Range};
 use super::frame::{Asked, Frame, answer};
 use super::payments::{Sum, by_currency, is_credited, is_nobodys, number};
@@ -27,7 +27,7 @@ const ADDED_UP: i64 = 5000;
 
 #[derive(Template)]
 #[template(path = "today.html")]
-struct Page {
+struct Page<'a> {
     frame: Frame,
     /// The sentence, in two parts: how it goes, and what there was.
     head: &'static str,
@@ -41,7 +41,7 @@ struct Page {
     needs: Vec<Need>,
     event_needs: usize,
     needs_all: String,
-    paused: Vec<Paused>,
+    obstacles: Obstacles<'a>,
     pipes: Vec<Pipe>,
 }
 
@@ -79,8 +79,9 @@ pub(super) async fn page(
     let sums = sums(&state, range, mode, chart.sum).await?;
     let needs = needs(&state, &asked.caller().who, Some(mode), 100).await?;
     let open = state.store.open_of(mode).await?;
-    let (paused, pipes) = (paused(&asked), pipes(&state, &asked).await?);
-    let stats = &asked.now.stats;
+    let (stats, pipes) = (&asked.now.stats, pipes(&state, &asked).await?);
+    let obstacles = obstacles(&lens, stats, Some(mode));
+    let needs_you = count(open.needs + obstacles.count());
     let of_mode = stats.last_webhooks.iter().filter(|last| last.mode == mode.code());
     let last = of_mode.filter_map(|last| last.at).max();
     let boxes = Boxes {
@@ -90,10 +91,10 @@ pub(super) async fn page(
         nobody_money: sums.nobody_money,
         on_its_way: at_least(open.calls),
         next_due: open.first_due.map(|at| lens.moment(at.max(lens.now))),
-        needs_you: count(open.needs),
+        needs_you: needs_you.clone(),
         first_deadline: needs.calls.iter().find(|need| !need.by.is_empty()).map(|n| n.by.clone()).unwrap_or_default(),
     };
-    let is_bad = !paused.is_empty();
+    let is_bad = !obstacles.paused.is_empty();
     let head = match (is_bad, last) {
         (true, _) => "Refairn refuses our calls.",
         (false, None) => "Nothing has come yet.",
@@ -104,7 +105,7 @@ pub(super) async fn page(
     let mut frame = asked.frame(&state, "today", "Today");
     frame.test = mode == Mode::Test;
     let event_needs = needs.events.len();
-    let needs_all = count(open.needs);
+    let needs_all = needs_you;
     let shown = needs.calls.into_iter().take(NEEDS_SHOWN).collect();
     let last = last.map(|at| lens.ago(at));
     answer(&Page {
@@ -120,7 +121,7 @@ pub(super) async fn page(
         needs: shown,
         event_needs,
         needs_all,
-        paused,
+        obstacles,
         pipes,
     })
 }

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 
 use crate::domain::delivery::{Delivery, DeliveryState, Fate};
 use crate::domain::event::EventState;
-use crate::domain::money::Currency;
+use crate::domain::money::{Currency, digits};
 
 /// Levels of JSON that are set in; deeper ones stand below each other.
 const DEPTH_SHOWN_MAX: usize = 40;
@@ -99,6 +99,11 @@ impl Moment {
         }
     }
 
+    /// As it stands in a sentence.
+    pub(super) fn text(&self) -> String {
+        self.short.clone()
+    }
+
     /// How long ago it was.
     pub(super) fn ago(at: Timestamp, now: Timestamp) -> Self {
         let short = format!("{} ago", span(now.duration_since(at)));
@@ -122,20 +127,9 @@ pub(super) fn span(span: SignedDuration) -> String {
     }
 }
 
-/// An amount with all its digits, and those that its currency always has.
+/// An amount with all its digits, and those that its currency always has, in groups.
 pub(super) fn money(amount: Decimal, currency: Currency) -> String {
-    let currency = currency.code();
-    let least = match currency.as_str() {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV"
-        | "XAF" | "XOF" | "XPF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        _ => 2,
-    };
-    let mut padded = amount.normalize();
-    if padded.scale() < least {
-        padded.rescale(least);
-    }
-    format!("{}\u{a0}{currency}", grouped(&padded.to_string()))
+    format!("{}\u{a0}{currency}", grouped(&digits(amount, currency)))
 }
 
 /// Digits in groups of thousands.

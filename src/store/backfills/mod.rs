@@ -33,6 +33,7 @@ use super::{Store, StoreError};
 use crate::clock::after;
 use crate::domain::audit::{By, Decision};
 use crate::domain::backfill::{BackfillId, BackfillState, BackfillSummary, Purpose};
+use crate::domain::refusal::Refusal;
 
 /// Backfills that are shown, the newest first.
 const SHOWN_MAX: u32 = 50;
@@ -254,9 +255,8 @@ impl Work for Start {
                 return Ok(Ok(other.id));
             }
             if other.state == BackfillState::Recording {
-                let detail =
-                    format!("{} of this endpoint is being recorded; begin another one when it is done", other.id);
-                return Ok(Err(ActionError::NotNow(detail)));
+                let why = format!("{} of this endpoint is being recorded", other.id);
+                return Ok(Err(ActionError::NotNow(Refusal::new(why, "begin another one when it is done"))));
             }
             let note = Some("another one was begun");
             let sql = "UPDATE backfills SET state = ?2, note = ?3, changed_at = ?4 WHERE id = ?1";

@@ -23,12 +23,16 @@ use crate::domain::delivery::{Action, Delivery, DeliveryState};
 use crate::domain::email::Email;
 use crate::domain::event::EventId;
 use crate::domain::pseudonym::is_pseudonym;
+use crate::domain::refusal::Refusal;
 use crate::ledger::resolve::all_ids;
 
 /// Customers that are looked at in one read.
 const LOOKED_AT_MAX: u32 = 500;
 /// What is told of what is open: so many items.
 const OPEN_TOLD_MAX: usize = 5;
+/// What to do about what is open.
+const ANYWAY: &str =
+    "decide about it first, or give --anyway (the box on the page, \"anyway\": true in the API), which drops it";
 
 /// What was done when a customer was forgotten, or what it would come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,8 +62,8 @@ pub enum ForgetError {
     #[error("nothing is known of this address")]
     Unknown,
     /// Something of theirs is still to be done.
-    #[error("{0}")]
-    Open(String),
+    #[error(transparent)]
+    Open(Refusal),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -209,7 +213,7 @@ impl Work for Weigh {
         let calls = || customers.iter().flat_map(|customer| &customer.deliveries);
         Ok(Ok(Forgotten {
             pseudonym: None,
-            in_the_way: forget.what_is_open(db, &customers).await?,
+            in_the_way: forget.what_is_open(db, &customers).await?.map(|open| open.why().to_owned()),
             businesses,
             events: told.len() as u64,
             bodies: places::bodies(db, &told.into_iter().chain(forget.found.events.iter().copied()).collect()).await?,
@@ -284,8 +288,8 @@ impl Forget {
         if businesses.is_empty() { note(db, &by, entry(), *now).await } else { Ok(()) }
     }
 
-    /// What of theirs is still to be done, in a sentence; nothing if they may be forgotten.
-    async fn what_is_open<D: Db>(&self, db: &D, customers: &[CustomerHistory]) -> Result<Option<String>, StoreError> {
+    /// What of theirs is still to be done; nothing if they may be forgotten.
+    async fn what_is_open<D: Db>(&self, db: &D, customers: &[CustomerHistory]) -> Result<Option<Refusal>, StoreError> {
         let deliveries = || customers.iter().flat_map(|customer| &customer.deliveries);
         let named = |items: Vec<String>| {
             let more = if items.len() > OPEN_TOLD_MAX { " and more" } else { "" };
@@ -306,20 +310,19 @@ impl Forget {
         if !unread.is_empty() || !sending.is_empty() {
             let what = [named(unread), ids(sending)].into_iter().filter(|part| !part.is_empty());
             let what = what.collect::<Vec<_>>().join(", ");
-            return Ok(Some(format!("{what}: being read or sent right now; try again in a moment")));
+            return Ok(Some(Refusal::new(format!("{what}: being read or sent right now"), "try again in a moment")));
         }
         if self.anyway {
             return Ok(None);
         }
         let open: Vec<&Delivery> = deliveries().filter(|d| OPEN.contains(&d.state)).collect();
         if !open.is_empty() {
-            let what = ids(open);
-            return Ok(Some(format!("{what} was not sent yet, and never will be if they are forgotten anyway")));
+            let why = format!("{} was not sent yet, and never will be if they are forgotten anyway", ids(open));
+            return Ok(Some(Refusal::new(why, ANYWAY)));
         }
-        let unreadable = self.found.events_in(UNMAPPABLE);
-        let what = named(unreadable);
-        Ok((!what.is_empty())
-            .then(|| format!("{what} could not be read yet, and never will be if they are forgotten anyway")))
+        let what = named(self.found.events_in(UNMAPPABLE));
+        let why = || format!("{what} could not be read yet, and never will be if they are forgotten anyway");
+        Ok((!what.is_empty()).then(|| Refusal::new(why(), ANYWAY)))
     }
 }
 

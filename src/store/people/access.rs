@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::audit::{Entry, note};
 use crate::domain::access::{AccessId, Grant, Role, Who};
 use crate::domain::audit::{By, Decision};
+use crate::domain::refusal::Refusal;
 use crate::store::rows::{micros, time, time_option, unknown};
 use crate::store::sql::{Db, Lock, Row, Work, first, values};
 use crate::store::{ActionError, Store, StoreError};
@@ -117,14 +118,14 @@ impl Work for Give {
         db.lock(&[ONE_AT_A_TIME]).await?;
         let (Grant { who, ends_at }, now) = (&self.grant, micros(self.now));
         if in_force(db, &who.name, now).await?.is_some() {
-            let detail = format!("{} has access already; revoke it first, or choose another name", who.name);
-            return Ok(Err(ActionError::NotNow(detail)));
+            let why = format!("{} has access already", who.name);
+            return Ok(Err(ActionError::NotNow(Refusal::new(why, "revoke it first, or choose another name"))));
         }
         let sql = "SELECT COUNT(*) FROM access WHERE revoked_at IS NULL AND ends_at > ?1";
         let held = first(db, sql, values![now]).await?.map_or(Ok(0), |mut row| row.int())?;
         if held >= i64::from(ACCESS_IN_FORCE_MAX) {
-            let detail = format!("{ACCESS_IN_FORCE_MAX} people have access, and no more can; revoke one first");
-            return Ok(Err(ActionError::NotNow(detail)));
+            let why = format!("{ACCESS_IN_FORCE_MAX} people have access, and no more can");
+            return Ok(Err(ActionError::NotNow(Refusal::new(why, "revoke the access of one first"))));
         }
         let sql = "INSERT INTO access (name, role, business, hash, created_at, created_by, ends_at) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id";

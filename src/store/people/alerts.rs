@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::audit::{Entry, note};
 use crate::clock::after;
-use crate::domain::alert::{AlertItem, AlertKind, Notice, Phase, notices};
+use crate::domain::alert::{AlertItem, AlertKind, Notice, Phase, Watching, notices};
 use crate::domain::audit::{By, Decision};
 use crate::domain::delivery::{DeliveryState, Receipt};
 use crate::domain::reason::{DeliveryReason, EventReason};
@@ -30,6 +30,17 @@ pub struct Task {
     pub reason: (&'static str, &'static str),
     /// Until when a commission has to be reversed, as Refairn wrote it.
     pub hold_until: Option<String>,
+}
+
+/// What is so now.
+#[derive(Debug, Clone)]
+pub struct SoNow {
+    /// All of it.
+    pub items: Vec<AlertItem>,
+    /// Of these kinds it could not be found out: what was told of them stays as it is.
+    pub unknown: Vec<AlertKind>,
+    /// Of what it was looked at all.
+    pub watching: Watching,
 }
 
 /// What has begun since the last look, and what is over.
@@ -85,19 +96,12 @@ impl Store {
         Ok(is_whole.then(|| calls.into_iter().chain(events).collect()))
     }
 
-    /// Compares what is so now with what was told, and makes the messages that follow for each of the `channels`. Of the
-    /// `unknown` kinds it could not be found out what is so: they stay as they are.
+    /// Compares what is so now with what was told, and makes the messages that follow for each of the `channels`.
     ///
     /// # Errors
     /// Nothing was changed.
-    pub async fn tell(
-        &self,
-        items: Vec<AlertItem>,
-        unknown: Vec<AlertKind>,
-        channels: Vec<&'static str>,
-        now: Timestamp,
-    ) -> Result<News, StoreError> {
-        self.write(Tell { items, unknown, channels, now }).await
+    pub async fn tell(&self, so_now: SoNow, channels: Vec<&'static str>, now: Timestamp) -> Result<News, StoreError> {
+        self.write(Tell { so_now, channels, now }).await
     }
 
     /// The oldest message of a channel, if it is due.
@@ -172,8 +176,7 @@ impl Work for Watch {
 }
 
 struct Tell {
-    items: Vec<AlertItem>,
-    unknown: Vec<AlertKind>,
+    so_now: SoNow,
     channels: Vec<&'static str>,
     now: Timestamp,
 }
@@ -187,18 +190,21 @@ impl Work for Tell {
             let (item, kind) = (row.text()?, row.text()?);
             told.insert(item, AlertKind::parse(&kind).ok_or_else(|| unknown("kind of alert", &kind))?);
         }
-        let so_now: BTreeSet<&str> = self.items.iter().map(|item| item.item.as_str()).collect();
-        let begun: Vec<AlertItem> = self.items.iter().filter(|item| !told.contains_key(&item.item)).cloned().collect();
-        let is_over =
-            |(item, kind): &(&String, &AlertKind)| !so_now.contains(item.as_str()) && !self.unknown.contains(kind);
-        let over: Vec<(String, AlertKind)> =
-            told.iter().filter(is_over).map(|(item, kind)| (item.clone(), *kind)).collect();
+        let SoNow { items, unknown, watching } = &self.so_now;
+        let so_now: BTreeSet<&str> = items.iter().map(|item| item.item.as_str()).collect();
+        let begun: Vec<AlertItem> = items.iter().filter(|item| !told.contains_key(&item.item)).cloned().collect();
+        let is_over = |(item, kind): &(&String, &AlertKind)| !so_now.contains(item.as_str()) && !unknown.contains(kind);
+        let over = told.iter().filter(is_over).map(|(item, kind)| (item.clone(), *kind));
+        let (over, unwatched): (Vec<_>, Vec<_>) = over.partition(|(item, kind)| watching.covers(*kind, item));
         for item in &begun {
             let sql = "INSERT INTO alerts (item, kind, began_at) VALUES (?1, ?2, ?3) ON CONFLICT (item) DO NOTHING";
             db.execute(sql, values![&item.item, item.kind.code(), micros(self.now)]).await?;
         }
-        for (item, _) in &over {
+        for (item, _) in over.iter().chain(&unwatched) {
             db.execute("DELETE FROM alerts WHERE item = ?1", values![item]).await?;
+        }
+        for (item, _) in &unwatched {
+            db.execute("DELETE FROM alert_messages WHERE item = ?1", values![item]).await?;
         }
         let kinds = AlertKind::ALL.iter().filter(|kind| kind.is_a_task());
         let kinds = kinds.map(|kind| format!("'{}'", kind.code())).collect::<Vec<_>>().join(", ");

@@ -11,7 +11,7 @@ use crate::domain::money::Currency;
 use crate::store::codes::is_payment;
 use crate::store::read::conditions::Conditions;
 use crate::store::read::queries::{DeliveryView, PAGE_ITEMS_MAX, delivery_view_columns};
-use crate::store::rows::micros;
+use crate::store::rows::{micros, mode};
 use crate::store::sql::{Row, Value, values};
 use crate::store::{Store, StoreError};
 
@@ -41,9 +41,11 @@ pub struct PaymentFilter {
     pub after: Option<i64>,
 }
 
-/// What payments of one currency and fate add up to.
+/// What payments of one mode, currency and fate add up to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Total {
+    /// Real money, or tests: the two are never added.
+    pub mode: Mode,
     /// The currency.
     pub currency: Currency,
     /// What became of them; `None` of those that Refairn does not have.
@@ -87,7 +89,7 @@ impl Store {
         Ok(names.into_iter().collect())
     }
 
-    /// What all of them add up to, by currency and fate, and whether these are all.
+    /// What all of them add up to, by mode, currency and fate, and whether these are all.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -96,20 +98,21 @@ impl Store {
         let (amount, currency) = (self.dialect().field("call", "amount"), self.dialect().field("call", "currency"));
         // Equal amounts are counted by the database, and added up exactly here.
         let sql = format!(
-            "SELECT currency, fate, amount, COUNT(*) FROM (SELECT {currency} AS currency, fate, {amount} AS amount \
-             FROM deliveries {clause} ORDER BY at DESC, id DESC LIMIT {ADDED_UP_MAX}) p GROUP BY 1, 2, 3 ORDER BY 1, 2"
+            "SELECT mode, currency, fate, amount, COUNT(*) FROM (SELECT mode, {currency} AS currency, fate, \
+             {amount} AS amount FROM deliveries {clause} ORDER BY at DESC, id DESC LIMIT {ADDED_UP_MAX}) p \
+             GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3"
         );
         let mut totals: Vec<Total> = Vec::new();
         let mut all = 0;
-        for (currency, fate, amount, n) in self.rows(sql, values, sum).await? {
+        for (mode, currency, fate, amount, n) in self.rows(sql, values, sum).await? {
             all += n;
             let sum = Decimal::from(n).checked_mul(amount);
-            match totals.iter_mut().find(|t| t.currency == currency && t.fate == fate) {
+            match totals.iter_mut().find(|t| (t.mode, t.currency, t.fate) == (mode, currency, fate)) {
                 Some(total) => {
                     total.payments += n;
                     total.amount = total.amount.zip(sum).and_then(|(a, b)| a.checked_add(b));
                 }
-                None => totals.push(Total { currency, fate, payments: n, amount: sum }),
+                None => totals.push(Total { mode, currency, fate, payments: n, amount: sum }),
             }
         }
         Ok((totals, all < u64::from(ADDED_UP_MAX)))
@@ -150,10 +153,11 @@ impl Store {
     }
 }
 
-fn sum(row: &mut Row) -> Result<(Currency, Option<Fate>, Decimal, u64), StoreError> {
+fn sum(row: &mut Row) -> Result<(Mode, Currency, Option<Fate>, Decimal, u64), StoreError> {
     let wrong = |what: &str| StoreError::Data(format!("a payment's {what} cannot be read"));
+    let mode = mode(&row.text()?)?;
     let currency = row.text()?.parse().map_err(|_| wrong("currency"))?;
     let fate = row.text_option()?.and_then(|code| Fate::parse(&code));
     let amount = row.text()?.parse().map_err(|_| wrong("amount"))?;
-    Ok((currency, fate, amount, u64::try_from(row.int()?).map_err(|_| wrong("count"))?))
+    Ok((mode, currency, fate, amount, u64::try_from(row.int()?).map_err(|_| wrong("count"))?))
 }

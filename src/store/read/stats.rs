@@ -6,14 +6,16 @@ use std::str::FromStr;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
+use crate::domain::backfill::{BackfillId, BackfillState, Purpose};
 use crate::domain::delivery::{DeliveryState, Fate};
 use crate::domain::event::EventId;
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
+use crate::domain::reconciliation::{Comparison, Summary};
 use crate::store::codes::RECEIVED;
 use crate::store::read::events::of_mode;
-use crate::store::rows::{time, time_option};
-use crate::store::sql::{Dialect, Row, values};
+use crate::store::rows::{time, time_option, unknown};
+use crate::store::sql::{Row, values};
 use crate::store::{Store, StoreError};
 
 /// A route as people see it.
@@ -52,10 +54,29 @@ pub struct Stats {
     pub oldest_unread: Option<Timestamp>,
     /// Every route that was ever used.
     pub routes: Vec<RouteView>,
-    /// Whether any event had a referral code.
+    /// Whether any event had a referral code, but for those that a backfill fetched.
     pub code_came: bool,
     /// The last comparison with each endpoint's provider.
     pub compared: Vec<LastComparison>,
+    /// Backfills and comparisons that are not over.
+    pub under_way: Vec<UnderWay>,
+}
+
+/// A backfill, or a comparison, that is not over.
+#[derive(Debug, Clone)]
+pub struct UnderWay {
+    /// Its number.
+    pub id: BackfillId,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The endpoint whose provider is asked.
+    pub endpoint: String,
+    /// How far it is.
+    pub state: BackfillState,
+    /// Rows that are listed so far, or recorded so far.
+    pub rows: i64,
+    /// Why it waits.
+    pub note: Option<String>,
 }
 
 /// What the last comparison with an endpoint's provider came to.
@@ -65,6 +86,8 @@ pub struct LastComparison {
     pub endpoint: String,
     /// How many payments a person has to look at.
     pub to_see: i64,
+    /// Of these, those that do not need a person as calls already.
+    pub differences: i64,
     /// When all were compared.
     pub at: Timestamp,
 }
@@ -175,14 +198,16 @@ impl Store {
              FROM counts WHERE what < 'paid ' UNION ALL \
              SELECT 'oldest', '', '', MIN(due_at), (SELECT received_at FROM events WHERE state = '{RECEIVED}' \
              ORDER BY id LIMIT 1), NULL FROM queue WHERE leased = 0 UNION ALL \
-             SELECT 'code', '', '', COUNT(*), NULL, NULL FROM ({}) c UNION ALL \
-             SELECT 'compared', endpoint, '', to_see, compared_at, NULL FROM reconciliations WHERE backfill IN \
+             SELECT 'compared', endpoint, '', to_see, compared_at, summary FROM reconciliations WHERE backfill IN \
              (SELECT MAX(backfill) FROM reconciliations GROUP BY endpoint) UNION ALL \
+             SELECT 'work', endpoint, purpose || ' ' || state, CASE WHEN state = '{}' THEN recorded ELSE found END, id, note \
+             FROM backfills WHERE state IN ({}) UNION ALL \
              SELECT 'route', business, product, paused_since, probe_at, detail FROM routes ORDER BY 1, 2, 3",
-            any_code(self.dialect())
+            BackfillState::Recording.code(),
+            not_over(),
         );
         let (mut counts, mut oldest, mut routes, mut compared) = (Vec::new(), (None, None), Vec::new(), Vec::new());
-        let mut code_came = false;
+        let mut under_way = Vec::new();
         for mut row in self.query(sql, values![]).await? {
             match row.text()?.as_str() {
                 "count" => counts.push((row.text()?, row.text()?, row.int()?)),
@@ -190,14 +215,8 @@ impl Store {
                     let _no_names = (row.text()?, row.text()?);
                     oldest = (row.int_option()?, row.int_option()?);
                 }
-                "code" => {
-                    let _no_names = (row.text()?, row.text()?);
-                    code_came = row.int()? > 0;
-                }
-                "compared" => {
-                    let (endpoint, _no_name) = (row.text()?, row.text()?);
-                    compared.push(LastComparison { endpoint, to_see: row.int()?, at: time(row.int()?)? });
-                }
+                "compared" => compared.push(last_comparison(&mut row)?),
+                "work" => under_way.push(work(&mut row)?),
                 _ => routes.push(route(&mut row)?),
             }
         }
@@ -215,16 +234,35 @@ impl Store {
             oldest_due: time_option(oldest.0)?,
             oldest_unread: time_option(oldest.1)?,
             routes,
-            code_came,
+            code_came: self.code_came().await?,
             compared,
+            under_way,
         })
     }
 }
 
-/// One fact with a referral code, if there is any: the index by code is read at one place.
-pub(in crate::store) fn any_code(dialect: Dialect) -> String {
-    let code = dialect.field("data", "code");
-    format!("SELECT event_id FROM facts WHERE lower({code}) > '' AND speaks_for_related = 1 LIMIT 1")
+/// The states of what is not over, as SQL has them.
+fn not_over() -> String {
+    let states = BackfillState::ALL.iter().filter(|state| !state.is_over());
+    states.map(|state| format!("'{}'", state.code())).collect::<Vec<_>>().join(", ")
+}
+
+fn last_comparison(row: &mut Row) -> Result<LastComparison, StoreError> {
+    let (endpoint, _no_name, to_see, at) = (row.text()?, row.text()?, row.int()?, time(row.int()?)?);
+    let summary: Summary = serde_json::from_str(&row.text()?)?;
+    let held = i64::try_from(summary.count(Comparison::Held)).unwrap_or(to_see);
+    Ok(LastComparison { endpoint, to_see, differences: to_see - held, at })
+}
+
+fn work(row: &mut Row) -> Result<UnderWay, StoreError> {
+    let (endpoint, what) = (row.text()?, row.text()?);
+    let read = |text: &str| {
+        let (purpose, state) = text.split_once(' ')?;
+        Some((Purpose::parse(purpose)?, BackfillState::parse(state)?))
+    };
+    let (purpose, state) = read(&what).ok_or_else(|| unknown("backfill", &what))?;
+    let (rows, id, note) = (row.int()?, BackfillId(row.int()?), row.text_option()?);
+    Ok(UnderWay { id, purpose, endpoint, state, rows, note })
 }
 
 /// Counts of the kind `what`, or of each kind that is `what` and an endpoint's name: the name, the reason and how many,

@@ -87,7 +87,9 @@ async fn fill(place: &Place) {
     store.watches_alerts("us".to_owned(), LEASE, now()).await.unwrap();
     let (item, text, path) = ("disk".to_owned(), "It is nearly full.".to_owned(), "/".to_owned());
     let full = AlertItem { item, kind: AlertKind::DiskNearlyFull, text, path };
-    store.tell(vec![full], Vec::new(), vec!["slack"], now()).await.unwrap();
+    let watching = Watching { disk: true, ..Watching::default() };
+    let so_now = SoNow { items: vec![full], unknown: Vec::new(), watching };
+    store.tell(so_now, vec!["slack"], now()).await.unwrap();
     let grant = Grant::new("finance", Role::Read, Some("biz_1".to_owned()), 7, now()).unwrap();
     store.give_access(grant, "a hash".to_owned(), By::admin(), now()).await.unwrap();
     store.close().await;

@@ -2,7 +2,8 @@
 
 use crate::api::{Backfill, explain};
 use crate::cli::output;
-use crate::domain::backfill::{BackfillCall, BackfillSummary, CallFate, CallKind, EventSum};
+use crate::domain::backfill::{BackfillCall, BackfillSummary, CallFate, EventSum};
+use crate::domain::money::Money;
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 
 /// States of an event that report nothing new.
@@ -18,16 +19,16 @@ pub(super) fn text(backfill: &Backfill, summary: &BackfillSummary) -> String {
         row("known", format!("{} stay as they are", backfill.known + known(summary))),
         row("of no use", format!("{} report nothing, or a payment of another time", backfill.ignored)),
     ];
-    let calls = |fate| summary.calls.iter().filter(move |sum| sum.fate == fate);
-    rows.extend(calls(CallFate::Told).map(|sum| row("would be told", what(sum))));
-    rows.extend(calls(CallFate::Held).map(|sum| row("would be held", with_reason(sum))));
-    rows.extend(calls(CallFate::NotTold).map(|sum| row("not told", with_reason(sum))));
-    rows.extend(calls(CallFate::Changed).map(|sum| row("would change", with_reason(sum))));
+    for fate in CallFate::ALL {
+        let of_fate = summary.calls.iter().filter(|sum| sum.fate == *fate);
+        rows.extend(
+            of_fate.map(|sum| row(fate.words(), if *fate == CallFate::Told { what(sum) } else { with_reason(sum) })),
+        );
+    }
     rows.extend(summary.events.iter().filter_map(waits));
     let note = "\nWhat an old payment date does to the time for which Refairn holds a commission\n\
                 is not published: ask Refairn before you tell it months.";
-    let has_payments = calls(CallFate::Told).any(|sum| sum.kind == CallKind::Payment);
-    output::columns(rows, 0) + if has_payments { note } else { "" }
+    output::columns(rows, 0) + if summary.tells_payments() { note } else { "" }
 }
 
 fn row(label: &str, what: String) -> [String; 2] {
@@ -43,14 +44,9 @@ fn known(summary: &BackfillSummary) -> u64 {
 
 /// Calls, and what their payments add up to.
 fn what(sum: &BackfillCall) -> String {
-    let (one, many) = match sum.kind {
-        CallKind::Payment => ("payment", "payments"),
-        CallKind::Customer => ("customer with a code", "customers with a code"),
-        CallKind::Status => ("change of status", "changes of status"),
-    };
-    let count = format!("{} {}", sum.count, if sum.count == 1 { one } else { many });
+    let count = sum.kind.counted(sum.count);
     match (sum.amount, sum.currency) {
-        (Some(amount), Some(currency)) => format!("{count}, {} {currency}", amount.normalize()),
+        (Some(amount), Some(currency)) => format!("{count}, {}", Money::new(amount, currency).in_full()),
         (Some(_) | None, _) => count,
     }
 }

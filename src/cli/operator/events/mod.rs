@@ -9,6 +9,7 @@ use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
 use crate::domain::event::Origin;
 use crate::domain::fact::{Fact, FactKind, Payment, Reversal, ReversalStage, Subscription};
+use crate::domain::money::Money;
 use crate::domain::reason::{EventReason, Reason};
 use crate::domain::status::Status;
 
@@ -199,8 +200,8 @@ fn fact(fact: &Fact) -> String {
     let what = match &fact.matter {
         FactKind::Customer(_) => "customer".to_owned(),
         FactKind::Payment(Payment { amount, currency, day, .. }) => {
-            let amount = amount.map(|amount| amount.to_string()).unwrap_or_default();
-            format!("payment {amount} {currency} on {day}")
+            let amount = amount.map_or_else(|| currency.code(), |amount| Money::new(amount, *currency).in_full());
+            format!("payment {amount} on {day}")
         }
         FactKind::Subscription(Subscription { status, as_given, .. }) => {
             format!("subscription {} ({as_given})", status.map(Status::code).unwrap_or_default())

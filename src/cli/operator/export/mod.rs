@@ -6,6 +6,7 @@ mod refairn;
 
 use std::path::PathBuf;
 
+use super::days::Days;
 use super::{Api, Bridge};
 use crate::api::{Delivery, PaymentPage};
 use crate::cli::bar::Bar;
@@ -32,15 +33,8 @@ pub(in crate::cli) struct Args {
     /// How they are written
     #[arg(long, value_enum, conflicts_with = "json")]
     format: Format,
-    /// Paid in this month, such as 2026-10
-    #[arg(long, conflicts_with_all = ["from", "to"])]
-    month: Option<String>,
-    /// Paid on this day or later
-    #[arg(long, value_name = "DAY")]
-    from: Option<String>,
-    /// Paid on this day or before
-    #[arg(long, value_name = "DAY")]
-    to: Option<String>,
+    #[command(flatten)]
+    days: Days,
     /// Crediting this agent
     #[arg(long)]
     agent: Option<String>,
@@ -48,7 +42,7 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     fate: Option<String>,
     /// live or test
-    #[arg(long, default_value = "live")]
+    #[arg(long, default_value = "live", value_parser = ["live", "test"])]
     mode: String,
     /// Only payments in this currency
     #[arg(long)]
@@ -81,20 +75,16 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<Verdict> {
     Ok(Verdict::Fine)
 }
 
-async fn export(mut args: Args) -> anyhow::Result<()> {
-    if let Some(month) = &args.month {
-        let days = format!("{month}-01").parse::<jiff::civil::Date>();
-        let first = days.map_err(|_| output::wrong_usage(format!("{month} is no month"), "write it as 2026-10"))?;
-        (args.from, args.to) = (Some(first.to_string()), Some(first.last_of_month().to_string()));
-    }
+async fn export(args: Args) -> anyhow::Result<()> {
+    let [from, to] = args.days.first_and_last()?;
     let api = Api::new(&args.bridge)?;
     let currency = args.currency.as_ref().map(|currency| currency.to_ascii_uppercase());
     let mut files = Files::new(args.format, args.out.clone());
     let (mut after, mut bar): (Option<String>, _) = (None, Bar::new());
     loop {
         let mut query = super::given(&[
-            ("from", &args.from),
-            ("to", &args.to),
+            ("from", &from),
+            ("to", &to),
             ("agent", &args.agent),
             ("fate", &args.fate),
             ("after", &after),

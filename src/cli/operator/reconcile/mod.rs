@@ -162,7 +162,7 @@ async fn show(api: &Api, args: &Args, compared: &Compared) -> anyhow::Result<Ver
         Format::Json => table::json(api, compared).await?,
     }
     let summary = &compared.summary;
-    let missing = summary.count(Comparison::Missing) + summary.count(Comparison::RefundMissing);
+    let missing = summary.lacking();
     let mut to_see = summary.to_see();
     if args.apply && missing > 0 {
         let Reconciliation { endpoint, from, to, .. } = &compared.reconciliation;

@@ -7,6 +7,7 @@ use crate::api::{ComparedPayment, Reconciliation, explain};
 use crate::cli::operator::when;
 use crate::cli::output;
 use crate::domain::email::Email;
+use crate::domain::money::{Currency, Money, digits};
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 use crate::domain::reconciliation::{Comparison, Side, Sum, Summary, Total};
 
@@ -18,7 +19,8 @@ pub(super) async fn show(api: &Api, compared: &Compared) -> anyhow::Result<()> {
     output::data(&sentence(reconciliation, summary))?;
     let heads = ["", "at the provider", "here", "Refairn took"].map(str::to_owned);
     let sums = summary.totals.iter().map(|totals| {
-        let [provider, ours, told] = [&totals.provider, &totals.ours, &totals.told].map(added_up);
+        let [provider, ours, told] =
+            [&totals.provider, &totals.ours, &totals.told].map(|total| added_up(total, totals.currency));
         [totals.currency.code(), provider, ours, told]
     });
     output::data(&output::columns(std::iter::once(heads).chain(sums), 0))?;
@@ -42,7 +44,7 @@ pub(super) async fn show(api: &Api, compared: &Compared) -> anyhow::Result<()> {
         summary.sums.iter().filter(|sum| !sum.comparison.needs_a_person() && sum.comparison != Comparison::Same);
     rows.extend(quiet.map(|sum| [sum.comparison.words().to_owned(), quietly(sum)]));
     rows.push(["compared".to_owned(), compared_when(reconciliation)]);
-    if summary.count(Comparison::Missing) + summary.count(Comparison::RefundMissing) > 0 {
+    if summary.lacking() > 0 {
         rows.push([
             "to do".to_owned(),
             "--apply fetches what is missing; it shows what would be told, and asks".to_owned(),
@@ -82,8 +84,8 @@ fn period(from: Date, to: Date) -> String {
     format!("{from} to {to}")
 }
 
-fn added_up(total: &Total) -> String {
-    let amount = total.amount.map_or_else(|| "too much to add up".to_owned(), |sum| sum.normalize().to_string());
+fn added_up(total: &Total, currency: Currency) -> String {
+    let amount = total.amount.map_or_else(|| "too much to add up".to_owned(), |sum| digits(sum, currency));
     format!("{}, {amount}", output::counted(total.count, "payment"))
 }
 
@@ -92,12 +94,12 @@ fn one(payment: &ComparedPayment, comparison: Comparison) -> String {
     let side = payment.provider.as_ref().or(payment.ours.as_ref());
     let what = side.map_or_else(String::new, |side| {
         let email = side.email.as_ref().map_or("no address", Email::as_given);
-        format!("{} {} {}, {email}", side.day, side.amount.normalize(), side.currency)
+        format!("{} {}, {email}", side.day, Money::new(side.amount, side.currency).in_full())
     });
     let mut parts = vec![payment.id.clone(), what];
     parts.extend(differing(payment));
     if comparison == Comparison::RefundMissing {
-        let back = |side: &Option<Side>| side.as_ref().map(|side| side.taken_back.normalize().to_string());
+        let back = |side: &Option<Side>| side.as_ref().map(|side| Money::new(side.taken_back, side.currency).in_full());
         let (theirs, ours) = (back(&payment.provider), back(&payment.ours).unwrap_or_default());
         parts.push(match theirs {
             Some(theirs) => format!("went back: {theirs} by the provider, {ours} here"),
@@ -115,7 +117,7 @@ fn one(payment: &ComparedPayment, comparison: Comparison) -> String {
 fn differing(payment: &ComparedPayment) -> Vec<String> {
     let (Some(provider), Some(ours)) = (&payment.provider, &payment.ours) else { return Vec::new() };
     let value = |field: &str, side: &Side| match field {
-        "amount" => side.amount.normalize().to_string(),
+        "amount" => Money::new(side.amount, side.currency).in_full(),
         "currency" => side.currency.code(),
         "day" => side.day.to_string(),
         _ => side.email.as_ref().map_or_else(String::new, |email| email.as_given().to_owned()),
