@@ -48,7 +48,7 @@ fn read_without<T: Serialize + DeserializeOwned>(text: &str, fields: &[&str]) ->
 
 const EVENT: &str = r#"{"id":"evt_17","endpoint":"stripe","provider":"stripe","provider_event_id":"evt_1X","type":"invoice.paid","state":"ignored","reason":"unknown_type","explanation":"Words.","mode":null,"origin":"webhook","needs_attention":false,"received_at":"2026-03-01T10:00:00.5Z"}"#;
 
-const DELIVERY: &str = r#"{"id":"dlv_9","event_id":"evt_17","kind":"payment-succeeded","what":"2026-03-01 49.1 USD","state":"delivered","reason":"already_at_refairn","explanation":"Words.","needs_attention":false,"released":false,"email":"Jane@example.com","business":"biz_1","attempts":2,"due_at":"2026-03-01T10:00:01Z","request":{"paymentDate":"2026-03-01","amount":49.10},"response":{"commissionId":"com_1","agentId":"agt_1"},"mode":"live","provider_id":"in_1","paid_at":"2026-03-01T09:59:00Z","fate":"credited","fate_explanation":"Words.","code":"ADA10","agent_id":"agt_1","commission_id":"com_1","commission_amount":"4.91","hold_until":"2026-03-31","day_held_by":null,"moved_from":null,"looked_in":[{"endpoint":"stripe","rules":["metadata.refairn_code"],"found":[{"event_id":"evt_17","type":"invoice.paid","code":null,"refused":"too long"}]}]}"#;
+const DELIVERY: &str = r#"{"id":"dlv_9","event_id":"evt_17","kind":"payment-succeeded","what":"2026-03-01 49.1 USD","state":"delivered","reason":"already_at_refairn","explanation":"Words.","needs_attention":false,"released":false,"email":"Jane@example.com","business":"biz_1","attempts":2,"due_at":"2026-03-01T10:00:01Z","request":{"paymentDate":"2026-03-01","amount":49.10},"response":{"commissionId":"com_1","agentId":"agt_1"},"mode":"live","provider_id":"in_1","paid_at":"2026-03-01T09:59:00Z","fate":"credited","fate_explanation":"Words.","code":"ADA10","agent_id":"agt_1","commission_id":"com_1","commission_amount":"4.91","commission_currency":"USD","hold_until":"2026-03-31","day_held_by":null,"moved_from":null,"looked_in":[{"endpoint":"stripe","rules":["metadata.refairn_code"],"found":[{"event_id":"evt_17","type":"invoice.paid","code":null,"refused":"too long"}]}]}"#;
 
 const ATTEMPTS: &str =
     r#"[{"n":1,"at":"2026-03-01T10:00:01Z","took_ms":12,"status":null,"outcome":"no_answer","response":null}]"#;
@@ -86,7 +86,7 @@ fn deliveries_are_read_back() {
     assert_eq!((delivery.payment.fate.as_deref(), delivery.attempt_log), (Some("credited"), None));
     let mut optional = vec!["reason", "explanation", "request", "response"];
     optional.extend(["provider_id", "paid_at", "fate", "fate_explanation", "code", "agent_id", "commission_id"]);
-    optional.extend(["commission_amount", "hold_until", "looked_in"]);
+    optional.extend(["commission_amount", "commission_currency", "hold_until", "looked_in"]);
     let bare = read_without::<Delivery>(DELIVERY, &optional);
     assert!(bare.get("attempt_log").is_none(), "{bare}");
 
@@ -104,14 +104,21 @@ fn stats_are_read_back_in_the_order_of_their_names() {
     let route = r#"{"business":"biz_1","detail":"Words.","paused_since":"2026-03-01T10:00:00Z","probe_at":null,"product":"prod_1","state":"paused"}"#;
     let to_see = r#"{"endpoint":"stripe","events":1,"reason":"thin_event"}"#;
     let last = r#"{"at":null,"endpoint":"stripe","mode":"test"}"#;
+    let compared = r#"{"at":"2026-03-01T10:00:00Z","differences":2,"endpoint":"stripe","to_see":3}"#;
+    let work = r#"{"endpoint":"stripe","id":"bkf_3","note":null,"rows":100,"state":"listing"}"#;
     let text = format!(
-        r#"{{"attention":{{"thin_event":1}},"code_came":true,"deliveries":{{"queued":2}},"events":{{"mapped":3}},"events_that_need_attention":[{to_see}],"last_webhooks":[{last}],"needs_attention":1,"oldest_queued":null,"oldest_unread":null,"payments":{{"credited":4}},"reconciliations":[],"refused_requests":[{refused}],"routes":[{route}],"unnamed_proxy":null}}"#
+        r#"{{"attention":{{"thin_event":1}},"code_came":true,"deliveries":{{"queued":2}},"events":{{"mapped":3}},"events_that_need_attention":[{to_see}],"last_webhooks":[{last}],"needs_attention":1,"oldest_queued":null,"oldest_unread":null,"payments":{{"credited":4}},"reconciliations":[{compared}],"refused_requests":[{refused}],"routes":[{route}],"under_way":[{work}],"unnamed_proxy":null}}"#
     );
     let stats: Stats = read_back(&text);
     assert_eq!((stats.attention["thin_event"], stats.refused_requests[0].times), (1, 3));
     read_without::<Stats>(&text, &["oldest_queued", "unnamed_proxy"]);
     read_without::<RefusedRequests>(refused, &["endpoint", "path", "source"]);
     read_without::<Route>(route, &["detail", "paused_since", "probe_at"]);
+    let counted = |now: &str| stats.things_to_see(now.parse().unwrap());
+    assert_eq!(counted("2026-03-01T10:00:00Z"), 1 + 1 + 2, "an event, a route, two payments");
+    let unread = Stats { oldest_unread: Some("2026-03-01T10:00:00Z".parse().unwrap()), ..stats.clone() };
+    assert_eq!(unread.things_to_see("2026-03-01T10:01:00Z".parse().unwrap()), 4);
+    assert_eq!(unread.things_to_see("2026-03-01T10:01:01Z".parse().unwrap()), 5);
     // Keys in the order of their names: what a reader of JSON would sort stands as it is.
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap().to_string(), text);
 }

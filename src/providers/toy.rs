@@ -55,7 +55,7 @@ const DESCRIPTOR: Descriptor = Descriptor {
         page: "Settings",
         url_note: None,
         secret: "the secret (toy_...) of the same page",
-        api_key: "a key (key_live_...)",
+        api_key: "a key in Settings",
     },
     members: "type and id",
     dispute_without_charge: "a dispute over",

@@ -247,6 +247,8 @@ pub fn render(stats: &Stats, now: Timestamp) -> String {
     for reason in Reason::ALL.iter().filter(|reason| reason.is_to_be_seen() || attention.contains_key(reason)) {
         stored.attention.with_label_values(&[reason.code()]).set(attention.get(reason).copied().unwrap_or(0));
     }
+    // An endpoint whose results are gone has none.
+    stored.compared.reset();
     for last in &stats.compared {
         stored.compared.with_label_values(&[&last.endpoint]).set(last.differences);
     }

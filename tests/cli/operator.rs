@@ -183,7 +183,7 @@ fn events_that_need_attention_are_listed_by_reason_and_endpoint() {
 fn what_an_update_reads_otherwise_is_shown_first() {
     let installed = Installation::open();
     installed.send("stripe/_sequence/first-sale");
-    installed.until(&["deliveries", "list", "--state", "delivered"], "49 USD");
+    installed.until(&["deliveries", "list", "--state", "delivered"], "49.00 USD");
     let read_by = |reading: u32| {
         // As a version with another reading would have left it.
         let db = rusqlite::Connection::open(installed.dir.path().join("data/refairn-bridge.db")).unwrap();
@@ -263,8 +263,8 @@ fn an_address_and_a_token_are_enough_to_ask_a_bridge() {
 fn anything_that_is_known_of_a_sale_finds_it() {
     let installed = Installation::open();
     installed.send("stripe/_sequence/first-sale");
-    let listed = installed.until(&["deliveries", "list", "--state", "delivered"], "49 USD");
-    let id = listed.lines().find(|line| line.contains("49 USD")).unwrap().split_whitespace().next().unwrap();
+    let listed = installed.until(&["deliveries", "list", "--state", "delivered"], "49.00 USD");
+    let id = listed.lines().find(|line| line.contains("49.00 USD")).unwrap().split_whitespace().next().unwrap();
     let shown = installed.run(&["deliveries", "show", id, "--json"]).succeeds().stdout;
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     for sought in ["email", "provider_id"] {
@@ -273,7 +273,7 @@ fn anything_that_is_known_of_a_sale_finds_it() {
         assert!(found.lines().next().unwrap().ends_with("customer"), "{found}");
     }
     let found = installed.run(&["find", shown["provider_id"].as_str().unwrap()]).succeeds().stdout;
-    assert!(found.contains(id) && found.contains("49 USD") && found.contains("invoice.paid"), "{found}");
+    assert!(found.contains(id) && found.contains("49.00 USD") && found.contains("invoice.paid"), "{found}");
     let nothing = installed.run(&["find", "nobody@example.net"]);
     assert!(nothing.code == Some(1) && nothing.stderr.contains("nothing has to do with nobody@"), "{}", nothing.stderr);
     installed.bridge.ends_well_on("TERM");

@@ -11,7 +11,6 @@ use crate::kit::samples::charge;
 use crate::kit::until;
 use crate::kit::world::{Setup, World};
 use crate::people::{enter, give};
-use crate::visitor::Visitor;
 
 in_both! {
     what_is_missing_is_fetched_by_those_who_may_from_a_page_of_ours_and_that_is_kept
@@ -124,7 +123,7 @@ async fn what_is_missing_is_shown_asked_about_and_told() {
     reads_in_time(&world, &browser, "1 told, missing 1; compared").await;
     browser.click("button[formaction='/payments/2026-06/paystack/fetch']").await;
     // The page brings itself up to date: what would be told, and its sum.
-    reads_in_time(&world, &browser, "Nothing is told yet; this is what would be:").await;
+    reads_in_time(&world, &browser, "Nothing is told yet. This is what would be:").await;
     let table = "return [...document.querySelectorAll('.fetch tbody tr')].map((row) => row.innerText).join('|')";
     let would = browser.run(table).await.to_string().replace(['\u{202f}', '\u{a0}'], " ");
     assert!(would.contains("would be told") && would.contains("1 payment"), "{would}");
@@ -167,7 +166,7 @@ async fn without_script_what_is_missing_is_left_or_told() {
     for action in ["discard", "record"] {
         browser.click("button[formaction$='/fetch']").await;
         browser.reads("what would be told stands here when all is listed").await;
-        reads_after_a_while("this is what would be:").await;
+        reads_after_a_while("This is what would be:").await;
         if action == "record" {
             browser.write(".fetch input[name='note']", "lost").await;
         }
@@ -210,7 +209,7 @@ async fn what_is_missing_is_fetched_by_those_who_may_from_a_page_of_ours_and_tha
     assert_eq!(omar.send(fetch, &[("csrf", &readers), ("back", "/payments")]).await.status, 403);
     assert_eq!(omar.get(fetch).await.status, 405, "a link does nothing");
     assert_eq!(omar.press("/payments", fetch).await.header("location"), Some("/payments?done=fetch"));
-    page_says("this is what would be:").await;
+    page_says("This is what would be:").await;
     let record = "/backfills/bkf_2/record";
     let omars = omar.csrf().await;
     assert_eq!(omar.send(record, &[("csrf", &omars), ("back", "/payments")]).await.status, 422, "without a word");

@@ -61,7 +61,7 @@ impl Fetch {
                 (sentence, vec![verb("discard", "Leave it", false)])
             }
             BackfillState::Ready if backfill.summary.as_ref().is_some_and(BackfillSummary::changes_something) => {
-                let sentence = format!("{found} were listed. Nothing is told yet; this is what would be:");
+                let sentence = "Nothing is told yet. This is what would be:".to_owned();
                 (sentence, vec![verb("record", "Tell Refairn", true), verb("discard", "Leave it", false)])
             }
             BackfillState::Ready => {

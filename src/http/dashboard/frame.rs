@@ -11,6 +11,7 @@ use askama::Template;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::assets;
+use super::words::sentence;
 use crate::http::connection::trust;
 use crate::http::keys::Caller;
 use crate::http::live::{self, State};
@@ -212,7 +213,7 @@ pub(super) async fn guard<B: MessageBody + 'static>(
 struct ProblemPage<'a> {
     title: &'a str,
     code: &'a str,
-    detail: &'a str,
+    detail: String,
     is_grave: bool,
     back: &'a str,
     css: String,
@@ -223,7 +224,7 @@ pub(super) fn problem_page(problem: &Problem, back: &str) -> HttpResponse {
     let page = ProblemPage {
         title: problem.title(),
         code: problem.code(),
-        detail: problem.detail(),
+        detail: sentence(problem.detail()),
         is_grave: problem.keeps_webhooks_out(),
         back: own_path(back),
         css: assets::address("dashboard.css"),

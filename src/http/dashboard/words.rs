@@ -111,6 +111,16 @@ impl Moment {
     }
 }
 
+/// What goes on behind a colon elsewhere, as a sentence of its own. What begins with an id stays as it is.
+pub(super) fn sentence(text: &str) -> String {
+    let first = text.split(' ').next().unwrap_or_default();
+    let (begin, rest) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
+    let is_word = first.chars().all(|c| c.is_ascii_lowercase());
+    let begin = if is_word { begin.to_ascii_uppercase() } else { begin.to_owned() };
+    let end = if text.ends_with(['.', '!', '?', ':']) { "" } else { "." };
+    format!("{begin}{rest}{end}")
+}
+
 /// A day, without a year where it is this one.
 pub(super) fn day(day: Date, today: Date) -> String {
     day.strftime(if day.year() == today.year() { "%-d %b" } else { "%-d %b %Y" }).to_string()
@@ -228,6 +238,13 @@ mod tests {
         check("15600", "JPY", "15 600 JPY");
         check("15.25", "KWD", "15.250 KWD");
         check("-1234567.5", "USD", "-1 234 567.50 USD");
+    }
+
+    #[test]
+    fn a_detail_is_a_sentence_on_a_page() {
+        assert_eq!(sentence("there is nothing at this path"), "There is nothing at this path.");
+        assert_eq!(sentence("bkf_2 is done"), "bkf_2 is done.");
+        assert_eq!(sentence("It is so."), "It is so.");
     }
 
     #[test]

@@ -53,7 +53,7 @@ const DESCRIPTOR: Descriptor = Descriptor {
         page: "Settings → API Keys & Webhooks",
         url_note: Some("as the live webhook URL, and as the test webhook URL to see test events too"),
         secret: "it signs with the secret key (sk_live_..., sk_test_...) of the same page",
-        api_key: "a secret key (sk_live_...) in Paystack's dashboard, Settings → API Keys & Webhooks",
+        api_key: "a secret key in Paystack's dashboard, Settings → API Keys & Webhooks",
     },
     members: "event and data",
     dispute_without_charge: "a dispute over",

@@ -70,7 +70,7 @@ const DESCRIPTOR: Descriptor = Descriptor {
         page: "Developers → Webhooks → Add destination (snapshot events, your account)",
         url_note: None,
         secret: "the signing secret (whsec_...) it shows then is what this endpoint has to verify with",
-        api_key: "a restricted key (rk_live_...) in Stripe's dashboard, Developers → API keys, that may read what docs/backfill.md lists",
+        api_key: "a restricted key in Stripe's dashboard, Developers → API keys, that may read what docs/backfill.md lists",
     },
     members: "id, object, type and data",
     // A dispute names its charge.

@@ -4,9 +4,10 @@ use sha2::Digest;
 
 use super::*;
 use crate::domain::access::{Grant, Role};
-use crate::domain::alert::{AlertItem, AlertKind};
+use crate::domain::alert::{AlertItem, AlertKind, Watching};
 use crate::domain::backfill::Purpose;
 use crate::domain::database::ServerUrl;
+use crate::store::alerts::SoNow;
 use crate::store::copy::{self, CopiedTable, CopyError, Copying};
 
 impl Place {
