@@ -38,6 +38,24 @@ impl Purpose {
         }
     }
 
+    /// How the id of one for this purpose is written: `bkf_3`, or `rec_3`.
+    #[must_use]
+    pub fn written(self, id: BackfillId) -> String {
+        match self {
+            Self::Record => id.to_string(),
+            Self::Compare => format!("rec_{}", id.0),
+        }
+    }
+
+    /// The code of a state of one for this purpose.
+    #[must_use]
+    pub const fn code_of(self, state: BackfillState) -> &'static str {
+        match (self, state) {
+            (Self::Compare, BackfillState::Weighing) => "comparing",
+            (Self::Record | Self::Compare, state) => state.code(),
+        }
+    }
+
     /// Reads a code.
     #[must_use]
     pub fn parse(code: &str) -> Option<Self> {

@@ -6,13 +6,11 @@ use super::json::{self, Showing};
 use super::keys::Caller;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::reconciliations::{comparing, written};
 use super::{AppState, Shared, seen};
 use crate::api::{
     Attempt, AuditEntry, Delivery, DeliveryPage, Event, EventPage, EventsToSee, LastReconciliation, LastWebhook,
     RefusedRequests, Route, Stats, UnderWay, explain_with,
 };
-use crate::domain::backfill::Purpose;
 use crate::domain::delivery::Action;
 use crate::domain::delivery::{DeliveryId, DeliveryState, Fate, Kind};
 use crate::domain::event::{EventId, EventState, Origin};
@@ -236,11 +234,7 @@ impl From<stats::LastComparison> for LastReconciliation {
 impl From<stats::UnderWay> for UnderWay {
     fn from(work: stats::UnderWay) -> Self {
         let stats::UnderWay { id, purpose, endpoint, state, rows, note } = work;
-        let (id, state) = match purpose {
-            Purpose::Record => (id.to_string(), state.code()),
-            Purpose::Compare => (written(id), comparing(state)),
-        };
-        Self { endpoint, id, note, rows, state: state.to_owned() }
+        Self { endpoint, id: purpose.written(id), note, rows, state: purpose.code_of(state).to_owned() }
     }
 }
 

@@ -104,7 +104,7 @@ pub(super) async fn payments(
     query.close()?;
     let id = id(&path)?;
     if state.store.reconciliation(id).await?.is_none() {
-        return Err(Problem::unknown_item(format!("there is no result of {}", written(id))));
+        return Err(Problem::unknown_item(format!("there is no result of {}", Purpose::Compare.written(id))));
     }
     let (found, next) = state.store.compared(id, &filter).await?;
     let payments = found.into_iter().map(ComparedPayment::from).collect();
@@ -119,22 +119,10 @@ fn after(text: &str) -> Option<After> {
 
 async fn shown(state: &Shared, id: BackfillId) -> Result<HttpResponse, Problem> {
     let found = state.store.backfill(id).await?.filter(|found| found.purpose == Purpose::Compare);
-    let found = found.ok_or_else(|| Problem::unknown_item(format!("there is no reconciliation {}", written(id))))?;
+    let found = found
+        .ok_or_else(|| Problem::unknown_item(format!("there is no reconciliation {}", Purpose::Compare.written(id))))?;
     let kept = state.store.reconciliation(id).await?;
     Ok(HttpResponse::Ok().json(answer(state, kept, found)))
-}
-
-/// How the id of a reconciliation is written.
-pub(super) fn written(id: BackfillId) -> String {
-    format!("rec_{}", id.0)
-}
-
-/// The code of a reconciliation's state.
-pub(super) const fn comparing(state: BackfillState) -> &'static str {
-    match state {
-        BackfillState::Weighing => "comparing",
-        other => other.code(),
-    }
 }
 
 fn id(text: &str) -> Result<BackfillId, Problem> {
@@ -150,7 +138,7 @@ fn answer(state: &Shared, kept: Option<crate::store::Reconciliation>, backfill: 
     let zone = named.unwrap_or(own);
     let day = |at: Timestamp| at.to_zoned(zone.clone()).date();
     Reconciliation {
-        id: written(id),
+        id: Purpose::Compare.written(id),
         endpoint,
         provider: configured.map(|configured| configured.provider.code().to_owned()).unwrap_or_default(),
         account: configured.and_then(|configured| configured.account.clone()),
@@ -158,7 +146,7 @@ fn answer(state: &Shared, kept: Option<crate::store::Reconciliation>, backfill: 
         from: day(since),
         to: day(until),
         time_zone: zone.iana_name().unwrap_or("UTC").to_owned(),
-        state: comparing(at).to_owned(),
+        state: Purpose::Compare.code_of(at).to_owned(),
         note,
         requests,
         found,

@@ -1,4 +1,4 @@
-//! What a person has done about a warning: it takes the place of what was to be done.
+//! What a person has done about a warning: it takes the place of what there is to do.
 
 use jiff::Timestamp;
 

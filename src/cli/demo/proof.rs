@@ -127,9 +127,12 @@ fn wrong_commission(sale: &Sale, payment: &Payment, commissions: &[Commission]) 
     let right = agent == sale.person.agent.map(|a| a.id) && earned == due;
     (!right).then(|| {
         let (agent, wanted) = (agent.unwrap_or("nobody"), sale.person.agent.map_or("nobody", |a| a.id));
-        let currency = currency(sale);
-        let (earned, due) = (earned.normalize(), due.normalize());
-        format!("{}: {agent} earns {earned} {currency}, and {wanted} should earn {due} {currency}", words(sale))
+        let money = |amount: Decimal| {
+            let currency = currency(sale);
+            let digits = currency.parse().map_or_else(|_| amount.to_string(), |currency| digits(amount, currency));
+            format!("{digits} {currency}")
+        };
+        format!("{}: {agent} earns {}, and {wanted} should earn {}", words(sale), money(earned), money(due))
     })
 }
 
@@ -229,6 +232,6 @@ mod tests {
             book.reset();
             pay(book, "49", "2026-03-16");
         };
-        check(uncredited, [2, 1, 1, 0], Some("nobody earns 0, and agent_ada should earn 9.8"));
+        check(uncredited, [2, 1, 1, 0], Some("nobody earns 0.00 USD, and agent_ada should earn 9.80 USD"));
     }
 }

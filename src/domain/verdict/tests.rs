@@ -96,7 +96,7 @@ fn a_held_payment_names_the_one_that_has_its_day() {
     });
     let judged = check(&[told(|_| {}), held.clone()], &[], V::HeldForItsDay);
     assert_eq!(judged.payment, Some(DeliveryId(9)));
-    assert_eq!(judged.because.as_deref(), Some("dlv_2 (2026-01-10 30 USD) has the day"));
+    assert_eq!(judged.because.as_deref(), Some("dlv_2 (2026-01-10 30.00 USD) has the day"));
     assert_eq!(check(&[held], &[], V::HeldForItsDay).because, None);
 }
 
@@ -104,7 +104,7 @@ fn a_held_payment_names_the_one_that_has_its_day() {
 fn what_is_told_says_whom_it_credits_and_why_nobody() {
     let came = [event(EventState::Mapped, None, Some("ADA10"))];
     let judged = check(&[told(|d| d.receipt = credited("3.00"))], &[], V::Credited);
-    assert_eq!(judged.because.as_deref(), Some("agent agent_ada, of 3.00"));
+    assert_eq!(judged.because.as_deref(), Some("agent agent_ada, a commission of 3.00 USD"));
     check(&[told(|d| d.receipt = credited("0.00"))], &[], V::RateIsZero);
     let reversed = |d: &mut DeliveryRecord| d.reason = Some(DeliveryReason::Reversed);
     check(&[told(|d| (d.receipt, d.reason) = (credited("3"), Some(DeliveryReason::Reversed)))], &[], V::TakenBack);
@@ -113,6 +113,13 @@ fn what_is_told_says_whom_it_credits_and_why_nobody() {
     check(&[told(|_| {})], &[], V::NoCode);
     check(&[told(|_| {}), lead(0, Some(Receipt::default()))], &came, V::CodeUnknown);
     check(&[told(|_| {}), lead(0, credited("3"))], &came, V::RateIsZero);
+    // What somebody has seen to is named: on the payment itself, or on the customer's own call.
+    let seen = check(&[told(|d| d.acknowledged = true), lead(0, Some(Receipt::default()))], &came, V::CodeUnknown);
+    assert_eq!(seen.seen, Some(DeliveryId(2)));
+    let lead_seen = lead(0, Some(Receipt::default())).but(|d| (d.id, d.acknowledged) = (Some(DeliveryId(5)), true));
+    assert_eq!(check(&[told(|_| {}), lead_seen.clone()], &came, V::CodeUnknown).seen, Some(DeliveryId(5)));
+    let credited_since = told(|d| d.receipt = credited("3"));
+    assert_eq!(check(&[credited_since, lead_seen], &came, V::Credited).seen, None);
     // The code was told after the payment, or is still to be.
     let late = check(&[told(|_| {}), lead(3, credited("3"))], &came, V::CodeLate);
     let words = "code ADA10 came 1970-01-01 00:04 UTC, 4m after the payment was told";

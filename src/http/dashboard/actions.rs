@@ -5,17 +5,19 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
+use jiff::civil::Date;
 
-use super::fetching::month_of;
 use super::frame::{own_path, problem_page, see_other, to_sign_in};
 use crate::domain::audit::{By, Note, Via};
 use crate::domain::delivery::Action;
+use crate::domain::endpoint::Endpoint;
 use crate::http::api::{action, delivery_id, event_id, seen_event};
+use crate::http::backfills::{self, askable};
 use crate::http::body::{refuse_unread, with_unread};
 use crate::http::connection::trust;
 use crate::http::form::{Form, is_from_us};
 use crate::http::problem::Problem;
-use crate::http::reconciliations::begin;
+use crate::http::reconciliations::{self, month};
 use crate::http::session::Session;
 use crate::http::{AppState, Shared, alerts, people, rights};
 
@@ -95,9 +97,49 @@ pub(super) async fn compare(
     let (text, name) = path.into_inner();
     decide(&state, &request, payload, "compare", async |_, _| {
         let (endpoint, days) = month_of(&state, &text, &name)?;
-        begin(&state, endpoint, days).await.map(|_| ())
+        reconciliations::begin(&state, endpoint, days).await.map(|_| ())
     })
     .await
+}
+
+/// `POST /payments/{month}/{endpoint}/fetch`
+pub(super) async fn fetch(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    payload: web::Payload,
+) -> HttpResponse {
+    let (text, name) = path.into_inner();
+    decide(&state, &request, payload, "fetch", async |by, _| {
+        let (endpoint, days) = month_of(&state, &text, &name)?;
+        backfills::begin(&state, endpoint, days, by).await.map(|_| ())
+    })
+    .await
+}
+
+/// `POST /backfills/{id}/record`, `/discard`
+pub(super) async fn answer(
+    state: web::Data<AppState>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    payload: web::Payload,
+) -> HttpResponse {
+    let (id, action) = path.into_inner();
+    let done = if action == "record" { "record" } else { "leave" };
+    decide(&state, &request, payload, done, async |by, _| {
+        if by.note.is_none() && action == "record" {
+            return Err(Problem::note_missing());
+        }
+        backfills::decide(&state, &id, &action, by).await.map(|_| ())
+    })
+    .await
+}
+
+/// The endpoint and the days that a path of the page Payments is about.
+fn month_of<'a>(state: &'a Shared, text: &str, name: &str) -> Result<(&'a Endpoint, [Date; 2]), Problem> {
+    let known = state.endpoints.iter().find(|known| known.name == name).ok_or_else(Problem::no_such_path)?;
+    let endpoint = askable(&state.endpoints, Some(known.provider), Some(name))?;
+    Ok((endpoint, month(text).ok_or_else(Problem::no_such_path)?))
 }
 
 /// `POST /access/{name}/revoke`
@@ -127,7 +169,7 @@ pub(super) async fn test_alerts(
 }
 
 /// Does what a form of this session asks for, and leads back to its page.
-pub(super) async fn decide(
+async fn decide(
     state: &Shared,
     request: &HttpRequest,
     payload: web::Payload,

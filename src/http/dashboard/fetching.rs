@@ -1,19 +1,11 @@
-//! What a comparison found missing is fetched on the page Payments, as `reconcile --apply` does it: the provider is asked, what
-//! would be told is shown, and somebody says whether it is.
+//! What a comparison found missing is fetched on the page Payments, as `reconcile --apply` does it: how far it is, what would be
+//! told, and the form that asks whether it is.
 
-use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
-use jiff::civil::Date;
 
-use super::actions::decide;
 use super::view::{ActionForm, Verb};
 use super::words::{count, counted, money};
 use crate::domain::backfill::{BackfillCall, BackfillId, BackfillState, BackfillSummary};
-use crate::domain::endpoint::Endpoint;
-use crate::http::backfills::{self, askable, begin};
-use crate::http::problem::Problem;
-use crate::http::reconciliations::month;
-use crate::http::{AppState, Shared};
 use crate::store::Backfill;
 
 /// How far it is with what was missing of a month.
@@ -112,7 +104,7 @@ impl Fetch {
         self.state == Some(BackfillState::Ready)
     }
 
-    /// Its buttons.
+    /// The form with which somebody answers; nothing where nobody is asked.
     pub(super) fn form<'a>(&'a self, csrf: &'a str, back: &'a str, about: &'a str) -> Option<ActionForm<'a>> {
         let asks_why = self.verbs.iter().any(|verb| verb.asks_why);
         let (path, verbs) = (self.path.clone(), self.verbs.clone());
@@ -130,44 +122,4 @@ impl From<&BackfillCall> for Would {
             why: call.why().unwrap_or_default(),
         }
     }
-}
-
-/// `POST /payments/{month}/{endpoint}/fetch`
-pub(super) async fn fetch(
-    state: web::Data<AppState>,
-    request: HttpRequest,
-    path: web::Path<(String, String)>,
-    payload: web::Payload,
-) -> HttpResponse {
-    let (text, name) = path.into_inner();
-    decide(&state, &request, payload, "fetch", async |by, _| {
-        let (endpoint, days) = month_of(&state, &text, &name)?;
-        begin(&state, endpoint, days, by).await.map(|_| ())
-    })
-    .await
-}
-
-/// `POST /backfills/{id}/record`, `/discard`
-pub(super) async fn answer(
-    state: web::Data<AppState>,
-    request: HttpRequest,
-    path: web::Path<(String, String)>,
-    payload: web::Payload,
-) -> HttpResponse {
-    let (id, action) = path.into_inner();
-    let done = if action == "record" { "record" } else { "leave" };
-    decide(&state, &request, payload, done, async |by, _| {
-        if by.note.is_none() && action == "record" {
-            return Err(Problem::note_missing());
-        }
-        backfills::decide(&state, &id, &action, by).await.map(|_| ())
-    })
-    .await
-}
-
-/// The endpoint and the days that a path of the page Payments is about.
-pub(super) fn month_of<'a>(state: &'a Shared, text: &str, name: &str) -> Result<(&'a Endpoint, [Date; 2]), Problem> {
-    let known = state.endpoints.iter().find(|known| known.name == name).ok_or_else(Problem::no_such_path)?;
-    let endpoint = askable(&state.endpoints, Some(known.provider), Some(name))?;
-    Ok((endpoint, month(text).ok_or_else(Problem::no_such_path)?))
 }

@@ -63,8 +63,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(sent("/events/{id}/remap", actions::remap))
         .service(sent(DECIDE, actions::act))
         .service(sent(COMPARE, actions::compare))
-        .service(sent(FETCH, fetching::fetch))
-        .service(sent(ANSWER, fetching::answer))
+        .service(sent(FETCH, actions::fetch))
+        .service(sent(ANSWER, actions::answer))
         .service(sent(REVOKE, actions::revoke))
         .service(sent(TEST_ALERTS, actions::test_alerts));
 }

@@ -65,7 +65,7 @@ pub struct Stats {
 /// A backfill, or a comparison, that is not over.
 #[derive(Debug, Clone)]
 pub struct UnderWay {
-    /// Its number.
+    /// The number that it got when it was begun.
     pub id: BackfillId,
     /// What it is for.
     pub purpose: Purpose,
