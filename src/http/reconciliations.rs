@@ -14,7 +14,7 @@ use super::payments::start_of;
 use super::problem::Problem;
 use super::{AppState, Shared};
 use crate::api::{ComparedPage, ComparedPayment, Reconciliation, ReconciliationPage, ToldCall};
-use crate::domain::backfill::{BackfillId, BackfillState, Purpose};
+use crate::domain::backfill::{BackfillId, Purpose};
 use crate::domain::delivery::Fate;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::mode::Mode;
