@@ -227,7 +227,7 @@ async fn a_token_of_one_business_sees_nothing_of_another(new: fn() -> Setup) {
         assert!(!text.contains(&theirs), "{path}: {text}");
     }
     assert!(visitor.page(&format!("/deliveries/{own_call}")).await.contains("in_our1"));
-    assert!(visitor.page("/attention").await.contains("Nothing needs you."), "nothing of theirs is counted");
+    assert!(visitor.page("/attention").await.contains("Nothing needs a person."), "nothing of theirs is counted");
 
     cannot_decide(&world, held, &[&their_event, their_event_at_stripe]).await;
     world.end().await;
