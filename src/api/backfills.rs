@@ -43,6 +43,9 @@ pub struct Backfill {
     /// What it would come to. `None` until that is known.
     #[schema(value_type = Option<Object>)]
     pub summary: Option<BackfillSummary>,
+    /// Connected accounts that have sent webhooks, and whose sales this key does not list.
+    #[serde(default)]
+    pub unlisted_accounts: u64,
     /// When it was asked for.
     pub created_at: Timestamp,
 }

@@ -62,6 +62,9 @@ pub struct Verdict {
     pub because: Option<String>,
     /// What to do.
     pub to_do: String,
+    /// Commands that ask the providers, where a sale may be missing here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
     /// What comes by itself.
     pub next: Option<String>,
     /// The bridge's id of the payment that it is about.

@@ -37,6 +37,9 @@ pub struct Reconciliation {
     pub state: String,
     /// Why it waits, or why it ended. `None` where there is nothing to say.
     pub note: Option<String>,
+    /// When it goes on, while it waits.
+    #[serde(default)]
+    pub due_at: Option<Timestamp>,
     /// Pages that were read.
     pub requests: u64,
     /// Rows that were listed.
@@ -46,6 +49,9 @@ pub struct Reconciliation {
     pub summary: Option<Summary>,
     /// How many payments a person has to look at. `None` until all are compared.
     pub to_see: Option<u64>,
+    /// Connected accounts that have sent webhooks, and whose sales this key does not list.
+    #[serde(default)]
+    pub unlisted_accounts: u64,
     /// When all were compared. `None` until then.
     pub compared_at: Option<Timestamp>,
     /// When it was asked for.

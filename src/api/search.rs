@@ -11,6 +11,9 @@ pub struct SearchPage {
     pub hits: Vec<Hit>,
     /// There are more of a kind than are given: more of what is sought finds them.
     pub more: bool,
+    /// Commands that ask the providers, where nothing was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
 }
 
 /// Something that has to do with what is sought.

@@ -21,12 +21,17 @@ pub(super) enum PageError {
     },
 }
 
-/// The body of a page of the list `name`. What `private` takes out is in no message.
-pub(super) fn answer(reply: Result<Reply, Failure>, name: &str, private: &Redactor) -> Result<Vec<u8>, PageError> {
+/// The body of a page of the list `name` of the provider `title`. What `private` takes out is in no message.
+pub(super) fn answer(
+    reply: Result<Reply, Failure>,
+    title: &str,
+    name: &str,
+    private: &Redactor,
+) -> Result<Vec<u8>, PageError> {
     let later = |retry_after, message| Err(PageError::TryLater { retry_after, message });
     let (status, retry_after, body) = match reply {
         Ok(Reply { status, retry_after, body }) => (status, retry_after, body),
-        Err(failure) => return later(None, failure.with_cause("the provider cannot be asked")),
+        Err(failure) => return later(None, failure.with_cause(&format!("{title} does not answer"))),
     };
     let is_success = (200..300).contains(&status);
     let body = match body {
@@ -34,7 +39,7 @@ pub(super) fn answer(reply: Result<Reply, Failure>, name: &str, private: &Redact
         // The status of a refusal tells enough.
         Ok(_) | Err(_) if !is_success => Vec::new(),
         Ok(_) => return Err(PageError::Unlike(format!("a page of {name} is too long to be read"))),
-        Err(failure) => return later(None, failure.with_cause("the provider's answer broke off")),
+        Err(failure) => return later(None, failure.with_cause(&format!("{title}'s answer broke off"))),
     };
     let message = message_of(status, &body, private);
     match status {
@@ -43,8 +48,9 @@ pub(super) fn answer(reply: Result<Reply, Failure>, name: &str, private: &Redact
             Err(PageError::Unlike(format!("api_base_url answers with a redirect ({status}), which is not followed")))
         }
         401 | 403 => Err(PageError::Refused(message)),
-        0..=199 | 408 | 409 | 423..=425 | 429 | 500.. => later(retry_after, message),
-        400..=499 => Err(PageError::Unlike(format!("the provider does not list {name}: {message}"))),
+        429 => later(retry_after, format!("{title} asks the bridge to wait ({message})")),
+        0..=199 | 408 | 409 | 423..=425 | 500.. => later(retry_after, format!("{title} fails ({message})")),
+        400..=499 => Err(PageError::Unlike(format!("{title} does not list {name}: {message}"))),
     }
 }
 
@@ -56,7 +62,7 @@ mod tests {
     fn heard(status: u16, body: &str) -> Result<Vec<u8>, PageError> {
         let body = Ok(Body { bytes: body.as_bytes().to_vec(), is_whole: true });
         let reply = Reply { status, retry_after: Some(Duration::from_secs(7)), body };
-        answer(Ok(reply), "invoices", &Redactor::default().and("rk_live_1"))
+        answer(Ok(reply), "Stripe", "invoices", &Redactor::default().and("rk_live_1"))
     }
 
     #[test]

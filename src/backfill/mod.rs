@@ -49,8 +49,9 @@ const CLAIM: Duration = Duration::from_secs(180);
 /// When a step that failed is done again.
 const RETRIES: Backoff =
     Backoff { first: Duration::from_secs(1), own_max: Duration::from_secs(60), asked_max: Duration::from_secs(3600) };
-/// How often a step may fail in a row: through an outage of half an hour.
-const FAILURES_MAX: u32 = 36;
+/// How long a step is tried again in vain: through an outage of half an hour. A longer wait that the provider asks for is
+/// waited once.
+const OUTAGE_MAX: Duration = Duration::from_secs(1800);
 /// How long a backfill waits for a person's word.
 const WORD_WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
 /// How long the worker rests when the store fails.
@@ -65,6 +66,8 @@ pub struct Worker {
     endpoints: BTreeMap<String, Endpoint>,
     /// Longest body that the mapper reads, bytes.
     body_bytes_max: usize,
+    /// Before it nothing was tried.
+    begun_at: Timestamp,
 }
 
 /// What came of a step.
@@ -94,7 +97,8 @@ impl Worker {
         let client = Client::new(limits, proxies, clock.clone())?;
         let reader = Reader::new(endpoints, body_bytes_max);
         let endpoints = endpoints.iter().map(|e| (e.name.clone(), e.clone())).collect();
-        Ok(Self { store, client, clock, reader, endpoints, body_bytes_max })
+        let begun_at = clock.now();
+        Ok(Self { store, client, clock, reader, endpoints, body_bytes_max, begun_at })
     }
 
     /// Works until `stop`. Looks for work whenever `wake` is notified, and when something becomes due; notifies `inbox` of
@@ -102,7 +106,7 @@ impl Worker {
     pub async fn run(self, inbox: Arc<Notify>, wake: Arc<Notify>, pulse: Pulse, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let turn = pulse.step(TURN_MAX);
-            let next = self.work_once(&inbox).await.unwrap_or_else(|error| {
+            let next = self.work_once(&inbox, &stop).await.unwrap_or_else(|error| {
                 events::store_failed("go on with a backfill", &error);
                 Some(after(self.clock.now(), STORE_REST))
             });
@@ -127,7 +131,7 @@ impl Worker {
     }
 
     /// Does one step of what has been due for longest; gives when there is something to do next.
-    async fn work_once(&self, inbox: &Notify) -> Result<Option<Timestamp>, StoreError> {
+    async fn work_once(&self, inbox: &Notify, stop: &CancellationToken) -> Result<Option<Timestamp>, StoreError> {
         let now = self.clock.now();
         let Some(backfill) = self.store.take_backfill(now, CLAIM).await? else {
             self.store.discard_unanswered(now.checked_sub(WORD_WAIT_MAX).unwrap_or(Timestamp::MIN), now).await?;
@@ -136,7 +140,7 @@ impl Worker {
             return Ok(self.store.next_backfill().await?.into_iter().chain(next).min());
         };
         // A defect of ours over one backfill must not end the process again and again.
-        let step = AssertUnwindSafe(self.step(&backfill, inbox)).catch_unwind().await;
+        let step = AssertUnwindSafe(self.step(&backfill, inbox, stop)).catch_unwind().await;
         let step = step.unwrap_or_else(|_| Ok(Step::Failed("the bridge failed over it: update it".to_owned())));
         let step = step.unwrap_or_else(|error| {
             events::store_failed("go on with a backfill", &error);
@@ -144,23 +148,40 @@ impl Worker {
         });
         match step {
             Step::Next(due_at) => self.store.let_go_of_backfill(backfill.id, due_at.unwrap_or(now), None).await?,
-            Step::Again(asked, why) if backfill.failures < FAILURES_MAX => {
-                let wait = with_jitter(RETRIES.wait(backfill.failures.saturating_add(1), asked), chance_permille());
-                let due_at = after(self.clock.now(), wait);
-                self.store.let_go_of_backfill(backfill.id, due_at, Some(why)).await?;
-            }
-            Step::Again(_, why) | Step::Failed(why) => self.fail(&backfill, why).await?,
+            Step::Again(asked, why) => self.try_again(&backfill, asked, why).await?,
+            Step::Failed(why) => self.fail(&backfill, why).await?,
         }
         // The next look finds what is due, and where nothing is, what is left to clear away and to begin.
         Ok(Some(now))
     }
 
-    async fn step(&self, backfill: &Backfill, inbox: &Notify) -> Result<Step, StoreError> {
+    /// Does a step again later, unless that was in vain for too long. Says until when it will be tried.
+    async fn try_again(&self, backfill: &Backfill, asked: Option<Duration>, why: String) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        // The step may have come further before it failed.
+        let seen = self.store.backfill(backfill.id).await?;
+        let backfill = seen.as_ref().unwrap_or(backfill);
+        // A bridge that did not run has not tried.
+        let end = after(backfill.changed_at.max(self.begun_at), OUTAGE_MAX);
+        if backfill.failures > 0 && now >= end {
+            let minutes = OUTAGE_MAX.as_secs() / 60;
+            return self.fail(backfill, format!("{why}; it was tried again for {minutes} minutes")).await;
+        }
+        let wait = with_jitter(RETRIES.wait(backfill.failures.saturating_add(1), asked), chance_permille());
+        let due_at = after(now, wait);
+        let due_at = if asked.is_none() && now < end { due_at.min(end) } else { due_at };
+        let until = end.max(due_at).strftime("%H:%M:%S UTC");
+        self.store
+            .let_go_of_backfill(backfill.id, due_at, Some(format!("{why}; it is tried again until {until}")))
+            .await
+    }
+
+    async fn step(&self, backfill: &Backfill, inbox: &Notify, stop: &CancellationToken) -> Result<Step, StoreError> {
         let Some(endpoint) = self.endpoints.get(&backfill.endpoint) else {
             return Ok(Step::Failed("its endpoint is not in the configuration any more".to_owned()));
         };
         match (backfill.state, backfill.purpose) {
-            (BackfillState::Listing, _) => self.list(backfill, endpoint).await,
+            (BackfillState::Listing, _) => self.list(backfill, endpoint, stop).await,
             (BackfillState::Weighing, Purpose::Record) => self.weigh(backfill.id, endpoint).await,
             (BackfillState::Weighing, Purpose::Compare) => self.compare(backfill, endpoint).await,
             (BackfillState::Recording, _) => self.record(backfill, endpoint, inbox).await,

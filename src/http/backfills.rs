@@ -20,8 +20,8 @@ use crate::domain::refusal::Refusal;
 use crate::providers::provider;
 use crate::store;
 
-impl From<store::Backfill> for Backfill {
-    fn from(backfill: store::Backfill) -> Self {
+impl Backfill {
+    fn of(backfill: store::Backfill, unlisted_accounts: u64) -> Self {
         let store::Backfill { id, endpoint, since, until, state, note, due_at, requests, .. } = backfill;
         let store::Backfill { found, known, ignored, recorded, summary, created_at, .. } = backfill;
         let (id, state) = (id.to_string(), state.code().to_owned());
@@ -39,6 +39,7 @@ impl From<store::Backfill> for Backfill {
             ignored,
             recorded,
             summary,
+            unlisted_accounts,
             created_at,
         }
     }
@@ -141,7 +142,10 @@ pub(super) fn endpoint<'a>(
 /// `GET /api/v1/backfills`
 pub(super) async fn backfills(state: web::Data<AppState>, query: Parameters) -> Result<HttpResponse, Problem> {
     query.close()?;
-    let backfills = state.store.backfills(Purpose::Record).await?.into_iter().map(Backfill::from).collect();
+    let mut backfills = Vec::new();
+    for backfill in state.store.backfills(Purpose::Record).await? {
+        backfills.push(answer(&state, backfill).await?);
+    }
     Ok(HttpResponse::Ok().json(BackfillPage { backfills }))
 }
 
@@ -206,7 +210,22 @@ const fn instead(state: BackfillState) -> &'static str {
 }
 
 async fn shown(state: &Shared, id: BackfillId) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(Backfill::from(found(state, id).await?)))
+    Ok(HttpResponse::Ok().json(answer(state, found(state, id).await?).await?))
+}
+
+async fn answer(state: &Shared, backfill: store::Backfill) -> Result<Backfill, Problem> {
+    let unlisted = match backfill.summary {
+        Some(_) => unlisted_accounts(state, &backfill.endpoint).await?,
+        None => 0,
+    };
+    Ok(Backfill::of(backfill, unlisted))
+}
+
+/// The connected accounts that have sent webhooks for an endpoint's business: a key lists its own account's sales alone.
+pub(super) async fn unlisted_accounts(state: &Shared, endpoint: &str) -> Result<u64, Problem> {
+    let Some(endpoint) = state.endpoints.iter().find(|configured| configured.name == endpoint) else { return Ok(0) };
+    let accounts = state.store.connected_accounts(&endpoint.realm(), &endpoint.business).await?;
+    Ok(u64::try_from(accounts.len()).unwrap_or(u64::MAX))
 }
 
 /// A backfill; a reconciliation, which is numbered with them, is none.

@@ -16,6 +16,7 @@ mod health;
 mod json;
 mod keys;
 mod live;
+mod missed;
 mod openapi;
 mod parameters;
 mod payments;

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::api::{limit, number};
-use super::backfills::{askable, end_of};
+use super::backfills::{askable, end_of, unlisted_accounts};
 use super::parameters::Parameters;
 use super::payments::start_of;
 use super::problem::Problem;
@@ -76,7 +76,10 @@ pub(super) async fn reconciliations(state: web::Data<AppState>, query: Parameter
     let kept = state.store.reconciliations(None).await?;
     let mut kept: BTreeMap<BackfillId, _> = kept.into_iter().map(|kept| (kept.id, kept)).collect();
     let all = state.store.backfills(Purpose::Compare).await?;
-    let reconciliations = all.into_iter().map(|b| answer(&state, kept.remove(&b.id), b)).collect();
+    let mut reconciliations = Vec::new();
+    for backfill in all {
+        reconciliations.push(answer(&state, kept.remove(&backfill.id), backfill).await?);
+    }
     Ok(HttpResponse::Ok().json(ReconciliationPage { reconciliations }))
 }
 
@@ -122,7 +125,7 @@ async fn shown(state: &Shared, id: BackfillId) -> Result<HttpResponse, Problem> 
     let found = found
         .ok_or_else(|| Problem::unknown_item(format!("there is no reconciliation {}", Purpose::Compare.written(id))))?;
     let kept = state.store.reconciliation(id).await?;
-    Ok(HttpResponse::Ok().json(answer(state, kept, found)))
+    Ok(HttpResponse::Ok().json(answer(state, kept, found).await?))
 }
 
 fn id(text: &str) -> Result<BackfillId, Problem> {
@@ -130,14 +133,19 @@ fn id(text: &str) -> Result<BackfillId, Problem> {
     id.ok_or_else(|| Problem::unknown_item("a reconciliation's id looks like rec_3".to_owned()))
 }
 
-fn answer(state: &Shared, kept: Option<crate::store::Reconciliation>, backfill: Backfill) -> Reconciliation {
-    let Backfill { id, endpoint, since, until, state: at, note, requests, found, created_at, .. } = backfill;
+async fn answer(
+    state: &Shared,
+    kept: Option<crate::store::Reconciliation>,
+    backfill: Backfill,
+) -> Result<Reconciliation, Problem> {
+    let Backfill { id, endpoint, since, until, state: at, note, due_at, requests, found, created_at, .. } = backfill;
     let configured = state.endpoints.iter().find(|configured| configured.name == endpoint);
     let own = configured.map_or_else(|| TimeZone::UTC, |configured| configured.rules.time_zone.clone());
     let named = kept.as_ref().and_then(|kept| TimeZone::get(&kept.time_zone).ok());
     let zone = named.unwrap_or(own);
     let day = |at: Timestamp| at.to_zoned(zone.clone()).date();
-    Reconciliation {
+    let unlisted_accounts = if kept.is_some() { unlisted_accounts(state, &endpoint).await? } else { 0 };
+    Ok(Reconciliation {
         id: Purpose::Compare.written(id),
         endpoint,
         provider: configured.map(|configured| configured.provider.code().to_owned()).unwrap_or_default(),
@@ -148,15 +156,17 @@ fn answer(state: &Shared, kept: Option<crate::store::Reconciliation>, backfill: 
         time_zone: zone.iana_name().unwrap_or("UTC").to_owned(),
         state: Purpose::Compare.code_of(at).to_owned(),
         note,
+        due_at: Some(due_at),
         requests,
         found,
         to_see: kept.as_ref().map(|kept| kept.summary.to_see()),
         compared_at: kept.as_ref().map(|kept| kept.compared_at),
         summary: kept.map(|kept| kept.summary),
+        unlisted_accounts,
         created_at,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         reading: READING,
-    }
+    })
 }
 
 /// The mode of the key with which an endpoint's provider is asked, where the key says it.

@@ -6,6 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::AppState;
 use super::json::code;
 use super::keys::Caller;
+use super::missed;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use crate::api::{Hit, SearchPage};
@@ -26,10 +27,11 @@ pub(super) async fn search(
     query.close()?;
     let sought = sought.ok_or_else(|| Problem::bad_parameter(format!("q takes {expected}")))?;
     let found = state.store.search(&sought, caller.who.business.as_deref()).await?;
+    let commands = if found.is_empty() { missed::commands(&state, &caller, &[]) } else { Vec::new() };
     let calls = found.payments.into_iter().chain(found.deliveries);
     let hits = found.customers.into_iter().map(Hit::from).chain(calls.map(Hit::from));
     let hits = hits.chain(found.events.into_iter().map(Hit::from)).collect();
-    Ok(HttpResponse::Ok().json(SearchPage { hits, more: found.is_cut }))
+    Ok(HttpResponse::Ok().json(SearchPage { hits, more: found.is_cut, commands }))
 }
 
 /// The path of a customer's story.

@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, web};
 use super::api::{decisions, delivery_id, showing};
 use super::json;
 use super::keys::Caller;
+use super::missed;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{AppState, Shared, seen};
@@ -31,7 +32,7 @@ pub(super) async fn customer(
     query.close()?;
     let story = seen_story(&state, &caller, &path, business).await?;
     let decisions = decisions(&state, &story.items()).await?;
-    let verdict = verdict(&state, judged(&story, payment)).await?;
+    let verdict = verdict(&state, &caller, judged(&story, payment), &story.events).await?;
     let more = story.is_cut;
     let mut room = BODIES_SHOWN_BYTES_MAX;
     let mut events = Vec::new();
@@ -90,16 +91,17 @@ async fn by_search(state: &Shared, caller: &Caller, sought: &str) -> Result<Why,
         Some(event) => state.store.story_event(event.id).await?,
         None => None,
     };
+    let event: Vec<story::StoryEvent> = event.into_iter().collect();
     let stands: Vec<EventStand<'_>> = event.iter().map(stand).collect();
     let judgement = judge(&Case { deliveries: &[], events: &stands, paused: &[], payment: None });
-    let email = event.as_ref().and_then(|e| e.fact.as_ref()?.email.as_ref().map(|email| email.as_given().to_owned()));
+    let email = event.first().and_then(|e| e.fact.as_ref()?.email.as_ref().map(|email| email.as_given().to_owned()));
     Ok(Why {
         email,
         business: None,
         businesses: Vec::new(),
-        verdict: verdict(state, judgement).await?,
+        verdict: verdict(state, caller, judgement, &event).await?,
         payment: None,
-        event: event.map(StoryEvent::from),
+        event: event.into_iter().next().map(StoryEvent::from),
         refused_requests: refused(state, caller),
     })
 }
@@ -115,13 +117,14 @@ async fn of_customer(
     let judgement = judged(&story, payment);
     let (about, event) = (judgement.payment, judgement.event);
     let known = !story.businesses.is_empty();
+    let verdict = verdict(state, caller, judgement, &story.events).await?;
     let payment = story.deliveries.into_iter().find(|view| about.is_some() && view.delivery.id == about);
     let event = story.events.into_iter().find(|told| event == Some(told.event.id));
     Ok(Why {
         email: Some(story.key.email_key),
         business: known.then_some(story.key.business),
         businesses: story.businesses,
-        verdict: verdict(state, judgement).await?,
+        verdict,
         payment: payment.map(|view| json::delivery(view, showing(state))),
         event: event.map(StoryEvent::from),
         refused_requests: refused(state, caller),
@@ -168,23 +171,36 @@ fn stand(told: &story::StoryEvent) -> EventStand<'_> {
 }
 
 /// A judgement as the API says it.
-async fn verdict(state: &Shared, judgement: Judgement) -> Result<Verdict, StoreError> {
+async fn verdict(
+    state: &Shared,
+    caller: &Caller,
+    judgement: Judgement,
+    events: &[story::StoryEvent],
+) -> Result<Verdict, StoreError> {
     let seen = match judgement.seen {
         Some(id) => Some(seen::words(&state.store.decisions_about(&[id.to_string()]).await?, seen::in_utc)),
         None => None,
     };
     let to_do = seen.unwrap_or_else(|| judgement.verdict.cure().to_owned());
-    Ok(as_verdict(judgement, to_do))
+    Ok(as_verdict(state, caller, judgement, events, to_do))
 }
 
-/// A judgement as the API and the pages say it.
-pub(super) fn as_verdict(judgement: Judgement, to_do: String) -> Verdict {
+/// A judgement as the API and the pages say it. Where a payment may have been lost on its way, it has the commands that ask
+/// for it.
+pub(super) fn as_verdict(
+    state: &Shared,
+    caller: &Caller,
+    judgement: Judgement,
+    events: &[story::StoryEvent],
+    to_do: String,
+) -> Verdict {
     let Judgement { verdict, payment, event, because, next, seen: _ } = judgement;
     Verdict {
         code: verdict.code().to_owned(),
         sentence: verdict.sentence().to_owned(),
         because,
         to_do,
+        commands: if verdict.may_be_missed() { missed::commands(state, caller, events) } else { Vec::new() },
         next,
         payment: payment.map(|id| id.to_string()),
         event: event.map(|id| id.to_string()),

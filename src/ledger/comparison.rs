@@ -49,7 +49,8 @@ pub fn compare(customer: &CustomerHistory, listed: &BTreeSet<EventId>, zone: &Ti
         ours: by_subject(&ours),
         given_back: given_back(customer, listed),
     };
-    let mut compared: Vec<ComparedSale> = Sale::all(customer).iter().filter_map(|sale| both.compare(sale)).collect();
+    let all = Sale::all(customer);
+    let mut compared: Vec<ComparedSale> = all.iter().filter_map(|sale| both.compare(sale, &all)).collect();
     compared.extend(both.of_no_commission(zone));
     compared
 }
@@ -80,11 +81,13 @@ struct Both<'s, 'a> {
 }
 
 impl<'a> Both<'_, 'a> {
-    fn compare(&self, sale: &Sale<'a>) -> Option<ComparedSale> {
-        let keys: Vec<&DeliveryKey> = subjects(sale).collect();
-        let theirs = keys.iter().find_map(|key| self.theirs.get(*key)).copied();
-        let ours: Vec<&Sale<'a>> = keys.iter().filter_map(|key| self.ours.get(*key)).copied().collect();
-        let ours_one = ours.first().copied();
+    fn compare(&self, sale: &Sale<'a>, all: &[Sale<'a>]) -> Option<ComparedSale> {
+        let elsewhere = all.iter().filter(|other| other.is_told_elsewhere_as(sale));
+        let theirs = subjects(sale).find_map(|key| self.theirs.get(key)).copied();
+        let keys: Vec<&DeliveryKey> = subjects(sale).chain(elsewhere.flat_map(subjects)).collect();
+        let ours_of = |key: &DeliveryKey| self.ours.get(key).copied();
+        let own: Vec<&Sale<'a>> = subjects(sale).filter_map(ours_of).collect();
+        let ours_one = keys.iter().find_map(|key| ours_of(key));
         let is_given_back = theirs.is_none() && sale.ties.iter().any(|tie| self.given_back.contains(tie));
         let touched = sale.taken_back.events.iter().any(|event| self.listed.contains(event));
         if theirs.is_none() && !is_given_back && !touched {
@@ -97,8 +100,12 @@ impl<'a> Both<'_, 'a> {
             ours_one.is_some() && (sale.taken_back.amount > known || is_given_back && !sale.taken_back.full);
         let provider = theirs.map(|theirs| self.side(theirs, sale.taken_back.amount));
         let ours_side = ours_one.map(|ours| self.our_side(ours, theirs, &calls, known));
-        let differs = provider.as_ref().zip(ours_side.as_ref()).map(|(a, b)| differences(a, b)).unwrap_or_default();
-        let (comparison, reason) = if is_told_twice(&calls) || ours.len() > 1 && told.len() > 1 && distinct(&ours) {
+        let mut differs = provider.as_ref().zip(ours_side.as_ref()).map(|(a, b)| differences(a, b)).unwrap_or_default();
+        // When a hold was captured no list says after a while, only when the money was held.
+        if theirs.is_some_and(|theirs| theirs.payment.needs_session) {
+            differs.retain(|field| *field != Field::Day);
+        }
+        let (comparison, reason) = if is_told_twice(&calls) || own.len() > 1 && told.len() > 1 && distinct(&own) {
             (Comparison::Doubled, None)
         } else if ours_one.is_none() {
             missing(sale)

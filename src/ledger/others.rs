@@ -22,11 +22,13 @@ impl<'a> Others<'a> {
         }
     }
 
-    /// Sales that look like this one, and that nothing ties to it: of any two, one is of a session that awaits its invoice.
+    /// Sales that look like this one, and that nothing ties to it: of any two, one is of a session that awaits its invoice;
+    /// or both are one payment under two scopes.
     pub(super) fn alike(&self, sale: &Sale<'_>) -> impl Iterator<Item = &'a Sale<'a>> {
         let all: &'a [Sale<'a>] = if sale.awaits_invoice() { self.sales } else { &[] };
         let awaiting = if sale.awaits_invoice() { &[] } else { self.awaiting.as_slice() };
-        all.iter().chain(awaiting.iter().copied()).filter(move |other| other.may_be_same_as(sale))
+        let alike = all.iter().chain(awaiting.iter().copied()).filter(move |other| other.may_be_same_as(sale));
+        alike.chain(self.sales.iter().filter(move |other| other.is_told_elsewhere_as(sale)))
     }
 
     /// A checkout session has brought what it can of this sale.

@@ -134,6 +134,17 @@ impl Dialect {
         }
     }
 
+    /// A SELECT of each text, as `key`, and its number, as `listed`, that parameter `list` has: a JSON list of such pairs.
+    pub(super) fn numbered(self, list: &str) -> String {
+        match self {
+            Self::Sqlite => format!("SELECT h.value ->> 0 AS key, h.value ->> 1 AS listed FROM json_each({list}) h"),
+            Self::Postgres => format!(
+                "SELECT h.value ->> 0 AS key, CAST(h.value ->> 1 AS BIGINT) AS listed \
+                 FROM jsonb_array_elements(CAST(CAST({list} AS TEXT) AS JSONB)) h"
+            ),
+        }
+    }
+
     /// A SELECT of the numbers that parameter `list` has, a JSON list of them.
     pub(super) fn numbers(self, list: &str) -> String {
         match self {

@@ -134,6 +134,16 @@ impl Shared {
     }
 }
 
+/// Runs what takes a processor for a while off the asynchronous threads. A panic goes on here; where the process ends
+/// meanwhile, nothing comes.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(_)) => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

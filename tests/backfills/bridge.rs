@@ -12,7 +12,7 @@ use crate::kit::world::{Setup, World};
 use crate::shop::{Sale, Webhook};
 
 /// When every test begins.
-const START: &str = "2026-11-20T12:00:00Z";
+pub const START: &str = "2026-11-20T12:00:00Z";
 
 /// A key of live mode, as the sales are.
 pub const LIVE_KEY: &str = "rk_live_of_the_tests";

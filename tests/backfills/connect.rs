@@ -111,6 +111,20 @@ async fn a_key_that_may_not_make_endpoints_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_does_not_answer_is_named_with_where_it_was_asked() {
+    let setup = Setup::new().await;
+    let config = setup.dir.path().join("config/refairn-bridge.toml");
+    let text = std::fs::read_to_string(&config).expect("readable");
+    // Nobody listens there.
+    std::fs::write(&config, text.replace(&setup.provider.addr.to_string(), "127.0.0.1:9")).expect("written");
+    let refused = setup.connect(&[]).await;
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
+    assert!(refused.stderr.contains("Stripe does not answer: cannot connect"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("reaches http://127.0.0.1:9"), "{}", refused.stderr);
+    assert!(!setup.secret().exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_there_is_no_api_the_key_is_tried_and_what_to_paste_is_printed() {
     let setup = Setup::new().await;
     let connect = ["connect", "paystack", "--public-url", URL];

@@ -103,6 +103,11 @@ impl Installation {
         tokio::task::spawn_blocking(move || finish(command)).await.expect("it runs")
     }
 
+    /// Runs a command until it says `sign` on standard error, and after.
+    pub fn watch(&self, args: &[&str], sign: &str) -> Background {
+        Background::start(self.with(self.dir.command(args)), sign)
+    }
+
     /// The payments that the sandbox holds.
     pub async fn payments(&self) -> Vec<Value> {
         let addr = self.sandbox.addr.parse().expect("an address");

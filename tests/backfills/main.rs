@@ -22,9 +22,11 @@ macro_rules! on_both {
     };
 }
 
+mod accounts;
 mod bridge;
 mod command;
 mod connect;
+mod doubled;
 mod export;
 mod installation;
 mod killed;
@@ -34,6 +36,7 @@ mod reconcile;
 mod reversals;
 mod shop;
 mod told;
+mod unreachable;
 
 use std::time::Duration;
 

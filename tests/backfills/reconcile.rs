@@ -21,8 +21,13 @@ on_both! {
 impl Bridge {
     /// Compares what was paid from so many days ago until today.
     pub async fn compare(&self, kind: ProviderKind, days: i64) -> Value {
+        self.compare_at(kind, "", days).await
+    }
+
+    /// The same with more that is asked for.
+    pub async fn compare_at(&self, kind: ProviderKind, more: &str, days: i64) -> Value {
         let (from, to) = (days_ago(days).strftime("%Y-%m-%d"), self.world.now().strftime("%Y-%m-%d"));
-        let path = format!("/api/v1/reconciliations?provider={}&from={from}&to={to}", kind.code());
+        let path = format!("/api/v1/reconciliations?provider={}&from={from}&to={to}{more}", kind.code());
         let reply = self.world.act(&path).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         let id = reply.json()["id"].as_str().expect("an id").to_owned();
@@ -39,7 +44,7 @@ impl Bridge {
     }
 
     /// Each payment of a comparison, by its id.
-    async fn compared(&self, of: &Value) -> BTreeMap<String, Value> {
+    pub async fn compared(&self, of: &Value) -> BTreeMap<String, Value> {
         let id = of["id"].as_str().expect("an id");
         let (mut all, mut after) = (BTreeMap::new(), String::new());
         loop {

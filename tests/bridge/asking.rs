@@ -55,7 +55,10 @@ async fn anything_that_is_known_of_a_sale_finds_it(new: fn() -> Setup) {
     }
     let hit = page["hits"].as_array().expect("hits").iter().find(|hit| hit["kind"] == "payment").expect("a payment");
     assert_eq!((&hit["fate"], &hit["what"]), (&json!("credited"), &json!("2026-06-15 29.99 EUR")), "{hit}");
-    assert_eq!(world.get("/api/v1/search?q=nobody@example.net").await, json!({ "hits": [], "more": false }));
+    let commands =
+        ["refairn-bridge reconcile paystack --month 2026-06", "refairn-bridge backfill paystack --since 2026-06-01"];
+    let nothing = json!({ "hits": [], "more": false, "commands": commands });
+    assert_eq!(world.get("/api/v1/search?q=nobody@example.net").await, nothing);
     for wrong in ["", "?q=", "?q=a", "?q=%20a"] {
         world.admin("GET", &format!("/api/v1/search{wrong}")).send(world.addr()).await.is_problem(400, "bad_parameter");
     }
@@ -92,6 +95,10 @@ async fn a_customer_has_a_verdict_and_a_story(new: fn() -> Setup) {
         assert_eq!(why["verdict"]["code"], code, "{sought}: {why}");
         assert!(why["verdict"]["sentence"].is_string() && why["verdict"]["to_do"].is_string(), "{why}");
     }
+    // Of a customer the commands name the month of the first event, and its endpoint; that one has no api_key.
+    assert_eq!(verdict(&world, &ada).await["verdict"]["commands"], Value::Null);
+    let commands = &verdict(&world, "in_never").await["verdict"]["commands"];
+    assert_eq!(commands[0], "refairn-bridge reconcile paystack --month 2026-06");
     let held = verdict(&world, "in_s3").await;
     let told = world.deliveries_to(&ben).await.into_iter().find(|d| d["provider_id"] == "in_s2").expect("a payment");
     let holder = format!("{} (2026-06-15 29.99 EUR)", told["id"].as_str().expect("an id"));

@@ -52,7 +52,14 @@ fn expected(shop: &Shop) -> Vec<(String, Vec<&str>)> {
         ),
         page("/search?q=x", &["Two characters or more"]),
         page("/search?q=example.com", &["Customers"]),
-        page("/search?q=nothing-has-this", &["Nothing has to do with"]),
+        page(
+            "/search?q=nothing-has-this",
+            &[
+                "Nothing has to do with",
+                "refairn-bridge reconcile paystack --month ",
+                "refairn-bridge backfill paystack --since ",
+            ],
+        ),
         (format!("/deliveries/{}", shop.held_call), vec!["Held for you", "None yet.", "paymentDate"]),
         (format!("/events/{}", shop.event), vec!["What it reports", "As it arrived", "Read again", "customer_email"]),
         page("/events/evt_odd", &["Could not be read"]),

@@ -31,8 +31,6 @@ const LOST_EVERY: u64 = 10;
 /// Stripe keeps its events for 30 days: somebody notices before that.
 const NOTICED_EVERY: i64 = 25 * DAY;
 const KEY: &str = "rk_live_of_the_lives";
-/// It is asked for only where an endpoint is told to look at it: without it a hold's capture does not come back.
-const NOT_LISTED: &str = "payment_intent.succeeded";
 
 /// Whether Refairn answers before what was lost is back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +41,7 @@ pub(crate) enum Refairn {
 
 /// What is wrong with these lives, if any of their webhooks are lost.
 pub(crate) async fn failing(numbers: std::ops::Range<u64>, kept: Kept, refairn: Refairn) -> Vec<String> {
-    let lives: Vec<Life> = numbers.map(generate::life).filter(may_lose).collect();
+    let lives: Vec<Life> = numbers.map(generate::life).filter(|life| may_lose(life, refairn)).collect();
     let batch = Batch::new(lives, kept);
     let (whole, mended) = (run(&batch, refairn, false).await, run(&batch, refairn, true).await);
     let mut wrong = Vec::new();
@@ -68,16 +66,18 @@ pub(crate) async fn failing(numbers: std::ops::Range<u64>, kept: Kept, refairn: 
     wrong
 }
 
-/// What a provider lists shows all of it: no other account's events, and no capture of a hold.
-fn may_lose(life: &Life) -> bool {
+/// What a provider lists shows all of it: no other account's events. With Refairn up, a sale may be told by what is left of its
+/// reports before the others are back, under another id or by another endpoint's rules: of lives with a hold this is not
+/// told apart yet.
+fn may_lose(life: &Life, refairn: Refairn) -> bool {
     let hold = |act: &Act| matches!(&act.what, What::Paid(paid) if paid.charges == Charges::Hold);
-    life.payers.iter().all(|payer| payer.account.is_none()) && !life.acts.iter().any(hold)
+    let of_own_account = life.payers.iter().all(|payer| payer.account.is_none());
+    of_own_account && (refairn == Refairn::Down || !life.acts.iter().any(hold))
 }
 
 /// Whether an event never comes as a webhook.
 fn is_lost(life: &Life, event: &Event) -> bool {
-    let chance = Chance::of(&[life.number, event.act, event.part, 20]).below(LOST_EVERY);
-    chance == 0 && event.kind != NOT_LISTED
+    Chance::of(&[life.number, event.act, event.part, 20]).below(LOST_EVERY) == 0
 }
 
 /// What Refairn holds of each life in the end; with Refairn up, which payments there are, and what they tell.

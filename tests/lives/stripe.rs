@@ -143,6 +143,7 @@ fn one_off(out: &mut Out<'_>, paid: &Paid) {
     }
     let intent = json!({ "id": paid.bill, "object": "payment_intent", "amount": paid.minor + paid.never_taken(),
         "amount_received": paid.minor, "currency": paid.currency, "customer": out.payer().customer,
+        "capture_method": if paid.charges == Charges::Hold { "manual" } else { "automatic_async" },
         "latest_charge": format!("ch_{}", paid.bill), "metadata": {} });
     send(out, "payment_intent.succeeded", at, intent, Tells::NOTHING);
     if let Some(id) = paid.receipt() {

@@ -1,5 +1,6 @@
 //! A provider's account, asked with an endpoint's key.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use crate::cli::http_client::{HttpClient, Reply, parse_url};
@@ -13,6 +14,8 @@ use crate::providers::provider;
 
 /// Longest wait for an answer.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(20);
+/// Without an answer for so long, the person who waits is told.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// A provider's account.
 pub(in crate::cli) struct Account<'a> {
@@ -59,18 +62,29 @@ impl<'a> Account<'a> {
     /// Nobody answered, or the provider refuses it.
     pub(super) async fn ask(&self, ask: &Ask, right: &str) -> anyhow::Result<Vec<u8>> {
         let title = provider(self.endpoint.provider).descriptor().title;
-        let asked = self.client.ask_provider(&self.endpoint.api_base_url, ask, self.key).await;
-        let reply: Reply =
-            asked.map_err(|error| output::failed(format!("{title} cannot be asked: {}", error.0), "try it again"))?;
+        let mut asked = pin!(self.client.ask_provider(&self.endpoint.api_base_url, ask, self.key));
+        let answered = match tokio::time::timeout(SILENCE, &mut asked).await {
+            Ok(answered) => answered,
+            Err(_) => {
+                let (silence, wait) = (SILENCE.as_secs(), ANSWER_WAIT_MAX.as_secs());
+                output::talk(&format!("{title} has not answered for {silence} s; it has {wait} s to answer"));
+                asked.await
+            }
+        };
+        let reply: Reply = answered.map_err(|error| {
+            let hint = format!("see whether this machine reaches {}, and try it again", self.endpoint.api_base_url);
+            output::failed(format!("{title} does not answer: {}", error.0), hint)
+        })?;
         if reply.is_success() {
             return Ok(reply.body);
         }
         let message = message_of(reply.status, &reply.body, &Redactor::of(self.key));
-        let hint = match reply.status {
-            401 | 403 => format!("give the endpoint an api_key that may do this: {right}"),
-            _ => "correct that, and try it again".to_owned(),
+        let (did, hint) = match reply.status {
+            401 | 403 => ("refuses it", format!("give the endpoint an api_key that may do this: {right}")),
+            408 | 429 | 500.. => ("fails", "try it again in some minutes: what is there already is found".to_owned()),
+            _ => ("refuses it", "correct that, and try it again".to_owned()),
         };
-        Err(output::failed(format!("{title} refuses it: {message}"), hint))
+        Err(output::failed(format!("{title} {did}: {message}"), hint))
     }
 }
 

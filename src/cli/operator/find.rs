@@ -38,6 +38,12 @@ async fn find(args: Args) -> anyhow::Result<Verdict> {
     let page: SearchPage = api.ask(false, &["search"], &query).await?;
     if page.hits.is_empty() {
         output::talk(&format!("nothing has to do with {}", output::line(&args.what)));
+        if !page.commands.is_empty() {
+            output::talk(
+                "of a sale whose webhook was lost, the provider knows more: name the month in which it was paid",
+            );
+            page.commands.iter().for_each(|command| output::talk(&format!("  {}", output::line(command))));
+        }
         return Ok(Verdict::NotFine);
     }
     // An address is wide, and ids are not: each kind has columns of its own.

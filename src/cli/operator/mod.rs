@@ -15,6 +15,7 @@ pub(super) mod payments;
 pub(super) mod reconcile;
 pub(super) mod status;
 pub(super) mod tail;
+mod watch;
 pub(super) mod why;
 
 use std::time::Duration;

@@ -105,6 +105,7 @@ fn because_rows(verdict: &Verdict, payment: Option<&Delivery>) -> Vec<[String; 2
     let mut rows: Vec<[String; 2]> = verdict.because.iter().map(|text| line("because", text.clone())).collect();
     rows.extend(looked_in.map(|text| line("looked in", text)));
     rows.push(line("do", verdict.to_do.clone()));
+    rows.extend(verdict.commands.iter().map(|command| line("run", command.clone())));
     rows.extend(verdict.next.iter().map(|text| line("next", text.clone())));
     rows
 }

@@ -81,7 +81,7 @@ impl CustomerVerdict {
         match self {
             Self::NothingCame => (
                 "Nothing of this ever came.",
-                "See whether webhooks were refused (refairn-bridge status), whether the customer paid under another address, and whether the provider's account is one of yours.",
+                "See whether webhooks were refused (refairn-bridge status), whether the customer paid under another address, and whether the provider's account is one of yours. If its webhook was lost: reconcile compares the month in which it was paid with the provider, and backfill fetches what is missing.",
             ),
             Self::TestMode => (
                 "It was a test: no real money moved.",
@@ -137,7 +137,10 @@ impl CustomerVerdict {
                 ("Told, and Refairn's program gives nothing for it.", "See the product's rates in Refairn's dashboard.")
             }
             Self::Credited => ("An agent is credited.", "Nothing to do."),
-            Self::NoPayment => ("Events came, and none of them is a payment.", "Nothing to do: see the events."),
+            Self::NoPayment => (
+                "Events came, and none of them is a payment.",
+                "Nothing to do, unless something was paid: then reconcile compares that month with the provider, and backfill fetches what is missing.",
+            ),
         }
     }
 
@@ -165,6 +168,12 @@ impl CustomerVerdict {
             Self::Credited => "credited",
             Self::NoPayment => "no_payment",
         }
+    }
+
+    /// Whether the provider may have a payment that is not known here.
+    #[must_use]
+    pub const fn may_be_missed(self) -> bool {
+        matches!(self, Self::NothingCame | Self::NoPayment)
     }
 
     /// One sentence for a person.

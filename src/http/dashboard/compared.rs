@@ -104,7 +104,10 @@ pub(super) async fn months(
         };
         months.push(Month {
             path: format!("/payments/{}/{}", month.strftime("%Y-%m"), endpoint.name),
-            sentence: kept.as_ref().map(|kept| sentence(month, title, &kept.summary)).unwrap_or_default(),
+            sentence: match &kept {
+                Some(kept) => sentence(month, title, &kept.summary) + &not_compared(state, endpoint).await?,
+                None => String::new(),
+            },
             compared: kept.as_ref().map(|kept| lens.ago(kept.compared_at)),
             under_way: last.is_some_and(|b| !b.state.is_over()),
             note: last
@@ -137,6 +140,13 @@ fn sentence(month: Date, title: &str, summary: &Summary) -> String {
     parts.extend((summary.unreadable > 0).then(|| format!("{} unreadable", count(number(summary.unreadable)))));
     parts.push(format!("missing {}", count(number(summary.count(Comparison::Missing)))));
     format!("{}: {}", month.strftime("%B"), parts.join(", "))
+}
+
+/// The connected accounts whose sales the endpoint's key does not list.
+async fn not_compared(state: &Shared, endpoint: &Endpoint) -> Result<String, StoreError> {
+    let accounts = state.store.connected_accounts(&endpoint.realm(), &endpoint.business).await?.len();
+    let accounts = i64::try_from(accounts).unwrap_or(i64::MAX);
+    Ok(if accounts > 0 { format!("; {} not compared", counted(accounts, "connected account")) } else { String::new() })
 }
 
 /// The payments that need a look, the gravest first.

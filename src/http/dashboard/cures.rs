@@ -71,7 +71,7 @@ const OF_REASONS: &[(Reason, &str)] = &[
 const OF_VERDICTS: &[(CustomerVerdict, &str)] = &[
     (
         CustomerVerdict::NothingCame,
-        "Look at Set-up for webhooks that were refused, whether the customer paid under another address, and whether the provider's account is one of yours.",
+        "Look at Set-up for webhooks that were refused, whether the customer paid under another address, and whether the provider's account is one of yours. If its webhook was lost: Payments compares the month in which it was paid with the provider, and a command fetches what is missing.",
     ),
     (
         CustomerVerdict::BelowMinimum,

@@ -90,7 +90,7 @@ pub(super) async fn page(
             seen::words(&about_it, |at| lens.moment(at).text())
         },
     );
-    let verdict = as_verdict(judgement, to_do);
+    let verdict = as_verdict(&state, asked.caller(), judgement, &story.events, to_do);
     let mut frame = asked.frame(&state, "customers", &story.key.email_key);
     frame.test = is_test(&story);
     if let Some(row) = about.as_mut().filter(|_| frame.may_act) {

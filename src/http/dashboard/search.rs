@@ -8,6 +8,7 @@ use super::frame::{Asked, Frame, answer, see_other};
 use super::view::{EventRow, Lens, Row};
 use crate::domain::event::EventId;
 use crate::http::AppState;
+use crate::http::missed;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
 use crate::store::search::SOUGHT_CHARS_MIN;
@@ -22,6 +23,8 @@ struct Page {
     deliveries: Vec<Row>,
     events: Vec<EventRow>,
     more: bool,
+    /// What asks the providers for it.
+    commands: Vec<String>,
 }
 
 /// `GET /search`
@@ -36,6 +39,8 @@ pub(super) async fn page(
     let sought = sought.trim();
     let is_short = sought.chars().count() < SOUGHT_CHARS_MIN;
     let found = state.store.search(sought, asked.caller().who.business.as_deref()).await?;
+    let is_missed = found.is_empty() && !is_short;
+    let commands = if is_missed { missed::commands(&state, asked.caller(), &[]) } else { Vec::new() };
     let lens = Lens::of(&state);
     let customers = rows(&state, &found.customers).await?;
     let ids: Vec<EventId> = found.events.iter().map(|event| event.id).collect();
@@ -49,6 +54,7 @@ pub(super) async fn page(
         deliveries: found.deliveries.iter().map(|view| lens.row(view)).collect(),
         events: found.events.iter().map(|event| lens.event(event, &calls)).collect(),
         more: found.is_cut,
+        commands,
     };
     match sole(&page) {
         Some(path) => Ok(see_other(&path)),

@@ -8,7 +8,9 @@
 //! * `trial`: rows are tried out.
 //! * `weighing`: all rows are tried out and undone, and what they would come to is added up.
 //! * `recording`: it becomes events, in the order of its stages.
+//! * `ending`: what nobody needs any more is removed.
 
+mod ending;
 mod grouping;
 mod known;
 mod pages;
@@ -37,8 +39,6 @@ use crate::domain::refusal::Refusal;
 
 /// Backfills that are shown, the newest first.
 const SHOWN_MAX: u32 = 50;
-/// Rows of ended backfills that are removed in one write.
-const CLEARED_MAX: u32 = 1000;
 
 /// A backfill.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,10 +77,12 @@ pub struct Backfill {
     pub summary: Option<BackfillSummary>,
     /// When it was asked for.
     pub created_at: Timestamp,
+    /// When it last came further.
+    pub changed_at: Timestamp,
 }
 
 const COLUMNS: &str = "id, purpose, endpoint, since, until, state, list, page, requests, failures, note, due_at, found, known, \
-     ignored, recorded, summary, created_at";
+     ignored, recorded, summary, created_at, changed_at";
 
 fn backfill(mut row: Row) -> Result<Backfill, StoreError> {
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
@@ -104,13 +106,22 @@ fn backfill(mut row: Row) -> Result<Backfill, StoreError> {
         recorded: count(row.int()?),
         summary: row.text_option()?.map(|json| serde_json::from_str(&json)).transpose()?,
         created_at: time(row.int()?)?,
+        changed_at: time(row.int()?)?,
     })
 }
 
 /// The states in which the bridge has something to do for it, as SQL has them.
 fn at_work() -> String {
-    let states = [BackfillState::Listing, BackfillState::Weighing, BackfillState::Recording];
-    states.map(|state| format!("'{}'", state.code())).join(", ")
+    in_sql([BackfillState::Listing, BackfillState::Weighing, BackfillState::Recording])
+}
+
+/// Those in which it is over.
+fn over() -> String {
+    in_sql(BackfillState::ALL.iter().copied().filter(|state| state.is_over()))
+}
+
+fn in_sql(states: impl IntoIterator<Item = BackfillState>) -> String {
+    states.into_iter().map(|state| format!("'{}'", state.code())).collect::<Vec<_>>().join(", ")
 }
 
 impl Store {
@@ -212,22 +223,6 @@ impl Store {
         let decision = if is_recorded { Decision::RecordBackfill } else { Decision::DiscardBackfill };
         self.write(Move { id, from, to, note: None, by: Some((by, decision)), now }).await
     }
-
-    /// Ends backfills of which nobody has said by `before` whether they will be recorded.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn discard_unanswered(&self, before: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-        self.write(DiscardUnanswered { before, now }).await
-    }
-
-    /// Removes a part of what ended backfills have listed; gives whether there may be more.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn clear_backfills(&self) -> Result<bool, StoreError> {
-        self.write(Clear).await
-    }
 }
 
 struct Start {
@@ -244,8 +239,7 @@ impl Work for Start {
     type Answer = Result<BackfillId, ActionError>;
 
     async fn run<D: Db>(&self, db: &D) -> Result<Self::Answer, StoreError> {
-        let over = BackfillState::ALL.iter().filter(|state| state.is_over());
-        let over = over.map(|state| format!("'{}'", state.code())).collect::<Vec<_>>().join(", ");
+        let over = over();
         let sql = format!(
             "SELECT {COLUMNS} FROM backfills WHERE endpoint = ?1 AND purpose = ?2 AND state NOT IN ({over}) ORDER BY id"
         );
@@ -350,50 +344,4 @@ impl Work for Move {
         }
         Ok(moved)
     }
-}
-
-struct DiscardUnanswered {
-    before: Timestamp,
-    now: Timestamp,
-}
-
-impl Work for DiscardUnanswered {
-    type Answer = ();
-
-    async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
-        let sql = "UPDATE backfills SET state = ?1, note = ?2, changed_at = ?4 WHERE state = ?3 AND changed_at <= ?5";
-        let note = "nobody said whether it is to be recorded";
-        let [from, to] = [BackfillState::Ready, BackfillState::Discarded].map(BackfillState::code);
-        db.execute(sql, values![to, note, from, micros(self.now), micros(self.before)]).await?;
-        Ok(())
-    }
-}
-
-struct Clear;
-
-impl Work for Clear {
-    type Answer = bool;
-
-    async fn run<D: Db>(&self, db: &D) -> Result<bool, StoreError> {
-        let over = BackfillState::ALL.iter().filter(|state| state.is_over());
-        let over = over.map(|state| format!("'{}'", state.code())).collect::<Vec<_>>().join(", ");
-        let sql = format!(
-            "SELECT l.id FROM backfills b JOIN listed l ON l.backfill = b.id WHERE b.state IN ({over}) LIMIT {CLEARED_MAX}"
-        );
-        let ids =
-            db.query(&sql, values![]).await?.into_iter().map(|mut row| row.int()).collect::<Result<Vec<_>, _>>()?;
-        remove(db, &ids).await?;
-        Ok(ids.len() >= CLEARED_MAX as usize)
-    }
-}
-
-/// Removes rows that were listed.
-async fn remove<D: Db>(db: &D, listed: &[i64]) -> Result<(), StoreError> {
-    if listed.is_empty() {
-        return Ok(());
-    }
-    let (ids, numbers) = (serde_json::to_string(listed)?, D::DIALECT.numbers("?1"));
-    db.execute(&format!("DELETE FROM listed_ids WHERE listed IN ({numbers})"), values![&ids]).await?;
-    db.execute(&format!("DELETE FROM listed WHERE id IN ({numbers})"), values![&ids]).await?;
-    Ok(())
 }

@@ -1,10 +1,11 @@
 //! Pages of a list as they are read: their rows, and where the next page begins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
+use super::ending::remove;
 use crate::domain::backfill::{BackfillId, BackfillState, Purpose, Stage};
 use crate::domain::event::Identity;
 use crate::domain::fact::{Fact, FactKind};
@@ -12,6 +13,9 @@ use crate::ledger::resolve::all_ids;
 use crate::store::rows::micros;
 use crate::store::sql::{Db, Work, first, values};
 use crate::store::{Store, StoreError};
+
+/// Ids that are noted by one statement.
+const IDS_WRITTEN_MAX: usize = 1000;
 
 /// Which page of which list is asked for next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,11 +80,12 @@ pub struct Written {
 }
 
 impl Store {
-    /// Writes a page. A page that was written before, or of a backfill that is no longer listed, changes nothing.
+    /// Writes a page; gives whether its backfill was still to have it. A page that was written before, or of a backfill that
+    /// is no longer listed, changes nothing.
     ///
     /// # Errors
     /// Nothing was written; the page has to be asked for again.
-    pub async fn write_page(&self, id: BackfillId, page: Written, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn write_page(&self, id: BackfillId, page: Written, now: Timestamp) -> Result<bool, StoreError> {
         self.write(WritePage { id, page, now }).await
     }
 }
@@ -92,9 +97,9 @@ struct WritePage {
 }
 
 impl Work for WritePage {
-    type Answer = ();
+    type Answer = bool;
 
-    async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
+    async fn run<D: Db>(&self, db: &D) -> Result<bool, StoreError> {
         let Written { place, next, rows, ignored } = &self.page;
         let state = if next.is_some() { BackfillState::Listing } else { BackfillState::Weighing };
         let after = next.as_ref().unwrap_or(place);
@@ -111,30 +116,25 @@ impl Work for WritePage {
             BackfillState::Listing.code(),
             micros(self.now)
         ];
-        let Some(mut row) = first(db, sql, of).await? else { return Ok(()) };
+        let Some(mut row) = first(db, sql, of).await? else { return Ok(false) };
         let (endpoint, purpose) = (row.text()?, row.text()?);
         let compares = purpose == Purpose::Compare.code();
-        // Statements of one kind go side by side: over a network it is the ways there and back that take time.
-        let sql = "SELECT 1 FROM events WHERE endpoint = ?1 AND dedup_key = ?2";
-        let is_known = rows.iter().map(|row| first(db, sql, values![&endpoint, &row.identity.dedup_key]));
-        let is_known = try_join_all(is_known).await?;
-        let known = is_known.iter().flatten().count();
+        let recorded = recorded(db, &endpoint, rows).await?;
+        let is_known = |row: &&Listed| recorded.contains(&row.identity.dedup_key);
+        let known = rows.iter().filter(is_known).count();
         // Of what is known a comparison has to see how it is listed; how subscriptions stand it does not ask.
-        let is_wanted = |row: &Listed, known: bool| if compares { row.stage != Stage::Statuses } else { !known };
-        let new = rows.iter().zip(&is_known).filter(|(row, known)| is_wanted(row, known.is_some()));
-        let new: Vec<&Listed> = new.map(|(row, _)| row).collect();
-        let new = self.newest(db, new).await?;
+        let is_wanted = |row: &&Listed| if compares { row.stage != Stage::Statuses } else { !is_known(row) };
+        let new = self.newest(db, rows.iter().filter(is_wanted).collect()).await?;
+        // Side by side: over a network it is the ways there and back that take time.
         let inserted = try_join_all(new.iter().map(|row| self.insert(db, row))).await?;
         let ids = new.iter().zip(inserted).filter_map(|(row, id)| Some((id?, &row.ids)));
-        let sql = "INSERT INTO listed_ids (backfill, key, listed) VALUES (?1, ?2, ?3) \
-             ON CONFLICT (backfill, key, listed) DO NOTHING";
-        let ids = ids.flat_map(|(id, ids)| ids.iter().map(move |key| db.execute(sql, values![self.id.0, key, id])));
-        try_join_all(ids).await?;
+        self.insert_ids(db, ids.flat_map(|(id, keys)| keys.iter().map(move |key| (key.as_str(), id))).collect())
+            .await?;
         let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let (found, known) = (number(rows.len() + ignored), number(known));
         let sql = "UPDATE backfills SET found = found + ?2, known = known + ?3, ignored = ignored + ?4 WHERE id = ?1";
         db.execute(sql, values![self.id.0, found, known, number(*ignored)]).await?;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -150,17 +150,23 @@ impl WritePage {
                 *newest = row;
             }
         }
-        for (of, row) in by_subscription.clone() {
-            let sql = "SELECT id, at FROM listed WHERE backfill = ?1 AND status_of = ?2";
-            for mut listed in db.query(sql, values![self.id.0, of]).await? {
-                let (id, at) = (listed.int()?, listed.int()?);
-                if at < micros(row.at) {
-                    super::remove(db, &[id]).await?;
+        let mut older = Vec::new();
+        if !by_subscription.is_empty() {
+            let sql = format!(
+                "SELECT id, at, status_of FROM listed WHERE backfill = ?1 AND status_of IS NOT NULL AND {}",
+                D::DIALECT.is_one_of("status_of", "?2")
+            );
+            let all: Vec<&str> = by_subscription.keys().copied().collect();
+            for mut listed in db.query(&sql, values![self.id.0, serde_json::to_string(&all)?]).await? {
+                let (id, at, of) = (listed.int()?, listed.int()?, listed.text()?);
+                if by_subscription.get(of.as_str()).is_some_and(|row| at < micros(row.at)) {
+                    older.push(id);
                 } else {
-                    by_subscription.remove(of);
+                    by_subscription.remove(of.as_str());
                 }
             }
         }
+        remove(db, &older).await?;
         let stays = |row: &&Listed| match row.status_of.as_deref() {
             None => true,
             Some(of) => by_subscription.get(of).is_some_and(|newest| std::ptr::eq(*newest, *row)),
@@ -186,4 +192,28 @@ impl WritePage {
         ];
         first(db, sql, of).await?.map(|mut row| row.int()).transpose()
     }
+
+    /// Notes by which ids rows belong together with others.
+    async fn insert_ids<D: Db>(&self, db: &D, mut ids: Vec<(&str, i64)>) -> Result<(), StoreError> {
+        // In the order of the table's own key.
+        ids.sort_unstable();
+        for ids in ids.chunks(IDS_WRITTEN_MAX) {
+            let sql = format!(
+                "INSERT INTO listed_ids (backfill, key, listed) SELECT ?1, key, listed FROM ({}) AS ids \
+                 WHERE TRUE ON CONFLICT (backfill, key, listed) DO NOTHING",
+                D::DIALECT.numbered("?2")
+            );
+            db.execute(&sql, values![self.id.0, serde_json::to_string(ids)?]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The keys of those rows of which an event was recorded before.
+async fn recorded<D: Db>(db: &D, endpoint: &str, rows: &[Listed]) -> Result<HashSet<String>, StoreError> {
+    let keys: Vec<&str> = rows.iter().map(|row| row.identity.dedup_key.as_str()).collect();
+    let is_asked_for = D::DIALECT.is_one_of("dedup_key", "?2");
+    let sql = format!("SELECT dedup_key FROM events WHERE endpoint = ?1 AND {is_asked_for}");
+    let found = db.query(&sql, values![endpoint, serde_json::to_string(&keys)?]).await?;
+    found.into_iter().map(|mut row| row.text()).collect()
 }

@@ -3,8 +3,8 @@
 
 use jiff::Timestamp;
 
+use super::ending::remove;
 use super::grouping::{body, identity};
-use super::remove;
 use super::trial::KNOWN;
 use crate::domain::backfill::{BackfillId, BackfillState};
 use crate::domain::event::{NewEvent, Origin};

@@ -20,6 +20,7 @@ use crate::store::inbox::facts::Mapped;
 use crate::store::rows::{micros, unknown};
 use crate::store::sql::{Db, Work, values};
 use crate::store::{Store, StoreError};
+use crate::tasks::blocking;
 
 /// Rows of one try in memory. A customer with more is tried out in parts.
 const TRIED_IN_MEMORY_MAX: usize = 400;
@@ -67,7 +68,7 @@ impl Store {
                 })
                 .await
             };
-            async move { store.weigh_rows(id, provider, rows.await?, now).await }
+            async move { store.weigh_rows(id, provider, rows.await, now).await }
         });
         let at_once = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(TRIES_MAX);
         let tries = tries.try_buffer_unordered(at_once + 1);
@@ -215,11 +216,6 @@ fn in_tries(rows: Vec<(ToWeigh, Mapped)>) -> Vec<Vec<(ToWeigh, Mapped)>> {
         parts
     });
     cut.collect()
-}
-
-/// Runs what takes a processor for a while off the asynchronous threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Panicked)
 }
 
 /// Tries rows out where everything is stored.

@@ -1,5 +1,6 @@
 //! What the API and the command line ask for. Nothing here writes.
 
+mod accounts;
 pub(super) mod codes_came;
 pub(super) mod conditions;
 mod customers;

@@ -41,6 +41,14 @@ pub struct Found {
     pub is_cut: bool,
 }
 
+impl Found {
+    /// Whether nothing was found.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.customers.is_empty() && self.payments.is_empty() && self.deliveries.is_empty() && self.events.is_empty()
+    }
+}
+
 /// Where a fact is, and what it says.
 struct FactRow {
     person: Option<CustomerKey>,

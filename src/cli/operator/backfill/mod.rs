@@ -2,13 +2,14 @@
 
 mod summary;
 
+pub(super) use summary::not_listed;
+
 use std::io::{self, IsTerminal};
-use std::time::Duration;
 
 use super::bulk::{is_wanted, note as given_note};
+use super::watch::{Seen, Watch};
 use super::{Api, Bridge};
 use crate::api::Backfill;
-use crate::cli::bar::Bar;
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
 use crate::domain::backfill::BackfillState;
@@ -16,8 +17,6 @@ use crate::domain::provider::ProviderKind;
 
 /// Where the API has backfills.
 const PATH: &str = "backfills";
-/// Between two looks at how far it is.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Ask a provider for what was missed while nobody listened, and tell Refairn
 ///
@@ -111,7 +110,7 @@ pub(super) async fn fetch(api: &Api, wanted: Wanted) -> anyhow::Result<bool> {
     query.extend(endpoint.as_deref().map(|endpoint| ("endpoint", endpoint)));
     query.extend(given_note(&note));
     let begun: Backfill = api.ask(true, &[PATH], &query).await?;
-    let listed = wait(api, begun).await?;
+    let listed = wait(api, provider, begun).await?;
     let Some(summary) = listed.summary.clone().filter(|_| is(&listed, BackfillState::Ready)) else {
         return end(shown, &listed);
     };
@@ -137,23 +136,18 @@ pub(super) async fn fetch(api: &Api, wanted: Wanted) -> anyhow::Result<bool> {
         return Ok(false);
     }
     let begun: Backfill = api.ask(true, &[PATH, &listed.id, "record"], &given_note(&note)).await?;
-    let done = wait(api, begun).await?;
+    let done = wait(api, provider, begun).await?;
     end(shown, &done)
 }
 
 /// Looks until the backfill needs a person, or is over.
-async fn wait(api: &Api, begun: Backfill) -> anyhow::Result<Backfill> {
-    let (mut seen, mut bar, mut note) = (begun, Bar::new(), None);
+async fn wait(api: &Api, provider: ProviderKind, begun: Backfill) -> anyhow::Result<Backfill> {
+    let (mut seen, mut watch) = (begun, Watch::of(provider));
     loop {
         let at_work = [BackfillState::Listing, BackfillState::Weighing, BackfillState::Recording];
         if !at_work.iter().any(|state| is(&seen, *state)) {
-            bar.clear();
+            watch.end();
             return Ok(seen);
-        }
-        if seen.note != note {
-            note.clone_from(&seen.note);
-            bar.clear();
-            note.iter().for_each(|note| output::talk(&format!("waiting: {}", output::line(note))));
         }
         let all =
             if is(&seen, BackfillState::Recording) { seen.found.saturating_sub(seen.known + seen.ignored) } else { 0 };
@@ -161,8 +155,9 @@ async fn wait(api: &Api, begun: Backfill) -> anyhow::Result<Backfill> {
             0 => (format!("{}: {} found", seen.state, seen.found), 0),
             _ => (seen.state.clone(), seen.recorded),
         };
-        bar.show(&what, done, all);
-        tokio::time::sleep(LOOK_EVERY).await;
+        let Backfill { state, note, due_at, requests, .. } = &seen;
+        let far = Seen { state, note: note.as_deref(), due_at: Some(*due_at), requests: *requests };
+        watch.look(far, &what, done, all).await;
         seen = api.ask(false, &[PATH, &seen.id], &[]).await?;
     }
 }

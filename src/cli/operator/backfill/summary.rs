@@ -26,9 +26,17 @@ pub(super) fn text(backfill: &Backfill, summary: &BackfillSummary) -> String {
         );
     }
     rows.extend(summary.events.iter().filter_map(waits));
+    rows.extend(not_listed(backfill.unlisted_accounts).map(|what| row("not listed", what)));
     let note = "\nWhat an old payment date does to the time for which Refairn holds a commission\n\
                 is not published: ask Refairn before you tell it months.";
     output::columns(rows, 0) + if summary.tells_payments() { note } else { "" }
+}
+
+/// Connected accounts are accounts of their own, whose sales only a key of theirs lists.
+pub(in crate::cli::operator) fn not_listed(accounts: u64) -> Option<String> {
+    let (has, whose) = if accounts == 1 { ("account has", "its") } else { ("accounts have", "their") };
+    (accounts > 0)
+        .then(|| format!("{accounts} connected {has} sent webhooks; {whose} sales are not listed with this key"))
 }
 
 fn row(label: &str, what: String) -> [String; 2] {

@@ -3,12 +3,10 @@
 mod table;
 mod text;
 
-use std::time::Duration;
-
 use super::backfill::{Shown, Wanted, fetch, somebody_can_be_asked};
+use super::watch::{Seen, Watch};
 use super::{Api, Bridge};
 use crate::api::{ComparedPage, ComparedPayment, Reconciliation};
-use crate::cli::bar::Bar;
 use crate::cli::process::block_on;
 use crate::cli::spreadsheet::unless_nobody_reads;
 use crate::cli::{Verdict, output};
@@ -17,8 +15,6 @@ use crate::domain::reconciliation::{Comparison, Summary};
 
 /// Where the API has reconciliations.
 const PATH: &str = "reconciliations";
-/// Between two looks at how far it is.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Payments of one page.
 const PAGE: &str = "500";
 
@@ -111,18 +107,14 @@ async fn compare(api: &Api, args: &Args) -> anyhow::Result<Compared> {
         super::given(&[("endpoint", &args.endpoint), ("month", &args.month), ("from", &args.from), ("to", &args.to)]);
     query.push(("provider", args.provider.code()));
     let mut seen: Reconciliation = api.ask(true, &[PATH], &query).await?;
-    let (mut bar, mut note) = (Bar::new(), None);
+    let mut watch = Watch::of(args.provider);
     while ["listing", "comparing"].contains(&seen.state.as_str()) {
-        if seen.note != note {
-            note.clone_from(&seen.note);
-            bar.clear();
-            note.iter().for_each(|note| output::talk(&format!("waiting: {}", output::line(note))));
-        }
-        bar.show(&format!("{}: {} found", seen.state, seen.found), 0, 0);
-        tokio::time::sleep(LOOK_EVERY).await;
+        let Reconciliation { state, note, due_at, requests, found, .. } = &seen;
+        let far = Seen { state, note: note.as_deref(), due_at: *due_at, requests: *requests };
+        watch.look(far, &format!("{state}: {found} found"), 0, 0).await;
         seen = api.ask(false, &[PATH, &seen.id], &[]).await?;
     }
-    bar.clear();
+    watch.end();
     if let Some(summary) = seen.summary.clone() {
         return Ok(Compared { reconciliation: seen, summary });
     }

@@ -89,6 +89,7 @@ fn about(of: &Reconciliation, complete: bool) -> Vec<(&'static str, String)> {
         ("bridge_version", of.version.clone()),
         ("reading", of.reading.to_string()),
         ("provider_rows", of.found.to_string()),
+        ("connected_accounts_not_compared", of.unlisted_accounts.to_string()),
         ("all_payments_shown", if complete { "yes" } else { "no: only those that need a look" }.to_owned()),
     ]
 }

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 
 use super::{Api, Compared, payments};
 use crate::api::{ComparedPayment, Reconciliation, explain};
+use crate::cli::operator::backfill::not_listed;
 use crate::cli::operator::when;
 use crate::cli::output;
 use crate::domain::email::Email;
@@ -43,6 +44,7 @@ pub(super) async fn show(api: &Api, compared: &Compared) -> anyhow::Result<()> {
     let quiet =
         summary.sums.iter().filter(|sum| !sum.comparison.needs_a_person() && sum.comparison != Comparison::Same);
     rows.extend(quiet.map(|sum| [sum.comparison.words().to_owned(), quietly(sum)]));
+    rows.extend(not_listed(reconciliation.unlisted_accounts).map(|what| ["not compared".to_owned(), what]));
     rows.push(["compared".to_owned(), compared_when(reconciliation)]);
     if summary.lacking() > 0 {
         rows.push([

@@ -1,5 +1,7 @@
 //! Stripe's lists: its own events for as long as it keeps them, and the objects themselves for the time before.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -38,7 +40,28 @@ const ROWS: u32 = 100;
 /// With `one_time = "payment_intent"` it knows an address that the intent may not.
 const CHARGE_SUCCEEDED: &str = "charge.succeeded";
 
+/// What [`rows_of`] looks into, beside an event's `data` where captures are looked for.
+const HEAD: &[&str] = &[
+    "id",
+    "type",
+    "created",
+    "livemode",
+    "status",
+    "payment_status",
+    "payment_intent",
+    "invoice",
+    "status_transitions",
+    "cancel_at",
+    "cancel_at_period_end",
+    "canceled_at",
+    "ended_at",
+    "pause_collection",
+    "trial_end",
+];
+
 const EVENTS: &str = "events";
+/// Events, and of the intents that succeeded those of holds.
+const EVENTS_AND_CAPTURES: &str = "events and captures";
 const INVOICES: &str = "invoices";
 const SESSIONS: &str = "checkout sessions";
 const REFUNDS: &str = "refunds";
@@ -66,12 +89,11 @@ impl Lists for super::Stripe {
         let mut rows = Vec::with_capacity(answer.data.len());
         let mut last = None;
         for raw in answer.data {
-            let object: Value =
-                serde_json::from_str(raw.get()).map_err(|_| format!("one of the {} cannot be read", list.name))?;
+            let object = head(raw, list.name).map_err(|_| format!("one of the {} cannot be read", list.name))?;
             let tree = Tree::from(&object);
             let id = Json::new(&tree).get("id").text().filter(|id| is_plain(id));
             let id = id.ok_or_else(|| format!("one of the {} has no id", list.name))?.to_owned();
-            rows.extend(row(list.name, &id, &object, raw, at)?);
+            rows.extend(rows_of(list.name, &id, &object, raw, at)?);
             last = Some(id);
         }
         let next = last.filter(|_| answer.has_more).map(|id| {
@@ -80,6 +102,15 @@ impl Lists for super::Stripe {
         });
         Ok(Page { rows, next })
     }
+}
+
+/// The members of an object by which its event is made. All of it is read once, with the event.
+fn head(raw: &RawValue, list: &str) -> Result<Value, serde_json::Error> {
+    let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(raw.get())?;
+    let is_wanted = |key: &str| HEAD.contains(&key) || list == EVENTS_AND_CAPTURES && key == "data";
+    let wanted = members.into_iter().filter(|(key, _)| is_wanted(key));
+    let wanted = wanted.map(|(key, raw)| Ok((key.into_owned(), serde_json::from_str(raw.get())?)));
+    Ok(Value::Object(wanted.collect::<Result<_, serde_json::Error>>()?))
 }
 
 /// A list as Stripe answers with it.
@@ -98,14 +129,19 @@ fn seconds_before(at: Timestamp, span: Duration) -> i64 {
 fn events(period: &Period, rules: &Rules) -> Vec<List> {
     let since = period.since.as_second().max(seconds_before(period.begun_at, EVENTS_KEPT));
     let mut types = WANTED_EVENTS.to_vec();
-    if intents_count(rules) {
+    let captures = if intents_count(rules) {
         types.extend([PAYMENT_INTENT_SUCCEEDED, CHARGE_SUCCEEDED]);
-    }
+        EVENTS
+    } else {
+        types.push(PAYMENT_INTENT_SUCCEEDED);
+        EVENTS_AND_CAPTURES
+    };
     let path = |types: &[&str]| {
         let types: String = types.iter().map(|name| format!("&types[]={name}")).collect();
         format!("/v1/events?created[gte]={since}&limit={ROWS}{types}")
     };
-    types.chunks(TYPES_MAX).map(|types| list(EVENTS, "Events", path(types))).collect()
+    let name = |types: &[&str]| if types.contains(&PAYMENT_INTENT_SUCCEEDED) { captures } else { EVENTS };
+    types.chunks(TYPES_MAX).map(|types| list(name(types), "Events", path(types))).collect()
 }
 
 /// The objects, for what happened before the oldest event that is kept.
@@ -151,11 +187,80 @@ fn list(name: &'static str, right: &'static str, path: String) -> List {
     List { name, right, path, headers: HEADERS }
 }
 
-/// What a row stands for. Nothing of an object that never was, or is not yet, what its events would report.
-fn row(list: &'static str, id: &str, object: &Value, raw: &RawValue, at: Timestamp) -> Result<Option<Row>, String> {
-    if list == EVENTS {
-        return Ok(Some(Row { name: None, body: raw.get().as_bytes().to_vec() }));
+/// What a row stands for.
+fn rows_of(list: &'static str, id: &str, object: &Value, raw: &RawValue, at: Timestamp) -> Result<Vec<Row>, String> {
+    let sent = || Row { name: None, body: raw.get().as_bytes().to_vec() };
+    match list {
+        EVENTS => Ok(vec![sent()]),
+        // Any other intent is an invoice's or a session's, which report it.
+        EVENTS_AND_CAPTURES => {
+            let of_intent = object.get("type").and_then(Value::as_str) == Some(PAYMENT_INTENT_SUCCEEDED);
+            let is_wanted = !of_intent || is_hold(Json::new(&Tree::from(object)).at("data.object"));
+            Ok(is_wanted.then(sent).into_iter().collect())
+        }
+        SESSIONS => match capture(object, at)? {
+            // The session said that the money was held, and what was taken of it its intent said.
+            Some(capture) => Ok(vec![as_held(id, raw, at)?, capture]),
+            None => Ok(vec![row(list, id, object, raw, at)?]),
+        },
+        _ => Ok(vec![row(list, id, object, raw, at)?]),
     }
+}
+
+/// Whether the money of an intent is taken later than it is held.
+fn is_hold(intent: Json<'_>) -> bool {
+    intent.get("capture_method").text() == Some("manual")
+}
+
+/// The event of the intent by which a session's hold was captured, if it was. No object says when: it is dated when the
+/// money was held.
+fn capture(session: &Value, at: Timestamp) -> Result<Option<Row>, String> {
+    let intent = session.get("payment_intent").unwrap_or(&Value::Null);
+    let tree = Tree::from(intent);
+    let json = Json::new(&tree);
+    let has_invoice = session.get("invoice").is_some_and(|invoice| !invoice.is_null());
+    let was_captured = is_hold(json) && json.get("status").text() == Some("succeeded") && !has_invoice;
+    let Some(id) = json.get("id").id().filter(|_| was_captured) else { return Ok(None) };
+    let created = json.at("latest_charge.created").unix_time().or(json.get("created").unix_time());
+    let pointer = pointer(&id, PAYMENT_INTENT_SUCCEEDED, created, Json::new(&Tree::from(session)));
+    listed(pointer, &written(intent)?, SESSIONS, at, format!("{id}/captured")).map(Some)
+}
+
+/// A session as it was when its money was held.
+fn as_held(id: &str, session: &RawValue, at: Timestamp) -> Result<Row, String> {
+    let mut held: Value = serde_json::from_str(session.get()).map_err(|error| error.to_string())?;
+    if let Some(fields) = held.as_object_mut() {
+        fields.insert("payment_status".to_owned(), "unpaid".into());
+    }
+    let tree = Tree::from(&held);
+    let json = Json::new(&tree);
+    let pointer = pointer(id, "checkout.session.completed", json.get("created").unix_time(), json);
+    listed(pointer, &written(&held)?, SESSIONS, at, format!("{id}/unpaid"))
+}
+
+fn written(object: &Value) -> Result<Box<RawValue>, String> {
+    serde_json::value::to_raw_value(object).map_err(|error| error.to_string())
+}
+
+fn pointer(id: &str, event_type: &str, created: Option<Timestamp>, object: Json<'_>) -> Pointer {
+    Pointer {
+        id: id.to_owned(),
+        event_type: event_type.to_owned(),
+        created,
+        livemode: object.get("livemode").flag(),
+        account: None,
+        context: None,
+    }
+}
+
+/// The event of an object, under a name.
+fn listed(pointer: Pointer, raw: &RawValue, list: &'static str, at: Timestamp, name: String) -> Result<Row, String> {
+    let body = listed_event(&pointer, raw, Listed { list, at }).map_err(|error| error.to_string())?;
+    Ok(Row { name: Some(name), body })
+}
+
+/// What an object stands for. Nothing of one that never was, or is not yet, what its events would report.
+fn row(list: &'static str, id: &str, object: &Value, raw: &RawValue, at: Timestamp) -> Result<Row, String> {
     let tree = Tree::from(object);
     let json = Json::new(&tree);
     let time = |path: &str| json.at(path).unix_time();
@@ -177,17 +282,8 @@ fn row(list: &'static str, id: &str, object: &Value, raw: &RawValue, at: Timesta
         SUBSCRIPTIONS => ("customer.subscription.updated", Some(at), standing(object)),
         _ => return Err(format!("{list} are none of its lists")),
     };
-    let pointer = Pointer {
-        id: id.to_owned(),
-        event_type: event_type.to_owned(),
-        created,
-        livemode: json.get("livemode").flag(),
-        account: None,
-        context: None,
-    };
-    let body = listed_event(&pointer, raw, Listed { list, at }).map_err(|error| error.to_string())?;
     let name = [id, &as_it_is].join("/");
-    Ok(Some(Row { name: Some(name.trim_end_matches('/').to_owned()), body }))
+    listed(pointer(id, event_type, created, json), raw, list, at, name.trim_end_matches('/').to_owned())
 }
 
 /// How a subscription stands, in a few characters: all that a change of status may come from.
@@ -200,122 +296,4 @@ fn standing(subscription: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::domain::fact::{Fact, FactKind, Payment, Reading};
-    use crate::providers::Provider;
-    use crate::providers::stripe::Stripe;
-    use crate::providers::toy;
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    fn lists(since: &str) -> Vec<List> {
-        let period =
-            Period { since: at(since), until: at("2026-06-30T23:59:59Z"), begun_at: at("2026-06-30T00:00:00Z") };
-        Stripe.of_period(&period, &toy::rules())
-    }
-
-    #[test]
-    fn a_request_for_events_names_twenty_types_at_most() {
-        let recent = lists("2026-06-10T00:00:00Z");
-        let types: Vec<usize> = recent.iter().map(|list| list.path.matches("types[]=").count()).collect();
-        assert_eq!(types, [20, WANTED_EVENTS.len() - 20]);
-        let beginning = "/v1/events?created[gte]=1781049600&limit=100&types[]=charge.dispute.closed";
-        assert!(recent[0].path.starts_with(beginning), "{}", recent[0].path);
-    }
-
-    #[test]
-    fn what_is_older_than_events_is_listed_by_its_objects() {
-        let names: Vec<&str> = lists("2026-03-01T00:00:00Z").iter().map(|list| list.name).collect();
-        assert_eq!(names, [EVENTS, EVENTS, INVOICES, SESSIONS, REFUNDS, DISPUTES, SUBSCRIPTIONS]);
-        let paths: Vec<String> = lists("2026-03-01T00:00:00Z").into_iter().map(|list| list.path).collect();
-        // Made 35 days before, and up to the day whose events may be gone meanwhile.
-        assert!(paths[2].contains("?status=paid&created[gte]=1769299200&created[lte]=1780272000&"), "{}", paths[2]);
-        assert!(paths[6].contains("status=all"), "{}", paths[6]);
-    }
-
-    /// What the only row of a page stands for.
-    fn read(list: &str, object: &Value) -> (Option<String>, Fact) {
-        let all = lists("2026-03-01T00:00:00Z");
-        let list = all.iter().find(|known| known.name == list).unwrap();
-        let body = json!({"object": "list", "has_more": false, "data": [object]}).to_string();
-        let page = Stripe.page(list, &list.path, body.as_bytes(), at("2026-06-30T00:00:00Z")).unwrap();
-        let [row] = page.rows.try_into().unwrap();
-        assert_eq!(page.next, None);
-        let Reading::Fact(fact) = Stripe.read(&row.body, &toy::rules(), at("2026-06-30T00:00:00Z")) else {
-            panic!("no fact: {}", row.body.escape_ascii());
-        };
-        (row.name, *fact)
-    }
-
-    #[test]
-    fn an_invoice_of_a_list_is_the_payment_that_its_webhook_tells() {
-        let invoice = json!({"id": "in_1", "object": "invoice", "customer": "cus_1", "customer_email": "jane@example.com",
-            "currency": "usd", "amount_paid": 2999, "amount_due": 2999, "total": 2999, "status": "paid",
-            "billing_reason": "subscription_cycle", "created": 1_772_000_000, "livemode": true,
-            "status_transitions": {"paid_at": 1_772_366_400}});
-        let event = json!({"id": "evt_1", "object": "event", "type": "invoice.paid", "created": 1_772_366_401,
-            "livemode": true, "data": {"object": invoice}});
-        let sent = Stripe.read(event.to_string().as_bytes(), &toy::rules(), at("2026-03-01T12:00:00Z"));
-        let Reading::Fact(sent) = sent else { panic!("no fact") };
-        let mut with_more = invoice;
-        with_more["customer"] = json!({"id": "cus_1", "object": "customer", "metadata": {"refairn_code": "ADA10"}});
-        with_more["payments"] = json!({"data": [{"payment": {"type": "payment_intent", "payment_intent": "pi_1"}}]});
-        let (name, listed) = read(INVOICES, &with_more);
-        assert_eq!(name.as_deref(), Some("in_1"));
-        let paid = |fact: &Fact| {
-            let FactKind::Payment(payment) = &fact.matter else { panic!("no payment") };
-            let Payment { identity, amount, charged, currency, day, .. } = payment;
-            (identity.clone(), *amount, *charged, *currency, *day, fact.at, fact.mode, fact.email.clone())
-        };
-        assert_eq!(paid(&listed), paid(&sent));
-        assert_eq!(listed.code.as_deref(), Some("ADA10"));
-        // How long the code has been there no list tells.
-        assert_eq!(listed.code_at, None);
-    }
-
-    #[test]
-    fn a_session_is_dated_by_its_charge_and_a_status_by_today() {
-        let session = json!({"id": "cs_1", "object": "checkout.session", "mode": "payment", "status": "complete",
-            "payment_status": "paid", "amount_total": 500, "currency": "usd", "created": 1_772_000_000, "livemode": true,
-            "customer_details": {"email": "jane@example.com"},
-            "payment_intent": {"id": "pi_1", "latest_charge": {"id": "ch_1", "created": 1_772_000_600}}});
-        let (name, fact) = read(SESSIONS, &session);
-        assert_eq!((name.as_deref(), fact.at.as_second()), (Some("cs_1/paid"), 1_772_000_600));
-        let FactKind::Payment(payment) = fact.matter else { panic!("no payment") };
-        assert_eq!(payment.identity, "pi_1");
-        let standing = |status: &str| json!({"id": "sub_1", "object": "subscription", "customer": "cus_1", "status": status, "created": 1_600_000_000});
-        let ((active, fact), (ended, _)) =
-            (read(SUBSCRIPTIONS, &standing("active")), read(SUBSCRIPTIONS, &standing("canceled")));
-        assert_eq!(fact.at, at("2026-06-30T00:00:00Z"));
-        assert_ne!(active, ended, "each way to stand is an event of its own");
-        let refund = json!({"id": "re_1", "object": "refund", "amount": 500, "currency": "usd", "payment_intent": "pi_1",
-            "status": "succeeded", "created": 1_772_000_900});
-        assert_eq!(read(REFUNDS, &refund).0.as_deref(), Some("re_1/succeeded"));
-    }
-
-    #[test]
-    fn pages_follow_each_other_by_the_last_id() {
-        let list = &lists("2026-06-10T00:00:00Z")[0];
-        let page = |path: &str, ids: &[&str], more: bool| {
-            let data: Vec<Value> =
-                ids.iter().map(|id| json!({"id": id, "object": "event", "type": "invoice.paid"})).collect();
-            let body = json!({"object": "list", "has_more": more, "data": data}).to_string();
-            Stripe.page(list, path, body.as_bytes(), at("2026-06-30T00:00:00Z")).unwrap()
-        };
-        let first = page(&list.path, &["evt_9", "evt_8"], true);
-        assert_eq!(first.rows.iter().filter(|row| row.name.is_none()).count(), 2);
-        let second = first.next.unwrap();
-        assert_eq!(second, format!("{}&starting_after=evt_8", list.path));
-        assert_eq!(page(&second, &["evt_7"], true).next.unwrap(), format!("{}&starting_after=evt_7", list.path));
-        assert_eq!(page(&second, &["evt_7"], false).next, None);
-        assert_eq!(page(&second, &[], true).next, None);
-        for unlike in ["", "{}", "[]", r#"{"data":[{}],"has_more":false}"#, r#"{"data":[{"id":7}],"has_more":false}"#] {
-            assert!(Stripe.page(list, &list.path, unlike.as_bytes(), Timestamp::UNIX_EPOCH).is_err(), "{unlike}");
-        }
-    }
-}
+mod tests;
