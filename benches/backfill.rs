@@ -13,7 +13,7 @@
 )]
 #![allow(dead_code, reason = "what measurements share serves each in part")]
 
-#[path = "compare/machine/cpu.rs"]
+#[path = "turns/machine/cpu.rs"]
 mod cpu;
 #[path = "../tests/kit/mod.rs"]
 mod kit;

@@ -14,17 +14,11 @@
 
 #[path = "../../tests/kit/mod.rs"]
 mod kit;
-mod load;
-mod machine;
 #[path = "../measure/mod.rs"]
 mod measure;
-mod reference;
 mod report;
-mod sales;
-mod sink;
-mod stage;
-mod subject;
-mod wire;
+#[path = "../turns/mod.rs"]
+mod turns;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,11 +29,12 @@ use clap::{Parser, ValueEnum};
 use serde_json::json;
 
 use kit::postgres::Server;
-use machine::{Binary, Machine};
-use reference::Reference;
-use report::{Figure, Report, Unit};
-use stage::{Stage, Task, milliseconds, sizes};
-use subject::{Subject, Who};
+use report::Report;
+use turns::figure::{Figure, Unit};
+use turns::machine::{self, Binary, Machine};
+use turns::reference::Reference;
+use turns::stage::{Stage, Task, milliseconds, sizes};
+use turns::subject::{Subject, Who};
 
 /// How long a turn sends when it is only to be seen that it works.
 const QUICK: Duration = Duration::from_millis(500);

@@ -11,13 +11,21 @@ use crate::kit::program::Program;
 /// The program, and its folder on a real disk: what is measured includes its syncs.
 pub struct Bridge {
     program: Program,
-    folder: tempfile::TempDir,
+    folder: PathBuf,
+    /// A folder that goes with it.
+    _own: Option<tempfile::TempDir>,
 }
 
 impl Bridge {
     pub fn new() -> Self {
-        let folder = Self::folder();
-        Self { program: Program::new(folder.path(), "log", &[]), folder }
+        let own = Self::folder();
+        let bridge = Self::at(own.path());
+        Self { _own: Some(own), ..bridge }
+    }
+
+    /// One that has its folder here, and leaves it.
+    pub fn at(folder: &Path) -> Self {
+        Self { program: Program::new(folder, "log", &[]), folder: folder.to_owned(), _own: None }
     }
 
     /// An empty folder on that disk.
@@ -27,18 +35,22 @@ impl Bridge {
 
     /// One of another build.
     pub fn of(binary: &Path) -> Self {
-        let mut bridge = Self::new();
-        bridge.program.binary = binary.to_owned();
-        bridge
+        Self::new().built_as(binary)
+    }
+
+    /// The same, run from another file.
+    pub fn built_as(mut self, binary: &Path) -> Self {
+        self.program.binary = binary.to_owned();
+        self
     }
 
     pub fn database(&self) -> PathBuf {
-        self.folder.path().join("bridge.db")
+        self.folder.join("bridge.db")
     }
 
     /// Writes a file into its folder.
     pub fn write(&self, name: &str, text: &str) {
-        let path = self.folder.path().join(name);
+        let path = self.folder.join(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         std::fs::write(path, text).expect("written");
     }

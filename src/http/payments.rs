@@ -15,7 +15,8 @@ use crate::api::{PaymentPage, Sum, Totals};
 use crate::domain::delivery::Fate;
 use crate::domain::mode::Mode;
 use crate::domain::money::json_number;
-use crate::store::payments::{PaymentFilter, Total};
+use crate::store::payments::PaymentFilter;
+use crate::store::totals::Total;
 
 /// `GET /api/v1/payments`
 pub(super) async fn payments(

@@ -4,15 +4,12 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-
+use super::quarter::Quarter;
+use super::sums::{Sold, Sums};
 use crate::domain::delivery::{Delivery, DeliveryState, Fate, Standing};
 use crate::domain::event::EventState;
 use crate::domain::mode::Mode;
 use crate::domain::reason::DeliveryReason;
-
-/// Microseconds of the times by which payments are counted: a day begins with one of them in every time zone of today.
-const QUARTER_MICROS: i64 = 15 * 60 * 1_000_000;
 
 /// Something that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,16 +26,6 @@ pub(in crate::store) enum Counted {
     Paid(Mode, Standing, Quarter),
 }
 
-/// The number of a quarter of an hour, from 1970 on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) struct Quarter(pub(in crate::store) i64);
-
-impl Quarter {
-    pub(in crate::store) fn of(at: Timestamp) -> Self {
-        Self(at.as_microsecond() / QUARTER_MICROS)
-    }
-}
-
 /// The kind of count that payments of a mode and a standing have.
 pub(in crate::store) fn paid(mode: Mode, standing: Standing) -> String {
     format!("paid {} {}", mode.code(), standing.code())
@@ -46,7 +33,7 @@ pub(in crate::store) fn paid(mode: Mode, standing: Standing) -> String {
 
 impl Counted {
     /// The key of its row: the columns `what` and `state`.
-    pub(in crate::store) fn key(self) -> (Cow<'static, str>, Cow<'static, str>) {
+    fn key(self) -> (Cow<'static, str>, Cow<'static, str>) {
         let (what, state) = match self {
             Self::Event(state) => ("events", state.code()),
             Self::Call(state) => ("deliveries", state.code()),
@@ -67,19 +54,31 @@ impl Counted {
 
 /// What has changed, and is not written yet.
 #[derive(Debug, Clone, Default)]
-pub(in crate::store) struct Counts(Vec<(Counted, i64)>);
+pub(in crate::store) struct Counts {
+    states: Vec<(Counted, i64)>,
+    sums: Sums,
+}
 
 impl Counts {
     pub(in crate::store) fn add(&mut self, what: Counted, by: i64) {
         // A few states: to look through them is quicker than to hash one.
-        match self.0.iter_mut().find(|(counted, _)| *counted == what) {
+        match self.states.iter_mut().find(|(counted, _)| *counted == what) {
             Some((_, n)) => *n += by,
-            None => self.0.push((what, by)),
+            None => self.states.push((what, by)),
         }
     }
 
-    /// Each with its change.
-    pub(in crate::store) fn iter(&self) -> impl Iterator<Item = (Counted, i64)> {
-        self.0.iter().copied()
+    /// Adds a payment to what payments add up to, or takes it away.
+    pub(in crate::store) fn add_up(&mut self, sold: Sold, is_there: bool) {
+        self.sums.add(sold, is_there);
+    }
+
+    /// The rows that change: the columns `what` and `state`, and by how much.
+    pub(in crate::store) fn rows(&self) -> impl Iterator<Item = (Cow<'static, str>, Cow<'static, str>, i64)> {
+        let states = self.states.iter().filter(|(_, by)| *by != 0).map(|(counted, by)| {
+            let (what, state) = counted.key();
+            (what, state, *by)
+        });
+        states.chain(self.sums.rows().map(|(what, state, by)| (what.into(), state.into(), by)))
     }
 }

@@ -164,7 +164,7 @@ impl Work for Act {
         if let Err(refusal) = delivery.act(self.action, self.now) {
             return Ok(Err(ActionError::NotNow(refusal)));
         }
-        update_delivery(db, &stored, delivery).await?;
+        update_delivery(db, &key.business, &stored, delivery).await?;
         let plan = self.planning.plan_or_hold(&customer.history, self.now);
         let customer = write(db, customer, plan).await?;
         let became =

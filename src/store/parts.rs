@@ -12,6 +12,7 @@ use super::StoreError;
 use super::counts::Counted;
 use super::recent::Stored;
 use super::sql::{Db, Dialect, Lock, Row, Value};
+use super::sums::Sold;
 use crate::domain::customer::CustomerKey;
 use crate::domain::event::EventId;
 
@@ -180,6 +181,10 @@ impl<D: Db> Db for Part<'_, D> {
 
     fn count(&self, what: Counted, by: i64) {
         self.db.count(what, by);
+    }
+
+    fn add_up(&self, sold: Sold, is_there: bool) {
+        self.db.add_up(sold, is_there);
     }
 
     async fn count_anew(&self) -> Result<(), StoreError> {

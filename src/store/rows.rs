@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::StoreError;
 use super::counts::Counted;
 use super::sql::{Db, Row, Value, values};
+use super::sums::Sold;
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryKey, DeliveryRecord, DeliveryState};
 use crate::domain::event::{EventId, Origin, Outcome};
@@ -111,8 +112,13 @@ pub(super) fn delivery(row: &mut Row) -> Result<Delivery, StoreError> {
 }
 
 /// Writes what differs between a delivery as it is stored and as it becomes: every column that is named costs its indexes
-/// and triggers, whether its value changes or not.
-pub(super) async fn update_delivery<D: Db>(db: &D, stored: &Delivery, d: &Delivery) -> Result<(), StoreError> {
+/// and triggers, whether its value changes or not. `business` is its customer's.
+pub(super) async fn update_delivery<D: Db>(
+    db: &D,
+    business: &str,
+    stored: &Delivery,
+    d: &Delivery,
+) -> Result<(), StoreError> {
     let Some(id) = stored.id else { return Err(StoreError::Data("a delivery without a number is changed".to_owned())) };
     let mut set = Vec::new();
     let mut of = values![id.0];
@@ -152,10 +158,18 @@ pub(super) async fn update_delivery<D: Db>(db: &D, stored: &Delivery, d: &Delive
     }
     if !set.is_empty() {
         db.execute(&format!("UPDATE deliveries SET {} WHERE id = ?1", set.join(", ")), of).await?;
-        Counted::of(stored).for_each(|counted| db.count(counted, -1));
-        Counted::of(d).for_each(|counted| db.count(counted, 1));
+        count(db, business, stored, false);
+        count(db, business, d, true);
     }
     Ok(())
+}
+
+/// Counts a call that is there now, or is no more.
+fn count<D: Db>(db: &D, business: &str, call: &Delivery, is_there: bool) {
+    Counted::of(call).for_each(|counted| db.count(counted, if is_there { 1 } else { -1 }));
+    if let Some(sold) = Sold::of(business, call) {
+        db.add_up(sold, is_there);
+    }
 }
 
 /// Inserts a delivery that has no number yet. Gives its number; nothing where another customer has a change of status in
@@ -208,7 +222,7 @@ pub(super) async fn insert_delivery<D: Db>(
     ];
     let id = db.insert(&sql, row).await?.map(DeliveryId);
     if id.is_some() {
-        Counted::of(d).for_each(|counted| db.count(counted, 1));
+        count(db, &key.business, d, true);
     }
     if id.is_none() && !is_status {
         return Err(StoreError::Data("a delivery got no number".to_owned()));

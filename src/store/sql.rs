@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::StoreError;
 use super::counts::Counted;
 use super::recent::Stored;
+use super::sums::Sold;
 pub(super) use super::value::{Row, Value, values};
 use crate::domain::customer::CustomerKey;
 use crate::domain::event::EventId;
@@ -63,6 +64,9 @@ pub(super) trait Db: Sync {
 
     /// Counts so many more, where no trigger does.
     fn count(&self, what: Counted, by: i64);
+
+    /// Adds a payment to what payments add up to, or takes it away, where no trigger does.
+    fn add_up(&self, sold: Sold, is_there: bool);
 
     /// Counts all anew, after something that nobody counted.
     fn count_anew(&self) -> impl Future<Output = Result<(), StoreError>> + Send;

@@ -5,26 +5,30 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 /// Runs until its input ends, which it does however the test's process ends. PostgreSQL does not run as root. With a
-/// port it listens there, too, and offers TLS: its certificate is for `localhost`, and `ca.pem` has signed it. What
-/// follows the port goes to the server, whose last word on a setting counts.
+/// port it listens there, too, and offers TLS: its certificate is for `localhost`, and `ca.pem` has signed it. With a
+/// folder it finds its data there, and leaves it. What follows goes to the server, whose last word on a setting counts.
 const RUN: &str = r#"
 set -eu
 port="$1"
-shift
+kept="$2"
+shift 2
 bin=""
 for folder in /usr/bin /usr/pgsql-*/bin /usr/lib/postgresql/*/bin; do
     if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ] && [ -x "$folder/psql" ]; then bin="$folder"; fi
 done
 if [ -z "$bin" ]; then echo "missing"; exit 0; fi
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-"$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$folder/log" 2>&1 || {
+folder="$kept"
+if [ -z "$kept" ]; then
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+fi
+[ -d "$folder/data" ] || "$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$folder/log" 2>&1 || {
     cat "$folder/log" >&2
     exit 1
 }
@@ -66,7 +70,10 @@ kill -INT $!
 wait
 "#;
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(None, &[]));
+/// A server that syncs what it commits, as people run it.
+const DURABLE: &[&str] = &["-c", "fsync=on", "-c", "full_page_writes=on"];
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(None, "", &[]));
 
 /// Databases are made one after the other.
 static MAKING: Mutex<()> = Mutex::new(());
@@ -105,22 +112,27 @@ pub(crate) struct Database {
 impl Server {
     /// One that listens on `localhost`, and offers TLS.
     pub(crate) fn with_tls() -> Self {
-        Self::start(Some(free_port()), &[])
+        Self::start(Some(free_port()), "", &[])
     }
 
     /// One that no network reaches.
     pub(crate) fn own() -> Self {
-        Self::start(None, &[])
+        Self::start(None, "", &[])
     }
 
     /// One that no network reaches and that syncs what it commits, as people run it: for measurements.
     pub(crate) fn durable() -> Self {
-        Self::start(None, &["-c", "fsync=on", "-c", "full_page_writes=on"])
+        Self::start(None, "", DURABLE)
     }
 
-    fn start(port: Option<u16>, settings: &[&str]) -> Self {
+    /// The same, with its data in this folder, which any user may write to, and which stays.
+    pub(crate) fn kept(folder: &Path) -> Self {
+        Self::start(None, folder.to_str().expect("a folder with a plain name"), DURABLE)
+    }
+
+    fn start(port: Option<u16>, folder: &str, settings: &[&str]) -> Self {
         let mut command = as_other_user(RUN);
-        command.arg(port.map(|port| port.to_string()).unwrap_or_default()).args(settings);
+        command.arg(port.map(|port| port.to_string()).unwrap_or_default()).arg(folder).args(settings);
         let command = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("a shell");
         let input = process.stdin.take().expect("its input");

@@ -17,7 +17,8 @@ use crate::http::parameters::Parameters;
 use crate::http::payments::start_of;
 use crate::http::problem::Problem;
 use crate::http::{AppState, Shared, rights};
-use crate::store::payments::{PaymentFilter, Total};
+use crate::store::payments::PaymentFilter;
+use crate::store::totals::Total;
 
 /// Payments of a page.
 const PAGE_ITEMS: u32 = 100;

@@ -22,8 +22,6 @@ use crate::store::stats::COUNTED_MAX;
 
 /// Things that need a person, as far as this page shows them.
 const NEEDS_SHOWN: usize = 5;
-/// Of more payments than these no money is added up here: the page has to be quick.
-const ADDED_UP: i64 = 5000;
 
 #[derive(Template)]
 #[template(path = "today.html")]
@@ -76,7 +74,7 @@ pub(super) async fn page(
     // The last time is this day, which is asked for in any range.
     let today = counts.pop().unwrap_or_default();
     let chart = Chart::new(range, lens.today, &counts);
-    let sums = sums(&state, range, mode, chart.sum).await?;
+    let sums = sums(&state, range, mode).await?;
     let needs = needs(&state, &asked.caller().who, Some(mode), 100).await?;
     let open = state.store.open_of(mode).await?;
     let (stats, pipes) = (&asked.now.stats, pipes(&state, &asked).await?);
@@ -153,11 +151,7 @@ struct Sums {
 }
 
 /// Number and money come of one list: a credited payment whose money went back needs a person, and is credited until then.
-async fn sums(state: &Shared, range: Range, mode: Mode, charted: Counts) -> Result<Sums, Problem> {
-    if charted.total() > ADDED_UP {
-        let Counts { credited, nobody, .. } = charted;
-        return Ok(Sums { credited, credited_money: Vec::new(), nobody, nobody_money: Vec::new() });
-    }
+async fn sums(state: &Shared, range: Range, mode: Mode) -> Result<Sums, Problem> {
     let lens = Lens::of(state);
     let from = start_of(range.first(lens.today), &state.time_zone);
     let filter = PaymentFilter { from, mode: Some(mode), ..PaymentFilter::default() };

@@ -346,7 +346,7 @@ async fn discard_unsent<D: Db>(db: &D, customer: &CustomerHistory) -> Result<u64
         let mut delivery = stored.clone();
         // No call of theirs is being sent: nothing else refuses it.
         if delivery.act(Action::Discard, stored.due_at).is_ok() {
-            update_delivery(db, stored, &delivery).await?;
+            update_delivery(db, &customer.key.business, stored, &delivery).await?;
             discarded += 1;
         }
     }

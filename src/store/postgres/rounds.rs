@@ -21,6 +21,7 @@ use crate::store::StoreError;
 use crate::store::counts::Counted;
 use crate::store::recent::Stored;
 use crate::store::sql::{Db, Dialect, Lock, Row, Value, values};
+use crate::store::sums::Sold;
 
 /// Sets of parameters in one statement.
 const SETS_MAX: usize = 1000;
@@ -230,6 +231,10 @@ impl Db for Rounds<'_> {
     fn remember(&self, _: Stored) {}
 
     fn count(&self, _: Counted, _: i64) {
+        // Triggers do.
+    }
+
+    fn add_up(&self, _: Sold, _: bool) {
         // Triggers do.
     }
 

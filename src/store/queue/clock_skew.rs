@@ -127,7 +127,7 @@ impl EndWaits {
         for delivery in customer.history.deliveries.iter_mut().filter(waits) {
             let stored = delivery.clone();
             delivery.wait(now);
-            update_delivery(db, &stored, delivery).await?;
+            update_delivery(db, &key.business, &stored, delivery).await?;
             ended += 1;
         }
         let plan = self.planning.plan(&customer.history, now);

@@ -39,7 +39,7 @@ pub(in crate::store) async fn write<D: Db>(db: &D, mut customer: Stored, plan: P
                 let stored = history.deliveries.iter().find(|stored| stored.id == Some(*id));
                 let stored = stored
                     .ok_or_else(|| StoreError::Data(format!("a plan changes call {}, which is not there", id.0)))?;
-                update_delivery(db, stored, delivery).await?;
+                update_delivery(db, &history.key.business, stored, delivery).await?;
                 Some(*id)
             }
         };

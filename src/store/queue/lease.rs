@@ -232,7 +232,7 @@ impl Lease {
         if !delivery.lease(seq, self.now) {
             return Ok(None);
         }
-        update_delivery(db, &before, &delivery).await?;
+        update_delivery(db, &key.business, &before, &delivery).await?;
         let until = D::DIALECT.leased_until(self.lease);
         let sql =
             format!("UPDATE queue SET leased = 1, fencing_token = ?3{until} WHERE business = ?1 AND email_key = ?2");

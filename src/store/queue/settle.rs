@@ -89,7 +89,7 @@ impl Work for Settle {
         try_join4(
             record_attempt(db, *id, attempt),
             route(db, key, settled.call.product(), &settlement, *now),
-            update_delivery(db, &before, settled),
+            update_delivery(db, &key.business, &before, settled),
             db.execute(sql, values![&key.business, &key.email_key]),
         )
         .await?;
@@ -111,7 +111,8 @@ impl Settle {
         if !delivery.keep_receipt(receipt.clone(), self.fencing_token, self.now) {
             return Ok(());
         }
-        try_join(update_delivery(db, &before, delivery), record_attempt(db, self.id, &self.attempt)).await?;
+        let update = update_delivery(db, &self.key.business, &before, delivery);
+        try_join(update, record_attempt(db, self.id, &self.attempt)).await?;
         let plan = self.planning.plan(&customer.history, self.now);
         write(db, customer, plan).await?;
         Ok(())
@@ -136,7 +137,7 @@ impl Work for GiveBack {
                 let leased = delivery;
                 let mut delivery = leased.clone();
                 delivery.give_back();
-                update_delivery(db, leased, &delivery).await?;
+                update_delivery(db, &key.business, leased, &delivery).await?;
                 let sql = "UPDATE queue SET leased = 0, due_at = ?3 WHERE business = ?1 AND email_key = ?2";
                 db.execute(sql, values![&key.business, &key.email_key, micros(delivery.due_at)]).await?;
                 replan(db, &self.planning, key, self.now, Defect::Hold).await?;

@@ -11,3 +11,5 @@ pub mod queries;
 pub mod search;
 pub mod stats;
 pub mod story;
+mod times;
+pub mod totals;

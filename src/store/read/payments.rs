@@ -1,22 +1,17 @@
-//! Payments by the time when they were paid, and what they add up to.
+//! Payments by the time when they were paid.
 
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use rust_decimal::Decimal;
 
 use crate::domain::delivery::Fate;
 use crate::domain::mode::Mode;
-use crate::domain::money::Currency;
 use crate::store::codes::is_payment;
 use crate::store::read::conditions::Conditions;
 use crate::store::read::queries::{DeliveryView, PAGE_ITEMS_MAX, delivery_view_columns};
-use crate::store::rows::{micros, mode};
-use crate::store::sql::{Row, Value, values};
+use crate::store::rows::micros;
+use crate::store::sql::{Dialect, Value, values};
 use crate::store::{Store, StoreError};
-
-/// Payments that are added up, the newest; of more the answer says so.
-pub const ADDED_UP_MAX: u32 = 100_000;
 
 /// Which payments; everything that is given must fit.
 #[derive(Debug, Clone, Default)]
@@ -41,32 +36,22 @@ pub struct PaymentFilter {
     pub after: Option<i64>,
 }
 
-/// What payments of one mode, currency and fate add up to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Total {
-    /// Real money, or tests: the two are never added.
-    pub mode: Mode,
-    /// The currency.
-    pub currency: Currency,
-    /// What became of them; `None` of those that Refairn does not have.
-    pub fate: Option<Fate>,
-    /// How many.
-    pub payments: u64,
-    /// Their sum, exact. `None` when it is longer than 28 digits.
-    pub amount: Option<Decimal>,
-}
-
 impl Store {
     /// Payments, those that were paid last first.
     ///
     /// # Errors
     /// The database cannot be read.
     pub async fn payments(&self, filter: &PaymentFilter) -> Result<Vec<DeliveryView>, StoreError> {
-        let (limit, (clause, values)) = (filter.limit.clamp(1, PAGE_ITEMS_MAX), self.clause(filter, filter.after));
-        let sql = format!(
-            "SELECT {} FROM deliveries {clause} ORDER BY at DESC, id DESC LIMIT {limit}",
-            delivery_view_columns()
-        );
+        let limit = filter.limit.clamp(1, PAGE_ITEMS_MAX);
+        let (columns, times) = (delivery_view_columns(), self.times_of(filter, limit).await?);
+        // A column in an expression leads nowhere: what is found by its times is not looked for among all.
+        let at = if times.is_some() { "at + 0" } else { "at" };
+        let (mut clause, mut values) = self.clause(filter, filter.after, at);
+        if let Some(times) = times {
+            values.push(Value::from(serde_json::to_string(&times)?));
+            clause = format!("{clause} AND id IN ({})", paid_in(self.dialect(), values.len()));
+        }
+        let sql = format!("SELECT {columns} FROM deliveries {clause} ORDER BY {at} DESC, id DESC LIMIT {limit}");
         let mut views = self.deliveries_seen(sql, values).await?;
         let names = self.names(&views).await?;
         for view in &mut views {
@@ -89,36 +74,7 @@ impl Store {
         Ok(names.into_iter().collect())
     }
 
-    /// What all of them add up to, by mode, currency and fate, and whether these are all.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn totals(&self, filter: &PaymentFilter) -> Result<(Vec<Total>, bool), StoreError> {
-        let (clause, values) = self.clause(filter, None);
-        let (amount, currency) = (self.dialect().field("call", "amount"), self.dialect().field("call", "currency"));
-        // Equal amounts are counted by the database, and added up exactly here.
-        let sql = format!(
-            "SELECT mode, currency, fate, amount, COUNT(*) FROM (SELECT mode, {currency} AS currency, fate, \
-             {amount} AS amount FROM deliveries {clause} ORDER BY at DESC, id DESC LIMIT {ADDED_UP_MAX}) p \
-             GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3"
-        );
-        let mut totals: Vec<Total> = Vec::new();
-        let mut all = 0;
-        for (mode, currency, fate, amount, n) in self.rows(sql, values, sum).await? {
-            all += n;
-            let sum = Decimal::from(n).checked_mul(amount);
-            match totals.iter_mut().find(|t| (t.mode, t.currency, t.fate) == (mode, currency, fate)) {
-                Some(total) => {
-                    total.payments += n;
-                    total.amount = total.amount.zip(sum).and_then(|(a, b)| a.checked_add(b));
-                }
-                None => totals.push(Total { mode, currency, fate, payments: n, amount: sum }),
-            }
-        }
-        Ok((totals, all < u64::from(ADDED_UP_MAX)))
-    }
-
-    fn clause(&self, filter: &PaymentFilter, after: Option<i64>) -> (String, Vec<Value>) {
+    pub(super) fn clause(&self, filter: &PaymentFilter, after: Option<i64>, at: &str) -> (String, Vec<Value>) {
         let code = filter.code.as_ref().map(|code| code.to_ascii_lowercase());
         let agent = format!("{} =", self.dialect().field("receipt", "agentId"));
         // A column in an expression leads nowhere: payments of some time are found by the time.
@@ -127,8 +83,8 @@ impl Store {
         // Where a page begins tells nothing of another business's payment.
         let of_business = if filter.business.is_some() { " AND d.business = deliveries.business" } else { "" };
         let mut conditions = Conditions::default()
-            .and("at >=", filter.from.map(micros))
-            .and("at <", filter.to.map(micros))
+            .and(&format!("{at} >="), filter.from.map(micros))
+            .and(&format!("{at} <"), filter.to.map(micros))
             .and(&agent, filter.agent.clone())
             .and("mode || '' =", filter.mode.map(Mode::code))
             .and(fate, filter.fate.map(Fate::code))
@@ -142,7 +98,7 @@ impl Store {
                 code,
             )
             .and_whole(
-                &format!("(at, id) < (SELECT d.at, d.id FROM deliveries d WHERE d.id = {{}}{of_business})"),
+                &format!("({at}, id) < (SELECT d.at, d.id FROM deliveries d WHERE d.id = {{}}{of_business})"),
                 after,
             )
             .and_always(&is_payment(""));
@@ -153,11 +109,12 @@ impl Store {
     }
 }
 
-fn sum(row: &mut Row) -> Result<(Mode, Currency, Option<Fate>, Decimal, u64), StoreError> {
-    let wrong = |what: &str| StoreError::Data(format!("a payment's {what} cannot be read"));
-    let mode = mode(&row.text()?)?;
-    let currency = row.text()?.parse().map_err(|_| wrong("currency"))?;
-    let fate = row.text_option()?.and_then(|code| Fate::parse(&code));
-    let amount = row.text()?.parse().map_err(|_| wrong("amount"))?;
-    Ok((mode, currency, fate, amount, u64::try_from(row.int()?).map_err(|_| wrong("count"))?))
+/// A SELECT of the payments of the times that the parameter of this number has, a JSON list of pairs.
+fn paid_in(dialect: Dialect, parameter: usize) -> String {
+    format!(
+        "WITH t (first, last) AS ({}) SELECT d.id FROM t CROSS JOIN deliveries d \
+         WHERE d.at >= CAST(t.first AS BIGINT) AND d.at <= CAST(t.last AS BIGINT) AND {}",
+        dialect.pairs(&format!("?{parameter}")),
+        is_payment("d.")
+    )
 }

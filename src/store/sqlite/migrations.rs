@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0014_people.sql"),
     include_str!("../../../migrations/sqlite/0015_fewer_triggers.sql"),
     include_str!("../../../migrations/sqlite/0016_differences.sql"),
+    include_str!("../../../migrations/sqlite/0017_sums.sql"),
 ];
 
 /// How many migrations there are.

@@ -16,6 +16,7 @@ use crate::store::recent::{Recent, Row as OfCustomer, Stored};
 #[cfg(any(test, feature = "crash-points"))]
 use crate::store::sql::UNFINISHED_COPY;
 use crate::store::sql::{Db, Dialect, Lock, Row, Value};
+use crate::store::sums::Sold;
 
 /// The writing connection. The writer's thread is the only one that ever takes these locks.
 pub(super) struct Sql {
@@ -66,8 +67,7 @@ impl Sql {
         let db = self.connection();
         let sql = "INSERT INTO counts (what, state, n) VALUES (?1, ?2, ?3) \
              ON CONFLICT (what, state) DO UPDATE SET n = n + excluded.n";
-        for (counted, by) in counts.iter() {
-            let (what, state) = counted.key();
+        for (what, state, by) in counts.rows() {
             db.prepare_cached(sql)?.execute(params![what.as_ref(), state.as_ref(), by])?;
         }
         Ok(())
@@ -177,6 +177,10 @@ impl Db for Sql {
 
     fn count(&self, what: Counted, by: i64) {
         lock(&self.counts).add(what, by);
+    }
+
+    fn add_up(&self, sold: Sold, is_there: bool) {
+        lock(&self.counts).add_up(sold, is_there);
     }
 
     async fn count_anew(&self) -> Result<(), StoreError> {

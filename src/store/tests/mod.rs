@@ -16,6 +16,7 @@ mod places;
 mod raised;
 mod replicas;
 mod routes;
+mod sums;
 mod together;
 mod upgrade;
 mod weighing;

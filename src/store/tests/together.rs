@@ -8,6 +8,7 @@ use crate::domain::fact::Link;
 use crate::store::counts::Counted;
 use crate::store::parts::Parts;
 use crate::store::recent::Stored;
+use crate::store::sums::Sold;
 
 /// Events of one batch, and batches. Few ids: nearly all events of a batch have to do with each other.
 const EVENTS: usize = 24;
@@ -183,6 +184,8 @@ impl Db for Slow {
     fn remember(&self, _: Stored) {}
 
     fn count(&self, _: Counted, _: i64) {}
+
+    fn add_up(&self, _: Sold, _: bool) {}
 
     async fn count_anew(&self) -> Result<(), StoreError> {
         Ok(())

@@ -3,16 +3,17 @@
 use std::ops::Range;
 
 use anyhow::ensure;
+use jiff::Timestamp;
 use refairn_bridge::clock::Clock;
 use refairn_bridge::domain::provider::ProviderKind;
 use refairn_bridge::providers::provider;
 
+use super::wire::find;
 use crate::kit::program::{API_KEY, STRIPE_SECRET};
 use crate::measure;
-use crate::wire::find;
 
 /// The first sale's number; all have as many digits, so that all bodies are of one length.
-const FIRST: usize = 1_000_000;
+pub const FIRST: usize = 1_000_000;
 /// Sales of one bridge at most.
 pub const SALES_MAX: usize = 2_000_000;
 /// Stands for the number until it is known.
@@ -30,23 +31,26 @@ impl Sales {
     /// Signs so many at this moment. They have to be sent within the signature's tolerance of 300 s.
     pub fn sign(places: Range<usize>) -> anyhow::Result<Self> {
         ensure!(places.end <= SALES_MAX, "more than {SALES_MAX} sales: ask for fewer rounds, or shorter stages");
-        let (now, stripe) = (Clock::system().now(), provider(ProviderKind::Stripe));
+        let now = Clock::system().now();
         let text = String::from_utf8(measure::sale(MARK, now)).expect("JSON");
         let parts: Vec<&str> = text.split(MARK_TEXT).collect();
-        let request = |place: usize| {
-            let body = parts.join(&(FIRST + place).to_string());
-            let mut request = format!(
-                "POST /webhooks/stripe HTTP/1.1\r\nHost: bridge.example.com\r\nContent-Type: application/json\r\n\
-                 Content-Length: {}\r\n{}: {}\r\n\r\n",
-                body.len(),
-                stripe.signature_header(),
-                stripe.sign(STRIPE_SECRET, body.as_bytes(), now),
-            );
-            request.push_str(&body);
-            request.into_bytes()
-        };
+        let request = |place: usize| signed(&parts.join(&(FIRST + place).to_string()), now);
         Ok(Self { requests: places.clone().map(request).collect(), places })
     }
+}
+
+/// A webhook as a whole request, signed at this moment.
+pub fn signed(body: &str, now: Timestamp) -> Vec<u8> {
+    let stripe = provider(ProviderKind::Stripe);
+    let mut request = format!(
+        "POST /webhooks/stripe HTTP/1.1\r\nHost: bridge.example.com\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n{}: {}\r\n\r\n",
+        body.len(),
+        stripe.signature_header(),
+        stripe.sign(STRIPE_SECRET, body.as_bytes(), now),
+    );
+    request.push_str(body);
+    request.into_bytes()
 }
 
 /// The place of the sale that a call or a webhook is about, by the customer's address.

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
-use crate::load::{Pace, Sent};
-use crate::machine::{cpu, memory_mib};
+use super::figure::{Figure, Unit};
+use super::load::{Pace, Sent};
+use super::machine::{cpu, memory_mib};
+use super::subject::{Spent, Subject, Who};
 use crate::measure::quantile;
-use crate::report::{Figure, Unit};
-use crate::subject::{Spent, Subject, Who};
 
 /// Webhooks a second that are signed in advance, at most; a faster turn is a shorter one.
 const SIGNED_A_SECOND: u32 = 10_000;

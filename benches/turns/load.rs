@@ -10,8 +10,8 @@ use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::sales::Sales;
-use crate::wire::Wire;
+use super::sales::Sales;
+use super::wire::Wire;
 
 /// From the moment the senders are ready to the first webhook that is due.
 const LEAD: Duration = Duration::from_millis(20);

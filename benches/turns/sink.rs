@@ -1,8 +1,8 @@
 //! A Refairn inside the bench: takes calls, notes when each sale was told, and answers from a reply made before.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -10,15 +10,30 @@ use refairn_bridge::tasks::Tasks;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::sales::{SALES_MAX, place};
-use crate::wire::Wire;
+use super::sales::{SALES_MAX, place};
+use super::wire::{Wire, find};
 
 /// Without a call for so long, none comes any more.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Between two looks at how many were told.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-const RECEIPT: &str = r#"{"success":true,"commissionId":"comm_abc123","agentId":"agent_xyz456","commissionAmount":20.00,"commissionStatus":"pending","holdUntil":"2030-01-15"}"#;
+/// How a customer's address begins of whom more is told than one sale: they are counted, and not told apart.
+pub const REGULAR: &str = "regular-";
+/// Agents between whom Refairn chooses.
+pub const AGENTS: usize = 500;
+/// Of ten sales, so many credit an agent.
+const CREDITED_OF_TEN: usize = 7;
+
+/// What each sale is answered with.
+fn receipt(agent: Option<usize>) -> String {
+    match agent {
+        Some(agent) => format!(
+            r#"{{"success":true,"commissionId":"comm_abc123","agentId":"agent_{agent:03}","commissionAmount":20.00,"commissionStatus":"pending","holdUntil":"2030-01-15"}}"#
+        ),
+        None => r#"{"success":true,"agentId":null}"#.to_owned(),
+    }
+}
 
 /// The Refairn of one bridge.
 pub struct Sink {
@@ -33,6 +48,8 @@ struct Book {
     /// When each sale was told, in nanoseconds from the epoch; 0 while it was not.
     told_at: Vec<AtomicU64>,
     told: AtomicUsize,
+    /// Of regular customers.
+    regular: AtomicUsize,
     twice: AtomicUsize,
     strange: AtomicUsize,
     last: AtomicU64,
@@ -45,8 +62,8 @@ impl Sink {
         let mut told_at = Vec::new();
         told_at.resize_with(SALES_MAX, AtomicU64::default);
         let zero = AtomicUsize::default;
-        let (told, twice, strange) = (zero(), zero(), zero());
-        let book = Book { epoch: Instant::now(), told_at, told, twice, strange, last: AtomicU64::default() };
+        let (told, regular, twice, strange) = (zero(), zero(), zero(), zero());
+        let book = Book { epoch: Instant::now(), told_at, told, regular, twice, strange, last: AtomicU64::default() };
         let (book, each) = (Arc::new(book), tasks.clone());
         let shared = Arc::clone(&book);
         tasks.spawn(async move {
@@ -100,20 +117,36 @@ impl Sink {
 }
 
 async fn serve(stream: TcpStream, book: &Book, mut is_open: watch::Receiver<bool>) -> std::io::Result<()> {
-    let reply = format!(
-        "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{RECEIPT}",
-        RECEIPT.len()
-    );
     let mut wire = Wire::over(stream)?;
     while let Some(call) = wire.read().await? {
         let place = place(call);
+        let is_regular = place.is_none() && find(call, REGULAR.as_bytes()).is_some();
         if is_open.wait_for(|open| *open).await.is_err() {
             break;
         }
-        book.note(place);
-        wire.write(reply.as_bytes()).await?;
+        if is_regular {
+            book.regular.fetch_add(1, Ordering::Relaxed);
+        } else {
+            book.note(place);
+        }
+        wire.write(reply(place.unwrap_or_default()).as_bytes()).await?;
     }
     Ok(())
+}
+
+/// The answer to the call about this sale.
+fn reply(place: usize) -> &'static str {
+    static REPLIES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let reply = |n: usize| {
+            let receipt = receipt((n % 10 < CREDITED_OF_TEN).then_some(n % AGENTS));
+            format!(
+                "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{receipt}",
+                receipt.len()
+            )
+        };
+        (0..AGENTS).map(reply).collect()
+    });
+    REPLIES.get(place % AGENTS).map_or("", String::as_str)
 }
 
 impl Book {

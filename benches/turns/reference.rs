@@ -13,8 +13,8 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use refairn_bridge::tasks::Tasks;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::sales::{SALES_MAX, place};
-use crate::wire::Wire;
+use super::sales::{SALES_MAX, place};
+use super::wire::Wire;
 
 /// Calls under way at once: as many as a bridge makes.
 const CALLS_MAX: usize = 16;
@@ -122,6 +122,6 @@ async fn call(to: SocketAddr, due: &Mutex<mpsc::Receiver<usize>>) -> std::io::Re
     loop {
         let next = due.lock().await.recv().await;
         let Some(place) = next else { return Ok(()) };
-        wire.ask(crate::sales::call(place).as_bytes()).await?;
+        wire.ask(super::sales::call(place).as_bytes()).await?;
     }
 }

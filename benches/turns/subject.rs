@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde::Serialize;
 
+use super::load::{Pace, Sent, send};
+use super::machine::cpu;
+use super::reference;
+use super::sales::Sales;
+use super::sink::Sink;
+use super::wire::Wire;
 use crate::kit::child::Running;
 use crate::kit::postgres::Server;
-use crate::kit::program::lasting_addr;
-use crate::load::{Pace, Sent, send};
-use crate::machine::cpu;
+use crate::kit::program::{get, lasting_addr};
 use crate::measure::Bridge;
-use crate::reference;
-use crate::sales::Sales;
-use crate::sink::Sink;
-use crate::wire::Wire;
 
 /// A reference that does not listen by then never will.
 const START_MAX: Duration = Duration::from_secs(10);
@@ -86,7 +86,8 @@ pub struct Subject {
     pub who: Who,
     pub sink: Sink,
     process: Process,
-    next: usize,
+    /// The number of the next sale.
+    pub next: usize,
     /// Sales that were answered 200 so far.
     pub accepted: usize,
 }
@@ -94,8 +95,13 @@ pub struct Subject {
 impl Subject {
     /// Starts a bridge on an empty store; gives how long it took until it was ready.
     pub async fn bridge(who: Who, binary: &Path, server: Option<&Arc<Server>>) -> anyhow::Result<(Self, Duration)> {
+        Self::of(who, Bridge::of(binary), server).await
+    }
+
+    /// Starts a bridge on what is in its folder or on the server; gives how long it took until it was ready. Its next sale
+    /// is one that it does not know yet.
+    pub async fn of(who: Who, mut bridge: Bridge, server: Option<&Arc<Server>>) -> anyhow::Result<(Self, Duration)> {
         let sink = Sink::start().await?;
-        let mut bridge = Bridge::of(binary);
         let database = server.map(|server| Database::make(server, who.name())).transpose()?;
         if let Some(database) = &database {
             bridge.set("DATABASE_URL", &database.url()?);
@@ -103,7 +109,15 @@ impl Subject {
         let process = Process::Bridge(bridge, database);
         let mut subject = Self { who, sink, process, next: 0, accepted: 0 };
         let took = subject.start().await;
+        subject.next = subject.recorded().await?;
         Ok((subject, took))
+    }
+
+    /// How many events it has.
+    pub async fn recorded(&self) -> anyhow::Result<usize> {
+        let stats = get(self.addr(), "/api/v1/stats").await.context("the bridge does not tell its state")?;
+        let states = stats["events"].as_object().context("events by state")?;
+        Ok(usize::try_from(states.values().filter_map(serde_json::Value::as_u64).sum::<u64>())?)
     }
 
     /// Starts the floor or the bare handler.
@@ -123,7 +137,7 @@ impl Subject {
         Ok(Self { who, sink, process: Process::Reference(addr, running, folder), next: 0, accepted: 0 })
     }
 
-    fn addr(&self) -> SocketAddr {
+    pub fn addr(&self) -> SocketAddr {
         match &self.process {
             Process::Bridge(bridge, _) => bridge.addr,
             Process::Reference(addr, ..) => *addr,
@@ -203,7 +217,9 @@ fn file_bytes(database: &Path) -> anyhow::Result<u64> {
 
 impl Database {
     fn make(server: &Arc<Server>, name: &'static str) -> anyhow::Result<Self> {
-        server.run("postgres", &[&format!("CREATE DATABASE {name}")]);
+        if server.run("postgres", &[&format!("SELECT 1 FROM pg_database WHERE datname = '{name}'")]).is_empty() {
+            server.run("postgres", &[&format!("CREATE DATABASE {name}")]);
+        }
         let file = server.run("postgres", &["SELECT pg_read_file('postmaster.pid')"]);
         let pid = file.lines().next().unwrap_or_default().parse()?;
         let mut database = Self { server: Arc::clone(server), name, empty_bytes: 0, pid };

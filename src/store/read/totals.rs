@@ -1,0 +1,146 @@
+//! What payments add up to: as it was kept while they were written, or read from each of them where people ask for what
+//! nobody keeps.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use crate::domain::delivery::Fate;
+use crate::domain::mode::Mode;
+use crate::domain::money::Currency;
+use crate::store::read::payments::PaymentFilter;
+use crate::store::rows::mode;
+use crate::store::sql::{Row, Value};
+use crate::store::sums::{Alike, PLACES, Part, part, stretches};
+use crate::store::{Store, StoreError};
+
+/// Payments that are read to be added up, the newest; of more the answer says so.
+pub const ADDED_UP_MAX: u32 = 100_000;
+
+/// What payments of one mode, currency and fate add up to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Total {
+    /// Real money, or tests: the two are never added.
+    pub mode: Mode,
+    /// The currency.
+    pub currency: Currency,
+    /// What became of them; `None` of those that Refairn does not have.
+    pub fate: Option<Fate>,
+    /// How many.
+    pub payments: u64,
+    /// Their sum, exact. `None` when it is longer than 28 digits.
+    pub amount: Option<Decimal>,
+}
+
+/// What is kept of payments that are alike.
+#[derive(Default)]
+struct Kept {
+    payments: i64,
+    amount: i128,
+    vast: i64,
+}
+
+impl Store {
+    /// What all of them add up to, by mode, currency and fate, and whether these are all.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn totals(&self, filter: &PaymentFilter) -> Result<(Vec<Total>, bool), StoreError> {
+        match self.kept_totals(filter).await? {
+            Some(totals) => Ok((totals, true)),
+            None => self.read_totals(filter).await,
+        }
+    }
+
+    /// The same, as it was added up when the payments were written. Nothing where that does not tell it.
+    pub(in crate::store) async fn kept_totals(&self, filter: &PaymentFilter) -> Result<Option<Vec<Total>>, StoreError> {
+        if filter.agent.is_some() || filter.code.is_some() {
+            return Ok(None);
+        }
+        let Some(stretches) = stretches(filter.from, filter.to) else { return Ok(None) };
+        let mut values: Vec<Value> = Vec::new();
+        let stretches = stretches.into_iter().map(|(unit, keys)| {
+            let [of, count, much] = unit.kinds().map(|(what, _)| what);
+            values.extend([Value::from(keys.start), Value::from(keys.end)]);
+            let (first, end) = (values.len() - 1, values.len());
+            format!(
+                "SELECT what, state, n FROM counts WHERE what IN ('{of}', '{count}', '{much}') \
+                 AND state >= ?{first} AND state < ?{end}"
+            )
+        });
+        let sql = stretches.collect::<Vec<_>>().join(" UNION ALL ");
+        if sql.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let mut sums: BTreeMap<(Mode, Currency, Option<Fate>), Kept> = BTreeMap::new();
+        for (what, key, n) in self.rows(sql, values, |row| Ok((row.text()?, row.text()?, row.int()?))).await? {
+            let read = Alike::read(&key).zip(part(&what));
+            let ((_, alike), part) =
+                read.ok_or_else(|| StoreError::Data(format!("a sum {what:?} {key:?} cannot be read")))?;
+            if !filter.takes(&alike) {
+                continue;
+            }
+            let sum = sums.entry((alike.mode, alike.currency, alike.fate)).or_default();
+            match part {
+                Part::Payments => sum.payments += n,
+                Part::Amount => sum.amount += i128::from(n),
+                Part::Vast => sum.vast += n,
+            }
+        }
+        if sums.values().any(|sum| sum.vast > 0) {
+            return Ok(None);
+        }
+        let total = |((mode, currency, fate), sum): ((Mode, Currency, Option<Fate>), Kept)| {
+            let amount = Decimal::try_from_i128_with_scale(sum.amount, PLACES).ok();
+            let payments = u64::try_from(sum.payments).unwrap_or(0);
+            Total { mode, currency, fate, payments, amount: amount.map(|amount| amount.normalize()) }
+        };
+        let mut totals: Vec<Total> = sums.into_iter().map(total).filter(|total| total.payments > 0).collect();
+        totals.sort_by_key(|total| (total.mode.code(), total.currency, total.fate.map(Fate::code)));
+        Ok(Some(totals))
+    }
+
+    /// The same, as far as it is read from so many payments.
+    pub(in crate::store) async fn read_totals(&self, filter: &PaymentFilter) -> Result<(Vec<Total>, bool), StoreError> {
+        let (clause, values) = self.clause(filter, None, "at");
+        let (amount, currency) = (self.dialect().field("call", "amount"), self.dialect().field("call", "currency"));
+        // Equal amounts are counted by the database, and added up exactly here.
+        let sql = format!(
+            "SELECT mode, currency, fate, amount, COUNT(*) FROM (SELECT mode, {currency} AS currency, fate, \
+             {amount} AS amount FROM deliveries {clause} ORDER BY at DESC, id DESC LIMIT {ADDED_UP_MAX}) p \
+             GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3"
+        );
+        let mut totals: Vec<Total> = Vec::new();
+        let mut all = 0;
+        for (mode, currency, fate, amount, n) in self.rows(sql, values, sum).await? {
+            all += n;
+            let sum = Decimal::from(n).checked_mul(amount);
+            match totals.iter_mut().find(|t| (t.mode, t.currency, t.fate) == (mode, currency, fate)) {
+                Some(total) => {
+                    total.payments += n;
+                    total.amount = total.amount.zip(sum).and_then(|(a, b)| a.checked_add(b));
+                }
+                None => totals.push(Total { mode, currency, fate, payments: n, amount: sum }),
+            }
+        }
+        Ok((totals, all < u64::from(ADDED_UP_MAX)))
+    }
+}
+
+impl PaymentFilter {
+    /// Whether payments that are alike in this are asked for.
+    pub(super) fn takes(&self, alike: &Alike) -> bool {
+        self.mode.is_none_or(|mode| mode == alike.mode)
+            && self.fate.is_none_or(|fate| Some(fate) == alike.fate)
+            && self.business.as_ref().is_none_or(|business| *business == alike.business)
+    }
+}
+
+fn sum(row: &mut Row) -> Result<(Mode, Currency, Option<Fate>, Decimal, u64), StoreError> {
+    let wrong = |what: &str| StoreError::Data(format!("a payment's {what} cannot be read"));
+    let mode = mode(&row.text()?)?;
+    let currency = row.text()?.parse().map_err(|_| wrong("currency"))?;
+    let fate = row.text_option()?.and_then(|code| Fate::parse(&code));
+    let amount = row.text()?.parse().map_err(|_| wrong("amount"))?;
+    Ok((mode, currency, fate, amount, u64::try_from(row.int()?).map_err(|_| wrong("count"))?))
+}
