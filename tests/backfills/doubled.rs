@@ -70,9 +70,10 @@ async fn a_sale_of_two_endpoints_of_one_paystack_account_is_told_once_and_found_
     let held = bridge.world.all("deliveries", "state=held").await;
     assert_eq!((held.len(), &held[0]["reason"]), (1, &json!("may_be_reported_already")), "{held:?}");
     assert_eq!(bridge.held().len(), 1);
-    for (endpoint, comparison) in [("lagos", "same"), ("abuja", "held")] {
+    // Refairn has it, whichever of the two told it; the report that is held needs attention by itself.
+    for endpoint in ["lagos", "abuja"] {
         let payment = only_payment(&bridge, endpoint).await;
-        assert_eq!(payment["comparison"], comparison, "{endpoint}: {payment:#}");
+        assert_eq!(payment["comparison"], "same", "{endpoint}: {payment:#}");
     }
     // Somebody takes it for another payment.
     bridge.world.act(&format!("/api/v1/deliveries/{}/release", held[0]["id"].as_str().expect("an id"))).await;
