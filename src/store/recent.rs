@@ -2,8 +2,8 @@
 //! settled right after it was planned, and a customer of many sales is planned anew for each: what the plan was made of
 //! need not be read and parsed again each time.
 //!
-//! Only for a database to which nobody else writes. Every statement that changes a row makes this forget the row (see
-//! `sqlite::session`).
+//! Only for a database to which nobody else writes. Every statement that changes a row makes this forget the row, and what
+//! somebody else has written all the same makes it forget all (see `sqlite::session`).
 
 use std::collections::HashMap;
 use std::sync::Arc;

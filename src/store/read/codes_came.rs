@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use crate::domain::event::Origin;
-use crate::store::sql::{Row, values};
+use crate::store::sql::values;
 use crate::store::{Store, StoreError};
 
-/// Facts that are looked at at a time. What is left is looked at next time.
-const LOOKED_AT_MAX: i64 = 10_000;
 /// So many of the last ones are looked at again: several processes may write facts in another order than that of their ids.
 const AGAIN: i64 = 1000;
 
@@ -34,22 +32,20 @@ impl Store {
         if came.load(Ordering::Relaxed) {
             return Ok(true);
         }
-        let (code, backfill) = (self.dialect().field("data", "code"), Origin::Backfill.code());
+        // The index by code has the codes: no fact is read for it.
+        let (code, backfill) = (self.dialect().field("f.data", "code"), Origin::Backfill.code());
         let sql = format!(
-            "SELECT MAX(f.event_id), MAX(CASE WHEN f.code > '' AND f.speaks = 1 AND e.origin <> '{backfill}' THEN 1 ELSE 0 END) \
-             FROM (SELECT event_id, {code} AS code, speaks_for_related AS speaks FROM facts WHERE event_id > ?1 \
-             ORDER BY event_id LIMIT {LOOKED_AT_MAX}) f JOIN events e ON e.id = f.event_id"
+            "SELECT (SELECT MAX(event_id) FROM facts), EXISTS (SELECT 1 FROM facts f JOIN events e ON e.id = f.event_id \
+             WHERE lower({code}) > '' AND f.speaks_for_related = 1 AND f.event_id > ?1 AND e.origin <> '{backfill}')"
         );
         let after = looked_at.load(Ordering::Relaxed);
-        let read = |row: &mut Row| Ok((row.int_option()?, row.int_option()?));
-        let (last, found) = self.rows(sql, values![after], read).await?.pop().unwrap_or_default();
-        if found == Some(1) {
+        let (last, found) =
+            self.rows(sql, values![after], |row| Ok((row.int_option()?, row.flag()?))).await?.pop().unwrap_or_default();
+        if found {
             came.store(true, Ordering::Relaxed);
-            return Ok(true);
-        }
-        if let Some(last) = last {
+        } else if let Some(last) = last {
             looked_at.fetch_max(last - AGAIN, Ordering::Relaxed);
         }
-        Ok(false)
+        Ok(found)
     }
 }

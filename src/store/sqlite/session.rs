@@ -1,6 +1,7 @@
 //! The writing connection as a write sees it: its statements, what it remembers between two of them, and what it
 //! counts until they are committed.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -22,6 +23,8 @@ use crate::store::sums::Sold;
 pub(super) struct Sql {
     connection: Mutex<Connection>,
     recent: Arc<Mutex<Recent>>,
+    /// The database's number of what others have written; see [`Sql::look_for_others`].
+    others: AtomicI64,
     counts: Mutex<Counts>,
     /// The counts as they were when a trial began.
     before_trial: Mutex<Counts>,
@@ -41,6 +44,7 @@ impl Sql {
         Ok(Self {
             connection: Mutex::new(connection),
             recent,
+            others: AtomicI64::new(0),
             counts: Mutex::default(),
             before_trial: Mutex::default(),
         })
@@ -48,6 +52,16 @@ impl Sql {
 
     pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
         lock(&self.connection)
+    }
+
+    /// Forgets everybody when somebody else has written to the database, inside a transaction: a person may mend something by
+    /// hand.
+    pub(super) fn look_for_others(&self) -> Result<(), StoreError> {
+        let others: i64 = self.connection().prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        if self.others.swap(others, Ordering::Relaxed) != others {
+            lock(&self.recent).clear();
+        }
+        Ok(())
     }
 
     /// What was written since is undone, and with it what was counted.

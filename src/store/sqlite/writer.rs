@@ -231,7 +231,8 @@ fn write_group(db: &Sql, group: Group<'_, AnyJob>) {
 /// Runs the jobs in one transaction, and tells their callers. Gives those that were undone with another, and are to run again.
 fn run_group(db: &Sql, jobs: impl Iterator<Item = AnyJob>, undo: Undo) -> Vec<AnyJob> {
     let mut kept: Vec<AnyJob> = Vec::new();
-    let mut broken = db.connection().execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from).err();
+    let begun = db.connection().execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
+    let mut broken = begun.and_then(|()| db.look_for_others()).err();
     for mut job in jobs {
         if let Some(error) = &broken {
             job.answer(Err(error.clone()));
