@@ -130,9 +130,10 @@ impl<'a> Sale<'a> {
         self.reports.iter().filter_map(|f| payment(&f.fact))
     }
 
-    /// Only a session reports it, whose invoice is made afterwards.
+    /// Only a session reports it, whose invoice is made afterwards. What counts by its session alone says nothing more.
     pub(super) fn awaits_invoice(&self) -> bool {
-        self.payments().all(|p| p.awaits_invoice)
+        let mut payments = self.payments().filter(|p| !p.needs_session).peekable();
+        payments.peek().is_some() && payments.all(|p| p.awaits_invoice)
     }
 
     /// A session and an invoice that look like one sale, and that nothing ties.

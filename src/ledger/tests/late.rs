@@ -5,6 +5,8 @@ use super::*;
 use crate::domain::event::EventId;
 use crate::domain::fact::ReversedCharge;
 use crate::domain::money::Money;
+use crate::domain::reconciliation::{Comparison, Field};
+use crate::ledger::comparison::compare;
 
 #[test]
 fn a_payment_heard_late_says_no_older_status_than_the_last_payment_did() {
@@ -100,4 +102,33 @@ fn a_status_leaves_the_day_to_a_payment_of_which_a_refund_turns_out_to_be_anothe
     book.payment("2026-03-18T06:33:56Z", "in_2", 40);
     assert_eq!(book.deliver(), ["40 past_due 2026-03-18"]);
     assert_eq!(book.delivery("in_2").reason, Some(DeliveryReason::ReversedBeforeSending));
+}
+
+/// A payment as the endpoint of that place counts it.
+fn counted(book: &mut Book, rank: u32, amount: i64) -> EventId {
+    book.payment("2026-03-01T11:00:00Z", "in_1", amount).charged = 45.into();
+    let known = book.customer.facts.last_mut().unwrap();
+    known.fact.rank = rank;
+    known.event
+}
+
+#[test]
+fn what_the_first_endpoint_counts_otherwise_and_lost_stays_as_it_was_told_and_is_shown_as_different() {
+    let mut book = Book::new("2026-03-01T12:00:00Z");
+    counted(&mut book, 1, 45);
+    assert_eq!(book.deliver(), ["45 active 2026-03-01"]);
+    let mut shown = |rank, amount, expected: (Comparison, &[Field])| {
+        let listed = counted(&mut book, rank, amount);
+        let compared = compare(&book.customer, &[listed].into(), &jiff::tz::TimeZone::UTC);
+        let [one] = compared.try_into().unwrap();
+        assert_eq!((one.compared.comparison, one.compared.differs.as_slice()), expected);
+        assert_eq!(one.compared.provider.unwrap().amount, amount.into());
+        assert_eq!(one.compared.told[0].amount, 45.into());
+        assert_eq!(book.pass(1).deliver(), [""; 0]);
+    };
+    // Before what was lost is back, and after it.
+    for _ in 0..2 {
+        shown(0, 30, (Comparison::Different, &[Field::Amount]));
+    }
+    shown(1, 45, (Comparison::Same, &[]));
 }

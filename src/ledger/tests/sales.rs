@@ -57,22 +57,33 @@ fn a_session_and_its_invoice_are_one_sale_however_they_are_tied() {
 
 #[test]
 fn a_session_waits_an_hour_for_its_invoice_and_is_the_payment_then() {
-    let mut book = Book::new("2026-01-10T11:00:02Z");
-    session(&mut book, "2026-01-10T11:00:00Z", 49);
-    assert_eq!(book.deliver(), [""; 0]);
-    let waiting = book.delivery("pi_1");
-    assert_eq!((waiting.reason, waiting.due_at), (Some(DeliveryReason::WaitingForInvoice), at("2026-01-10T12:00:00Z")));
-    assert_eq!(book.pass(1).deliver(), ["49 active 2026-01-10"]);
-    // An invoice that looks like it, and that nothing ties to it, is a customer's to judge; what ties it ends that.
-    receipt(&mut book, "2026-01-11T00:00:30Z", 49, None);
-    assert_eq!(book.pass(12).deliver(), [""; 0]);
-    let held = book.delivery("in_1");
-    assert_eq!((held.state, held.reason), (DeliveryState::Held, Some(DeliveryReason::MayBeReportedAlready)));
-    book.link("2026-01-11T00:00:31Z", &["in_1", "pi_1"], Some(49));
-    assert_eq!(book.deliver(), [""; 0]);
-    let gone = book.delivery("in_1");
-    assert_eq!((gone.state, gone.attention), (DeliveryState::Superseded, false));
-    assert_eq!(book.outcome(2), (EventState::Ignored, Some(EventReason::AlreadyReported)));
+    // Its intent, which no hold was taken by, says nothing more.
+    for with_intent in [false, true] {
+        let mut book = Book::new("2026-01-10T11:00:02Z");
+        session(&mut book, "2026-01-10T11:00:00Z", 49);
+        if with_intent {
+            let intent = book.payment("2026-01-10T11:00:00Z", "pi_1", 49);
+            (intent.needs_session, intent.primary, intent.subscription) = (true, false, None);
+        }
+        assert_eq!(book.deliver(), [""; 0]);
+        let waiting = book.delivery("pi_1");
+        assert_eq!(
+            (waiting.reason, waiting.due_at),
+            (Some(DeliveryReason::WaitingForInvoice), at("2026-01-10T12:00:00Z"))
+        );
+        assert_eq!(book.pass(1).deliver(), ["49 active 2026-01-10"]);
+        // An invoice that looks like it, and that nothing ties to it, is a customer's to judge; what ties it ends that.
+        receipt(&mut book, "2026-01-11T00:00:30Z", 49, None);
+        let receipt = i64::try_from(book.customer.facts.len()).unwrap();
+        assert_eq!(book.pass(12).deliver(), [""; 0]);
+        let held = book.delivery("in_1");
+        assert_eq!((held.state, held.reason), (DeliveryState::Held, Some(DeliveryReason::MayBeReportedAlready)));
+        book.link("2026-01-11T00:00:31Z", &["in_1", "pi_1"], Some(49));
+        assert_eq!(book.deliver(), [""; 0]);
+        let gone = book.delivery("in_1");
+        assert_eq!((gone.state, gone.attention), (DeliveryState::Superseded, false));
+        assert_eq!(book.outcome(receipt), (EventState::Ignored, Some(EventReason::AlreadyReported)));
+    }
 }
 
 #[test]
