@@ -19,7 +19,10 @@ use crate::http::problem::Problem;
 use crate::http::reconciliations::mode_of_key;
 use crate::http::rights::{DECIDE, may_post};
 use crate::http::{AppState, Shared};
-use crate::store::queries::{DeliveryFilter, DeliveryView, EventFilter, EventView, PAGE_ITEMS_MAX};
+use crate::store::queries::{DeliveryFilter, DeliveryView, EventFilter, EventView};
+
+/// Calls that the page shows, and events. Each has its forms: of a thousand nobody sees to more at a time.
+const NEEDS_SHOWN_MAX: u32 = 200;
 
 /// What has to be done, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -255,7 +258,7 @@ pub(super) async fn page(
 ) -> Result<HttpResponse, Problem> {
     let asked = Asked::of(&state, &request, &mut query).await?;
     query.close()?;
-    let mut needs = needs(&state, &asked.caller().who, None, PAGE_ITEMS_MAX).await?;
+    let mut needs = needs(&state, &asked.caller().who, None, NEEDS_SHOWN_MAX).await?;
     let frame = asked.frame(&state, "attention", "Attention");
     if frame.may_act {
         name_days(&Lens::of(&state), needs.calls.iter_mut().map(|need| &mut need.row).collect()).await?;
