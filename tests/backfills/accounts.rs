@@ -15,6 +15,7 @@ async fn connected_accounts_whose_sales_are_not_listed_are_counted(data: Data) {
     let sale = |n: usize| Sale::new(n, bridge.world.email(&format!("buyer{n}")), days_ago(10)).code("ADA10");
     let own = sale(0).at_stripe(&bridge.provider);
     bridge.hear(ProviderKind::Stripe, &own.iter().collect::<Vec<_>>()).await;
+    bridge.drive().await;
     let unlisted = async || {
         let seen = bridge.compare(ProviderKind::Stripe, 20).await;
         assert_eq!(seen["to_see"], 0, "{seen:#}");
