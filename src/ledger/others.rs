@@ -7,6 +7,8 @@ use crate::domain::fact::{Customer, FactKind};
 /// A customer's sales and checkout sessions. What few sales need is apart, for a customer may have thousands of sales.
 pub(super) struct Others<'a> {
     sales: &'a [Sale<'a>],
+    /// The same where they are of more than one scope.
+    of_scopes: &'a [Sale<'a>],
     /// Those of the sales that only a session reports.
     awaiting: Vec<&'a Sale<'a>>,
     /// Facts of checkout sessions.
@@ -15,8 +17,10 @@ pub(super) struct Others<'a> {
 
 impl<'a> Others<'a> {
     pub(super) fn of(customer: &'a CustomerHistory, sales: &'a [Sale<'a>]) -> Self {
+        let is_of_one = sales.windows(2).all(|pair| matches!(pair, [a, b] if a.best.scope == b.best.scope));
         Self {
             sales,
+            of_scopes: if is_of_one { &[] } else { sales },
             awaiting: sales.iter().filter(|sale| sale.awaits_invoice()).collect(),
             sessions: customer.facts.iter().filter(|known| is_of_a_session(&known.fact.matter)).collect(),
         }
@@ -28,7 +32,7 @@ impl<'a> Others<'a> {
         let all: &'a [Sale<'a>] = if sale.awaits_invoice() { self.sales } else { &[] };
         let awaiting = if sale.awaits_invoice() { &[] } else { self.awaiting.as_slice() };
         let alike = all.iter().chain(awaiting.iter().copied()).filter(move |other| other.may_be_same_as(sale));
-        alike.chain(self.sales.iter().filter(move |other| other.is_told_elsewhere_as(sale)))
+        alike.chain(self.of_scopes.iter().filter(move |other| other.is_told_elsewhere_as(sale)))
     }
 
     /// A checkout session has brought what it can of this sale.

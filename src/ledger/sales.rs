@@ -153,14 +153,18 @@ impl<'a> Sale<'a> {
     /// The same payment, heard under two scopes: by two endpoints of one account that the configuration takes for two, or
     /// by one that had another name before.
     pub(super) fn is_told_elsewhere_as(&self, other: &Self) -> bool {
-        let provider = |s: &Self| s.best.scope.split([':', '/']).next().map(str::to_owned);
         self.best.scope != other.best.scope
             && self.payment.identity == other.payment.identity
             && self.mode == other.mode
             && self.paid_at() == other.paid_at()
             && self.payment.charged_money() == other.payment.charged_money()
-            && provider(self) == provider(other)
+            && provider_of(&self.best.scope) == provider_of(&other.best.scope)
     }
+}
+
+/// The provider that a scope begins with.
+fn provider_of(scope: &str) -> Option<&str> {
+    scope.split([':', '/']).next()
 }
 
 /// A sale has a few ids: to sort them costs less than to hash them.

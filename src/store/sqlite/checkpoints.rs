@@ -50,13 +50,13 @@ impl Checkpoints {
 
     /// Looks after a commit whether there is anything to copy. `db` is the writer's own connection.
     pub(super) fn look(&self, db: &Connection) {
-        match self.state.load(Ordering::Acquire) {
-            COPIED => {
+        match (self.state.load(Ordering::Acquire), self.bytes()) {
+            (COPIED, _) => {
                 self.state.store(IDLE, Ordering::Release);
                 copy(db);
             }
-            _ if self.bytes() > WAL_BYTES_HARD_MAX => copy(db),
-            IDLE if self.bytes() > WAL_BYTES_SOFT_MAX => {
+            (_, bytes) if bytes > WAL_BYTES_HARD_MAX => copy(db),
+            (IDLE, bytes) if bytes > WAL_BYTES_SOFT_MAX => {
                 self.state.store(COPYING, Ordering::Release);
                 if self.wake.as_ref().is_none_or(|wake| wake.try_send(()).is_err()) {
                     self.state.store(COPIED, Ordering::Release);
