@@ -16,7 +16,7 @@ use crate::domain::event::{EventId, Outcome};
 use crate::domain::reason::EventReason;
 
 /// Facts and calls that are remembered for sure, of all customers; at most twice as many are.
-const REMEMBERED_ROWS_MAX: usize = 4096;
+const REMEMBERED_ROWS_MAX: usize = 1024;
 /// Facts and calls of one customer who is remembered.
 const CUSTOMER_ROWS_MAX: usize = 2048;
 /// From so many facts and calls on, to read them costs more than to remember them until the next event comes. Where what is
