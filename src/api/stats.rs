@@ -31,7 +31,7 @@ pub struct Stats {
     /// When the event arrived that waits longest to be read. `None` when none waits.
     #[serde(default)]
     pub oldest_unread: Option<Timestamp>,
-    /// How many payments Refairn has, by the code of what became of them.
+    /// How many payments of real money Refairn has, by the code of what became of them.
     pub payments: BTreeMap<String, i64>,
     /// What the last comparison with each endpoint's provider came to.
     #[serde(default)]
@@ -40,6 +40,9 @@ pub struct Stats {
     pub refused_requests: Vec<RefusedRequests>,
     /// Every route that was ever used.
     pub routes: Vec<Route>,
+    /// How many tests Refairn has, by the code of what became of them.
+    #[serde(default)]
+    pub test_payments: BTreeMap<String, i64>,
     /// Backfills and comparisons that are not over.
     #[serde(default)]
     pub under_way: Vec<UnderWay>,

@@ -107,7 +107,7 @@ fn stats_are_read_back_in_the_order_of_their_names() {
     let compared = r#"{"at":"2026-03-01T10:00:00Z","differences":2,"endpoint":"stripe","to_see":3}"#;
     let work = r#"{"endpoint":"stripe","id":"bkf_3","note":null,"rows":100,"state":"listing"}"#;
     let text = format!(
-        r#"{{"attention":{{"thin_event":1}},"code_came":true,"deliveries":{{"queued":2}},"events":{{"mapped":3}},"events_that_need_attention":[{to_see}],"last_webhooks":[{last}],"needs_attention":1,"oldest_queued":null,"oldest_unread":null,"payments":{{"credited":4}},"reconciliations":[{compared}],"refused_requests":[{refused}],"routes":[{route}],"under_way":[{work}],"unnamed_proxy":null}}"#
+        r#"{{"attention":{{"thin_event":1}},"code_came":true,"deliveries":{{"queued":2}},"events":{{"mapped":3}},"events_that_need_attention":[{to_see}],"last_webhooks":[{last}],"needs_attention":1,"oldest_queued":null,"oldest_unread":null,"payments":{{"credited":4}},"reconciliations":[{compared}],"refused_requests":[{refused}],"routes":[{route}],"test_payments":{{"credited_nobody":1}},"under_way":[{work}],"unnamed_proxy":null}}"#
     );
     let stats: Stats = read_back(&text);
     assert_eq!((stats.attention["thin_event"], stats.refused_requests[0].times), (1, 3));

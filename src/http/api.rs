@@ -1,5 +1,7 @@
 //! The JSON API: what came in, what goes out, and what an operator may do about it.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpResponse, web};
 
 use super::json::{self, Showing};
@@ -208,13 +210,18 @@ pub(super) async fn numbers(state: &Shared) -> Result<Stats, StoreError> {
         events_that_need_attention: to_see.collect(),
         oldest_queued: stats.oldest_due,
         oldest_unread: stats.oldest_unread,
-        payments: stats.fates.into_iter().map(|(fate, n)| (fate.code().to_owned(), n)).collect(),
+        payments: by_code(stats.fates),
         reconciliations: stats.compared.into_iter().map(LastReconciliation::from).collect(),
         refused_requests: refused.into_iter().map(RefusedRequests::from).collect(),
         routes: stats.routes.into_iter().map(Route::from).collect(),
+        test_payments: by_code(stats.test_fates),
         under_way: stats.under_way.into_iter().map(UnderWay::from).collect(),
         unnamed_proxy: state.unnamed_proxy.address(),
     })
+}
+
+fn by_code(fates: Vec<(Fate, i64)>) -> BTreeMap<String, i64> {
+    fates.into_iter().map(|(fate, n)| (fate.code().to_owned(), n)).collect()
 }
 
 impl From<Refusal> for RefusedRequests {

@@ -199,6 +199,11 @@ impl Alike {
     }
 }
 
+/// The pattern of the columns `state` of all that is of a mode.
+pub(in crate::store) fn keys_of(mode: Mode) -> String {
+    format!("__________ {} %", mode.code())
+}
+
 /// A number of a time, as long as every other: texts are in order as their numbers are.
 fn digits(number: i64) -> String {
     format!("{number:010}")

@@ -7,6 +7,7 @@ use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use crate::domain::mode::Mode;
 use crate::domain::reason::Reason;
 use crate::store::stats::Stats;
 
@@ -198,8 +199,9 @@ impl Stored {
             payments: gauge(
                 registry,
                 "refairn_bridge_payments",
-                "Payments that Refairn has, by what became of them: credited, credited_nobody, credit_unknown.",
-                &["fate"],
+                "Payments that Refairn has, by what became of them (credited, credited_nobody, credit_unknown) and mode: live, \
+                 test.",
+                &["fate", "mode"],
             ),
             attention: gauge(
                 registry,
@@ -239,8 +241,10 @@ pub fn render(stats: &Stats, now: Timestamp) -> String {
     for (state, n) in &stats.deliveries {
         stored.deliveries.with_label_values(&[state]).set(*n);
     }
-    for (fate, n) in &stats.fates {
-        stored.payments.with_label_values(&[fate.code()]).set(*n);
+    for (mode, fates) in [(Mode::Live, &stats.fates), (Mode::Test, &stats.test_fates)] {
+        for (fate, n) in fates {
+            stored.payments.with_label_values(&[fate.code(), mode.code()]).set(*n);
+        }
     }
     let attention = stats.attention();
     // A reason that is gone says so: what is alerted on must not vanish.

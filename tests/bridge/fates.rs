@@ -11,6 +11,7 @@ use crate::kit::world::{Setup, World};
 
 in_both! {
     a_payment_says_whom_it_credits_or_why_nobody
+    what_tests_come_to_is_counted_apart
     a_payment_of_which_nobody_is_known_is_told_of_after_a_day_and_goes_on_by_itself
 }
 
@@ -86,13 +87,35 @@ async fn a_payment_says_whom_it_credits_or_why_nobody(new: fn() -> Setup) {
     for (fate, n) in [("credited", 1), ("credited_nobody", 2), ("credit_unknown", 0)] {
         assert_eq!(world.all("deliveries", &format!("fate={fate}")).await.len(), n, "{fate}");
         assert_eq!(world.get("/api/v1/stats").await["payments"][fate], n, "{fate}");
-        let line = format!("refairn_bridge_payments{{fate=\"{fate}\"}} ");
-        assert!(metric(&world, &line).await.is_some(), "{line}");
     }
     world.admin("GET", "/api/v1/deliveries?fate=lost").send(world.addr()).await.is_problem(400, "bad_parameter");
     let lead = world.all("deliveries", "kind=customer-created").await.remove(0);
     assert_eq!((&lead["fate"], &lead["provider_id"], &lead["looked_in"]), (&Value::Null, &Value::Null, &Value::Null));
     world.drive(2 * DAY).await;
+    world.end().await;
+}
+
+/// The fates and numbers of some payments.
+fn fates(payments: &Value) -> Vec<(String, i64)> {
+    let fates = payments.as_object().expect("fates").iter();
+    fates.map(|(fate, n)| (fate.clone(), n.as_i64().expect("a number"))).filter(|(_, n)| *n > 0).collect()
+}
+
+async fn what_tests_come_to_is_counted_apart(new: fn() -> Setup) {
+    let world = new().start().await;
+    let sale = |name: &str| Sale::new(name, &world.email(name), world.ago(60));
+    world.stripe(&sale("s1").code("ADA10").event()).await;
+    for name in ["s2", "s3"] {
+        world.stripe(&sale(name).test_mode().event()).await;
+    }
+    world.idle().await;
+    let stats = world.get("/api/v1/stats").await;
+    assert_eq!(fates(&stats["payments"]), [("credited".to_owned(), 1)], "{stats}");
+    assert_eq!(fates(&stats["test_payments"]), [("credited_nobody".to_owned(), 2)], "{stats}");
+    for mode in ["live", "test"] {
+        let line = format!("refairn_bridge_payments{{fate=\"credited\",mode=\"{mode}\"}} ");
+        assert!(metric(&world, &line).await.is_some(), "{line}");
+    }
     world.end().await;
 }
 

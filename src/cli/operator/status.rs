@@ -1,5 +1,7 @@
 //! `status`: does it flow, and is a person needed.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Api, Bridge, when};
@@ -95,10 +97,13 @@ fn rows(stats: &Stats, needs: &[String], now: Timestamp) -> Vec<[Piece; 2]> {
     let mut rows = vec![[Piece::from("status"), headline]];
     rows.extend(needs.iter().map(|need| row("to do", need.clone())));
     rows.extend(stats.last_webhooks.iter().map(|last| row("webhooks", heard(last, now))));
-    let count = |counts: &std::collections::BTreeMap<String, i64>, of: &str| counts.get(of).copied().unwrap_or(0);
-    let fates = stats.payments.iter().filter(|(_, n)| **n > 0).map(|(fate, n)| format!("{n} {fate}"));
-    let fates = fates.collect::<Vec<_>>().join(", ");
-    rows.push(row("payments", if fates.is_empty() { "none told".to_owned() } else { fates }));
+    let count = |counts: &BTreeMap<String, i64>, of: &str| counts.get(of).copied().unwrap_or(0);
+    let told = |payments: &BTreeMap<String, i64>| {
+        let fates = payments.iter().filter(|(_, n)| **n > 0).map(|(fate, n)| format!("{n} {fate}"));
+        Some(fates.collect::<Vec<_>>().join(", ")).filter(|fates| !fates.is_empty())
+    };
+    rows.push(row("payments", told(&stats.payments).unwrap_or_else(|| "none told".to_owned())));
+    rows.extend(told(&stats.test_payments).map(|fates| row("tests", fates)));
     let under_way = count(&stats.deliveries, "queued") + count(&stats.deliveries, "sending");
     let oldest = match stats.oldest_queued {
         Some(at) if at <= now => format!(", the oldest due {} ago", span(now.duration_since(at))),

@@ -1,4 +1,5 @@
-//! The state of everything in a few numbers, for the API and the gauges: nothing here counts a table.
+//! The state of everything in a few numbers, for the API and the gauges: nothing here counts a table. What tests come to is
+//! read from the sums of each day.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -16,6 +17,7 @@ use crate::store::codes::RECEIVED;
 use crate::store::read::events::of_mode;
 use crate::store::rows::{time, time_option, unknown};
 use crate::store::sql::{Row, values};
+use crate::store::sums::{self, Alike, Unit};
 use crate::store::{Store, StoreError};
 
 /// A route as people see it.
@@ -42,8 +44,10 @@ pub struct Stats {
     pub events: Vec<(String, i64)>,
     /// Deliveries by state.
     pub deliveries: Vec<(String, i64)>,
-    /// Payments that Refairn has, by what became of them.
+    /// Payments of real money that Refairn has, by what became of them.
     pub fates: Vec<(Fate, i64)>,
+    /// Tests that Refairn has, by what became of them.
+    pub test_fates: Vec<(Fate, i64)>,
     /// Calls that need attention, by reason.
     pub calls_to_see: Vec<(DeliveryReason, i64)>,
     /// Events that need attention, by endpoint and reason: they could not be read, or have waited too long.
@@ -202,12 +206,15 @@ impl Store {
              (SELECT MAX(backfill) FROM reconciliations GROUP BY endpoint) UNION ALL \
              SELECT 'work', endpoint, purpose || ' ' || state, CASE WHEN state = '{}' THEN recorded ELSE found END, id, note \
              FROM backfills WHERE state IN ({}) UNION ALL \
+             SELECT 'test', state, '', n, NULL, NULL FROM counts WHERE what = '{}' AND state LIKE '{}' UNION ALL \
              SELECT 'route', business, product, paused_since, probe_at, detail FROM routes ORDER BY 1, 2, 3",
             BackfillState::Recording.code(),
             not_over(),
+            Unit::Day.kinds()[0].0,
+            sums::keys_of(Mode::Test),
         );
         let (mut counts, mut oldest, mut routes, mut compared) = (Vec::new(), (None, None), Vec::new(), Vec::new());
-        let mut under_way = Vec::new();
+        let (mut under_way, mut tests) = (Vec::new(), BTreeMap::<Fate, i64>::new());
         for mut row in self.query(sql, values![]).await? {
             match row.text()?.as_str() {
                 "count" => counts.push((row.text()?, row.text()?, row.int()?)),
@@ -216,6 +223,11 @@ impl Store {
                     oldest = (row.int_option()?, row.int_option()?);
                 }
                 "compared" => compared.push(last_comparison(&mut row)?),
+                "test" => {
+                    if let Some((fate, n)) = tests_of_a_day(&mut row)? {
+                        *tests.entry(fate).or_default() += n;
+                    }
+                }
                 "work" => under_way.push(work(&mut row)?),
                 _ => routes.push(route(&mut row)?),
             }
@@ -223,10 +235,12 @@ impl Store {
         let of = |what: &str| {
             counts.iter().filter(|(w, ..)| w == what).map(|(_, state, n)| (state.clone(), *n)).collect::<Vec<_>>()
         };
-        let fate = |fate: &Fate| counts.iter().find(|(what, code, _)| what == "fates" && code == fate.code());
-        let fates = Fate::ALL.iter().map(|f| (*f, fate(f).map_or(0, |(.., n)| *n)));
+        let all = |fate: Fate| counts.iter().find(|(what, code, _)| what == "fates" && code == fate.code());
+        let all = |fate| all(fate).map_or(0, |(.., n)| *n);
+        let test = |fate| tests.get(&fate).copied().unwrap_or(0);
         Ok(Stats {
-            fates: fates.collect(),
+            fates: Fate::ALL.iter().map(|fate| (*fate, all(*fate) - test(*fate))).collect(),
+            test_fates: Fate::ALL.iter().map(|fate| (*fate, test(*fate))).collect(),
             calls_to_see: to_see(&counts, "attention").map(|(_, reason, n)| (reason, n)).collect(),
             events_to_see: to_see(&counts, "attention ").collect(),
             events: of("events"),
@@ -245,6 +259,13 @@ impl Store {
 fn not_over() -> String {
     let states = BackfillState::ALL.iter().filter(|state| !state.is_over());
     states.map(|state| format!("'{}'", state.code())).collect::<Vec<_>>().join(", ")
+}
+
+/// How many tests of one day became what, of those that Refairn has.
+fn tests_of_a_day(row: &mut Row) -> Result<Option<(Fate, i64)>, StoreError> {
+    let (key, _no_name, n) = (row.text()?, row.text()?, row.int()?);
+    let (_, alike) = Alike::read(&key).ok_or_else(|| unknown("sum", &key))?;
+    Ok(alike.fate.map(|fate| (fate, n)))
 }
 
 fn last_comparison(row: &mut Row) -> Result<LastComparison, StoreError> {

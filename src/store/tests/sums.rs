@@ -66,6 +66,16 @@ async fn check(store: &Store, when: &str) -> Vec<Total> {
             }
         }
     }
+    let stats = store.stats().await.unwrap();
+    let (all, _) = store.read_totals(&PaymentFilter::default()).await.unwrap();
+    for (mode, fates) in [(Mode::Live, stats.fates), (Mode::Test, stats.test_fates)] {
+        assert_eq!(fates.len(), Fate::ALL.len());
+        for (fate, n) in fates {
+            let alike = all.iter().filter(|total| total.mode == mode && total.fate == Some(fate));
+            let n = u64::try_from(n).unwrap();
+            assert_eq!(n, alike.map(|total| total.payments).sum::<u64>(), "{when}: {mode:?} {fate:?}");
+        }
+    }
     store.totals(&PaymentFilter::default()).await.unwrap().0
 }
 
