@@ -192,9 +192,17 @@ pub(super) async fn stats(state: web::Data<AppState>, query: Parameters) -> Resu
     Ok(HttpResponse::Ok().json(numbers(&state).await?))
 }
 
+/// What the store has of these numbers. What was compared with the provider of an endpoint that is no longer configured needs
+/// nobody: no comparison can see it otherwise any more.
+pub(super) async fn stored(state: &Shared) -> Result<stats::Stats, StoreError> {
+    let mut stats = state.store.stats().await?;
+    stats.compared.retain(|last| state.endpoints.iter().any(|endpoint| endpoint.name == last.endpoint));
+    Ok(stats)
+}
+
 /// The state of everything in a few numbers.
 pub(super) async fn numbers(state: &Shared) -> Result<Stats, StoreError> {
-    let stats = state.store.stats().await?;
+    let stats = stored(state).await?;
     let attention = stats.attention();
     let to_see = stats.events_to_see.into_iter();
     let to_see = to_see.map(|(endpoint, reason, events)| EventsToSee { endpoint, events, reason: reason.to_string() });

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
 use super::AppState;
+use super::api;
 use super::problem::Problem;
 use crate::api::{Live, Ready};
 use crate::store::{Store, StoreError};
@@ -81,7 +82,7 @@ async fn within_limit(probe: impl Future<Output = Result<(), StoreError>>) -> Re
 
 /// `GET /metrics`
 pub(super) async fn metrics(state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let stats = state.store.stats().await?;
+    let stats = api::stored(&state).await?;
     let text = metrics::render(&stats, state.clock.now());
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")).body(text))
 }

@@ -16,6 +16,7 @@ on_both! {
     what_was_planted_at_paystack_is_found
     a_sale_that_was_told_twice_is_found
     what_is_missing_is_fetched
+    what_was_compared_needs_nobody_once_its_endpoint_is_taken_out
 }
 
 impl Bridge {
@@ -341,6 +342,29 @@ async fn it_compares_by_itself_and_says_so() {
         metrics.contains("refairn_bridge_reconciliations_total{endpoint=\"stripe\",outcome=\"different\"}"),
         "{metrics}"
     );
+    bridge.end().await;
+}
+
+async fn what_was_compared_needs_nobody_once_its_endpoint_is_taken_out(data: Data) {
+    let mut bridge = Bridge::start(data).await;
+    drop(Sale::new(0, bridge.world.email("buyer0"), days_ago(2)).at_stripe(&bridge.provider));
+    let compared = bridge.compare(ProviderKind::Stripe, 5).await;
+    assert_eq!(compared["to_see"], 1, "{compared}");
+    let standing = async |bridge: &Bridge| {
+        let stats = bridge.world.get("/api/v1/stats").await;
+        let standing = stats["reconciliations"].as_array().expect("a list").iter();
+        standing.map(|last| (last["endpoint"].clone(), last["differences"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(standing(&bridge).await, [(json!("stripe"), json!(1))]);
+    let configured = bridge.world.config.endpoints.clone();
+    bridge.world.config.endpoints.retain(|endpoint| endpoint.name != "stripe");
+    bridge.world.restart().await;
+    assert_eq!(standing(&bridge).await, []);
+    let all = bridge.world.get("/api/v1/reconciliations").await;
+    assert_eq!(all["reconciliations"][0]["id"], compared["id"], "{all}");
+    bridge.world.config.endpoints = configured;
+    bridge.world.restart().await;
+    assert_eq!(standing(&bridge).await, [(json!("stripe"), json!(1))]);
     bridge.end().await;
 }
 
