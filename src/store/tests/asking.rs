@@ -1,5 +1,7 @@
 //! What people ask for is found, by whatever they know of it.
 
+use std::time::Instant;
+
 use super::*;
 use crate::store::search::Found;
 
@@ -8,6 +10,7 @@ in_both! {
     everything_is_found_by_the_ids_that_it_carries
     an_agent_a_commission_and_a_code_lead_to_what_they_are_about
     a_code_that_came_through_the_site_is_known_of_and_one_that_was_fetched_is_not
+    a_code_that_an_old_event_brings_when_it_is_read_again_is_known_of
 }
 
 async fn told(store: &Store, key: &str, fact: Fact) -> EventId {
@@ -100,4 +103,21 @@ async fn a_code_that_came_through_the_site_is_known_of_and_one_that_was_fetched_
     // Whose it is need not be known.
     told(&store, "e3", with_code("in_3", None)).await;
     assert!(store.stats().await.unwrap().code_came);
+}
+
+async fn a_code_that_an_old_event_brings_when_it_is_read_again_is_known_of(place: Place) {
+    let store = place.open().await;
+    let old = told(&store, "e0", payment("in_0", Some("jane@example.com"), "2026-01-10")).await;
+    for n in 1..=1000 {
+        store.record(event(&format!("e{n}"))).await.unwrap();
+    }
+    told(&store, "e1001", payment("in_1001", Some("bea@example.com"), "2026-01-10")).await;
+    let begun = Instant::now();
+    assert!(!store.code_came_at(begun).await.unwrap());
+    store.remap(old, By::admin(), now()).await.unwrap();
+    let with_code = Fact { code: Some("ADA10".into()), ..payment("in_0", Some("jane@example.com"), "2026-01-10") };
+    post(&store, old, with_code).await;
+    let later = begun + Duration::from_secs(60);
+    assert!(store.code_came_at(later).await.unwrap());
+    assert!(store.code_came_at(later).await.unwrap());
 }
