@@ -140,6 +140,15 @@ fn names_nobody(places: &[&Upstream]) {
     }
 }
 
+/// The last of so many messages to the first place says that all is well again, the other has heard as much, and neither whom it
+/// is about.
+async fn is_well_again(world: &World, places: &[&Upstream; 2], messages: usize, words: &str) {
+    let said = told(world, places[0], messages).await;
+    assert_eq!(said[messages - 1]["data"]["text"], format!("All well again: {words}"));
+    told(world, places[1], messages).await;
+    names_nobody(places);
+}
+
 async fn a_paused_route_is_told_of_once_and_so_is_that_calls_go_out_again(new: fn() -> Setup) {
     let (slack, webhook) = (place().await, place().await);
     let mut world = setup(new, &slack, &webhook).business(business("biz_1", "another key")).start().await;
@@ -156,10 +165,7 @@ async fn a_paused_route_is_told_of_once_and_so_is_that_calls_go_out_again(new: f
     world.pass(Duration::from_secs(100));
     told(&world, &webhook, 1).await;
     world.sandbox.change(|book| book.set_business(business("biz_1", &format!("rk_live_w{}", world.n))));
-    let said = told(&world, &webhook, 2).await;
-    assert_eq!(said[1]["data"]["text"], "All well again: Refairn takes calls for biz_1/prod_1.");
-    told(&world, &slack, 2).await;
-    names_nobody(&[&slack, &webhook]);
+    is_well_again(&world, &[&webhook, &slack], 2, "Refairn takes calls for biz_1/prod_1.").await;
     world.drive(Duration::from_secs(3600)).await;
     world.end().await;
 }
@@ -182,10 +188,7 @@ async fn an_outage_of_refairn_is_told_of_once_whatever_restarts(new: fn() -> Set
         told(&world, &webhook, 1).await;
     }
     world.sandbox.clear_faults();
-    let said = told(&world, &webhook, 2).await;
-    assert_eq!(said[1]["data"]["text"], "All well again: Refairn answers.");
-    told(&world, &slack, 2).await;
-    names_nobody(&[&slack, &webhook]);
+    is_well_again(&world, &[&webhook, &slack], 2, "Refairn answers.").await;
     world.drive(Duration::from_secs(3600)).await;
     world.end().await;
 }
@@ -202,10 +205,7 @@ async fn an_outage_that_keeps_a_single_customer_waiting_is_told_of_too(new: fn()
     let text = said[0]["data"]["text"].as_str().expect("a text");
     assert!(text.starts_with("Calls to Refairn fail, and none has gone through since"), "{text}");
     world.sandbox.clear_faults();
-    let said = told(&world, &webhook, 2).await;
-    assert_eq!(said[1]["data"]["text"], "All well again: Refairn answers.");
-    told(&world, &slack, 2).await;
-    names_nobody(&[&slack, &webhook]);
+    is_well_again(&world, &[&webhook, &slack], 2, "Refairn answers.").await;
     world.drive(Duration::from_secs(3600)).await;
     world.end().await;
 }
@@ -252,10 +252,7 @@ async fn a_commission_to_reverse_is_told_of_two_days_before_its_hold_date(new: f
     world.pass(Duration::from_secs(24 * 3600));
     told(&world, &webhook, 2).await;
     world.act(&format!("/api/v1/deliveries/{id}/discard?note=reversed")).await;
-    let said = told(&world, &webhook, 3).await;
-    assert_eq!(said[2]["data"]["text"], "All well again: nothing needs a person.");
-    told(&world, &slack, 3).await;
-    names_nobody(&[&slack, &webhook]);
+    is_well_again(&world, &[&webhook, &slack], 3, "nothing needs a person.").await;
     world.end().await;
 }
 
@@ -278,10 +275,7 @@ async fn a_disk_that_is_nearly_full_is_told_of_once_and_so_is_that_it_has_room()
     world.config.alerts.disk_free_min_mib = 1;
     world.restart().await;
     world.pass(Duration::from_secs(100));
-    let said = told(&world, &webhook, 2).await;
-    assert_eq!(said[1]["data"]["text"], "All well again: the disk has room.");
-    told(&world, &slack, 2).await;
-    names_nobody(&[&slack, &webhook]);
+    is_well_again(&world, &[&webhook, &slack], 2, "the disk has room.").await;
     world.end().await;
 }
 

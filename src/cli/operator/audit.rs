@@ -1,6 +1,6 @@
 //! `audit`: who decided what, when, and why.
 
-use super::{Api, Bridge, given, when};
+use super::{Api, Bridge, Part, given, read_on, when};
 use crate::api::{AuditEntry, AuditPage};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
@@ -38,12 +38,8 @@ struct List {
     /// About this one: dlv_9, evt_17, bkf_3
     #[arg(long, value_name = "ID")]
     item: Option<String>,
-    /// How many
-    #[arg(long, default_value = "20")]
-    limit: String,
-    /// Older than this one
-    #[arg(long, value_name = "ID")]
-    after: Option<String>,
+    #[command(flatten)]
+    part: Part,
 }
 
 /// Runs the command.
@@ -59,10 +55,10 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<Verdict> {
 }
 
 async fn list(args: List) -> anyhow::Result<Verdict> {
-    let List { bridge, who, decision, item, limit, after } = args;
+    let List { bridge, who, decision, item, part } = args;
     let api = Api::new(&bridge)?;
-    let mut query = given(&[("who", &who), ("decision", &decision), ("item", &item), ("after", &after)]);
-    query.push(("limit", &limit));
+    let mut query = given(&[("who", &who), ("decision", &decision), ("item", &item)]);
+    query.extend(part.given());
     if bridge.json {
         api.print_json(&[PATH], &query).await?;
         return Ok(Verdict::Fine);
@@ -72,10 +68,8 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         let AuditEntry { at, who, decision, item, .. } = entry;
         [when(*at), who.clone(), format!("{decision} {item}"), change(entry)]
     });
-    output::data(&output::columns(rows, 0))?;
-    if let Some(next) = &page.next {
-        output::talk(&format!("there is more: --after {}", output::line(next)));
-    }
+    output::list(rows, "there is no such decision")?;
+    read_on(page.next.as_deref());
     Ok(Verdict::Fine)
 }
 

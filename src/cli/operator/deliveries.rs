@@ -1,7 +1,7 @@
 //! `deliveries`: what goes out, and what an operator decides about it.
 
 use super::bulk::Bulk;
-use super::{Api, Bridge, Page, audit, given, in_full, read_on, standing, when};
+use super::{Api, Bridge, Page, Part, audit, given, in_full, read_on, standing, when};
 use crate::api::{Attempt, Delivery, DeliveryPage, PaymentFields};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
@@ -56,12 +56,8 @@ struct List {
     bridge: Bridge,
     #[command(flatten)]
     filter: Filter,
-    /// How many
-    #[arg(long, default_value = "20")]
-    limit: String,
-    /// Older than this one
-    #[arg(long, value_name = "ID")]
-    after: Option<String>,
+    #[command(flatten)]
+    part: Part,
 }
 
 #[derive(clap::Args)]
@@ -111,8 +107,7 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<Verdict> {
 
 async fn list(args: List) -> anyhow::Result<Verdict> {
     let mut query = args.filter.given();
-    query.push(("limit", &args.limit));
-    query.extend(args.after.as_deref().map(|after| ("after", after)));
+    query.extend(args.part.given());
     let api = Api::new(&args.bridge)?;
     if args.bridge.json {
         api.print_json(&[DeliveryPage::PATH], &query).await?;
@@ -120,7 +115,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
     }
     let page: DeliveryPage = api.ask(false, &[DeliveryPage::PATH], &query).await?;
     output::list(page.deliveries.iter().map(row), "there is no such delivery")?;
-    read_on(&page);
+    read_on(page.next());
     Ok(Verdict::Fine)
 }
 

@@ -68,11 +68,33 @@ impl Bridge {
     }
 }
 
+/// Which part of a list is shown.
+#[derive(clap::Args)]
+struct Part {
+    /// How many
+    #[arg(long, default_value = "20")]
+    limit: String,
+    /// Go on after this one
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
+}
+
+impl Part {
+    /// It, as the API takes it.
+    fn given(&self) -> Vec<(&str, &str)> {
+        let mut given = vec![("limit", self.limit.as_str())];
+        given.extend(self.after.as_deref().map(|after| ("after", after)));
+        given
+    }
+}
+
 /// A running bridge.
 struct Api {
     client: HttpClient,
     base: Url,
     token: Secret,
+    /// What to do where nobody answers.
+    hint: &'static str,
 }
 
 /// A page of one of the API's lists.
@@ -241,9 +263,9 @@ fn given<'a>(filters: &[(&'a str, &'a Option<String>)]) -> Vec<(&'a str, &'a str
     filters.iter().filter_map(|(name, value)| value.as_deref().map(|value| (*name, value))).collect()
 }
 
-/// What `next` says, for a person who wants to read on.
-fn read_on(page: &impl Page) {
-    if let Some(next) = page.next() {
+/// Says to a person who wants to read on where the next page begins.
+fn read_on(next: Option<&str>) {
+    if let Some(next) = next {
         output::talk(&format!("there is more: --after {}", output::line(next)));
     }
 }

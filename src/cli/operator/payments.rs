@@ -1,7 +1,7 @@
 //! `payments`: what was paid in some time, what became of it, and what it adds up to.
 
 use super::days::Days;
-use super::{Api, Bridge, deliveries, given, in_full};
+use super::{Api, Bridge, Part, deliveries, given, in_full, read_on};
 use crate::api::{PaymentPage, Totals};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
@@ -40,12 +40,8 @@ struct List {
     /// credited, credited_nobody or credit_unknown
     #[arg(long)]
     fate: Option<String>,
-    /// How many
-    #[arg(long, default_value = "20")]
-    limit: String,
-    /// Paid before this one
-    #[arg(long, value_name = "ID")]
-    after: Option<String>,
+    #[command(flatten)]
+    part: Part,
 }
 
 /// Runs the command.
@@ -59,15 +55,10 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<Verdict> {
 
 async fn list(args: List) -> anyhow::Result<Verdict> {
     let [from, to] = args.days.first_and_last()?;
-    let mut query = given(&[
-        ("from", &from),
-        ("to", &to),
-        ("agent", &args.agent),
-        ("code", &args.code),
-        ("fate", &args.fate),
-        ("after", &args.after),
-    ]);
-    query.extend([("mode", args.mode.as_str()), ("limit", &args.limit)]);
+    let mut query =
+        given(&[("from", &from), ("to", &to), ("agent", &args.agent), ("code", &args.code), ("fate", &args.fate)]);
+    query.push(("mode", &args.mode));
+    query.extend(args.part.given());
     let api = Api::new(&args.bridge)?;
     if args.bridge.json {
         api.print_json(&["payments"], &query).await?;
@@ -83,9 +74,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
     if let Some(totals) = &page.totals {
         print_totals(totals)?;
     }
-    if let Some(next) = &page.next {
-        output::talk(&format!("there is more: --after {}", output::line(next)));
-    }
+    read_on(page.next.as_deref());
     Ok(Verdict::Fine)
 }
 

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::actions::by_form;
+use super::actions::Sent;
 use super::frame::{Asked, Frame, answer};
 use crate::http::AppState;
 use crate::http::forget::{NOT_REACHED, address, done};
@@ -58,9 +58,9 @@ pub(super) async fn page(
 }
 
 /// `POST /customers/forget`
-pub(super) async fn send(state: web::Data<AppState>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    by_form(&state, &request, payload, async |by, _, form| {
-        let forgotten = done(&state, &address(form.field("email"))?, form.field("anyway") == "yes", by).await?;
+pub(super) async fn send(sent: Sent) -> HttpResponse {
+    sent.by_form(async |state, by, _, form| {
+        let forgotten = done(state, &address(form.field("email"))?, form.field("anyway") == "yes", by).await?;
         let word = if matches!(forgotten.cleansed, Some(Err(_))) { "forget_some" } else { "forget" };
         Ok((customer_path(&forgotten.pseudonym.unwrap_or_default()), word.to_owned()))
     })

@@ -3,7 +3,7 @@
 mod changed;
 
 use super::bulk::Bulk;
-use super::{Api, Bridge, Page, audit, given, read_on, standing, when};
+use super::{Api, Bridge, Page, Part, audit, given, read_on, standing, when};
 use crate::api::{Delivery, Event, EventDetail, EventPage, EventsToSee, Stats, explain};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
@@ -58,12 +58,8 @@ struct List {
     bridge: Bridge,
     #[command(flatten)]
     filter: Filter,
-    /// How many
-    #[arg(long, default_value = "20")]
-    limit: String,
-    /// Older than this one
-    #[arg(long, value_name = "ID")]
-    after: Option<String>,
+    #[command(flatten)]
+    part: Part,
 }
 
 #[derive(clap::Args)]
@@ -114,10 +110,9 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<Verdict> {
 
 async fn list(args: List) -> anyhow::Result<Verdict> {
     let mut query = args.filter.given();
-    query.push(("limit", &args.limit));
-    query.extend(args.after.as_deref().map(|after| ("after", after)));
+    query.extend(args.part.given());
     let api = Api::new(&args.bridge)?;
-    let all_that_needs_attention = args.filter.given() == [("attention", "true")] && args.after.is_none();
+    let all_that_needs_attention = args.filter.given() == [("attention", "true")] && args.part.after.is_none();
     if args.bridge.json {
         api.print_json(&[EventPage::PATH], &query).await?;
         return Ok(Verdict::Fine);
@@ -135,7 +130,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         [id.clone(), when(*received_at), format!("{test}{event_type}{origin}"), standing(state, reason.as_deref())]
     });
     output::list(rows, "there is no such event")?;
-    read_on(&page);
+    read_on(page.next());
     Ok(Verdict::Fine)
 }
 
