@@ -94,7 +94,7 @@ fn print_totals(totals: &Totals) -> anyhow::Result<()> {
         output::data(&output::columns(rows, 0))?;
     }
     if !totals.complete {
-        output::talk("there are more payments than are added up: ask for fewer days");
+        output::talk("these sums are not of all payments, but of the newest: ask for fewer days");
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::http::payments::start_of;
 use crate::http::problem::Problem;
 use crate::http::{AppState, Shared, rights};
 use crate::store::payments::PaymentFilter;
-use crate::store::totals::Total;
+use crate::store::totals::{ADDED_UP_MAX, Total};
 
 /// Payments of a page.
 const PAGE_ITEMS: u32 = 100;
@@ -72,6 +72,7 @@ struct Page {
     filters: Filters,
     sums: Vec<Sum>,
     is_complete: bool,
+    added_up_max: String,
     compared: Vec<Month>,
     may_compare: bool,
     rows: Vec<Row>,
@@ -134,6 +135,7 @@ pub(super) async fn page(
         filters,
         sums: by_currency(&totals),
         is_complete,
+        added_up_max: count(i64::from(ADDED_UP_MAX)),
         compared,
         may_compare: rights::may_post(rights::COMPARE, &asked.caller().who),
         rows: found.iter().map(|view| lens.row(view)).collect(),

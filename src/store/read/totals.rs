@@ -10,11 +10,13 @@ use crate::domain::mode::Mode;
 use crate::domain::money::Currency;
 use crate::store::read::payments::PaymentFilter;
 use crate::store::rows::mode;
-use crate::store::sql::{Row, Value};
+use crate::store::sql::{Row, Value, values};
 use crate::store::sums::{Alike, PLACES, Part, part, stretches};
 use crate::store::{Store, StoreError};
 
-/// Payments that are read to be added up, the newest; of more the answer says so.
+/// Payments that are read to be added up, the newest of an agent, of customers with a code, or of some time; of more the answer
+/// says so. Of an agent or a code so many are read whether the rest of the filter takes them or not: what is rare among them
+/// is not looked for through all that was ever sold.
 pub const ADDED_UP_MAX: u32 = 100_000;
 
 /// What payments of one mode, currency and fate add up to.
@@ -100,20 +102,40 @@ impl Store {
         Ok(Some(totals))
     }
 
-    /// The same, as far as it is read from so many payments.
+    /// The same, as far as it is read from [`ADDED_UP_MAX`] payments.
     pub(in crate::store) async fn read_totals(&self, filter: &PaymentFilter) -> Result<(Vec<Total>, bool), StoreError> {
-        let (clause, values) = self.clause(filter, None, "at");
+        self.read_totals_of(filter, ADDED_UP_MAX).await
+    }
+
+    /// The same, from so many.
+    pub(in crate::store) async fn read_totals_of(
+        &self,
+        filter: &PaymentFilter,
+        most: u32,
+    ) -> Result<(Vec<Total>, bool), StoreError> {
+        // An index leads to these from the newest on. Of what it leads to the rest of the filter takes some.
+        let PaymentFilter { from, to, agent, .. } = filter.clone();
+        let led_to = PaymentFilter { from, to, agent, ..PaymentFilter::default() };
+        let (mut clause, mut values) = self.clause(&led_to, None, "at");
+        if let Some(code) = &filter.code {
+            values.push(Value::from(code.to_ascii_lowercase()));
+            clause = format!("{clause} AND {}", self.is_of_newest_customers(values.len(), most));
+        }
         let (amount, currency) = (self.dialect().field("call", "amount"), self.dialect().field("call", "currency"));
         // Equal amounts are counted by the database, and added up exactly here.
         let sql = format!(
-            "SELECT mode, currency, fate, amount, COUNT(*) FROM (SELECT mode, {currency} AS currency, fate, \
-             {amount} AS amount FROM deliveries {clause} ORDER BY at DESC, id DESC LIMIT {ADDED_UP_MAX}) p \
-             GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3"
+            "SELECT mode, currency, fate, amount, business, COUNT(*) FROM (SELECT mode, {currency} AS currency, fate, \
+             {amount} AS amount, business FROM deliveries {clause} ORDER BY at DESC, id DESC LIMIT {most}) p \
+             GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3"
         );
         let mut totals: Vec<Total> = Vec::new();
         let mut all = 0;
-        for (mode, currency, fate, amount, n) in self.rows(sql, values, sum).await? {
+        for (alike, amount, n) in self.rows(sql, values, sum).await? {
             all += n;
+            if !filter.takes(&alike) {
+                continue;
+            }
+            let Alike { mode, fate, currency, .. } = alike;
             let sum = Decimal::from(n).checked_mul(amount);
             match totals.iter_mut().find(|t| (t.mode, t.currency, t.fate) == (mode, currency, fate)) {
                 Some(total) => {
@@ -123,7 +145,28 @@ impl Store {
                 None => totals.push(Total { mode, currency, fate, payments: n, amount: sum }),
             }
         }
-        Ok((totals, all < u64::from(ADDED_UP_MAX)))
+        Ok((totals, all < u64::from(most) && self.has_fewer_facts(filter, most).await?))
+    }
+
+    /// That a payment's customer is among the newest for whom events brought the code of this parameter.
+    fn is_of_newest_customers(&self, parameter: usize, most: u32) -> String {
+        let code = self.dialect().field("f.data", "code");
+        format!(
+            "(business, email_key) IN (SELECT c.business, c.email_key FROM (SELECT f.business, f.email_key FROM facts f \
+             WHERE lower({code}) = ?{parameter} AND f.speaks_for_related = 1 ORDER BY f.event_id DESC LIMIT {most}) c)"
+        )
+    }
+
+    /// Whether fewer events than this brought the code that is asked for.
+    async fn has_fewer_facts(&self, filter: &PaymentFilter, most: u32) -> Result<bool, StoreError> {
+        let Some(code) = &filter.code else { return Ok(true) };
+        let sql = format!(
+            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM facts f WHERE lower({}) = ?1 AND f.speaks_for_related = 1 \
+             LIMIT {most}) c",
+            self.dialect().field("f.data", "code")
+        );
+        let found = self.rows(sql, values![code.to_ascii_lowercase()], Row::int).await?.pop();
+        Ok(found.unwrap_or(0) < i64::from(most))
     }
 }
 
@@ -136,11 +179,12 @@ impl PaymentFilter {
     }
 }
 
-fn sum(row: &mut Row) -> Result<(Mode, Currency, Option<Fate>, Decimal, u64), StoreError> {
+fn sum(row: &mut Row) -> Result<(Alike, Decimal, u64), StoreError> {
     let wrong = |what: &str| StoreError::Data(format!("a payment's {what} cannot be read"));
     let mode = mode(&row.text()?)?;
     let currency = row.text()?.parse().map_err(|_| wrong("currency"))?;
     let fate = row.text_option()?.and_then(|code| Fate::parse(&code));
     let amount = row.text()?.parse().map_err(|_| wrong("amount"))?;
-    Ok((mode, currency, fate, amount, u64::try_from(row.int()?).map_err(|_| wrong("count"))?))
+    let alike = Alike { mode, fate, currency, business: row.text()? };
+    Ok((alike, amount, u64::try_from(row.int()?).map_err(|_| wrong("count"))?))
 }

@@ -11,6 +11,7 @@ in_both! {
     what_is_kept_is_what_the_payments_come_to
     what_is_too_much_to_be_added_up_is_read
     what_nobody_keeps_is_read
+    what_is_read_to_be_added_up_has_an_end_and_says_so
     rare_payments_are_listed_as_they_are_found_among_all
 }
 
@@ -155,6 +156,38 @@ async fn what_nobody_keeps_is_read(place: Place) {
     for (filter, expected) in filters.iter().zip([1, 0, 0]) {
         assert_eq!(store.kept_totals(filter).await.unwrap(), None);
         assert_eq!(store.totals(filter).await.unwrap().0.len(), expected, "{filter:?}");
+    }
+}
+
+async fn what_is_read_to_be_added_up_has_an_end_and_says_so(place: Place) {
+    let store = place.open().await;
+    for n in 0..6 {
+        let fact = Fact { code: Some("ADA10".into()), ..sale(n, "1") };
+        sell(&store, BUSINESSES[n as usize % 2], &format!("e{n}"), fact).await;
+    }
+    let later = after(now(), HOUR * 24 * 30);
+    for _ in 0..2 {
+        for leased in store.lease(later, LEASE, 20).await.unwrap() {
+            let receipt = Receipt { agent_id: Some("agent_ada".into()), ..Receipt::default() };
+            store.settle(&leased, attempt(), Settlement::Delivered(receipt), later).await.unwrap();
+        }
+    }
+    // Two of the six are tests, the first and the last.
+    let by_agent = PaymentFilter { agent: Some("agent_ada".into()), ..PaymentFilter::default() };
+    let by_code = PaymentFilter { code: Some("ada10".into()), ..PaymentFilter::default() };
+    for filter in [by_agent, by_code] {
+        for (mode, business, most, expected) in [
+            (None, None, 7, (6, true)),
+            (None, None, 4, (4, false)),
+            (Some(Mode::Test), None, 7, (2, true)),
+            (Some(Mode::Test), None, 4, (1, false)),
+            (None, Some(BUSINESSES[1]), 4, (2, false)),
+        ] {
+            let filter = PaymentFilter { mode, business: business.map(str::to_owned), ..filter.clone() };
+            let (totals, is_complete) = store.read_totals_of(&filter, most).await.unwrap();
+            let payments: u64 = totals.iter().map(|total| total.payments).sum();
+            assert_eq!((payments, is_complete), expected, "{most} of {filter:?}");
+        }
     }
 }
 
