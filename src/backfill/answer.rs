@@ -21,17 +21,19 @@ pub(super) enum PageError {
     },
 }
 
-/// The body of a page of the list `name` of the provider `title`. What `private` takes out is in no message.
+/// The body of a page of the list `name` of the provider `title`, whose API is `at` an address. What `private` takes out is in no
+/// message.
 pub(super) fn answer(
     reply: Result<Reply, Failure>,
     title: &str,
+    at: &str,
     name: &str,
     private: &Redactor,
 ) -> Result<Vec<u8>, PageError> {
     let later = |retry_after, message| Err(PageError::TryLater { retry_after, message });
     let (status, retry_after, body) = match reply {
         Ok(Reply { status, retry_after, body }) => (status, retry_after, body),
-        Err(failure) => return later(None, failure.with_cause(&format!("{title} does not answer"))),
+        Err(failure) => return later(None, failure.with_cause(&format!("{title} does not answer at {at}"))),
     };
     let is_success = (200..300).contains(&status);
     let body = match body {
@@ -57,12 +59,29 @@ pub(super) fn answer(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbound::Body;
+    use crate::clock::Clock;
+    use crate::domain::proxy::Proxies;
+    use crate::outbound::{Body, Client, Limits, Method, Request};
 
     fn heard(status: u16, body: &str) -> Result<Vec<u8>, PageError> {
         let body = Ok(Body { bytes: body.as_bytes().to_vec(), is_whole: true });
         let reply = Reply { status, retry_after: Some(Duration::from_secs(7)), body };
-        answer(Ok(reply), "Stripe", "invoices", &Redactor::default().and("rk_live_1"))
+        answer(Ok(reply), "Stripe", "https://api.stripe.com", "invoices", &Redactor::default().and("rk_live_1"))
+    }
+
+    #[tokio::test]
+    async fn where_nobody_answers_is_said() {
+        // Nobody listens there any more.
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let wait = Duration::from_secs(20);
+        let limits = Limits { whole: wait, connect: wait, idle: wait, response_bytes: 9 };
+        let client = Client::in_clear_text(limits, &Proxies::default(), Clock::system()).unwrap();
+        let request = Request { method: Method::Get, url: &at, bearer: None, headers: &[], body: None };
+        let answer = answer(client.ask(request).await, "Stripe", &at, "invoices", &Redactor::default());
+        let Err(PageError::TryLater { message, .. }) = answer else { panic!("{answer:?}") };
+        assert!(message.starts_with(&format!("Stripe does not answer at {at}: ")), "{message}");
     }
 
     #[test]

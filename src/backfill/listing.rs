@@ -162,7 +162,8 @@ impl Worker {
         let url = format!("{}{path}", endpoint.api_base_url);
         let request = Request { method: Method::Get, url: &url, bearer: Some(bearer), headers: &headers, body: None };
         let reply = self.client.ask(request).await;
-        let body = answer(reply, provider(endpoint.provider).descriptor().title, list.name, &Redactor::of(api_key))?;
+        let (title, at) = (provider(endpoint.provider).descriptor().title, &endpoint.api_base_url);
+        let body = answer(reply, title, at, list.name, &Redactor::of(api_key))?;
         let page = lists.page(list, path, &body, self.clock.now()).map_err(|what| PageError::TryLater {
             retry_after: None,
             message: format!("the provider's answer is not what was asked for: {what}"),

@@ -40,9 +40,14 @@ pub(super) enum Readiness {
 /// It is not ready.
 pub(super) fn run(args: Args) -> anyhow::Result<Verdict> {
     // A container's supervisor knows 0 and 1 only, so a mistake is a failure here.
-    let config = args.config.try_load().map_err(|mistakes| {
-        output::failed(mistakes, "the health check reads the configuration to know where the bridge listens")
-    })?;
+    let config = match args.config.try_load() {
+        Ok(config) => config,
+        Err(mistakes) => {
+            let hint = "the health check reads the configuration to know where the bridge listens";
+            output::report(&output::wrong_usage(mistakes, hint));
+            return Ok(Verdict::NotFine);
+        }
+    };
     let listen = config.server.listen;
     match block_on(async { readiness(listen).await })? {
         Readiness::Ready => {

@@ -55,10 +55,11 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.with_cause(match self.kind {
-            FailureKind::ConnectTimeout | FailureKind::Timeout => "no answer in time",
-            FailureKind::Unreachable => "cannot connect",
-            FailureKind::Broken => "the connection broke before the answer was complete",
-        }))
+        f.write_str(&match self.kind {
+            // Its cause says the same again.
+            FailureKind::ConnectTimeout | FailureKind::Timeout => "no answer in time".to_owned(),
+            FailureKind::Unreachable => self.with_cause("cannot connect"),
+            FailureKind::Broken => self.with_cause("the connection broke before the answer was complete"),
+        })
     }
 }

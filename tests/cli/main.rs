@@ -319,6 +319,10 @@ fn serve_runs_until_it_is_told_to_stop() {
     let done = healthcheck();
     assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
     assert!(done.stderr.contains("no bridge answers"), "{}", done.stderr);
+    // Each mistake stands in lines of its own.
+    let done = dir.run(&["healthcheck"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+    assert!(done.stderr.contains("\n1. ") && !done.stderr.contains("u{a}"), "{}", done.stderr);
 
     let bridge = Background::start(dir.command(&["serve", "--config", "bridge.toml"]), "listening on http://");
     assert_eq!(bridge.addr, addr);

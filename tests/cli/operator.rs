@@ -220,6 +220,10 @@ fn what_cannot_be_asked_says_why() {
     check(&["deliveries", "release"], 2, "give ids, or a filter");
     check(&["deliveries", "release", "dlv_1", "--state", "held"], 2, "give one of them");
     check(&["events", "list", "--url", &format!("http://{}", lasting_addr())], 1, "no bridge answers");
+    check(&["events", "list", "--url", &format!("http://{}", lasting_addr())], 1, "which --url or BRIDGE_URL names");
+    check(&["events", "list", "--url", &format!("https://{}", lasting_addr())], 1, "it speaks http://");
+    check(&["audit", "list"], 0, "there is no such decision");
+    check(&["access", "list"], 0, "only the admin token gives access");
     check(&["events", "list", "--url", "ftp://bridge"], 2, "write http:// or https:// and a host");
     let without_token: Vec<_> =
         installed.variables.iter().filter(|(n, _)| *n != "BRIDGE_ADMIN_TOKEN").cloned().collect();
@@ -228,7 +232,9 @@ fn what_cannot_be_asked_says_why() {
     let mut wrong_token = without_token;
     wrong_token.push(("BRIDGE_ADMIN_TOKEN", "another-token-that-is-long-enough".to_owned()));
     let done = finish(with(installed.dir.command(&["events", "list"]), &wrong_token));
-    assert!(done.code == Some(1) && done.stderr.contains("401 unauthorized"), "{}", done.stderr);
+    let says = ["does not take this token", "set BRIDGE_ADMIN_TOKEN", "401 unauthorized"];
+    assert!(done.code == Some(1) && says.iter().all(|word| done.stderr.contains(word)), "{}", done.stderr);
+    assert!(!done.stderr.contains("Authorization:"), "{}", done.stderr);
 }
 
 #[test]

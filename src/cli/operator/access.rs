@@ -117,10 +117,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         let until = format!("until {}, by {created_by}", ends_at.strftime("%Y-%m-%d %H:%MZ"));
         [name.clone(), role.clone(), sees, state.clone(), until]
     });
-    output::data(&output::columns(rows, 0))?;
-    if page.access.is_empty() {
-        output::talk("nobody has access but whoever has the admin token");
-    }
+    output::list(rows, "only the admin token gives access; access create gives it to people")?;
     Ok(Verdict::Fine)
 }
 

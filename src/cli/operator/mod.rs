@@ -169,19 +169,31 @@ impl Api {
 
     /// The same for what takes long.
     fn patient(bridge: &Bridge, answer_wait: Duration) -> anyhow::Result<Self> {
-        let (base, token) = match bridge.address()? {
-            Some(url) => (url, bridge.config.admin_token()?),
+        let (base, token, hint) = match bridge.address()? {
+            Some(url) => {
+                let hint = if url.scheme() == "https" {
+                    "check this address, which --url or BRIDGE_URL names, and that the bridge runs there; without a proxy in \
+                     front of it, it speaks http://"
+                } else {
+                    "check this address, which --url or BRIDGE_URL names, and that the bridge runs there"
+                };
+                (url, bridge.config.admin_token()?, hint)
+            }
             None => {
                 let config = bridge.config.load_or(
                     "or set BRIDGE_URL to the running bridge's address and BRIDGE_ADMIN_TOKEN \
                      to its token: nothing else is needed then",
                 )?;
-                (local_url(config.server.admin_listen.unwrap_or(config.server.listen))?, config.admin_token)
+                (
+                    local_url(config.server.admin_listen.unwrap_or(config.server.listen))?,
+                    config.admin_token,
+                    "start it with: refairn-bridge serve; if it runs elsewhere, set BRIDGE_URL to its address",
+                )
             }
         };
-        let hint = "set BRIDGE_ADMIN_TOKEN to the token that the running bridge has, or showed at its terminal";
-        let token = token.ok_or_else(|| output::failed("no admin token is set", hint))?;
-        Ok(Self { client: HttpClient::new(&base, answer_wait)?, base, token })
+        let no_token = "set BRIDGE_ADMIN_TOKEN to the token that the running bridge has, or showed at its terminal";
+        let token = token.ok_or_else(|| output::failed("no admin token is set", no_token))?;
+        Ok(Self { client: HttpClient::new(&base, answer_wait)?, base, token, hint })
     }
 
     /// One answer of the API; a problem document becomes an error.
@@ -211,16 +223,17 @@ impl Api {
 
     /// What was answered; a problem document becomes an error.
     fn read<T: DeserializeOwned>(&self, reply: Result<Reply, NoAnswer>) -> anyhow::Result<T> {
-        let reply = reply.map_err(|error| {
-            output::failed(
-                format!("no bridge answers at {}: {}", self.base, error.0),
-                "start it with: refairn-bridge serve",
-            )
-        })?;
+        let reply = reply
+            .map_err(|error| output::failed(format!("no bridge answers at {}: {}", self.base, error.0), self.hint))?;
         if let Some(answer) = reply.is_success().then(|| reply.read()).flatten() {
             return Ok(answer);
         }
         let Problem { code, detail, .. } = reply.read().unwrap_or_default();
+        if code == "unauthorized" {
+            let hint = "set BRIDGE_ADMIN_TOKEN to a token of this bridge: the one that it has, or showed at its terminal, or \
+                 one that access create gave (it answered 401 unauthorized)";
+            return Err(output::failed(format!("the bridge at {} does not take this token", self.base), hint));
+        }
         if !code.is_empty() {
             return Err(output::failed(detail, format!("the bridge answered {} {code}", reply.status)));
         }
