@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::kit::samples::{charge, refund};
 use crate::kit::world::Setup;
 use crate::shop::Shop;
 use crate::visitor::Visitor;
@@ -11,6 +12,7 @@ use crate::visitor::Visitor;
 in_both! {
     a_held_payment_is_sent_by_its_button_and_delivered
     nothing_is_done_for_another_site
+    of_more_than_is_shown_the_most_urgent_stands_first
 }
 
 async fn a_held_payment_is_sent_by_its_button_and_delivered(new: fn() -> Setup) {
@@ -54,6 +56,29 @@ async fn a_held_payment_is_sent_by_its_button_and_delivered(new: fn() -> Setup) 
     let reply = visitor.press(&page, &format!("{page}/remap")).await;
     assert_eq!(reply.header("location"), Some(format!("{page}?done=remap").as_str()));
     world.idle().await;
+    world.end().await;
+}
+
+async fn of_more_than_is_shown_the_most_urgent_stands_first(new: fn() -> Setup) {
+    let mut world = new().start().await;
+    world.leave.open = true;
+    let (reversed, held) = (world.email("rae"), world.email("hal"));
+    world.paystack(&charge("r1", &reversed, 2_000_000, "BAYO15", world.ago(1000))).await;
+    world.idle().await;
+    world.paystack(&refund("r1", 2_000_000)).await;
+    world.idle().await;
+    let calls = world.deliveries_to(&reversed).await;
+    let urgent = calls.iter().find(|call| call["reason"] == "reversed").expect("a refund")["id"].clone();
+    // Of one day all but the first are held.
+    for n in 0..201 {
+        world.paystack(&charge(&format!("h{n}"), &held, 2_000_000, "BAYO15", world.ago(500))).await;
+    }
+    world.idle().await;
+    let page = Visitor::enter(&world).await.page("/attention").await;
+    let first = page.split("<article").nth(1).expect("something that needs a person");
+    assert!(first.contains(urgent.as_str().expect("an id")), "{first}");
+    assert!(page.contains("There is more than this page shows"), "{page}");
+    assert_eq!(page.matches("<article").count(), 200);
     world.end().await;
 }
 

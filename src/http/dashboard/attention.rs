@@ -1,6 +1,7 @@
 //! What needs a person: by what has to be done, and by when.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -119,16 +120,21 @@ pub(super) struct Needs {
 }
 
 /// What needs a person, as far as `who` may see it, of one mode or of both: the soonest deadline of the most urgent task
-/// first. At most so many of each kind.
+/// first. At most so many of each kind: of more calls those with the soonest deadlines, and then the newest.
 pub(super) async fn needs(state: &Shared, who: &Who, mode: Option<Mode>, limit: u32) -> Result<Needs, Problem> {
     let lens = Lens::of(state);
     let business = || who.business.clone();
     let deliveries = DeliveryFilter { attention: true, business: business(), mode, limit, ..DeliveryFilter::default() };
     let events = EventFilter { attention: true, business: business(), mode, limit, ..EventFilter::default() };
-    let deliveries = state.store.deliveries(deliveries).await?;
+    let newest = state.store.deliveries(deliveries).await?;
     let events = state.store.events(events).await?;
     let full = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = deliveries.len() >= full || events.len() >= full;
+    let more = newest.len() >= full || events.len() >= full;
+    // The most urgent of more than are shown may be older than all of the newest.
+    let mut deliveries = if more { state.store.deadlines(business(), mode, limit).await? } else { Vec::new() };
+    let urgent: BTreeSet<_> = deliveries.iter().filter_map(|view| view.delivery.id).collect();
+    deliveries.extend(newest.into_iter().filter(|view| view.delivery.id.is_none_or(|id| !urgent.contains(&id))));
+    deliveries.truncate(full);
     let may_act = may_post(DECIDE, who);
     let mut calls: Vec<Need> = deliveries.iter().map(|view| need(&lens, view, may_act)).collect();
     calls.sort_by_key(|need| (need.task, need.deadline.unwrap_or(Date::MAX)));

@@ -5,6 +5,7 @@ pub(super) mod codes_came;
 pub(super) mod conditions;
 mod customers;
 pub mod days;
+mod deadlines;
 mod events;
 pub mod payments;
 pub mod queries;
