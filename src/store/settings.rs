@@ -1,6 +1,6 @@
 //! What all processes of a store have to know alike, and none of them is told by its configuration.
 
-use super::sql::{Db, Work, first, values};
+use super::sql::{Db, Row, Work, first, values};
 use super::{Store, StoreError};
 use crate::domain::pseudonym::PseudonymKey;
 
@@ -19,6 +19,12 @@ impl Store {
     /// It cannot be read or written.
     pub async fn session_salt(&self, made_up: String) -> Result<String, StoreError> {
         self.write(Setting { name: SESSION_SALT, made_up }).await
+    }
+
+    /// What keys the pseudonyms of this store, if anybody is forgotten.
+    pub(super) async fn pseudonym_key(&self) -> Result<Option<PseudonymKey>, StoreError> {
+        let sql = "SELECT value FROM settings WHERE name = ?1".to_owned();
+        Ok(self.rows(sql, values![PSEUDONYM_KEY], Row::text).await?.pop().map(PseudonymKey::new))
     }
 }
 
@@ -43,7 +49,7 @@ async fn setting<D: Db>(db: &D, name: &str, made_up: &str) -> Result<String, Sto
     row.map_or_else(|| Ok(made_up.to_owned()), |mut row| row.text())
 }
 
-/// What keys the pseudonyms of this store, if anybody is forgotten.
+/// The same, for a write.
 pub(super) async fn pseudonym_key<D: Db>(db: &D) -> Result<Option<PseudonymKey>, StoreError> {
     let row = first(db, "SELECT value FROM settings WHERE name = ?1", values![PSEUDONYM_KEY]).await?;
     row.map(|mut row| row.text().map(PseudonymKey::new)).transpose()

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::grouping::ToWeigh;
 use crate::domain::delivery::scope;
 use crate::domain::fact::Reading;
+use crate::domain::pseudonym::PseudonymKey;
 use crate::ledger::resolve::{all_ids, asked_for, own_ids, payment_key, receipt_key};
 use crate::store::inbox::facts::Mapped;
 use crate::store::sql::values;
@@ -61,7 +62,7 @@ impl Asked {
         });
     }
 
-    fn ask_of(&mut self, row: &ToWeigh, mapped: &Mapped) {
+    fn ask_of(&mut self, row: &ToWeigh, mapped: &Mapped, pseudonyms: Option<&PseudonymKey>) {
         let (endpoint, part) = (&mapped.endpoint, row.part);
         self.ask(Question::Recorded, endpoint, [row.identity.dedup_key.clone()], part);
         let points_at = row.identity.snapshot_event.iter().chain(&mapped.snapshot_event).cloned();
@@ -75,8 +76,11 @@ impl Asked {
         self.ask(Question::Awaited, &scope, ids, part);
         self.ask(Question::Customer, &scope, fact.customer.clone(), part);
         let address = fact.email.as_ref().map(|email| email.key().to_owned());
-        self.ask(Question::Address, &mapped.business, address.clone(), part);
-        self.ask(Question::Called, &mapped.business, address, part);
+        // What is known of somebody who is forgotten is theirs again once an event names the address.
+        let pseudonym = address.as_ref().and_then(|address| pseudonyms?.of(address)).map(|email| email.key());
+        let addresses: Vec<String> = address.into_iter().chain(pseudonym).collect();
+        self.ask(Question::Address, &mapped.business, addresses.clone(), part);
+        self.ask(Question::Called, &mapped.business, addresses, part);
     }
 }
 
@@ -84,7 +88,8 @@ impl Store {
     /// The parts of these rows that need what is stored.
     pub(super) async fn parts_of_known(&self, rows: &[(ToWeigh, Mapped)]) -> Result<BTreeSet<usize>, StoreError> {
         let mut asked = Asked::default();
-        rows.iter().for_each(|(row, mapped)| asked.ask_of(row, mapped));
+        let pseudonyms = self.pseudonym_key().await?;
+        rows.iter().for_each(|(row, mapped)| asked.ask_of(row, mapped, pseudonyms.as_ref()));
         let mut known = BTreeSet::new();
         for ((question, place), texts) in asked.0.iter().filter(|(_, texts)| !texts.is_empty()) {
             let [table, of_place, column] = question.words();

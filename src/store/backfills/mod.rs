@@ -312,8 +312,11 @@ impl Work for LetGo {
 
     async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
         let failures = if self.failure.is_some() { "failures + 1" } else { "0" };
+        // Of one that is over meanwhile the note says why.
         let sql = format!(
-            "UPDATE backfills SET claimed_until = 0, due_at = ?2, failures = {failures}, note = ?3 WHERE id = ?1"
+            "UPDATE backfills SET claimed_until = 0, due_at = ?2, failures = {failures}, \
+             note = CASE WHEN state IN ({}) THEN note ELSE ?3 END WHERE id = ?1",
+            over()
         );
         db.execute(&sql, values![self.id.0, micros(self.due_at), self.failure.as_ref()]).await?;
         Ok(())

@@ -11,6 +11,8 @@ use crate::store::backfills::weigh_each_alone;
 in_both! {
     customers_tried_out_together_come_to_what_each_comes_to_alone
     a_customer_with_more_rows_than_one_try_has_is_tried_out_in_parts
+    what_a_forgotten_customer_was_told_of_counts_when_the_address_comes_again
+    why_a_backfill_gave_way_is_said_although_its_page_was_being_read
 }
 
 const CUSTOMERS: usize = 90;
@@ -194,4 +196,34 @@ async fn a_customer_with_more_rows_than_one_try_has_is_tried_out_in_parts(place:
     let outcomes = outcomes(&store, id).await;
     assert_eq!(outcomes.len(), 1000);
     assert!(outcomes.iter().all(|[_, outcome, calls]| outcome.as_deref() == Some("mapped") && calls.is_some()));
+}
+
+async fn what_a_forgotten_customer_was_told_of_counts_when_the_address_comes_again(place: Place) {
+    let store = place.open().await;
+    let email = "jane@example.com";
+    // Nothing but the address ties the two payments together.
+    let bought = |invoice: &str| Fact { customer: None, ..payment(invoice, Some(email), "2026-01-10") };
+    let told = store.record(event("told")).await.unwrap().id;
+    post(&store, told, bought("in_1")).await;
+    let leased = store.lease(now(), LEASE, 1).await.unwrap().pop().unwrap();
+    store.settle(&leased, attempt(), Settlement::Delivered(Receipt::default()), now()).await.unwrap();
+    let forgotten = store.forget(&Email::parse(email).unwrap(), false, By::admin(), now()).await.unwrap();
+    assert!(forgotten.pseudonym.is_some());
+    let id = list(&store, vec![listed("row", Some(&bought("in_2")))]).await;
+    weigh(&store, id).await;
+    let calls = calls_of(&outcomes(&store, id).await);
+    assert!(calls.len() == 1 && calls[0].contains("same_day_payment"), "{calls:?}");
+}
+
+async fn why_a_backfill_gave_way_is_said_although_its_page_was_being_read(place: Place) {
+    let store = place.open().await;
+    let begin =
+        async |since| store.start_backfill(Purpose::Record, "stripe", [since, now()], None, now()).await.unwrap();
+    let first = begin(now()).await;
+    let taken = store.take_backfill(now(), LEASE).await.unwrap().unwrap();
+    assert_eq!(taken.id, first);
+    begin(now().checked_sub(SignedDuration::from_hours(24)).unwrap()).await;
+    store.let_go_of_backfill(first, now(), None).await.unwrap();
+    let note = store.backfill(first).await.unwrap().unwrap().note;
+    assert_eq!(note.as_deref(), Some("another one was begun"));
 }
