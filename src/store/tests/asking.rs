@@ -108,9 +108,8 @@ async fn a_code_that_came_through_the_site_is_known_of_and_one_that_was_fetched_
 async fn a_code_that_an_old_event_brings_when_it_is_read_again_is_known_of(place: Place) {
     let store = place.open().await;
     let old = told(&store, "e0", payment("in_0", Some("jane@example.com"), "2026-01-10")).await;
-    for n in 1..=1000 {
-        store.record(event(&format!("e{n}"))).await.unwrap();
-    }
+    let between = (1..=1000).map(|n| store.record(event(&format!("e{n}"))));
+    assert!(futures_util::future::join_all(between).await.iter().all(Result::is_ok));
     told(&store, "e1001", payment("in_1001", Some("bea@example.com"), "2026-01-10")).await;
     let begun = Instant::now();
     assert!(!store.code_came_at(begun).await.unwrap());
