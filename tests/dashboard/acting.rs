@@ -73,12 +73,20 @@ async fn of_more_than_is_shown_the_most_urgent_stands_first(new: fn() -> Setup) 
     for n in 0..201 {
         world.paystack(&charge(&format!("h{n}"), &held, 2_000_000, "BAYO15", world.ago(500))).await;
     }
+    for n in 0..100 {
+        let odd = json!({ "id": format!("evt_odd{n}"), "object": "event", "type": "invoice.paid", "data": 7 });
+        world.stripe(&odd).await;
+    }
     world.idle().await;
-    let page = Visitor::enter(&world).await.page("/attention").await;
+    let visitor = Visitor::enter(&world).await;
+    let page = visitor.page("/attention").await;
     let first = page.split("<article").nth(1).expect("something that needs a person");
     assert!(first.contains(urgent.as_str().expect("an id")), "{first}");
     assert!(page.contains("There is more than this page shows"), "{page}");
-    assert_eq!(page.matches("<article").count(), 200);
+    assert_eq!(page.matches("<article").count(), 200 + 100);
+    let today = visitor.page("/").await;
+    assert!(today.contains("100 and more events that could not be read"), "{today}");
+    assert!(today.contains("Needs you") && today.contains("301"), "{today}");
     world.end().await;
 }
 

@@ -22,6 +22,8 @@ use crate::store::stats::COUNTED_MAX;
 
 /// Things that need a person, as far as this page shows them.
 const NEEDS_SHOWN: usize = 5;
+/// Events that it counts; of more it says that they are more.
+const EVENTS_COUNTED: u32 = 100;
 
 #[derive(Template)]
 #[template(path = "today.html")]
@@ -38,6 +40,7 @@ struct Page<'a> {
     mode: Mode,
     needs: Vec<Need>,
     event_needs: usize,
+    more_events: bool,
     needs_all: String,
     obstacles: Obstacles<'a>,
     pipes: Vec<Pipe>,
@@ -75,7 +78,7 @@ pub(super) async fn page(
     let today = counts.pop().unwrap_or_default();
     let chart = Chart::new(range, lens.today, &counts);
     let sums = sums(&state, range, mode).await?;
-    let needs = needs(&state, &asked.caller().who, Some(mode), 100).await?;
+    let needs = needs(&state, &asked.caller().who, Some(mode), EVENTS_COUNTED).await?;
     let open = state.store.open_of(mode).await?;
     let (stats, pipes) = (&asked.now.stats, pipes(&state, &asked).await?);
     let obstacles = obstacles(&lens, stats, Some(mode));
@@ -103,6 +106,7 @@ pub(super) async fn page(
     let mut frame = asked.frame(&state, "today", "Today");
     frame.test = mode == Mode::Test;
     let event_needs = needs.events.len();
+    let more_events = event_needs >= EVENTS_COUNTED as usize;
     let needs_all = needs_you;
     let shown = needs.calls.into_iter().take(NEEDS_SHOWN).collect();
     let last = last.map(|at| lens.ago(at));
@@ -118,6 +122,7 @@ pub(super) async fn page(
         mode,
         needs: shown,
         event_needs,
+        more_events,
         needs_all,
         obstacles,
         pipes,
