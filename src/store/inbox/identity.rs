@@ -57,7 +57,9 @@ pub(super) async fn first_address<D: Db>(
         Some(noted) => Some(settled(db, report, key, noted.clone()).await?),
         None => identity(db, report, key).await?,
     };
-    Ok(known.filter(Identity::is_settled).map(|identity| identity.email_key))
+    // Two reports of a payment that name no address may go by different ids: where either is, the other has to be.
+    let names_none = matches!(report.fact.matter, FactKind::Payment(_)) && report.fact.email.is_none();
+    Ok(known.filter(|identity| names_none || identity.is_settled()).map(|identity| identity.email_key))
 }
 
 /// The key of the call that reports a fact; `None` for one that has no call of its own.

@@ -69,12 +69,20 @@ async fn facts_of<D: Db>(db: &D, report: &Report, customer: &CustomerKey) -> Res
     rows.into_iter().map(|mut row| Ok((row.int()?, serde_json::from_str(&row.text()?)?))).collect()
 }
 
-/// Every id of the sale that the fact or one of these reports knows.
+/// Every id of the sale that the fact knows, or a report that is tied to it by others. A report that was left out would be
+/// planned a second time, for the customer that it stays with.
 fn ties<'a>(report: &'a Report, facts: &'a [Vec<(i64, Fact)>]) -> BTreeSet<&'a str> {
-    let own: BTreeSet<&str> = own_ids(&report.fact).collect();
-    let all = facts.iter().flatten().map(|(_, fact)| fact);
-    let reports = all.filter(|fact| own_ids(fact).any(|key| own.contains(key)));
-    own.iter().copied().chain(reports.flat_map(own_ids)).collect()
+    let mut ties: BTreeSet<&str> = own_ids(&report.fact).collect();
+    let mut apart: Vec<&Fact> = facts.iter().flatten().map(|(_, fact)| fact).collect();
+    loop {
+        let (tied, others): (Vec<_>, Vec<_>) =
+            apart.into_iter().partition(|fact| own_ids(fact).any(|key| ties.contains(key)));
+        if tied.is_empty() {
+            return ties;
+        }
+        ties.extend(tied.into_iter().flat_map(own_ids));
+        apart = others;
+    }
 }
 
 /// Whether a fact reports the sale that has these ids, ties them, or took it back.

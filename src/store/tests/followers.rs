@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use super::*;
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{DeliveryKey, DeliveryRecord};
+use crate::domain::fact::Link;
 use crate::store::inbox::facts;
 use crate::store::inbox::resolve::RESOLVED_MAX;
 use crate::store::rows::insert_delivery;
@@ -15,6 +16,8 @@ in_both! {
     what_follows_from_one_event_goes_on_beyond_the_limit_of_a_write
     what_a_write_left_is_not_lost_when_the_process_ends_before_the_next
     a_status_in_the_name_of_an_event_that_moved_keeps_nobody_from_being_planned
+    reports_of_a_sale_that_only_others_tie_have_one_customer
+    reports_of_a_sale_without_an_address_have_one_customer_whatever_ids_they_go_by
 }
 
 /// More payments of a customer than one write places, whose address no event has told yet.
@@ -118,4 +121,51 @@ async fn a_status_in_the_name_of_an_event_that_moved_keeps_nobody_from_being_pla
     let payment = DeliveryKey::Payment { scope: "stripe//live".into(), identity: "in_1".into() };
     assert!(store.write(ForBoth(payment)).await.is_err());
     assert_eq!(count(&store, "deliveries").await, 1);
+}
+
+/// Reports that come one after the other: of each its ids, the first of which is a payment's unless it only ties them; and the
+/// address that it names. What each payment's call came to: no two customers have one of the same sale.
+async fn sales_of(place: &Place, reports: &[(&[&str], Option<&str>, bool)]) -> Vec<String> {
+    let store = place.open().await;
+    for (n, (ids, email, is_payment)) in reports.iter().enumerate() {
+        let mut report = payment(ids[0], *email, "2026-01-10");
+        report.customer = None;
+        report.keys = ids.iter().map(|id| (*id).to_owned()).collect();
+        match &mut report.matter {
+            FactKind::Payment(payment) if *is_payment => payment.ties.clone_from(&report.keys),
+            matter => *matter = FactKind::Link(Link::default()),
+        }
+        let id = store.record(event(&format!("evt_{n}"))).await.unwrap().id;
+        store.post(vec![mapped(id, report)], now()).await.unwrap();
+    }
+    let sql = "SELECT email_key FROM facts WHERE data LIKE '%\"payment\"%' ORDER BY event_id".to_owned();
+    let rows = store.query(sql, values![]).await.unwrap();
+    rows.into_iter().map(|mut row| row.text().unwrap()).collect()
+}
+
+async fn reports_of_a_sale_that_only_others_tie_have_one_customer(place: Place) {
+    let (ann, bob, cleo) = (Some("ann@example.com"), Some("bob@example.com"), Some("cleo@example.com"));
+    let reports: [(&[&str], _, _); 7] = [
+        (&["in_1", "pi_1"], ann, true),
+        (&["in_2", "pi_3"], bob, true),
+        (&["in_3", "pi_1"], None, false),
+        (&["in_1", "pi_3"], ann, true),
+        (&["in_0", "pi_4"], cleo, true),
+        (&["in_3", "pi_2"], cleo, true),
+        // It ties the last sale to the first three, and these to the one before.
+        (&["in_2", "pi_4"], None, false),
+    ];
+    let customers: BTreeSet<String> = sales_of(&place, &reports).await.into_iter().collect();
+    assert_eq!(customers.len(), 1, "{customers:?}");
+}
+
+async fn reports_of_a_sale_without_an_address_have_one_customer_whatever_ids_they_go_by(place: Place) {
+    let reports: [(&[&str], _, _); 4] = [
+        (&["in_3", "pi_2"], Some("ann@example.com"), true),
+        (&["in_4", "pi_1"], Some("bob@example.com"), true),
+        (&["in_1", "pi_1"], None, true),
+        (&["in_1", "pi_2"], None, true),
+    ];
+    let customers: BTreeSet<String> = sales_of(&place, &reports).await.into_iter().collect();
+    assert_eq!(customers.len(), 1, "{customers:?}");
 }
