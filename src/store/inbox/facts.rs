@@ -141,7 +141,8 @@ impl Store {
         }
     }
 
-    async fn post_part(&self, events: Vec<Mapped>, now: Timestamp) -> Result<(), StoreError> {
+    /// Writes events in one transaction, and goes on with the facts that are left.
+    pub(in crate::store) async fn post_part(&self, events: Vec<Mapped>, now: Timestamp) -> Result<(), StoreError> {
         let (planning, crowds) = (self.planning.clone(), self.crowds.clone());
         let mut left = self.write(Post { events, planning, crowds, now, entangled: AtomicBool::new(false) }).await?;
         while !left.is_empty() {
