@@ -24,6 +24,9 @@ pub struct Backfill {
     pub since: Timestamp,
     /// Payments that were made at this time or before.
     pub until: Timestamp,
+    /// The zone in which its payments have their days. Empty when the endpoint is no longer configured.
+    #[serde(default)]
+    pub time_zone: String,
     /// The code of its state.
     pub state: String,
     /// Why it waits, or why it ended. `None` where there is nothing to say.

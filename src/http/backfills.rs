@@ -21,15 +21,17 @@ use crate::providers::provider;
 use crate::store;
 
 impl Backfill {
-    fn of(backfill: store::Backfill, unlisted_accounts: u64) -> Self {
+    fn of(backfill: store::Backfill, zone: Option<&TimeZone>, unlisted_accounts: u64) -> Self {
         let store::Backfill { id, endpoint, since, until, state, note, due_at, requests, .. } = backfill;
         let store::Backfill { found, known, ignored, recorded, summary, created_at, .. } = backfill;
         let (id, state) = (id.to_string(), state.code().to_owned());
+        let time_zone = zone.map_or_else(String::new, |zone| zone.iana_name().unwrap_or("UTC").to_owned());
         Self {
             id,
             endpoint,
             since,
             until,
+            time_zone,
             state,
             note,
             due_at,
@@ -218,7 +220,8 @@ async fn answer(state: &Shared, backfill: store::Backfill) -> Result<Backfill, P
         Some(_) => unlisted_accounts(state, &backfill.endpoint).await?,
         None => 0,
     };
-    Ok(Backfill::of(backfill, unlisted))
+    let configured = state.endpoints.iter().find(|configured| configured.name == backfill.endpoint);
+    Ok(Backfill::of(backfill, configured.map(|configured| &configured.rules.time_zone), unlisted))
 }
 
 /// The connected accounts that have sent webhooks for an endpoint's business: a key lists its own account's sales alone.
