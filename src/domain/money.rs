@@ -77,7 +77,7 @@ impl fmt::Debug for Currency {
 
 /// An amount in the currency's standard unit (29.99, not 2999). Its number is given only to those who say in which
 /// currency they count, so that amounts of two currencies are never compared or added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Money {
     #[serde(with = "rust_decimal::serde::str")]
     amount: Decimal,

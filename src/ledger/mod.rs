@@ -27,6 +27,7 @@ pub mod comparison;
 mod conflict;
 mod days;
 mod leads;
+mod likeness;
 mod others;
 mod outcomes;
 mod payments;

@@ -2,8 +2,8 @@
 
 use foldhash::{HashMap, HashMapExt, HashSet};
 
+use super::likeness::no_payment_like;
 use super::resolve::payment_ids;
-use super::reversals::no_payment_like;
 use super::sales::Sale;
 use super::waiting::product_trouble;
 use super::{Draft, is_told, is_too_long};

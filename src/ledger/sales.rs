@@ -90,7 +90,7 @@ impl<'a> Sale<'a> {
             subject: subject(&payment.identity),
             aliases: others.into_iter().map(subject).collect(),
             mode: best.fact.mode,
-            taken_back: reversals.taken_back(payment, best.fact.at, &reports, &ties),
+            taken_back: reversals.taken_back(payment, best, &reports, &ties),
             reports,
             best,
             payment,

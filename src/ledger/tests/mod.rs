@@ -3,6 +3,7 @@
 mod book;
 mod clocks;
 mod late;
+mod likeness;
 mod odd;
 mod sales;
 
