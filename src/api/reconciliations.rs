@@ -82,7 +82,7 @@ pub struct ComparedPayment {
     pub comparison: String,
     /// The code of the reason. `None` where there is none.
     pub reason: Option<String>,
-    /// What is not alike: `amount`, `currency`, `day`, `customer`.
+    /// What is not alike: `amount`, `currency`, `day`, `customer`, `product`.
     pub differs: Vec<String>,
     /// As the provider lists it. `None` where it does not.
     #[schema(value_type = Option<Object>)]

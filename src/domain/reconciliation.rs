@@ -119,6 +119,9 @@ pub struct Side {
     /// What went back of it, standard units.
     #[serde(with = "rust_decimal::serde::str")]
     pub taken_back: Decimal,
+    /// The Refairn product. `None` where this side does not decide on it, and in what earlier versions have kept.
+    #[serde(default)]
+    pub product: Option<String>,
 }
 
 /// What Refairn was told, or will be.
@@ -151,6 +154,8 @@ pub enum Field {
     Day,
     /// The customer's address.
     Customer,
+    /// The Refairn product.
+    Product,
 }
 
 impl Field {
@@ -162,6 +167,7 @@ impl Field {
             Self::Currency => "currency",
             Self::Day => "day",
             Self::Customer => "customer",
+            Self::Product => "product",
         }
     }
 }

@@ -98,7 +98,7 @@ impl<'a> Both<'_, 'a> {
         let known = ours_one.map_or(Decimal::ZERO, |ours| ours.taken_back.amount);
         let more_back =
             ours_one.is_some() && (sale.taken_back.amount > known || is_given_back && !sale.taken_back.full);
-        let provider = theirs.map(|theirs| self.side(theirs, sale.taken_back.amount));
+        let provider = theirs.map(|theirs| self.their_side(theirs, sale.taken_back.amount));
         let ours_side = ours_one.map(|ours| self.our_side(ours, theirs, &calls, known));
         let mut differs = provider.as_ref().zip(ours_side.as_ref()).map(|(a, b)| differences(a, b)).unwrap_or_default();
         // When a hold was captured no list says after a while, only when the money was held.
@@ -144,11 +144,19 @@ impl<'a> Both<'_, 'a> {
             day: sale.day(),
             email: sale.reports.iter().find_map(|f| f.fact.email.clone()),
             taken_back,
+            product: sale.product().map(str::to_owned),
         }
     }
 
-    /// As the endpoint of the provider's list would have it: another endpoint may count another amount. What Refairn was
-    /// told stays as it was told.
+    /// Its product is what the rows themselves name: how subscriptions stand is not listed here. A session whose invoice is
+    /// made afterwards names nothing that was sold.
+    fn their_side(&self, theirs: &Sale<'_>, taken_back: Decimal) -> Side {
+        let named = theirs.best.fact.product.id().filter(|_| !theirs.payment.awaits_invoice);
+        Side { product: named.map(str::to_owned), ..self.side(theirs, taken_back) }
+    }
+
+    /// As the endpoint of the provider's list would have it: another endpoint may count another amount, and for another
+    /// product. What Refairn was told stays as it was told.
     fn our_side(&self, ours: &Sale<'_>, theirs: Option<&Sale<'_>>, calls: &[&Delivery], taken_back: Decimal) -> Side {
         let mut side = self.side(ours, taken_back);
         let rank = theirs.map(|theirs| theirs.best.fact.rank);
@@ -156,14 +164,17 @@ impl<'a> Both<'_, 'a> {
             let left = calls.iter().find(|d| d.may_be_acknowledged());
             if let Some((amount, currency, _)) = left.and_then(|d| paid(&d.call)) {
                 (side.amount, side.currency) = (amount, currency);
+                side.product = left.map(|d| d.call.product().to_owned());
             }
         } else {
             let of_rank = ours.reports.iter().filter(|f| Some(f.fact.rank) == rank);
             let mut own = of_rank.filter_map(|f| match &f.fact.matter {
-                FactKind::Payment(payment) => Some(payment.amount.unwrap_or(payment.charged)),
+                FactKind::Payment(payment) => Some((f, payment)),
                 FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => None,
             });
-            side.amount = own.next_back().unwrap_or(side.amount);
+            let own = own.next_back();
+            side.amount = own.map_or(side.amount, |(_, payment)| payment.amount.unwrap_or(payment.charged));
+            side.product = own.and_then(|(f, _)| f.fact.product.id()).map(str::to_owned);
         }
         // A call goes to one address; what its events spell is the same by then.
         let email = calls.iter().find(|d| says_something(d)).map(|d| d.call.email().clone());
@@ -183,7 +194,7 @@ impl<'a> Both<'_, 'a> {
                 let amount = money.amount_in(currency).unwrap_or_default();
                 let (day, email) = (known.fact.at, known.fact.email.clone());
                 let day = day.to_zoned(zone.clone()).date();
-                Side { amount, currency, day, email, taken_back: Decimal::ZERO }
+                Side { amount, currency, day, email, taken_back: Decimal::ZERO, product: None }
             };
             let provider = charged.map(|money| side(money, money.currency()));
             let subject = DeliveryKey::Payment { scope: known.scope.clone(), identity: id.to_owned() };
@@ -282,11 +293,13 @@ fn standing(sale: &Sale<'_>, calls: &[&Delivery]) -> (Comparison, Option<String>
 fn differences(provider: &Side, ours: &Side) -> Vec<Field> {
     let address = |side: &Side| side.email.as_ref().map(Email::key);
     let others = address(provider).zip(address(ours)).is_some_and(|(a, b)| a != b);
+    let sold_as = provider.product.as_ref().zip(ours.product.as_ref());
     let found = [
         (Field::Amount, provider.amount != ours.amount),
         (Field::Currency, provider.currency != ours.currency),
         (Field::Day, provider.day != ours.day),
         (Field::Customer, others),
+        (Field::Product, sold_as.is_some_and(|(a, b)| a != b)),
     ];
     found.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
 }

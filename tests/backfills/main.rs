@@ -35,6 +35,7 @@ mod kit;
 mod reconcile;
 mod reversals;
 mod shop;
+mod sold_as;
 mod told;
 mod unreachable;
 

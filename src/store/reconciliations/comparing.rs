@@ -185,6 +185,7 @@ fn of_nobody(mapped: &Mapped, fact: &Fact, payment: &Payment, is_known: bool) ->
         day: payment.day,
         email: fact.email.clone(),
         taken_back: rust_decimal::Decimal::ZERO,
+        product: fact.product.id().map(str::to_owned),
     };
     let (comparison, reason) = if is_known {
         (Comparison::Held, Some(EventReason::CustomerUnknown.code().to_owned()))

@@ -62,7 +62,7 @@ fn ours_only(delivery: &Delivery, whose: &Whose) -> Result<Vec<Noted>, StoreErro
     let own = scope(realm, business, None, delivery.mode);
     let is_theirs = mode.is_none_or(|mode| mode == delivery.mode)
         && matches!(&delivery.subject, DeliveryKey::Payment { scope, .. } if *scope == own);
-    let (Call::PaymentSucceeded { amount, currency, day, .. }, Some(id), true) =
+    let (Call::PaymentSucceeded { product, amount, currency, day, .. }, Some(id), true) =
         (&delivery.call, delivery.id, is_theirs)
     else {
         return Ok(vec![Noted::mark(delivery.subject.key(""), ALIAS, delivery.at)]);
@@ -77,7 +77,14 @@ fn ours_only(delivery: &Delivery, whose: &Whose) -> Result<Vec<Noted>, StoreErro
         reason: delivery.reason.map(|reason| reason.code().to_owned()),
         differs: Vec::new(),
         provider: None,
-        ours: Some(Side { amount, currency, day, email, taken_back: rust_decimal::Decimal::ZERO }),
+        ours: Some(Side {
+            amount,
+            currency,
+            day,
+            email,
+            taken_back: rust_decimal::Decimal::ZERO,
+            product: Some(product.clone()),
+        }),
         told: vec![told],
     };
     Noted::of(std::slice::from_ref(&delivery.subject), &compared)

@@ -11,7 +11,7 @@ use crate::cli::spreadsheet::Spreadsheet;
 use crate::domain::reconciliation::{Side, Total};
 
 /// The columns. What a row is, its first one says: `about`, `total`, `count` or `payment`.
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 20] = [
     "record",
     "name",
     "id",
@@ -23,11 +23,13 @@ const COLUMNS: [&str; 18] = [
     "provider_currency",
     "provider_customer",
     "provider_taken_back",
+    "provider_product",
     "our_day",
     "our_amount",
     "our_currency",
     "our_customer",
     "our_taken_back",
+    "our_product",
     "told",
     "told_state",
 ];
@@ -102,6 +104,7 @@ fn of_payment(payment: &ComparedPayment) -> Vec<String> {
             side.currency.code(),
             side.email.as_ref().map(|email| email.as_given().to_owned()).unwrap_or_default(),
             side.taken_back.normalize().to_string(),
+            side.product.clone().unwrap_or_default(),
         ],
         None => Default::default(),
     };

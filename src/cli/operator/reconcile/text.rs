@@ -122,6 +122,7 @@ fn differing(payment: &ComparedPayment) -> Vec<String> {
         "amount" => Money::new(side.amount, side.currency).in_full(),
         "currency" => side.currency.code(),
         "day" => side.day.to_string(),
+        "product" => side.product.clone().unwrap_or_default(),
         _ => side.email.as_ref().map_or_else(String::new, |email| email.as_given().to_owned()),
     };
     let told = |field: &String| format!("{field}: {} there, {} here", value(field, provider), value(field, ours));
