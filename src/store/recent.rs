@@ -137,6 +137,9 @@ impl Recent {
         if !customer.is_long() && !customer.is_about_to_be_asked() {
             return;
         }
+        // A list that grew has room for four, and nearly every customer has one fact and one call.
+        customer.history.facts.shrink_to_fit();
+        customer.history.deliveries.shrink_to_fit();
         if self.newest.by_row.len() >= REMEMBERED_ROWS_MAX {
             self.before = std::mem::take(&mut self.newest);
         }
@@ -188,5 +191,23 @@ impl Customers {
             self.by_row.remove(&row);
         }
         Some(customer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::delivery::DeliveryRecord;
+
+    #[test]
+    fn a_customer_is_remembered_without_room_for_more() {
+        let key = CustomerKey { business: "biz_1".into(), email_key: "jane@example.com".into() };
+        let mut deliveries = Vec::with_capacity(4);
+        deliveries.push(Delivery::restore(DeliveryRecord::sample(1)));
+        let history = CustomerHistory { key: key.clone(), facts: Vec::with_capacity(4), deliveries };
+        let mut recent = Recent::default();
+        recent.put(Stored { history, noted: HashMap::new(), is_whole: true });
+        let remembered = recent.take(&key).unwrap().history;
+        assert_eq!((remembered.facts.capacity(), remembered.deliveries.capacity()), (0, 1));
     }
 }
