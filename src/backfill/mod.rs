@@ -137,7 +137,7 @@ impl Worker {
             self.store.discard_unanswered(now.checked_sub(WORD_WAIT_MAX).unwrap_or(Timestamp::MIN), now).await?;
             while self.store.clear_backfills().await? || self.store.clear_unfinished_comparison().await? {}
             let next = self.begin_comparisons(now).await?;
-            return Ok(self.store.next_backfill().await?.into_iter().chain(next).min());
+            return Ok(self.store.next_backfill(now, CLAIM).await?.into_iter().chain(next).min());
         };
         // A defect of ours over one backfill must not end the process again and again.
         let step = AssertUnwindSafe(self.step(&backfill, inbox, stop)).catch_unwind().await;
@@ -196,7 +196,6 @@ impl Worker {
         let (reader, of) = (self.reader.clone(), endpoint.clone());
         let read = move |row: &ToWeigh| reader.map(recorded(row.body_zstd.clone(), &of, now));
         if !self.store.weigh(id, endpoint.provider, read, now).await? {
-            self.store.sum_up_backfill(id, self.clock.now()).await?;
             events::backfill_ready(&endpoint.name, id);
         }
         Ok(Step::Next(None))

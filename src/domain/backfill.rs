@@ -137,6 +137,23 @@ impl Stage {
     /// Every stage, in its order.
     pub const ALL: &[Self] = &[Self::Customers, Self::Reversals, Self::Payments, Self::Statuses];
 
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Customers => "customers",
+            Self::Reversals => "reversals",
+            Self::Payments => "payments",
+            Self::Statuses => "statuses",
+        }
+    }
+
+    /// The stage that has its place there.
+    #[must_use]
+    pub fn at(place: i64) -> Option<Self> {
+        Self::ALL.iter().copied().find(|stage| stage.place() == place)
+    }
+
     /// Its place, from 0.
     #[must_use]
     pub const fn place(self) -> i64 {
@@ -253,6 +270,63 @@ pub struct EventSum {
 }
 
 impl BackfillSummary {
+    /// Adds an event of this stage that would be in this state.
+    pub fn add_event(&mut self, stage: Stage, state: &str, reason: Option<&str>) {
+        let is_alike = |sum: &&mut EventSum| {
+            (sum.stage.as_str(), sum.state.as_str(), sum.reason.as_deref()) == (stage.code(), state, reason)
+        };
+        match self.events.iter_mut().find(is_alike) {
+            Some(sum) => sum.count += 1,
+            None => self.events.push(EventSum {
+                stage: stage.code().to_owned(),
+                state: state.to_owned(),
+                reason: reason.map(str::to_owned),
+                count: 1,
+            }),
+        }
+    }
+
+    /// Adds calls to those that are alike.
+    pub fn add_call(&mut self, call: BackfillCall) {
+        let is_alike = |sum: &&mut BackfillCall| {
+            (sum.kind, sum.fate, &sum.reason, sum.currency) == (call.kind, call.fate, &call.reason, call.currency)
+        };
+        match self.calls.iter_mut().find(is_alike) {
+            Some(sum) => {
+                sum.count += call.count;
+                sum.amount = sum.amount.zip(call.amount).and_then(|(sum, more)| sum.checked_add(more));
+            }
+            None => self.calls.push(call),
+        }
+    }
+
+    /// Adds what another part comes to.
+    pub fn add(&mut self, other: Self) {
+        other.calls.into_iter().for_each(|call| self.add_call(call));
+        for more in other.events {
+            let is_alike =
+                |sum: &&mut EventSum| (&sum.stage, &sum.state, &sum.reason) == (&more.stage, &more.state, &more.reason);
+            match self.events.iter_mut().find(is_alike) {
+                Some(sum) => sum.count += more.count,
+                None => self.events.push(more),
+            }
+        }
+    }
+
+    /// The same in the order in which people read it, whichever part was added first.
+    #[must_use]
+    pub fn in_order(mut self) -> Self {
+        self.calls.sort_by(|a, b| {
+            let key = |call: &BackfillCall| (call.fate, call.kind, call.reason.clone(), call.currency);
+            key(a).cmp(&key(b))
+        });
+        self.events.sort_by(|a, b| {
+            let stage = |sum: &EventSum| Stage::ALL.iter().position(|stage| stage.code() == sum.stage);
+            (stage(a), &a.state, &a.reason).cmp(&(stage(b), &b.state, &b.reason))
+        });
+        self
+    }
+
     /// Whether a payment would be told: then its date may be old.
     #[must_use]
     pub fn tells_payments(&self) -> bool {

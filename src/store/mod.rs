@@ -59,6 +59,7 @@ pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};
 use crate::domain::database::ServerUrl;
 use crate::domain::policy::Policy;
 use crate::tasks::Pulse;
+use backfills::Grouped;
 use inbox::crowds::Crowds;
 use postgres::Postgres;
 use queue::held::UnderWay;
@@ -79,6 +80,7 @@ pub struct Store {
     crowds: Crowds,
     codes_came: CodesCame,
     scratch: Scratch,
+    grouped: Grouped,
 }
 
 /// Where a store is.
@@ -151,6 +153,7 @@ impl Store {
             crowds: Crowds::default(),
             codes_came: CodesCame::default(),
             scratch: Scratch::default(),
+            grouped: Grouped::default(),
         }
     }
 

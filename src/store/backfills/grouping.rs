@@ -1,23 +1,23 @@
 //! Which rows are tried out together: those of a customer share ids. Many customers are tried out at once, and each with all
 //! of its rows, unless they are too many for one try.
+//!
+//! Once all is listed, the ids are read in their own order, in which rows that share one follow each other. Of each row only
+//! its number is kept.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::domain::backfill::BackfillId;
+use crate::domain::backfill::{BackfillId, Stage};
 use crate::domain::event::Identity;
+use crate::store::rows::unknown;
 use crate::store::sql::{Row, values};
 use crate::store::{Store, StoreError};
 
 /// Rows of one try where the one writer is kept from its work meanwhile. A customer with more is tried out in parts.
 pub(super) const TRIED_MAX: usize = 100;
-/// Rows with which the search for others begins; those that belong to them come beside.
-const SEEDS: usize = 25;
-/// Most of them.
-const SEEDS_MAX: usize = 400;
-/// Shares of ids that are looked at for one step, for each row that there may be.
-const SHARES_OF_ROW: usize = 20;
-/// How often others are looked for that share an id: a refund with its payment, and that with its customer's others.
-const STEPS_MAX: usize = 8;
+/// Ids, and numbers of rows, that are read in one go.
+const READ_MAX: usize = 2500;
 
 /// A row that was not tried out yet.
 #[derive(Debug, Clone)]
@@ -26,10 +26,119 @@ pub struct ToWeigh {
     pub id: i64,
     /// Rows with the same number belong together.
     pub part: usize,
+    /// Where it has its place.
+    pub stage: Stage,
     /// What tells it from every other event of its endpoint.
     pub identity: Identity,
     /// The body of its event, zstd-compressed.
     pub body_zstd: Vec<u8>,
+}
+
+/// The rows of a backfill, those that belong together side by side.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Parts {
+    /// The numbers of all rows: a part after the other, in the order of their first rows.
+    rows: Vec<i64>,
+    /// Where each part ends.
+    ends: Vec<usize>,
+}
+
+impl Parts {
+    /// How many rows there are.
+    pub(super) const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The place of the row with this number.
+    pub(super) fn place_of(&self, row: i64) -> Option<usize> {
+        self.rows.iter().position(|other| *other == row)
+    }
+
+    /// The row in this place.
+    pub(super) fn row(&self, place: usize) -> Option<i64> {
+        self.rows.get(place).copied()
+    }
+
+    /// As many whole parts from there on as make up so many rows; of one that is larger, so many rows.
+    pub(super) fn group(&self, begin: usize, rows_max: usize) -> Range<usize> {
+        let most = (begin + rows_max).min(self.rows.len());
+        let whole = self.ends.partition_point(|end| *end <= most);
+        let end = whole.checked_sub(1).and_then(|last| self.ends.get(last)).copied();
+        begin..end.filter(|end| *end > begin).unwrap_or(most)
+    }
+
+    /// The places of each part.
+    #[cfg(test)]
+    pub(super) fn each(&self) -> impl Iterator<Item = Range<usize>> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, end)| begin..*end)
+    }
+
+    /// The part that has this place.
+    fn part(&self, place: usize) -> usize {
+        self.ends.partition_point(|end| *end <= place)
+    }
+}
+
+/// Rows by their places, of which some are found to belong together.
+struct Ties {
+    rows: Vec<i64>,
+    /// Of each place another one of the same part, or itself.
+    parents: Vec<usize>,
+    /// The id that was seen last, and the place of a row that has it.
+    last: (String, Option<usize>),
+}
+
+impl Ties {
+    fn new(rows: Vec<i64>) -> Self {
+        Self { parents: (0..rows.len()).collect(), rows, last: (String::new(), None) }
+    }
+
+    /// Notes that a row has an id. Rows that have the same one are told one after the other.
+    fn note(&mut self, key: String, row: i64) {
+        let Ok(place) = self.rows.binary_search(&row) else { return };
+        if self.last.0 != key {
+            self.last = (key, Some(place));
+        } else if let Some(other) = self.last.1.replace(place) {
+            let (a, b) = (self.root(place), self.root(other));
+            if let Some(parent) = self.parents.get_mut(a.max(b)) {
+                *parent = a.min(b);
+            }
+        }
+    }
+
+    fn root(&self, mut place: usize) -> usize {
+        while let Some(parent) = self.parents.get(place).copied().filter(|parent| *parent != place) {
+            place = parent;
+        }
+        place
+    }
+
+    fn parts(self) -> Parts {
+        let mut rows: Vec<_> = self.rows.iter().enumerate().map(|(place, row)| (self.root(place), *row)).collect();
+        rows.sort_unstable();
+        let of_part = rows.chunk_by(|(a, _), (b, _)| a == b).map(<[_]>::len);
+        let ends = of_part.scan(0, |end, rows| {
+            *end += rows;
+            Some(*end)
+        });
+        Parts { ends: ends.collect(), rows: rows.into_iter().map(|(_, row)| row).collect() }
+    }
+}
+
+/// What belongs together of the backfill that was asked for last, and how far it is given; cheap to clone.
+#[derive(Clone, Default)]
+pub(in crate::store) struct Grouped(Arc<Mutex<Option<(BackfillId, Arc<Parts>, usize)>>>);
+
+impl Grouped {
+    /// Gives the memory back.
+    pub(in crate::store) fn clear(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(BackfillId, Arc<Parts>, usize)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Store {
@@ -38,147 +147,105 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn to_weigh(&self, id: BackfillId) -> Result<Vec<ToWeigh>, StoreError> {
-        Grouping::new(self.clone(), id, TRIED_MAX).next().await
-    }
-}
-
-/// Goes through the rows that were not tried out yet.
-pub(super) struct Grouping {
-    store: Store,
-    id: BackfillId,
-    rows_max: usize,
-    seeds: usize,
-    /// Every earlier row was tried out, or given.
-    after: i64,
-    /// What was given.
-    given: HashSet<i64>,
-}
-
-impl Grouping {
-    /// From the first row on. Of what is given nothing is given again, whether it was tried out meanwhile or not.
-    pub(super) fn new(store: Store, id: BackfillId, rows_max: usize) -> Self {
-        Self { store, id, rows_max, seeds: SEEDS, after: 0, given: HashSet::new() }
-    }
-
-    /// Rows that belong together, in the order in which they would be recorded. Empty when none is left.
-    pub(super) async fn next(&mut self) -> Result<Vec<ToWeigh>, StoreError> {
-        let Some(mut seeds) = self.next_seeds().await? else { return Ok(Vec::new()) };
-        let related = loop {
-            let (related, is_whole) = self.related(&seeds).await?;
-            if is_whole || seeds.len() == 1 {
-                break related;
-            }
-            seeds.truncate(seeds.len() / 2);
-            self.seeds = seeds.len();
-        };
-        if related.rows.len() < self.rows_max / 4 {
-            self.seeds = (self.seeds * 2).min(SEEDS_MAX);
-        }
-        self.after = seeds.last().copied().unwrap_or(self.after);
-        let parts: BTreeMap<i64, usize> = related.parts().into_iter().take(self.rows_max).collect();
-        self.given.extend(parts.keys());
-        self.read(&parts).await
-    }
-
-    /// The first rows that were not given.
-    async fn next_seeds(&mut self) -> Result<Option<Vec<i64>>, StoreError> {
-        let sql =
-            "SELECT id FROM listed WHERE backfill = ?1 AND outcome IS NULL AND id > ?2 ORDER BY id LIMIT ?3".to_owned();
         loop {
-            let of = values![self.id.0, self.after, u32::try_from(self.seeds).unwrap_or(u32::MAX)];
-            let rows = self.store.query(sql.clone(), of).await?;
-            let rows = rows.into_iter().map(|mut row| row.int()).collect::<Result<Vec<_>, _>>()?;
-            let Some(last) = rows.last().copied() else { return Ok(None) };
-            let free: Vec<i64> = rows.into_iter().filter(|id| !self.given.contains(id)).collect();
-            if !free.is_empty() {
-                return Ok(Some(free));
+            let parts = self.parts(id).await?;
+            let group = match self.grouped.lock().as_mut().filter(|(of, ..)| *of == id) {
+                Some((.., given)) => {
+                    let group = parts.group(*given, TRIED_MAX);
+                    *given = group.end;
+                    group
+                }
+                None => parts.group(0, TRIED_MAX),
+            };
+            if group.is_empty() {
+                // What was given and could not be written is not tried out: then it is found again.
+                self.grouped.clear();
+                if parts.len() == 0 {
+                    return Ok(Vec::new());
+                }
+                continue;
             }
-            self.after = last;
+            let rows = self.rows_of(&parts, group).await?;
+            if !rows.is_empty() {
+                return Ok(rows);
+            }
         }
     }
 
-    /// These rows and all that belong to them; whether that is all.
-    async fn related(&self, seeds: &[i64]) -> Result<(Related, bool), StoreError> {
-        let mut related = Related::default();
-        for seed in seeds {
-            related.node_of_row(*seed);
+    /// What belongs together of the rows that were not tried out yet, when it was last found.
+    pub(super) async fn parts(&self, id: BackfillId) -> Result<Arc<Parts>, StoreError> {
+        if let Some((_, parts, _)) = self.grouped.lock().as_ref().filter(|(of, ..)| *of == id) {
+            return Ok(parts.clone());
         }
-        let mut newest = seeds.to_vec();
-        for _ in 0..STEPS_MAX {
-            let mut keys = Vec::new();
-            for (key, row) in self.keys_of(&newest).await? {
-                if related.tie(row, &key) {
-                    keys.push(key);
-                }
+        let parts = Arc::new(self.find_parts(id).await?);
+        *self.grouped.lock() = Some((id, parts.clone(), 0));
+        Ok(parts)
+    }
+
+    async fn find_parts(&self, id: BackfillId) -> Result<Parts, StoreError> {
+        let mut rows: Vec<i64> = Vec::new();
+        loop {
+            let sql = format!(
+                "SELECT id FROM listed WHERE backfill = ?1 AND outcome IS NULL AND id > ?2 ORDER BY id LIMIT {READ_MAX}"
+            );
+            let next = self.query(sql, values![id.0, rows.last().copied().unwrap_or(0)]).await?;
+            let is_last = next.len() < READ_MAX;
+            for mut row in next {
+                rows.push(row.int()?);
             }
-            if keys.is_empty() {
+            if is_last {
                 break;
             }
-            let (shares, is_whole) = self.sharing(&keys, seeds).await?;
-            let others = shares.iter().map(|(_, row)| *row);
-            let others = others.filter(|row| !related.rows.contains_key(row) && !self.given.contains(row));
-            let others = self.not_tried_out(others.collect()).await?;
-            for (key, row) in shares.iter().filter(|(_, row)| others.contains(row)) {
-                related.tie(*row, key);
-            }
-            if !is_whole || related.rows.len() > self.rows_max {
-                return Ok((related, false));
-            }
-            newest = others.into_iter().collect();
         }
-        Ok((related, true))
-    }
-
-    /// The ids of these rows.
-    async fn keys_of(&self, rows: &[i64]) -> Result<Vec<(String, i64)>, StoreError> {
         if rows.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Parts::default());
         }
-        let numbers = self.store.dialect().numbers("?1");
-        let sql = format!("SELECT key, listed FROM listed_ids WHERE listed IN ({numbers})");
-        let rows = self.store.query(sql, values![serde_json::to_string(rows)?]).await?;
-        rows.into_iter().map(|mut row| Ok((row.text()?, row.int()?))).collect()
-    }
-
-    /// Rows from the first of these on that have one of these ids; whether that is all.
-    ///
-    /// One question after the other: asked for by one statement, a database may look through all that was listed.
-    async fn sharing(&self, keys: &[String], seeds: &[i64]) -> Result<(Vec<(String, i64)>, bool), StoreError> {
-        let shares_max = self.rows_max * SHARES_OF_ROW;
-        let sql = format!(
-            "SELECT key, listed FROM listed_ids WHERE backfill = ?1 AND {} AND listed >= ?3 LIMIT {shares_max}",
-            self.store.dialect().is_one_of("key", "?2")
-        );
-        let of = values![self.id.0, serde_json::to_string(keys)?, seeds.first().copied().unwrap_or(0)];
-        let rows = self.store.query(sql, of).await?;
-        let is_whole = rows.len() < shares_max;
-        let shares = rows.into_iter().map(|mut row| Ok((row.text()?, row.int()?)));
-        Ok((shares.collect::<Result<_, StoreError>>()?, is_whole))
-    }
-
-    async fn not_tried_out(&self, rows: BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
-        if rows.is_empty() {
-            return Ok(rows);
+        let (mut ties, mut after) = (Ties::new(rows), (String::new(), 0));
+        loop {
+            // By all columns of the index in its order: a database that knows nothing of the table yet does not sort it for
+            // each of these.
+            let sql = format!(
+                "SELECT backfill, key, listed FROM listed_ids WHERE (backfill, key, listed) > (?1, ?2, ?3) \
+                 ORDER BY backfill, key, listed LIMIT {READ_MAX}"
+            );
+            let next = self.query(sql, values![id.0, &after.0, after.1]).await?;
+            let mut is_last = next.len() < READ_MAX;
+            for mut row in next {
+                if row.int()? != id.0 {
+                    is_last = true;
+                    break;
+                }
+                let (key, listed) = (row.text()?, row.int()?);
+                after.1 = listed;
+                if after.0 != key {
+                    after.0.clone_from(&key);
+                }
+                ties.note(key, listed);
+            }
+            if is_last {
+                return Ok(ties.parts());
+            }
         }
-        let numbers = self.store.dialect().numbers("?1");
-        let sql = format!("SELECT id FROM listed WHERE id IN ({numbers}) AND outcome IS NULL");
-        let rows = self.store.query(sql, values![serde_json::to_string(&rows)?]).await?;
-        rows.into_iter().map(|mut row| row.int()).collect()
     }
 
-    async fn read(&self, parts: &BTreeMap<i64, usize>) -> Result<Vec<ToWeigh>, StoreError> {
+    /// The rows in these places that were not tried out yet, in the order in which they would be recorded.
+    pub(super) async fn rows_of(&self, parts: &Parts, places: Range<usize>) -> Result<Vec<ToWeigh>, StoreError> {
         // Their numbers are enough. With the backfill's, too, a database would look through all that was listed.
         let sql = format!(
-            "SELECT id, dedup_key, provider_event_id, type, snapshot_event, body FROM listed WHERE id IN ({}) \
-             ORDER BY stage, at, id",
-            self.store.dialect().numbers("?1")
+            "SELECT id, stage, dedup_key, provider_event_id, type, snapshot_event, body FROM listed \
+             WHERE id IN ({}) AND outcome IS NULL ORDER BY stage, at, id",
+            self.dialect().numbers("?1")
         );
-        let ids: Vec<i64> = parts.keys().copied().collect();
-        let rows = self.store.query(sql, values![serde_json::to_string(&ids)?]).await?;
+        let part_of: HashMap<i64, usize> =
+            places.filter_map(|place| Some((parts.row(place)?, parts.part(place)))).collect();
+        let mut ids: Vec<i64> = part_of.keys().copied().collect();
+        ids.sort_unstable();
+        let rows = self.query(sql, values![serde_json::to_string(&ids)?]).await?;
         let row = |mut row: Row| {
-            let id = row.int()?;
-            let part = parts.get(&id).copied().unwrap_or_default();
-            Ok(ToWeigh { id, part, identity: identity(&mut row)?, body_zstd: body(&mut row)? })
+            let (id, stage) = (row.int()?, row.int()?);
+            let stage = Stage::at(stage).ok_or_else(|| unknown("stage", &stage.to_string()))?;
+            let part = part_of.get(&id).copied().unwrap_or_default();
+            Ok(ToWeigh { id, part, stage, identity: identity(&mut row)?, body_zstd: body(&mut row)? })
         };
         rows.into_iter().map(row).collect()
     }
@@ -199,54 +266,43 @@ pub(super) fn body(row: &mut Row) -> Result<Vec<u8>, StoreError> {
     row.bytes_option()?.ok_or_else(|| StoreError::Data("what was listed has no body".to_owned()))
 }
 
-/// Rows and their ids: what is tied belongs together.
-#[derive(Default)]
-struct Related {
-    rows: BTreeMap<i64, usize>,
-    keys: HashMap<String, usize>,
-    /// Of each row and id another one that it belongs to, or itself.
-    parents: Vec<usize>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Related {
-    fn node(&mut self) -> usize {
-        self.parents.push(self.parents.len());
-        self.parents.len() - 1
-    }
-
-    fn node_of_row(&mut self, row: i64) -> usize {
-        if let Some(node) = self.rows.get(&row) {
-            return *node;
+    #[test]
+    fn rows_that_share_ids_stand_side_by_side_and_a_try_has_whole_parts_or_a_piece_of_one() {
+        let mut ties = Ties::new(vec![10, 20, 30, 40, 50, 60, 70]);
+        // As the index has them. Of one row something is stored that is no row any more.
+        for (key, row) in [
+            ("a", 20),
+            ("a", 60),
+            ("b", 10),
+            ("b", 15),
+            ("b", 30),
+            ("c", 30),
+            ("c", 50),
+            ("c", 70),
+            ("d", 40),
+            ("e", 60),
+        ] {
+            ties.note(key.to_owned(), row);
         }
-        let node = self.node();
-        self.rows.insert(row, node);
-        node
-    }
-
-    /// Notes that a row has an id; whether that was seen for the first time.
-    fn tie(&mut self, row: i64, key: &str) -> bool {
-        let row = self.node_of_row(row);
-        let known = self.keys.get(key).copied();
-        let node = known.unwrap_or_else(|| self.node());
-        if known.is_none() {
-            self.keys.insert(key.to_owned(), node);
-        }
-        let (row, node) = (self.root(row), self.root(node));
-        if let Some(parent) = self.parents.get_mut(node) {
-            *parent = row;
-        }
-        known.is_none()
-    }
-
-    fn root(&self, mut node: usize) -> usize {
-        while let Some(parent) = self.parents.get(node).copied().filter(|parent| *parent != node) {
-            node = parent;
-        }
-        node
-    }
-
-    /// The rows, and which of them belong together.
-    fn parts(&self) -> BTreeMap<i64, usize> {
-        self.rows.iter().map(|(row, node)| (*row, self.root(*node))).collect()
+        let parts = ties.parts();
+        assert_eq!(parts, Parts { rows: vec![10, 30, 50, 70, 20, 60, 40], ends: vec![4, 6, 7] });
+        let groups = |rows_max: usize| {
+            let (mut groups, mut begin) = (Vec::new(), 0);
+            while begin < parts.len() {
+                groups.push(parts.group(begin, rows_max));
+                begin = parts.group(begin, rows_max).end;
+            }
+            groups
+        };
+        assert_eq!(groups(100), [0..7]);
+        assert_eq!(groups(6), [0..6, 6..7]);
+        assert_eq!(groups(5), [0..4, 4..7]);
+        assert_eq!(groups(3), [0..3, 3..6, 6..7]);
+        assert_eq!(parts.each().map(|places| parts.part(places.start)).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!((parts.place_of(20), parts.row(4), parts.row(7)), (Some(4), Some(20), None));
     }
 }

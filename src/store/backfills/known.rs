@@ -93,6 +93,11 @@ impl Store {
         let mut known = BTreeSet::new();
         for ((question, place), texts) in asked.0.iter().filter(|(_, texts)| !texts.is_empty()) {
             let [table, of_place, column] = question.words();
+            // A store that is new has nothing there.
+            let sql = format!("SELECT 1 FROM {table} WHERE {of_place} LIMIT 1");
+            if self.query(sql, values![place]).await?.is_empty() {
+                continue;
+            }
             let is_asked_for = self.dialect().is_one_of(column, "?2");
             // Only what is asked for and is there comes back.
             let sql = format!("SELECT DISTINCT {column} FROM {table} WHERE {of_place} AND {is_asked_for}");

@@ -6,7 +6,7 @@
 //! * `grouping`: which rows belong together.
 //! * `known`: which of them are about somebody or something of which anything is stored.
 //! * `trial`: rows are tried out.
-//! * `weighing`: all rows are tried out and undone, and what they would come to is added up.
+//! * `weighing`: all rows are tried out and undone, and what they would come to is added up and kept.
 //! * `recording`: it becomes events, in the order of its stages.
 //! * `ending`: what nobody needs any more is removed.
 
@@ -22,8 +22,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub(super) use grouping::Grouped;
 pub use grouping::ToWeigh;
 pub use pages::{Listed, Place, Written};
+use weighing::Progress;
 #[cfg(test)]
 pub(super) use weighing::weigh_each_alone;
 
@@ -104,7 +106,11 @@ fn backfill(mut row: Row) -> Result<Backfill, StoreError> {
         known: count(row.int()?),
         ignored: count(row.int()?),
         recorded: count(row.int()?),
-        summary: row.text_option()?.map(|json| serde_json::from_str(&json)).transpose()?,
+        summary: row
+            .text_option()?
+            .map(|json| serde_json::from_str::<Progress>(&json))
+            .transpose()?
+            .and_then(Progress::whole),
         created_at: time(row.int()?)?,
         changed_at: time(row.int()?)?,
     })
@@ -182,13 +188,19 @@ impl Store {
         self.write(LetGo { id, due_at, failure }).await
     }
 
-    /// When there is something to do for a backfill next; `None` when there is nothing.
+    /// When there is something to do for a backfill next; `None` when there is nothing. What another replica has taken for
+    /// as long as `claim` is not due before that.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn next_backfill(&self) -> Result<Option<Timestamp>, StoreError> {
-        let sql = format!("SELECT MIN(due_at) FROM backfills WHERE state IN ({})", at_work());
-        let row = self.query(sql, values![]).await?.into_iter().next();
+    pub async fn next_backfill(&self, now: Timestamp, claim: Duration) -> Result<Option<Timestamp>, StoreError> {
+        let claimed = "CASE WHEN claimed_until > ?1 THEN due_at ELSE GREATEST(due_at, claimed_until) END";
+        let (due_at, of) = match self.dialect() {
+            Dialect::Sqlite => ("due_at", values![]),
+            Dialect::Postgres => (claimed, values![micros(after(now, claim))]),
+        };
+        let sql = format!("SELECT MIN({due_at}) FROM backfills WHERE state IN ({})", at_work());
+        let row = self.query(sql, of).await?.into_iter().next();
         row.map(|mut row| row.int_option()).transpose()?.flatten().map(time).transpose()
     }
 

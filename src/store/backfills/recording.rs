@@ -5,7 +5,6 @@ use jiff::Timestamp;
 
 use super::ending::remove;
 use super::grouping::{body, identity};
-use super::trial::KNOWN;
 use crate::domain::backfill::{BackfillId, BackfillState};
 use crate::domain::event::{NewEvent, Origin};
 use crate::domain::provider::ProviderKind;
@@ -50,12 +49,11 @@ impl Work for RecordListed {
         let recording = BackfillState::Recording.code();
         let Some(mut row) = first(db, &sql, values![self.id.0, recording]).await? else { return Ok(0) };
         let endpoint = row.text()?;
-        let sql = "SELECT id, outcome, dedup_key, provider_event_id, type, snapshot_event, body FROM listed \
+        let sql = "SELECT id, dedup_key, provider_event_id, type, snapshot_event, body FROM listed \
              WHERE backfill = ?1 ORDER BY stage, at, id LIMIT ?2";
         let (mut ids, mut recorded) = (Vec::new(), 0_i64);
         for mut row in db.query(sql, values![self.id.0, RECORDED_MAX]).await? {
             ids.push(row.int()?);
-            let outcome = row.text_option()?;
             let event = NewEvent {
                 origin: Origin::Backfill,
                 endpoint: endpoint.clone(),
@@ -65,7 +63,7 @@ impl Work for RecordListed {
                 body_zstd: body(&mut row)?,
                 received_at: self.now,
             };
-            if outcome.as_deref() != Some(KNOWN) && insert(db, &event).await?.is_some() {
+            if insert(db, &event).await?.is_some() {
                 recorded += 1;
             }
         }

@@ -1,15 +1,15 @@
-//! One try: events are recorded and read, the ledger plans their customers, and what it says is noted. The caller
+//! One try: events are recorded and read, the ledger plans their customers, and what it says is added up. The caller
 //! undoes what it wrote.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::grouping::ToWeigh;
-use crate::domain::backfill::{BackfillCall, CallFate, CallKind};
+use crate::domain::backfill::{BackfillCall, BackfillSummary, CallFate, CallKind};
 use crate::domain::customer::Change;
 use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryKey, DeliveryState};
-use crate::domain::event::{EventId, EventState, NewEvent, Origin};
+use crate::domain::event::{EventId, NewEvent, Origin};
 use crate::domain::provider::ProviderKind;
 use crate::domain::reason::{DeliveryReason, EventReason};
 use crate::store::StoreError;
@@ -21,7 +21,7 @@ use crate::store::queue::planning::Planning;
 use crate::store::sql::{Db, Lock, Work};
 
 /// What becomes of a row whose event was recorded meanwhile. It is not recorded.
-pub(super) const KNOWN: &str = "known";
+const KNOWN: &str = "known";
 
 /// Rows as they were read, in the order in which they would be recorded.
 pub(super) struct Trial {
@@ -31,18 +31,11 @@ pub(super) struct Trial {
     pub(super) now: Timestamp,
 }
 
-/// What a row would come to.
-#[derive(Default)]
-pub(super) struct Weighed {
-    pub(super) outcome: String,
-    pub(super) calls: Vec<BackfillCall>,
-}
-
 impl Work for Trial {
-    /// Of each row.
-    type Answer = Vec<Weighed>;
+    /// What they would come to.
+    type Answer = BackfillSummary;
 
-    async fn run<D: Db>(&self, db: &D) -> Result<Vec<Weighed>, StoreError> {
+    async fn run<D: Db>(&self, db: &D) -> Result<BackfillSummary, StoreError> {
         let mut people = BTreeSet::new();
         let mut events: Vec<Option<EventId>> = Vec::new();
         for (row, mapped) in &self.rows {
@@ -54,38 +47,31 @@ impl Work for Trial {
             events.push(event);
         }
         db.lock(&people.iter().map(Lock::Customer).collect::<Vec<_>>()).await?;
-        let (mut calls, mut ends) = (Vec::new(), BTreeMap::new());
+        let (mut summary, mut ends) = (BackfillSummary::default(), BTreeMap::new());
         for key in &people {
             let customer = load(db, key).await?;
             let plan = self.planning.plan_or_hold(&customer, self.now);
-            for (event, outcome) in &plan.outcomes {
-                ends.insert(*event, outcome_of((outcome.end.state(), outcome.end.reason())));
-            }
+            ends.extend(
+                plan.outcomes.iter().map(|(event, outcome)| (*event, (outcome.end.state(), outcome.end.reason()))),
+            );
             let before: BTreeMap<Option<DeliveryId>, &Delivery> =
                 customer.deliveries.iter().map(|d| (d.id, d)).collect();
             let changes = plan.changes.iter().map(Change::delivery);
             let news = changes.filter(|d| before.get(&d.id).is_none_or(|old| says_more(old, d)));
-            calls.extend(news.map(|delivery| (delivery.event, call(delivery))));
+            news.for_each(|delivery| summary.add_call(call(delivery)));
         }
-        let mut weighed = Vec::new();
-        for event in &events {
-            let outcome = match event {
-                None => KNOWN.to_owned(),
-                Some(event) => match ends.get(event) {
-                    Some(end) => end.clone(),
-                    None => outcome_of(end(db, *event).await?),
-                },
+        for ((row, _), event) in self.rows.iter().zip(events) {
+            let Some(event) = event else {
+                summary.add_event(row.stage, KNOWN, None);
+                continue;
             };
-            weighed.push(Weighed { outcome, calls: Vec::new() });
+            let (state, reason) = match ends.get(&event) {
+                Some(end) => *end,
+                None => end(db, event).await?,
+            };
+            summary.add_event(row.stage, state.code(), reason.map(EventReason::code));
         }
-        let places = events.iter().enumerate().filter_map(|(place, event)| Some(((*event)?, place)));
-        let places: HashMap<EventId, usize> = places.collect();
-        for (event, call) in calls {
-            // A call that was there before changes by something of this try: which row is named does not matter.
-            let place = places.get(&event).copied().unwrap_or(0);
-            weighed.get_mut(place).into_iter().for_each(|row| row.calls.push(call.clone()));
-        }
-        Ok(weighed)
+        Ok(summary)
     }
 }
 
@@ -101,13 +87,6 @@ impl Trial {
             body_zstd: Vec::new(),
             received_at: self.now,
         }
-    }
-}
-
-fn outcome_of((state, reason): (EventState, Option<EventReason>)) -> String {
-    match reason {
-        Some(reason) => format!("{}:{}", state.code(), reason.code()),
-        None => state.code().to_owned(),
     }
 }
 

@@ -1,23 +1,26 @@
-//! What was listed, tried out and undone: what each event would come to, and which calls would follow. The ledger itself
+//! What was listed, tried out and undone: what the events would come to, and which calls would follow. The ledger itself
 //! says it, so that it says the same once the events are recorded.
 //!
 //! Many customers' events are tried out at once. Those of customers of whom nothing is stored are tried out in memory, several
 //! tries side by side. The others need the store itself, and with it the one writer.
+//!
+//! Of the rows nothing is written meanwhile: each holds its body, and would be written anew. What they come to is added up,
+//! and kept after each turn with the row that is next.
 
 use std::collections::BTreeMap;
-use std::future::ready;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use futures_util::future::try_join_all;
-use futures_util::stream::{TryStreamExt, try_unfold};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::grouping::{Grouping, TRIED_MAX, ToWeigh};
-use super::trial::{Trial, Weighed};
-use crate::domain::backfill::{BackfillCall, BackfillId, BackfillState, BackfillSummary, EventSum, Stage};
+use super::grouping::{Parts, TRIED_MAX, ToWeigh};
+use super::trial::Trial;
+use crate::domain::backfill::{BackfillCall, BackfillId, BackfillState, BackfillSummary, EventSum};
 use crate::domain::provider::ProviderKind;
 use crate::store::inbox::facts::Mapped;
-use crate::store::rows::{micros, unknown};
+use crate::store::rows::micros;
 use crate::store::sql::{Db, Work, values};
 use crate::store::{Store, StoreError};
 use crate::tasks::blocking;
@@ -27,16 +30,39 @@ const TRIED_IN_MEMORY_MAX: usize = 400;
 /// Tries at once: most of the cores of a small machine.
 const TRIES_MAX: usize = 4;
 /// Nothing more is begun after so long: others may have to be backfilled, too.
-const TURN: Duration = Duration::from_secs(1);
-/// Rows of a summary that are read in one go.
-const SUMMED_ROWS: u32 = 1000;
+const TURN: Duration = Duration::from_secs(4);
+
+/// What rows come to, as it is kept until all are tried out: a summary, and which row is next. Without one it is whole.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Progress {
+    calls: Vec<BackfillCall>,
+    events: Vec<EventSum>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next: Option<i64>,
+}
+
+impl Progress {
+    /// The summary, once it is whole.
+    pub(super) fn whole(self) -> Option<BackfillSummary> {
+        let Self { calls, events, next } = self;
+        next.is_none().then_some(BackfillSummary { calls, events })
+    }
+
+    /// What was tried out so far, and where it goes on.
+    fn so_far(self, parts: &Parts) -> (BackfillSummary, usize) {
+        let Self { calls, events, next } = self;
+        // A row that is gone since was forgotten with its customer.
+        let place = next.and_then(|row| parts.place_of(row));
+        place.map_or_else(|| (BackfillSummary::default(), 0), |place| (BackfillSummary { calls, events }, place))
+    }
+}
 
 impl Store {
-    /// Tries rows out as `read` reads them, for about a second, and notes what they would come to. Nothing else is written.
-    /// Gives whether there was anything to try out.
+    /// Tries rows out as `read` reads them, for some seconds, and keeps what they would come to. Nothing else is written.
+    /// Gives whether there are more; when there are none, a person has to say whether they are recorded.
     ///
     /// # Errors
-    /// What was not noted is tried out again.
+    /// What was tried out in this turn is tried out again.
     pub async fn weigh<R>(
         &self,
         id: BackfillId,
@@ -47,122 +73,91 @@ impl Store {
     where
         R: Fn(&ToWeigh) -> Mapped + Clone + Send + 'static,
     {
-        let begun = Instant::now();
-        let groups = try_unfold(Grouping::new(self.clone(), id, TRIED_IN_MEMORY_MAX), |mut grouping| async move {
-            if begun.elapsed() > TURN {
-                return Ok(None);
-            }
-            let rows = grouping.next().await?;
-            Ok::<_, StoreError>((!rows.is_empty()).then_some((rows, grouping)))
-        });
-        let tries = groups.map_ok(|rows| {
-            let (store, read) = (self.clone(), read.clone());
-            let rows = async move {
-                blocking(move || {
-                    rows.into_iter()
-                        .map(|row| {
-                            let mapped = read(&row);
-                            (row, mapped)
-                        })
-                        .collect::<Vec<_>>()
-                })
-                .await
-            };
-            async move { store.weigh_rows(id, provider, rows.await, now).await }
-        });
-        let at_once = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(TRIES_MAX);
-        let tries = tries.try_buffer_unordered(at_once + 1);
-        let weighed = tries.try_fold(0, |sum, rows| ready(Ok(sum + rows))).await?;
-        if weighed == 0 {
-            self.scratch.clear();
-        }
-        Ok(weighed > 0)
+        self.weigh_for(TURN, id, provider, read, now).await
     }
 
-    /// Tries these rows out; gives how many there are.
-    async fn weigh_rows(
+    /// The same for so long: one group of rows at least.
+    pub(in crate::store) async fn weigh_for<R>(
         &self,
+        turn: Duration,
         id: BackfillId,
         provider: ProviderKind,
-        rows: Vec<(ToWeigh, Mapped)>,
+        read: R,
         now: Timestamp,
-    ) -> Result<usize, StoreError> {
-        let count = rows.len();
+    ) -> Result<bool, StoreError>
+    where
+        R: Fn(&ToWeigh) -> Mapped + Clone + Send + 'static,
+    {
+        let begun = Instant::now();
+        let parts = self.parts(id).await?;
+        let (mut summary, mut place) = self.progress(id).await?.so_far(&parts);
+        let begin = place;
+        let groups = std::iter::from_fn(|| {
+            let is_time = place == begin || begun.elapsed() < turn;
+            (is_time && place < parts.len()).then(|| {
+                let group = parts.group(place, TRIED_IN_MEMORY_MAX);
+                place = group.end;
+                group
+            })
+        });
+        let at_once = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(TRIES_MAX);
+        let tries = stream::iter(groups).map(|group| self.weigh_group(&parts, group, provider, read.clone(), now));
+        // While one is read, others are tried out.
+        let mut tries = tries.buffer_unordered(at_once + 1);
+        while let Some(of_group) = tries.try_next().await? {
+            summary.add(of_group);
+        }
+        drop(tries);
+        let BackfillSummary { calls, events } = summary.in_order();
+        let next = parts.row(place);
+        self.write(Keep { id, progress: Progress { calls, events, next }, now }).await?;
+        if next.is_none() {
+            self.scratch.clear();
+            self.grouped.clear();
+        }
+        Ok(next.is_some())
+    }
+
+    /// How far the weighing is.
+    async fn progress(&self, id: BackfillId) -> Result<Progress, StoreError> {
+        let row = self.query("SELECT summary FROM backfills WHERE id = ?1".to_owned(), values![id.0]).await?;
+        let kept = row.into_iter().next().map(|mut row| row.text_option()).transpose()?.flatten();
+        Ok(kept.map(|json| serde_json::from_str(&json)).transpose()?.unwrap_or_default())
+    }
+
+    /// Tries these rows out.
+    async fn weigh_group<R>(
+        &self,
+        parts: &Parts,
+        group: Range<usize>,
+        provider: ProviderKind,
+        read: R,
+        now: Timestamp,
+    ) -> Result<BackfillSummary, StoreError>
+    where
+        R: Fn(&ToWeigh) -> Mapped + Send + 'static,
+    {
+        let rows = self.rows_of(parts, group).await?;
+        let read = move |row: ToWeigh| {
+            let mapped = read(&row);
+            (row, mapped)
+        };
+        let rows: Vec<_> = blocking(move || rows.into_iter().map(read).collect()).await;
         let known = self.parts_of_known(&rows).await?;
         let (stored, new): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(row, _)| known.contains(&row.part));
         let trial = |rows| Trial { provider, rows, planning: self.planning.clone(), now };
+        let mut summary = BackfillSummary::default();
         if !new.is_empty() {
-            let ids: Vec<i64> = new.iter().map(|(row, _)| row.id).collect();
-            let weighed = self.scratch.run(trial(new)).await?;
-            let weighed = ids.into_iter().zip(weighed).collect();
-            self.write(Note { id, weighed, now }).await?;
+            summary.add(self.scratch.run(trial(new)).await?);
         }
         for rows in in_tries(stored) {
-            self.write(Weigh { id, trial: trial(rows) }).await?;
+            summary.add(self.write(Weigh { trial: trial(rows) }).await?);
         }
-        Ok(count)
-    }
-
-    /// Adds up what all rows would come to; then a person has to say whether they are recorded.
-    ///
-    /// # Errors
-    /// Nothing was written.
-    pub async fn sum_up_backfill(&self, id: BackfillId, now: Timestamp) -> Result<(), StoreError> {
-        let (mut events, mut calls) = (BTreeMap::new(), Vec::new());
-        let mut after = 0;
-        loop {
-            // The plus keeps a database from the index by backfill: it would read and sort all rows for each of these.
-            let sql =
-                "SELECT id, stage, outcome, calls FROM listed WHERE +backfill = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-            let rows = self.query(sql.to_owned(), values![id.0, after, SUMMED_ROWS]).await?;
-            if rows.is_empty() {
-                break;
-            }
-            for mut row in rows {
-                after = row.int()?;
-                let key = (row.int()?, row.text_option()?.unwrap_or_default());
-                *events.entry(key).or_insert(0_u64) += 1;
-                if let Some(json) = row.text_option()? {
-                    serde_json::from_str::<Vec<BackfillCall>>(&json)?
-                        .into_iter()
-                        .for_each(|call| add(&mut calls, call));
-                }
-            }
-        }
-        let events = events.into_iter().map(|((stage, outcome), count)| {
-            let (state, reason) = outcome.split_once(':').unwrap_or((&outcome, ""));
-            let reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
-            EventSum { stage: name(stage).to_owned(), state: state.to_owned(), reason, count }
-        });
-        let summary = BackfillSummary { events: events.collect(), calls };
-        self.write(SumUp { id, summary, now }).await
+        Ok(summary)
     }
 }
 
-fn name(stage: i64) -> &'static str {
-    match Stage::ALL.iter().find(|known| known.place() == stage) {
-        Some(Stage::Customers) | None => "customers",
-        Some(Stage::Reversals) => "reversals",
-        Some(Stage::Payments) => "payments",
-        Some(Stage::Statuses) => "statuses",
-    }
-}
-
-/// Adds a call to those that are alike.
-fn add(sums: &mut Vec<BackfillCall>, call: BackfillCall) {
-    let alike = |sum: &&mut BackfillCall| {
-        (sum.kind, sum.fate, &sum.reason, sum.currency) == (call.kind, call.fate, &call.reason, call.currency)
-    };
-    match sums.iter_mut().find(alike) {
-        Some(sum) => {
-            sum.count += call.count;
-            sum.amount = sum.amount.zip(call.amount).and_then(|(sum, more)| sum.checked_add(more));
-        }
-        None => sums.push(call),
-    }
-}
-
-/// Tries out each customer by itself where everything is stored.
+/// What each customer comes to, tried out by itself where everything is stored.
 #[cfg(test)]
 pub(in crate::store) async fn weigh_each_alone(
     store: &Store,
@@ -170,23 +165,18 @@ pub(in crate::store) async fn weigh_each_alone(
     provider: ProviderKind,
     read: impl Fn(&ToWeigh) -> Mapped,
     now: Timestamp,
-) -> Result<(), StoreError> {
-    let mut grouping = Grouping::new(store.clone(), id, TRIED_IN_MEMORY_MAX);
-    loop {
-        let rows = grouping.next().await?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let mut parts: BTreeMap<usize, Vec<(ToWeigh, Mapped)>> = BTreeMap::new();
-        for row in rows {
+) -> Result<BackfillSummary, StoreError> {
+    let (parts, mut summary) = (store.parts(id).await?, BackfillSummary::default());
+    for group in parts.each() {
+        let rows = store.rows_of(&parts, group).await?;
+        let rows = rows.into_iter().map(|row| {
             let mapped = read(&row);
-            parts.entry(row.part).or_default().push((row, mapped));
-        }
-        for rows in parts.into_values() {
-            let trial = Trial { provider, rows, planning: store.planning.clone(), now };
-            store.write(Weigh { id, trial }).await?;
-        }
+            (row, mapped)
+        });
+        let trial = Trial { provider, rows: rows.collect(), planning: store.planning.clone(), now };
+        summary.add(store.write(Weigh { trial }).await?);
     }
+    Ok(summary.in_order())
 }
 
 /// A row as it was read, and its place in the order in which rows would be recorded.
@@ -220,68 +210,36 @@ fn in_tries(rows: Vec<(ToWeigh, Mapped)>) -> Vec<Vec<(ToWeigh, Mapped)>> {
 
 /// Tries rows out where everything is stored.
 struct Weigh {
-    id: BackfillId,
     trial: Trial,
 }
 
 impl Work for Weigh {
-    type Answer = ();
+    type Answer = BackfillSummary;
 
-    async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
+    async fn run<D: Db>(&self, db: &D) -> Result<BackfillSummary, StoreError> {
         db.try_out().await?;
-        let weighed = self.trial.run(db).await?;
+        let summary = self.trial.run(db).await?;
         db.undo_trial().await?;
-        let weighed: Vec<_> = self.trial.rows.iter().map(|(row, _)| row.id).zip(weighed).collect();
-        note(db, self.id, &weighed, self.trial.now).await
+        Ok(summary)
     }
 }
 
-/// Notes what rows would come to.
-struct Note {
+/// Keeps what was tried out. When that is all, a person has to say whether it is recorded.
+struct Keep {
     id: BackfillId,
-    weighed: Vec<(i64, Weighed)>,
+    progress: Progress,
     now: Timestamp,
 }
 
-impl Work for Note {
-    type Answer = ();
-
-    async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
-        note(db, self.id, &self.weighed, self.now).await
-    }
-}
-
-async fn note<D: Db>(db: &D, id: BackfillId, weighed: &[(i64, Weighed)], now: Timestamp) -> Result<(), StoreError> {
-    let sql = "UPDATE listed SET outcome = ?2, calls = ?3 WHERE id = ?1";
-    let calls = |calls: &[BackfillCall]| (!calls.is_empty()).then(|| serde_json::to_string(calls)).transpose();
-    // Side by side: over a network it is the ways there and back that take time.
-    try_join_all(weighed.iter().map(async |(row, Weighed { outcome, calls: of_row })| {
-        db.execute(sql, values![*row, outcome, calls(of_row)?]).await
-    }))
-    .await?;
-    // Another replica may go on with the rest.
-    db.execute("UPDATE backfills SET changed_at = ?2 WHERE id = ?1", values![id.0, micros(now)]).await?;
-    Ok(())
-}
-
-struct SumUp {
-    id: BackfillId,
-    summary: BackfillSummary,
-    now: Timestamp,
-}
-
-impl Work for SumUp {
+impl Work for Keep {
     type Answer = ();
 
     async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
         let sql = "UPDATE backfills SET state = ?3, summary = ?4, changed_at = ?5 WHERE id = ?1 AND state = ?2";
-        let [from, to] = [BackfillState::Weighing, BackfillState::Ready].map(BackfillState::code);
-        let changed = db
-            .execute(sql, values![self.id.0, from, to, serde_json::to_string(&self.summary)?, micros(self.now)])
-            .await?;
-        if changed > 1 {
-            return Err(unknown("backfill", &self.id.to_string()));
-        }
+        let weighing = BackfillState::Weighing;
+        let state = if self.progress.next.is_some() { weighing } else { BackfillState::Ready };
+        let kept = serde_json::to_string(&self.progress)?;
+        db.execute(sql, values![self.id.0, weighing.code(), state.code(), kept, micros(self.now)]).await?;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 
 use super::places::Database;
 use super::*;
+use crate::domain::backfill::Purpose;
 
 async fn two_of(place: &Place) -> (Store, Store) {
     (place.open().await, place.open().await)
@@ -215,4 +216,23 @@ async fn writes_that_their_caller_does_not_look_at_end_all_the_same() {
     for outcome in join_all(begun).await {
         outcome.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_backfill_that_another_replica_has_taken_is_due_when_its_claim_is_over() {
+    let place = Place::server();
+    let (a, b) = two_of(&place).await;
+    let claim = Duration::from_secs(180);
+    let id = a.start_backfill(Purpose::Record, "stripe", [now(), now()], None, now()).await.unwrap();
+    assert!(a.take_backfill(now(), claim).await.unwrap().is_some());
+    assert!(b.take_backfill(now(), claim).await.unwrap().is_none());
+    // Else it would look for it again and again, without a rest.
+    assert_eq!(b.next_backfill(now(), claim).await.unwrap(), Some(after(now(), claim)));
+    a.let_go_of_backfill(id, now(), None).await.unwrap();
+    assert_eq!(b.next_backfill(now(), claim).await.unwrap(), Some(now()));
+    // A claim of a clock that was ahead is none.
+    let ahead = after(now(), Duration::from_secs(86_400));
+    assert!(a.take_backfill(ahead, claim).await.unwrap().is_some());
+    assert_eq!(b.next_backfill(now(), claim).await.unwrap(), Some(now()));
+    assert!(b.take_backfill(now(), claim).await.unwrap().is_some());
 }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::*;
-use crate::domain::backfill::{BackfillId, Purpose};
+use crate::domain::backfill::{BackfillId, BackfillState, BackfillSummary, CallKind, Purpose};
 use crate::domain::fact::{Link, Reversal, ReversalName, ReversalStage};
 use crate::domain::money::Money;
 use crate::store::backfills::weigh_each_alone;
@@ -13,6 +13,7 @@ in_both! {
     a_customer_with_more_rows_than_one_try_has_is_tried_out_in_parts
     what_a_forgotten_customer_was_told_of_counts_when_the_address_comes_again
     why_a_backfill_gave_way_is_said_although_its_page_was_being_read
+    what_was_tried_out_is_kept_after_each_turn
 }
 
 const CUSTOMERS: usize = 90;
@@ -119,36 +120,9 @@ async fn list(store: &Store, rows: Vec<Listed>) -> BackfillId {
     id
 }
 
-/// The key of each row, what it comes to, and the calls that it leads to.
-async fn outcomes(store: &Store, id: BackfillId) -> Vec<[Option<String>; 3]> {
-    let sql = "SELECT dedup_key, outcome, calls FROM listed WHERE backfill = ?1 ORDER BY id";
-    let rows = store.query(sql.to_owned(), values![id.0]).await.unwrap();
-    let row = |mut row: Row| std::array::from_fn(|_| row.text_option().unwrap());
-    rows.into_iter().map(row).collect()
-}
-
-/// All calls. Of one that was there before it does not matter which row names it.
-fn calls_of(outcomes: &[[Option<String>; 3]]) -> Vec<String> {
-    let of_rows = outcomes.iter().filter_map(|[_, _, calls]| calls.as_deref());
-    let calls = of_rows.flat_map(|json| serde_json::from_str::<Vec<serde_json::Value>>(json).unwrap());
-    let mut calls: Vec<String> = calls.map(|call| call.to_string()).collect();
-    calls.sort();
-    calls
-}
-
-async fn weigh(store: &Store, id: BackfillId) {
+async fn weigh(store: &Store, id: BackfillId) -> BackfillSummary {
     while store.weigh(id, ProviderKind::Stripe, read, now()).await.unwrap() {}
-}
-
-struct Forget;
-
-impl Work for Forget {
-    type Answer = ();
-
-    async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
-        db.execute("UPDATE listed SET outcome = NULL, calls = NULL", values![]).await?;
-        Ok(())
-    }
+    store.backfill(id).await.unwrap().unwrap().summary.unwrap()
 }
 
 async fn customers_tried_out_together_come_to_what_each_comes_to_alone(place: Place) {
@@ -165,37 +139,53 @@ async fn customers_tried_out_together_come_to_what_each_comes_to_alone(place: Pl
     rows.push(listed("unreadable", None));
     // As lists have them: a customer's rows are far from each other.
     rows.sort_by_key(|row| std::cmp::Reverse((row.stage.place(), row.at)));
+    let count = rows.len() as u64;
     let id = list(&store, rows).await;
     // Between listing and weighing the webhook came.
     let late = store.record(event("row_84_0")).await.unwrap().id;
     post(&store, late, facts_of(84).remove(0)).await;
 
-    weigh(&store, id).await;
-    let together = outcomes(&store, id).await;
-    store.write(Forget).await.unwrap();
-    weigh_each_alone(&store, id, ProviderKind::Stripe, read, now()).await.unwrap();
-    let alone = outcomes(&store, id).await;
-    assert!(together.len() > 200, "{}", together.len());
-    let kinds: std::collections::BTreeSet<_> = together.iter().map(|[_, outcome, _]| outcome.clone()).collect();
-    assert!(kinds.len() > 4 && !kinds.contains(&None), "{kinds:?}");
-    for (together, alone) in together.iter().zip(&alone) {
-        assert_eq!(&together[..2], &alone[..2]);
-    }
-    assert_eq!(calls_of(&together), calls_of(&alone));
+    let alone = weigh_each_alone(&store, id, ProviderKind::Stripe, read, now()).await.unwrap();
+    let together = weigh(&store, id).await;
+    assert_eq!(together, alone);
+    assert!(together.events.len() > 4 && together.calls.len() > 4, "{together:?}");
+    assert_eq!(together.events.iter().map(|sum| sum.count).sum::<u64>(), count);
     assert_eq!(store.inbox(10).await.unwrap().len(), 0, "nothing is left behind");
-    let stats = store.stats().await.unwrap();
-    weigh(&store, id).await;
-    assert_eq!(store.stats().await.unwrap().events, stats.events);
 }
 
 async fn a_customer_with_more_rows_than_one_try_has_is_tried_out_in_parts(place: Place) {
     let store = place.open().await;
     let rows = (0..1000).map(|nth| listed(&format!("row_{nth}"), Some(&paid(1, nth, Some("jane@example.com")))));
     let id = list(&store, rows.collect()).await;
-    weigh(&store, id).await;
-    let outcomes = outcomes(&store, id).await;
-    assert_eq!(outcomes.len(), 1000);
-    assert!(outcomes.iter().all(|[_, outcome, calls]| outcome.as_deref() == Some("mapped") && calls.is_some()));
+    let summary = weigh(&store, id).await;
+    let (events, calls) = (&summary.events[..], &summary.calls[..]);
+    assert_eq!((events.len(), events[0].state.as_str(), events[0].count), (1, "mapped", 1000), "{summary:?}");
+    assert_eq!((calls.iter().map(|call| call.count).sum::<u64>(), calls[0].kind), (1000, CallKind::Payment));
+}
+
+async fn what_was_tried_out_is_kept_after_each_turn(place: Place) {
+    let store = place.open().await;
+    let facts = (0..CUSTOMERS).flat_map(|n| facts_of(n).into_iter().enumerate().map(move |(nth, fact)| (n, nth, fact)));
+    let mut rows: Vec<Listed> = facts.map(|(n, nth, fact)| listed(&format!("row_{n}_{nth}"), Some(&fact))).collect();
+    rows.extend((0..900).map(|nth| listed(&format!("row_{nth}"), Some(&paid(1000, nth, Some("jane@example.com"))))));
+    let id = list(&store, rows).await;
+    let turn = async || {
+        // As another replica goes on with it.
+        store.grouped.clear();
+        store.weigh_for(Duration::ZERO, id, ProviderKind::Stripe, read, now()).await.unwrap()
+    };
+    let mut turns = 1;
+    while turn().await {
+        turns += 1;
+        let seen = store.backfill(id).await.unwrap().unwrap();
+        assert_eq!((seen.state, seen.summary), (BackfillState::Weighing, None), "it is not whole yet");
+    }
+    assert!(turns > 3, "{turns}");
+    let seen = store.backfill(id).await.unwrap().unwrap();
+    let at_once = weigh_each_alone(&store, id, ProviderKind::Stripe, read, now()).await.unwrap();
+    let summary = seen.summary.unwrap();
+    let counts = |summary: &BackfillSummary| summary.events.iter().map(|sum| sum.count).sum::<u64>();
+    assert_eq!((seen.state, counts(&summary)), (BackfillState::Ready, counts(&at_once)));
 }
 
 async fn what_a_forgotten_customer_was_told_of_counts_when_the_address_comes_again(place: Place) {
