@@ -28,7 +28,7 @@ fn each_with_each<'a>(
         FactKind::Reversal(reversal) => {
             Some((looks_like(customer, &best.scope, known, reversal, payment, best.fact.at, &customers)?, known))
         }
-        _ => None,
+        FactKind::Customer(_) | FactKind::Payment(_) | FactKind::Subscription(_) | FactKind::Link(_) => None,
     });
     let alike: Vec<_> = alike.collect();
     let nearest = alike.iter().map(|(apart, _)| *apart).min();
@@ -65,7 +65,7 @@ fn looks_like(
                 let nearer = alike && distance(other.fact.at).is_some_and(|d| d < own);
                 !(named || nearer && !same)
             }
-            _ => true,
+            FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => true,
         });
     is_it.then_some(own)
 }
@@ -151,7 +151,7 @@ proptest! {
         let own = || customer.facts.iter().filter(|f| !f.is_related);
         let reversals = own().filter_map(|known| match &known.fact.matter {
             FactKind::Reversal(reversal) => Some((known, reversal)),
-            _ => None,
+            FactKind::Customer(_) | FactKind::Payment(_) | FactKind::Subscription(_) | FactKind::Link(_) => None,
         });
         let likeness = Likeness::of(&customer, reversals);
         for best in own() {
@@ -159,7 +159,7 @@ proptest! {
             // Reports of one sale may have several identities.
             let is_joined = |f: &&KnownFact| match &f.fact.matter {
                 FactKind::Payment(p) => f.scope == best.scope && (p.identity == payment.identity || f.event.0 % 3 < joined as i64 - 1),
-                _ => false,
+                FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => false,
             };
             let reports: Vec<&KnownFact> = own().filter(is_joined).collect();
             let numbers = |known: Vec<&KnownFact>| known.into_iter().map(|f| f.event).collect::<BTreeSet<_>>();

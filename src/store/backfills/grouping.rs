@@ -126,9 +126,12 @@ impl Ties {
     }
 }
 
-/// What belongs together of the backfill that was asked for last, and how far it is given; cheap to clone.
+/// A backfill, what belongs together of it, and the place up to which it was given.
+type Given = (BackfillId, Arc<Parts>, usize);
+
+/// The backfill that was asked for last; cheap to clone.
 #[derive(Clone, Default)]
-pub(in crate::store) struct Grouped(Arc<Mutex<Option<(BackfillId, Arc<Parts>, usize)>>>);
+pub(in crate::store) struct Grouped(Arc<Mutex<Option<Given>>>);
 
 impl Grouped {
     /// Gives the memory back.
@@ -136,7 +139,7 @@ impl Grouped {
         *self.lock() = None;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(BackfillId, Arc<Parts>, usize)>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Given>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -298,7 +301,7 @@ mod tests {
             }
             groups
         };
-        assert_eq!(groups(100), [0..7]);
+        assert_eq!(groups(100), vec![parts.group(0, 7)]);
         assert_eq!(groups(6), [0..6, 6..7]);
         assert_eq!(groups(5), [0..4, 4..7]);
         assert_eq!(groups(3), [0..3, 3..6, 6..7]);
