@@ -20,6 +20,9 @@ const DUPLICATE: &str = DeliveryState::Duplicate.code();
 
 pub(super) const THIN_EVENT: &str = EventReason::ThinEvent.code();
 
+/// The condition that an event or a call needs attention, in the words of the indexes that find it.
+pub(super) const NEEDS_ATTENTION: &str = "attention = 1";
+
 /// The condition that an event has this state, in the words of the index that finds it. Of those that were mapped none
 /// does: they are all sales, and a list of the newest has found them soon.
 pub(super) fn event_is(state: EventState) -> String {
@@ -56,6 +59,11 @@ pub(super) fn delivery_is(state: DeliveryState) -> String {
 pub(super) fn is_payment(row: &str) -> String {
     let begins = format!("{} ", DeliveryKey::PAYMENT);
     format!("substr({row}subject_key, 1, {}) = '{begins}'", begins.len())
+}
+
+/// The same of rows that are found otherwise: a column in an expression leads nowhere.
+pub(super) fn tells_payment(row: &str) -> String {
+    is_payment(row).replacen("subject_key", "subject_key || ''", 1)
 }
 
 /// The condition under which a call has left the house, or may have.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -190,24 +191,27 @@ impl Work for DaysOfRelease {
     type Answer = BTreeMap<DeliveryId, Date>;
 
     async fn run<D: Db>(&self, db: &D) -> Result<Self::Answer, StoreError> {
-        let mut days = BTreeMap::new();
-        for id in &self.ids {
-            let sql = "SELECT business, email_key FROM deliveries WHERE id = ?1";
-            let Some(mut row) = first(db, sql, values![id.0]).await? else { continue };
-            let key = CustomerKey { business: row.text()?, email_key: row.text()? };
-            let mut customer = load(db, &key).await?;
-            let Some(delivery) = customer.deliveries.iter_mut().find(|delivery| delivery.id == Some(*id)) else {
-                continue;
-            };
-            if delivery.act(Action::Release, self.now).is_err() {
-                continue;
-            }
-            let released = delivery.clone();
-            let plan = self.planning.plan_or_hold(&customer, self.now);
-            let planned = plan.changes.iter().map(Change::delivery).find(|delivery| delivery.id == Some(*id));
-            days.extend(planned.unwrap_or(&released).call.day().map(|day| (*id, day)));
+        let days = try_join_all(self.ids.iter().map(|id| self.day_of(db, *id))).await?;
+        Ok(self.ids.iter().copied().zip(days).filter_map(|(id, day)| Some((id, day?))).collect())
+    }
+}
+
+impl DaysOfRelease {
+    async fn day_of<D: Db>(&self, db: &D, id: DeliveryId) -> Result<Option<Date>, StoreError> {
+        let sql = "SELECT business, email_key FROM deliveries WHERE id = ?1";
+        let Some(mut row) = first(db, sql, values![id.0]).await? else { return Ok(None) };
+        let key = CustomerKey { business: row.text()?, email_key: row.text()? };
+        let mut customer = load(db, &key).await?;
+        let Some(delivery) = customer.deliveries.iter_mut().find(|delivery| delivery.id == Some(id)) else {
+            return Ok(None);
+        };
+        if delivery.act(Action::Release, self.now).is_err() {
+            return Ok(None);
         }
-        Ok(days)
+        let released = delivery.clone();
+        let plan = self.planning.plan_or_hold(&customer, self.now);
+        let planned = plan.changes.iter().map(Change::delivery).find(|delivery| delivery.id == Some(id));
+        Ok(planned.unwrap_or(&released).call.day())
     }
 }
 

@@ -130,11 +130,17 @@ impl Dialect {
 
     /// A SELECT of the pairs of business and address that parameter `list` has, a JSON list of them.
     pub(super) fn pairs(self, list: &str) -> String {
+        self.lists(list, 2)
+    }
+
+    /// A SELECT of the lists of so many texts that parameter `list` has, a JSON list of them.
+    pub(super) fn lists(self, list: &str, texts: usize) -> String {
+        let columns = (0..texts).map(|n| format!("h.value ->> {n}")).collect::<Vec<_>>().join(", ");
         match self {
-            Self::Sqlite => format!("SELECT h.value ->> 0, h.value ->> 1 FROM json_each({list}) h WHERE TRUE"),
-            Self::Postgres => format!(
-                "SELECT h.value ->> 0, h.value ->> 1 FROM jsonb_array_elements(CAST(CAST({list} AS TEXT) AS JSONB)) h"
-            ),
+            Self::Sqlite => format!("SELECT {columns} FROM json_each({list}) h WHERE TRUE"),
+            Self::Postgres => {
+                format!("SELECT {columns} FROM jsonb_array_elements(CAST(CAST({list} AS TEXT) AS JSONB)) h")
+            }
         }
     }
 
@@ -174,9 +180,26 @@ impl Dialect {
     /// The condition that a column has one of the texts in parameter `list`, a JSON list of them. Each of them is looked up, in
     /// an index that begins with other columns, too.
     pub(super) fn is_one_of(self, column: &str, list: &str) -> String {
+        self.is_among(column, &self.texts(list))
+    }
+
+    /// The condition that a column has one of the values of a SELECT, which is run first. Each of them is looked up.
+    pub(super) fn is_among(self, column: &str, select: &str) -> String {
         match self {
-            Self::Sqlite => format!("{column} IN ({})", self.texts(list)),
-            Self::Postgres => format!("{column} = ANY (ARRAY({}))", self.texts(list)),
+            Self::Sqlite => format!("{column} IN ({select})"),
+            Self::Postgres => format!("{column} = ANY (ARRAY({select}))"),
+        }
+    }
+
+    /// A SELECT of `columns` of what `from` has under a condition, for each of these rows in turn: they may be many or few,
+    /// and nobody guesses.
+    pub(super) fn for_each(self, rows: &str, [columns, from, condition]: [&str; 3]) -> String {
+        match self {
+            Self::Sqlite => format!("SELECT {columns} FROM {rows} CROSS JOIN {from} WHERE {condition}"),
+            // OFFSET keeps the two apart: they are not planned as one.
+            Self::Postgres => format!(
+                "SELECT found.* FROM {rows} CROSS JOIN LATERAL (SELECT {columns} FROM {from} WHERE {condition} OFFSET 0) found"
+            ),
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use futures_util::future::try_join;
 use jiff::civil::Date;
 
 use super::cures;
@@ -126,8 +127,7 @@ pub(super) async fn needs(state: &Shared, who: &Who, mode: Option<Mode>, limit: 
     let business = || who.business.clone();
     let deliveries = DeliveryFilter { attention: true, business: business(), mode, limit, ..DeliveryFilter::default() };
     let events = EventFilter { attention: true, business: business(), mode, limit, ..EventFilter::default() };
-    let newest = state.store.deliveries(deliveries).await?;
-    let events = state.store.events(events).await?;
+    let (newest, events) = try_join(state.store.deliveries(deliveries), state.store.events(events)).await?;
     let full = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = newest.len() >= full || events.len() >= full;
     // The most urgent of more than are shown may be older than all of the newest.

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use futures_util::future::try_join;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -17,11 +18,14 @@ use crate::http::parameters::Parameters;
 use crate::http::payments::start_of;
 use crate::http::problem::Problem;
 use crate::http::{AppState, Shared, rights};
+use crate::store::StoreError;
 use crate::store::payments::PaymentFilter;
-use crate::store::totals::{ADDED_UP_MAX, Total};
+use crate::store::totals::Total;
 
 /// Payments of a page.
 const PAGE_ITEMS: u32 = 100;
+/// Payments of an agent or a code that a page adds up, the newest.
+const ADDED_UP_MAX: u32 = 10_000;
 /// Months that can be picked.
 const MONTHS: i32 = 18;
 
@@ -113,16 +117,18 @@ pub(super) async fn page(
         limit: PAGE_ITEMS,
         after,
     };
-    let found = state.store.payments(&filter).await?;
-    let (totals, is_complete) = if after.is_none() { state.store.totals(&filter).await? } else { (Vec::new(), true) };
+    // Only the first page is about the month as a whole.
+    let of_month = async {
+        if after.is_some() {
+            return Ok::<_, StoreError>((Vec::new(), true, Vec::new()));
+        }
+        let (totals, is_complete) = state.store.totals_soon(&filter, ADDED_UP_MAX).await?;
+        let compared = months_compared(&state, &lens, month, mode, filter.business.as_deref()).await?;
+        Ok((totals, is_complete, compared))
+    };
+    let (found, (totals, is_complete, compared)) = try_join(state.store.payments(&filter), of_month).await?;
     let next = found.last().and_then(|view| view.delivery.id).map(|id| id.to_string());
     let next = next.filter(|_| page_is_full(found.len(), PAGE_ITEMS)).map(|id| filters.path(&id));
-    // Only the first page is about the month as a whole.
-    let compared = if after.is_none() {
-        months_compared(&state, &lens, month, mode, filter.business.as_deref()).await?
-    } else {
-        Vec::new()
-    };
     let mut frame = asked.frame(&state, "payments", "Payments");
     frame.test = mode == Mode::Test;
     let title = month.strftime("%B %Y").to_string();

@@ -2,6 +2,8 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use futures_util::TryFutureExt;
+use futures_util::future::try_join4;
 use jiff::civil::Date;
 
 use super::attention::{Need, Obstacles, needs, obstacles};
@@ -73,13 +75,16 @@ pub(super) async fn page(
     let mut spans = range.spans(lens.today);
     spans.push((lens.today, lens.today.tomorrow().unwrap_or(lens.today)));
     let times: Vec<_> = spans.into_iter().map(|(first, next)| (start(first), start(next))).collect();
-    let mut counts = state.store.payments_within(&times, mode).await?;
+    let (mut counts, open, sums, needs) = try_join4(
+        state.store.payments_within(&times, mode).err_into(),
+        state.store.open_of(mode).err_into(),
+        sums(&state, range, mode),
+        needs(&state, &asked.caller().who, Some(mode), EVENTS_COUNTED),
+    )
+    .await?;
     // The last time is this day, which is asked for in any range.
     let today = counts.pop().unwrap_or_default();
     let chart = Chart::new(range, lens.today, &counts);
-    let sums = sums(&state, range, mode).await?;
-    let needs = needs(&state, &asked.caller().who, Some(mode), EVENTS_COUNTED).await?;
-    let open = state.store.open_of(mode).await?;
     let (stats, pipes) = (&asked.now.stats, pipes(&state, &asked).await?);
     let obstacles = obstacles(&lens, stats, Some(mode));
     let needs_you = count(open.needs + obstacles.count());

@@ -158,6 +158,9 @@ impl Copying {
         }
         self.to.write(Derive).await.map_err(CopyError::Target)?;
         let same = self.compare(progress).await?;
+        if let Backend::Postgres(postgres) = &self.to {
+            postgres.analyze().await.map_err(CopyError::Target)?;
+        }
         self.to.write(Finish { tables: self.tables.clone() }).await.map_err(CopyError::Target)?;
         self.roll_up().await?;
         Ok(same)

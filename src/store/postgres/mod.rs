@@ -33,7 +33,8 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use super::codes::RECEIVED;
-use super::sql::{DATABASE_NOW, Dialect, Row, UNFINISHED_COPY, Value, Work, span, values};
+use super::realms::NO_TIME_LIMIT;
+use super::sql::{DATABASE_NOW, Db, Dialect, Row, UNFINISHED_COPY, Value, Work, span, values};
 use super::{Home, StoreError};
 use crate::clock::{SLACK, chance_permille};
 use crate::domain::database::ServerUrl;
@@ -259,10 +260,32 @@ impl Postgres {
         Ok(())
     }
 
+    /// Has the server look at how much there is of what. It does so by itself, but later: plans that are made before that are
+    /// for tables of which nothing is known.
+    pub(super) async fn analyze(&self) -> Result<(), StoreError> {
+        let sql = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = CAST(current_schema() AS regnamespace)";
+        for mut row in self.query(sql, values![]).await? {
+            self.write_long(Analyze { table: row.text()? }).await?;
+        }
+        Ok(())
+    }
+
     /// Tells the other replicas that there may be calls to make.
     pub(super) async fn notify(&self) -> Result<(), StoreError> {
         self.query("SELECT 1 FROM pg_notify(?1, '')", values![watch::CHANNEL]).await?;
         Ok(())
+    }
+}
+
+struct Analyze {
+    table: String,
+}
+
+impl Work for Analyze {
+    type Answer = ();
+
+    async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
+        db.run_all(&format!("{NO_TIME_LIMIT}; ANALYZE \"{}\"", self.table)).await
     }
 }
 

@@ -1,9 +1,13 @@
 //! What a list asks of its rows.
+//!
+//! PostgreSQL plans a statement once, and without its values. To go by the numbers until enough rows fit looks cheap to it
+//! wherever most rows might fit, and where none does it reads them all. So a list says how it is found: it goes
+//! [`along`](Conditions::along) an index, or its order is an expression to which no index leads, and few rows are sorted.
 
 use crate::store::sql::Value;
 
 /// Conditions that are joined by AND, with their values.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(in crate::store) struct Conditions {
     sql: Vec<String>,
     pub(in crate::store) values: Vec<Value>,
@@ -34,6 +38,21 @@ impl Conditions {
         self
     }
 
+    /// The rows that have this value in a column, which an index has before the id, and of them those with a smaller id, if
+    /// one is given. They are in the order that [`newest_along`] says. An equation would say the same, but then the order
+    /// would be that of any index by id.
+    pub(in crate::store) fn along(mut self, column: &str, of: &str, below: Option<i64>) -> Self {
+        self.values.push(Value::from(of));
+        let n = self.values.len();
+        self.sql.push(format!("{column} >= ?{n}"));
+        self.sql.push(match below {
+            Some(_) => format!("({column}, id) < (?{n}, ?{})", n + 1),
+            None => format!("{column} <= ?{n}"),
+        });
+        self.values.extend(below.map(Value::from));
+        self
+    }
+
     /// A condition without a parameter.
     pub(in crate::store) fn and_always(self, sql: &str) -> Self {
         self.and_if(Some(sql.to_owned()))
@@ -49,4 +68,9 @@ impl Conditions {
     pub(in crate::store) fn clause(&self) -> String {
         if self.sql.is_empty() { String::new() } else { format!("WHERE {}", self.sql.join(" AND ")) }
     }
+}
+
+/// The newest first of what was looked for [along](Conditions::along) this column.
+pub(in crate::store) fn newest_along(column: &str) -> String {
+    format!("{column} DESC, id DESC")
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::customer::CustomerKey;
 use crate::domain::event::EventId;
-use crate::store::codes::is_payment;
+use crate::store::codes::tells_payment;
 use crate::store::read::conditions::Conditions;
 use crate::store::read::queries::{DeliveryView, PAGE_ITEMS_MAX, delivery_view, delivery_view_columns};
 use crate::store::sql::values;
@@ -39,11 +39,14 @@ impl Store {
     /// The database cannot be read.
     pub async fn payments_of_customers(&self, customers: &[CustomerKey]) -> Result<Vec<DeliveryView>, StoreError> {
         let pairs: Vec<[&str; 2]> = customers.iter().map(|key| [key.business.as_str(), &key.email_key]).collect();
-        let is_payment = is_payment("");
+        let condition =
+            format!("d.email_key = c.email_key AND d.business || '' = c.business AND {}", tells_payment("d."));
+        let found = self.dialect().for_each("c", ["d.id", "deliveries d", &condition]);
         let sql = format!(
-            "SELECT {} FROM deliveries WHERE (business, email_key) IN ({}) AND {is_payment} LIMIT {CALLS_OF_A_LIST_MAX}",
+            "WITH c (business, email_key) AS ({}) SELECT {} FROM deliveries WHERE {}",
+            self.dialect().pairs("?1"),
             delivery_view_columns(),
-            self.dialect().pairs("?1")
+            self.dialect().is_among("id", &format!("{found} LIMIT {CALLS_OF_A_LIST_MAX}"))
         );
         self.rows(sql, values![serde_json::to_string(&pairs)?], delivery_view).await
     }
@@ -55,9 +58,9 @@ impl Store {
     pub async fn calls_of_events(&self, events: &[EventId]) -> Result<Vec<DeliveryView>, StoreError> {
         let numbers: Vec<i64> = events.iter().map(|event| event.0).collect();
         let sql = format!(
-            "SELECT {} FROM deliveries WHERE event_id IN ({}) LIMIT {CALLS_OF_A_LIST_MAX}",
+            "SELECT {} FROM deliveries WHERE {} LIMIT {CALLS_OF_A_LIST_MAX}",
             delivery_view_columns(),
-            self.dialect().numbers("?1")
+            self.dialect().is_among("event_id", &self.dialect().numbers("?1"))
         );
         self.rows(sql, values![serde_json::to_string(&numbers)?], delivery_view).await
     }

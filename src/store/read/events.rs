@@ -1,9 +1,13 @@
 //! Events in a list, the newest first. Whatever is asked of them, an index leads to them.
 
+use std::cmp::Reverse;
+
+use futures_util::future::try_join3;
+
 use crate::domain::event::{EventState, Origin};
 use crate::domain::mode::Mode;
-use crate::store::codes::event_is;
-use crate::store::read::conditions::Conditions;
+use crate::store::codes::{NEEDS_ATTENTION, event_is};
+use crate::store::read::conditions::{Conditions, newest_along};
 use crate::store::read::queries::{EVENT_COLUMNS, EventFilter, EventView, PAGE_ITEMS_MAX, event};
 use crate::store::{Store, StoreError};
 
@@ -22,35 +26,61 @@ impl Store {
         let limit = filter.limit.clamp(1, PAGE_ITEMS_MAX);
         // Most events are in these states: in the events of one endpoint some of them are near.
         let is_common = matches!(filter.state, None | Some(EventState::Mapped | EventState::Ignored));
-        let by_endpoint = filter.endpoint.is_some() && filter.event_type.is_none() && !filter.attention && is_common;
+        let by_endpoint = filter.event_type.is_none() && !filter.attention && is_common;
         // A column in an expression is looked at when the row is read, and leads nowhere.
-        let walks_another = filter.event_type.is_some() || by_endpoint;
+        let walks_another = filter.event_type.is_some() || by_endpoint && filter.endpoint.is_some();
         let of_state = |state: EventState| {
             if walks_another { format!("state || '' = '{}'", state.code()) } else { event_is(state) }
         };
-        let endpoint = if by_endpoint { "endpoint =" } else { "endpoint || '' =" };
         let conditions = Conditions::default()
             .and_if(filter.state.map(of_state))
-            .and("type =", filter.event_type)
-            .and(endpoint, filter.endpoint)
             .and("origin =", filter.origin.map(Origin::code))
             .and("business || '' =", filter.business)
             .and_if(filter.mode.map(of_mode))
-            .and("attention =", filter.attention.then_some(true))
-            .and("id <", filter.after);
-        let clause = conditions.clause();
-        let sql = if by_endpoint {
-            // The index of an endpoint's events is in their order within each mode.
-            let in_mode = |mode: &str| {
-                format!(
-                    "SELECT * FROM (SELECT {EVENT_COLUMNS} FROM events {clause} AND mode {mode} ORDER BY id DESC LIMIT {limit}) e"
-                )
-            };
-            let all = ["= 'live'", "= 'test'", "IS NULL"].map(in_mode).join(" UNION ALL ");
-            format!("SELECT {EVENT_COLUMNS} FROM ({all}) m ORDER BY id DESC LIMIT {limit}")
-        } else {
-            format!("SELECT {EVENT_COLUMNS} FROM events {clause} ORDER BY id DESC LIMIT {limit}")
+            .and_if(filter.attention.then(|| NEEDS_ATTENTION.to_owned()));
+        match (filter.event_type, filter.endpoint) {
+            (None, Some(endpoint)) if by_endpoint => {
+                self.events_of_endpoint(&endpoint, conditions, filter.after, limit).await
+            }
+            (event_type, endpoint) => {
+                let conditions = conditions.and("endpoint || '' =", endpoint);
+                let (conditions, order) = match event_type {
+                    Some(of) => (conditions.along("type", &of, filter.after), newest_along("type")),
+                    None => (conditions.and("id <", filter.after), "id DESC".to_owned()),
+                };
+                self.newest_events(conditions, order, limit).await
+            }
+        }
+    }
+
+    /// The index of an endpoint's events is in their order within each mode.
+    async fn events_of_endpoint(
+        &self,
+        endpoint: &str,
+        conditions: Conditions,
+        below: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<EventView>, StoreError> {
+        let conditions = conditions.and("endpoint =", Some(endpoint));
+        let in_mode = |mode: Mode| {
+            self.newest_events(conditions.clone().along("mode", mode.code(), below), newest_along("mode"), limit)
         };
+        let modeless = conditions.clone().and_always("mode IS NULL").and("id <", below);
+        let modeless = self.newest_events(modeless, newest_along("mode"), limit);
+        let (live, test, modeless) = try_join3(in_mode(Mode::Live), in_mode(Mode::Test), modeless).await?;
+        let mut events: Vec<EventView> = live.into_iter().chain(test).chain(modeless).collect();
+        events.sort_by_key(|event| Reverse(event.id));
+        events.truncate(limit as usize);
+        Ok(events)
+    }
+
+    async fn newest_events(
+        &self,
+        conditions: Conditions,
+        order: String,
+        limit: u32,
+    ) -> Result<Vec<EventView>, StoreError> {
+        let sql = format!("SELECT {EVENT_COLUMNS} FROM events {} ORDER BY {order} LIMIT {limit}", conditions.clause());
         self.rows(sql, conditions.values, event).await
     }
 }

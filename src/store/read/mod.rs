@@ -1,6 +1,7 @@
 //! What the API and the command line ask for. Nothing here writes.
 
 mod accounts;
+mod beside;
 pub(super) mod codes_came;
 pub(super) mod conditions;
 mod customers;

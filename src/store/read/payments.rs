@@ -36,6 +36,14 @@ pub struct PaymentFilter {
     pub after: Option<i64>,
 }
 
+impl PaymentFilter {
+    /// When a payment was paid, as a statement names it. A column in an expression leads nowhere: the customers of a code are
+    /// few among all who pay.
+    pub(super) const fn time(&self) -> &'static str {
+        if self.code.is_some() { "at + 0" } else { "at" }
+    }
+}
+
 impl Store {
     /// Payments, those that were paid last first.
     ///
@@ -44,12 +52,11 @@ impl Store {
     pub async fn payments(&self, filter: &PaymentFilter) -> Result<Vec<DeliveryView>, StoreError> {
         let limit = filter.limit.clamp(1, PAGE_ITEMS_MAX);
         let (columns, times) = (delivery_view_columns(), self.times_of(filter, limit).await?);
-        // A column in an expression leads nowhere: what is found by its times is not looked for among all.
-        let at = if times.is_some() { "at + 0" } else { "at" };
+        let at = filter.time();
         let (mut clause, mut values) = self.clause(filter, filter.after, at);
         if let Some(times) = times {
             values.push(Value::from(serde_json::to_string(&times)?));
-            clause = format!("{clause} AND id IN ({})", paid_in(self.dialect(), values.len()));
+            clause = format!("WHERE {}", paid_in(self.dialect(), values.len(), &clause));
         }
         let sql = format!("SELECT {columns} FROM deliveries {clause} ORDER BY {at} DESC, id DESC LIMIT {limit}");
         let mut views = self.deliveries_seen(sql, values).await?;
@@ -64,10 +71,14 @@ impl Store {
     async fn names(&self, views: &[DeliveryView]) -> Result<HashMap<(String, String), String>, StoreError> {
         let customers: BTreeSet<(&str, String)> =
             views.iter().map(|view| (view.business.as_str(), view.delivery.call.email().key())).collect();
-        let (name, pairs) = (self.dialect().field("f.data", "name"), self.dialect().pairs("?1"));
+        let name = self.dialect().field("f.data", "name");
+        let columns = format!("f.business, f.email_key, f.event_id, {name}");
+        let condition = "f.business = c.business AND f.email_key = c.email_key";
         let sql = format!(
-            "SELECT f.business, f.email_key, {name} FROM facts f WHERE (f.business, f.email_key) IN ({pairs}) \
-             AND {name} IS NOT NULL ORDER BY f.event_id"
+            "WITH c (business, email_key) AS ({}), named (business, email_key, event_id, name) AS ({}) \
+             SELECT business, email_key, name FROM named WHERE name IS NOT NULL ORDER BY event_id + 0",
+            self.dialect().pairs("?1"),
+            self.dialect().for_each("c", [&columns, "facts f", condition])
         );
         let customers = serde_json::to_string(&customers)?;
         let names = self.rows(sql, values![customers], |row| Ok(((row.text()?, row.text()?), row.text()?))).await?;
@@ -77,9 +88,7 @@ impl Store {
     pub(super) fn clause(&self, filter: &PaymentFilter, after: Option<i64>, at: &str) -> (String, Vec<Value>) {
         let code = filter.code.as_ref().map(|code| code.to_ascii_lowercase());
         let agent = format!("{} =", self.dialect().field("receipt", "agentId"));
-        // A column in an expression leads nowhere: payments of some time are found by the time.
-        let of_time = filter.from.is_some() || filter.to.is_some();
-        let fate = if of_time { "fate || '' =" } else { "fate =" };
+        // A column in an expression leads nowhere: payments are found by the time.
         // Where a page begins tells nothing of another business's payment.
         let of_business = if filter.business.is_some() { " AND d.business = deliveries.business" } else { "" };
         let mut conditions = Conditions::default()
@@ -87,7 +96,7 @@ impl Store {
             .and(&format!("{at} <"), filter.to.map(micros))
             .and(&agent, filter.agent.clone())
             .and("mode || '' =", filter.mode.map(Mode::code))
-            .and(fate, filter.fate.map(Fate::code))
+            .and("fate || '' =", filter.fate.map(Fate::code))
             .and("business || '' =", filter.business.clone())
             .and_whole(
                 &format!(
@@ -109,12 +118,12 @@ impl Store {
     }
 }
 
-/// A SELECT of the payments of the times that the parameter of this number has, a JSON list of pairs.
-fn paid_in(dialect: Dialect, parameter: usize) -> String {
-    format!(
-        "WITH t (first, last) AS ({}) SELECT d.id FROM t CROSS JOIN deliveries d \
-         WHERE d.at >= CAST(t.first AS BIGINT) AND d.at <= CAST(t.last AS BIGINT) AND {}",
-        dialect.pairs(&format!("?{parameter}")),
-        is_payment("d.")
-    )
+/// The condition that a payment is of one of the times that the parameter of this number has, a JSON list of pairs, and
+/// fulfils this clause.
+fn paid_in(dialect: Dialect, parameter: usize, clause: &str) -> String {
+    let within = "at >= CAST(t.first AS BIGINT) AND at <= CAST(t.last AS BIGINT)";
+    let condition = clause.replacen("WHERE", &format!("{within} AND"), 1);
+    let found = dialect.for_each("t", ["deliveries.id", "deliveries", &condition]);
+    let times = dialect.pairs(&format!("?{parameter}"));
+    dialect.is_among("id", &format!("WITH t (first, last) AS ({times}) {found}"))
 }

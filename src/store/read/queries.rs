@@ -1,18 +1,13 @@
 //! What came in and what goes out, for people: the API and the command line. Pages are bounded.
 
-use std::collections::HashMap;
-
-use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryKey, DeliveryState, Fate, Kind};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState, Origin};
 use crate::domain::fact::{Fact, FactKind};
 use crate::domain::mode::Mode;
-use crate::domain::reason::{DeliveryReason, EventReason};
-use crate::domain::verdict;
-use crate::store::codes::{CANCELLED, RECEIVED, delivery_is, is_payment};
-use crate::store::read::conditions::Conditions;
-use crate::store::related::MAY_HOLD_A_CODE;
+use crate::domain::reason::EventReason;
+use crate::store::codes::{CANCELLED, NEEDS_ATTENTION, RECEIVED, delivery_is, is_payment};
+use crate::store::read::conditions::{Conditions, newest_along};
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, mode, origin, reason, time};
 use crate::store::sql::{Row, Value, values};
 use crate::store::{Store, StoreError};
@@ -23,8 +18,6 @@ use jiff::civil::Date;
 pub const PAGE_ITEMS_MAX: u32 = 500;
 /// Most deliveries shown with one event.
 const DELIVERIES_OF_EVENT_MAX: u32 = 100;
-/// Most events shown in which a customer's referral code was looked for.
-const SEARCHED_MAX: u32 = 5;
 
 /// Which events to list; everything that is given must fit.
 #[derive(Debug, Clone, Default)]
@@ -236,7 +229,7 @@ impl Store {
         let sql = format!(
             "SELECT {columns} FROM deliveries WHERE event_id = ?1 \
              OR (business = (SELECT business FROM events WHERE id = ?1) AND subject_key = ?2) \
-             ORDER BY id LIMIT {DELIVERIES_OF_EVENT_MAX}"
+             ORDER BY id + 0 LIMIT {DELIVERIES_OF_EVENT_MAX}"
         );
         let deliveries = self.deliveries_seen(sql, values![id.0, about]).await?;
         Ok(Some(EventDetail { event, body_zstd, fact: fact.map(|(_, data)| data), deliveries }))
@@ -247,7 +240,7 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn event_by_provider_id(&self, provider_event_id: String) -> Result<Option<EventId>, StoreError> {
-        let sql = "SELECT MAX(id) FROM events WHERE provider_event_id = ?1".to_owned();
+        let sql = "SELECT MAX(id + 0) FROM events WHERE provider_event_id = ?1".to_owned();
         let id = self.rows(sql, values![provider_event_id], Row::int_option).await?.pop().flatten();
         Ok(id.map(EventId))
     }
@@ -257,19 +250,26 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<DeliveryView>, StoreError> {
+        let is_by_email = filter.email.is_some();
         let conditions = Conditions::default()
             .and_if(filter.state.map(delivery_is))
-            .and("attention =", filter.attention.then_some(true))
+            .and_if(filter.attention.then(|| NEEDS_ATTENTION.to_owned()))
             .and("email_key =", filter.email.map(|text| Email::parse(&text).map_or(text, |email| email.key())))
             .and("kind =", filter.kind.map(Kind::code))
-            .and("fate =", filter.fate.map(Fate::code))
             // A column in an expression leads nowhere: the newest are near by their numbers.
             .and("business || '' =", filter.business)
-            .and("mode || '' =", filter.mode.map(Mode::code))
-            .and("id <", filter.after);
+            .and("mode || '' =", filter.mode.map(Mode::code));
+        let (conditions, order) = match filter.fate {
+            // A customer's few calls are sorted.
+            fate if is_by_email => {
+                (conditions.and("fate =", fate.map(Fate::code)).and("id <", filter.after), "id + 0 DESC".to_owned())
+            }
+            Some(fate) => (conditions.along("fate", fate.code(), filter.after), newest_along("fate")),
+            None => (conditions.and("id <", filter.after), "id DESC".to_owned()),
+        };
         let (clause, limit) = (conditions.clause(), filter.limit.clamp(1, PAGE_ITEMS_MAX));
         let columns = delivery_view_columns();
-        let sql = format!("SELECT {columns} FROM deliveries {clause} ORDER BY id DESC LIMIT {limit}");
+        let sql = format!("SELECT {columns} FROM deliveries {clause} ORDER BY {order} LIMIT {limit}");
         self.deliveries_seen(sql, conditions.values).await
     }
 
@@ -292,58 +292,6 @@ impl Store {
         Ok(self.rows(sql, values![], Row::int).await?.pop().map(EventId))
     }
 
-    /// Deliveries, and where a code was looked for of those that credited nobody.
-    pub(super) async fn deliveries_seen(
-        &self,
-        sql: String,
-        values: Vec<Value>,
-    ) -> Result<Vec<DeliveryView>, StoreError> {
-        let mut views = self.rows(sql, values, delivery_view).await?;
-        let mut searched: HashMap<CustomerKey, Vec<Searched>> = HashMap::new();
-        for view in views.iter_mut().filter(|v| v.delivery.fate() == Some(Fate::CreditedNobody)) {
-            let key = CustomerKey { business: view.business.clone(), email_key: view.delivery.call.email().key() };
-            if !searched.contains_key(&key) {
-                searched.insert(key.clone(), self.searched(&key).await?);
-            }
-            view.searched = searched.get(&key).cloned().unwrap_or_default();
-        }
-        for view in views.iter_mut().filter(|v| waits_for_its_day(&v.delivery)) {
-            view.day_holder = self.day_holder(&view.business, &view.delivery).await?;
-        }
-        Ok(views)
-    }
-
-    /// The call that has the day of a held payment.
-    async fn day_holder(&self, business: &str, held: &Delivery) -> Result<Option<(DeliveryId, String)>, StoreError> {
-        let sql = format!(
-            "SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE business = ?1 AND email_key = ?2 AND {} = ?3 \
-             ORDER BY id DESC LIMIT {DELIVERIES_OF_EVENT_MAX}",
-            self.dialect().field("call", "day")
-        );
-        let day = held.call.day().map(|day| day.to_string());
-        let of_day = self.rows(sql, values![business, held.call.email().key(), day], delivery).await?;
-        let of_day: Vec<&Delivery> = of_day.iter().collect();
-        let holder = verdict::day_holder(&of_day, held);
-        Ok(holder.and_then(|d| Some((d.id?, d.what()))))
-    }
-
-    /// The first events of a customer that brought a code, or held one that is not used, or were the customer's checkout.
-    async fn searched(&self, key: &CustomerKey) -> Result<Vec<Searched>, StoreError> {
-        // In the JSON of a fact a text that quotes this key has a backslash before the quotation mark.
-        let sql = format!(
-            "SELECT e.id, e.endpoint, e.type, f.data FROM facts f JOIN events e ON e.id = f.event_id \
-             WHERE f.business = ?1 AND f.email_key = ?2 \
-             AND ((f.speaks_for_related = 1 AND {MAY_HOLD_A_CODE}) OR f.data LIKE '%\"code_refused\":%') \
-             ORDER BY e.id LIMIT {SEARCHED_MAX}"
-        );
-        self.rows(sql, values![&key.business, &key.email_key], |row| {
-            let (event, endpoint, event_type) = (EventId(row.int()?), row.text()?, row.text()?);
-            let fact: Fact = serde_json::from_str(&row.text()?)?;
-            Ok(Searched { event, endpoint, event_type, code: fact.code, refused: fact.code_refused })
-        })
-        .await
-    }
-
     pub(in crate::store) async fn rows<T>(
         &self,
         sql: String,
@@ -352,12 +300,6 @@ impl Store {
     ) -> Result<Vec<T>, StoreError> {
         self.query(sql, values).await?.into_iter().map(|mut row| read(&mut row)).collect()
     }
-}
-
-fn waits_for_its_day(delivery: &Delivery) -> bool {
-    use DeliveryReason::{DaySlotTaken, DayTakenByStatus, SameDayPayment};
-    let for_its_day = matches!(delivery.reason, Some(SameDayPayment | DayTakenByStatus | DaySlotTaken));
-    for_its_day && matches!(delivery.state, DeliveryState::Held | DeliveryState::Rejected)
 }
 
 pub(super) fn delivery_view(row: &mut Row) -> Result<DeliveryView, StoreError> {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::{try_join, try_join3};
+use futures_util::future::{try_join, try_join_all, try_join3};
 
 use crate::domain::customer::CustomerKey;
 use crate::domain::text::visible;
@@ -114,7 +114,8 @@ impl Search<'_> {
     async fn named(&self, sought: &str) -> Result<(Vec<EventView>, Vec<DeliveryView>), StoreError> {
         let number = |prefix: &str| sought.strip_prefix(prefix).and_then(|n| n.parse::<i64>().ok());
         let sql = format!(
-            "SELECT {EVENT_COLUMNS} FROM events WHERE (id = ?1 OR provider_event_id = ?2) {} ORDER BY id DESC LIMIT {HITS_MAX}",
+            "SELECT {EVENT_COLUMNS} FROM events WHERE (id = ?1 OR provider_event_id = ?2) {} \
+             ORDER BY id + 0 DESC LIMIT {HITS_MAX}",
             seen("business", 3)
         );
         let events = self.store.rows(sql, values![number("evt_"), sought, self.business], event);
@@ -142,26 +143,27 @@ impl Search<'_> {
         let of_owner = format!(
             "SELECT f.business, f.email_key, f.event_id, f.scope, f.data FROM customers c \
              JOIN facts f ON f.business = c.business AND f.email_key = ?1 \
-             WHERE c.email_key = ?1 AND {has_id} {} ORDER BY f.event_id DESC LIMIT {HITS_MAX}",
+             WHERE c.email_key = ?1 AND {has_id} {} ORDER BY f.event_id + 0 DESC LIMIT {HITS_MAX}",
             seen("f.business", 3)
         );
-        let mut found = Vec::new();
-        for owner in owners {
-            found.extend(self.store.rows(of_owner.clone(), values![owner, &in_json, self.business], fact_row).await?);
-        }
+        let of_each = owners
+            .into_iter()
+            .map(|owner| self.store.rows(of_owner.clone(), values![owner, &in_json, self.business], fact_row));
+        let mut found: Vec<FactRow> = try_join_all(of_each).await?.into_iter().flatten().collect();
         found.extend(waiting.into_iter().map(|event| FactRow { person: None, event, payment: None }));
         Ok(found)
     }
 
     /// Whom events brought a code for.
-    async fn with_code(&self, code: &str) -> Result<Vec<CustomerKey>, StoreError> {
+    async fn with_code(&self, sought: &str) -> Result<Vec<CustomerKey>, StoreError> {
+        // In the order of the index by code.
+        let code = format!("lower({})", self.store.dialect().field("data", "code"));
         let sql = format!(
-            "SELECT business, email_key FROM facts WHERE lower({}) = ?1 AND speaks_for_related = 1 {} \
-             ORDER BY event_id DESC LIMIT {HITS_MAX}",
-            self.store.dialect().field("data", "code"),
+            "SELECT business, email_key FROM facts WHERE {code} >= ?1 AND {code} <= ?1 AND speaks_for_related = 1 {} \
+             ORDER BY {code} DESC, event_id DESC LIMIT {HITS_MAX}",
             seen("business", 2)
         );
-        let of = values![code.to_ascii_lowercase(), self.business];
+        let of = values![sought.to_ascii_lowercase(), self.business];
         let rows = self.store.rows(sql, of, |row| Ok((row.text()?, row.text_option()?))).await?;
         let known = rows.into_iter().filter_map(|(business, email)| Some(CustomerKey { business, email_key: email? }));
         Ok(known.collect())
@@ -170,17 +172,19 @@ impl Search<'_> {
     /// The payments of which an agent has a commission, or that this commission is for.
     async fn credited(&self, id: &str) -> Result<Vec<DeliveryView>, StoreError> {
         let is_payment = is_payment("");
-        let of = |field: &str| {
+        let of = |field: &str, order: &str| {
             format!(
                 "SELECT {} FROM deliveries WHERE {} = ?1 AND {is_payment} \
-                 AND receipt IS NOT NULL {} ORDER BY at DESC, id DESC LIMIT {HITS_MAX}",
+                 AND receipt IS NOT NULL {} ORDER BY {order} LIMIT {HITS_MAX}",
                 delivery_view_columns(),
                 self.store.dialect().field("receipt", field),
                 seen("business", 2)
             )
         };
-        let agents = self.store.rows(of("agentId"), values![id, self.business], delivery_view);
-        let commissions = self.store.rows(of("commissionId"), values![id, self.business], delivery_view);
+        // An agent has many payments, in the order of the index. A commission is for one.
+        let (by_agent, by_commission) = (of("agentId", "at DESC, id DESC"), of("commissionId", "at + 0 DESC, id DESC"));
+        let agents = self.store.rows(by_agent, values![id, self.business], delivery_view);
+        let commissions = self.store.rows(by_commission, values![id, self.business], delivery_view);
         let (mut found, of_commission) = try_join(agents, commissions).await?;
         found.extend(of_commission);
         Ok(found)
@@ -189,7 +193,7 @@ impl Search<'_> {
     /// Customers whose addresses begin with a text; then those of which a word begins with it; then those that hold it
     /// anywhere.
     async fn with_address_like(&self, text: &str) -> Result<Vec<CustomerKey>, StoreError> {
-        let text = text.to_ascii_lowercase();
+        let (text, dialect) = (text.to_ascii_lowercase(), self.store.dialect());
         let begin: String = text.chars().take(PART_CHARS).collect();
         let after = |text: &str| format!("{text}{}", char::MAX);
         let begins = format!(
@@ -197,18 +201,17 @@ impl Search<'_> {
              ORDER BY email_key, business LIMIT {HITS_MAX}",
             seen("business", 3)
         );
-        let holds = format!(
-            "SELECT c.business, c.email_key FROM (SELECT customer FROM address_parts WHERE part >= ?1 AND part < ?2 \
-             ORDER BY part, customer LIMIT {PARTS_MAX}) p JOIN customers c ON c.id = p.customer WHERE {} {} LIMIT {HITS_MAX}",
-            self.store.dialect().has_text("c.email_key", "?3"),
-            seen("c.business", 4)
-        );
-        let in_domain = format!(
-            "SELECT c.business, c.email_key FROM (SELECT domain FROM domain_parts WHERE part >= ?1 AND part < ?2 \
-             ORDER BY part, domain LIMIT {PARTS_MAX}) d JOIN customers c ON c.domain = d.domain WHERE {} {} LIMIT {HITS_MAX}",
-            self.store.dialect().has_text("d.domain", "?3"),
-            seen("c.business", 4)
-        );
+        let in_parts = |column: &str, table: &str, [key, text]: [&str; 2]| {
+            let parts = format!(
+                "(SELECT {column} FROM {table} WHERE part >= ?1 AND part < ?2 ORDER BY part, {column} LIMIT {PARTS_MAX}) p"
+            );
+            let condition =
+                format!("{key} = p.{column} AND {} {}", dialect.has_text(text, "?3"), seen("c.business", 4));
+            let found = dialect.for_each(&parts, ["c.business, c.email_key", "customers c", &condition]);
+            format!("{found} LIMIT {HITS_MAX}")
+        };
+        let holds = in_parts("customer", "address_parts", ["c.id", "c.email_key"]);
+        let in_domain = in_parts("domain", "domain_parts", ["c.domain", "p.domain"]);
         let of_parts = || values![&begin, after(&begin), &text, self.business];
         let begins = self.store.rows(begins, values![&text, after(&text), self.business], customer);
         let (holds, in_domain) =
@@ -220,7 +223,7 @@ impl Search<'_> {
                 "SELECT business, email_key FROM customers \
                  WHERE id > (SELECT COALESCE(MAX(id), 0) FROM customers) - {LOOKED_THROUGH_MAX} AND {} {} \
                  ORDER BY id DESC LIMIT {HITS_MAX}",
-                self.store.dialect().has_text("email_key", "?1"),
+                dialect.has_text("email_key", "?1"),
                 seen("business", 2)
             );
             found.extend(self.store.rows(inside, values![&text, self.business], customer).await?);
@@ -229,8 +232,9 @@ impl Search<'_> {
     }
 
     async fn events_of(&self, ids: &[i64]) -> Result<Vec<EventView>, StoreError> {
-        let (numbers, seen) = (self.store.dialect().numbers("?1"), seen("business", 2));
-        let sql = format!("SELECT {EVENT_COLUMNS} FROM events WHERE id IN ({numbers}) {seen}");
+        let (dialect, seen) = (self.store.dialect(), seen("business", 2));
+        let is_among = dialect.is_among("id", &dialect.numbers("?1"));
+        let sql = format!("SELECT {EVENT_COLUMNS} FROM events WHERE {is_among} {seen}");
         self.store.rows(sql, values![serde_json::to_string(ids)?, self.business], event).await
     }
 

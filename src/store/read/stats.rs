@@ -13,7 +13,8 @@ use crate::domain::event::EventId;
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 use crate::domain::reconciliation::{Comparison, Summary};
-use crate::store::codes::RECEIVED;
+use crate::store::codes::{NEEDS_ATTENTION, RECEIVED};
+use crate::store::read::conditions::{Conditions, newest_along};
 use crate::store::read::events::of_mode;
 use crate::store::rows::{time, time_option, unknown};
 use crate::store::sql::{Row, values};
@@ -141,10 +142,12 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn last_webhooks(&self, endpoints: impl Iterator<Item = &str>) -> Result<Vec<LastWebhook>, StoreError> {
-        let sql = "SELECT received_at FROM events WHERE endpoint = ?1 AND mode = ?2 ORDER BY id DESC LIMIT 1";
         let pairs = endpoints.flat_map(|endpoint| [Mode::Live, Mode::Test].map(|mode| (endpoint.to_owned(), mode)));
         try_join_all(pairs.map(async |(endpoint, mode)| {
-            let at = self.rows(sql.to_owned(), values![&endpoint, mode.code()], Row::int).await?.pop();
+            let of = Conditions::default().and("endpoint =", Some(endpoint.as_str())).along("mode", mode.code(), None);
+            let (clause, order) = (of.clause(), newest_along("mode"));
+            let sql = format!("SELECT received_at FROM events {clause} ORDER BY {order} LIMIT 1");
+            let at = self.rows(sql, of.values, Row::int).await?.pop();
             Ok(LastWebhook { endpoint, mode, at: time_option(at)? })
         }))
         .await
@@ -155,8 +158,9 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn is_first_webhook(&self, endpoint: &str, mode: Mode, event: EventId) -> Result<bool, StoreError> {
-        let sql = "SELECT id FROM events WHERE endpoint = ?1 AND mode = ?2 ORDER BY id LIMIT 1".to_owned();
-        let first = self.rows(sql, values![endpoint, mode.code()], Row::int).await?.pop();
+        let of = Conditions::default().and("endpoint =", Some(endpoint)).along("mode", mode.code(), None);
+        let sql = format!("SELECT id FROM events {} ORDER BY mode, id LIMIT 1", of.clause());
+        let first = self.rows(sql, of.values, Row::int).await?.pop();
         Ok(first == Some(event.0))
     }
 
@@ -169,8 +173,8 @@ impl Store {
         let (events, code) = (of_mode(mode), mode.code());
         let sql = format!(
             "SELECT o.n, o.due_at, \
-             (SELECT COUNT(*) FROM deliveries WHERE attention = 1 AND mode || '' = '{code}') \
-             + (SELECT COUNT(*) FROM events WHERE attention = 1 AND {events}) FROM \
+             (SELECT COUNT(*) FROM deliveries WHERE {NEEDS_ATTENTION} AND mode || '' = '{code}') \
+             + (SELECT COUNT(*) FROM events WHERE {NEEDS_ATTENTION} AND {events}) FROM \
              (SELECT COUNT(*) AS n, MIN(due_at) AS due_at FROM (SELECT due_at FROM deliveries \
              WHERE state IN ('{queued}', '{sending}') AND mode || '' = '{code}' LIMIT {COUNTED_MAX}) c) o"
         );

@@ -48,9 +48,17 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn totals(&self, filter: &PaymentFilter) -> Result<(Vec<Total>, bool), StoreError> {
+        self.totals_soon(filter, ADDED_UP_MAX).await
+    }
+
+    /// The same, of so many at most where each has to be read: a page does not wait for more.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn totals_soon(&self, filter: &PaymentFilter, most: u32) -> Result<(Vec<Total>, bool), StoreError> {
         match self.kept_totals(filter).await? {
             Some(totals) => Ok((totals, true)),
-            None => self.read_totals(filter).await,
+            None => self.read_totals(filter, most).await,
         }
     }
 
@@ -102,21 +110,17 @@ impl Store {
         Ok(Some(totals))
     }
 
-    /// The same, as far as it is read from [`ADDED_UP_MAX`] payments.
-    pub(in crate::store) async fn read_totals(&self, filter: &PaymentFilter) -> Result<(Vec<Total>, bool), StoreError> {
-        self.read_totals_of(filter, ADDED_UP_MAX).await
-    }
-
-    /// The same, from so many.
-    pub(in crate::store) async fn read_totals_of(
+    /// The same, as far as it is read from so many payments.
+    pub(in crate::store) async fn read_totals(
         &self,
         filter: &PaymentFilter,
         most: u32,
     ) -> Result<(Vec<Total>, bool), StoreError> {
         // An index leads to these from the newest on. Of what it leads to the rest of the filter takes some.
+        let at = filter.time();
         let PaymentFilter { from, to, agent, .. } = filter.clone();
         let led_to = PaymentFilter { from, to, agent, ..PaymentFilter::default() };
-        let (mut clause, mut values) = self.clause(&led_to, None, "at");
+        let (mut clause, mut values) = self.clause(&led_to, None, at);
         if let Some(code) = &filter.code {
             values.push(Value::from(code.to_ascii_lowercase()));
             clause = format!("{clause} AND {}", self.is_of_newest_customers(values.len(), most));
@@ -125,7 +129,7 @@ impl Store {
         // Equal amounts are counted by the database, and added up exactly here.
         let sql = format!(
             "SELECT mode, currency, fate, amount, business, COUNT(*) FROM (SELECT mode, {currency} AS currency, fate, \
-             {amount} AS amount, business FROM deliveries {clause} ORDER BY at DESC, id DESC LIMIT {most}) p \
+             {amount} AS amount, business FROM deliveries {clause} ORDER BY {at} DESC, id DESC LIMIT {most}) p \
              GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3"
         );
         let mut totals: Vec<Total> = Vec::new();

@@ -152,6 +152,18 @@ async fn everything_is_copied_from_a_server_to_a_file_and_back() {
     both_ways(Place::server(), Place::file(), Place::server()).await;
 }
 
+#[tokio::test]
+async fn a_server_knows_how_much_there_is_in_a_copy() {
+    let (from, to) = (Place::file(), Place::server());
+    fill(&from).await;
+    copied(&from, &to).await.unwrap();
+    let Place::Server(database) = to else { unreachable!("a server") };
+    let unknown = "SELECT string_agg(relname, ' ') FROM pg_class WHERE relkind = 'r' AND reltuples < 0 \
+         AND relnamespace = CAST('public' AS regnamespace)";
+    assert_eq!(database.ask(unknown), "");
+    assert_eq!(database.ask("SELECT reltuples FROM pg_class WHERE relname = 'events'"), "90");
+}
+
 /// Ends the copy after so many steps, as a crash would. False when it had come to its end.
 async fn interrupted_after(steps: usize, from: copy::Place<'_>, to: copy::Place<'_>) -> bool {
     let mut copy = Copying::open(from, to).await.unwrap();

@@ -14,6 +14,7 @@ mod forgetting;
 mod order;
 mod places;
 mod raised;
+mod reading;
 mod replicas;
 mod routes;
 mod sums;

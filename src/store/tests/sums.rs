@@ -60,7 +60,7 @@ async fn check(store: &Store, when: &str) -> Vec<Total> {
                     let business = business.map(str::to_owned);
                     let filter = PaymentFilter { from, to, mode, business, fate, ..PaymentFilter::default() };
                     let kept = store.kept_totals(&filter).await.unwrap();
-                    let (read, is_complete) = store.read_totals(&filter).await.unwrap();
+                    let (read, is_complete) = store.read_totals(&filter, 1000).await.unwrap();
                     assert!(is_complete);
                     assert_eq!(kept.map(in_order), Some(in_order(read)), "{when}: {filter:?}");
                 }
@@ -68,7 +68,7 @@ async fn check(store: &Store, when: &str) -> Vec<Total> {
         }
     }
     let stats = store.stats().await.unwrap();
-    let (all, _) = store.read_totals(&PaymentFilter::default()).await.unwrap();
+    let (all, _) = store.read_totals(&PaymentFilter::default(), 1000).await.unwrap();
     for (mode, fates) in [(Mode::Live, stats.fates), (Mode::Test, stats.test_fates)] {
         assert_eq!(fates.len(), Fate::ALL.len());
         for (fate, n) in fates {
@@ -184,7 +184,7 @@ async fn what_is_read_to_be_added_up_has_an_end_and_says_so(place: Place) {
             (None, Some(BUSINESSES[1]), 4, (2, false)),
         ] {
             let filter = PaymentFilter { mode, business: business.map(str::to_owned), ..filter.clone() };
-            let (totals, is_complete) = store.read_totals_of(&filter, most).await.unwrap();
+            let (totals, is_complete) = store.read_totals(&filter, most).await.unwrap();
             let payments: u64 = totals.iter().map(|total| total.payments).sum();
             assert_eq!((payments, is_complete), expected, "{most} of {filter:?}");
         }

@@ -1,0 +1,177 @@
+//! What people look at takes the rows that it shows, and not all that there are. PostgreSQL says how many rows its plans read.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::domain::delivery::Fate;
+use crate::store::payments::PaymentFilter;
+
+/// Customers, each with an event, a fact and a payment.
+const MANY: i64 = 20_000;
+/// Rows that a list may read: a hundred, with what stands beside each, and those that it passes to find them.
+const FEW: i64 = 4_000;
+
+/// Makes many payments of the only one: one a minute, of which a quarter credits nobody, some need attention, and of three the
+/// credit is not known.
+fn multiply(database: &places::Database) {
+    let of_another = |column: &str| format!("replace({column}, 'p0@', 'p' || n || '@')");
+    let (email, data, call) = (of_another("email_key"), of_another("data"), of_another("call"));
+    let all = format!("generate_series(1, {MANY}) n");
+    database.run(&format!(
+        "INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, type, state, received_at, mode) \
+         SELECT endpoint, provider, business, 'evt_' || n, 'evt_' || n, type, state, received_at, 'live' FROM events, {all}; \
+         INSERT INTO facts SELECT n + 1, business, scope, 'cus_' || n, {email}, speaks_for_related, received_at, {data} \
+         FROM facts, {all}; \
+         INSERT INTO customers (business, email_key) SELECT business, {email} FROM customers, {all}; \
+         INSERT INTO deliveries (business, email_key, event_id, subject_key, subject, kind, mode, at, call, state, attention, \
+         released, acknowledged, due_at, attempts, outcome_unknown, settled_at, receipt, created_at) \
+         SELECT business, {email}, n + 1, subject_key || n, subject, kind, mode, at - CAST(n AS BIGINT) * 60000000, {call}, \
+         CASE WHEN n % 7000 = 1 THEN 'duplicate' ELSE state END, CASE WHEN n % 200 = 0 THEN 1 ELSE 0 END, released, \
+         acknowledged, due_at, attempts, outcome_unknown, settled_at, \
+         CASE WHEN n % 4 = 0 THEN receipt ELSE '{{\"agentId\":\"agent_' || n % 100 || '\"}}' END, created_at \
+         FROM deliveries, {all}"
+    ));
+}
+
+/// A store with one payment that credited nobody.
+async fn with_a_payment(place: &Place) {
+    let store = place.open().await;
+    let id = store.record(event("evt_0")).await.unwrap().id;
+    let sale = payment("in_0", Some("p0@example.com"), "2026-01-10");
+    post(&store, id, Fact { customer: None, ..sale }).await;
+    let leased = store.lease(now(), LEASE, 1).await.unwrap().pop().unwrap();
+    assert!(store.settle(&leased, attempt(), Settlement::Delivered(Receipt::default()), now()).await.unwrap());
+    store.close().await;
+}
+
+/// Rows and entries of indexes that were read so far, once no such connection is open any more.
+fn read_so_far(database: &places::Database, whose: &str) -> i64 {
+    let others = format!(
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND {whose}"
+    );
+    while database.ask(&others) != "0" {}
+    // What is counted is added up every few seconds.
+    let rows = "SELECT (SELECT SUM(seq_tup_read) FROM pg_stat_user_tables WHERE relname NOT LIKE 'count%') + \
+         (SELECT SUM(idx_tup_read) FROM pg_stat_user_indexes WHERE relname NOT LIKE 'count%')";
+    database.ask(rows).parse().unwrap()
+}
+
+/// All connections, and those of the test itself.
+const ANYBODYS: &str = "TRUE";
+const OWN: &str = "application_name = 'psql'";
+
+const LISTS: [&str; 17] = [
+    "payments",
+    "payments that credited nobody",
+    "payments of rare fates",
+    "tests",
+    "payments of an agent",
+    "calls that need attention",
+    "calls of rare fates",
+    "calls to an address",
+    "events that need attention",
+    "events of no type",
+    "events of no endpoint",
+    "last webhooks",
+    "customers",
+    "an event",
+    "a story",
+    "numbers",
+    "an id",
+];
+
+/// Reads one of the lists; gives how long it is.
+async fn read(store: &Store, list: &str) -> usize {
+    let month = |change: &dyn Fn(PaymentFilter) -> PaymentFilter| {
+        let (from, to) = (Some("2025-12-20T00:00:00Z".parse().unwrap()), Some("2026-01-20T00:00:00Z".parse().unwrap()));
+        change(PaymentFilter { from, to, mode: Some(Mode::Live), limit: 100, ..PaymentFilter::default() })
+    };
+    let payments =
+        async |change: &dyn Fn(PaymentFilter) -> PaymentFilter| store.payments(&month(change)).await.unwrap().len();
+    let deliveries =
+        async |of: DeliveryFilter| store.deliveries(DeliveryFilter { limit: 50, ..of }).await.unwrap().len();
+    let events = async |of: EventFilter| store.events(EventFilter { limit: 50, ..of }).await.unwrap().len();
+    match list {
+        "payments" => payments(&|month| month).await,
+        "payments that credited nobody" => {
+            payments(&|month| PaymentFilter { fate: Some(Fate::CreditedNobody), ..month }).await
+        }
+        "payments of rare fates" => payments(&|month| PaymentFilter { fate: Some(Fate::CreditUnknown), ..month }).await,
+        "tests" => payments(&|month| PaymentFilter { mode: Some(Mode::Test), ..month }).await,
+        "payments of an agent" => payments(&|month| PaymentFilter { agent: Some("agent_7".into()), ..month }).await,
+        "calls that need attention" => {
+            deliveries(DeliveryFilter { attention: true, ..DeliveryFilter::default() }).await
+        }
+        "calls of rare fates" => {
+            deliveries(DeliveryFilter { fate: Some(Fate::CreditUnknown), ..DeliveryFilter::default() }).await
+        }
+        "calls to an address" => {
+            deliveries(DeliveryFilter { email: Some("p77@example.com".into()), ..DeliveryFilter::default() }).await
+        }
+        "events that need attention" => events(EventFilter { attention: true, ..EventFilter::default() }).await,
+        "events of no type" => events(EventFilter { event_type: Some("none".into()), ..EventFilter::default() }).await,
+        "events of no endpoint" => {
+            events(EventFilter { endpoint: Some("none".into()), ..EventFilter::default() }).await
+        }
+        "last webhooks" => {
+            let last = store.last_webhooks(["stripe", "paystack"].into_iter()).await.unwrap();
+            last.iter().filter(|last| last.at.is_some()).count()
+        }
+        "customers" => {
+            let customers = store.customers(None, None, 50).await.unwrap();
+            let keys: Vec<_> = customers.into_iter().map(|(_, key)| key).collect();
+            store.payments_of_customers(&keys).await.unwrap().len()
+        }
+        "an event" => store.event(EventId(78)).await.unwrap().map_or(0, |event| event.deliveries.len()),
+        "a story" => store.story("p77@example.com", None).await.unwrap().deliveries.len(),
+        "numbers" => usize::try_from(store.open_of(Mode::Live).await.unwrap().needs).unwrap(),
+        "an id" => store.search("evt_77", None).await.unwrap().events.len(),
+        _ => unreachable!("a list that is read: {list}"),
+    }
+}
+
+#[tokio::test]
+async fn a_list_reads_what_it_shows_however_much_there_is() {
+    let place = Place::server();
+    with_a_payment(&place).await;
+    let Place::Server(database) = &place else { unreachable!("a server") };
+    multiply(database);
+    database.run("ANALYZE");
+    let (mut found, mut before) = (BTreeMap::new(), read_so_far(database, ANYBODYS));
+    for list in LISTS {
+        let store = place.open().await;
+        found.insert(list, read(&store, list).await);
+        store.close().await;
+        let so_far = read_so_far(database, ANYBODYS);
+        // The insides of the newest addresses are read for an id, too.
+        let most = if list == "an id" { MANY + FEW } else { FEW };
+        assert!(so_far - before <= most, "{list}: {} rows are read", so_far - before);
+        before = so_far;
+    }
+    let long = ["payments", "payments that credited nobody", "payments of an agent"];
+    assert_eq!(long.map(|list| found[list]), [100; 3]);
+    assert_eq!((found["payments of rare fates"], found["calls of rare fates"], found["tests"]), (3, 3, 0));
+    assert_eq!((found["calls that need attention"], found["numbers"], found["customers"]), (50, 100, 50));
+    assert_eq!((found["events of no type"], found["events of no endpoint"], found["last webhooks"]), (0, 0, 1));
+    assert_eq!(["an event", "a story", "an id", "calls to an address"].map(|list| found[list]), [1; 4]);
+}
+
+#[tokio::test]
+async fn plans_that_were_made_for_a_small_store_are_those_of_a_large_one() {
+    let place = Place::server();
+    with_a_payment(&place).await;
+    let Place::Server(database) = &place else { unreachable!("a server") };
+    let store = place.open().await;
+    for list in LISTS {
+        read(&store, list).await;
+    }
+    multiply(database);
+    let before = read_so_far(database, OWN);
+    for list in LISTS {
+        read(&store, list).await;
+    }
+    store.close().await;
+    let read = read_so_far(database, ANYBODYS) - before;
+    // The insides of the newest addresses are read for an id, too. One list that reads all is over that.
+    assert!(read <= MANY + 3 * FEW, "{read} rows are read");
+}
