@@ -128,13 +128,15 @@ async fn a_status_in_the_name_of_an_event_that_moved_keeps_nobody_from_being_pla
 async fn sales_of(place: &Place, reports: &[(&[&str], Option<&str>, bool)]) -> Vec<String> {
     let store = place.open().await;
     for (n, (ids, email, is_payment)) in reports.iter().enumerate() {
+        let keys: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
         let mut report = payment(ids[0], *email, "2026-01-10");
-        report.customer = None;
-        report.keys = ids.iter().map(|id| (*id).to_owned()).collect();
-        match &mut report.matter {
-            FactKind::Payment(payment) if *is_payment => payment.ties.clone_from(&report.keys),
-            matter => *matter = FactKind::Link(Link::default()),
+        if let FactKind::Payment(payment) = &mut report.matter {
+            payment.ties.clone_from(&keys);
         }
+        if !is_payment {
+            report.matter = FactKind::Link(Link::default());
+        }
+        let report = Fact { customer: None, keys, ..report };
         let id = store.record(event(&format!("evt_{n}"))).await.unwrap().id;
         store.post(vec![mapped(id, report)], now()).await.unwrap();
     }
