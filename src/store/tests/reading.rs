@@ -45,11 +45,14 @@ async fn with_a_payment(place: &Place) {
 }
 
 /// Rows and entries of indexes that were read so far, once no such connection is open any more.
-fn read_so_far(database: &places::Database, whose: &str) -> i64 {
+async fn read_so_far(database: &places::Database, whose: &str) -> i64 {
     let others = format!(
-        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND {whose}"
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
+         AND backend_type = 'client backend' AND {whose}"
     );
-    while database.ask(&others) != "0" {}
+    while database.ask(&others) != "0" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     // What is counted is added up every few seconds.
     let rows = "SELECT (SELECT SUM(seq_tup_read) FROM pg_stat_user_tables WHERE relname NOT LIKE 'count%') + \
          (SELECT SUM(idx_tup_read) FROM pg_stat_user_indexes WHERE relname NOT LIKE 'count%')";
@@ -137,12 +140,12 @@ async fn a_list_reads_what_it_shows_however_much_there_is() {
     let Place::Server(database) = &place else { unreachable!("a server") };
     multiply(database);
     database.run("ANALYZE");
-    let (mut found, mut before) = (BTreeMap::new(), read_so_far(database, ANYBODYS));
+    let (mut found, mut before) = (BTreeMap::new(), read_so_far(database, ANYBODYS).await);
     for list in LISTS {
         let store = place.open().await;
         found.insert(list, read(&store, list).await);
         store.close().await;
-        let so_far = read_so_far(database, ANYBODYS);
+        let so_far = read_so_far(database, ANYBODYS).await;
         // The insides of the newest addresses are read for an id, too.
         let most = if list == "an id" { MANY + FEW } else { FEW };
         assert!(so_far - before <= most, "{list}: {} rows are read", so_far - before);
@@ -153,7 +156,8 @@ async fn a_list_reads_what_it_shows_however_much_there_is() {
     assert_eq!((found["payments of rare fates"], found["calls of rare fates"], found["tests"]), (3, 3, 0));
     assert_eq!((found["calls that need attention"], found["numbers"], found["customers"]), (50, 100, 50));
     assert_eq!((found["events of no type"], found["events of no endpoint"], found["last webhooks"]), (0, 0, 1));
-    assert_eq!(["an event", "a story", "an id", "calls to an address"].map(|list| found[list]), [1; 4]);
+    // Another call tells the payment that the event reports, and the number is that of another event.
+    assert_eq!(["an event", "a story", "an id", "calls to an address"].map(|list| found[list]), [2, 1, 2, 1]);
 }
 
 #[tokio::test]
@@ -166,12 +170,12 @@ async fn plans_that_were_made_for_a_small_store_are_those_of_a_large_one() {
         read(&store, list).await;
     }
     multiply(database);
-    let before = read_so_far(database, OWN);
+    let before = read_so_far(database, OWN).await;
     for list in LISTS {
         read(&store, list).await;
     }
     store.close().await;
-    let read = read_so_far(database, ANYBODYS) - before;
+    let read = read_so_far(database, ANYBODYS).await - before;
     // The insides of the newest addresses are read for an id, too. One list that reads all is over that.
     assert!(read <= MANY + 3 * FEW, "{read} rows are read");
 }
