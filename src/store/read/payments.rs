@@ -91,9 +91,11 @@ impl Store {
         // A column in an expression leads nowhere: payments are found by the time.
         // Where a page begins tells nothing of another business's payment.
         let of_business = if filter.business.is_some() { " AND d.business = deliveries.business" } else { "" };
+        // A later page begins at its first payment, not at the end of the time.
+        let end = if after.is_some() { "at + 0" } else { at };
         let mut conditions = Conditions::default()
             .and(&format!("{at} >="), filter.from.map(micros))
-            .and(&format!("{at} <"), filter.to.map(micros))
+            .and(&format!("{end} <"), filter.to.map(micros))
             .and(&agent, filter.agent.clone())
             .and("mode || '' =", filter.mode.map(Mode::code))
             .and("fate || '' =", filter.fate.map(Fate::code))

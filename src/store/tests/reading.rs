@@ -63,8 +63,9 @@ async fn read_so_far(database: &places::Database, whose: &str) -> i64 {
 const ANYBODYS: &str = "TRUE";
 const OWN: &str = "application_name = 'psql'";
 
-const LISTS: [&str; 17] = [
+const LISTS: [&str; 18] = [
     "payments",
+    "a later page of payments",
     "payments that credited nobody",
     "payments of rare fates",
     "tests",
@@ -96,6 +97,7 @@ async fn read(store: &Store, list: &str) -> usize {
     let events = async |of: EventFilter| store.events(EventFilter { limit: 50, ..of }).await.unwrap().len();
     match list {
         "payments" => payments(&|month| month).await,
+        "a later page of payments" => payments(&|month| PaymentFilter { after: Some(MANY / 2), ..month }).await,
         "payments that credited nobody" => {
             payments(&|month| PaymentFilter { fate: Some(Fate::CreditedNobody), ..month }).await
         }
@@ -151,8 +153,8 @@ async fn a_list_reads_what_it_shows_however_much_there_is() {
         assert!(so_far - before <= most, "{list}: {} rows are read", so_far - before);
         before = so_far;
     }
-    let long = ["payments", "payments that credited nobody", "payments of an agent"];
-    assert_eq!(long.map(|list| found[list]), [100; 3]);
+    let long = ["payments", "a later page of payments", "payments that credited nobody", "payments of an agent"];
+    assert_eq!(long.map(|list| found[list]), [100; 4]);
     assert_eq!((found["payments of rare fates"], found["calls of rare fates"], found["tests"]), (3, 3, 0));
     assert_eq!((found["calls that need attention"], found["numbers"], found["customers"]), (50, 100, 50));
     assert_eq!((found["events of no type"], found["events of no endpoint"], found["last webhooks"]), (0, 0, 1));
