@@ -52,7 +52,8 @@ impl Store {
     pub async fn payments(&self, filter: &PaymentFilter) -> Result<Vec<DeliveryView>, StoreError> {
         let limit = filter.limit.clamp(1, PAGE_ITEMS_MAX);
         let (columns, times) = (delivery_view_columns(), self.times_of(filter, limit).await?);
-        let at = filter.time();
+        // What is found by its times is not looked for in all of the month.
+        let at = if times.is_some() { "at + 0" } else { filter.time() };
         let (mut clause, mut values) = self.clause(filter, filter.after, at);
         if let Some(times) = times {
             values.push(Value::from(serde_json::to_string(&times)?));
