@@ -1,7 +1,8 @@
 # Builds the bridge, then puts the one binary on a small system. To run it: compose.yaml.
 
 FROM rust:1.95-slim-bookworm AS build
-# The memory allocator is compiled with it. On ARM, build on a machine with the page size of those that run it.
+# The memory allocator is compiled with it, whatever its version. On ARM, build on a machine with the page size of those that run it.
+# hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 # The dependencies, in a layer of their own: it is built anew when they change, not with every edit of ours.
