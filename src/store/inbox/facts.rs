@@ -32,8 +32,6 @@ use crate::store::{Backend, Store, StoreError};
 /// Events in one transaction of PostgreSQL: each takes a lock for each of its ids, and the server's table of locks is
 /// bounded.
 pub(in crate::store) const POSTGRES_EVENTS_MAX: u32 = 32;
-/// Events in one write of SQLite: a webhook that comes meanwhile waits for them, and for the rest of a moment's other writes.
-const SQLITE_EVENTS_MAX: usize = 16;
 
 /// An event that waits to be read.
 #[derive(Debug)]
@@ -117,15 +115,19 @@ impl Store {
     /// # Errors
     /// Some or all of the events are still in the inbox, as they were.
     pub async fn post(&self, events: Vec<Mapped>, now: Timestamp) -> Result<(), StoreError> {
-        let posts = in_parts(events, self.events_of_a_write()).into_iter().map(|events| self.post_part(events, now));
-        match &self.backend {
-            // One writes, in the order in which it was asked to, and takes the records that come between two parts.
-            Backend::Sqlite(_) => drop(try_join_all(posts).await?),
-            Backend::Postgres(_) => {
-                for post in posts {
-                    post.await?;
-                }
+        let mut events = events;
+        while !events.is_empty() {
+            let rest = match &self.backend {
+                Backend::Sqlite(_) => Vec::new(),
+                Backend::Postgres(_) => events.split_off(events.len().min(POSTGRES_EVENTS_MAX as usize)),
+            };
+            let (planning, crowds) = (self.planning.clone(), self.crowds.clone());
+            let mut left =
+                self.write(Post { events, planning, crowds, now, entangled: AtomicBool::new(false) }).await?;
+            while !left.is_empty() {
+                left = self.write(GoOn { left, planning: self.planning.clone(), now }).await?;
             }
+            events = rest;
         }
         if let Backend::Postgres(postgres) = &self.backend {
             // Without notice, the other replicas find it within a second.
@@ -133,33 +135,6 @@ impl Store {
         }
         Ok(())
     }
-
-    const fn events_of_a_write(&self) -> usize {
-        match &self.backend {
-            Backend::Sqlite(_) => SQLITE_EVENTS_MAX,
-            Backend::Postgres(_) => POSTGRES_EVENTS_MAX as usize,
-        }
-    }
-
-    /// Writes events in one transaction, and goes on with the facts that are left.
-    pub(in crate::store) async fn post_part(&self, events: Vec<Mapped>, now: Timestamp) -> Result<(), StoreError> {
-        let (planning, crowds) = (self.planning.clone(), self.crowds.clone());
-        let mut left = self.write(Post { events, planning, crowds, now, entangled: AtomicBool::new(false) }).await?;
-        while !left.is_empty() {
-            left = self.write(GoOn { left, planning: self.planning.clone(), now }).await?;
-        }
-        Ok(())
-    }
-}
-
-/// The events in their order, up to `events_max` in each part.
-fn in_parts(mut events: Vec<Mapped>, events_max: usize) -> Vec<Vec<Mapped>> {
-    let mut parts = Vec::new();
-    while !events.is_empty() {
-        let rest = events.split_off(events.len().min(events_max));
-        parts.push(std::mem::replace(&mut events, rest));
-    }
-    parts
 }
 
 struct Post {

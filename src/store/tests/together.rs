@@ -73,7 +73,7 @@ async fn what_is_posted_together_comes_to_what_it_comes_to_one_by_one() {
                 let id = store.record(event(&format!("evt_{batch}_{n}"))).await.unwrap().id;
                 mapped.push(followers::mapped(id, report.clone()));
             }
-            store.post_part(mapped, now()).await.unwrap();
+            store.post(mapped, now()).await.unwrap();
         }
         let (expected, found) = (outcome(&one_by_one).await, outcome(&together).await);
         assert!(expected.len() > EVENTS && expected == found, "batch {batch}");
