@@ -22,7 +22,8 @@ pub struct PaymentPage {
 pub struct Totals {
     /// By mode, currency and fate. Amounts of two currencies are never added, nor tests to real money.
     pub sums: Vec<Sum>,
-    /// Whether these are all. Of an agent, a code or a time with more than 100000 payments, those that were paid last are looked at.
+    /// Whether these are all. Of an agent, a code or a time with more than 100000 payments, those that were paid last are
+    /// looked at.
     pub complete: bool,
 }
 

@@ -272,17 +272,17 @@ pub struct EventSum {
 impl BackfillSummary {
     /// Adds an event of this stage that would be in this state.
     pub fn add_event(&mut self, stage: Stage, state: &str, reason: Option<&str>) {
-        let is_alike = |sum: &&mut EventSum| {
-            (sum.stage.as_str(), sum.state.as_str(), sum.reason.as_deref()) == (stage.code(), state, reason)
-        };
+        let (stage, state, reason) = (stage.code().to_owned(), state.to_owned(), reason.map(str::to_owned));
+        self.add_events(EventSum { stage, state, reason, count: 1 });
+    }
+
+    /// Adds events to those that are alike.
+    fn add_events(&mut self, more: EventSum) {
+        let is_alike =
+            |sum: &&mut EventSum| (&sum.stage, &sum.state, &sum.reason) == (&more.stage, &more.state, &more.reason);
         match self.events.iter_mut().find(is_alike) {
-            Some(sum) => sum.count += 1,
-            None => self.events.push(EventSum {
-                stage: stage.code().to_owned(),
-                state: state.to_owned(),
-                reason: reason.map(str::to_owned),
-                count: 1,
-            }),
+            Some(sum) => sum.count += more.count,
+            None => self.events.push(more),
         }
     }
 
@@ -303,14 +303,7 @@ impl BackfillSummary {
     /// Adds what another part comes to.
     pub fn add(&mut self, other: Self) {
         other.calls.into_iter().for_each(|call| self.add_call(call));
-        for more in other.events {
-            let is_alike =
-                |sum: &&mut EventSum| (&sum.stage, &sum.state, &sum.reason) == (&more.stage, &more.state, &more.reason);
-            match self.events.iter_mut().find(is_alike) {
-                Some(sum) => sum.count += more.count,
-                None => self.events.push(more),
-            }
-        }
+        other.events.into_iter().for_each(|more| self.add_events(more));
     }
 
     /// The same in the order in which people read it, whichever part was added first.

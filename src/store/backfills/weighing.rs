@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grouping::{Parts, TRIED_MAX, ToWeigh};
 use super::trial::Trial;
-use crate::domain::backfill::{BackfillCall, BackfillId, BackfillState, BackfillSummary, EventSum};
+use crate::domain::backfill::{BackfillId, BackfillState, BackfillSummary};
 use crate::domain::provider::ProviderKind;
 use crate::store::inbox::facts::Mapped;
 use crate::store::rows::micros;
@@ -35,8 +35,8 @@ const TURN: Duration = Duration::from_secs(4);
 /// What rows come to, as it is kept until all are tried out: a summary, and which row is next. Without one it is whole.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Progress {
-    calls: Vec<BackfillCall>,
-    events: Vec<EventSum>,
+    #[serde(flatten)]
+    summary: BackfillSummary,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next: Option<i64>,
 }
@@ -44,16 +44,14 @@ pub(super) struct Progress {
 impl Progress {
     /// The summary, once it is whole.
     pub(super) fn whole(self) -> Option<BackfillSummary> {
-        let Self { calls, events, next } = self;
-        next.is_none().then_some(BackfillSummary { calls, events })
+        self.next.is_none().then_some(self.summary)
     }
 
     /// What was tried out so far, and where it goes on.
     fn so_far(self, parts: &Parts) -> (BackfillSummary, usize) {
-        let Self { calls, events, next } = self;
         // A row that is gone since was forgotten with its customer.
-        let place = next.and_then(|row| parts.place_of(row));
-        place.map_or_else(|| (BackfillSummary::default(), 0), |place| (BackfillSummary { calls, events }, place))
+        let place = self.next.and_then(|row| parts.place_of(row));
+        place.map_or_else(Default::default, |place| (self.summary, place))
     }
 }
 
@@ -108,9 +106,8 @@ impl Store {
             summary.add(of_group);
         }
         drop(tries);
-        let BackfillSummary { calls, events } = summary.in_order();
         let next = parts.row(place);
-        self.write(Keep { id, progress: Progress { calls, events, next }, now }).await?;
+        self.write(Keep { id, progress: Progress { summary: summary.in_order(), next }, now }).await?;
         if next.is_none() {
             self.scratch.clear();
             self.grouped.clear();
