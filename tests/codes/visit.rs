@@ -31,9 +31,16 @@ impl Visit {
         format!("<script src=\"http://{}/refairn.js\" {more}></script>", self.world.addr())
     }
 
-    /// Opens a page of the shop, and waits until its scripts are there.
+    /// Opens a page of the shop, and waits until its scripts are there. The driver's own wait can end early, when a frame
+    /// of the page before was still loading.
     pub async fn go(&self, path: &str) {
+        self.run("window.left = true").await;
         self.browser.client.goto(&format!("{}{path}", self.site.url())).await.expect("a page");
+        crate::kit::until(&format!("{path} has loaded"), async || {
+            let there = "return document.readyState === 'complete' && !window.left";
+            (self.browser.client.execute(there, vec![]).await.ok()? == true).then_some(())
+        })
+        .await;
     }
 
     /// Puts up a page that loads the script at once, and opens it.
