@@ -192,13 +192,15 @@ impl Dialect {
     }
 
     /// A SELECT of `columns` of what `from` has under a condition, for each of these rows in turn: they may be many or few,
-    /// and nobody guesses.
-    pub(super) fn for_each(self, rows: &str, [columns, from, condition]: [&str; 3]) -> String {
+    /// and nobody guesses. Of more than `most` in all it gives some.
+    pub(super) fn for_each(self, rows: &str, [columns, from, condition]: [&str; 3], most: Option<u32>) -> String {
+        let limit = most.map_or_else(String::new, |most| format!("LIMIT {most}"));
         match self {
-            Self::Sqlite => format!("SELECT {columns} FROM {rows} CROSS JOIN {from} WHERE {condition}"),
-            // OFFSET keeps the two apart: they are not planned as one.
+            Self::Sqlite => format!("SELECT {columns} FROM {rows} CROSS JOIN {from} WHERE {condition} {limit}"),
+            // OFFSET keeps the two apart: they are not planned as one. Where a few are enough, LIMIT has them read one by one.
             Self::Postgres => format!(
-                "SELECT found.* FROM {rows} CROSS JOIN LATERAL (SELECT {columns} FROM {from} WHERE {condition} OFFSET 0) found"
+                "SELECT found.* FROM {rows} CROSS JOIN LATERAL \
+                 (SELECT {columns} FROM {from} WHERE {condition} OFFSET 0 {limit}) found {limit}"
             ),
         }
     }

@@ -62,7 +62,7 @@ impl Store {
              AND ((f.speaks_for_related = 1 AND {MAY_HOLD_A_CODE}) OR f.data LIKE '%\"code_refused\":%')"
         );
         let columns = "f.business, f.email_key, e.id, e.endpoint, e.type, f.data";
-        let found = self.dialect().for_each("c", [columns, "facts f CROSS JOIN events e", &condition]);
+        let found = self.dialect().for_each("c", [columns, "facts f CROSS JOIN events e", &condition], None);
         let sql = format!(
             "WITH c (business, email_key) AS ({}), found (business, email_key, id, endpoint, type, data) AS ({found}) \
              SELECT business, email_key, id, endpoint, type, data FROM \
@@ -96,7 +96,7 @@ impl Store {
             "d.email_key = c.email_key AND d.business || '' = c.business AND {} = c.day",
             self.dialect().field("d.call", "day")
         );
-        let found = self.dialect().for_each("c", ["d.id", "deliveries d", &condition]);
+        let found = self.dialect().for_each("c", ["d.id", "deliveries d", &condition], None);
         let sql = format!(
             "WITH c (business, email_key, day) AS ({}) SELECT business, email_key, {DELIVERY_COLUMNS} FROM deliveries \
              WHERE {} ORDER BY id + 0 DESC LIMIT {CALLS_OF_DAYS_MAX}",

@@ -41,12 +41,12 @@ impl Store {
         let pairs: Vec<[&str; 2]> = customers.iter().map(|key| [key.business.as_str(), &key.email_key]).collect();
         let condition =
             format!("d.email_key = c.email_key AND d.business || '' = c.business AND {}", tells_payment("d."));
-        let found = self.dialect().for_each("c", ["d.id", "deliveries d", &condition]);
+        let found = self.dialect().for_each("c", ["d.id", "deliveries d", &condition], Some(CALLS_OF_A_LIST_MAX));
         let sql = format!(
             "WITH c (business, email_key) AS ({}) SELECT {} FROM deliveries WHERE {}",
             self.dialect().pairs("?1"),
             delivery_view_columns(),
-            self.dialect().is_among("id", &format!("{found} LIMIT {CALLS_OF_A_LIST_MAX}"))
+            self.dialect().is_among("id", &found)
         );
         self.rows(sql, values![serde_json::to_string(&pairs)?], delivery_view).await
     }

@@ -79,7 +79,7 @@ impl Store {
             "WITH c (business, email_key) AS ({}), named (business, email_key, event_id, name) AS ({}) \
              SELECT business, email_key, name FROM named WHERE name IS NOT NULL ORDER BY event_id + 0",
             self.dialect().pairs("?1"),
-            self.dialect().for_each("c", [&columns, "facts f", condition])
+            self.dialect().for_each("c", [&columns, "facts f", condition], None)
         );
         let customers = serde_json::to_string(&customers)?;
         let names = self.rows(sql, values![customers], |row| Ok(((row.text()?, row.text()?), row.text()?))).await?;
@@ -126,7 +126,7 @@ impl Store {
 fn paid_in(dialect: Dialect, parameter: usize, clause: &str) -> String {
     let within = "at >= CAST(t.first AS BIGINT) AND at <= CAST(t.last AS BIGINT)";
     let condition = clause.replacen("WHERE", &format!("{within} AND"), 1);
-    let found = dialect.for_each("t", ["deliveries.id", "deliveries", &condition]);
+    let found = dialect.for_each("t", ["deliveries.id", "deliveries", &condition], None);
     let times = dialect.pairs(&format!("?{parameter}"));
     dialect.is_among("id", &format!("WITH t (first, last) AS ({times}) {found}"))
 }

@@ -207,8 +207,7 @@ impl Search<'_> {
             );
             let condition =
                 format!("{key} = p.{column} AND {} {}", dialect.has_text(text, "?3"), seen("c.business", 4));
-            let found = dialect.for_each(&parts, ["c.business, c.email_key", "customers c", &condition]);
-            format!("{found} LIMIT {HITS_MAX}")
+            dialect.for_each(&parts, ["c.business, c.email_key", "customers c", &condition], Some(HITS_MAX))
         };
         let holds = in_parts("customer", "address_parts", ["c.id", "c.email_key"]);
         let in_domain = in_parts("domain", "domain_parts", ["c.domain", "p.domain"]);
