@@ -24,7 +24,7 @@ pub(super) struct Days(BTreeMap<Date, Holder>);
 
 impl Days {
     /// The days of calls that have left the house, or may have.
-    pub(super) fn of_sent(deliveries: &[Delivery]) -> Self {
+    pub(super) fn of_sent<'a>(deliveries: impl Iterator<Item = &'a Delivery>) -> Self {
         let mut days = Self::default();
         for delivery in deliveries {
             if let (true, Some(day)) = (delivery.may_be_acknowledged(), delivery.call.day()) {

@@ -39,6 +39,7 @@ mod statuses;
 mod told;
 mod waiting;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use foldhash::{HashMap, HashSet};
@@ -92,17 +93,19 @@ struct Draft<'a> {
     customer: &'a CustomerHistory,
     policy: &'a Policy,
     now: Timestamp,
-    deliveries: Vec<Delivery>,
+    /// As they are stored, but for those that the plan may change.
+    deliveries: Vec<Cow<'a, Delivery>>,
     /// Where each subject's delivery is: a customer may have thousands.
-    places: HashMap<DeliveryKey, usize>,
+    places: HashMap<Cow<'a, DeliveryKey>, usize>,
     /// See [`Plan::sessions_wanted`].
     sessions_wanted: Vec<DeliveryKey>,
 }
 
 impl<'a> Draft<'a> {
     fn new(customer: &'a CustomerHistory, policy: &'a Policy, now: Timestamp) -> Self {
-        let deliveries = customer.deliveries.clone();
-        let places = deliveries.iter().enumerate().map(|(place, d)| (d.subject.clone(), place)).collect();
+        let stored = &customer.deliveries;
+        let deliveries = stored.iter().map(Cow::Borrowed).collect();
+        let places = stored.iter().enumerate().map(|(place, d)| (Cow::Borrowed(&d.subject), place)).collect();
         Self { customer, policy, now, deliveries, places, sessions_wanted: Vec::new() }
     }
 
@@ -111,24 +114,36 @@ impl<'a> Draft<'a> {
         self.customer.facts.iter().filter(move |f| f.fact.mode == mode && !f.is_related)
     }
 
+    /// The deliveries as they are planned so far.
+    fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
+        self.deliveries.iter().map(Cow::as_ref)
+    }
+
     fn find(&self, subject: &DeliveryKey) -> Option<&Delivery> {
-        self.places.get(subject).and_then(|place| self.deliveries.get(*place))
+        self.places.get(subject).and_then(|place| self.deliveries.get(*place)).map(Cow::as_ref)
     }
 
     fn find_mut(&mut self, subject: &DeliveryKey) -> Option<&mut Delivery> {
-        self.places.get(subject).and_then(|place| self.deliveries.get_mut(*place))
+        self.places.get(subject).and_then(|place| self.deliveries.get_mut(*place)).map(Cow::to_mut)
+    }
+
+    /// Changes those of them of which this is true.
+    fn change_those(&mut self, is_one: impl Fn(&Delivery) -> bool, change: impl Fn(&mut Delivery)) {
+        self.deliveries.iter_mut().filter(|delivery| is_one(delivery)).for_each(|delivery| change(delivery.to_mut()));
     }
 
     /// What differs from what is.
     fn changes(&self) -> Vec<Change> {
         let before = self.customer.deliveries.iter().map(Some).chain(std::iter::repeat(None));
-        let changed =
-            self.deliveries.iter().zip(before).filter(|(planned, before)| before.is_none_or(|d| d != *planned));
+        let changed = self.deliveries.iter().zip(before).filter_map(|(planned, before)| match planned {
+            Cow::Owned(planned) if before != Some(planned) => Some(planned),
+            Cow::Owned(_) | Cow::Borrowed(_) => None,
+        });
         let change = |delivery: &Delivery| match delivery.id {
             Some(id) => Change::Changed { id, delivery: delivery.clone() },
             None => Change::New(delivery.clone()),
         };
-        changed.map(|(delivery, _)| change(delivery)).collect()
+        changed.map(change).collect()
     }
 
     /// When a call has waited for what may be on its way, which it does since its first event came in. One that a clock
@@ -146,31 +161,28 @@ impl<'a> Draft<'a> {
         if let Some(delivery) = self.find_mut(&desired.subject) {
             delivery.change(desired, now);
         } else {
-            self.places.insert(desired.subject.clone(), self.deliveries.len());
-            self.deliveries.push(Delivery::plan(desired, now));
+            self.places.insert(Cow::Owned(desired.subject.clone()), self.deliveries.len());
+            self.deliveries.push(Cow::Owned(Delivery::plan(desired, now)));
         }
     }
 
     /// Cancels calls that were queued for a fact which, after a new reading of its event, is no longer there.
     fn cancel_orphans(&mut self, payments: &[sales::Sale<'_>]) {
-        let Self { customer, deliveries, .. } = self;
+        let customer = self.customer;
         let reported: HashSet<EventId> = customer.facts.iter().map(|f| f.event).collect();
         let sold = payments.iter().filter(|p| p.product().is_some());
         let sold: HashSet<&DeliveryKey> = sold.flat_map(|p| std::iter::once(&p.subject).chain(&p.aliases)).collect();
         let tests_are_told = is_told(customer, Mode::Test);
-        for delivery in deliveries.iter_mut().filter(|d| d.is_unsent() && d.id.is_some()) {
-            let asked_for = match &delivery.subject {
-                DeliveryKey::Lead(_) | DeliveryKey::Status(_) if delivery.mode == Mode::Test && !tests_are_told => {
-                    false
-                }
-                DeliveryKey::Lead(_) | DeliveryKey::Status(_) => reported.contains(&delivery.event),
-                subject @ DeliveryKey::Payment { .. } => sold.contains(subject),
-            };
-            if !asked_for {
-                let test = delivery.mode == Mode::Test && !tests_are_told;
-                delivery.cancel(if test { DeliveryReason::TestOfALiveCustomer } else { DeliveryReason::Remapped });
-            }
-        }
+        let is_untold_test = |d: &Delivery| d.mode == Mode::Test && !tests_are_told;
+        let is_asked_for = |d: &Delivery| match &d.subject {
+            DeliveryKey::Lead(_) | DeliveryKey::Status(_) => !is_untold_test(d) && reported.contains(&d.event),
+            subject @ DeliveryKey::Payment { .. } => sold.contains(subject),
+        };
+        let is_orphan = |d: &Delivery| d.is_unsent() && d.id.is_some() && !is_asked_for(d);
+        self.change_those(is_orphan, |d| {
+            let test = is_untold_test(d);
+            d.cancel(if test { DeliveryReason::TestOfALiveCustomer } else { DeliveryReason::Remapped });
+        });
     }
 }
 

@@ -84,11 +84,11 @@ impl<'a> Index<'a> {
         }
         Self {
             not_told,
-            called: draft.deliveries.iter().filter(|d| !told_by_another(d)).map(|d| d.event).collect(),
+            called: draft.deliveries().filter(|d| !told_by_another(d)).map(|d| d.event).collect(),
             reported: sales.iter().flat_map(|s| s.reports.iter().map(move |f| (f.event, s))).collect(),
             taken_back,
-            paid: draft.deliveries.iter().filter(paid).map(|d| d.mode).collect(),
-            may_have_one: draft.deliveries.iter().any(may_be_a_payment),
+            paid: draft.deliveries().filter(paid).map(|d| d.mode).collect(),
+            may_have_one: draft.deliveries().any(may_be_a_payment),
         }
     }
 }

@@ -65,9 +65,9 @@ impl Common {
 
 pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Subscriptions<'_>) {
     let others = Others::of(draft.customer, sales);
-    let mut days = Days::of_sent(&draft.deliveries);
+    let mut days = Days::of_sent(draft.deliveries());
     let (live, test) = (Common::of(draft, Mode::Live), Common::of(draft, Mode::Test));
-    let told = Told::of(&draft.deliveries, sales);
+    let told = Told::of(&draft.customer.deliveries, sales);
     for sale in sales {
         let subject = settle_on_one(draft, sale);
         let Some(product) = sale.product() else { continue };
@@ -75,11 +75,15 @@ pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Su
             Mode::Live => &live,
             Mode::Test => &test,
         };
-        let old = draft.find_mut(&subject);
-        let released = old.as_ref().is_some_and(|d| d.released);
+        let old = draft.find(subject);
+        let released = old.is_some_and(|d| d.released);
         match old {
-            Some(told) if told.state.is_acknowledged() => look_back(told, sale, common),
-            Some(old) if old.outcome_unknown && old.state.is_unfinished() => hold_what_was_taken_back(old, sale),
+            Some(told) if told.state.is_acknowledged() => look_back(draft, subject, sale, common),
+            Some(old) if old.outcome_unknown && old.state.is_unfinished() => {
+                if let Some(old) = draft.find_mut(subject) {
+                    hold_what_was_taken_back(old, sale);
+                }
+            }
             Some(old) if !old.is_unsent() && !came_back(old, sale) => {}
             Some(_) | None => {
                 let Some(email) = &common.email else { continue };
@@ -87,8 +91,8 @@ pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Su
                 let status = subscriptions.with_payment(sale, &told);
                 let wanted = wanted(draft, sale, product, email, turn, status);
                 draft.put(DesiredDelivery { subject: subject.clone(), ..wanted });
-                if was_heard_late(sale) && draft.find(&subject).is_some_and(waits_for_a_code) {
-                    draft.sessions_wanted.push(subject);
+                if was_heard_late(sale) && draft.find(subject).is_some_and(waits_for_a_code) {
+                    draft.sessions_wanted.push(subject.clone());
                 }
             }
         }
@@ -97,17 +101,17 @@ pub(super) fn plan(draft: &mut Draft<'_>, sales: &[Sale<'_>], subscriptions: &Su
 
 /// The subject under which a sale is told: the one under which it was, or may have been, if so. Other calls of the sale
 /// that wait would say the same, and go.
-fn settle_on_one(draft: &mut Draft<'_>, sale: &Sale<'_>) -> DeliveryKey {
+fn settle_on_one<'s>(draft: &mut Draft<'_>, sale: &'s Sale<'_>) -> &'s DeliveryKey {
     let subjects = || std::iter::once(&sale.subject).chain(&sale.aliases);
     if sale.aliases.is_empty() {
-        return sale.subject.clone();
+        return &sale.subject;
     }
     let is = |what: fn(&DeliveryRecord) -> bool| subjects().find(|s| draft.find(s).is_some_and(|d| what(d)));
     let told = is(|d| d.state.is_acknowledged());
-    let kept = told.or_else(|| is(DeliveryRecord::may_be_acknowledged)).unwrap_or(&sale.subject).clone();
-    let kept_credits = draft.find(&kept).and_then(|d| d.fate());
+    let kept = told.or_else(|| is(DeliveryRecord::may_be_acknowledged)).unwrap_or(&sale.subject);
+    let kept_credits = draft.find(kept).and_then(|d| d.fate());
     let paid = sale.payment.charged_money();
-    for other in subjects().filter(|s| **s != kept) {
+    for other in subjects().filter(|s| *s != kept) {
         let Some(delivery) = draft.find_mut(other) else { continue };
         if delivery.state.is_acknowledged() {
             // Where one of the two credited nobody, there is one commission.
@@ -296,10 +300,14 @@ fn waits_for_a_code(delivery: &Delivery) -> bool {
 }
 
 /// Whether something happened since to a payment that Refairn has.
-fn look_back(delivery: &mut Delivery, sale: &Sale<'_>, common: &Common) {
+fn look_back(draft: &mut Draft<'_>, subject: &DeliveryKey, sale: &Sale<'_>, common: &Common) {
+    let Some(delivery) = draft.find(subject) else { return };
     if sale.taken_back.is_some() && delivery.fate() == Some(Fate::CreditedNobody) {
         // There is no commission that anybody could take back.
-        delivery.note(DeliveryReason::ReversedNobodyCredited, told_and_taken_back(sale, delivery));
+        let detail = told_and_taken_back(sale, delivery);
+        if let Some(delivery) = draft.find_mut(subject) {
+            delivery.note(DeliveryReason::ReversedNobodyCredited, detail);
+        }
         return;
     }
     let finding = if sale.taken_back.is_some() {
@@ -311,7 +319,11 @@ fn look_back(delivery: &mut Delivery, sale: &Sale<'_>, common: &Common) {
             (DeliveryReason::ReferralCodeLate, format!("{} earned nobody a commission", sale.payment.charged_money()))
         })
     };
-    delivery.flag(finding);
+    if !delivery.is_flagged(finding.as_ref())
+        && let Some(delivery) = draft.find_mut(subject)
+    {
+        delivery.flag(finding);
+    }
 }
 
 /// How much went back, each amount in its own currency.

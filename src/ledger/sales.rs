@@ -3,8 +3,6 @@
 //! Reports belong to one sale when they share an id that no other payment has, or when links tie their ids together: a
 //! checkout session knows its payment intent, an invoice its number, and only a third event names both.
 
-use std::collections::BTreeMap;
-
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use jiff::{SignedDuration, Timestamp};
@@ -48,16 +46,17 @@ impl<'a> Sale<'a> {
     /// All payments of a customer in the order in which they were made.
     pub(super) fn all(customer: &'a CustomerHistory) -> Vec<Self> {
         let joins = Joins::of(customer);
-        let mut reports: BTreeMap<(&str, usize), Vec<&'a KnownFact>> = BTreeMap::new();
+        let mut reports: Vec<Vec<&'a KnownFact>> = vec![Vec::new(); joins.parents.len()];
         for known in customer.facts.iter().filter(|f| !f.is_related) {
-            if let FactKind::Payment(payment) = &known.fact.matter {
-                let group = joins.group(&known.scope, &payment.identity);
-                reports.entry((&known.scope, group)).or_default().push(known);
+            if let FactKind::Payment(payment) = &known.fact.matter
+                && let Some(of_sale) = joins.group(&known.scope, &payment.identity).and_then(|n| reports.get_mut(n))
+            {
+                of_sale.push(known);
             }
         }
         let reversals = Reversals::of(customer);
         let knowledge = Knowledge::of(customer);
-        let sales = reports.into_values().filter_map(|reports| Self::of(reports, &joins, &reversals, &knowledge));
+        let sales = reports.into_iter().filter_map(|reports| Self::of(reports, &joins, &reversals, &knowledge));
         let mut sales: Vec<Self> = sales.collect();
         sales.sort_by(|a, b| (a.paid_at(), &a.subject).cmp(&(b.paid_at(), &b.subject)));
         sales
@@ -200,7 +199,10 @@ fn own_keys(fact: &Fact) -> impl Iterator<Item = &str> {
 
 /// Which ids belong to one sale.
 struct Joins<'a> {
-    places: HashMap<(&'a str, &'a str), usize>,
+    /// A customer is known in one scope or two.
+    scopes: Vec<&'a str>,
+    /// By the place of the scope, and the id.
+    places: HashMap<(usize, &'a str), usize>,
     parents: Vec<usize>,
     /// By the number of the sale.
     members: Vec<Vec<&'a str>>,
@@ -208,12 +210,17 @@ struct Joins<'a> {
 
 impl<'a> Joins<'a> {
     fn of(customer: &'a CustomerHistory) -> Self {
-        let mut joins = Self { places: HashMap::new(), parents: Vec::new(), members: Vec::new() };
+        let (scopes, places) = (Vec::new(), HashMap::with_capacity(customer.facts.len()));
+        let mut joins = Self { scopes, places, parents: Vec::new(), members: Vec::new() };
         for known in customer.facts.iter().filter(|f| !f.is_related) {
+            let scope = joins.scope(&known.scope).unwrap_or_else(|| {
+                joins.scopes.push(&known.scope);
+                joins.scopes.len() - 1
+            });
             let mut first = None;
             for key in own_keys(&known.fact) {
                 let next = joins.parents.len();
-                let place = *joins.places.entry((known.scope.as_str(), key)).or_insert(next);
+                let place = *joins.places.entry((scope, key)).or_insert(next);
                 if place == next {
                     joins.parents.push(next);
                 }
@@ -233,6 +240,10 @@ impl<'a> Joins<'a> {
         joins
     }
 
+    fn scope(&self, scope: &str) -> Option<usize> {
+        self.scopes.iter().position(|known| *known == scope)
+    }
+
     fn root(&self, mut place: usize) -> usize {
         while let Some(parent) = self.parents.get(place).filter(|parent| **parent != place) {
             place = *parent;
@@ -248,13 +259,13 @@ impl<'a> Joins<'a> {
     }
 
     /// The number of the sale that has this id.
-    fn group(&self, scope: &str, identity: &str) -> usize {
-        self.places.get(&(scope, identity)).map_or(usize::MAX, |place| self.root(*place))
+    fn group(&self, scope: &str, identity: &str) -> Option<usize> {
+        self.places.get(&(self.scope(scope)?, identity)).map(|place| self.root(*place))
     }
 
     /// All ids of the sale that has this one.
     fn members(&self, scope: &str, identity: &str) -> impl Iterator<Item = &'a str> {
-        self.members.get(self.group(scope, identity)).into_iter().flatten().copied()
+        self.group(scope, identity).and_then(|sale| self.members.get(sale)).into_iter().flatten().copied()
     }
 }
 

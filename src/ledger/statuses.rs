@@ -119,7 +119,7 @@ impl<'a> Subscriptions<'a> {
 
     /// The status that a payment carries: `active`, unless its subscription was in a trial, or had ended, when it was
     /// made; and never an older one than Refairn was told.
-    pub(super) fn with_payment(&self, sale: &Sale<'_>, told: &Told) -> Status {
+    pub(super) fn with_payment(&self, sale: &Sale<'_>, told: &Told<'_>) -> Status {
         told.later(sale).unwrap_or_else(|| self.at_payment(sale))
     }
 
@@ -202,7 +202,7 @@ pub(super) fn plan<'a>(draft: &mut Draft<'_>, sales: &'a [Sale<'a>], subscriptio
     for mode in [Mode::Live, Mode::Test].into_iter().filter(|mode| is_told(draft.customer, *mode)) {
         // A product that a subscription has left may have a change in the queue, which nobody asks for any more.
         let queued = |d: &&Delivery| d.mode == mode && matches!(d.subject, DeliveryKey::Status(_)) && d.is_unsent();
-        let left = draft.deliveries.iter().filter(queued).map(|d| d.call.product().to_owned());
+        let left = draft.deliveries().filter(queued).map(|d| d.call.product().to_owned());
         let current = subscriptions.reports(mode).map(|(.., product)| product.to_owned());
         let products: BTreeSet<String> = current.chain(left).collect();
         for product in &products {
@@ -219,16 +219,13 @@ pub(super) fn plan<'a>(draft: &mut Draft<'_>, sales: &'a [Sale<'a>], subscriptio
 
 /// Drops queued changes of status that something later says too.
 fn supersede_others(draft: &mut Draft<'_>, mode: Mode, product: &str, keep: Option<&DeliveryKey>) {
-    for delivery in &mut draft.deliveries {
-        let same = delivery.mode == mode && delivery.call.product() == product;
-        if same
-            && matches!(delivery.subject, DeliveryKey::Status(_))
-            && delivery.is_unsent()
-            && Some(&delivery.subject) != keep
-        {
-            delivery.supersede();
-        }
-    }
+    let is_other = |d: &Delivery| {
+        let same = d.mode == mode && d.call.product() == product;
+        same && matches!(d.subject, DeliveryKey::Status(_)) && d.is_unsent() && Some(&d.subject) != keep
+    };
+    draft.change_those(is_other, |delivery| {
+        delivery.supersede();
+    });
 }
 
 fn wanted<'a>(
@@ -247,7 +244,7 @@ fn wanted<'a>(
     let carried = |d: &&Delivery| {
         matches!(d.subject, DeliveryKey::Payment { .. }) && d.mode == mode && d.call.product() == product
     };
-    let payments: Vec<&Delivery> = draft.deliveries.iter().filter(carried).collect();
+    let payments: Vec<&Delivery> = draft.deliveries().filter(carried).collect();
     // A product that was never paid for is told nothing: a call of nothing would use up its first commission.
     let last_paid = payments.iter().filter(|d| d.state.is_acknowledged()).max_by_key(|d| d.at)?;
     // What is still to go out carries the status itself.
@@ -328,8 +325,7 @@ fn said_again<'a>(draft: &Draft<'_>, standing: Standing<'a>) -> Option<Standing<
     let later = |d: &&Delivery| {
         matches!(d.subject, DeliveryKey::Status(_)) && d.mode == sale.mode && d.call.product() == payment.call.product()
     };
-    let mut later =
-        draft.deliveries.iter().filter(later).filter(|d| d.state.is_acknowledged() && d.at < sale.paid_at());
+    let mut later = draft.deliveries().filter(later).filter(|d| d.state.is_acknowledged() && d.at < sale.paid_at());
     later.any(|d| d.taken_seq > payment.taken_seq).then_some(())?;
     let status = payment.call.status()?;
     Some(Standing { status, at: sale.paid_at(), day: sale.day(), changed_by: None, ..standing })
@@ -338,7 +334,7 @@ fn said_again<'a>(draft: &Draft<'_>, standing: Standing<'a>) -> Option<Standing<
 /// What Refairn was told last for this product.
 fn told(draft: &Draft<'_>, mode: Mode, product: &str) -> Option<Status> {
     let told =
-        draft.deliveries.iter().filter(|d| d.mode == mode && d.state.is_acknowledged() && d.call.product() == product);
+        draft.deliveries().filter(|d| d.mode == mode && d.state.is_acknowledged() && d.call.product() == product);
     told.filter(|d| d.call.status().is_some()).max_by_key(|d| (d.taken_seq, d.id)).and_then(|d| d.call.status())
 }
 
@@ -349,9 +345,9 @@ fn free_day(
     own: &DeliveryKey,
     day: jiff::civil::Date,
 ) -> Option<jiff::civil::Date> {
-    let mut days = Days::of_sent(&draft.deliveries);
+    let mut days = Days::of_sent(draft.deliveries());
     let other = |d: &&Delivery| d.state.is_open() && d.subject != *own;
-    for day in draft.deliveries.iter().filter(other).filter_map(|d| d.call.day()) {
+    for day in draft.deliveries().filter(other).filter_map(|d| d.call.day()) {
         days.take(day, Holder::Payment);
     }
     // One that was taken back may come back: a refund fails, or turns out to be another payment's.

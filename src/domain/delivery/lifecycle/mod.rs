@@ -173,7 +173,7 @@ impl Delivery {
         if !self.state.is_acknowledged() {
             return;
         }
-        let settled_as = (self.state == DeliveryState::Duplicate).then_some(DeliveryReason::AlreadyAtRefairn);
+        let settled_as = self.settled_as();
         let (reason, detail) = finding.unzip();
         let record = &mut self.record;
         if reason.is_some() && (record.reason != reason || record.detail != detail) {
@@ -182,6 +182,19 @@ impl Delivery {
         record.attention = reason.is_some() && !record.acknowledged;
         record.reason = reason.or(settled_as);
         record.detail = detail;
+    }
+
+    /// Whether to [flag](Self::flag) it with this changes nothing.
+    #[must_use]
+    pub fn is_flagged(&self, finding: Option<&(DeliveryReason, String)>) -> bool {
+        let same = self.reason == finding.map(|(reason, _)| *reason).or_else(|| self.settled_as());
+        let same = same && self.detail.as_ref() == finding.map(|(_, detail)| detail);
+        same && self.attention == (finding.is_some() && !self.acknowledged)
+    }
+
+    /// The reason of a call that Refairn has, as long as there is nothing to see.
+    fn settled_as(&self) -> Option<DeliveryReason> {
+        (self.state == DeliveryState::Duplicate).then_some(DeliveryReason::AlreadyAtRefairn)
     }
 
     /// Notes something about a call that Refairn has, which asks nobody to do anything.
