@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """One customer with many sales: what each costs when all that is known of the customer is planned anew.
 
-    benches/one_customer.py [--sales 600] BINARY [BINARY...]
+    benches/one_customer.py [--sales 600] [--apart] BINARY [BINARY...]
 
+With --apart each sale is another customer's: what a sale costs that comes alone, whatever is known of its customer.
 Each build gets a SQLite store and the build's own `sandbox` as Refairn. The sales are of different days, each is told before the
 next is sent, and the CPU is the bridge's own. The builds are measured in turns, three times each; the median is printed.
 """
@@ -41,14 +42,14 @@ def cpu(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def sale(n, now):
+def sale(n, now, customer):
     event = json.loads(CORPUS.read_text())
     paid = now - (n + 1) * DAY_S
     invoice = event["data"]["object"]
     event.update(id=f"evt_{n}", created=paid)
-    invoice.update(id=f"in_{n}", customer="cus_1", customer_email="one@example.com")
+    invoice.update(id=f"in_{n}", customer=f"cus_{customer}", customer_email=f"customer-{customer}@example.com")
     invoice["status_transitions"]["paid_at"] = paid
-    invoice["parent"]["subscription_details"]["subscription"] = "sub_1"
+    invoice["parent"]["subscription_details"]["subscription"] = f"sub_{customer}"
     return json.dumps(event).encode()
 
 
@@ -60,7 +61,7 @@ def send(url, body):
         assert answer.status == 200
 
 
-def measure(binary, sales):
+def measure(binary, sales, apart):
     with tempfile.TemporaryDirectory() as folder:
         bridge, refairn = port(), port()
         environment = {
@@ -78,7 +79,7 @@ def measure(binary, sales):
             told = lambda n: stats()["deliveries"].get("delivered", 0) >= n
             now, before = int(time.time()), cpu(serve.pid)
             for n in range(sales):
-                send(f"http://127.0.0.1:{bridge}/webhooks/stripe", sale(n, now))
+                send(f"http://127.0.0.1:{bridge}/webhooks/stripe", sale(n, now, n if apart else 0))
             # Asked seldom: the answer is the bridge's work, too.
             until("all are told", lambda: told(sales), 0.25)
             return (cpu(serve.pid) - before) * 1e6 / sales
@@ -91,13 +92,14 @@ def measure(binary, sales):
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--sales", type=int, default=600)
+    arguments.add_argument("--apart", action="store_true")
     arguments.add_argument("binaries", nargs="+")
     asked = arguments.parse_args()
     binaries = [os.path.abspath(binary) for binary in asked.binaries]
     figures = {binary: [] for binary in binaries}
     for _ in range(TURNS):
         for binary in binaries:
-            figures[binary].append(measure(binary, asked.sales))
+            figures[binary].append(measure(binary, asked.sales, asked.apart))
     first = None
     for binary, values in figures.items():
         median = statistics.median(values)

@@ -124,12 +124,12 @@ async fn numbers<D: Db>(db: &D, sql: &str, key: &CustomerKey) -> Result<impl Ite
 /// What came with another address of the same provider's customer counts for this one too: a code, or its session.
 async fn with_related<D: Db>(db: &D, mut customer: Stored) -> Result<Stored, StoreError> {
     let CustomerHistory { key, facts, .. } = &mut customer.history;
-    let customers: BTreeSet<(String, String)> =
-        facts.iter().filter_map(|f| f.fact.customer.clone().map(|c| (f.scope.clone(), c))).collect();
+    let customers: BTreeSet<(&str, &str)> =
+        facts.iter().filter_map(|f| Some((f.scope.as_str(), f.fact.customer.as_deref()?))).collect();
     let of = &*key;
     let related = customers.into_iter().map(async |(scope, customer)| {
-        let related = related_facts(db, of, &scope, &customer).await?;
-        let far = !related.is_empty() && addresses(db, &scope, &customer).await?.is_empty();
+        let related = related_facts(db, of, scope, customer).await?;
+        let far = !related.is_empty() && addresses(db, scope, customer).await?.is_empty();
         Ok::<_, StoreError>(if far { Vec::new() } else { related })
     });
     let mut related: Vec<KnownFact> = try_join_all(related).await?.into_iter().flatten().collect();
