@@ -1,13 +1,14 @@
 //! Copying the write-ahead log into the database: on a thread and a connection of its own, while the writer goes on. What
 //! was written meanwhile is little, and the writer copies that itself, so that the log can begin anew.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
+use rusqlite::hooks::Wal;
 
 use super::StoreError;
 use crate::crash::{self, Point};
@@ -26,17 +27,23 @@ const COPIED: u8 = 2;
 
 /// The writer's side.
 pub(super) struct Checkpoints {
-    wal: PathBuf,
+    /// What is in the log, bytes. Its file may be longer: what was written there before is written over.
+    logged: Arc<AtomicU64>,
     state: Arc<AtomicU8>,
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpoints {
-    /// Starts the thread for the database at `path`.
-    pub(super) fn start(path: &Path) -> Result<Self, StoreError> {
-        let mut wal = path.as_os_str().to_owned();
-        wal.push("-wal");
+    /// Starts the thread for the database at `path`, whose writing connection is `writer`.
+    pub(super) fn start(path: &Path, writer: &mut Connection) -> Result<Self, StoreError> {
+        let page: u32 = writer.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        let logged = Arc::new(AtomicU64::new(0));
+        let of_hook = logged.clone();
+        writer.wal_hook(Some(move |_: &mut Wal, pages| {
+            of_hook.store(u64::try_from(pages).unwrap_or(0) * u64::from(page), Ordering::Relaxed);
+            Ok(())
+        }))?;
         let db = Connection::open(path)?;
         let (wake, asked) = mpsc::sync_channel(1);
         let state = Arc::new(AtomicU8::new(IDLE));
@@ -45,12 +52,12 @@ impl Checkpoints {
         let thread = thread
             .spawn(move || copy_when_asked(&db, &asked, &of_thread))
             .map_err(|e| StoreError::Io(format!("cannot start the thread for checkpoints: {e}")))?;
-        Ok(Self { wal: wal.into(), state, wake: Some(wake), thread: Some(thread) })
+        Ok(Self { logged, state, wake: Some(wake), thread: Some(thread) })
     }
 
     /// Looks after a commit whether there is anything to copy. `db` is the writer's own connection.
     pub(super) fn look(&self, db: &Connection) {
-        match (self.state.load(Ordering::Acquire), self.bytes()) {
+        match (self.state.load(Ordering::Acquire), self.logged.load(Ordering::Relaxed)) {
             (COPIED, _) => {
                 self.state.store(IDLE, Ordering::Release);
                 copy(db);
@@ -64,10 +71,6 @@ impl Checkpoints {
             }
             _ => {}
         }
-    }
-
-    fn bytes(&self) -> u64 {
-        std::fs::metadata(&self.wal).map_or(0, |file| file.len())
     }
 }
 

@@ -32,8 +32,8 @@ const EMPTY_REST: Duration = Duration::from_millis(100);
 const CACHE_KIB: i64 = 8 * 1024;
 /// Statements that it keeps prepared: all that there are, and those that write what changes in a delivery.
 const STATEMENTS_MAX: usize = 128;
-/// What a log that begins anew keeps of its file, to be written over.
-const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
+/// What a log that begins anew keeps of its file, to be written over: more than it needs, but for bursts.
+const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
 
 /// A write that waits for its turn. It may be run more than once: what an earlier run wrote was undone.
 trait Job: Send {
@@ -94,7 +94,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     // Without this the bundled SQLite plans a statement anew whenever a value is bound that its statistics might know.
     db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
-    // A file of its full length would count as grown for ever, and be copied after every group.
+    // To write over what is there costs a sync less than to make a file longer.
     db.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     // What a job may have to undo is kept in memory: a file would be written again and again, and outlive nothing.
     db.pragma_update(None, "temp_store", "MEMORY")?;
@@ -105,14 +105,15 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection, path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn start(mut db: Connection, path: &Path) -> Result<Self, StoreError> {
         let (orders, waiting) = mpsc::channel(WRITES_WAITING_MAX);
         let (ended, end) = oneshot::channel();
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let closing = tokio_util::sync::CancellationToken::new();
         let pulse = Pulse::new("store-writer");
         let beating = pulse.clone();
-        let (db, checkpoints) = (Sql::new(db)?, Checkpoints::start(path)?);
+        let checkpoints = Checkpoints::start(path, &mut db)?;
+        let db = Sql::new(db)?;
         let run = move || {
             let work = || work(db, waiting, checkpoints, &beating);
             let done = catch_unwind(AssertUnwindSafe(work));
