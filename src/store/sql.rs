@@ -237,6 +237,14 @@ impl Dialect {
         }
     }
 
+    /// The table that has what is counted, and the one that has what is still to be added to it, where that waits.
+    pub(super) const fn counts(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Sqlite => ("counts", None),
+            Self::Postgres => ("count_sums", Some("count_changes")),
+        }
+    }
+
     /// A write that changes nothing.
     pub(super) const fn probe(self) -> &'static str {
         match self {

@@ -1,10 +1,11 @@
 //! What needs a person: by what has to be done, and by when.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use futures_util::TryFutureExt;
 use futures_util::future::try_join;
 use jiff::civil::Date;
 
@@ -14,6 +15,7 @@ use super::view::{ActionForm, EventRow, Lens, Row, date, form, name_days, read_a
 use super::words::Moment;
 use crate::api::{LastReconciliation, Stats};
 use crate::domain::access::Who;
+use crate::domain::delivery::DeliveryId;
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, Reason};
 use crate::http::parameters::Parameters;
@@ -21,7 +23,7 @@ use crate::http::problem::Problem;
 use crate::http::reconciliations::mode_of_key;
 use crate::http::rights::{DECIDE, may_post};
 use crate::http::{AppState, Shared};
-use crate::store::queries::{DeliveryFilter, DeliveryView, EventFilter, EventView};
+use crate::store::queries::{DeliveryView, EventFilter, EventView};
 
 /// Calls that the page shows, and events. Each has its forms: of a thousand nobody sees to more at a time.
 const NEEDS_SHOWN_MAX: u32 = 200;
@@ -60,9 +62,9 @@ impl Task {
         }
     }
 
-    fn of(view: &DeliveryView) -> Self {
+    fn of(reason: Option<DeliveryReason>) -> Self {
         use DeliveryReason as R;
-        let Some(reason) = view.delivery.reason else { return Self::Decide };
+        let Some(reason) = reason else { return Self::Decide };
         match reason {
             R::Reversed | R::ReversedInAnotherCurrency | R::ReversedOutcomeUnknown | R::ToldTwice => Self::Reverse,
             R::ReferralCodeLate | R::PaidBeforeReferral => Self::Credit,
@@ -99,7 +101,6 @@ pub(super) struct Need {
     pub(super) why: &'static str,
     pub(super) cure: Cow<'static, str>,
     pub(super) detail: String,
-    deadline: Option<Date>,
     /// `by 4 Dec, 7 days left`; empty where there is none.
     pub(super) by: String,
     pub(super) holder: String,
@@ -113,49 +114,60 @@ pub(super) struct EventNeed {
     pub(super) detail: String,
 }
 
-/// All that needs a person, as far as a page shows it.
+/// What needs a person, as far as a page shows it.
 pub(super) struct Needs {
+    /// The calls that it shows, the most urgent first.
     pub(super) calls: Vec<Need>,
-    pub(super) events: Vec<EventNeed>,
-    pub(super) more: bool,
+    /// How many calls there are, and how many events.
+    pub(super) all_calls: i64,
+    pub(super) all_events: i64,
+    /// By when the first of the calls has to be seen to; empty where none has a deadline.
+    pub(super) first_deadline: String,
 }
 
-/// What needs a person, as far as `who` may see it, of one mode or of both: the soonest deadline of the most urgent task
-/// first. At most so many of each kind: of more calls those with the soonest deadlines, and then the newest.
-pub(super) async fn needs(state: &Shared, who: &Who, mode: Option<Mode>, limit: u32) -> Result<Needs, Problem> {
+/// The calls that need a person, as far as `who` may see them, of one mode or of both: the soonest deadline of the most
+/// urgent task first. Of more than `considered` they are those with the soonest deadlines, and then the newest.
+pub(super) async fn needs(
+    state: &Shared,
+    who: &Who,
+    mode: Option<Mode>,
+    (considered, shown): (u32, usize),
+) -> Result<Needs, Problem> {
     let lens = Lens::of(state);
-    let business = || who.business.clone();
-    let deliveries = DeliveryFilter { attention: true, business: business(), mode, limit, ..DeliveryFilter::default() };
-    let events = EventFilter { attention: true, business: business(), mode, limit, ..EventFilter::default() };
-    let (newest, events) = try_join(state.store.deliveries(deliveries), state.store.events(events)).await?;
-    let full = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = newest.len() >= full || events.len() >= full;
-    // The most urgent of more than are shown may be older than all of the newest.
-    let mut deliveries = if more { state.store.deadlines(business(), mode, limit).await? } else { Vec::new() };
-    let urgent: BTreeSet<_> = deliveries.iter().filter_map(|view| view.delivery.id).collect();
-    deliveries.extend(newest.into_iter().filter(|view| view.delivery.id.is_none_or(|id| !urgent.contains(&id))));
-    deliveries.truncate(full);
+    let to_see = state.store.to_see(who.business.as_deref(), mode, considered).await?;
+    let mut urgent: Vec<(Task, Option<Date>, DeliveryId)> = to_see
+        .urgent
+        .iter()
+        .map(|call| (Task::of(call.reason), call.hold_until.as_deref().and_then(date), call.id))
+        .collect();
+    urgent.sort_by_key(|(task, deadline, _)| (*task, deadline.unwrap_or(Date::MAX)));
+    let first_deadline = urgent.iter().find_map(|(_, deadline, _)| *deadline);
+    let ids: Vec<DeliveryId> = urgent.iter().take(shown).map(|(_, _, id)| *id).collect();
+    let mut views: HashMap<_, _> =
+        state.store.calls_to_see(&ids).await?.into_iter().map(|view| (view.delivery.id, view)).collect();
     let may_act = may_post(DECIDE, who);
-    let mut calls: Vec<Need> = deliveries.iter().map(|view| need(&lens, view, may_act)).collect();
-    calls.sort_by_key(|need| (need.task, need.deadline.unwrap_or(Date::MAX)));
-    Ok(Needs { calls, events: events.iter().map(|event| event_need(&lens, event, may_act)).collect(), more })
+    let calls = ids.iter().filter_map(|id| Some(need(&lens, &views.remove(&Some(*id))?, may_act))).collect();
+    let first_deadline = first_deadline.map(|hold| by(&lens, hold)).unwrap_or_default();
+    Ok(Needs { calls, all_calls: to_see.calls, all_events: to_see.events, first_deadline })
+}
+
+/// By when, and how long that is.
+fn by(lens: &Lens<'_>, hold: Date) -> String {
+    let left = lens.today.until(hold).map(|span| span.get_days()).unwrap_or_default();
+    let left = match left {
+        ..0 => "past".to_owned(),
+        0 => "today".to_owned(),
+        1 => "1 day left".to_owned(),
+        n => format!("{n} days left"),
+    };
+    format!("by {}, {left}", lens.day(hold))
 }
 
 fn need(lens: &Lens<'_>, view: &DeliveryView, may_act: bool) -> Need {
     let d = &view.delivery;
-    let task = Task::of(view);
+    let task = Task::of(d.reason);
     let hold = d.receipt.as_ref().and_then(|receipt| date(receipt.hold_until.as_deref()?));
-    let deadline = hold.filter(|_| d.state.is_acknowledged());
-    let by = deadline.map(|hold| {
-        let left = lens.today.until(hold).map(|span| span.get_days()).unwrap_or_default();
-        let left = match left {
-            ..0 => "past".to_owned(),
-            0 => "today".to_owned(),
-            1 => "1 day left".to_owned(),
-            n => format!("{n} days left"),
-        };
-        format!("by {}, {left}", lens.day(hold))
-    });
+    let by = hold.filter(|_| d.state.is_acknowledged()).map(|hold| by(lens, hold));
     let reason = d.reason.map(DeliveryReason::reason);
     let (holder, holder_what) =
         view.day_holder.as_ref().map(|(id, what)| (id.to_string(), what.clone())).unwrap_or_default();
@@ -167,7 +179,6 @@ fn need(lens: &Lens<'_>, view: &DeliveryView, may_act: bool) -> Need {
         // What to do stands above the group, and on the buttons.
         cure: reason.filter(|_| task >= Task::Credit).map(|of| cures::of_reason(of, may_act)).unwrap_or_default(),
         detail: d.detail.clone().unwrap_or_default(),
-        deadline,
         by: by.unwrap_or_default(),
         holder,
         holder_what,
@@ -191,7 +202,7 @@ struct Group<'a> {
 struct Page<'a> {
     frame: Frame,
     groups: Vec<Group<'a>>,
-    events: &'a [EventNeed],
+    events: Vec<EventNeed>,
     obstacles: Obstacles<'a>,
     more: bool,
     refairn: &'a str,
@@ -264,7 +275,16 @@ pub(super) async fn page(
 ) -> Result<HttpResponse, Problem> {
     let asked = Asked::of(&state, &request, &mut query).await?;
     query.close()?;
-    let mut needs = needs(&state, &asked.caller().who, None, NEEDS_SHOWN_MAX).await?;
+    let who = &asked.caller().who;
+    let events = EventFilter {
+        attention: true,
+        business: who.business.clone(),
+        limit: NEEDS_SHOWN_MAX,
+        ..EventFilter::default()
+    };
+    let shown = (NEEDS_SHOWN_MAX, NEEDS_SHOWN_MAX as usize);
+    let (mut needs, events) = try_join(needs(&state, who, None, shown), state.store.events(events).err_into()).await?;
+    let more = needs.all_calls.max(needs.all_events) > i64::from(NEEDS_SHOWN_MAX);
     let frame = asked.frame(&state, "attention", "Attention");
     if frame.may_act {
         name_days(&Lens::of(&state), needs.calls.iter_mut().map(|need| &mut need.row).collect()).await?;
@@ -276,7 +296,8 @@ pub(super) async fn page(
     };
     let groups = Task::ALL.iter().map(group).filter(|group| !group.needs.is_empty()).collect();
     let refairn = state.refairn_url.as_str();
-    let obstacles = obstacles(&Lens::of(&state), &asked.now.stats, None);
-    let (events, more) = (&needs.events, needs.more);
+    let lens = Lens::of(&state);
+    let obstacles = obstacles(&lens, &asked.now.stats, None);
+    let events: Vec<EventNeed> = events.iter().map(|event| event_need(&lens, event, frame.may_act)).collect();
     answer(&Page { frame, groups, events, obstacles, more, refairn })
 }

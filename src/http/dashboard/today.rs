@@ -24,8 +24,8 @@ use crate::store::stats::COUNTED_MAX;
 
 /// Things that need a person, as far as this page shows them.
 const NEEDS_SHOWN: usize = 5;
-/// Events that it counts; of more it says that they are more.
-const EVENTS_COUNTED: u32 = 100;
+/// Calls that need a person of which it looks for the most urgent.
+const NEEDS_CONSIDERED: u32 = 100;
 
 #[derive(Template)]
 #[template(path = "today.html")]
@@ -41,8 +41,7 @@ struct Page<'a> {
     range: Range,
     mode: Mode,
     needs: Vec<Need>,
-    event_needs: usize,
-    more_events: bool,
+    event_needs: i64,
     needs_all: String,
     obstacles: Obstacles<'a>,
     pipes: Vec<Pipe>,
@@ -79,7 +78,7 @@ pub(super) async fn page(
         state.store.payments_within(&times, mode).err_into(),
         state.store.open_of(mode).err_into(),
         sums(&state, range, mode),
-        needs(&state, &asked.caller().who, Some(mode), EVENTS_COUNTED),
+        needs(&state, &asked.caller().who, Some(mode), (NEEDS_CONSIDERED, NEEDS_SHOWN)),
     )
     .await?;
     // The last time is this day, which is asked for in any range.
@@ -87,7 +86,7 @@ pub(super) async fn page(
     let chart = Chart::new(range, lens.today, &counts);
     let (stats, pipes) = (&asked.now.stats, pipes(&state, &asked).await?);
     let obstacles = obstacles(&lens, stats, Some(mode));
-    let needs_you = count(open.needs + obstacles.count());
+    let needs_you = count(needs.all_calls + needs.all_events + obstacles.count());
     let of_mode = stats.last_webhooks.iter().filter(|last| last.mode == mode.code());
     let last = of_mode.filter_map(|last| last.at).max();
     let boxes = Boxes {
@@ -98,7 +97,7 @@ pub(super) async fn page(
         on_its_way: at_least(open.calls),
         next_due: open.first_due.map(|at| lens.moment(at.max(lens.now))),
         needs_you: needs_you.clone(),
-        first_deadline: needs.calls.iter().find(|need| !need.by.is_empty()).map(|n| n.by.clone()).unwrap_or_default(),
+        first_deadline: needs.first_deadline,
     };
     let is_bad = !obstacles.paused.is_empty();
     let head = match (is_bad, last) {
@@ -110,10 +109,8 @@ pub(super) async fn page(
     let told = told(today);
     let mut frame = asked.frame(&state, "today", "Today");
     frame.test = mode == Mode::Test;
-    let event_needs = needs.events.len();
-    let more_events = event_needs >= EVENTS_COUNTED as usize;
+    let event_needs = needs.all_events;
     let needs_all = needs_you;
-    let shown = needs.calls.into_iter().take(NEEDS_SHOWN).collect();
     let last = last.map(|at| lens.ago(at));
     answer(&Page {
         frame,
@@ -125,9 +122,8 @@ pub(super) async fn page(
         chart,
         range,
         mode,
-        needs: shown,
+        needs: needs.calls,
         event_needs,
-        more_events,
         needs_all,
         obstacles,
         pipes,

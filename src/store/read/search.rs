@@ -18,7 +18,7 @@ pub const HITS_MAX: u32 = 20;
 /// Fewest characters that are looked for.
 pub const SOUGHT_CHARS_MIN: usize = 2;
 /// Customers, the newest, in whose addresses the inside of a word is looked for.
-const LOOKED_THROUGH_MAX: u32 = 50_000;
+const LOOKED_THROUGH_MAX: u32 = 20_000;
 /// Characters of a part of an address that the index holds.
 const PART_CHARS: usize = 12;
 /// Parts of addresses that are looked at, when the beginning of what is sought is in so many.
@@ -81,14 +81,19 @@ impl Search<'_> {
         let (named, of_facts) = try_join(self.named(&sought), self.facts_with(&sought)).await?;
         let (credited, coded, like) =
             try_join3(self.credited(&sought), self.with_code(&sought), self.with_address_like(&sought)).await?;
+        let (mut events, mut deliveries) = named;
+        // An id, or an address that is found whole, is no part of another address.
+        let whole = sought.to_ascii_lowercase();
+        let is_id = !events.is_empty() || !deliveries.is_empty() || !of_facts.is_empty() || !credited.is_empty();
+        let is_enough = is_id || like.len() >= HITS_MAX as usize || like.iter().any(|key| key.email_key == whole);
+        let inside = if is_enough { Vec::new() } else { self.inside_of_addresses(&whole).await? };
         let mut customers: Vec<CustomerKey> = Vec::new();
         let of_ids = of_facts.iter().filter_map(|fact| fact.person.clone());
-        for person in of_ids.chain(coded).chain(like) {
+        for person in of_ids.chain(coded).chain(like).chain(inside) {
             if !customers.contains(&person) {
                 customers.push(person);
             }
         }
-        let (mut events, mut deliveries) = named;
         let ids: Vec<i64> = of_facts.iter().map(|fact| fact.event).collect();
         let subjects: BTreeSet<(&str, &str)> = of_facts
             .iter()
@@ -190,8 +195,7 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// Customers whose addresses begin with a text; then those of which a word begins with it; then those that hold it
-    /// anywhere.
+    /// Customers whose addresses begin with a text, and then those of which a word begins with it.
     async fn with_address_like(&self, text: &str) -> Result<Vec<CustomerKey>, StoreError> {
         let (text, dialect) = (text.to_ascii_lowercase(), self.store.dialect());
         let begin: String = text.chars().take(PART_CHARS).collect();
@@ -217,17 +221,19 @@ impl Search<'_> {
             (self.store.rows(holds, of_parts(), customer), self.store.rows(in_domain, of_parts(), customer));
         let (mut found, holds, in_domain) = try_join3(begins, holds, in_domain).await?;
         found.extend(holds.into_iter().chain(in_domain));
-        if found.len() < HITS_MAX as usize {
-            let inside = format!(
-                "SELECT business, email_key FROM customers \
-                 WHERE id > (SELECT COALESCE(MAX(id), 0) FROM customers) - {LOOKED_THROUGH_MAX} AND {} {} \
-                 ORDER BY id DESC LIMIT {HITS_MAX}",
-                dialect.has_text("email_key", "?1"),
-                seen("business", 2)
-            );
-            found.extend(self.store.rows(inside, values![&text, self.business], customer).await?);
-        }
         Ok(found)
+    }
+
+    /// The newest customers whose addresses hold a text anywhere.
+    async fn inside_of_addresses(&self, text: &str) -> Result<Vec<CustomerKey>, StoreError> {
+        let sql = format!(
+            "SELECT business, email_key FROM customers \
+             WHERE id > (SELECT COALESCE(MAX(id), 0) FROM customers) - {LOOKED_THROUGH_MAX} AND {} {} \
+             ORDER BY id DESC LIMIT {HITS_MAX}",
+            self.store.dialect().has_text("email_key", "?1"),
+            seen("business", 2)
+        );
+        self.store.rows(sql, values![text, self.business], customer).await
     }
 
     async fn events_of(&self, ids: &[i64]) -> Result<Vec<EventView>, StoreError> {

@@ -13,9 +13,8 @@ use crate::domain::event::EventId;
 use crate::domain::mode::Mode;
 use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 use crate::domain::reconciliation::{Comparison, Summary};
-use crate::store::codes::{NEEDS_ATTENTION, RECEIVED};
+use crate::store::codes::RECEIVED;
 use crate::store::read::conditions::{Conditions, newest_along};
-use crate::store::read::events::of_mode;
 use crate::store::rows::{time, time_option, unknown};
 use crate::store::sql::{Row, values};
 use crate::store::sums::{self, Alike, Unit};
@@ -114,15 +113,13 @@ impl Stats {
 /// Calls that are counted one by one; of more it is only known that they are more.
 pub const COUNTED_MAX: i64 = 10_000;
 
-/// What of one mode is still to come.
+/// What of one mode is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Open {
     /// Calls on their way, [`COUNTED_MAX`] at most.
     pub calls: i64,
     /// When the first of them is due.
     pub first_due: Option<Timestamp>,
-    /// Events and calls that need a person.
-    pub needs: i64,
 }
 
 /// When a webhook came last to an endpoint in one mode.
@@ -164,23 +161,18 @@ impl Store {
         Ok(first == Some(event.0))
     }
 
-    /// What of one mode is on its way, and what needs a person.
+    /// What of one mode is on its way.
     ///
     /// # Errors
     /// The database cannot be read.
     pub async fn open_of(&self, mode: Mode) -> Result<Open, StoreError> {
         let [queued, sending] = [DeliveryState::Queued, DeliveryState::Sending].map(DeliveryState::code);
-        let (events, code) = (of_mode(mode), mode.code());
         let sql = format!(
-            "SELECT o.n, o.due_at, \
-             (SELECT COUNT(*) FROM deliveries WHERE {NEEDS_ATTENTION} AND mode || '' = '{code}') \
-             + (SELECT COUNT(*) FROM events WHERE {NEEDS_ATTENTION} AND {events}) FROM \
-             (SELECT COUNT(*) AS n, MIN(due_at) AS due_at FROM (SELECT due_at FROM deliveries \
-             WHERE state IN ('{queued}', '{sending}') AND mode || '' = '{code}' LIMIT {COUNTED_MAX}) c) o"
+            "SELECT COUNT(*), MIN(due_at) FROM (SELECT due_at FROM deliveries \
+             WHERE state IN ('{queued}', '{sending}') AND mode || '' = '{}' LIMIT {COUNTED_MAX}) c",
+            mode.code()
         );
-        let read = |row: &mut Row| {
-            Ok(Open { calls: row.int()?, first_due: time_option(row.int_option()?)?, needs: row.int()? })
-        };
+        let read = |row: &mut Row| Ok(Open { calls: row.int()?, first_due: time_option(row.int_option()?)? });
         Ok(self.rows(sql, values![], read).await?.pop().unwrap_or_default())
     }
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::*;
-use crate::domain::delivery::{DeliveryKey, Fate};
+use crate::domain::delivery::{Action, DeliveryKey, Fate};
 use crate::domain::fact::{Reversal, ReversalName, ReversalStage, Subscription};
 use crate::domain::money::Money;
 use crate::store::OVERDUE_EVENTS_MAX;
+use crate::store::urgent::Urgent;
 
 in_both! {
     a_payment_that_has_waited_a_day_is_to_be_seen_until_its_customer_comes
@@ -15,6 +16,7 @@ in_both! {
     a_refund_that_has_waited_a_day_is_to_be_seen_unless_nothing_was_told
     many_that_wait_too_long_are_seen_to_in_turns
     payments_are_found_and_counted_by_what_became_of_them
+    of_many_calls_those_with_the_soonest_hold_dates_are_the_most_urgent
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -189,4 +191,45 @@ async fn payments_are_found_and_counted_by_what_became_of_them(place: Place) {
     }
     let each_once: Vec<(Fate, i64)> = Fate::ALL.iter().map(|fate| (*fate, 1)).collect();
     assert_eq!(store.stats().await.unwrap().fates, each_once);
+}
+
+async fn of_many_calls_those_with_the_soonest_hold_dates_are_the_most_urgent(place: Place) {
+    let store = place.open().await;
+    let holds = [Some("2026-03-01"), None, Some("2026-02-01"), None, Some("2026-04-01T00:00:00Z")];
+    let of = |n: usize, matter| Fact {
+        email: Email::parse(&format!("p{n}@example.com")),
+        keys: vec![format!("ch_{n}")],
+        ..of_nobody(&format!("cus_{n}"), matter)
+    };
+    let sale = |n: usize| of(n, payment(&format!("in_{n}"), None, "2026-01-10").matter);
+    told(&store, (0..holds.len()).map(sale).collect()).await;
+    for (leased, hold) in store.lease(now(), LEASE, 9).await.unwrap().into_iter().zip(holds) {
+        let (agent_id, hold_until) = (Some("agent_1".into()), hold.map(str::to_owned));
+        let receipt = Receipt { agent_id, hold_until, ..Receipt::default() };
+        assert!(store.settle(&leased, attempt(), Settlement::Delivered(receipt), now()).await.unwrap());
+    }
+    let refund = |n: usize| {
+        let FactKind::Reversal(part) = refund(&format!("in_{n}")) else { unreachable!() };
+        of(n, FactKind::Reversal(Reversal { full: true, ..part }))
+    };
+    told(&store, (0..holds.len()).map(refund).collect()).await;
+    told(&store, vec![payment_of_nobody("cus_x")]).await;
+    assert_eq!(store.see_to_the_overdue(hours_later(24)).await.unwrap(), 1);
+    let numbers = async |business: Option<&str>, mode, limit: u32| {
+        let to_see = store.to_see(business, mode, limit).await.unwrap();
+        let ids: Vec<i64> = to_see.urgent.iter().map(|call| call.id.0).collect();
+        (ids, to_see.calls, to_see.events)
+    };
+    assert_eq!(numbers(None, None, 5).await, (vec![5, 4, 3, 2, 1], 5, 1));
+    assert_eq!(numbers(Some("biz_1"), Some(Mode::Live), 4).await, (vec![3, 1, 5, 4], 5, 1));
+    assert_eq!(numbers(None, None, 2).await, (vec![3, 1], 5, 1));
+    assert_eq!(numbers(None, Some(Mode::Test), 5).await, (vec![], 0, 0));
+    assert_eq!(numbers(Some("another"), None, 5).await, (vec![], 0, 0));
+    let first = store.to_see(None, None, 1).await.unwrap().urgent;
+    let (id, reason) = (DeliveryId(3), Some(DeliveryReason::Reversed));
+    assert_eq!(first, [Urgent { id, reason, hold_until: Some("2026-02-01".into()) }]);
+    // What somebody has seen to is shown no more.
+    store.act(id, Action::Discard, By::admin(), now()).await.unwrap();
+    let left = store.calls_to_see(&[id, DeliveryId(1)]).await.unwrap();
+    assert_eq!(left.iter().map(|view| view.delivery.id).collect::<Vec<_>>(), [Some(DeliveryId(1))]);
 }

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::domain::delivery::Fate;
+use crate::store::days::Counts;
 use crate::store::payments::PaymentFilter;
 use crate::store::totals::Total;
 
@@ -77,7 +78,31 @@ async fn check(store: &Store, when: &str) -> Vec<Total> {
             assert_eq!(n, alike.map(|total| total.payments).sum::<u64>(), "{when}: {mode:?} {fate:?}");
         }
     }
+    check_counts(store, when).await;
     store.totals(&PaymentFilter::default()).await.unwrap().0
+}
+
+/// Compares how many payments were counted in some times with those that there are.
+async fn check_counts(store: &Store, when: &str) {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let times = [
+        (at("2026-01-10T00:00:00Z"), at("2026-01-11T00:00:00Z")),
+        (at("2026-01-11T00:00:00Z"), at("2026-01-14T00:00:00Z")),
+        // A day that is in a month, too.
+        (at("2026-01-12T00:00:00Z"), at("2026-01-13T00:00:00Z")),
+        (at("2026-01-12T05:45:00Z"), at("2026-01-12T05:45:00Z")),
+        (at("1969-12-01T00:00:00Z"), at("2300-01-01T00:00:00Z")),
+    ];
+    let all = store.deliveries(DeliveryFilter { limit: 500, ..DeliveryFilter::default() }).await.unwrap();
+    for mode in [Mode::Live, Mode::Test] {
+        let counted = store.payments_within(&times, mode).await.unwrap();
+        for ((from, to), counted) in times.into_iter().zip(counted) {
+            let calls = all.iter().map(|view| &view.delivery).filter(|d| d.mode == mode && from <= d.at && d.at < to);
+            let mut expected = Counts::default();
+            calls.filter_map(|call| call.standing()).for_each(|standing| expected.add(Counts::of(standing, 1)));
+            assert_eq!(counted, expected, "{when}: {mode:?} from {from} to {to}");
+        }
+    }
 }
 
 async fn what_is_kept_is_what_the_payments_come_to(place: Place) {
@@ -95,6 +120,10 @@ async fn what_is_kept_is_what_the_payments_come_to(place: Place) {
     let leased = store.lease(later, LEASE, 20).await.unwrap();
     assert_eq!(leased.len(), 20);
     check(&store, "on their way").await;
+    if let Backend::Postgres(postgres) = &store.backend {
+        postgres.roll_up().await.unwrap();
+        check(&store, "rolled up").await;
+    }
     for (n, leased) in leased.iter().enumerate() {
         let agent_id = (n % 2 == 0).then(|| format!("agent_{n}"));
         let settlement = match n % 5 {
