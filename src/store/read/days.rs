@@ -82,7 +82,8 @@ impl Store {
             )
         });
         let stretches = self.dialect().pairs("?1");
-        let mut sql = format!("WITH t (first, last) AS ({stretches}) SELECT t.first, {sum} FROM t");
+        // They are read from their JSON once, and not for each count.
+        let mut sql = format!("WITH t (first, last) AS MATERIALIZED ({stretches}) SELECT t.first, {sum} FROM t");
         if let Some(changes) = changes {
             let (change, kinds) = (each(&|kind| format!("CASE what WHEN {kind} THEN n END")), kinds.join(", "));
             sql = format!("{sql} UNION ALL SELECT state, {change} FROM {changes} WHERE what IN ({kinds})");
