@@ -18,7 +18,7 @@ use crate::store::{Store, StoreError};
 /// A call that needs a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Urgent {
-    /// Its number.
+    /// Our number of the call.
     pub id: DeliveryId,
     /// Why it needs a person.
     pub reason: Option<DeliveryReason>,
