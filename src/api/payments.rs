@@ -13,8 +13,16 @@ pub struct PaymentPage {
     pub payments: Vec<Delivery>,
     /// The value of `after` for the next page. `None` on the last page.
     pub next: Option<String>,
+    /// Whether all pages have all that fit. Of a code that more than 2000 events brought, those are listed whose customers the
+    /// newest of these events are about.
+    #[serde(default = "all")]
+    pub complete: bool,
     /// What all pages add up to. Only on the first page.
     pub totals: Option<Totals>,
+}
+
+const fn all() -> bool {
+    true
 }
 
 /// What payments add up to.

@@ -21,6 +21,7 @@ use crate::intake::Refusal;
 use crate::store::StoreError;
 use crate::store::queries::{AttemptView, DeliveryFilter, DeliveryView, EventDetail, EventFilter, PAGE_ITEMS_MAX};
 use crate::store::stats::{self, RouteView};
+use crate::store::walks::Page;
 
 /// Items of a page unless the caller says otherwise.
 const PAGE_ITEMS: u32 = 50;
@@ -44,9 +45,8 @@ pub(super) async fn events(
         after: after(&mut query, "evt_")?,
     };
     query.close()?;
-    let events = state.store.events(filter).await?;
-    let next = page_is_full(events.len(), limit).then(|| events.last().map(|e| e.id.to_string())).flatten();
-    let events = events.into_iter().map(Event::from).collect();
+    let Page { items, next } = state.store.page_of_events(filter).await?;
+    let (events, next) = (items.into_iter().map(Event::from).collect(), next.map(|id| EventId(id).to_string()));
     Ok(HttpResponse::Ok().json(EventPage { events, next }))
 }
 
@@ -126,10 +126,9 @@ pub(super) async fn deliveries(
         after: after(&mut query, "dlv_")?,
     };
     query.close()?;
-    let found = state.store.deliveries(filter).await?;
-    let last = found.last().and_then(|d| d.delivery.id).map(|id| id.to_string());
-    let next = last.filter(|_| page_is_full(found.len(), limit));
-    let deliveries = found.into_iter().map(|d| json::delivery(d, showing(&state))).collect();
+    let Page { items, next } = state.store.page_of_deliveries(filter).await?;
+    let next = next.map(|id| DeliveryId(id).to_string());
+    let deliveries = items.into_iter().map(|d| json::delivery(d, showing(&state))).collect();
     Ok(HttpResponse::Ok().json(DeliveryPage { deliveries, next }))
 }
 

@@ -1,6 +1,7 @@
 //! Payments by the day on which they were paid, and what they add up to.
 
 use actix_web::{HttpResponse, web};
+use futures_util::future::try_join;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -40,7 +41,7 @@ pub(super) async fn payments(
     };
     let wants_totals = query.flag("totals")?;
     query.close()?;
-    let found = state.store.payments(&filter).await?;
+    let (found, complete) = try_join(state.store.payments(&filter), state.store.lists_all(&filter)).await?;
     let totals = if filter.after.is_none() && wants_totals != Some(false) {
         Some(state.store.totals(&filter).await?)
     } else {
@@ -50,7 +51,7 @@ pub(super) async fn payments(
     let next = last.filter(|_| page_is_full(found.len(), limit));
     let payments = found.into_iter().map(|view| json::delivery(view, showing(&state))).collect();
     let totals = totals.map(|(sums, complete)| Totals { sums: sums.into_iter().map(Sum::from).collect(), complete });
-    Ok(HttpResponse::Ok().json(PaymentPage { payments, next, totals }))
+    Ok(HttpResponse::Ok().json(PaymentPage { payments, next, complete, totals }))
 }
 
 /// When a day begins where payments have their days.

@@ -51,7 +51,7 @@ pub use operator::{ActionError, Pruned};
 pub use people::{access, alerts, audit};
 pub use queue::lease::Leased;
 pub use queue::overdue::OVERDUE_EVENTS_MAX;
-pub use read::{days, payments, queries, search, stats, story, totals, urgent};
+pub use read::{days, payments, queries, search, stats, story, totals, urgent, walks};
 pub use reconciliations::{After, COMPARED_PAGE_MAX, ComparedFilter, Reconciliation, STANDING_MAX, Standing, Whose};
 pub use related::RELATED_MAX;
 pub use sqlite::backup::{BackupError, BackupStep, BackupSummary, backup};

@@ -213,6 +213,15 @@ impl Dialect {
         }
     }
 
+    /// The same of a field that holds a text without quotation marks, as we write it, wherever it is. PostgreSQL cuts it out in
+    /// a tenth of the time in which it reads the JSON. In a text that quotes the field a backslash is before the quotation mark.
+    pub(super) fn plain_field(self, column: &str, field: &str) -> String {
+        match self {
+            Self::Sqlite => self.field(column, field),
+            Self::Postgres => format!("split_part(split_part({column}, '\"{field}\":\"', 2), '\"', 1)"),
+        }
+    }
+
     /// The condition that a text is in a column.
     pub(super) fn has_text(self, column: &str, text: &str) -> String {
         match self {

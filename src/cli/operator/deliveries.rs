@@ -1,7 +1,7 @@
 //! `deliveries`: what goes out, and what an operator decides about it.
 
 use super::bulk::Bulk;
-use super::{Api, Bridge, Page, Part, audit, given, in_full, read_on, standing, when};
+use super::{Api, Bridge, Page, Part, audit, first_page, given, in_full, read_on, standing, when};
 use crate::api::{Attempt, Delivery, DeliveryPage, PaymentFields};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
@@ -113,7 +113,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         api.print_json(&[DeliveryPage::PATH], &query).await?;
         return Ok(Verdict::Fine);
     }
-    let page: DeliveryPage = api.ask(false, &[DeliveryPage::PATH], &query).await?;
+    let page: DeliveryPage = first_page(&api, &query).await?;
     output::list(page.deliveries.iter().map(row), "there is no such delivery")?;
     read_on(page.next());
     Ok(Verdict::Fine)

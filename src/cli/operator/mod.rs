@@ -276,6 +276,19 @@ fn given<'a>(filters: &[(&'a str, &'a Option<String>)]) -> Vec<(&'a str, &'a str
     filters.iter().filter_map(|(name, value)| value.as_deref().map(|value| (*name, value))).collect()
 }
 
+/// A page of a list, or the next one that has anything: a page of what is rare may have nothing, and say where the list goes on.
+async fn first_page<P: Page>(api: &Api, query: &[(&str, &str)]) -> anyhow::Result<P> {
+    let mut page: P = api.ask(false, &[P::PATH], query).await?;
+    while page.ids().next().is_none()
+        && let Some(next) = page.next().map(str::to_owned)
+    {
+        let mut query: Vec<(&str, &str)> = query.iter().copied().filter(|(name, _)| *name != "after").collect();
+        query.push(("after", &next));
+        page = api.ask(false, &[P::PATH], &query).await?;
+    }
+    Ok(page)
+}
+
 /// Says to a person who wants to read on where the next page begins.
 fn read_on(next: Option<&str>) {
     if let Some(next) = next {

@@ -74,6 +74,9 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
     if let Some(totals) = &page.totals {
         print_totals(totals)?;
     }
+    if !page.complete {
+        output::talk("more events brought this code than a list follows: it has the payments of the newest customers");
+    }
     read_on(page.next.as_deref());
     Ok(Verdict::Fine)
 }

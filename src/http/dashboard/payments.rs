@@ -19,12 +19,12 @@ use crate::http::payments::start_of;
 use crate::http::problem::Problem;
 use crate::http::{AppState, Shared, rights};
 use crate::store::StoreError;
-use crate::store::payments::PaymentFilter;
+use crate::store::payments::{CODE_EVENTS_MAX, PaymentFilter};
 use crate::store::totals::Total;
 
 /// Payments of a page.
 const PAGE_ITEMS: u32 = 100;
-/// Payments of an agent or a code that a page adds up, the newest.
+/// Payments of an agent or of some time that a page adds up, the newest.
 const ADDED_UP_MAX: u32 = 10_000;
 /// Months that can be picked.
 const MONTHS: i32 = 18;
@@ -77,6 +77,8 @@ struct Page {
     sums: Vec<Sum>,
     is_complete: bool,
     added_up_max: String,
+    lists_all: bool,
+    code_events_max: String,
     compared: Vec<Month>,
     may_compare: bool,
     rows: Vec<Row>,
@@ -122,11 +124,14 @@ pub(super) async fn page(
         if after.is_some() {
             return Ok::<_, StoreError>((Vec::new(), true, Vec::new()));
         }
-        let (totals, is_complete) = state.store.totals_soon(&filter, ADDED_UP_MAX).await?;
+        // Of a code the sums are of the customers whose payments are listed.
+        let most = if filter.code.is_some() { CODE_EVENTS_MAX } else { ADDED_UP_MAX };
+        let (totals, is_complete) = state.store.totals_soon(&filter, most).await?;
         let compared = months_compared(&state, &lens, month, mode, filter.business.as_deref()).await?;
         Ok((totals, is_complete, compared))
     };
-    let (found, (totals, is_complete, compared)) = try_join(state.store.payments(&filter), of_month).await?;
+    let listed = try_join(state.store.payment_lines(&filter), state.store.lists_all(&filter));
+    let ((found, lists_all), (totals, is_complete, compared)) = try_join(listed, of_month).await?;
     let next = found.last().and_then(|view| view.delivery.id).map(|id| id.to_string());
     let next = next.filter(|_| page_is_full(found.len(), PAGE_ITEMS)).map(|id| filters.path(&id));
     let mut frame = asked.frame(&state, "payments", "Payments");
@@ -142,6 +147,8 @@ pub(super) async fn page(
         sums: by_currency(&totals),
         is_complete,
         added_up_max: count(i64::from(ADDED_UP_MAX)),
+        lists_all,
+        code_events_max: count(i64::from(CODE_EVENTS_MAX)),
         compared,
         may_compare: rights::may_post(rights::COMPARE, &asked.caller().who),
         rows: found.iter().map(|view| lens.row(view)).collect(),

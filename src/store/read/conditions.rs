@@ -41,15 +41,29 @@ impl Conditions {
     /// The rows that have this value in a column, which an index has before the id, and of them those with a smaller id, if
     /// one is given. They are in the order that [`newest_along`] says. An equation would say the same, but then the order
     /// would be that of any index by id.
-    pub(in crate::store) fn along(mut self, column: &str, of: &str, below: Option<i64>) -> Self {
+    pub(in crate::store) fn along(self, column: &str, of: &str, below: Option<i64>) -> Self {
+        self.along_down_to(column, of, below, None)
+    }
+
+    /// The same, and none with a smaller id than `down_to`.
+    pub(in crate::store) fn along_down_to(
+        mut self,
+        column: &str,
+        of: &str,
+        below: Option<i64>,
+        down_to: Option<i64>,
+    ) -> Self {
         self.values.push(Value::from(of));
         let n = self.values.len();
-        self.sql.push(format!("{column} >= ?{n}"));
-        self.sql.push(match below {
-            Some(_) => format!("({column}, id) < (?{n}, ?{})", n + 1),
-            None => format!("{column} <= ?{n}"),
-        });
-        self.values.extend(below.map(Value::from));
+        let mut ends = |id: Option<i64>, with_id: &str, without: &str| match id {
+            Some(id) => {
+                self.values.push(Value::from(id));
+                format!("({column}, id) {with_id} (?{n}, ?{})", self.values.len())
+            }
+            None => format!("{column} {without} ?{n}"),
+        };
+        let ends = [ends(down_to, ">=", ">="), ends(below, "<", "<=")];
+        self.sql.extend(ends);
         self
     }
 

@@ -9,6 +9,7 @@ use crate::domain::mode::Mode;
 use crate::store::codes::{NEEDS_ATTENTION, event_is};
 use crate::store::read::conditions::{Conditions, newest_along};
 use crate::store::read::queries::{EVENT_COLUMNS, EventFilter, EventView, PAGE_ITEMS_MAX, event};
+use crate::store::read::walks::Page;
 use crate::store::{Store, StoreError};
 
 /// The condition that an event is of this mode.
@@ -23,7 +24,31 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn events(&self, filter: EventFilter) -> Result<Vec<EventView>, StoreError> {
+        Ok(self.page_of_events(filter).await?.items)
+    }
+
+    /// The same, with where the next page begins.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn page_of_events(&self, filter: EventFilter) -> Result<Page<EventView>, StoreError> {
         let limit = filter.limit.clamp(1, PAGE_ITEMS_MAX);
+        // An index leads to the few that are in another state or need attention, and to no origin.
+        let are_many = matches!(filter.state, None | Some(EventState::Mapped | EventState::Ignored));
+        let down_to = match filter.origin {
+            Some(_) if are_many && !filter.attention => Some(self.down_to("events", filter.after).await?),
+            _ => None,
+        };
+        let events = self.events_down_to(filter, limit, down_to).await?;
+        Ok(Page::of(events, limit, down_to, |event| Some(event.id.0)))
+    }
+
+    async fn events_down_to(
+        &self,
+        filter: EventFilter,
+        limit: u32,
+        down_to: Option<i64>,
+    ) -> Result<Vec<EventView>, StoreError> {
         // Most events are in these states: in the events of one endpoint some of them are near.
         let is_common = matches!(filter.state, None | Some(EventState::Mapped | EventState::Ignored));
         let by_endpoint = filter.event_type.is_none() && !filter.attention && is_common;
@@ -40,13 +65,13 @@ impl Store {
             .and_if(filter.attention.then(|| NEEDS_ATTENTION.to_owned()));
         match (filter.event_type, filter.endpoint) {
             (None, Some(endpoint)) if by_endpoint => {
-                self.events_of_endpoint(&endpoint, conditions, filter.after, limit).await
+                self.events_of_endpoint(&endpoint, conditions, [filter.after, down_to], limit).await
             }
             (event_type, endpoint) => {
                 let conditions = conditions.and("endpoint || '' =", endpoint);
                 let (conditions, order) = match event_type {
-                    Some(of) => (conditions.along("type", &of, filter.after), newest_along("type")),
-                    None => (conditions.and("id <", filter.after), "id DESC".to_owned()),
+                    Some(of) => (conditions.along_down_to("type", &of, filter.after, down_to), newest_along("type")),
+                    None => (conditions.and("id <", filter.after).and("id >=", down_to), "id DESC".to_owned()),
                 };
                 self.newest_events(conditions, order, limit).await
             }
@@ -58,14 +83,15 @@ impl Store {
         &self,
         endpoint: &str,
         conditions: Conditions,
-        below: Option<i64>,
+        [below, down_to]: [Option<i64>; 2],
         limit: u32,
     ) -> Result<Vec<EventView>, StoreError> {
         let conditions = conditions.and("endpoint =", Some(endpoint));
         let in_mode = |mode: Mode| {
-            self.newest_events(conditions.clone().along("mode", mode.code(), below), newest_along("mode"), limit)
+            let conditions = conditions.clone().along_down_to("mode", mode.code(), below, down_to);
+            self.newest_events(conditions, newest_along("mode"), limit)
         };
-        let modeless = conditions.clone().and_always("mode IS NULL").and("id <", below);
+        let modeless = conditions.clone().and_always("mode IS NULL").and("id <", below).and("id >=", down_to);
         let modeless = self.newest_events(modeless, newest_along("mode"), limit);
         let (live, test, modeless) = try_join3(in_mode(Mode::Live), in_mode(Mode::Test), modeless).await?;
         let mut events: Vec<EventView> = live.into_iter().chain(test).chain(modeless).collect();

@@ -15,3 +15,4 @@ pub mod story;
 mod times;
 pub mod totals;
 pub mod urgent;
+pub mod walks;

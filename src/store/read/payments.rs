@@ -8,10 +8,15 @@ use crate::domain::delivery::Fate;
 use crate::domain::mode::Mode;
 use crate::store::codes::is_payment;
 use crate::store::read::conditions::Conditions;
-use crate::store::read::queries::{DeliveryView, PAGE_ITEMS_MAX, delivery_view_columns};
+use crate::store::read::queries::{
+    DeliveryView, PAGE_ITEMS_MAX, delivery_line_columns, delivery_view, delivery_view_columns,
+};
 use crate::store::rows::micros;
 use crate::store::sql::{Dialect, Value, values};
 use crate::store::{Store, StoreError};
+
+/// Events that brought a code, the newest: a list of its payments has those of their customers.
+pub const CODE_EVENTS_MAX: u32 = 2000;
 
 /// Which payments; everything that is given must fit.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +27,7 @@ pub struct PaymentFilter {
     pub to: Option<Timestamp>,
     /// Crediting this agent.
     pub agent: Option<String>,
-    /// Of a customer for whom an event brought this code, in either case.
+    /// Of a customer for whom an event brought this code, in either case; see [`CODE_EVENTS_MAX`].
     pub code: Option<String>,
     /// Real money or tests.
     pub mode: Option<Mode>,
@@ -50,8 +55,28 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn payments(&self, filter: &PaymentFilter) -> Result<Vec<DeliveryView>, StoreError> {
+        let (sql, values) = self.newest_payments(filter, &delivery_view_columns()).await?;
+        let mut views = self.deliveries_seen(sql, values).await?;
+        let names = self.names(&views).await?;
+        for view in &mut views {
+            view.name = names.get(&(view.business.clone(), view.delivery.call.email().key())).cloned();
+        }
+        Ok(views)
+    }
+
+    /// The same for a page, which shows a line of each: the customer's code is beside it, and no name, endpoint or event.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn payment_lines(&self, filter: &PaymentFilter) -> Result<Vec<DeliveryView>, StoreError> {
+        let (sql, values) = self.newest_payments(filter, &delivery_line_columns()).await?;
+        self.rows(sql, values, delivery_view).await
+    }
+
+    /// The statement that gives these columns of payments.
+    async fn newest_payments(&self, filter: &PaymentFilter, columns: &str) -> Result<(String, Vec<Value>), StoreError> {
         let limit = filter.limit.clamp(1, PAGE_ITEMS_MAX);
-        let (columns, times) = (delivery_view_columns(), self.times_of(filter, limit).await?);
+        let times = self.times_of(filter, limit).await?;
         // What is found by its times is not looked for in all of the month.
         let at = if times.is_some() { "at + 0" } else { filter.time() };
         let (mut clause, mut values) = self.clause(filter, filter.after, at);
@@ -60,12 +85,7 @@ impl Store {
             clause = format!("WHERE {}", paid_in(self.dialect(), values.len(), &clause));
         }
         let sql = format!("SELECT {columns} FROM deliveries {clause} ORDER BY {at} DESC, id DESC LIMIT {limit}");
-        let mut views = self.deliveries_seen(sql, values).await?;
-        let names = self.names(&views).await?;
-        for view in &mut views {
-            view.name = names.get(&(view.business.clone(), view.delivery.call.email().key())).cloned();
-        }
-        Ok(views)
+        Ok((sql, values))
     }
 
     /// The names of these payments' customers, as the last event has them that names one.
@@ -101,16 +121,13 @@ impl Store {
             .and("mode || '' =", filter.mode.map(Mode::code))
             .and("fate || '' =", filter.fate.map(Fate::code))
             .and("business || '' =", filter.business.clone())
+            .and_whole(&self.is_of_newest_customers("{}", CODE_EVENTS_MAX), code)
+            // With an equation PostgreSQL may go through an index that has the id behind other columns.
             .and_whole(
                 &format!(
-                    "(business, email_key) IN (SELECT f.business, f.email_key FROM facts f \
-                     WHERE lower({}) = {{}} AND f.speaks_for_related = 1)",
-                    self.dialect().field("f.data", "code")
+                    "({at}, id) < (SELECT d.at, d.id FROM deliveries d WHERE d.id >= {{}} AND d.id <= {{}}{of_business} \
+                     ORDER BY d.id LIMIT 1)"
                 ),
-                code,
-            )
-            .and_whole(
-                &format!("({at}, id) < (SELECT d.at, d.id FROM deliveries d WHERE d.id = {{}}{of_business})"),
                 after,
             )
             .and_always(&is_payment(""));

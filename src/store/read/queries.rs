@@ -8,6 +8,7 @@ use crate::domain::mode::Mode;
 use crate::domain::reason::EventReason;
 use crate::store::codes::{CANCELLED, NEEDS_ATTENTION, RECEIVED, delivery_is, is_payment};
 use crate::store::read::conditions::{Conditions, newest_along};
+use crate::store::read::walks::Page;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, mode, origin, reason, time};
 use crate::store::sql::{Row, Value, values};
 use crate::store::{Store, StoreError};
@@ -202,13 +203,23 @@ pub(super) fn event(row: &mut Row) -> Result<EventView, StoreError> {
 /// Of a row `deliveries`: its endpoint, the call by which its customer is reported, if it stands, what the event reports
 /// that led to it, of a payment; and its own columns.
 pub(super) fn delivery_view_columns() -> String {
-    let (lead, is_payment) = (DeliveryKey::LEAD, is_payment(""));
+    let endpoint = "(SELECT e.endpoint FROM events e WHERE e.id = deliveries.event_id)";
+    let fact = format!("(SELECT f.data FROM facts f WHERE f.event_id = deliveries.event_id AND {})", is_payment(""));
+    delivery_columns(endpoint, &fact)
+}
+
+/// The same without what its event says. To read that of each row of a long list is most of what the list costs.
+pub(super) fn delivery_line_columns() -> String {
+    delivery_columns("NULL", "NULL")
+}
+
+fn delivery_columns(endpoint: &str, fact: &str) -> String {
+    let lead = DeliveryKey::LEAD;
     format!(
-        "business, \
-     (SELECT e.endpoint FROM events e WHERE e.id = deliveries.event_id) AS endpoint, \
+        "business, {endpoint} AS endpoint, \
      (SELECT l.call FROM deliveries l WHERE l.business = deliveries.business \
      AND l.subject_key = '{lead} ' || deliveries.mode || ' ' || deliveries.email_key AND l.state <> '{CANCELLED}') AS lead, \
-     (SELECT f.data FROM facts f WHERE f.event_id = deliveries.event_id AND {is_payment}) AS fact, {DELIVERY_COLUMNS}"
+     {fact} AS fact, {DELIVERY_COLUMNS}"
     )
 }
 
@@ -250,6 +261,33 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<DeliveryView>, StoreError> {
+        Ok(self.page_of_deliveries(filter).await?.items)
+    }
+
+    /// The same, with where the next page begins.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn page_of_deliveries(&self, filter: DeliveryFilter) -> Result<Page<DeliveryView>, StoreError> {
+        let limit = filter.limit.clamp(1, PAGE_ITEMS_MAX);
+        // An index leads to the few that need attention, have another state or one address, and to no kind.
+        let are_many = matches!(filter.state, None | Some(DeliveryState::Delivered));
+        let down_to = match filter.kind {
+            Some(_) if are_many && !filter.attention && filter.email.is_none() => {
+                Some(self.down_to("deliveries", filter.after).await?)
+            }
+            _ => None,
+        };
+        let found = self.deliveries_down_to(filter, limit, down_to).await?;
+        Ok(Page::of(found, limit, down_to, |view| Some(view.delivery.id?.0)))
+    }
+
+    async fn deliveries_down_to(
+        &self,
+        filter: DeliveryFilter,
+        limit: u32,
+        down_to: Option<i64>,
+    ) -> Result<Vec<DeliveryView>, StoreError> {
         let is_by_email = filter.email.is_some();
         let conditions = Conditions::default()
             .and_if(filter.state.map(delivery_is))
@@ -264,11 +302,10 @@ impl Store {
             fate if is_by_email => {
                 (conditions.and("fate =", fate.map(Fate::code)).and("id <", filter.after), "id + 0 DESC".to_owned())
             }
-            Some(fate) => (conditions.along("fate", fate.code(), filter.after), newest_along("fate")),
-            None => (conditions.and("id <", filter.after), "id DESC".to_owned()),
+            Some(fate) => (conditions.along_down_to("fate", fate.code(), filter.after, down_to), newest_along("fate")),
+            None => (conditions.and("id <", filter.after).and("id >=", down_to), "id DESC".to_owned()),
         };
-        let (clause, limit) = (conditions.clause(), filter.limit.clamp(1, PAGE_ITEMS_MAX));
-        let columns = delivery_view_columns();
+        let (clause, columns) = (conditions.clause(), delivery_view_columns());
         let sql = format!("SELECT {columns} FROM deliveries {clause} ORDER BY {order} LIMIT {limit}");
         self.deliveries_seen(sql, conditions.values).await
     }

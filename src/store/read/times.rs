@@ -38,7 +38,7 @@ impl Store {
         let before = match filter.after {
             None => filter.to,
             Some(after) => {
-                let sql = "SELECT at FROM deliveries WHERE id = ?1".to_owned();
+                let sql = "SELECT at FROM deliveries WHERE id >= ?1 AND id <= ?1 ORDER BY id LIMIT 1".to_owned();
                 let Some(at) = self.rows(sql, values![after], Row::int).await?.pop() else { return Ok(None) };
                 Some(time(at)?)
             }

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use crate::domain::delivery::Fate;
 use crate::domain::mode::Mode;
 use crate::domain::money::Currency;
-use crate::store::read::payments::PaymentFilter;
+use crate::store::read::payments::{CODE_EVENTS_MAX, PaymentFilter};
 use crate::store::rows::mode;
 use crate::store::sql::{Row, Value, values};
 use crate::store::sums::{Alike, PLACES, Part, part, stretches};
@@ -123,9 +123,10 @@ impl Store {
         let (mut clause, mut values) = self.clause(&led_to, None, at);
         if let Some(code) = &filter.code {
             values.push(Value::from(code.to_ascii_lowercase()));
-            clause = format!("{clause} AND {}", self.is_of_newest_customers(values.len(), most));
+            let code = format!("?{}", values.len());
+            clause = format!("{clause} AND {}", self.is_of_newest_customers(&code, most));
         }
-        let (amount, currency) = (self.dialect().field("call", "amount"), self.dialect().field("call", "currency"));
+        let [amount, currency] = ["amount", "currency"].map(|field| self.dialect().plain_field("call", field));
         // Equal amounts are counted by the database, and added up exactly here.
         let sql = format!(
             "SELECT mode, currency, fate, amount, business, COUNT(*) FROM (SELECT mode, {currency} AS currency, fate, \
@@ -153,12 +154,25 @@ impl Store {
     }
 
     /// That a payment's customer is among the newest for whom events brought the code of this parameter.
-    fn is_of_newest_customers(&self, parameter: usize, most: u32) -> String {
-        let code = self.dialect().field("f.data", "code");
-        format!(
-            "(business, email_key) IN (SELECT c.business, c.email_key FROM (SELECT f.business, f.email_key FROM facts f \
-             WHERE lower({code}) = ?{parameter} AND f.speaks_for_related = 1 ORDER BY f.event_id DESC LIMIT {most}) c)"
-        )
+    pub(super) fn is_of_newest_customers(&self, parameter: &str, most: u32) -> String {
+        let code = format!("lower({})", self.dialect().field("f.data", "code"));
+        // The order is that of the index of codes; by an equation it would be that of any index by event.
+        let events = format!(
+            "SELECT f.business, f.email_key FROM facts f WHERE {code} >= {parameter} AND {code} <= {parameter} \
+             AND f.speaks_for_related = 1 ORDER BY {code} DESC, f.event_id DESC LIMIT {most}"
+        );
+        let condition = "d.email_key = c.email_key AND d.business || '' = c.business";
+        let found = self.dialect().for_each("c", ["d.id", "deliveries d", condition], None);
+        let customers = format!("SELECT DISTINCT e.business, e.email_key FROM ({events}) e");
+        self.dialect().is_among("id", &format!("WITH c (business, email_key) AS ({customers}) {found}"))
+    }
+
+    /// Whether a list goes through all payments that fit. Of a code that more events brought it has those of the newest.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn lists_all(&self, filter: &PaymentFilter) -> Result<bool, StoreError> {
+        self.has_fewer_facts(filter, CODE_EVENTS_MAX).await
     }
 
     /// Whether fewer events than this brought the code that is asked for.

@@ -20,6 +20,7 @@ mod routes;
 mod sums;
 mod together;
 mod upgrade;
+mod walks;
 mod weighing;
 
 use std::time::Duration;

@@ -3,7 +3,7 @@
 mod changed;
 
 use super::bulk::Bulk;
-use super::{Api, Bridge, Page, Part, audit, given, read_on, standing, when};
+use super::{Api, Bridge, Page, Part, audit, first_page, given, read_on, standing, when};
 use crate::api::{Delivery, Event, EventDetail, EventPage, EventsToSee, Stats, explain};
 use crate::cli::process::block_on;
 use crate::cli::{Verdict, output};
@@ -120,7 +120,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
     if all_that_needs_attention {
         return list_by_reason(&api).await;
     }
-    let page: EventPage = api.ask(false, &[EventPage::PATH], &query).await?;
+    let page: EventPage = first_page(&api, &query).await?;
     let rows = page.events.iter().map(|event| {
         let Event { id, received_at, event_type, state, reason, mode, origin, .. } = event;
         // Of what was sent to us nothing has to be said.
