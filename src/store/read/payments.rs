@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::delivery::Fate;
 use crate::domain::mode::Mode;
-use crate::store::codes::is_payment;
+use crate::store::codes::{is_payment, tells_payment};
 use crate::store::read::conditions::Conditions;
 use crate::store::read::queries::{
     DeliveryView, PAGE_ITEMS_MAX, delivery_line_columns, delivery_view, delivery_view_columns,
@@ -79,7 +79,7 @@ impl Store {
         let times = self.times_of(filter, limit).await?;
         // What is found by its times is not looked for in all of the month.
         let at = if times.is_some() { "at + 0" } else { filter.time() };
-        let (mut clause, mut values) = self.clause(filter, filter.after, at);
+        let (mut clause, mut values) = self.clause(filter, filter.after, at, CODE_EVENTS_MAX);
         if let Some(times) = times {
             values.push(Value::from(serde_json::to_string(&times)?));
             clause = format!("WHERE {}", paid_in(self.dialect(), values.len(), &clause));
@@ -106,7 +106,14 @@ impl Store {
         Ok(names.into_iter().collect())
     }
 
-    pub(super) fn clause(&self, filter: &PaymentFilter, after: Option<i64>, at: &str) -> (String, Vec<Value>) {
+    /// Of a code the customers of so many events are followed.
+    pub(super) fn clause(
+        &self,
+        filter: &PaymentFilter,
+        after: Option<i64>,
+        at: &str,
+        code_events: u32,
+    ) -> (String, Vec<Value>) {
         let code = filter.code.as_ref().map(|code| code.to_ascii_lowercase());
         let agent = format!("{} =", self.dialect().field("receipt", "agentId"));
         // A column in an expression leads nowhere: payments are found by the time.
@@ -121,7 +128,7 @@ impl Store {
             .and("mode || '' =", filter.mode.map(Mode::code))
             .and("fate || '' =", filter.fate.map(Fate::code))
             .and("business || '' =", filter.business.clone())
-            .and_whole(&self.is_of_newest_customers("{}", CODE_EVENTS_MAX), code)
+            .and_whole(&self.is_of_newest_customers("{}", code_events), code)
             // With an equation PostgreSQL may go through an index that has the id behind other columns.
             .and_whole(
                 &format!(
@@ -130,7 +137,7 @@ impl Store {
                 ),
                 after,
             )
-            .and_always(&is_payment(""));
+            .and_always(&if filter.code.is_some() { tells_payment("") } else { is_payment("") });
         if filter.agent.is_some() {
             conditions = conditions.and_always("receipt IS NOT NULL");
         }

@@ -118,14 +118,9 @@ impl Store {
     ) -> Result<(Vec<Total>, bool), StoreError> {
         // An index leads to these from the newest on. Of what it leads to the rest of the filter takes some.
         let at = filter.time();
-        let PaymentFilter { from, to, agent, .. } = filter.clone();
-        let led_to = PaymentFilter { from, to, agent, ..PaymentFilter::default() };
-        let (mut clause, mut values) = self.clause(&led_to, None, at);
-        if let Some(code) = &filter.code {
-            values.push(Value::from(code.to_ascii_lowercase()));
-            let code = format!("?{}", values.len());
-            clause = format!("{clause} AND {}", self.is_of_newest_customers(&code, most));
-        }
+        let PaymentFilter { from, to, agent, code, .. } = filter.clone();
+        let led_to = PaymentFilter { from, to, agent, code, ..PaymentFilter::default() };
+        let (clause, values) = self.clause(&led_to, None, at, most);
         let [amount, currency] = ["amount", "currency"].map(|field| self.dialect().plain_field("call", field));
         // Equal amounts are counted by the database, and added up exactly here.
         let sql = format!(

@@ -14,7 +14,7 @@ const MANY: i64 = 20_000;
 /// Rows that a list may read: a hundred, with what stands beside each, and those that it passes to find them.
 const FEW: i64 = 4_000;
 /// Rows and entries of indexes that a list of a code may read: of each event that is followed, its customer's payments.
-const OF_A_CODE: i64 = 8 * CODE_EVENTS_MAX as i64;
+const OF_A_CODE: i64 = 5 * CODE_EVENTS_MAX as i64;
 /// Rows and entries of indexes that a page of lines may read.
 const LINES: i64 = 200;
 
@@ -189,7 +189,6 @@ async fn a_list_reads_what_it_shows_however_much_there_is() {
             "calls of a rare kind" | "events of a rare origin" => WALKED_MAX + FEW,
             _ => FEW,
         };
-        eprintln!("READ {list} {}", so_far - before);
         assert!(so_far - before <= most, "{list}: {} rows are read", so_far - before);
         before = so_far;
     }
