@@ -177,17 +177,18 @@ impl Search<'_> {
     /// The payments of which an agent has a commission, or that this commission is for.
     async fn credited(&self, id: &str) -> Result<Vec<DeliveryView>, StoreError> {
         let is_payment = is_payment("");
-        let of = |field: &str, order: &str| {
+        let of = |condition: &str, order: &str| {
             format!(
-                "SELECT {} FROM deliveries WHERE {} = ?1 AND {is_payment} \
+                "SELECT {} FROM deliveries WHERE {condition} AND {is_payment} \
                  AND receipt IS NOT NULL {} ORDER BY {order} LIMIT {HITS_MAX}",
                 delivery_view_columns(),
-                self.store.dialect().field("receipt", field),
                 seen("business", 2)
             )
         };
-        // An agent has many payments, in the order of the index. A commission is for one.
-        let (by_agent, by_commission) = (of("agentId", "at DESC, id DESC"), of("commissionId", "at + 0 DESC, id DESC"));
+        let [agent, commission] = ["agentId", "commissionId"].map(|field| self.store.dialect().field("receipt", field));
+        // An agent has many payments, in the order of the index. A commission is for one: the order is that of its own index.
+        let by_agent = of(&format!("{agent} = ?1"), "at DESC, id DESC");
+        let by_commission = of(&format!("{commission} >= ?1 AND {commission} <= ?1"), &commission);
         let agents = self.store.rows(by_agent, values![id, self.business], delivery_view);
         let commissions = self.store.rows(by_commission, values![id, self.business], delivery_view);
         let (mut found, of_commission) = try_join(agents, commissions).await?;
