@@ -26,7 +26,7 @@ use crate::http::{AppState, Shared};
 use crate::store::queries::{DeliveryView, EventFilter, EventView};
 
 /// Calls that the page shows, and events. Each has its forms: of a thousand nobody sees to more at a time.
-const NEEDS_SHOWN_MAX: u32 = 200;
+const NEEDS_SHOWN_MAX: u32 = 100;
 
 /// What has to be done, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
