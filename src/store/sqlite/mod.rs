@@ -26,7 +26,7 @@ use crate::private;
 use crate::tasks::Pulse;
 #[cfg(test)]
 pub(super) use checkpoints::WAL_BYTES_SOFT_MAX;
-use session::{Sql, query};
+use session::{Sql, plan_once, query};
 use writer::Writer;
 
 /// Steps of SQLite's machine between two looks at the time.
@@ -160,6 +160,7 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.path.as_path(), flags)?;
         connection.busy_timeout(writer::BUSY_WAIT)?;
+        plan_once(&connection)?;
         Ok(connection)
     }
 

@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
-use rusqlite::config::DbConfig;
 
+use super::session::plan_once;
 use super::{Sql, broken_off, migrations, query, run};
 use crate::store::StoreError;
 use crate::store::counts::Counts;
@@ -67,7 +67,7 @@ fn make() -> Result<Sql, StoreError> {
             db.execute_batch(&format!("DROP {kind} {name}"))?;
         }
     }
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    plan_once(&db)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Sql::new(db)
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::Action;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{ToSql, params};
@@ -48,6 +49,12 @@ impl Sql {
             counts: Mutex::default(),
             before_trial: Mutex::default(),
         })
+    }
+
+    /// Runs a statement that is kept prepared.
+    pub(super) fn run(&self, sql: &str) -> Result<(), StoreError> {
+        self.connection().prepare_cached(sql)?.execute([])?;
+        Ok(())
     }
 
     pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -213,6 +220,13 @@ pub(super) fn query(db: &Connection, sql: &str, values: &[Value]) -> Result<Vec<
         all.push(Row::new(values));
     }
     Ok(all)
+}
+
+/// Keeps a prepared statement's plan. Without this the bundled SQLite makes it anew whenever a value is bound that its statistics
+/// might know.
+pub(super) fn plan_once(db: &Connection) -> Result<(), StoreError> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 fn value(stored: ValueRef<'_>) -> Result<Value, StoreError> {

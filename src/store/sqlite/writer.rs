@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::StoreError;
 use super::checkpoints::Checkpoints;
 use super::groups::{Group, Order, Urgency, Waiting};
-use super::session::Sql;
+use super::session::{Sql, plan_once};
 use crate::crash::{self, Point};
 use crate::store::counts::Counts;
 use crate::tasks::Pulse;
@@ -91,8 +91,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
         )));
     }
     db.pragma_update(None, "synchronous", "FULL")?;
-    // Without this the bundled SQLite plans a statement anew whenever a value is bound that its statistics might know.
-    db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    plan_once(&db)?;
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
     // To write over what is there costs a sync less than to make a file longer.
     db.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
@@ -232,7 +231,7 @@ fn write_group(db: &Sql, group: Group<'_, AnyJob>) {
 /// Runs the jobs in one transaction, and tells their callers. Gives those that were undone with another, and are to run again.
 fn run_group(db: &Sql, jobs: impl Iterator<Item = AnyJob>, undo: Undo) -> Vec<AnyJob> {
     let mut kept: Vec<AnyJob> = Vec::new();
-    let begun = db.connection().execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
+    let begun = db.run("BEGIN IMMEDIATE");
     let mut broken = begun.and_then(|()| db.look_for_others()).err();
     for mut job in jobs {
         if let Some(error) = &broken {
@@ -255,7 +254,7 @@ fn run_group(db: &Sql, jobs: impl Iterator<Item = AnyJob>, undo: Undo) -> Vec<An
         job.answer(Err(error));
     }
     let committed = match broken {
-        None => db.write_counts().and_then(|()| Ok(db.connection().execute_batch("COMMIT")?)),
+        None => db.write_counts().and_then(|()| db.run("COMMIT")),
         Some(error) => Err(error),
     };
     if committed.is_err() {
