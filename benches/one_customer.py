@@ -4,8 +4,9 @@
     benches/one_customer.py [--sales 600] [--apart] BINARY [BINARY...]
 
 With --apart each sale is another customer's: what a sale costs that comes alone, whatever is known of its customer.
-Each build gets a SQLite store and the build's own `sandbox` as Refairn. The sales are of different days, each is told before the
-next is sent, and the CPU is the bridge's own. The builds are measured in turns, three times each; the median is printed.
+Each build gets a SQLite store and the build's own `sandbox` as Refairn. The sales are of different days and are
+sent one after the other, each when the one before is answered, and the CPU is the bridge's own. The builds are measured in
+turns, three times each; the median is printed.
 """
 import argparse, hashlib, hmac, json, os, pathlib, signal, socket, statistics, subprocess, tempfile, time, urllib.request
 

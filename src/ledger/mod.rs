@@ -123,6 +123,7 @@ impl<'a> Draft<'a> {
         self.places.get(subject).and_then(|place| self.deliveries.get(*place)).map(Cow::as_ref)
     }
 
+    /// One that may change: of a stored one a copy is made.
     fn find_mut(&mut self, subject: &DeliveryKey) -> Option<&mut Delivery> {
         self.places.get(subject).and_then(|place| self.deliveries.get_mut(*place)).map(Cow::to_mut)
     }

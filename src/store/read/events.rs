@@ -71,13 +71,13 @@ impl Store {
         }
         match (filter.event_type, filter.endpoint) {
             (None, Some(endpoint)) if by_endpoint => {
-                self.events_of_endpoint(&endpoint, conditions, [filter.after, down_to], limit).await
+                self.events_of_endpoint(&endpoint, conditions, filter.after, limit).await
             }
             (event_type, endpoint) => {
                 let conditions = conditions.and("endpoint || '' =", endpoint);
                 let (conditions, order) = match event_type {
-                    Some(of) => (conditions.along_down_to("type", &of, filter.after, down_to), newest_along("type")),
-                    None => (conditions.and("id <", filter.after).and("id >=", down_to), "id DESC".to_owned()),
+                    Some(of) => (conditions.along("type", &of, filter.after), newest_along("type")),
+                    None => (conditions.and("id <", filter.after), "id DESC".to_owned()),
                 };
                 self.newest_events(conditions, order, limit).await
             }
@@ -89,15 +89,14 @@ impl Store {
         &self,
         endpoint: &str,
         conditions: Conditions,
-        [below, down_to]: [Option<i64>; 2],
+        below: Option<i64>,
         limit: u32,
     ) -> Result<Vec<EventView>, StoreError> {
         let conditions = conditions.and("endpoint =", Some(endpoint));
         let in_mode = |mode: Mode| {
-            let conditions = conditions.clone().along_down_to("mode", mode.code(), below, down_to);
-            self.newest_events(conditions, newest_along("mode"), limit)
+            self.newest_events(conditions.clone().along("mode", mode.code(), below), newest_along("mode"), limit)
         };
-        let modeless = conditions.clone().and_always("mode IS NULL").and("id <", below).and("id >=", down_to);
+        let modeless = conditions.clone().and_always("mode IS NULL").and("id <", below);
         let modeless = self.newest_events(modeless, newest_along("mode"), limit);
         let (live, test, modeless) = try_join3(in_mode(Mode::Live), in_mode(Mode::Test), modeless).await?;
         let mut events: Vec<EventView> = live.into_iter().chain(test).chain(modeless).collect();
