@@ -30,6 +30,6 @@ impl Store {
     pub(super) async fn down_to(&self, table: &str, after: Option<i64>) -> Result<i64, StoreError> {
         let newest = self.rows(format!("SELECT MAX(id) FROM {table}"), values![], Row::int_option).await?.pop();
         let end = newest.flatten().unwrap_or(0).saturating_add(1);
-        Ok(after.map_or(end, |after| after.min(end)) - WALKED_MAX)
+        Ok(after.map_or(end, |after| after.min(end)).saturating_sub(WALKED_MAX))
     }
 }
