@@ -144,7 +144,7 @@ impl App {
         let alerts = alerter(config, &store, clock, dispatcher.reach())?;
         tasks.spawn_vital("alerts", |pulse| alerts.run(tests, pulse, stop()));
         tasks.spawn_vital("dispatcher", |pulse| dispatcher.run(pulse, stop()));
-        store.pulse().into_iter().for_each(|pulse| tasks.watch(pulse));
+        store.pulses().into_iter().for_each(|pulse| tasks.watch(pulse));
         tasks.begin_vigil().map_err(StartError::Thread)?;
         Ok(Self { addr, admin_addr, store, tasks, servers })
     }

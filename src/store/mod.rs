@@ -167,12 +167,12 @@ impl Store {
         }
     }
 
-    /// The pulse of the thread that writes, where there is one.
+    /// The pulses of the threads that write, where there are any.
     #[must_use]
-    pub fn pulse(&self) -> Option<Pulse> {
+    pub fn pulses(&self) -> Vec<Pulse> {
         match &self.backend {
-            Backend::Sqlite(sqlite) => Some(sqlite.pulse().clone()),
-            Backend::Postgres(_) => None,
+            Backend::Sqlite(sqlite) => sqlite.pulses().into(),
+            Backend::Postgres(_) => Vec::new(),
         }
     }
 

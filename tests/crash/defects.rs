@@ -108,6 +108,7 @@ const TASKS: &[(&str, u32)] = &[
     ("mapper", 4),
     ("dispatcher", 9),
     ("store-writer", 9),
+    ("store-sync", 9),
     ("look-ups", 2),
     ("waits", 1),
     ("overdue", 1),

@@ -29,6 +29,8 @@ const COPIED: u8 = 2;
 pub(super) struct Checkpoints {
     /// What is in the log, bytes. Its file may be longer: what was written there before is written over.
     logged: Arc<AtomicU64>,
+    /// Commits that wrote to it.
+    commits: Arc<AtomicU64>,
     state: Arc<AtomicU8>,
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -39,9 +41,11 @@ impl Checkpoints {
     pub(super) fn start(path: &Path, writer: &mut Connection) -> Result<Self, StoreError> {
         let page: u32 = writer.query_row("PRAGMA page_size", [], |row| row.get(0))?;
         let logged = Arc::new(AtomicU64::new(0));
-        let of_hook = logged.clone();
+        let commits = Arc::new(AtomicU64::new(0));
+        let of_hook = (logged.clone(), commits.clone());
         writer.wal_hook(Some(move |_: &mut Wal, pages| {
-            of_hook.store(u64::try_from(pages).unwrap_or(0) * u64::from(page), Ordering::Relaxed);
+            of_hook.1.fetch_add(1, Ordering::Relaxed);
+            of_hook.0.store(u64::try_from(pages).unwrap_or(0) * u64::from(page), Ordering::Relaxed);
             Ok(())
         }))?;
         let db = Connection::open(path)?;
@@ -52,7 +56,12 @@ impl Checkpoints {
         let thread = thread
             .spawn(move || copy_when_asked(&db, &asked, &of_thread))
             .map_err(|e| StoreError::Io(format!("cannot start the thread for checkpoints: {e}")))?;
-        Ok(Self { logged, state, wake: Some(wake), thread: Some(thread) })
+        Ok(Self { logged, commits, state, wake: Some(wake), thread: Some(thread) })
+    }
+
+    /// How many commits of the writer's have written to the log.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
     }
 
     /// Looks after a commit whether there is anything to copy. `db` is the writer's own connection.
@@ -92,7 +101,7 @@ fn copy_when_asked(db: &Connection, asked: &Receiver<()>, state: &AtomicU8) {
 }
 
 /// Waits for nobody: what a reader still needs is copied a later time.
-fn copy(db: &Connection) {
+pub(super) fn copy(db: &Connection) {
     let copy = || db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     let _ = crash::during(Point::Checkpointing, copy);
 }

@@ -8,10 +8,11 @@ mod remains;
 pub(super) mod schema;
 pub(super) mod scratch;
 mod session;
+mod syncs;
 mod upgrade;
 mod writer;
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use super::sql::{Dialect, Row, UNFINISHED_COPY, Value, Work};
 use super::{Home, IntegrityCheck, StoreError};
 use crate::private;
 use crate::tasks::Pulse;
+use backup::beside;
 #[cfg(test)]
 pub(super) use checkpoints::WAL_BYTES_SOFT_MAX;
 use session::{Sql, plan_once, query};
@@ -68,15 +70,19 @@ impl Sqlite {
         make_or_find(path)?;
         let (connection, is_new) = upgrade::open(path)?;
         prepare(&connection)?;
-        let writer = Writer::start(connection, path)?;
+        // A process that ended by itself may have left in the log what it never synced. Copying it syncs it.
+        checkpoints::copy(&connection);
+        // SQLite puts the log beside the file that a link leads to.
+        let file = fs::canonicalize(path).map_err(|e| StoreError::from_io("cannot find the database", &e))?;
+        let writer = Writer::start(connection, path, syncs::of_log(&beside(&file, "-wal"))?)?;
         let home = Home { place: path.display().to_string(), is_new, others: Vec::new() };
         let (path, home, lock) = (Arc::new(path.to_owned()), Arc::new(home), Arc::new(lock));
         Ok(Self { writer, readers: Arc::default(), path, home, lock })
     }
 
-    /// The pulse of the one who writes.
-    pub(super) const fn pulse(&self) -> &Pulse {
-        self.writer.pulse()
+    /// The pulses of those who write.
+    pub(super) fn pulses(&self) -> [Pulse; 2] {
+        self.writer.pulses()
     }
 
     /// Where it is.

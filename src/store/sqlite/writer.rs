@@ -1,6 +1,8 @@
 //! The one writer: a thread that owns the connection, and commits together what arrives together. A webhook's sender waits
-//! for its record, so records wait for no more than a moment's other work, and share its commit.
+//! for its record, so records wait for no more than a moment's other work, and share its commit. Another thread syncs, and
+//! answers.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use super::StoreError;
 use super::checkpoints::Checkpoints;
 use super::groups::{Group, Order, Urgency, Waiting};
 use super::session::{Sql, plan_once};
+use super::syncs::Syncs;
 use crate::crash::{self, Point};
 use crate::store::counts::Counts;
 use crate::tasks::Pulse;
@@ -21,7 +24,7 @@ use crate::tasks::Pulse;
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// Writes that may wait; beyond that webhooks are answered 503.
 const WRITES_WAITING_MAX: usize = 1024;
-/// The longest that one group may take, from its first write to the end of its commit.
+/// The longest that one group may take, from its first write to the end of its commit, and until there is a place to be synced.
 const GROUP_WAIT_MAX: Duration = Duration::from_secs(180);
 /// How long the log waits for its readers before it is emptied. Others wait meanwhile.
 const EMPTY_WAIT_MAX: Duration = Duration::from_millis(20);
@@ -77,7 +80,7 @@ pub(super) struct Writer {
     orders: mpsc::Sender<Order<AnyJob>>,
     ended: Arc<tokio::sync::Mutex<Option<oneshot::Receiver<()>>>>,
     closing: tokio_util::sync::CancellationToken,
-    pulse: Pulse,
+    pulses: [Pulse; 2],
 }
 
 /// Opens the writing connection: write-ahead log, every commit synced.
@@ -104,29 +107,37 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 }
 
 impl Writer {
-    pub(super) fn start(mut db: Connection, path: &Path) -> Result<Self, StoreError> {
+    /// Starts the thread for the database at `path`, whose log `sync` syncs.
+    pub(super) fn start(
+        mut db: Connection,
+        path: &Path,
+        sync: impl FnMut() -> io::Result<()> + Send + 'static,
+    ) -> Result<Self, StoreError> {
         let (orders, waiting) = mpsc::channel(WRITES_WAITING_MAX);
         let (ended, end) = oneshot::channel();
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let closing = tokio_util::sync::CancellationToken::new();
         let pulse = Pulse::new("store-writer");
         let beating = pulse.clone();
-        let checkpoints = Checkpoints::start(path, &mut db)?;
+        let log = Log { checkpoints: Checkpoints::start(path, &mut db)?, syncs: Syncs::start(sync)? };
+        let pulses = [log.syncs.pulse().clone(), pulse];
+        // A commit writes to the log, and `syncs` syncs it.
+        db.pragma_update(None, "synchronous", "NORMAL")?;
         let db = Sql::new(db)?;
         let run = move || {
-            let work = || work(db, waiting, checkpoints, &beating);
+            let work = || work(db, waiting, log, &beating);
             let done = catch_unwind(AssertUnwindSafe(work));
             beating.ended(done.is_err());
             // Nobody may be waiting for the end.
             let _ = ended.send(());
         };
         thread.spawn(run).map_err(|e| StoreError::Io(format!("cannot start the writer's thread: {e}")))?;
-        Ok(Self { orders, ended: Arc::new(tokio::sync::Mutex::new(Some(end))), closing, pulse })
+        Ok(Self { orders, ended: Arc::new(tokio::sync::Mutex::new(Some(end))), closing, pulses })
     }
 
-    /// The pulse of the thread.
-    pub(super) const fn pulse(&self) -> &Pulse {
-        &self.pulse
+    /// The pulses of the threads that write. That of the one for which the other waits is the first.
+    pub(super) fn pulses(&self) -> [Pulse; 2] {
+        self.pulses.clone()
     }
 
     /// Writes, waiting for a place in the queue.
@@ -193,18 +204,29 @@ where
     (Order::Write(Box::new(Writing { write, given: None, tell }), urgency), answer)
 }
 
-fn work(db: Sql, orders: mpsc::Receiver<Order<AnyJob>>, checkpoints: Checkpoints, pulse: &Pulse) {
+/// What becomes of the write-ahead log. What is committed is synced before the threads end.
+struct Log {
+    syncs: Syncs,
+    checkpoints: Checkpoints,
+}
+
+fn work(db: Sql, orders: mpsc::Receiver<Order<AnyJob>>, log: Log, pulse: &Pulse) {
     let mut waiting = Waiting::new(orders);
     while waiting.wait() {
         let _step = pulse.step(GROUP_WAIT_MAX);
-        write_group(&db, waiting.group());
+        if write_group(&db, waiting.group(), &log).is_err() {
+            // What the log has on disk nobody knows, so it is not copied, as the last connection would at its end. The next
+            // start finds out what is whole.
+            std::mem::forget(db);
+            return;
+        }
         for tell in waiting.for_empty_log() {
             // Nobody may be waiting for it any more.
             let _ = tell.send(empty_log(&db.connection()));
         }
-        checkpoints.look(&db.connection());
+        log.checkpoints.look(&db.connection());
     }
-    drop(checkpoints);
+    drop(log);
     #[cfg(any(test, feature = "crash-points"))]
     let _ = db.distrust();
     // A clean stop leaves one file with everything in it; a failure leaves the log for the next start.
@@ -220,17 +242,20 @@ enum Undo {
 }
 
 /// Runs the jobs in one transaction. Nearly never does one fail: then all are undone, and the others run again, each so
-/// that it can be undone alone. A failed commit fails all.
-fn write_group(db: &Sql, group: Group<'_, AnyJob>) {
-    let left = run_group(db, group, Undo::Together);
+/// that it can be undone alone. A failed commit fails all; after a failed sync, of which an error tells, nothing is written.
+fn write_group(db: &Sql, group: Group<'_, AnyJob>, log: &Log) -> Result<(), StoreError> {
+    let left = run_group(db, group, Undo::Together, log)?;
     if !left.is_empty() {
-        run_group(db, left.into_iter(), Undo::Alone);
+        run_group(db, left.into_iter(), Undo::Alone, log)?;
     }
+    Ok(())
 }
 
-/// Runs the jobs in one transaction, and tells their callers. Gives those that were undone with another, and are to run again.
-fn run_group(db: &Sql, jobs: impl Iterator<Item = AnyJob>, undo: Undo) -> Vec<AnyJob> {
+/// Runs the jobs in one transaction, and has their callers told when it is synced. Gives those that were undone with another,
+/// and are to run again.
+fn run_group(db: &Sql, jobs: impl Iterator<Item = AnyJob>, undo: Undo, log: &Log) -> Result<Vec<AnyJob>, StoreError> {
     let mut kept: Vec<AnyJob> = Vec::new();
+    let commits = log.checkpoints.commits();
     let begun = db.run("BEGIN IMMEDIATE");
     let mut broken = begun.and_then(|()| db.look_for_others()).err();
     for mut job in jobs {
@@ -246,7 +271,7 @@ fn run_group(db: &Sql, jobs: impl Iterator<Item = AnyJob>, undo: Undo) -> Vec<An
         if undo == Undo::Together {
             job.answer(Err(error));
             roll_back(db);
-            return kept;
+            return Ok(kept);
         }
         db.undone(counts);
         // A full disk or an I/O error can end the whole transaction, and with it what others wrote.
@@ -257,13 +282,15 @@ fn run_group(db: &Sql, jobs: impl Iterator<Item = AnyJob>, undo: Undo) -> Vec<An
         None => db.write_counts().and_then(|()| db.run("COMMIT")),
         Some(error) => Err(error),
     };
-    if committed.is_err() {
-        roll_back(db);
+    let tell = move |fate: Result<(), StoreError>| kept.into_iter().for_each(|job| job.answer(fate.clone()));
+    match committed {
+        Ok(()) => log.syncs.sync(log.checkpoints.commits() != commits, Box::new(tell))?,
+        Err(error) => {
+            roll_back(db);
+            tell(Err(error));
+        }
     }
-    for job in kept {
-        job.answer(committed.clone());
-    }
-    Vec::new()
+    Ok(Vec::new())
 }
 
 fn run_job(db: &Sql, job: &mut dyn Job, undo: Undo) -> Result<(), StoreError> {
