@@ -79,6 +79,6 @@ impl Counts {
             let (what, state) = counted.key();
             (what, state, *by)
         });
-        states.chain(self.sums.rows().map(|(what, state, by)| (what.into(), state.into(), by)))
+        states.chain(self.sums.rows().map(|(what, state, by)| (what, state.into(), by)))
     }
 }

@@ -1,7 +1,8 @@
 //! What payments add up to, as the table `counts` has it: by the quarter of an hour and by the day in which they were
-//! paid, and by all that they are told apart by. A day is UTC's: those of other time zones begin and end with quarters.
-//! In PostgreSQL triggers add it up, as in `counts`.
+//! paid, and by all that they are told apart by. A day is UTC's: those of other time zones begin and end with quarters. What
+//! those of each agent add up to is kept by the day alone. In PostgreSQL triggers add it up, as in `counts`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::{Neg, Range};
 
@@ -22,6 +23,9 @@ pub(in crate::store) const PLACES: u32 = 4;
 const VAST: i128 = 10_i128.pow(10 + PLACES);
 /// Stands for the fate of a payment that Refairn does not have.
 const NO_FATE: &str = "-";
+/// What the columns `what` of agents begin with.
+const OF_AGENT: &str = "sold by ";
+const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// What payments that are added up together have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +41,8 @@ pub(in crate::store) struct Alike {
 pub(in crate::store) struct Sold {
     quarter: Quarter,
     alike: Alike,
+    /// The agent by whom it is added up, too.
+    agent: Option<String>,
     amount: Decimal,
 }
 
@@ -58,7 +64,7 @@ pub(in crate::store) enum Unit {
 }
 
 /// What a row of `counts` has of payments that are added up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::store) enum Part {
     /// How many they are.
     Payments,
@@ -106,10 +112,35 @@ impl Unit {
     }
 }
 
-/// The part that rows of a kind have.
-pub(in crate::store) fn part(what: &str) -> Option<Part> {
-    let mut kinds = Unit::ALL.into_iter().flat_map(Unit::kinds);
-    kinds.find(|(kind, _)| *kind == what).map(|(_, part)| part)
+impl Part {
+    const ALL: [Self; 3] = [Self::Payments, Self::Amount, Self::Vast];
+
+    /// How rows of an agent are told apart, which have all parts of a day side by side.
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Payments => "sold",
+            Self::Amount => "sum",
+            Self::Vast => "vast",
+        }
+    }
+}
+
+/// The column `what` of what an agent's payments add up to. Nothing where that is not kept: an id that may be an address stands in
+/// its receipt alone, where it is replaced when a customer is forgotten.
+pub(in crate::store) fn of_agent(agent: &str) -> Option<String> {
+    (!agent.contains('@')).then(|| format!("{OF_AGENT}{agent}"))
+}
+
+/// Reads what is alike in the payments of a row, and which part of their sum it has.
+pub(in crate::store) fn read(what: &str, key: &str) -> Option<(Part, Alike)> {
+    if what.starts_with(OF_AGENT) {
+        let mut words = key.splitn(3, ' ');
+        let (_number, code, alike) = (words.next()?, words.next()?, words.next()?);
+        let part = Part::ALL.into_iter().find(|part| part.code() == code)?;
+        return Some((part, Alike::of_words(alike)?));
+    }
+    let (_, part) = Unit::ALL.into_iter().flat_map(Unit::kinds).find(|(kind, _)| *kind == what)?;
+    Some((part, Alike::read(key)?.1))
 }
 
 impl Sold {
@@ -119,8 +150,9 @@ impl Sold {
             return None;
         }
         let Call::PaymentSucceeded { amount, currency, .. } = call.call else { return None };
-        let (mode, fate, business) = (call.mode, call.fate(), business.to_owned());
-        Some(Self { quarter: Quarter::of(call.at), alike: Alike { mode, fate, currency, business }, amount })
+        let alike = Alike { mode: call.mode, fate: call.fate(), currency, business: business.to_owned() };
+        let agent = call.receipt.as_ref().and_then(|receipt| receipt.agent_id.clone());
+        Some(Self { quarter: Quarter::of(call.at), alike, agent, amount })
     }
 }
 
@@ -133,7 +165,7 @@ fn units(amount: Decimal) -> Option<i64> {
 
 /// Payments that came, changed or went since the last commit.
 #[derive(Debug, Clone, Default)]
-pub(in crate::store) struct Sums(BTreeMap<(i64, Alike), Sum>);
+pub(in crate::store) struct Sums(BTreeMap<(i64, Alike, Option<String>), Sum>);
 
 impl Sums {
     /// Adds a payment, or takes it away.
@@ -141,21 +173,25 @@ impl Sums {
         let amount = units(sold.amount);
         let one = Sum { payments: 1, amount: amount.unwrap_or(0), vast: i64::from(amount.is_none()) };
         let one = if is_there { one } else { -one };
-        let sum = self.0.entry((sold.quarter.0, sold.alike)).or_default();
+        let sum = self.0.entry((sold.quarter.0, sold.alike, sold.agent)).or_default();
         sum.payments += one.payments;
         sum.amount += one.amount;
         sum.vast += one.vast;
     }
 
     /// What changes: the columns `what` and `state`, and by how much.
-    pub(in crate::store) fn rows(&self) -> impl Iterator<Item = (&'static str, String, i64)> {
-        let mut rows: BTreeMap<(&'static str, String), i64> = BTreeMap::new();
-        for ((quarter, alike), sum) in self.0.iter().filter(|(_, sum)| **sum != Sum::default()) {
+    pub(in crate::store) fn rows(&self) -> impl Iterator<Item = (Cow<'static, str>, String, i64)> {
+        let mut rows: BTreeMap<(Cow<'static, str>, String), i64> = BTreeMap::new();
+        let mut add = |what: Cow<'static, str>, key: String, by: i64| *rows.entry((what, key)).or_default() += by;
+        for ((quarter, alike, agent), sum) in self.0.iter().filter(|(_, sum)| **sum != Sum::default()) {
             for unit in Unit::ALL {
                 let key = alike.key(unit.of(*quarter));
-                for (what, part) in unit.kinds() {
-                    *rows.entry((what, key.clone())).or_default() += sum.part(part);
-                }
+                let parts = unit.kinds().into_iter().filter(|(_, part)| sum.part(*part) != 0);
+                parts.for_each(|(what, part)| add(what.into(), key.clone(), sum.part(part)));
+            }
+            let Some(what) = agent.as_deref().and_then(of_agent) else { continue };
+            for part in Part::ALL.into_iter().filter(|part| sum.part(*part) != 0) {
+                add(what.clone().into(), alike.key_of_agent(Unit::Day.of(*quarter), part), sum.part(part));
             }
         }
         rows.into_iter().filter(|(_, by)| *by != 0).map(|((what, key), by)| (what, key, by))
@@ -184,18 +220,32 @@ impl Alike {
     /// The column `state` of what is alike in a time of this number: the time first, so that a stretch of time is a
     /// stretch of rows.
     fn key(&self, number: i64) -> String {
-        let fate = self.fate.map_or(NO_FATE, Fate::code);
-        format!("{} {} {fate} {} {}", digits(number), self.mode.code(), self.currency, self.business)
+        format!("{} {}", digits(number), self.words())
+    }
+
+    /// The same of an agent's rows.
+    fn key_of_agent(&self, day: i64, part: Part) -> String {
+        format!("{} {} {}", digits(day), part.code(), self.words())
     }
 
     /// Reads it from a column `state`, with the number of the time.
     pub(in crate::store) fn read(key: &str) -> Option<(i64, Self)> {
-        let mut parts = key.splitn(5, ' ');
-        let (number, mode, fate) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?);
+        let (number, words) = key.split_once(' ')?;
+        Some((number.parse().ok()?, Self::of_words(words)?))
+    }
+
+    fn words(&self) -> String {
+        let fate = self.fate.map_or(NO_FATE, Fate::code);
+        format!("{} {fate} {} {}", self.mode.code(), self.currency, self.business)
+    }
+
+    fn of_words(words: &str) -> Option<Self> {
+        let mut parts = words.splitn(4, ' ');
+        let (mode, fate) = (parts.next()?, parts.next()?);
         let mode = [Mode::Live, Mode::Test].into_iter().find(|known| known.code() == mode)?;
         let fate = if fate == NO_FATE { None } else { Some(Fate::parse(fate)?) };
         let (currency, business) = (parts.next()?.parse().ok()?, parts.next()?.to_owned());
-        Some((number, Self { mode, fate, currency, business }))
+        Some(Self { mode, fate, currency, business })
     }
 }
 
@@ -229,6 +279,33 @@ pub(in crate::store) fn stretches(
     };
     let parts = parts.into_iter().filter(|(_, numbers)| !numbers.is_empty());
     Some(parts.map(|(unit, numbers)| (unit, Unit::first_key(numbers.start)..digits(numbers.end))).collect())
+}
+
+/// The whole days of a time, as a stretch of rows, and what is left of it before and after them.
+pub(in crate::store) struct Days {
+    pub(in crate::store) keys: Option<Range<String>>,
+    /// Each from its first moment on and before the second one.
+    pub(in crate::store) edges: Vec<[Option<Timestamp>; 2]>,
+}
+
+impl Days {
+    /// Nothing of a time that begins or ends before the second day of 1970: numbers fall the other way before the first one.
+    pub(in crate::store) fn of(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<Self> {
+        let day = |at: Timestamp| Some(at.as_microsecond() / DAY_MICROS).filter(|day| *day > 0);
+        let start = |day: i64| Timestamp::from_microsecond(day.checked_mul(DAY_MICROS)?).ok();
+        let end = to.map_or(Some(Unit::Day.of(Unit::END)), day)?;
+        let first = match from {
+            Some(from) => day(from).map(|day| if start(day) == Some(from) { day } else { day + 1 })?,
+            None => 0,
+        };
+        if first >= end {
+            return Some(Self { keys: None, edges: vec![[from, to]] });
+        }
+        let before = from.filter(|from| start(first) != Some(*from)).map(|from| [Some(from), start(first)]);
+        let after = to.filter(|to| start(end) != Some(*to)).map(|to| [start(end), Some(to)]);
+        let keys = Unit::first_key(first)..digits(end);
+        Some(Self { keys: Some(keys), edges: before.into_iter().chain(after).collect() })
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::try_join_all;
 use rust_decimal::Decimal;
 
 use crate::domain::delivery::Fate;
@@ -11,12 +12,12 @@ use crate::domain::money::Currency;
 use crate::store::read::payments::{CODE_EVENTS_MAX, PaymentFilter};
 use crate::store::rows::mode;
 use crate::store::sql::{Row, Value, values};
-use crate::store::sums::{Alike, PLACES, Part, part, stretches};
+use crate::store::sums::{self, Alike, Days, PLACES, Part, of_agent, stretches};
 use crate::store::{Store, StoreError};
 
-/// Payments that are read to be added up, the newest of an agent, of customers with a code, or of some time; of more the answer
-/// says so. Of an agent or a code so many are read whether the rest of the filter takes them or not: what is rare among them
-/// is not looked for through all that was ever sold.
+/// Payments that are read to be added up where that is not kept, the newest of customers with a code, of an agent, or of some time;
+/// of more the answer says so. Of a code or an agent so many are read whether the rest of the filter takes them or not: what is
+/// rare among them is not looked for through all that was ever sold.
 pub const ADDED_UP_MAX: u32 = 100_000;
 
 /// What payments of one mode, currency and fate add up to.
@@ -34,12 +35,71 @@ pub struct Total {
     pub amount: Option<Decimal>,
 }
 
+/// What payments have in common that are added up together.
+type Kind = (Mode, Currency, Option<Fate>);
+
 /// What is kept of payments that are alike.
 #[derive(Default)]
 struct Kept {
     payments: i64,
     amount: i128,
     vast: i64,
+}
+
+impl Kept {
+    /// Nothing where no payment is left.
+    fn total(&self, (mode, currency, fate): Kind) -> Option<Total> {
+        let payments = u64::try_from(self.payments).ok().filter(|payments| *payments > 0)?;
+        Some(Total {
+            mode,
+            currency,
+            fate,
+            payments,
+            amount: Decimal::try_from_i128_with_scale(self.amount, PLACES).ok(),
+        })
+    }
+}
+
+/// Where what payments add up to is kept.
+struct Keeping {
+    sql: String,
+    values: Vec<Value>,
+    /// What is not kept: payments of an agent before and after whole days.
+    rest: Vec<PaymentFilter>,
+}
+
+impl Keeping {
+    /// Nothing where it is not kept of what is asked for.
+    fn of(filter: &PaymentFilter) -> Option<Self> {
+        match (&filter.agent, &filter.code) {
+            (_, Some(_)) => None,
+            (Some(agent), None) => Self::of_agent(filter, agent),
+            (None, None) => Self::of_all(filter),
+        }
+    }
+
+    fn of_all(filter: &PaymentFilter) -> Option<Self> {
+        let mut values: Vec<Value> = Vec::new();
+        let stretches = stretches(filter.from, filter.to)?.into_iter().map(|(unit, keys)| {
+            let [of, count, much] = unit.kinds().map(|(what, _)| what);
+            values.extend([Value::from(keys.start), Value::from(keys.end)]);
+            let (first, end) = (values.len() - 1, values.len());
+            format!(
+                "SELECT what, state, n FROM counts WHERE what IN ('{of}', '{count}', '{much}') \
+                 AND state >= ?{first} AND state < ?{end}"
+            )
+        });
+        let sql = stretches.collect::<Vec<_>>().join(" UNION ALL ");
+        Some(Self { sql, values, rest: Vec::new() })
+    }
+
+    fn of_agent(filter: &PaymentFilter, agent: &str) -> Option<Self> {
+        let (what, days) = (of_agent(agent)?, Days::of(filter.from, filter.to)?);
+        let rest = days.edges.into_iter().map(|[from, to]| PaymentFilter { from, to, ..filter.clone() }).collect();
+        let Some(keys) = days.keys else { return Some(Self { sql: String::new(), values: Vec::new(), rest }) };
+        let sql = "SELECT what, state, n FROM counts WHERE what = ?1 AND state >= ?2 AND state < ?3".to_owned();
+        Some(Self { sql, values: values![what, keys.start, keys.end], rest })
+    }
 }
 
 impl Store {
@@ -56,58 +116,45 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn totals_soon(&self, filter: &PaymentFilter, most: u32) -> Result<(Vec<Total>, bool), StoreError> {
-        match self.kept_totals(filter).await? {
-            Some(totals) => Ok((totals, true)),
+        match self.kept_totals(filter, most).await? {
+            Some(totals) => Ok(totals),
             None => self.read_totals(filter, most).await,
         }
     }
 
     /// The same, as it was added up when the payments were written. Nothing where that does not tell it.
-    pub(in crate::store) async fn kept_totals(&self, filter: &PaymentFilter) -> Result<Option<Vec<Total>>, StoreError> {
-        if filter.agent.is_some() || filter.code.is_some() {
-            return Ok(None);
-        }
-        let Some(stretches) = stretches(filter.from, filter.to) else { return Ok(None) };
-        let mut values: Vec<Value> = Vec::new();
-        let stretches = stretches.into_iter().map(|(unit, keys)| {
-            let [of, count, much] = unit.kinds().map(|(what, _)| what);
-            values.extend([Value::from(keys.start), Value::from(keys.end)]);
-            let (first, end) = (values.len() - 1, values.len());
-            format!(
-                "SELECT what, state, n FROM counts WHERE what IN ('{of}', '{count}', '{much}') \
-                 AND state >= ?{first} AND state < ?{end}"
-            )
-        });
-        let sql = stretches.collect::<Vec<_>>().join(" UNION ALL ");
-        if sql.is_empty() {
-            return Ok(Some(Vec::new()));
-        }
-        let mut sums: BTreeMap<(Mode, Currency, Option<Fate>), Kept> = BTreeMap::new();
-        for (what, key, n) in self.rows(sql, values, |row| Ok((row.text()?, row.text()?, row.int()?))).await? {
-            let read = Alike::read(&key).zip(part(&what));
-            let ((_, alike), part) =
+    pub(in crate::store) async fn kept_totals(
+        &self,
+        filter: &PaymentFilter,
+        most: u32,
+    ) -> Result<Option<(Vec<Total>, bool)>, StoreError> {
+        let Some(Keeping { sql, values, rest }) = Keeping::of(filter) else { return Ok(None) };
+        let mut kept: BTreeMap<Kind, Kept> = BTreeMap::new();
+        let rows = async |sql| self.rows(sql, values, |row| Ok((row.text()?, row.text()?, row.int()?))).await;
+        for (what, key, n) in if sql.is_empty() { Vec::new() } else { rows(sql).await? } {
+            let read = sums::read(&what, &key);
+            let (part, alike) =
                 read.ok_or_else(|| StoreError::Data(format!("a sum {what:?} {key:?} cannot be read")))?;
             if !filter.takes(&alike) {
                 continue;
             }
-            let sum = sums.entry((alike.mode, alike.currency, alike.fate)).or_default();
+            let sum = kept.entry((alike.mode, alike.currency, alike.fate)).or_default();
             match part {
                 Part::Payments => sum.payments += n,
                 Part::Amount => sum.amount += i128::from(n),
                 Part::Vast => sum.vast += n,
             }
         }
-        if sums.values().any(|sum| sum.vast > 0) {
+        if kept.values().any(|sum| sum.vast > 0) {
             return Ok(None);
         }
-        let total = |((mode, currency, fate), sum): ((Mode, Currency, Option<Fate>), Kept)| {
-            let amount = Decimal::try_from_i128_with_scale(sum.amount, PLACES).ok();
-            let payments = u64::try_from(sum.payments).unwrap_or(0);
-            Total { mode, currency, fate, payments, amount: amount.map(|amount| amount.normalize()) }
-        };
-        let mut totals: Vec<Total> = sums.into_iter().map(total).filter(|total| total.payments > 0).collect();
+        let mut totals: Vec<Total> = kept.into_iter().filter_map(|(kind, sum)| sum.total(kind)).collect();
+        let rest = try_join_all(rest.iter().map(|filter| self.read_totals(filter, most))).await?;
+        let are_all = rest.iter().all(|(_, is_complete)| *is_complete);
+        rest.into_iter().flat_map(|(read, _)| read).for_each(|total| add(&mut totals, total));
+        totals.iter_mut().for_each(|total| total.amount = total.amount.map(|amount| amount.normalize()));
         totals.sort_by_key(|total| (total.mode.code(), total.currency, total.fate.map(Fate::code)));
-        Ok(Some(totals))
+        Ok(Some((totals, are_all)))
     }
 
     /// The same, as far as it is read from so many payments.
@@ -136,14 +183,8 @@ impl Store {
                 continue;
             }
             let Alike { mode, fate, currency, .. } = alike;
-            let sum = Decimal::from(n).checked_mul(amount);
-            match totals.iter_mut().find(|t| (t.mode, t.currency, t.fate) == (mode, currency, fate)) {
-                Some(total) => {
-                    total.payments += n;
-                    total.amount = total.amount.zip(sum).and_then(|(a, b)| a.checked_add(b));
-                }
-                None => totals.push(Total { mode, currency, fate, payments: n, amount: sum }),
-            }
+            let amount = Decimal::from(n).checked_mul(amount);
+            add(&mut totals, Total { mode, currency, fate, payments: n, amount });
         }
         Ok((totals, all < u64::from(most) && self.has_fewer_facts(filter, most).await?))
     }
@@ -189,6 +230,17 @@ impl PaymentFilter {
         self.mode.is_none_or(|mode| mode == alike.mode)
             && self.fate.is_none_or(|fate| Some(fate) == alike.fate)
             && self.business.as_ref().is_none_or(|business| *business == alike.business)
+    }
+}
+
+/// Adds what some payments come to.
+fn add(totals: &mut Vec<Total>, more: Total) {
+    match totals.iter_mut().find(|t| (t.mode, t.currency, t.fate) == (more.mode, more.currency, more.fate)) {
+        Some(total) => {
+            total.payments += more.payments;
+            total.amount = total.amount.zip(more.amount).and_then(|(a, b)| a.checked_add(b));
+        }
+        None => totals.push(more),
     }
 }
 

@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0015_fewer_triggers.sql"),
     include_str!("../../../migrations/sqlite/0016_differences.sql"),
     include_str!("../../../migrations/sqlite/0017_sums.sql"),
+    include_str!("../../../migrations/sqlite/0018_agents.sql"),
 ];
 
 /// How many migrations there are.
