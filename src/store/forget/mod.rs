@@ -262,7 +262,6 @@ impl Forget {
         forgotten.bodies += places::remove_bodies(db, &self.found.events).await?;
         texts::replace(db, &self.found.spots, &self.email_key, pseudonym.as_given()).await?;
         places::remove_listed(db, &self.found.listed).await?;
-        places::remove_domain(db, &self.email_key).await?;
         Ok(Ok(forgotten))
     }
 

@@ -12,9 +12,6 @@ use crate::store::{Store, StoreError};
 const READ_MAX: u32 = 200;
 /// Longest body that is looked into, bytes: longer than any that is recorded.
 const BODY_BYTES_MAX: usize = 64 << 20;
-/// Characters of an address that the index of its parts holds; and the longest domain whose parts it has.
-const PART_CHARS: usize = 12;
-const PARTS_MAX: usize = 64;
 
 /// Where an address stands outside of what is known of its customer.
 #[derive(Clone, Default)]
@@ -154,20 +151,6 @@ pub(super) async fn remove_listed<D: Db>(db: &D, listed: &[i64]) -> Result<(), S
     for id in listed {
         db.execute("DELETE FROM listed_ids WHERE listed = ?1", values![*id]).await?;
         db.execute("DELETE FROM listed WHERE id = ?1", values![*id]).await?;
-    }
-    Ok(())
-}
-
-/// Removes the parts of the address's domain, if nobody else has it.
-pub(super) async fn remove_domain<D: Db>(db: &D, email_key: &str) -> Result<(), StoreError> {
-    let Some((_, domain)) = email_key.rsplit_once('@') else { return Ok(()) };
-    if first(db, "SELECT 1 FROM customers WHERE domain = ?1", values![domain]).await?.is_some() {
-        return Ok(());
-    }
-    let chars: Vec<char> = domain.chars().collect();
-    for place in 0..chars.len().min(PARTS_MAX) {
-        let part: String = chars.iter().skip(place).take(PART_CHARS).collect();
-        db.execute("DELETE FROM domain_parts WHERE part = ?1 AND domain = ?2", values![part, domain]).await?;
     }
     Ok(())
 }

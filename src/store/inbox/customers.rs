@@ -59,6 +59,19 @@ async fn note_parts<D: Db>(db: &D, customer: i64, address: &str) -> Result<(), S
     Ok(())
 }
 
+/// Removes the parts of an address's domain, if nobody has it any more.
+pub(super) async fn remove_domain<D: Db>(db: &D, address: &str) -> Result<(), StoreError> {
+    let Some((_, domain)) = address.rsplit_once('@') else { return Ok(()) };
+    if first(db, "SELECT 1 FROM customers WHERE domain = ?1", values![domain]).await?.is_some() {
+        return Ok(());
+    }
+    for (begin, _) in domain.char_indices().take(PLACES) {
+        let sql = "DELETE FROM domain_parts WHERE part = ?1 AND domain = ?2";
+        db.execute(sql, values![part(&domain[begin..]), domain]).await?;
+    }
+    Ok(())
+}
+
 fn part(text: &str) -> &str {
     text.char_indices().nth(PART_CHARS).map_or(text, |(end, _)| &text[..end])
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::customers::note;
+use super::customers::{note, remove_domain};
 use crate::domain::call::Call;
 use crate::domain::customer::CustomerKey;
 use crate::domain::email::Email;
@@ -50,6 +50,7 @@ pub(in crate::store) async fn rename<D: Db>(
         let sql = format!("DELETE FROM {table} WHERE business = ?1 AND email_key = ?2");
         db.execute(&sql, values![&from.business, &from.email_key]).await?;
     }
+    remove_domain(db, &from.email_key).await?;
     if !events.is_empty() || calls > 0 {
         note(db, &BTreeSet::from([target])).await?;
     }

@@ -36,7 +36,7 @@ macro_rules! with_places {
     }};
 }
 
-async fn copied(from: &Place, to: &Place) -> Result<Vec<CopiedTable>, CopyError> {
+pub(super) async fn copied(from: &Place, to: &Place) -> Result<Vec<CopiedTable>, CopyError> {
     with_places!(from, to, |from, to| copy::copy(from, to, |_| ()))
 }
 
@@ -162,6 +162,24 @@ async fn a_server_knows_how_much_there_is_in_a_copy() {
          AND relnamespace = CAST('public' AS regnamespace)";
     assert_eq!(database.ask(unknown), "");
     assert_eq!(database.ask("SELECT reltuples FROM pg_class WHERE relname = 'events'"), "90");
+}
+
+#[tokio::test]
+async fn a_store_to_which_a_forgotten_customer_came_back_is_copied() {
+    for from in [Place::file(), Place::server()] {
+        let (store, jane) = (from.open().await, "jane@only-hers.example");
+        let sell = async |n: u32| {
+            let id = store.record(event(&format!("evt_{n}"))).await.unwrap().id;
+            post(&store, id, payment(&format!("in_{n}"), Some(jane), "2026-01-10")).await;
+        };
+        sell(1).await;
+        store.forget(&Email::parse(jane).unwrap(), true, By::admin(), now()).await.unwrap();
+        sell(2).await;
+        store.close().await;
+        let tables = copied(&from, &Place::file()).await.unwrap();
+        let parts = tables.iter().find(|table| table.name == "domain_parts").unwrap();
+        assert_eq!(parts.rows, "only-hers.example".len() as u64 - 1, "of nothing but her domain");
+    }
 }
 
 /// Ends the copy after so many steps, as a crash would. False when it had come to its end.
