@@ -3,10 +3,10 @@
 DROP FUNCTION sums_of(TEXT, TEXT, TEXT, BIGINT, TEXT);
 CREATE FUNCTION sums_of(mode TEXT, fate TEXT, business TEXT, at BIGINT, call TEXT, receipt TEXT)
 RETURNS TABLE (kind TEXT, value TEXT, n BIGINT) LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE unit.kind WHEN 'agent' THEN 'sold by ' || sold.agent ELSE part.kind || ' ' || unit.kind END,
-        to_char(at / unit.micros, CASE WHEN at / unit.micros < 0 THEN 'FM000000000' ELSE 'FM0000000000' END)
-            || CASE unit.kind WHEN 'agent' THEN ' ' || part.kind ELSE '' END
-            || ' ' || mode || ' ' || COALESCE(fate, '-') || ' ' || sold.currency || ' ' || business,
+    SELECT COALESCE(part.kind || unit.kind, 'sold by ' || sold.agent),
+        to_char(at / unit.micros, CASE WHEN at / unit.micros < 0 THEN 'FM000000000' ELSE 'FM0000000000' END) || ' '
+            || CASE WHEN unit.kind IS NULL THEN part.kind ELSE '' END
+            || mode || ' ' || COALESCE(fate, '-') || ' ' || sold.currency || ' ' || business,
         part.n
     FROM (
         SELECT currency, agent, CASE WHEN amount ~ '^[0-9]{1,10}([.][0-9]{1,4})?$'
@@ -17,10 +17,10 @@ RETURNS TABLE (kind TEXT, value TEXT, n BIGINT) LANGUAGE sql IMMUTABLE AS $$
         ) AS texts
     ) AS sold,
     (VALUES ('day', CAST(86400000000 AS BIGINT)), ('quarter', CAST(900000000 AS BIGINT)),
-        ('agent', CAST(86400000000 AS BIGINT))) AS unit (kind, micros),
-    LATERAL (VALUES ('sold', CAST(1 AS BIGINT)), ('sum', sold.amount),
-        ('vast', CASE WHEN sold.amount IS NULL THEN CAST(1 AS BIGINT) END)) AS part (kind, n)
-    WHERE part.n <> 0 AND (unit.kind <> 'agent' OR strpos(sold.agent, '@') = 0)
+        (NULL, CAST(86400000000 AS BIGINT))) AS unit (kind, micros),
+    LATERAL (VALUES ('sold ', CAST(1 AS BIGINT)), ('sum ', sold.amount),
+        ('vast ', CASE WHEN sold.amount IS NULL THEN CAST(1 AS BIGINT) END)) AS part (kind, n)
+    WHERE part.n <> 0 AND (unit.kind IS NOT NULL OR strpos(sold.agent, '@') = 0)
 $$;
 
 CREATE OR REPLACE FUNCTION count_new_deliveries() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -69,3 +69,7 @@ SELECT s.kind, s.value, SUM(s.n)
 FROM deliveries d, sums_of(d.mode, d.fate, d.business, d.at, d.call, d.receipt) s
 WHERE substr(d.subject_key, 1, 8) = 'payment ' AND d.receipt IS NOT NULL AND s.kind LIKE 'sold by %'
 GROUP BY 1, 2;
+
+-- Of customers who were forgotten and came back, the parts of what had stood for their address were left.
+DELETE FROM domain_parts
+WHERE domain = 'forgotten.invalid' AND NOT EXISTS (SELECT 1 FROM customers WHERE domain = 'forgotten.invalid');

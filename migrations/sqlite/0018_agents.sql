@@ -72,3 +72,7 @@ UNION ALL
 SELECT what, state, n FROM sold_by_agents;
 
 INSERT INTO counts (what, state, n) SELECT what, state, n FROM sold_by_agents;
+
+-- Of customers who were forgotten and came back, the parts of what had stood for their address were left.
+DELETE FROM domain_parts
+WHERE domain = 'forgotten.invalid' AND NOT EXISTS (SELECT 1 FROM customers WHERE domain = 'forgotten.invalid');

@@ -19,7 +19,7 @@ const LEFT: [&str; 2] = [
     include_str!("../../../tests/fixtures/stores/0.1.0.postgres.sql"),
 ];
 
-fn endpoint(name: &str, provider: ProviderKind, account: Option<&str>) -> Endpoint {
+pub(super) fn endpoint(name: &str, provider: ProviderKind, account: Option<&str>) -> Endpoint {
     let rules = Rules {
         rank: 0,
         product_id: Some("prod_demo".into()),

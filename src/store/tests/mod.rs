@@ -1,5 +1,6 @@
 //! What every store must keep, whatever database is behind it.
 
+mod agents;
 mod asking;
 mod attention;
 mod clock_skew;
