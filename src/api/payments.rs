@@ -30,8 +30,8 @@ const fn all() -> bool {
 pub struct Totals {
     /// By mode, currency and fate. Amounts of two currencies are never added, nor tests to real money.
     pub sums: Vec<Sum>,
-    /// Whether these are all. Of an agent, a code or a time with more than 100000 payments, those that were paid last are
-    /// looked at.
+    /// Whether these are all. Where it is not kept what payments add up to, as of a code, those that were paid last are looked at,
+    /// 100000 at most.
     pub complete: bool,
 }
 

@@ -24,7 +24,7 @@ use crate::store::totals::Total;
 
 /// Payments of a page.
 const PAGE_ITEMS: u32 = 100;
-/// Payments of an agent or of some time that a page adds up, the newest.
+/// Payments that a page adds up where that is not kept, the newest. Of a code there are fewer.
 const ADDED_UP_MAX: u32 = 10_000;
 /// Months that can be picked.
 const MONTHS: i32 = 18;
@@ -76,7 +76,7 @@ struct Page {
     filters: Filters,
     sums: Vec<Sum>,
     is_complete: bool,
-    added_up_max: String,
+    looked_at_max: String,
     lists_all: bool,
     code_events_max: String,
     compared: Vec<Month>,
@@ -119,13 +119,13 @@ pub(super) async fn page(
         limit: PAGE_ITEMS,
         after,
     };
+    // Of a code the sums are of the customers whose payments are listed.
+    let most = if filter.code.is_some() { CODE_EVENTS_MAX } else { ADDED_UP_MAX };
     // Only the first page is about the month as a whole.
     let of_month = async {
         if after.is_some() {
             return Ok::<_, StoreError>((Vec::new(), true, Vec::new()));
         }
-        // Of a code the sums are of the customers whose payments are listed.
-        let most = if filter.code.is_some() { CODE_EVENTS_MAX } else { ADDED_UP_MAX };
         let (totals, is_complete) = state.store.totals_soon(&filter, most).await?;
         let compared = months_compared(&state, &lens, month, mode, filter.business.as_deref()).await?;
         Ok((totals, is_complete, compared))
@@ -146,7 +146,7 @@ pub(super) async fn page(
         filters,
         sums: by_currency(&totals),
         is_complete,
-        added_up_max: count(i64::from(ADDED_UP_MAX)),
+        looked_at_max: count(i64::from(most)),
         lists_all,
         code_events_max: count(i64::from(CODE_EVENTS_MAX)),
         compared,

@@ -15,6 +15,8 @@ const MANY: i64 = 20_000;
 const FEW: i64 = 4_000;
 /// Rows and entries of indexes that a list of a code may read: of each event that is followed, its customer's payments.
 const OF_A_CODE: i64 = 5 * CODE_EVENTS_MAX as i64;
+/// Rows of an agent on the days with which a time begins and ends, of 141 in it.
+const OF_ITS_EDGES: i64 = 20;
 /// Rows and entries of indexes that a page of lines may read.
 const LINES: i64 = 200;
 
@@ -71,7 +73,7 @@ async fn read_so_far(database: &places::Database, whose: &str) -> i64 {
 const ANYBODYS: &str = "TRUE";
 const OWN: &str = "application_name = 'psql'";
 
-const LISTS: [&str; 25] = [
+const LISTS: [&str; 26] = [
     "payments",
     "a later page of payments",
     "lines of payments",
@@ -79,6 +81,7 @@ const LISTS: [&str; 25] = [
     "payments of rare fates",
     "tests",
     "payments of an agent",
+    "what an agent's payments add up to",
     "payments of a code",
     "calls of a rare kind",
     "events of a rare origin",
@@ -98,6 +101,17 @@ const LISTS: [&str; 25] = [
     "addresses of a domain",
     "the inside of a word",
 ];
+
+/// Has an agent's month added up; gives how many payments are in it.
+async fn added_up(store: &Store) -> usize {
+    // A month of another time zone begins and ends within a day.
+    let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+    let (from, to) = (at("2025-12-31T17:00:00Z"), at("2026-01-31T17:00:00Z"));
+    let month = PaymentFilter { agent: Some("agent_7".into()), from, to, ..PaymentFilter::default() };
+    let (totals, is_complete) = store.totals(&month).await.unwrap();
+    assert!(is_complete);
+    totals.iter().map(|total| usize::try_from(total.payments).unwrap()).sum()
+}
 
 /// Reads one of the lists; gives how long it is.
 async fn read(store: &Store, list: &str) -> usize {
@@ -123,6 +137,7 @@ async fn read(store: &Store, list: &str) -> usize {
         "payments of rare fates" => payments(&|month| PaymentFilter { fate: Some(Fate::CreditUnknown), ..month }).await,
         "tests" => payments(&|month| PaymentFilter { mode: Some(Mode::Test), ..month }).await,
         "payments of an agent" => payments(&|month| PaymentFilter { agent: Some("agent_7".into()), ..month }).await,
+        "what an agent's payments add up to" => added_up(store).await,
         "payments of a code" => payments(&|month| PaymentFilter { code: Some("ADA".into()), ..month }).await,
         "calls of a rare kind" => {
             deliveries(DeliveryFilter { kind: Some(Kind::CustomerCreated), ..DeliveryFilter::default() }).await
@@ -185,6 +200,7 @@ async fn a_list_reads_what_it_shows_however_much_there_is() {
         let most = match list {
             "the inside of a word" => MANY + FEW,
             "lines of payments" => LINES,
+            "what an agent's payments add up to" => OF_ITS_EDGES,
             "payments of a code" => OF_A_CODE,
             "calls of a rare kind" | "events of a rare origin" => WALKED_MAX + FEW,
             _ => FEW,
@@ -194,7 +210,7 @@ async fn a_list_reads_what_it_shows_however_much_there_is() {
     }
     let long = ["payments", "a later page of payments", "lines of payments", "payments that credited nobody"];
     assert_eq!(long.map(|list| found[list]), [100; 4]);
-    assert_eq!(found["payments of an agent"], 100);
+    assert_eq!((found["payments of an agent"], found["what an agent's payments add up to"]), (100, 141));
     assert_eq!((found["payments of rare fates"], found["calls of rare fates"], found["tests"]), (3, 3, 0));
     assert_eq!((found["calls that need attention"], found["numbers"], found["customers"]), (50, 0, 50));
     assert_eq!(found["what is to be seen"], 50);
