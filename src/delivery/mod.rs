@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, after, chance_permille};
 use crate::crash::{self, Point};
-use crate::domain::delivery::{AttemptRecord, Settlement, Verdict};
+use crate::domain::delivery::{AttemptRecord, DELIVERED, Settlement, Verdict};
 use crate::domain::reach::Reach;
 use crate::domain::secret::Secret;
 use crate::refairn::{Answer, Client, Sent};
@@ -294,7 +294,7 @@ pub fn lease_length(timeout: Duration) -> Duration {
 /// What an attempt came to, for its history.
 fn describe(verdict: &Verdict) -> String {
     match verdict {
-        Verdict::Settled(Settlement::Delivered(_)) => "delivered".to_owned(),
+        Verdict::Settled(Settlement::Delivered(_)) => DELIVERED.to_owned(),
         Verdict::Settled(Settlement::Duplicate) | Verdict::Conflict => {
             "Refairn had recorded it before (409)".to_owned()
         }

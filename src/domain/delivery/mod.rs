@@ -17,7 +17,7 @@ pub use desired::{DesiredDelivery, Intent};
 pub use lifecycle::Delivery;
 pub use receipt::{Fate, Receipt, Standing};
 pub use record::{DeliveryRecord, Seq};
-pub use settlement::{Action, AttemptRecord, Settlement, Verdict};
+pub use settlement::{Action, AttemptRecord, DELIVERED, Settlement, Verdict};
 pub use state::DeliveryState;
 
 use super::mode::Mode;

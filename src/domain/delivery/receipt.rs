@@ -1,6 +1,9 @@
 //! What Refairn said of a call that it has.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// What became of a payment that Refairn has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -89,4 +92,107 @@ pub struct Receipt {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+/// An answer as Refairn writes it. One to a payment names a commission and an agent, null where nobody is credited.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lead_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commission_id: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_id: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commission_amount: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commission_status: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold_until: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
+impl Receipt {
+    /// The answer that says this and no more; nothing where the amount is none of Refairn's.
+    #[must_use]
+    pub fn answer(&self) -> Option<String> {
+        let is_of_payment = self.commission_status.is_some();
+        let named = |id: &'_ Option<String>| (is_of_payment || id.is_some()).then(|| id.clone());
+        let (commission_id, agent_id) = (named(&self.commission_id), named(&self.agent_id));
+        let amount = self.commission_amount.clone().map(RawValue::from_string).transpose().ok()?;
+        let answer = Answer {
+            success: true,
+            lead_id: self.lead_id.as_deref(),
+            commission_id: commission_id.as_ref().map(Option::as_deref),
+            agent_id: agent_id.as_ref().map(Option::as_deref),
+            commission_amount: amount.as_deref(),
+            commission_status: self.commission_status.as_deref(),
+            hold_until: self.hold_until.as_deref(),
+            message: self.message.as_deref(),
+        };
+        serde_json::to_string(&answer).ok()
+    }
+
+    /// Whether an answer says what this says, in whatever order, and no more: then it need not be kept beside it.
+    #[must_use]
+    pub fn says_all_of(&self, answer: &str) -> bool {
+        let Some(own) = self.answer() else { return false };
+        own == answer || fields(&own).is_some_and(|own| fields(answer).is_some_and(|theirs| same(&own, &theirs)))
+    }
+}
+
+type Fields = BTreeMap<String, Box<RawValue>>;
+
+/// The fields of an answer, each as it is written.
+fn fields(answer: &str) -> Option<Fields> {
+    serde_json::from_str(answer).ok()
+}
+
+fn same(one: &Fields, other: &Fields) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|((a, one), (b, other))| a == b && one.get() == other.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipt(agent: Option<&str>) -> Receipt {
+        Receipt {
+            commission_id: agent.map(|_| "comm_1".to_owned()),
+            agent_id: agent.map(str::to_owned),
+            commission_amount: Some(agent.map_or("0", |_| "20.00").to_owned()),
+            commission_status: Some("pending".to_owned()),
+            hold_until: Some("2026-06-28".to_owned()),
+            ..Receipt::default()
+        }
+    }
+
+    #[test]
+    fn an_answer_is_told_by_its_receipt_if_it_says_no_more() {
+        let credited = receipt(Some("agent_ada"));
+        let own = r#"{"success":true,"commissionId":"comm_1","agentId":"agent_ada","commissionAmount":20.00,"commissionStatus":"pending","holdUntil":"2026-06-28"}"#;
+        assert_eq!(credited.answer().as_deref(), Some(own));
+        let nobody = r#"{"success":true,"commissionId":null,"agentId":null,"commissionAmount":0,"commissionStatus":"pending","holdUntil":"2026-06-28"}"#;
+        assert_eq!(receipt(None).answer().as_deref(), Some(nobody));
+        let check = |receipt: &Receipt, answer: &str, expected: bool| {
+            assert_eq!(receipt.says_all_of(answer), expected, "{answer}");
+        };
+        check(&credited, own, true);
+        check(&receipt(None), nobody, true);
+        check(
+            &credited,
+            r#"{ "agentId": "agent_ada", "holdUntil": "2026-06-28", "commissionId": "comm_1", "success": true,
+                "commissionAmount": 20.00, "commissionStatus": "pending" }"#,
+            true,
+        );
+        check(&credited, &own.replace("20.00", "20.0"), false);
+        check(&credited, &own.replace("true,", "true,\"attribution\":\"first_touch\","), false);
+        check(&credited, &own.replace("comm_1", "comm_2"), false);
+        check(&credited, nobody, false);
+        check(&credited, &own[..own.len() - 1], false);
+        check(&Receipt { commission_amount: Some("20 EUR".to_owned()), ..credited.clone() }, own, false);
+    }
 }

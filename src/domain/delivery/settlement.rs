@@ -7,6 +7,9 @@ use jiff::Timestamp;
 use super::Receipt;
 use crate::domain::reason::DeliveryReason;
 
+/// What an attempt came to after which Refairn has the call.
+pub const DELIVERED: &str = "delivered";
+
 /// One attempt, for the history that people read.
 #[derive(Debug, Clone)]
 pub struct AttemptRecord {

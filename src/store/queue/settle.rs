@@ -87,7 +87,7 @@ impl Work for Settle {
         }
         let sql = "UPDATE queue SET leased = 0 WHERE business = ?1 AND email_key = ?2";
         try_join4(
-            record_attempt(db, *id, attempt),
+            record_attempt(db, *id, attempt, settled),
             route(db, key, settled.call.product(), &settlement, *now),
             update_delivery(db, &key.business, &before, settled),
             db.execute(sql, values![&key.business, &key.email_key]),
@@ -112,7 +112,7 @@ impl Settle {
             return Ok(());
         }
         let update = update_delivery(db, &self.key.business, &before, delivery);
-        try_join(update, record_attempt(db, self.id, &self.attempt)).await?;
+        try_join(update, record_attempt(db, self.id, &self.attempt, delivery)).await?;
         let plan = self.planning.plan(&customer.history, self.now);
         write(db, customer, plan).await?;
         Ok(())
@@ -153,11 +153,18 @@ async fn holds<D: Db>(db: &D, key: &CustomerKey, id: DeliveryId, fencing_token: 
     Ok(first(db, sql, values![&key.business, &key.email_key, id.0, fencing_token]).await?.is_some())
 }
 
-async fn record_attempt<D: Db>(db: &D, id: DeliveryId, attempt: &AttemptRecord) -> Result<(), StoreError> {
+/// Of an answer that says no more than the receipt of its call, only the receipt is kept.
+async fn record_attempt<D: Db>(
+    db: &D,
+    id: DeliveryId,
+    attempt: &AttemptRecord,
+    of: &Delivery,
+) -> Result<(), StoreError> {
     let sql = "INSERT INTO attempts (delivery_id, n, at, took_ms, status, outcome, response) \
          VALUES (?1, (SELECT COALESCE(MAX(n), 0) + 1 FROM attempts WHERE delivery_id = ?1), ?2, ?3, ?4, ?5, ?6)";
     let took_ms = i64::try_from(attempt.took_ms).unwrap_or(i64::MAX);
-    let (at, response) = (micros(attempt.at), attempt.response.as_ref());
+    let is_kept = |answer: &&String| of.receipt.as_ref().is_none_or(|receipt| !receipt.says_all_of(answer));
+    let (at, response) = (micros(attempt.at), attempt.response.as_ref().filter(is_kept));
     db.execute(sql, values![id.0, at, took_ms, attempt.status, &attempt.outcome, response]).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What came in and what goes out, for people: the API and the command line. Pages are bounded.
 
-use crate::domain::delivery::{Call, Delivery, DeliveryId, DeliveryKey, DeliveryState, Fate, Kind};
+use crate::domain::delivery::{Call, DELIVERED, Delivery, DeliveryId, DeliveryKey, DeliveryState, Fate, Kind, Receipt};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState, Origin};
 use crate::domain::fact::{Fact, FactKind};
@@ -366,7 +366,14 @@ pub(super) fn attempt(row: &mut Row) -> Result<AttemptView, StoreError> {
         status: row.int_option()?.map(u16::try_from).transpose().map_err(out_of_range)?,
         outcome: row.text()?,
         response: row.text_option()?,
-    })
+    };
+    let receipt = row.text_option()?;
+    if attempt.response.is_none() && attempt.outcome == DELIVERED {
+        // Of an answer that says no more than the receipt, only the receipt is kept.
+        let receipt: Option<Receipt> = receipt.map(|receipt| serde_json::from_str(&receipt)).transpose()?;
+        attempt.response = receipt.and_then(|receipt| receipt.answer());
+    }
+    Ok(attempt)
 }
 
 pub(super) fn payment_subject(scope: &str, data: &str) -> Result<Option<String>, StoreError> {

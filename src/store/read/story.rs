@@ -112,7 +112,8 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn attempts(&self, delivery: i64) -> Result<Vec<AttemptView>, StoreError> {
-        let sql = "SELECT n, at, took_ms, status, outcome, response FROM attempts WHERE delivery_id = ?1 ORDER BY n";
+        let sql = "SELECT a.n, a.at, a.took_ms, a.status, a.outcome, a.response, d.receipt \
+             FROM attempts a JOIN deliveries d ON d.id = a.delivery_id WHERE a.delivery_id = ?1 ORDER BY a.n";
         self.rows(sql.to_owned(), values![delivery], attempt).await
     }
 

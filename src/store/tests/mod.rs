@@ -18,6 +18,7 @@ mod raised;
 mod reading;
 mod replicas;
 mod routes;
+mod short;
 mod sums;
 mod together;
 mod upgrade;
