@@ -31,6 +31,7 @@ mod sqlite;
 mod sums;
 mod time;
 mod value;
+mod written;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use super::StoreError;
 use super::counts::Counted;
 use super::sql::{Db, Row, Value, values};
 use super::sums::Sold;
+use super::written::{self, read_call, read_subject};
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryId, DeliveryKey, DeliveryRecord, DeliveryState};
 use crate::domain::event::{EventId, Origin, Outcome};
@@ -69,7 +70,7 @@ pub(super) fn unknown(what: &str, code: &str) -> StoreError {
 }
 
 /// The columns of a delivery, in the order in which [`delivery`] reads them.
-pub(super) const DELIVERY_COLUMNS: &str = "id, event_id, subject, mode, at, call, state, reason, detail, attention, \
+pub(super) const DELIVERY_COLUMNS: &str = "id, event_id, subject, subject_key, mode, at, kind, call, state, reason, detail, attention, \
      released, acknowledged, due_at, attempts, first_attempt_at, taken_seq, last_seq, waited, \
      outcome_unknown, settled_at, receipt, created_at, waits_from";
 
@@ -77,10 +78,10 @@ pub(super) const DELIVERY_COLUMNS: &str = "id, event_id, subject, mode, at, call
 pub(super) fn delivery(row: &mut Row) -> Result<Delivery, StoreError> {
     let id = Some(DeliveryId(row.int()?));
     let event = EventId(row.int()?);
-    let subject = serde_json::from_str(&row.text()?)?;
+    let subject = read_subject(&row.text()?, &row.text()?)?;
     let mode = mode(&row.text()?)?;
     let at = time(row.int()?)?;
-    let call = serde_json::from_str(&row.text()?)?;
+    let call = read_call(&row.text()?, &row.text()?)?;
     let state = row.text()?;
     Ok(Delivery::restore(DeliveryRecord {
         id,
@@ -138,7 +139,7 @@ pub(super) async fn update_delivery<D: Db>(
     write_changed! {
         "event_id": event => d.event.0;
         "at": at => micros(d.at);
-        "call": call => serde_json::to_string(&d.call)?;
+        "call": call => written::call(&d.call)?;
         "state": state => d.state.code();
         "reason": reason => d.reason.map(DeliveryReason::code);
         "detail": detail => d.detail.as_ref();
@@ -180,7 +181,7 @@ pub(super) async fn insert_delivery<D: Db>(
     d: &Delivery,
 ) -> Result<Option<DeliveryId>, StoreError> {
     let receipt = d.receipt.as_ref().map(serde_json::to_string).transpose()?;
-    let call = serde_json::to_string(&d.call)?;
+    let (subject, call) = (written::subject(&d.subject)?, written::call(&d.call)?);
     let (reason, settled_at) = (d.reason.map(DeliveryReason::code), d.settled_at.map(micros));
     let (first_attempt_at, waited) = (d.first_attempt_at.map(micros), span_micros(d.waited));
     let is_status = matches!(d.subject, DeliveryKey::Status(_));
@@ -197,7 +198,7 @@ pub(super) async fn insert_delivery<D: Db>(
         &key.email_key,
         d.event.0,
         d.subject.key(&key.email_key),
-        serde_json::to_string(&d.subject)?,
+        subject,
         d.call.kind().code(),
         d.mode.code(),
         micros(d.at),

@@ -311,8 +311,14 @@ impl Dialect {
     /// The scope of a payment's delivery `d`.
     pub(super) const fn scope_of_payment(self) -> &'static str {
         match self {
-            Self::Sqlite => "d.subject ->> '$.payment.scope'",
-            Self::Postgres => "CAST(d.subject AS JSON) #>> '{payment,scope}'",
+            Self::Sqlite => {
+                "CASE substr(d.subject, 1, 1) WHEN '{' THEN d.subject ->> '$.payment.scope' \
+                 ELSE substr(d.subject_key, 9, CAST(d.subject AS INTEGER)) END"
+            }
+            Self::Postgres => {
+                "CASE left(d.subject, 1) WHEN '{' THEN CAST(d.subject AS JSON) #>> '{payment,scope}' \
+                 ELSE substr(d.subject_key, 9, CAST(d.subject AS INTEGER)) END"
+            }
         }
     }
 

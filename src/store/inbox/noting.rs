@@ -12,6 +12,7 @@ use crate::ledger::resolve::{Evidence, Identity, Owner, all_ids, claim, follows_
 use crate::store::StoreError;
 use crate::store::rows::evidence_micros;
 use crate::store::sql::{Db, Dialect, Lock, first, values};
+use crate::store::written::read_fact;
 
 /// Notes whose the fact's ids are. Gives the facts that were waiting for one of them, or that went by one which is
 /// another's from now on; and what is noted of its ids now.
@@ -123,7 +124,7 @@ async fn waiting_for<D: Db>(db: &D, report: &Report, key: &str, noted: bool) -> 
     let mut found = Vec::new();
     for mut row in db.query(&waiting, values![&report.scope, key, report.event.0]).await? {
         let (event, business, data) = (EventId(row.int()?), row.text()?, row.text()?);
-        let fact = serde_json::from_str(&data)?;
+        let fact = read_fact(&data)?;
         found.push(Report { event, business, scope: report.scope.clone(), fact, before: None });
     }
     Ok(found)
@@ -151,7 +152,7 @@ async fn followers_of<D: Db>(
     let sql =
         "SELECT event_id, data FROM facts WHERE business = ?1 AND email_key = ?2 AND scope = ?3 ORDER BY event_id";
     for mut row in db.query(sql, values![business, &customer.email_key, scope]).await? {
-        let (event, fact): (i64, Fact) = (row.int()?, serde_json::from_str(&row.text()?)?);
+        let (event, fact): (i64, Fact) = (row.int()?, read_fact(&row.text()?)?);
         let same = event != report.event.0 && all_ids(&fact).iter().any(|own| own == key);
         if follows_its_ids(&fact) && same && !has_left(db, &customer, scope, event, &fact).await? {
             followers.push(Report {

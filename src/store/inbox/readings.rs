@@ -15,6 +15,7 @@ use crate::store::queue::history::load;
 use crate::store::queue::planning::Planning;
 use crate::store::rows::{reason, unknown};
 use crate::store::sql::{Db, Lock, Work, first, values};
+use crate::store::written::read_fact;
 use crate::store::{Store, StoreError};
 
 /// Events that are looked at in one go: the one writer is kept from its work meanwhile.
@@ -140,8 +141,7 @@ pub(in crate::store) async fn end<D: Db>(db: &D, event: EventId) -> Result<End, 
 /// Whether an event would be read otherwise than it was.
 async fn reads_otherwise<D: Db>(db: &D, event: &Mapped, end: End) -> Result<bool, StoreError> {
     let row = first(db, "SELECT data FROM facts WHERE event_id = ?1", values![event.id.0]).await?;
-    let was: Option<Fact> =
-        row.map(|mut row| row.text()).transpose()?.and_then(|data| serde_json::from_str(&data).ok());
+    let was: Option<Fact> = row.map(|mut row| row.text()).transpose()?.and_then(|data| read_fact(&data).ok());
     Ok(match (&event.reading, was) {
         (Reading::Fact(fact), Some(was)) => **fact != was,
         (Reading::Fact(_), None) | (Reading::Ignored(_) | Reading::Unmappable(..), Some(_)) => true,

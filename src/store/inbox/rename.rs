@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::customers::{note, remove_domain};
-use crate::domain::call::Call;
 use crate::domain::customer::CustomerKey;
 use crate::domain::email::Email;
 use crate::domain::event::EventId;
-use crate::domain::fact::Fact;
 use crate::ledger::resolve::all_ids;
 use crate::store::StoreError;
 use crate::store::settings::pseudonym_key;
 use crate::store::sql::{Db, Lock, first, values};
+use crate::store::written::{self, read_call, read_fact};
 
 /// Stands for a name in a call that Refairn has.
 const NO_NAME: &str = "(forgotten)";
@@ -68,13 +67,13 @@ async fn facts<D: Db>(
     let mut events = Vec::new();
     let sql = "SELECT event_id, scope, data FROM facts WHERE business = ?1 AND email_key = ?2 ORDER BY event_id";
     for mut row in db.query(sql, values![&from.business, &from.email_key]).await? {
-        let (event, scope, mut fact) = (row.int()?, row.text()?, serde_json::from_str::<Fact>(&row.text()?)?);
+        let (event, scope, mut fact) = (row.int()?, row.text()?, read_fact(&row.text()?)?);
         ids.extend(all_ids(&fact).into_iter().map(|id| (scope.clone(), id)));
         fact.email = fact.email.map(|_| to.clone());
         if names == Names::Removed {
             fact.name = None;
         }
-        let data = serde_json::to_string(&fact)?;
+        let data = written::fact(&fact)?;
         let data = replaced(&data, &from.email_key, to.as_given()).unwrap_or(data);
         let sql = "UPDATE facts SET email_key = ?2, data = ?3 WHERE event_id = ?1";
         db.execute(sql, values![event, to.key(), data]).await?;
@@ -86,9 +85,10 @@ async fn facts<D: Db>(
 /// The calls, and what was said of them.
 async fn calls<D: Db>(db: &D, from: &CustomerKey, to: &Email, names: Names) -> Result<u64, StoreError> {
     let mut calls = 0;
-    let sql = "SELECT id, subject_key, call, detail FROM deliveries WHERE business = ?1 AND email_key = ?2 ORDER BY id";
+    let sql =
+        "SELECT id, subject_key, kind, call, detail FROM deliveries WHERE business = ?1 AND email_key = ?2 ORDER BY id";
     for mut row in db.query(sql, values![&from.business, &from.email_key]).await? {
-        let (id, subject, mut call) = (row.int()?, row.text()?, serde_json::from_str::<Call>(&row.text()?)?);
+        let (id, subject, mut call) = (row.int()?, row.text()?, read_call(&row.text()?, &row.text()?)?);
         let detail = row.text_option()?;
         call.readdress(to, (names == Names::Removed).then_some(NO_NAME));
         // Only the key of the customer's own call names the address.
@@ -97,7 +97,7 @@ async fn calls<D: Db>(db: &D, from: &CustomerKey, to: &Email, names: Names) -> R
         let other = |text: &String| replaced(text, &from.email_key, to.as_given());
         let detail = detail.as_ref().map(|text| other(text).unwrap_or_else(|| text.clone()));
         let sql = "UPDATE deliveries SET email_key = ?2, subject_key = ?3, call = ?4, detail = ?5 WHERE id = ?1";
-        db.execute(sql, values![id, to.key(), subject, serde_json::to_string(&call)?, detail]).await?;
+        db.execute(sql, values![id, to.key(), subject, written::call(&call)?, detail]).await?;
         let sql = "SELECT n, response FROM attempts WHERE delivery_id = ?1 AND response IS NOT NULL";
         for mut row in db.query(sql, values![id]).await? {
             let (n, response) = (row.int()?, row.text()?);

@@ -23,6 +23,7 @@ use crate::store::StoreError;
 use crate::store::related::{no_longer_related, related_customers};
 use crate::store::rows::{micros, put_outcome};
 use crate::store::sql::{Db, Lock, Row, first, values};
+use crate::store::written;
 
 /// Facts that one event places in one write: its own, and those that follow from it. The others go on in a write of their
 /// own. Real events are followed by a few.
@@ -177,7 +178,7 @@ async fn insert<D: Db>(
     let Report { event, business, scope, fact, before: _ } = report;
     let sql = "INSERT INTO facts (event_id, business, scope, customer, email_key, speaks_for_related, received_at, data) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    let (customer, speaks, data) = (fact.customer.as_ref(), speaks_for_related(fact), serde_json::to_string(fact)?);
+    let (customer, speaks, data) = (fact.customer.as_ref(), speaks_for_related(fact), written::fact(fact)?);
     let row = values![event.0, business, scope, customer, email_key, speaks, micros(received_at), data];
     db.execute(sql, row).await?;
     Ok(())

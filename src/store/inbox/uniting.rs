@@ -9,6 +9,7 @@ use crate::ledger::resolve::{Identity, own_ids, payment_key, receipt_key};
 use crate::store::StoreError;
 use crate::store::codes::{self, SENDING};
 use crate::store::sql::{Db, Lock, values};
+use crate::store::written::read_fact;
 
 /// Gives all that is known of the sale that a fact is about to one customer: to whom a call was made already, else whom
 /// the invoice names, else whom the session names. `noted` is known of its ids without a look. Whose calls that changes
@@ -66,7 +67,7 @@ async fn facts_of<D: Db>(db: &D, report: &Report, customer: &CustomerKey) -> Res
     let sql =
         "SELECT event_id, data FROM facts WHERE business = ?1 AND email_key = ?2 AND scope = ?3 ORDER BY event_id";
     let rows = db.query(sql, values![&customer.business, &customer.email_key, &report.scope]).await?;
-    rows.into_iter().map(|mut row| Ok((row.int()?, serde_json::from_str(&row.text()?)?))).collect()
+    rows.into_iter().map(|mut row| Ok((row.int()?, read_fact(&row.text()?)?))).collect()
 }
 
 /// Every id of the sale that the fact knows, or a report that is tied to it by others. A report that was left out would be

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::rows::{micros, put_outcome, reason, time_option};
 use super::sql::{Db, Lock, Row, Work, first, values};
+use super::written::read_fact;
 use super::{Store, StoreError};
 use crate::clock::after;
 use crate::domain::customer::CustomerHistory;
@@ -198,7 +199,7 @@ fn lookup(row: &mut Row) -> Result<Lookup, StoreError> {
     let (event, endpoint, thing, attempts) = (EventId(row.int()?), row.text()?, row.text()?, row.int()?);
     let attempts = u32::try_from(attempts).map_err(|_| StoreError::Data("attempts are out of range".to_owned()))?;
     let reason = reason(row.text_option()?)?;
-    let fact: Option<Fact> = row.text_option()?.map(|fact| serde_json::from_str(&fact)).transpose()?;
+    let fact: Option<Fact> = row.text_option()?.map(|fact| read_fact(&fact)).transpose()?;
     let missing = match fact.map(|fact| missing(fact, reason)) {
         Some(missing) => missing,
         None => Missing::Object { body_zstd: row.bytes_option()? },

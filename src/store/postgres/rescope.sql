@@ -96,10 +96,17 @@ CREATE TABLE moved_calls (
 
 INSERT INTO moved_calls (id, business, scope, identity, n, chosen)
 WITH moving AS MATERIALIZED (
-    SELECT d.id, d.business, m.target AS scope, CAST(d.subject AS JSON) #>> '{payment,identity}' AS identity, d.state, d.outcome_unknown
-    FROM deliveries d JOIN events e ON e.id = d.event_id
-    JOIN moves m ON m.scope = CAST(d.subject AS JSON) #>> '{payment,scope}' AND m.endpoint = e.endpoint AND m.business = d.business
-    WHERE substr(d.subject_key, 1, 8) = 'payment '
+    SELECT d.id, d.business, m.target AS scope, d.identity, d.state, d.outcome_unknown
+    FROM (
+        -- As store::written has them.
+        SELECT d.id, d.business, d.event_id, d.state, d.outcome_unknown,
+            CASE left(d.subject, 1) WHEN '{' THEN CAST(d.subject AS JSON) #>> '{payment,scope}'
+                ELSE substr(d.subject_key, 9, CAST(d.subject AS INTEGER)) END AS scope,
+            CASE left(d.subject, 1) WHEN '{' THEN CAST(d.subject AS JSON) #>> '{payment,identity}'
+                ELSE substr(d.subject_key, 10 + CAST(d.subject AS INTEGER)) END AS identity
+        FROM deliveries d WHERE substr(d.subject_key, 1, 8) = 'payment '
+    ) d JOIN events e ON e.id = d.event_id
+    JOIN moves m ON m.scope = d.scope AND m.endpoint = e.endpoint AND m.business = d.business
 )
 SELECT id, business, scope, identity, ROW_NUMBER() OVER rivals, FIRST_VALUE(id) OVER rivals
 FROM (
@@ -119,7 +126,7 @@ WINDOW rivals AS (PARTITION BY business, scope, identity ORDER BY CASE
 -- knows.
 UPDATE deliveries SET
     subject_key = 'payment ' || o.scope || '/dlv_' || o.id || ' ' || o.identity,
-    subject = CAST(json_build_object('payment', json_build_object('scope', o.scope || '/dlv_' || o.id, 'identity', o.identity)) AS TEXT),
+    subject = CAST(length(o.scope || '/dlv_' || o.id) AS TEXT),
     state = CASE
         WHEN state IN ('delivered', 'duplicate') OR state = 'rejected' AND outcome_unknown = 1 THEN state
         WHEN state = 'sending' OR outcome_unknown = 1 AND state IN ('queued', 'held') THEN 'held'
@@ -142,7 +149,7 @@ WHERE o.id = deliveries.id AND o.n > 1;
 
 UPDATE deliveries SET
     subject_key = 'payment ' || m.scope || ' ' || m.identity,
-    subject = CAST(json_build_object('payment', json_build_object('scope', m.scope, 'identity', m.identity)) AS TEXT)
+    subject = CAST(length(m.scope) AS TEXT)
 FROM moved_calls m
 WHERE m.id = deliveries.id AND m.n = 1 AND deliveries.subject_key <> 'payment ' || m.scope || ' ' || m.identity;
 

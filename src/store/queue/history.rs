@@ -13,6 +13,7 @@ use crate::store::recent::{Noted, Stored};
 use crate::store::related::addresses;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, time};
 use crate::store::sql::{Db, Row, first, values};
+use crate::store::written::read_fact;
 
 /// A customer's own facts and what was noted of their events, in the columns that [`fact_and_note`] reads.
 const OWN_FACTS: &str = "SELECT f.event_id, f.scope, f.received_at, f.data, e.state, e.reason, e.detail \
@@ -159,7 +160,7 @@ fn known_fact(row: &mut Row, is_related: bool) -> Result<KnownFact, StoreError> 
         received_at: time(row.int()?)?,
         is_related,
         has_stayed: false,
-        fact: serde_json::from_str(&row.text()?)?,
+        fact: read_fact(&row.text()?)?,
     })
 }
 

@@ -12,6 +12,7 @@ use crate::ledger::{WAIT_MAX, is_too_long, without_customer_at_last};
 use crate::store::codes::WAITING;
 use crate::store::rows::{micros, put_outcome_if, time};
 use crate::store::sql::{Db, Lock, Work, first, values};
+use crate::store::written::read_fact;
 use crate::store::{Store, StoreError};
 
 /// Events that are looked at before others have their turn with the store.
@@ -72,7 +73,7 @@ impl Work for Overdue {
                 replan(db, &self.planning, &key, self.now, Defect::Hold).await?;
             }
             None => {
-                let fact: Fact = serde_json::from_str(&data)?;
+                let fact: Fact = read_fact(&data)?;
                 if let Some(outcome) = without_customer_at_last(&fact) {
                     // Nothing to end where a replica has found its customer meanwhile.
                     put_outcome_if(db, self.event, &outcome, &format!("AND state = '{WAITING}'")).await?;

@@ -153,7 +153,7 @@ async fn holds<D: Db>(db: &D, key: &CustomerKey, id: DeliveryId, fencing_token: 
     Ok(first(db, sql, values![&key.business, &key.email_key, id.0, fencing_token]).await?.is_some())
 }
 
-/// Of an answer that says no more than the receipt of its call, only the receipt is kept.
+/// Of an answer that the receipt of its call tells byte for byte, only the receipt is kept.
 async fn record_attempt<D: Db>(
     db: &D,
     id: DeliveryId,
@@ -163,7 +163,7 @@ async fn record_attempt<D: Db>(
     let sql = "INSERT INTO attempts (delivery_id, n, at, took_ms, status, outcome, response) \
          VALUES (?1, (SELECT COALESCE(MAX(n), 0) + 1 FROM attempts WHERE delivery_id = ?1), ?2, ?3, ?4, ?5, ?6)";
     let took_ms = i64::try_from(attempt.took_ms).unwrap_or(i64::MAX);
-    let is_kept = |answer: &&String| of.receipt.as_ref().is_none_or(|receipt| !receipt.says_all_of(answer));
+    let is_kept = |answer: &&String| of.receipt.as_ref().is_none_or(|receipt| !receipt.is_all_of(answer));
     let (at, response) = (micros(attempt.at), attempt.response.as_ref().filter(is_kept));
     db.execute(sql, values![id.0, at, took_ms, attempt.status, &attempt.outcome, response]).await?;
     Ok(())

@@ -6,13 +6,13 @@ use std::collections::{BTreeSet, HashMap};
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Delivery, DeliveryState, Fate};
 use crate::domain::event::EventId;
-use crate::domain::fact::Fact;
 use crate::domain::reason::DeliveryReason;
 use crate::domain::verdict;
 use crate::store::read::queries::{DeliveryView, Searched, delivery_view};
 use crate::store::related::MAY_HOLD_A_CODE;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery};
 use crate::store::sql::{Value, values};
+use crate::store::written::read_fact;
 use crate::store::{Store, StoreError};
 
 /// Most events shown in which a customer's referral code was looked for.
@@ -73,7 +73,7 @@ impl Store {
         let rows = self.rows(sql, values![serde_json::to_string(&pairs)?], |row| {
             let key = CustomerKey { business: row.text()?, email_key: row.text()? };
             let (event, endpoint, event_type) = (EventId(row.int()?), row.text()?, row.text()?);
-            let fact: Fact = serde_json::from_str(&row.text()?)?;
+            let fact = read_fact(&row.text()?)?;
             Ok((key, Searched { event, endpoint, event_type, code: fact.code, refused: fact.code_refused }))
         });
         let mut searched: HashMap<CustomerKey, Vec<Searched>> = HashMap::new();

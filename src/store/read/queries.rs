@@ -3,7 +3,7 @@
 use crate::domain::delivery::{Call, DELIVERED, Delivery, DeliveryId, DeliveryKey, DeliveryState, Fate, Kind, Receipt};
 use crate::domain::email::Email;
 use crate::domain::event::{EventId, EventState, Origin};
-use crate::domain::fact::{Fact, FactKind};
+use crate::domain::fact::FactKind;
 use crate::domain::mode::Mode;
 use crate::domain::reason::EventReason;
 use crate::store::codes::{CANCELLED, NEEDS_ATTENTION, RECEIVED, delivery_is, is_payment};
@@ -11,6 +11,7 @@ use crate::store::read::conditions::{Conditions, newest_along};
 use crate::store::read::walks::Page;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, mode, origin, reason, time};
 use crate::store::sql::{Row, Value, values};
+use crate::store::written::{read_call, read_fact, whole_fact};
 use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -243,7 +244,8 @@ impl Store {
              ORDER BY id + 0 LIMIT {DELIVERIES_OF_EVENT_MAX}"
         );
         let deliveries = self.deliveries_seen(sql, values![id.0, about]).await?;
-        Ok(Some(EventDetail { event, body_zstd, fact: fact.map(|(_, data)| data), deliveries }))
+        let fact = fact.map(|(_, data)| whole_fact(&data)).transpose()?;
+        Ok(Some(EventDetail { event, body_zstd, fact, deliveries }))
     }
 
     /// Our number of the newest event with this provider's id.
@@ -341,13 +343,13 @@ impl Store {
 
 pub(super) fn delivery_view(row: &mut Row) -> Result<DeliveryView, StoreError> {
     let (business, endpoint, lead, fact) = (row.text()?, row.text_option()?, row.text_option()?, row.text_option()?);
-    let code = match lead.map(|lead| serde_json::from_str(&lead)).transpose()? {
+    let code = match lead.map(|lead| read_call(Kind::CustomerCreated.code(), &lead)).transpose()? {
         Some(Call::CustomerCreated { code, .. }) => code,
         Some(Call::PaymentSucceeded { .. }) | None => None,
     };
     let endpoint = endpoint.unwrap_or_default();
     let delivery = delivery(row)?;
-    let moved_from = match fact.map(|data| serde_json::from_str::<Fact>(&data)).transpose()?.map(|fact| fact.matter) {
+    let moved_from = match fact.map(|data| read_fact(&data)).transpose()?.map(|fact| fact.matter) {
         Some(FactKind::Payment(payment)) => Some(payment.day).filter(|day| delivery.call.day() != Some(*day)),
         Some(FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_)) | None => {
             None
@@ -359,7 +361,7 @@ pub(super) fn delivery_view(row: &mut Row) -> Result<DeliveryView, StoreError> {
 
 pub(super) fn attempt(row: &mut Row) -> Result<AttemptView, StoreError> {
     let out_of_range = |_| StoreError::Data("an HTTP status is out of range".to_owned());
-    Ok(AttemptView {
+    let mut attempt = AttemptView {
         n: row.int()?,
         at: time(row.int()?)?,
         took_ms: row.int()?,
@@ -369,7 +371,7 @@ pub(super) fn attempt(row: &mut Row) -> Result<AttemptView, StoreError> {
     };
     let receipt = row.text_option()?;
     if attempt.response.is_none() && attempt.outcome == DELIVERED {
-        // Of an answer that says no more than the receipt, only the receipt is kept.
+        // Of an answer that the receipt tells byte for byte, only the receipt is kept.
         let receipt: Option<Receipt> = receipt.map(|receipt| serde_json::from_str(&receipt)).transpose()?;
         attempt.response = receipt.and_then(|receipt| receipt.answer());
     }
@@ -378,8 +380,7 @@ pub(super) fn attempt(row: &mut Row) -> Result<AttemptView, StoreError> {
 
 pub(super) fn payment_subject(scope: &str, data: &str) -> Result<Option<String>, StoreError> {
     use crate::domain::delivery::DeliveryKey;
-    let fact: Fact = serde_json::from_str(data)?;
-    Ok(match fact.matter {
+    Ok(match read_fact(data)?.matter {
         FactKind::Payment(p) => Some(DeliveryKey::Payment { scope: scope.to_owned(), identity: p.identity }.key("")),
         FactKind::Customer(_) | FactKind::Subscription(_) | FactKind::Reversal(_) | FactKind::Link(_) => None,
     })

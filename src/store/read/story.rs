@@ -11,6 +11,7 @@ use crate::store::read::queries::{
     AttemptView, DeliveryView, EVENT_COLUMNS, EventDetail, EventView, attempt, delivery_view_columns, event,
 };
 use crate::store::sql::{Row, values};
+use crate::store::written::read_fact;
 use crate::store::{Store, StoreError};
 
 /// Events of a story, and calls of it.
@@ -129,7 +130,7 @@ impl Store {
 }
 
 fn story_event(row: &mut Row) -> Result<StoryEvent, StoreError> {
-    let fact = serde_json::from_str(&row.text()?)?;
+    let fact = read_fact(&row.text()?)?;
     Ok(StoryEvent { fact: Some(fact), event: event(row)? })
 }
 

@@ -205,6 +205,16 @@ async fn an_account_that_is_named_later_makes_two_endpoints_one(place: Place) {
     report(&store, &a, "3", "joe@example.com", "T2").await;
     report(&store, &b, "4", "jo@example.com", "T2").await;
     assert_eq!(deliveries(&store).await.len(), 4);
+    store.close().await;
+    // One of each sale as an earlier version wrote it.
+    let calls = "UPDATE deliveries SET call = '{\"call\":\"payment_succeeded\",' || substr(call, 2), \
+         subject = '{\"payment\":{\"scope\":\"' || substr(subject_key, 9, CAST(subject AS INTEGER)) || '\",\"identity\":\"' \
+         || substr(subject_key, 10 + CAST(subject AS INTEGER)) || '\"}}' WHERE id IN (1, 4)";
+    place.run(calls);
+    let store = place.open().await;
+    let keys: Vec<_> = deliveries(&store).await.iter().map(|d| d.subject.key("")).collect();
+    let scopes = ["a", "b", "a", "b"].map(|of| format!("payment paystack:{of}/biz_1//live"));
+    assert_eq!(keys, [0, 1, 2, 3].map(|n| format!("{} T{}", scopes[n], n / 2 + 1)));
 
     assert_eq!(store.rescope(&named(Some("main"))).await.unwrap(), ["a", "b"]);
     while store.plan_anew(now()).await.unwrap() > 0 {}

@@ -44,6 +44,17 @@ impl Place {
         self.open().await
     }
 
+    /// Runs statements beside the store.
+    pub(super) fn run(&self, sql: &str) {
+        match self {
+            Self::File(folder) => {
+                let db = rusqlite::Connection::open(folder.path().join("bridge.db")).unwrap();
+                db.execute_batch(sql).unwrap();
+            }
+            Self::Server(database) => database.run(sql),
+        }
+    }
+
     /// Ends every lease that ends by the database's clock.
     pub(super) fn end_leases(&self) {
         match self {
