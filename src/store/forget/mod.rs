@@ -299,7 +299,7 @@ impl Forget {
         for customer in customers {
             let sql = format!(
                 "SELECT e.id FROM facts f JOIN events e ON e.id = f.event_id \
-                 WHERE f.business = ?1 AND f.email_key = ?2 AND e.state = '{RECEIVED}'"
+                 WHERE f.business = ?1 AND f.email_key = ?2 AND e.state || '' = '{RECEIVED}'"
             );
             for mut row in db.query(&sql, values![&customer.key.business, &customer.key.email_key]).await? {
                 unread.push(EventId(row.int()?).to_string());

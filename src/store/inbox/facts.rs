@@ -282,10 +282,11 @@ async fn note_reading<D: Db>(db: &D, event: &Mapped) -> Result<(), StoreError> {
         Reading::Fact(_) => Outcome::MAPPED,
     };
     if outcome == Outcome::MAPPED && event.snapshot_event.is_none() {
-        // Nearly every event comes here. No column is named on which a trigger hangs, and it is counted here.
+        // Nearly every event comes here. No column is named on which a trigger hangs, and it is counted here. It is looked for by
+        // its id alone: what is unread may be a long backlog, and no statistics know of it.
         let sql = format!(
             "UPDATE events SET reading = ?2, state = '{MAPPED}' \
-             WHERE id = ?1 AND state = '{RECEIVED}' AND reason IS NULL AND detail IS NULL"
+             WHERE id = ?1 AND state || '' = '{RECEIVED}' AND reason IS NULL AND detail IS NULL"
         );
         if db.execute(&sql, values![event.id.0, event.reader]).await? > 0 {
             db.count(Counted::Event(EventState::Received), -1);

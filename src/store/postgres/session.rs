@@ -81,10 +81,11 @@ impl Session<'_> {
     /// See [`crate::store::sql::Db::unread`].
     pub(super) async fn unread(&self, events: &[EventId]) -> Result<Vec<EventId>, StoreError> {
         let ids: Vec<i64> = events.iter().map(|event| event.0).collect();
-        // By their ids: there may be a long backlog of others.
+        // By their ids, and by no index of what is unread: of that the server's statistics know nothing, and there may be a long
+        // backlog of others.
         let sql = format!(
             "SELECT e.id FROM unnest($1::BIGINT[]) AS given (id) JOIN events e ON e.id = given.id \
-             WHERE e.state = '{RECEIVED}' ORDER BY e.id FOR UPDATE OF e"
+             WHERE e.state || '' = '{RECEIVED}' ORDER BY e.id FOR UPDATE OF e"
         );
         let statement = self.statements.prepare(&self.transaction, &sql).await?;
         let rows = self.transaction.query(&statement, &[&ids]).await.map_err(|e| store_error(&e))?;

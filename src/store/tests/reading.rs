@@ -20,6 +20,9 @@ const OF_ITS_EDGES: i64 = 20;
 /// Rows and entries of indexes that a page of lines may read.
 const LINES: i64 = 200;
 
+/// Unread events.
+const BACKLOG: i64 = 5_000;
+
 /// Makes many payments of the only one: one a minute, of which a quarter credits nobody, some need attention, and of three the
 /// credit is not known.
 fn multiply(database: &places::Database) {
@@ -248,4 +251,30 @@ async fn plans_that_were_made_for_a_small_store_are_those_of_a_large_one() {
     let read = read_so_far(database, ANYBODYS).await - before;
     // The newest addresses are looked through for the inside of a word. One list more that reads all is over that.
     assert!(read <= MANY + OF_A_CODE + 4 * FEW, "{read} rows are read");
+}
+
+#[tokio::test]
+async fn an_event_is_written_without_a_look_at_the_backlog() {
+    let place = Place::server();
+    with_a_payment(&place).await;
+    let Place::Server(database) = &place else { unreachable!("a server") };
+    multiply(database);
+    // When the server looks what there is, nothing is unread, as nearly always.
+    database.run("ANALYZE");
+    let store = place.open().await;
+    let id = store.record(event("evt_next")).await.unwrap().id;
+    store.close().await;
+    database.run(&format!(
+        "INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, type, state, received_at, mode) \
+         SELECT endpoint, provider, business, 'evt_later_' || n, 'evt_later_' || n, type, state, received_at, 'live' \
+         FROM events, generate_series(1, {BACKLOG}) n WHERE id = {}",
+        id.0
+    ));
+    let before = read_so_far(database, ANYBODYS).await;
+    let store = place.open().await;
+    post(&store, id, payment("in_next", Some("next@example.com"), "2026-01-10")).await;
+    assert_eq!(state_of(&store, id).await.0, EventState::Mapped);
+    store.close().await;
+    let read = read_so_far(database, ANYBODYS).await - before;
+    assert!(read <= FEW, "{read} rows are read");
 }
