@@ -100,8 +100,11 @@ fn copy_when_asked(db: &Connection, asked: &Receiver<()>, state: &AtomicU8) {
     }
 }
 
+fn copy(db: &Connection) {
+    crash::during(Point::Checkpointing, || copy_what_is_there(db));
+}
+
 /// Waits for nobody: what a reader still needs is copied a later time.
-pub(super) fn copy(db: &Connection) {
-    let copy = || db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-    let _ = crash::during(Point::Checkpointing, copy);
+pub(super) fn copy_what_is_there(db: &Connection) {
+    let _ = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
 }

@@ -71,7 +71,7 @@ impl Sqlite {
         let (connection, is_new) = upgrade::open(path)?;
         prepare(&connection)?;
         // A process that ended by itself may have left in the log what it never synced. Copying it syncs it.
-        checkpoints::copy(&connection);
+        checkpoints::copy_what_is_there(&connection);
         // SQLite puts the log beside the file that a link leads to.
         let file = fs::canonicalize(path).map_err(|e| StoreError::from_io("cannot find the database", &e))?;
         let writer = Writer::start(connection, path, syncs::of_log(&beside(&file, "-wal"))?)?;
