@@ -118,15 +118,13 @@ impl Receipt {
     #[must_use]
     pub fn answer(&self) -> Option<String> {
         let is_of_payment = self.commission_status.is_some();
-        let named = |id: &'_ Option<String>| (is_of_payment || id.is_some()).then(|| id.clone());
-        let (commission_id, agent_id) = (named(&self.commission_id), named(&self.agent_id));
-        let amount = self.commission_amount.clone().map(RawValue::from_string).transpose().ok()?;
+        let (commission_id, agent_id) = (self.commission_id.as_deref(), self.agent_id.as_deref());
         let answer = Answer {
             success: true,
             lead_id: self.lead_id.as_deref(),
-            commission_id: commission_id.as_ref().map(Option::as_deref),
-            agent_id: agent_id.as_ref().map(Option::as_deref),
-            commission_amount: amount.as_deref(),
+            commission_id: (is_of_payment || commission_id.is_some()).then_some(commission_id),
+            agent_id: (is_of_payment || agent_id.is_some()).then_some(agent_id),
+            commission_amount: self.commission_amount.as_deref().map(serde_json::from_str).transpose().ok()?,
             commission_status: self.commission_status.as_deref(),
             hold_until: self.hold_until.as_deref(),
             message: self.message.as_deref(),
