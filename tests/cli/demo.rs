@@ -38,6 +38,8 @@ fn the_demo_proves_what_it_says() {
         "already_reported      Another event reported the same fact before.",
         "Ada     KWD           1       15.250        3.050",
         "Chidi   JPY           2        15600         3120",
+        "nobody  USD           1        49.00         0.00\n        (nobody: no referral code was given)",
+        "in test mode, for a product whose rates are all zero:\n        Ada     USD           1        99.00         0.00",
         "Needs attention: a person has to decide (2)",
         "sales reported by providers: 33",
         "paid once: 31; lost: 0; doubled: 0",
@@ -65,6 +67,12 @@ fn as_json_it_says_the_same_to_programs() {
     assert_eq!(told["calls"]["payments"], 31);
     let kwd = told["commissions"].as_array().unwrap().iter().find(|row| row["currency"] == "KWD").unwrap();
     assert_eq!(kwd["commission"].to_string(), "3.05");
+    // A test is nobody's money: it stands apart from what Ada earned.
+    let tests: Vec<_> = told["commissions"].as_array().unwrap().iter().filter(|row| row["test"] == true).collect();
+    let test = serde_json::json!(
+        [{ "test": true, "agent": "Ada", "currency": "USD", "sales": 1, "paid": 99, "commission": 0 }]
+    );
+    assert_eq!(serde_json::json!(tests), test);
     // Which of the two is made later depends on how fast the machine is.
     let mut reasons: Vec<&str> =
         told["needs_attention"].as_array().unwrap().iter().map(|item| item["reason"].as_str().unwrap()).collect();

@@ -84,7 +84,7 @@ people! {
     JULIA = "julia", "Julia" "Costa", "julia@example.com", Some(CHIDI);
     BEN = "ben", "Ben" "Arden", "ben@example.net", Some(BAYO);
     ANNA = "anna", "Anna" "Weiss", "anna.weiss@example.org", Some(ADA);
-    TESTER = "tester", "Test" "Buyer", "qa@example.com", None;
+    TESTER = "tester", "Test" "Buyer", "qa@example.com", Some(ADA);
     HUGO = "hugo", "Hugo" "Marchand", "hugo@example.com", Some(CHIDI);
     IRIS = "iris", "Iris" "Moen", "iris@example.org", Some(BAYO);
     OTTO = "otto", "Otto" "Keller", "otto@example.net", Some(ADA);

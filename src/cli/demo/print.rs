@@ -5,7 +5,7 @@ use std::fmt::Write;
 use rust_decimal::Decimal;
 
 use super::environment::Environment;
-use super::summary::{Item, Summary};
+use super::summary::{Earned, Item, Summary};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::money::digits;
 use crate::providers::provider;
@@ -150,13 +150,22 @@ fn calls(page: &mut Page, summary: &Summary) {
 fn commissions(page: &mut Page, summary: &Summary) {
     page.heading("Commissions, as the sandbox holds them");
     page.line("        agent   currency  sales         paid   commission");
-    for row in &summary.commissions {
+    let (tests, real): (Vec<&Earned>, Vec<&Earned>) = summary.commissions.iter().partition(|row| row.test);
+    earned(page, &real);
+    if real.iter().any(|row| row.agent.is_none()) {
+        page.line("        (nobody: no referral code was given)");
+    }
+    if !tests.is_empty() {
+        page.line("        in test mode, for a product whose rates are all zero:");
+        earned(page, &tests);
+    }
+}
+
+fn earned(page: &mut Page, rows: &[&Earned]) {
+    for row in rows {
         let (paid, commission) = (amount(row.paid, &row.currency), amount(row.commission, &row.currency));
         let (agent, currency, sales) = (row.agent.unwrap_or("nobody"), &row.currency, row.sales);
         page.line(&format!("        {agent:<6}  {currency:<8}  {sales:>5}  {paid:>11}  {commission:>11}"));
-    }
-    if summary.commissions.iter().any(|row| row.agent.is_none()) {
-        page.line("        (nobody: no referral code was given, or it was a test)");
     }
 }
 

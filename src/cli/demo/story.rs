@@ -266,7 +266,7 @@ fn refund(writer: &mut Writer) {
 }
 
 fn test_mode(writer: &mut Writer) {
-    writer.step("Stripe: somebody tries the shop in test mode");
+    writer.step("Stripe: somebody tries Ada's code in test mode");
     let (at, price) = (writer.calendar.ago(2, 11, 11), cash(9900, "usd", "99"));
     writer.stripe.set_test_mode(true);
     let body = writer.stripe.customer_created(TESTER, at);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 
-use super::customers::AGENTS;
+use super::customers::{AGENTS, TEST};
 use super::environment::Environment;
 use super::proof::{self, Evidence, Proof};
 use super::runner::{self, Ingress, is_for_later};
@@ -77,9 +77,11 @@ pub(super) struct Calls {
     pub(super) tried_again: usize,
 }
 
-/// What an agent earned in one currency.
+/// What an agent earned in one currency, with real money or in test mode.
 #[derive(Serialize)]
 pub(super) struct Earned {
+    /// In test mode: for the product whose rates are all zero.
+    pub(super) test: bool,
     /// Nothing where no agent is known.
     pub(super) agent: Option<&'static str>,
     pub(super) currency: String,
@@ -183,26 +185,26 @@ fn calls(seen: &[sandbox::Call], payments: &[Payment], customers: usize) -> Call
     }
 }
 
-/// By agent and currency; nobody's come last.
+/// By agent and currency. Nobody's come last, and then those of test mode: no money was paid for them.
 fn earned(payments: &[Payment], commissions: &[Commission]) -> Vec<Earned> {
-    let mut sums: BTreeMap<(usize, &str), (usize, Decimal, Decimal)> = BTreeMap::new();
+    let mut rows: BTreeMap<(bool, usize, &str), Earned> = BTreeMap::new();
     for payment in payments.iter().filter(|p| !p.amount.is_zero()) {
         let commission = commissions.iter().find(|c| c.payment_id == payment.payment_id);
         let agent = commission.and_then(|c| AGENTS.iter().position(|agent| agent.id == c.agent_id));
-        let place = (agent.unwrap_or(AGENTS.len()), payment.currency.as_str());
-        let (sales, paid, earned) = sums.entry(place).or_default();
-        *sales += 1;
-        *paid += payment.amount;
-        *earned += commission.map_or(Decimal::ZERO, |c| c.amount);
+        let test = payment.product_id == TEST.id;
+        let row = rows.entry((test, agent.unwrap_or(AGENTS.len()), &payment.currency)).or_insert_with(|| Earned {
+            test,
+            agent: agent.and_then(|agent| AGENTS.get(agent)).map(|agent| agent.name),
+            currency: payment.currency.clone(),
+            sales: 0,
+            paid: Decimal::ZERO,
+            commission: Decimal::ZERO,
+        });
+        row.sales += 1;
+        row.paid += payment.amount;
+        row.commission += commission.map_or(Decimal::ZERO, |c| c.amount);
     }
-    let row = |((agent, currency), (sales, paid, commission)): ((usize, &str), (usize, Decimal, Decimal))| Earned {
-        agent: AGENTS.get(agent).map(|agent| agent.name),
-        currency: currency.to_owned(),
-        sales,
-        paid,
-        commission,
-    };
-    sums.into_iter().map(row).collect()
+    rows.into_values().collect()
 }
 
 impl Item {
