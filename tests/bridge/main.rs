@@ -53,6 +53,7 @@ mod memory;
 mod odd_clocks;
 mod openapi;
 mod operation;
+mod prometheus;
 mod refusals;
 mod restart;
 mod retries;
