@@ -11,6 +11,9 @@ const SESSION_SALT: &str = "session_salt";
 /// anybody was.
 const PSEUDONYM_KEY: &str = "pseudonym_key";
 
+/// What a name stands for, if it stands for anything.
+const VALUE: &str = "SELECT value FROM settings WHERE name = ?1";
+
 impl Store {
     /// The random text from which, with the admin token, the key of sessions is made. Replicas share it, and it outlives a
     /// restart. `made_up` becomes it where there is none.
@@ -21,10 +24,9 @@ impl Store {
         self.write(Setting { name: SESSION_SALT, made_up }).await
     }
 
-    /// What keys the pseudonyms of this store, if anybody is forgotten.
+    /// What keys the pseudonyms of this store, if anybody is forgotten: for a read, which has no part in a write.
     pub(super) async fn pseudonym_key(&self) -> Result<Option<PseudonymKey>, StoreError> {
-        let sql = "SELECT value FROM settings WHERE name = ?1".to_owned();
-        Ok(self.rows(sql, values![PSEUDONYM_KEY], Row::text).await?.pop().map(PseudonymKey::new))
+        key_of(self.query(VALUE.to_owned(), values![PSEUDONYM_KEY]).await?)
     }
 }
 
@@ -45,14 +47,17 @@ impl Work for Setting {
 async fn setting<D: Db>(db: &D, name: &str, made_up: &str) -> Result<String, StoreError> {
     let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     db.execute(sql, values![name, made_up]).await?;
-    let row = first(db, "SELECT value FROM settings WHERE name = ?1", values![name]).await?;
+    let row = first(db, VALUE, values![name]).await?;
     row.map_or_else(|| Ok(made_up.to_owned()), |mut row| row.text())
 }
 
 /// The same, for a write.
 pub(super) async fn pseudonym_key<D: Db>(db: &D) -> Result<Option<PseudonymKey>, StoreError> {
-    let row = first(db, "SELECT value FROM settings WHERE name = ?1", values![PSEUDONYM_KEY]).await?;
-    row.map(|mut row| row.text().map(PseudonymKey::new)).transpose()
+    key_of(db.query(VALUE, values![PSEUDONYM_KEY]).await?)
+}
+
+fn key_of(rows: Vec<Row>) -> Result<Option<PseudonymKey>, StoreError> {
+    rows.into_iter().next().map(|mut row| row.text().map(PseudonymKey::new)).transpose()
 }
 
 /// The same; `made_up` becomes it where there is none.
