@@ -14,6 +14,7 @@ use crate::config::{Alerts, Config, StorageUrl};
 use crate::crash::{self, Point};
 use crate::delivery::policy::RetryPolicy;
 use crate::delivery::{self, Dispatcher, Settings};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::reach::Reach;
 use crate::domain::secret::Secret;
 use crate::http::{
@@ -233,7 +234,7 @@ fn alerter(
     clock: &Clock,
     reach: watch::Receiver<Option<Reach>>,
 ) -> Result<alerts::Worker, ClientError> {
-    let endpoints = config.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
+    let names = |of: fn(&&Endpoint) -> bool| config.endpoints.iter().filter(of).map(|e| e.name.clone()).collect();
     let file = match &config.storage.url {
         StorageUrl::Sqlite(file) => Some(file.clone()),
         StorageUrl::Postgres(_) => None,
@@ -243,7 +244,8 @@ fn alerter(
         silent_after,
         disk_free_min_mib,
         file,
-        endpoints,
+        endpoints: names(|_| true),
+        compared: names(|endpoint| endpoint.is_compared()),
         time_zone: config.policy.time_zone.clone(),
     };
     alerts::Worker::new(store.clone(), clock.clone(), watched, places(config), reach, &config.proxies)

@@ -10,7 +10,7 @@ use crate::store::{Standing, Store, StoreError};
 
 /// What is told of them. `None` when there are more than are told one by one.
 pub(super) async fn look(store: &Store, watched: &Watched) -> Result<Option<Vec<AlertItem>>, StoreError> {
-    let is_ours = |endpoint: &String| watched.endpoints.contains(endpoint);
+    let is_ours = |endpoint: &String| watched.compared.contains(endpoint);
     let Some(standing) = store.standing_differences().await? else { return Ok(None) };
     let standing = standing.iter().filter(|one| is_ours(&one.endpoint)).map(of);
     let unreadable = store.standing_unreadable().await?;

@@ -59,6 +59,8 @@ pub type Test = oneshot::Sender<Vec<Tried>>;
 pub struct Watched {
     /// The names of the endpoints.
     pub endpoints: Vec<String>,
+    /// Of those whose provider's lists are compared.
+    pub compared: Vec<String>,
     /// Where days are.
     pub time_zone: TimeZone,
     /// After how long without a webhook an endpoint is silent, if that is looked at.
@@ -73,7 +75,7 @@ impl Watched {
     /// Of what it is looked at all.
     fn watching(&self) -> Watching {
         let silent = self.silent_after.map(|_| self.endpoints.clone());
-        Watching { silent: silent.unwrap_or_default(), compared: self.endpoints.clone(), disk: self.file.is_some() }
+        Watching { silent: silent.unwrap_or_default(), compared: self.compared.clone(), disk: self.file.is_some() }
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Endpoint {
     pub ids: IdScope,
     /// The merchant's name for the provider's account, where several endpoints hear one whose ids are the merchant's own.
     pub account: Option<String>,
-    /// The provider's API key, for look-ups.
+    /// The provider's API key, for look-ups and lists.
     pub api_key: Option<Secret>,
     /// Where look-ups go: `https://HOST[:PORT][/PATH]`, without a slash at its end.
     pub api_base_url: String,
@@ -47,6 +47,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Whether what its provider lists can be compared with what we have. What was compared before needs nobody while it
+    /// cannot: no comparison could see it otherwise.
+    #[must_use]
+    pub const fn is_compared(&self) -> bool {
+        self.api_key.is_some()
+    }
+
     /// Within what the provider's ids are unique, beside business and mode. Where an account's ids are the merchant's own,
     /// only the configuration knows which endpoints hear one account.
     #[must_use]

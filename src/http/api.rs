@@ -191,11 +191,11 @@ pub(super) async fn stats(state: web::Data<AppState>, query: Parameters) -> Resu
     Ok(HttpResponse::Ok().json(numbers(&state).await?))
 }
 
-/// What the store has of these numbers. What was compared with the provider of an endpoint that is no longer configured needs
-/// nobody: no comparison can see it otherwise any more.
+/// What the store has of these numbers, without what was compared with providers that cannot be asked any more.
 pub(super) async fn stored(state: &Shared) -> Result<stats::Stats, StoreError> {
     let mut stats = state.store.stats().await?;
-    stats.compared.retain(|last| state.endpoints.iter().any(|endpoint| endpoint.name == last.endpoint));
+    let compared = |name: &str| state.endpoints.iter().any(|endpoint| endpoint.name == name && endpoint.is_compared());
+    stats.compared.retain(|last| compared(&last.endpoint));
     Ok(stats)
 }
 

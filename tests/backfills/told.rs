@@ -12,6 +12,7 @@ use crate::shop::Sale;
 
 on_both! {
     what_differs_is_told_once_and_so_is_that_it_is_mended
+    what_was_compared_needs_nobody_while_its_endpoint_has_no_key
 }
 
 const LOOK: Duration = Duration::from_secs(20);
@@ -92,6 +93,31 @@ async fn what_differs_is_told_once_and_so_is_that_it_is_mended(data: Data) {
         );
         bridge.end().await;
     }
+}
+
+async fn what_was_compared_needs_nobody_while_its_endpoint_has_no_key(data: Data) {
+    let (mut bridge, place) = told_at(data, "").await;
+    drop(Sale::new(0, bridge.world.email("buyer0"), days_ago(2)).at_stripe(&bridge.provider));
+    let compared = bridge.compare(ProviderKind::Stripe, 5).await;
+    let standing = async |bridge: &Bridge| -> usize {
+        let stats = bridge.world.get("/api/v1/stats").await;
+        stats["reconciliations"].as_array().expect("a list").len()
+    };
+    assert_eq!((standing(&bridge).await, &compared["to_see"]), (1, &Value::from(1)));
+    told(&bridge, &place, 1).await;
+    let configured = bridge.world.config.endpoints.clone();
+    bridge.world.config.endpoints.iter_mut().for_each(|endpoint| endpoint.api_key = None);
+    bridge.world.restart().await;
+    assert_eq!(standing(&bridge).await, 0);
+    assert_eq!(bridge.world.get("/api/v1/reconciliations").await["reconciliations"][0]["id"], compared["id"]);
+    // Nobody knows how it stands, so nobody is told that it is over; when it is known again it is news.
+    told(&bridge, &place, 1).await;
+    bridge.world.config.endpoints = configured;
+    bridge.world.restart().await;
+    assert_eq!(standing(&bridge).await, 1);
+    let said = told(&bridge, &place, 2).await;
+    assert_eq!((said[1].0.as_str(), &said[1].1["item"]), ("alert.began", &Value::from("difference stripe in_0_0")));
+    bridge.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
