@@ -74,7 +74,7 @@ pub(super) async fn months(
     mode: Mode,
     business: Option<&str>,
 ) -> Result<Vec<Month>, StoreError> {
-    let (mut months, under_way) = (Vec::new(), state.store.backfills(Purpose::Compare).await?);
+    let mut months = Vec::new();
     let fetched = state.store.backfills(Purpose::Record).await?;
     // A provider is asked in the mode of its key; where a key does not say it, it is real money.
     let is_seen = |endpoint: &&Endpoint| {
@@ -90,6 +90,8 @@ pub(super) async fn months(
         }
         let kept = state.store.reconciliations(Some(&endpoint.name)).await?;
         let kept = kept.into_iter().find(|kept| (kept.since, kept.until) == (since, until));
+        // After the result: with a new one nothing is under way any more.
+        let under_way = state.store.backfills(Purpose::Compare).await?;
         let last = under_way.iter().find(|b| b.endpoint == endpoint.name && (b.since, b.until) == (since, until));
         let title = of.descriptor().title;
         let fetch = Fetch::of(&fetched, &endpoint.name, [since, until], kept.as_ref().map(|kept| kept.id));
