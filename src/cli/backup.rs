@@ -18,8 +18,9 @@ use crate::store::{self, BackupError, BackupStep, BackupSummary};
 /// is one file, checked, and has its name only when it is whole. The bridge is not
 /// kept from working. If it is killed, a file ending in .partial may be left.
 ///
-/// To restore it: stop the bridge, move the database away together with the files
-/// beside it that end in -wal and -shm, put the copy in its place, and start.
+/// To restore it: stop the bridge, move the database NAME away together with
+/// NAME-wal and NAME-shm, put the copy in its place, and start. Leave NAME.spool,
+/// if it is there: it has the last webhooks.
 ///
 /// For a PostgreSQL database use pg_dump.
 #[derive(clap::Args)]

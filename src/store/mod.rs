@@ -13,6 +13,7 @@ mod error;
 mod forget;
 mod inbox;
 mod lookups;
+mod numbering;
 mod operator;
 mod parts;
 mod people;
@@ -192,7 +193,7 @@ impl Store {
     /// Why it does not.
     pub async fn probe(&self) -> Result<(), StoreError> {
         match &self.backend {
-            Backend::Sqlite(sqlite) => sqlite.write_soon(Probe).await,
+            Backend::Sqlite(sqlite) => sqlite.probe(Probe).await,
             Backend::Postgres(postgres) => postgres.write(Probe).await,
         }
     }
@@ -255,6 +256,14 @@ impl Backend {
     async fn query(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.query(sql, values).await,
+            Self::Postgres(postgres) => postgres.query(&sql, values).await,
+        }
+    }
+
+    /// The same of what is stored by now: it may lack what was recorded a moment ago, and nobody has read yet.
+    async fn query_as_it_is(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.query_as_it_is(sql, values).await,
             Self::Postgres(postgres) => postgres.query(&sql, values).await,
         }
     }

@@ -10,11 +10,12 @@ use tokio::sync::Notify;
 
 use super::StoreError;
 use super::counts::Counted;
+use super::numbering::Numbering;
 use super::recent::Stored;
 use super::sql::{Db, Dialect, Lock, Row, Value};
 use super::sums::Sold;
 use crate::domain::customer::CustomerKey;
-use crate::domain::event::EventId;
+use crate::domain::event::{EventId, NewEvent};
 
 /// The parts of one write, and which of them has which locks.
 #[derive(Default)]
@@ -165,6 +166,10 @@ impl<D: Db> Db for Part<'_, D> {
 
     async fn undo_trial(&self) -> Result<(), StoreError> {
         self.db.undo_trial().await
+    }
+
+    fn number(&self, event: &NewEvent) -> Result<Numbering, StoreError> {
+        self.db.number(event)
     }
 
     fn recall(&self, key: &CustomerKey) -> Option<Stored> {

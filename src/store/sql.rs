@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::StoreError;
 use super::counts::Counted;
+use super::numbering::Numbering;
 use super::recent::Stored;
 use super::sums::Sold;
 pub(super) use super::value::{Row, Value, values};
 use crate::domain::customer::CustomerKey;
-use crate::domain::event::EventId;
+use crate::domain::event::{EventId, NewEvent};
 
 /// The table that is in a database as long as another store is being copied into it.
 pub(super) const UNFINISHED_COPY: &str = "unfinished_copy";
@@ -61,6 +62,9 @@ pub(super) trait Db: Sync {
 
     /// Remembers a customer as the database has it now, where nobody else writes to the database.
     fn remember(&self, customer: Stored);
+
+    /// Numbers an event that is about to be recorded, where the database does not.
+    fn number(&self, event: &NewEvent) -> Result<Numbering, StoreError>;
 
     /// Counts so many more, where no trigger does.
     fn count(&self, what: Counted, by: i64);

@@ -94,7 +94,7 @@ impl Target {
         match &self.database {
             Some(database) => places.push(("the database", database.dump().into_bytes())),
             None => {
-                for name in ["bridge.db", "bridge.db-wal"] {
+                for name in ["bridge.db", "bridge.db-wal", "bridge.db.spool", "bridge.db.spool-wal"] {
                     places.push((name, std::fs::read(self.process.folder.path().join(name)).expect("a file")));
                 }
             }

@@ -36,7 +36,7 @@ async fn stored(world: &World) -> String {
     match &world.config.storage.url {
         StorageUrl::Sqlite(path) => {
             let mut all = Vec::new();
-            for ending in ["", "-wal", "-shm"] {
+            for ending in ["", "-wal", "-shm", ".spool", ".spool-wal", ".spool-shm"] {
                 let path = format!("{}{ending}", path.display());
                 all.extend(std::fs::read(path).unwrap_or_default());
             }

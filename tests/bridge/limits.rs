@@ -129,7 +129,7 @@ async fn the_sale_is_told(world: &World) {
 async fn a_locked_database_is_answered_503_and_nothing_is_lost() {
     let _alone = LOCKS.lock().await;
     let world = World::new().await;
-    let locker = rusqlite::Connection::open(world.folder.path().join("bridge.db")).expect("opened");
+    let locker = rusqlite::Connection::open(world.folder.path().join("bridge.db.spool")).expect("opened");
     locker.execute_batch("BEGIN IMMEDIATE").expect("locked");
     let sale = Sale::new("s1", &world.email("ada"), world.ago(60)).event();
     let request = world.signed(Stripe, sale.to_string().as_bytes());
@@ -146,6 +146,25 @@ async fn a_locked_database_is_answered_503_and_nothing_is_lost() {
     });
     assert_eq!(answer.await["duplicate"], false);
     assert_eq!(Request::new("GET", "/readyz").send(world.addr()).await.status, 200);
+    the_sale_is_told(&world).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_locked_webhooks_are_taken_and_told_of_afterwards() {
+    let _alone = LOCKS.lock().await;
+    let world = World::new().await;
+    let locker = rusqlite::Connection::open(world.folder.path().join("bridge.db")).expect("opened");
+    locker.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    let sale = Sale::new("s1", &world.email("ada"), world.ago(60)).event();
+    let request = world.signed(Stripe, sale.to_string().as_bytes());
+    for duplicate in [false, true] {
+        let reply = request.send(world.addr()).await;
+        assert_eq!((reply.status, reply.json()["duplicate"].clone()), (200, json!(duplicate)));
+    }
+    let ready = Request::new("GET", "/readyz").send(world.addr()).await;
+    is_our_trouble(&ready, ready.json()["code"].as_str().expect("a code"));
+    locker.execute_batch("ROLLBACK").expect("unlocked");
     the_sale_is_told(&world).await;
     world.end().await;
 }
@@ -174,7 +193,7 @@ async fn calls_go_on_by_themselves_after_a_database_was_locked() {
 async fn a_full_queue_is_answered_503_at_once() {
     let _alone = LOCKS.lock().await;
     let world = World::new().await;
-    let locker = rusqlite::Connection::open(world.folder.path().join("bridge.db")).expect("opened");
+    let locker = rusqlite::Connection::open(world.folder.path().join("bridge.db.spool")).expect("opened");
     locker.execute_batch("BEGIN IMMEDIATE").expect("locked");
     let store = world.app().store().clone();
     let sale = Sale::new("s1", &world.email("ada"), world.ago(60)).event();

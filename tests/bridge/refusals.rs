@@ -20,7 +20,7 @@ pub async fn nothing_is_kept(world: &World, marker: &str) {
         let rows: i64 = db.query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get(0)).expect("counted");
         assert_eq!(rows, 0, "{table}");
     }
-    for file in ["bridge.db", "bridge.db-wal"] {
+    for file in ["bridge.db", "bridge.db-wal", "bridge.db.spool", "bridge.db.spool-wal"] {
         let bytes = std::fs::read(world.folder.path().join(file)).expect("a file");
         assert!(!bytes.windows(marker.len()).any(|w| w == marker.as_bytes()), "{file} holds the body");
     }

@@ -109,6 +109,7 @@ const TASKS: &[(&str, u32)] = &[
     ("dispatcher", 9),
     ("store-writer", 9),
     ("store-sync", 9),
+    ("store-spool", 5),
     ("look-ups", 2),
     ("waits", 1),
     ("overdue", 1),

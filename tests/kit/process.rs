@@ -63,9 +63,10 @@ impl DerefMut for Process {
     }
 }
 
-/// Copies the database as a power cut would leave it: the file and its log, of one moment after another.
+/// Copies the database as a power cut would leave it: each file and its log, of one moment after another. What the spool had
+/// first is in the database when that is copied.
 pub fn copy_files(from: &Path, to: &Path) {
-    for name in ["bridge.db", "bridge.db-wal"] {
+    for name in ["bridge.db.spool", "bridge.db.spool-wal", "bridge.db", "bridge.db-wal"] {
         std::fs::copy(from.join(name), to.join(name)).expect("copied");
     }
 }

@@ -61,6 +61,13 @@ async fn nothing_is_answered_2xx_from_a_damaged_page_and_check_says_what_to_do()
     assert_eq!(code, Some(0), "{text}");
     process.kill();
     damage(&database(&process), "sqlite_autoindex_events_1");
+    // What is left in the spool cannot be moved.
+    fails(process.command(&["serve"]), &["is damaged", "restore a backup"]);
+    for ending in ["", "-wal", "-shm"] {
+        let left = process.folder.path().join(format!("bridge.db.spool{ending}"));
+        // SQLite removes the two others when it closes the file.
+        let _ = std::fs::rename(&left, format!("{}.away", left.display()));
+    }
     process.start().await;
     for _ in 0..3 {
         assert_eq!(process.post(Stripe, sale(2).as_bytes()).await, None, "answered 503");

@@ -1,6 +1,6 @@
 //! From the inbox to facts: whose each one is, who was waiting for it, and what has to be done now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::try_join_all;
@@ -21,6 +21,7 @@ use crate::domain::reason::EventReason;
 use crate::ledger::resolve::all_ids;
 use crate::store::codes::{MAPPED, RECEIVED};
 use crate::store::counts::Counted;
+use crate::store::numbering::Numbered;
 use crate::store::parts::Parts;
 use crate::store::queue::customer_plan::{replan, write};
 use crate::store::queue::history::read;
@@ -86,6 +87,17 @@ pub(in crate::store) fn inbox(row: &mut Row) -> Result<Inbox, StoreError> {
     })
 }
 
+fn spooled_inbox(Numbered { id, event }: &Numbered) -> Inbox {
+    Inbox {
+        id: *id,
+        endpoint: event.endpoint.clone(),
+        provider: event.provider,
+        business: event.business.clone(),
+        received_at: event.received_at,
+        body_zstd: Some(event.body_zstd.clone()),
+    }
+}
+
 impl Store {
     /// The oldest events that nobody has read yet. Of several replicas, each gets others: what one has been given is
     /// its own to read for a few seconds.
@@ -95,11 +107,19 @@ impl Store {
     pub async fn inbox(&self, events_max: u32) -> Result<Vec<Inbox>, StoreError> {
         let rows = match &self.backend {
             Backend::Sqlite(sqlite) => {
+                // What is moved meanwhile is found twice, and nothing not at all.
+                let spooled = sqlite.spooled(events_max);
                 let sql = format!(
                     "SELECT {INBOX_COLUMNS} FROM events e \
                      LEFT JOIN bodies b ON b.event_id = e.id WHERE e.state = '{RECEIVED}' ORDER BY e.id LIMIT ?1"
                 );
-                sqlite.query(sql, values![events_max]).await?
+                let rows = sqlite.query_as_it_is(sql, values![events_max]).await?;
+                let stored: Vec<Inbox> = rows.into_iter().map(|mut row| inbox(&mut row)).collect::<Result<_, _>>()?;
+                let mut all: BTreeMap<EventId, Inbox> = stored.into_iter().map(|event| (event.id, event)).collect();
+                for event in spooled {
+                    all.entry(event.id).or_insert_with(|| spooled_inbox(&event));
+                }
+                return Ok(all.into_values().take(events_max as usize).collect());
             }
             // As many as are written together: what waits for its turn is not lost to a replica that dies.
             Backend::Postgres(postgres) => postgres.inbox(events_max.min(POSTGRES_EVENTS_MAX)).await?,

@@ -16,9 +16,10 @@ use tokio::sync::oneshot;
 use super::session::{Session, number};
 use super::sets::{Reply, SetForm};
 use crate::domain::customer::CustomerKey;
-use crate::domain::event::EventId;
+use crate::domain::event::{EventId, NewEvent};
 use crate::store::StoreError;
 use crate::store::counts::Counted;
+use crate::store::numbering::Numbering;
 use crate::store::recent::Stored;
 use crate::store::sql::{Db, Dialect, Lock, Row, Value, values};
 use crate::store::sums::Sold;
@@ -216,6 +217,10 @@ impl Db for Rounds<'_> {
 
     async fn undo_trial(&self) -> Result<(), StoreError> {
         self.run_all("ROLLBACK TO SAVEPOINT as_it_is; RELEASE SAVEPOINT as_it_is").await
+    }
+
+    fn number(&self, _: &NewEvent) -> Result<Numbering, StoreError> {
+        Ok(Numbering::ByDatabase)
     }
 
     fn recall(&self, _: &CustomerKey) -> Option<Stored> {

@@ -80,7 +80,7 @@ impl Store {
              AND q.product = r.product AND q.leased = 0 AND {all_is_read}) AS due_at FROM routes r) AS s \
              WHERE s.due_at IS NOT NULL"
         );
-        let row = self.query(sql, values![]).await?.into_iter().next();
+        let row = self.backend.query_as_it_is(sql, values![]).await?.into_iter().next();
         time_option(row.map(|mut row| row.int_option()).transpose()?.flatten())
     }
 }

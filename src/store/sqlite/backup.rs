@@ -8,13 +8,17 @@
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use super::{StoreError, migrations, writer};
+use super::session::Sql;
+use super::{StoreError, beside, migrations, spool, writer};
 use crate::private;
+use crate::store::inbox::record::Move;
+use crate::store::numbering::Numbered;
 
 /// Pages of one step: 4 MiB.
 const STEP_PAGES: i32 = 1024;
@@ -84,10 +88,15 @@ pub fn backup(
     may_be_written(to, replace)?;
     let partial =
         Partial::create(beside(to, &format!(".{:08x}.partial", rand::random::<u32>()))).map_err(BackupError::Target)?;
+    // First: what is moved meanwhile is in the database by then.
+    let spooled = spool::look_into(from).map_err(BackupError::Source)?;
     let source = open_source(from).map_err(BackupError::Source)?;
     copy(&source, &partial, &mut progress)?;
     progress(BackupStep::Checking);
-    let rows = check(&source, &partial)?;
+    let mut rows = check(&source, &partial)?;
+    if !spooled.is_empty() {
+        rows = move_into(&partial, spooled).map_err(BackupError::Target)?;
+    }
     may_be_written(to, replace)?;
     let bytes = partial.take_name(to).map_err(|e| BackupError::Target(StoreError::from_io("cannot name it", &e)))?;
     Ok(BackupSummary { bytes, rows })
@@ -103,13 +112,6 @@ fn may_be_written(to: &Path, replace: bool) -> Result<(), BackupError> {
         return Err(BackupError::Exists(to.to_owned()));
     }
     Ok(())
-}
-
-/// The path with `ending` added to its name.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
 }
 
 /// Opens the database for reading, and holds this moment of it until the connection is dropped.
@@ -178,6 +180,13 @@ fn check(source: &Connection, partial: &Partial) -> Result<Vec<(String, u64)>, B
         return Err(BackupError::Unsound("its tables have other numbers of rows".to_owned()));
     }
     Ok(here)
+}
+
+/// Moves what the spool has, and the database had not, into the copy. Gives the rows of each table.
+fn move_into(partial: &Partial, spooled: Vec<Numbered>) -> Result<Vec<(String, u64)>, StoreError> {
+    let copy = Sql::new(Connection::open(&partial.path)?, Arc::default())?;
+    copy.write(&Move(spooled.into_iter().map(Arc::new).collect()))?;
+    Ok(rows(&copy.connection())?)
 }
 
 fn rows(db: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {

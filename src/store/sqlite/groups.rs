@@ -1,7 +1,6 @@
-//! Which writes are committed together: others for a moment, and then the records that have come by then.
+//! Which writes are committed together: those that have come by the time the first of them is written.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -9,13 +8,11 @@ use crate::store::StoreError;
 
 /// Writes that share one commit.
 const GROUP_WRITES_MAX: usize = 256;
-/// How long a group goes on with other writes before it takes the records that have come meanwhile, and is committed.
-const OTHER_WRITES_WAIT_MAX: Duration = Duration::from_millis(3);
 
 /// What comes to the writer.
 pub(super) enum Order<J> {
-    /// A write, and whether somebody waits outside for it.
-    Write(J, Urgency),
+    /// A write.
+    Write(J),
     /// Empty the log, unless somebody reads from it. Tells whether it is empty.
     EmptyLog(EmptyLog),
     /// Nothing comes after it.
@@ -25,18 +22,10 @@ pub(super) enum Order<J> {
 /// Who waits until the log is empty.
 pub(super) type EmptyLog = oneshot::Sender<Result<bool, StoreError>>;
 
-/// Whether a write is a webhook's record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Urgency {
-    Record,
-    Other,
-}
-
 /// What has come to the writer and is not written yet.
 pub(super) struct Waiting<J> {
     orders: mpsc::Receiver<Order<J>>,
-    records: VecDeque<J>,
-    others: VecDeque<J>,
+    writes: VecDeque<J>,
     /// At most so many as writes of one commit.
     for_empty_log: Vec<EmptyLog>,
     closed: bool,
@@ -44,32 +33,27 @@ pub(super) struct Waiting<J> {
 
 impl<J> Waiting<J> {
     pub(super) const fn new(orders: mpsc::Receiver<Order<J>>) -> Self {
-        Self { orders, records: VecDeque::new(), others: VecDeque::new(), for_empty_log: Vec::new(), closed: false }
+        Self { orders, writes: VecDeque::new(), for_empty_log: Vec::new(), closed: false }
     }
 
     /// Waits until there is something to write. False when nothing comes any more.
     pub(super) fn wait(&mut self) -> bool {
-        if self.is_empty() && !self.closed {
+        if self.count() == 0 && !self.closed {
             match self.orders.blocking_recv() {
                 Some(order) => self.take(order),
                 None => self.closed = true,
             }
         }
-        self.look();
-        !self.is_empty()
+        while !self.closed && self.count() < GROUP_WRITES_MAX {
+            let Ok(order) = self.orders.try_recv() else { break };
+            self.take(order);
+        }
+        self.count() > 0
     }
 
-    /// What is committed together next.
-    pub(super) fn group(&mut self) -> Group<'_, J> {
-        Group { waiting: self, begun: None, taken: 0, takes_records: false }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.others.is_empty() && self.for_empty_log.is_empty()
-    }
-
-    fn count(&self) -> usize {
-        self.records.len() + self.others.len() + self.for_empty_log.len()
+    /// What is committed together next. What is not asked for stays.
+    pub(super) fn group(&mut self) -> impl Iterator<Item = J> + use<'_, J> {
+        std::iter::from_fn(|| self.writes.pop_front())
     }
 
     /// Those who wait until the log is empty.
@@ -77,53 +61,16 @@ impl<J> Waiting<J> {
         std::mem::take(&mut self.for_empty_log)
     }
 
-    /// Takes what has come meanwhile.
-    fn look(&mut self) {
-        while !self.closed && self.count() < GROUP_WRITES_MAX {
-            let Ok(order) = self.orders.try_recv() else { break };
-            self.take(order);
-        }
+    fn count(&self) -> usize {
+        self.writes.len() + self.for_empty_log.len()
     }
 
     fn take(&mut self, order: Order<J>) {
         match order {
-            Order::Write(job, Urgency::Record) => self.records.push_back(job),
-            Order::Write(job, Urgency::Other) => self.others.push_back(job),
+            Order::Write(job) => self.writes.push_back(job),
             Order::EmptyLog(tell) => self.for_empty_log.push(tell),
             Order::End => self.closed = true,
         }
-    }
-}
-
-/// The writes of one commit, as each is asked for when the one before it is done.
-pub(super) struct Group<'a, J> {
-    waiting: &'a mut Waiting<J>,
-    /// When the first one was asked for: to begin a transaction may take longer than the others may.
-    begun: Option<Instant>,
-    taken: usize,
-    takes_records: bool,
-}
-
-impl<J> Iterator for Group<'_, J> {
-    type Item = J;
-
-    fn next(&mut self) -> Option<J> {
-        if self.taken >= GROUP_WRITES_MAX {
-            return None;
-        }
-        self.taken += 1;
-        let begun = *self.begun.get_or_insert_with(Instant::now);
-        if !self.takes_records && begun.elapsed() < OTHER_WRITES_WAIT_MAX {
-            let other = self.waiting.others.pop_front();
-            if other.is_some() {
-                return other;
-            }
-        }
-        if !self.takes_records {
-            self.takes_records = true;
-            self.waiting.look();
-        }
-        self.waiting.records.pop_front()
     }
 }
 
@@ -131,53 +78,20 @@ impl<J> Iterator for Group<'_, J> {
 mod tests {
     use super::*;
 
-    fn waiting(orders: &[(u32, Urgency)]) -> (mpsc::Sender<Order<u32>>, Waiting<u32>) {
-        let (sender, receiver) = mpsc::channel(1024);
-        for (n, urgency) in orders {
-            assert!(sender.try_send(Order::Write(*n, *urgency)).is_ok());
-        }
-        (sender, Waiting::new(receiver))
-    }
-
-    #[test]
-    fn records_share_the_commit_of_a_moments_other_writes() {
-        use Urgency::{Other, Record};
-        let (sender, mut waiting) = waiting(&[(1, Other), (2, Record), (3, Other)]);
-        assert!(waiting.wait());
-        let mut group = waiting.group();
-        assert_eq!((group.next(), group.next()), (Some(1), Some(3)));
-        // It came while the others were written.
-        assert!(sender.try_send(Order::Write(4, Record)).is_ok());
-        assert_eq!(group.collect::<Vec<_>>(), [2, 4]);
-    }
-
-    #[test]
-    fn records_do_not_wait_until_all_others_are_written() {
-        use Urgency::{Other, Record};
-        let (sender, mut waiting) = waiting(&[(1, Other), (2, Other), (3, Record)]);
-        assert!(waiting.wait());
-        let mut group = waiting.group();
-        assert_eq!(group.next(), Some(1));
-        group.begun = group.begun.map(|begun| begun - OTHER_WRITES_WAIT_MAX);
-        assert_eq!(group.collect::<Vec<_>>(), [3]);
-        assert!(sender.try_send(Order::End).is_ok());
-        assert!(waiting.wait());
-        assert_eq!(waiting.group().collect::<Vec<_>>(), [2]);
-        assert!(!waiting.wait());
-    }
-
     #[test]
     fn no_commit_is_of_more_than_its_limit() {
-        let all: Vec<_> = (0..600).map(|n| (n, if n % 3 == 0 { Urgency::Other } else { Urgency::Record })).collect();
-        let (sender, mut waiting) = waiting(&all);
-        drop(sender);
+        let (sender, receiver) = mpsc::channel(1024);
+        for n in 0..600 {
+            assert!(sender.try_send(Order::Write(n)).is_ok());
+        }
+        assert!(sender.try_send(Order::End).is_ok());
+        let mut waiting = Waiting::new(receiver);
         let mut written = Vec::new();
         while waiting.wait() {
             let group: Vec<_> = waiting.group().collect();
             assert!(!group.is_empty() && group.len() <= GROUP_WRITES_MAX);
             written.extend(group);
         }
-        written.sort_unstable();
         assert_eq!(written, (0..600).collect::<Vec<_>>());
     }
 }

@@ -4,10 +4,12 @@ pub(super) mod backup;
 mod checkpoints;
 mod groups;
 mod migrations;
+mod register;
 mod remains;
 pub(super) mod schema;
 pub(super) mod scratch;
 mod session;
+mod spool;
 mod syncs;
 mod upgrade;
 mod writer;
@@ -23,12 +25,16 @@ use tokio::task::JoinError;
 
 use super::sql::{Dialect, Row, UNFINISHED_COPY, Value, Work};
 use super::{Home, IntegrityCheck, StoreError};
+use crate::domain::event::{NewEvent, Recorded};
 use crate::private;
+use crate::store::inbox::record::Move;
+use crate::store::numbering::Numbered;
 use crate::tasks::Pulse;
-use backup::beside;
 #[cfg(test)]
 pub(super) use checkpoints::WAL_BYTES_SOFT_MAX;
+use register::Register;
 use session::{Sql, plan_once, query};
+use spool::Spool;
 use writer::Writer;
 
 /// Steps of SQLite's machine between two looks at the time.
@@ -40,6 +46,8 @@ const READERS_MAX: usize = 4;
 #[derive(Clone)]
 pub(super) struct Sqlite {
     writer: Writer,
+    spool: Spool,
+    register: Arc<Register>,
     readers: Arc<Mutex<Vec<Connection>>>,
     path: Arc<PathBuf>,
     home: Arc<Home>,
@@ -74,15 +82,29 @@ impl Sqlite {
         checkpoints::copy_what_is_there(&connection);
         // SQLite puts the log beside the file that a link leads to.
         let file = fs::canonicalize(path).map_err(|e| StoreError::from_io("cannot find the database", &e))?;
-        let writer = Writer::start(connection, path, syncs::of_log(&beside(&file, "-wal"))?)?;
+        let mut sync = syncs::of_log(&beside(&file, "-wal"))?;
+        let register = Arc::<Register>::default();
+        let db = Sql::new(connection, register.clone())?;
+        let filed = spool::open(path, |left| {
+            register.begin_after(left.iter().map(|event| event.id.0).max().unwrap_or(0));
+            db.write(&Move(left.into_iter().map(Arc::new).collect()))?;
+            sync().map_err(|e| StoreError::from_io("cannot sync the database's log", &e))
+        })?;
+        let writer = Writer::start(db, path, sync, register.clone())?;
+        let wake = {
+            let writer = writer.clone();
+            move || writer.wake()
+        };
+        let spool = Spool::start(path, filed, reader(path)?, register.clone(), wake)?;
         let home = Home { place: path.display().to_string(), is_new, others: Vec::new() };
         let (path, home, lock) = (Arc::new(path.to_owned()), Arc::new(home), Arc::new(lock));
-        Ok(Self { writer, readers: Arc::default(), path, home, lock })
+        Ok(Self { writer, spool, register, readers: Arc::default(), path, home, lock })
     }
 
     /// The pulses of those who write.
-    pub(super) fn pulses(&self) -> [Pulse; 2] {
-        self.writer.pulses()
+    pub(super) fn pulses(&self) -> [Pulse; 3] {
+        let [syncs, writer] = self.writer.pulses();
+        [syncs, writer, self.spool.pulse()]
     }
 
     /// Where it is.
@@ -90,9 +112,36 @@ impl Sqlite {
         &self.home
     }
 
-    /// Runs a read on a connection of its own, off the asynchronous threads.
+    /// Records an event in the spool, or fails at once when too much is waiting.
+    pub(super) async fn record(&self, event: NewEvent) -> Result<Recorded, StoreError> {
+        self.spool.record(event).await
+    }
+
+    /// The oldest events that are in the spool and not in the database.
+    pub(super) fn spooled(&self, events_max: u32) -> Vec<Arc<Numbered>> {
+        self.register.oldest(events_max as usize)
+    }
+
+    /// Runs a read on a connection of its own, off the asynchronous threads, after all that was recorded before is in the
+    /// database.
     pub(super) async fn query(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        // A disk that takes nothing more can still be read.
+        let _ = self.move_what_is_spooled().await;
+        self.query_as_it_is(sql, values).await
+    }
+
+    /// The same of the database as it is, without what the writer is still to move into it.
+    pub(super) async fn query_as_it_is(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         self.look(move |db| query(db, &sql, &values)).await
+    }
+
+    /// Has what was recorded before moved into the database, on disk. Gives how many that are of all that ever were.
+    async fn move_what_is_spooled(&self) -> Result<u64, StoreError> {
+        let until = self.register.entered();
+        while self.register.count_moved() < until {
+            self.writer.write(|_| Ok(())).await?;
+        }
+        Ok(until)
     }
 
     /// Writes, waiting for a place in the queue.
@@ -100,13 +149,17 @@ impl Sqlite {
         self.writer.write(move |db| run(&work, db)).await
     }
 
-    /// Writes, or fails at once when too much is waiting.
-    pub(super) async fn write_soon<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
-        self.writer.write_soon(move |db| run(&work, db)).await
+    /// Whether events can be recorded and moved. Fails at once when too much is waiting.
+    pub(super) async fn probe<W: Work>(&self, probe: W) -> Result<W::Answer, StoreError> {
+        self.spool.probe().await?;
+        self.writer.write_soon(move |db| run(&probe, db)).await
     }
 
     /// Leaves no trace of what was removed, neither in the file nor in its log. Other writes go on in between.
     pub(super) async fn cleanse(&self) -> Result<(), StoreError> {
+        let until = self.move_what_is_spooled().await?;
+        // It waits for a sync in any case: what was moved before is on disk when this is written.
+        self.writer.write(|_| Ok(())).await?;
         let mut next = Some(1);
         while let Some(first) = next {
             let found = self.look(move |db| remains::find(db, first)).await?;
@@ -116,7 +169,8 @@ impl Sqlite {
             }
             next = found.next;
         }
-        self.writer.empty_log().await
+        self.writer.empty_log().await?;
+        self.spool.cleanse(until).await
     }
 
     /// Looks into the database on a connection of its own, off the asynchronous threads.
@@ -163,11 +217,7 @@ impl Sqlite {
         if let Some(connection) = idle {
             return Ok(connection);
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(self.path.as_path(), flags)?;
-        connection.busy_timeout(writer::BUSY_WAIT)?;
-        plan_once(&connection)?;
-        Ok(connection)
+        reader(&self.path)
     }
 
     fn return_reader(&self, connection: Connection) {
@@ -184,10 +234,30 @@ impl Sqlite {
             // A reader that is left open keeps the log from being folded into the database.
             readers.clear();
         }
+        self.spool.close().await;
         self.writer.close().await;
+        if self.register.count_synced() == self.register.entered() {
+            spool::remove(&self.path);
+        }
         // It cannot fail on a file that is open; and the lock ends with the process in any case.
         let _ = self.lock.unlock();
     }
+}
+
+/// A connection that reads the database at `path`.
+fn reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(writer::BUSY_WAIT)?;
+    plan_once(&connection)?;
+    Ok(connection)
+}
+
+/// The path with `ending` added to its name.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 /// SQLite puts files beside a database that have its permissions. So it is made here, for this user alone. And it is

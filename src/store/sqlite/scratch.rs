@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
-use super::session::plan_once;
+use super::session::{Uncommitted, plan_once};
 use super::{Sql, broken_off, migrations, query, run};
 use crate::store::StoreError;
-use crate::store::counts::Counts;
 use crate::store::sql::Work;
 
 /// Statements that one keeps prepared.
@@ -39,7 +38,7 @@ impl Scratch {
             db.connection().execute_batch("BEGIN")?;
             let answer = run(&work, &db)?;
             db.connection().execute_batch("ROLLBACK")?;
-            db.undone(Counts::default());
+            db.undone(Uncommitted::default());
             pool.idle().push(db);
             Ok(answer)
         });
@@ -69,5 +68,5 @@ fn make() -> Result<Sql, StoreError> {
     }
     plan_once(&db)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    Sql::new(db)
+    Sql::new(db, Arc::default())
 }

@@ -11,14 +11,24 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{ToSql, params};
 
 use super::StoreError;
+use super::register::{Register, key};
 use crate::domain::customer::CustomerKey;
-use crate::domain::event::EventId;
+use crate::domain::event::{EventId, NewEvent};
 use crate::store::counts::{Counted, Counts};
+use crate::store::numbering::Numbering;
 use crate::store::recent::{Recent, Row as OfCustomer, Stored};
 #[cfg(any(test, feature = "crash-points"))]
 use crate::store::sql::UNFINISHED_COPY;
-use crate::store::sql::{Db, Dialect, Lock, Row, Value};
+use crate::store::sql::{Db, Dialect, Lock, Row, Value, Work};
 use crate::store::sums::Sold;
+
+/// What has to be undone with what is not committed yet.
+#[derive(Clone, Default)]
+pub(super) struct Uncommitted {
+    counts: Counts,
+    /// Events that are being recorded, as the register has them.
+    pub(super) claimed: Vec<(String, String)>,
+}
 
 /// The writing connection. The writer's thread is the only one that ever takes these locks.
 pub(super) struct Sql {
@@ -26,9 +36,10 @@ pub(super) struct Sql {
     recent: Arc<Mutex<Recent>>,
     /// The database's number of what others have written; see [`Sql::look_for_others`].
     others: AtomicI64,
-    counts: Mutex<Counts>,
-    /// The counts as they were when a trial began.
-    before_trial: Mutex<Counts>,
+    uncommitted: Mutex<Uncommitted>,
+    /// What was uncommitted when a trial began.
+    before_trial: Mutex<Uncommitted>,
+    register: Arc<Register>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -36,7 +47,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Sql {
-    pub(super) fn new(mut connection: Connection) -> Result<Self, StoreError> {
+    /// New events are numbered by `register`.
+    pub(super) fn new(mut connection: Connection, register: Arc<Register>) -> Result<Self, StoreError> {
+        register.begin_after(connection.query_row("SELECT COALESCE(MAX(id), 0) FROM events", [], |row| row.get(0))?);
         let recent = Arc::<Mutex<Recent>>::default();
         let remembered = recent.clone();
         connection.update_hook(Some(move |action, _: &str, table: &str, row| {
@@ -46,8 +59,9 @@ impl Sql {
             connection: Mutex::new(connection),
             recent,
             others: AtomicI64::new(0),
-            counts: Mutex::default(),
+            uncommitted: Mutex::default(),
             before_trial: Mutex::default(),
+            register,
         })
     }
 
@@ -55,6 +69,16 @@ impl Sql {
     pub(super) fn run(&self, sql: &str) -> Result<(), StoreError> {
         self.connection().prepare_cached(sql)?.execute([])?;
         Ok(())
+    }
+
+    /// Writes, before or without a writer.
+    pub(super) fn write<W: Work>(&self, work: &W) -> Result<W::Answer, StoreError> {
+        self.run("BEGIN IMMEDIATE")?;
+        let answer = super::run(work, self)?;
+        self.write_counts()?;
+        self.run("COMMIT")?;
+        self.register.release(&self.committed());
+        Ok(answer)
     }
 
     pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -71,20 +95,27 @@ impl Sql {
         Ok(())
     }
 
-    /// What was written since is undone, and with it what was counted.
-    pub(super) fn undone(&self, counts: Counts) {
+    /// What was written since is undone, and with it what was counted and claimed.
+    pub(super) fn undone(&self, before: Uncommitted) {
         lock(&self.recent).clear();
-        *lock(&self.counts) = counts;
+        let undone = std::mem::replace(&mut *lock(&self.uncommitted), before);
+        let kept = lock(&self.uncommitted).claimed.len().min(undone.claimed.len());
+        self.register.release(&undone.claimed[kept..]);
     }
 
-    /// What was counted since the last commit.
-    pub(super) fn counts(&self) -> Counts {
-        lock(&self.counts).clone()
+    /// What was counted and claimed since the last commit.
+    pub(super) fn uncommitted(&self) -> Uncommitted {
+        lock(&self.uncommitted).clone()
+    }
+
+    /// Everything is committed. Gives the events that were recorded.
+    pub(super) fn committed(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut lock(&self.uncommitted).claimed)
     }
 
     /// Writes what was counted, as the last of what is committed together.
     pub(super) fn write_counts(&self) -> Result<(), StoreError> {
-        let counts = std::mem::take(&mut *lock(&self.counts));
+        let counts = std::mem::take(&mut lock(&self.uncommitted).counts);
         let db = self.connection();
         let sql = "INSERT INTO counts (what, state, n) VALUES (?1, ?2, ?3) \
              ON CONFLICT (what, state) DO UPDATE SET n = n + excluded.n";
@@ -175,7 +206,7 @@ impl Db for Sql {
     }
 
     async fn try_out(&self) -> Result<(), StoreError> {
-        *lock(&self.before_trial) = self.counts();
+        *lock(&self.before_trial) = self.uncommitted();
         self.run_all("SAVEPOINT as_it_is").await
     }
 
@@ -196,16 +227,25 @@ impl Db for Sql {
         lock(&self.recent).put(customer);
     }
 
+    fn number(&self, event: &NewEvent) -> Result<Numbering, StoreError> {
+        let numbering = self.register.claim(event)?;
+        if matches!(numbering, Numbering::Numbered(_)) {
+            lock(&self.uncommitted).claimed.push(key(event));
+        }
+        Ok(numbering)
+    }
+
     fn count(&self, what: Counted, by: i64) {
-        lock(&self.counts).add(what, by);
+        lock(&self.uncommitted).counts.add(what, by);
     }
 
     fn add_up(&self, sold: Sold, is_there: bool) {
-        lock(&self.counts).add_up(sold, is_there);
+        lock(&self.uncommitted).counts.add_up(sold, is_there);
     }
 
     async fn count_anew(&self) -> Result<(), StoreError> {
-        self.undone(Counts::default());
+        lock(&self.recent).clear();
+        lock(&self.uncommitted).counts = Counts::default();
         self.run_all("DELETE FROM counts; INSERT INTO counts (what, state, n) SELECT what, state, n FROM counted").await
     }
 }

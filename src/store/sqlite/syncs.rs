@@ -110,9 +110,11 @@ fn sync_groups(
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::Arc;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     use super::*;
+    use crate::store::sqlite::session::Sql;
     use crate::store::sqlite::upgrade;
     use crate::store::sqlite::writer::Writer;
     use crate::tasks::{How, Tasks};
@@ -185,7 +187,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bridge.db");
         let (db, _) = upgrade::open(&path).unwrap();
-        let writer = Writer::start(db, &path, || Err(io::ErrorKind::StorageFull.into())).unwrap();
+        let db = Sql::new(db, Arc::default()).unwrap();
+        let writer = Writer::start(db, &path, || Err(io::ErrorKind::StorageFull.into()), Arc::default()).unwrap();
         let tasks = Tasks::new();
         writer.pulses().into_iter().for_each(|pulse| tasks.watch(pulse));
         tasks.begin_vigil().unwrap();

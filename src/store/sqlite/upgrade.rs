@@ -10,8 +10,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::backup::{Partial, beside};
-use super::{StoreError, migrations, writer};
+use super::backup::Partial;
+use super::{StoreError, beside, migrations, writer};
 use crate::crash::{self, Point};
 
 /// Memory for pages while a schema is raised, KiB.

@@ -1,6 +1,5 @@
-//! The one writer: a thread that owns the connection, and commits together what arrives together. A webhook's sender waits
-//! for its record, so records wait for no more than a moment's other work, and share its commit. Another thread syncs, and
-//! answers.
+//! The one writer: a thread that owns the connection, and commits together what arrives together, with what is in the spool
+//! by then. Another thread syncs, and answers.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,18 +10,19 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::StoreError;
 use super::checkpoints::Checkpoints;
-use super::groups::{Group, Order, Urgency, Waiting};
-use super::session::{Sql, plan_once};
+use super::groups::{Order, Waiting};
+use super::register::Register;
+use super::session::{Sql, Uncommitted, plan_once};
 use super::syncs::Syncs;
+use super::{StoreError, run};
 use crate::crash::{self, Point};
-use crate::store::counts::Counts;
+use crate::store::inbox::record::Move;
 use crate::tasks::Pulse;
 
 /// How long SQLite waits for a lock that another process (a backup, a shell) holds.
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
-/// Writes that may wait; beyond that webhooks are answered 503.
+/// Writes that may wait; beyond that callers wait for a place.
 const WRITES_WAITING_MAX: usize = 1024;
 /// The longest that one group may take, from its first write to the end of its commit, and until there is a place to be synced.
 const GROUP_WAIT_MAX: Duration = Duration::from_secs(180);
@@ -107,11 +107,12 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 }
 
 impl Writer {
-    /// Starts the thread for the database at `path`, whose log `sync` syncs.
+    /// Starts the thread for the database at `path`, whose log `sync` syncs. It moves what `register` says from the spool.
     pub(super) fn start(
-        mut db: Connection,
+        db: Sql,
         path: &Path,
         sync: impl FnMut() -> io::Result<()> + Send + 'static,
+        register: Arc<Register>,
     ) -> Result<Self, StoreError> {
         let (orders, waiting) = mpsc::channel(WRITES_WAITING_MAX);
         let (ended, end) = oneshot::channel();
@@ -119,11 +120,11 @@ impl Writer {
         let closing = tokio_util::sync::CancellationToken::new();
         let pulse = Pulse::new("store-writer");
         let beating = pulse.clone();
-        let log = Log { checkpoints: Checkpoints::start(path, &mut db)?, syncs: Syncs::start(sync)? };
+        let checkpoints = Checkpoints::start(path, &mut db.connection())?;
+        let log = Log { checkpoints, syncs: Syncs::start(sync)?, register };
         let pulses = [log.syncs.pulse().clone(), pulse];
         // A commit writes to the log, and `syncs` syncs it.
-        db.pragma_update(None, "synchronous", "NORMAL")?;
-        let db = Sql::new(db)?;
+        db.connection().pragma_update(None, "synchronous", "NORMAL")?;
         let run = move || {
             let work = || work(db, waiting, log, &beating);
             let done = catch_unwind(AssertUnwindSafe(work));
@@ -146,7 +147,7 @@ impl Writer {
         T: Send + 'static,
         F: Fn(&Sql) -> Result<T, StoreError> + Send + 'static,
     {
-        let (order, answer) = order(write, Urgency::Other);
+        let (order, answer) = order(write);
         if self.closing.is_cancelled() {
             return Err(StoreError::Closed);
         }
@@ -160,15 +161,19 @@ impl Writer {
         T: Send + 'static,
         F: Fn(&Sql) -> Result<T, StoreError> + Send + 'static,
     {
-        let (order, answer) = order(write, Urgency::Record);
+        let (order, answer) = order(write);
         if self.closing.is_cancelled() {
             return Err(StoreError::Closed);
         }
-        self.orders.try_send(order).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-        })?;
+        self.orders.try_send(order).map_err(full_or_closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Asks for a commit, if nobody else does: what is in the spool is moved with it.
+    pub(super) fn wake(&self) {
+        let (order, _) = order(|_| Ok(()));
+        // A queue that is full is one that is being written.
+        let _ = self.orders.try_send(order);
     }
 
     /// Empties the log, which has all that was written lately: also what was overwritten in the database since.
@@ -195,19 +200,28 @@ impl Writer {
     }
 }
 
-fn order<T, F>(write: F, urgency: Urgency) -> (Order<AnyJob>, oneshot::Receiver<Result<T, StoreError>>)
+/// Why there is no place in a queue.
+pub(super) fn full_or_closed<T>(error: mpsc::error::TrySendError<T>) -> StoreError {
+    match error {
+        mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+        mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+    }
+}
+
+fn order<T, F>(write: F) -> (Order<AnyJob>, oneshot::Receiver<Result<T, StoreError>>)
 where
     T: Send + 'static,
     F: Fn(&Sql) -> Result<T, StoreError> + Send + 'static,
 {
     let (tell, answer) = oneshot::channel();
-    (Order::Write(Box::new(Writing { write, given: None, tell }), urgency), answer)
+    (Order::Write(Box::new(Writing { write, given: None, tell })), answer)
 }
 
 /// What becomes of the write-ahead log. What is committed is synced before the threads end.
 struct Log {
     syncs: Syncs,
     checkpoints: Checkpoints,
+    register: Arc<Register>,
 }
 
 fn work(db: Sql, orders: mpsc::Receiver<Order<AnyJob>>, log: Log, pulse: &Pulse) {
@@ -226,6 +240,14 @@ fn work(db: Sql, orders: mpsc::Receiver<Order<AnyJob>>, log: Log, pulse: &Pulse)
         }
         log.checkpoints.look(&db.connection());
     }
+    // What is left in the spool.
+    while log.register.count_moved() < log.register.entered() {
+        let before = log.checkpoints.commits();
+        let moved = write_group(&db, std::iter::empty(), &log);
+        if moved.is_err() || log.checkpoints.commits() == before {
+            break;
+        }
+    }
     drop(log);
     #[cfg(any(test, feature = "crash-points"))]
     let _ = db.distrust();
@@ -243,7 +265,7 @@ enum Undo {
 
 /// Runs the jobs in one transaction. Nearly never does one fail: then all are undone, and the others run again, each so
 /// that it can be undone alone. A failed commit fails all; after a failed sync, of which an error tells, nothing is written.
-fn write_group(db: &Sql, group: Group<'_, AnyJob>, log: &Log) -> Result<(), StoreError> {
+fn write_group(db: &Sql, group: impl Iterator<Item = AnyJob>, log: &Log) -> Result<(), StoreError> {
     let left = run_group(db, group, Undo::Together, log)?;
     if !left.is_empty() {
         run_group(db, left.into_iter(), Undo::Alone, log)?;
@@ -257,13 +279,15 @@ fn run_group(db: &Sql, jobs: impl Iterator<Item = AnyJob>, undo: Undo, log: &Log
     let mut kept: Vec<AnyJob> = Vec::new();
     let commits = log.checkpoints.commits();
     let begun = db.run("BEGIN IMMEDIATE");
-    let mut broken = begun.and_then(|()| db.look_for_others()).err();
+    let to_move = log.register.to_move();
+    let moved = begun.and_then(|()| db.look_for_others()).and_then(|()| run(&Move(to_move.clone()), db));
+    let mut broken = moved.inspect_err(|why| log.register.not_moved(why)).err();
     for mut job in jobs {
         if let Some(error) = &broken {
             job.answer(Err(error.clone()));
             continue;
         }
-        let counts = db.counts();
+        let before = db.uncommitted();
         let Err(error) = run_job(db, job.as_mut(), undo) else {
             kept.push(job);
             continue;
@@ -273,7 +297,7 @@ fn run_group(db: &Sql, jobs: impl Iterator<Item = AnyJob>, undo: Undo, log: &Log
             roll_back(db);
             return Ok(kept);
         }
-        db.undone(counts);
+        db.undone(before);
         // A full disk or an I/O error can end the whole transaction, and with it what others wrote.
         broken = db.connection().execute_batch("ROLLBACK TO job; RELEASE job").err().map(|_| error.clone());
         job.answer(Err(error));
@@ -284,8 +308,19 @@ fn run_group(db: &Sql, jobs: impl Iterator<Item = AnyJob>, undo: Undo, log: &Log
     };
     let tell = move |fate: Result<(), StoreError>| kept.into_iter().for_each(|job| job.answer(fate.clone()));
     match committed {
-        Ok(()) => log.syncs.sync(log.checkpoints.commits() != commits, Box::new(tell))?,
+        Ok(()) => {
+            let (register, claimed) = (log.register.clone(), db.committed());
+            register.moved(to_move.len());
+            let synced = move |fate: Result<(), StoreError>| {
+                if fate.is_ok() {
+                    register.synced(&to_move, &claimed);
+                }
+                tell(fate);
+            };
+            log.syncs.sync(log.checkpoints.commits() != commits, Box::new(synced))?;
+        }
         Err(error) => {
+            log.register.not_moved(&error);
             roll_back(db);
             tell(Err(error));
         }
@@ -305,7 +340,7 @@ fn run_job(db: &Sql, job: &mut dyn Job, undo: Undo) -> Result<(), StoreError> {
 }
 
 fn roll_back(db: &Sql) {
-    db.undone(Counts::default());
+    db.undone(Uncommitted::default());
     if !db.connection().is_autocommit() {
         // Nothing better can be done if this fails too: the next BEGIN will say so.
         let _ = db.connection().execute_batch("ROLLBACK");

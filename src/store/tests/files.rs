@@ -34,7 +34,16 @@ async fn the_files_and_their_folder_are_for_this_user_alone() {
     let found = std::fs::read_dir(&path).unwrap().map(|f| f.unwrap().path());
     let files: std::collections::BTreeMap<_, _> =
         found.map(|p| (p.file_name().unwrap().to_string_lossy().into_owned(), mode(&p))).collect();
-    let expected = ["bridge.db", "bridge.db-shm", "bridge.db-wal", "bridge.db.lock"].map(|n| (n.to_owned(), 0o600));
+    let expected = [
+        "bridge.db",
+        "bridge.db-shm",
+        "bridge.db-wal",
+        "bridge.db.lock",
+        "bridge.db.spool",
+        "bridge.db.spool-shm",
+        "bridge.db.spool-wal",
+    ]
+    .map(|n| (n.to_owned(), 0o600));
     assert_eq!(files, expected.into());
     assert_eq!((mode(&path), mode(&folder.path().join("made"))), (0o700, 0o700));
 }
@@ -46,7 +55,7 @@ async fn what_is_answered_is_in_the_files_before_the_store_is_closed() {
     store.record(event("evt_a")).await.unwrap();
     let copy = tempfile::tempdir().unwrap();
     let from = folder.path().join("made/on/first/start");
-    for name in ["bridge.db", "bridge.db-wal"] {
+    for name in ["bridge.db.spool", "bridge.db.spool-wal", "bridge.db", "bridge.db-wal"] {
         std::fs::create_dir_all(copy.path().join("made/on/first/start")).unwrap();
         std::fs::copy(from.join(name), copy.path().join("made/on/first/start").join(name)).unwrap();
     }

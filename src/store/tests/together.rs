@@ -6,6 +6,7 @@ use super::*;
 use crate::domain::customer::CustomerKey;
 use crate::domain::fact::Link;
 use crate::store::counts::Counted;
+use crate::store::numbering::Numbering;
 use crate::store::parts::Parts;
 use crate::store::recent::Stored;
 use crate::store::sums::Sold;
@@ -171,6 +172,10 @@ impl Db for Slow {
 
     async fn undo_trial(&self) -> Result<(), StoreError> {
         self.run_all("ROLLBACK TO SAVEPOINT as_it_is; RELEASE SAVEPOINT as_it_is").await
+    }
+
+    fn number(&self, _: &NewEvent) -> Result<Numbering, StoreError> {
+        Ok(Numbering::ByDatabase)
     }
 
     fn recall(&self, _: &CustomerKey) -> Option<Stored> {
