@@ -40,7 +40,10 @@ pub fn compress(body: &[u8]) -> Result<Vec<u8>, StoreError> {
             Some(compressor) => compressor,
             None => kept.insert(Compressor::with_prepared_dictionary(&ENCODER).map_err(failed)?),
         };
-        compressor.compress(body).map_err(failed)
+        let mut compressed = compressor.compress(body).map_err(failed)?;
+        // It has the room of a body that cannot be made smaller, and may wait in memory with thousands of others.
+        compressed.shrink_to_fit();
+        Ok(compressed)
     })
 }
 
@@ -72,6 +75,12 @@ mod tests {
         let body = br#"{"id":"evt_1","object":"event","type":"invoice.paid"}"#.repeat(20);
         let kept = zstd::bulk::compress(&body, 1).unwrap();
         assert_eq!(decompress(&kept, body.len()), Some(body));
+    }
+
+    #[test]
+    fn a_body_takes_no_more_memory_than_it_is_long() {
+        let kept = compress(&br#"{"id":"evt_1","object":"event","type":"invoice.paid"}"#.repeat(20)).unwrap();
+        assert_eq!(kept.capacity(), kept.len());
     }
 
     #[test]

@@ -126,6 +126,7 @@ impl Writer {
         // A commit writes to the log, and `syncs` syncs it.
         db.connection().pragma_update(None, "synchronous", "NORMAL")?;
         let run = move || {
+            give_way();
             let work = || work(db, waiting, log, &beating);
             let done = catch_unwind(AssertUnwindSafe(work));
             beating.ended(done.is_err());
@@ -198,6 +199,18 @@ impl Writer {
             let _ = end.await;
         }
     }
+}
+
+/// By how much the thread's priority is below that of the threads that answer webhooks, in steps of nice(2). Where there is a core
+/// for each, it makes no difference.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+/// Lets those go first who answer a webhook: they have little to do, and somebody waits for it.
+fn give_way() {
+    // Only Linux has a priority of one thread. It is a wish: a system that refuses it is as right with the usual one.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(NICE);
 }
 
 /// Why there is no place in a queue.
@@ -353,4 +366,24 @@ fn empty_log(db: &Connection) -> Result<bool, StoreError> {
     let is_kept = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
     db.busy_timeout(BUSY_WAIT)?;
     Ok(!is_kept?)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::process::getpriority_process;
+
+    use super::*;
+    use crate::store::sqlite::upgrade;
+
+    #[tokio::test]
+    async fn the_writer_gives_way_to_those_who_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bridge.db");
+        let (db, _) = upgrade::open(&path).unwrap();
+        let db = Sql::new(db, Arc::default()).unwrap();
+        let writer = Writer::start(db, &path, || Ok(()), Arc::default()).unwrap();
+        let nice = writer.write(|_| Ok(getpriority_process(None))).await.unwrap().unwrap();
+        assert!(nice > getpriority_process(None).unwrap(), "{nice}");
+        writer.close().await;
+    }
 }
