@@ -238,10 +238,12 @@ impl Store {
         // A payment that several events report has one call; each of them shows it.
         let about = fact.as_ref().map(|(scope, data)| payment_subject(scope, data)).transpose()?.flatten();
         let columns = delivery_view_columns();
+        // Each of the two has an index.
+        let either = "SELECT id FROM deliveries WHERE event_id = ?1 UNION SELECT id FROM deliveries \
+             WHERE business = (SELECT business FROM events WHERE id = ?1) AND subject_key = ?2";
         let sql = format!(
-            "SELECT {columns} FROM deliveries WHERE event_id = ?1 \
-             OR (business = (SELECT business FROM events WHERE id = ?1) AND subject_key = ?2) \
-             ORDER BY id + 0 LIMIT {DELIVERIES_OF_EVENT_MAX}"
+            "SELECT {columns} FROM deliveries WHERE {} ORDER BY id + 0 LIMIT {DELIVERIES_OF_EVENT_MAX}",
+            self.dialect().is_among("id", either)
         );
         let deliveries = self.deliveries_seen(sql, values![id.0, about]).await?;
         let fact = fact.map(|(_, data)| whole_fact(&data)).transpose()?;

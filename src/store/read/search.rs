@@ -118,9 +118,10 @@ impl Search<'_> {
     /// The event and the call that have this number of ours, or the provider's id of an event.
     async fn named(&self, sought: &str) -> Result<(Vec<EventView>, Vec<DeliveryView>), StoreError> {
         let number = |prefix: &str| sought.strip_prefix(prefix).and_then(|n| n.parse::<i64>().ok());
+        let either = "SELECT CAST(?1 AS BIGINT) UNION SELECT id FROM events WHERE provider_event_id = ?2";
         let sql = format!(
-            "SELECT {EVENT_COLUMNS} FROM events WHERE (id = ?1 OR provider_event_id = ?2) {} \
-             ORDER BY id + 0 DESC LIMIT {HITS_MAX}",
+            "SELECT {EVENT_COLUMNS} FROM events WHERE {} {} ORDER BY id + 0 DESC LIMIT {HITS_MAX}",
+            self.store.dialect().is_among("id", either),
             seen("business", 3)
         );
         let events = self.store.rows(sql, values![number("evt_"), sought, self.business], event);
