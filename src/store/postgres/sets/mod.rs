@@ -63,7 +63,10 @@ impl SetForm {
 
     fn of_select(single: &str, given: &str) -> Self {
         let each = substitute(single, |n| format!("given.v{n}"));
-        let sql = format!("SELECT given.nth, found.* FROM {given}, LATERAL ({each}) AS found");
+        // OFFSET keeps the two apart: each set is looked up, and not all that there is compared with the sets.
+        let sql = format!(
+            "SELECT given.nth, found.* FROM {given}, LATERAL (SELECT * FROM ({each}) AS one OFFSET 0) AS found"
+        );
         Self { sql, shared: Vec::new(), apart_by: Vec::new(), rows: Rows::Numbered }
     }
 
@@ -76,6 +79,7 @@ impl SetForm {
         }
         let source = if change.starts_with("DELETE") { "USING" } else { "FROM" };
         let returning = if returning.is_empty() { String::new() } else { format!(", {returning}") };
+        let condition = looked_up(condition);
         let text = format!("{change} {source} {given} WHERE ({condition}) RETURNING given.nth{returning}");
         let sql = substitute(&text, |n| format!("given.v{n}"));
         Some(Self { sql, shared: Vec::new(), apart_by, rows: Rows::Numbered })
@@ -199,6 +203,19 @@ fn compared(condition: &str) -> Vec<usize> {
     let terms =
         outer.split(" AND ").filter_map(|term| term.trim().split_once(" = ?")?.1.split(' ').next()?.parse().ok());
     terms.map(|n: usize| n.saturating_sub(1)).collect()
+}
+
+/// The same condition, whose first column the server can only look up. Two columns that are equal can be joined from either end:
+/// of a table that is thought to be empty, all is read and compared with the sets. A queue is empty whenever the server looks, and
+/// long when it matters. The other columns stay as they are: of two such forms in one index, the second may be left out of it.
+fn looked_up(condition: &str) -> String {
+    let first = condition.split(" AND ").next().unwrap_or_default();
+    match first.split_once(" = ?") {
+        Some((column, number)) if number.parse::<usize>().is_ok() => {
+            condition.replacen(first, &format!("{column} = ANY (ARRAY[?{number}])"), 1)
+        }
+        _ => condition.to_owned(),
+    }
 }
 
 /// The two parts of a text around a word that stands outside of any parentheses.

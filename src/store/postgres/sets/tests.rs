@@ -15,21 +15,24 @@ fn form(single: &str) -> SetForm {
 fn what_is_read_is_read_for_each() {
     let form = form("SELECT a FROM t WHERE id = ?1 AND b = ?2 ORDER BY a LIMIT 3");
     let each = "SELECT a FROM t WHERE id = given.v1 AND b = given.v2 ORDER BY a LIMIT 3";
-    assert_eq!(form.sql, format!("SELECT given.nth, found.* FROM {GIVEN}, LATERAL ({each}) AS found"));
+    let apart = format!("LATERAL (SELECT * FROM ({each}) AS one OFFSET 0) AS found");
+    assert_eq!(form.sql, format!("SELECT given.nth, found.* FROM {GIVEN}, {apart}"));
     assert_eq!(form.apart_by, [0_usize; 0]);
 }
 
 #[test]
 fn what_is_changed_says_for_whom() {
     let change = form("UPDATE t SET a = (SELECT 1 WHERE true) WHERE id = ?1 AND (a IS DISTINCT FROM ?2 OR b = ?2)");
-    let condition = "WHERE (id = given.v1 AND (a IS DISTINCT FROM given.v2 OR b = given.v2))";
+    let condition = "WHERE (id = ANY (ARRAY[given.v1]) AND (a IS DISTINCT FROM given.v2 OR b = given.v2))";
     let set = "UPDATE t SET a = (SELECT 1 WHERE true)";
     assert_eq!(change.sql, format!("{set} FROM {GIVEN} {condition} RETURNING given.nth"));
     assert_eq!(change.apart_by, [0], "the row is the same, whatever it becomes");
     let removal = form("DELETE FROM t WHERE id = ?1 AND b = ?2 RETURNING c");
-    let condition = "WHERE (id = given.v1 AND b = given.v2)";
+    let condition = "WHERE (id = ANY (ARRAY[given.v1]) AND b = given.v2)";
     assert_eq!(removal.sql, format!("DELETE FROM t USING {GIVEN} {condition} RETURNING given.nth, c"));
     assert_eq!(removal.apart_by, [0, 1]);
+    let sum = form("UPDATE t SET a = 1 WHERE b = ?2 + 1 AND id = ?1");
+    assert!(sum.sql.contains("(b = given.v2 + 1 AND id = given.v1)"), "{}", sum.sql);
 }
 
 #[test]
