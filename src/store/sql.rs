@@ -234,6 +234,16 @@ impl Dialect {
         }
     }
 
+    /// The business and the time of a row `q` of the queue, as the index of the routes has them. In PostgreSQL it has them in a
+    /// form of its own. So it is taken for a route, and for nothing else, and a route is found by no other index: of a queue that
+    /// is thought to be empty, any index that has the business would do.
+    pub(super) const fn in_turn(self) -> [&'static str; 2] {
+        match self {
+            Self::Sqlite => ["q.business", "q.due_at"],
+            Self::Postgres => ["(q.business || '')", "(q.due_at + 0)"],
+        }
+    }
+
     /// How a lease that begins now notes its end, where it has one.
     pub(super) fn leased_until(self, lease: Duration) -> String {
         match self {

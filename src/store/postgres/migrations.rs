@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0016_differences.sql"),
     include_str!("../../../migrations/postgres/0017_sums.sql"),
     include_str!("../../../migrations/postgres/0018_agents.sql"),
+    include_str!("../../../migrations/postgres/0019_turns.sql"),
 ];
 
 /// The lock that a replica holds while it looks at the schema; any number that nothing else uses.

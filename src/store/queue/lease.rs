@@ -17,7 +17,7 @@ use crate::domain::customer::{Change, CustomerKey};
 use crate::domain::delivery::{Delivery, DeliveryId, Seq};
 use crate::store::codes::RECEIVED;
 use crate::store::rows::{DELIVERY_COLUMNS, delivery, micros, time_option, update_delivery};
-use crate::store::sql::{Db, Lock, Work, first, values};
+use crate::store::sql::{Db, Dialect, Lock, Work, first, values};
 use crate::store::{Store, StoreError};
 
 /// Routes that are looked at in one lease.
@@ -73,10 +73,10 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let all_is_read = all_is_read();
+        let (all_is_read, [business, due_at]) = (all_is_read(self.dialect()), self.dialect().in_turn());
         let sql = format!(
             "SELECT MIN(CASE WHEN s.probe_at > s.due_at THEN s.probe_at ELSE s.due_at END) FROM ( \
-             SELECT r.probe_at, (SELECT MIN(q.due_at) FROM queue q WHERE q.business = r.business \
+             SELECT r.probe_at, (SELECT MIN({due_at}) FROM queue q WHERE {business} = r.business \
              AND q.product = r.product AND q.leased = 0 AND {all_is_read}) AS due_at FROM routes r) AS s \
              WHERE s.due_at IS NOT NULL"
         );
@@ -99,9 +99,10 @@ impl Turn {
 /// The condition under which a row `q` of the queue may go out: all events that came in before the one that asked for
 /// the call, or before the call was due, have been read. They may bring the customer's code, an earlier payment or a
 /// refund, and be unread because the bridge was killed, or because another replica has them to read.
-pub(in crate::store) fn all_is_read() -> String {
+fn all_is_read(dialect: Dialect) -> String {
+    let [_, due_at] = dialect.in_turn();
     format!(
-        "q.due_at < \
+        "{due_at} < \
      COALESCE((SELECT received_at FROM events WHERE state = '{RECEIVED}' ORDER BY id LIMIT 1), 9223372036854775807) \
      AND (SELECT d.event_id FROM deliveries d WHERE d.id = q.delivery_id) <= \
      COALESCE((SELECT id FROM events WHERE state = '{RECEIVED}' ORDER BY id LIMIT 1), 9223372036854775807)"
@@ -170,11 +171,12 @@ impl Work for Lease {
 impl Lease {
     /// Routes with something due, beginning with the one whose turn it is.
     async fn routes<D: Db>(&self, db: &D) -> Result<Vec<Route>, StoreError> {
-        let (all_is_read, due, held) = (all_is_read(), D::DIALECT.due("?1"), D::DIALECT.is_held("?5"));
+        let (all_is_read, due, held) = (all_is_read(D::DIALECT), D::DIALECT.due("?1"), D::DIALECT.is_held("?5"));
+        let [its_business, _] = D::DIALECT.in_turn();
         let sql = format!(
             "SELECT r.business, r.product, r.paused_since IS NOT NULL FROM routes r \
              WHERE (r.paused_since IS NULL OR r.probe_at <= ?1) AND EXISTS (SELECT 1 FROM queue q \
-             WHERE q.business = r.business AND q.product = r.product AND {all_is_read} AND {due} \
+             WHERE {its_business} = r.business AND q.product = r.product AND {all_is_read} AND {due} \
              AND NOT {held}) \
              ORDER BY (r.business, r.product) > (?3, ?4) DESC, r.business, r.product LIMIT ?2"
         );
@@ -253,10 +255,10 @@ impl Lease {
         share: usize,
     ) -> Result<Vec<(CustomerKey, i64)>, StoreError> {
         let (due, held, take) = (D::DIALECT.due("?3"), D::DIALECT.is_held("?5"), D::DIALECT.take_free_rows());
-        let all_is_read = all_is_read();
+        let (all_is_read, [its_business, due_at]) = (all_is_read(D::DIALECT), D::DIALECT.in_turn());
         let sql = format!(
-            "SELECT q.email_key, q.delivery_id FROM queue q WHERE q.business = ?1 AND q.product = ?2 AND {all_is_read} \
-             AND {due} AND NOT {held} AND (q.leased = 0 OR ?6 = 0) ORDER BY q.due_at LIMIT ?4 {take}"
+            "SELECT q.email_key, q.delivery_id FROM queue q WHERE {its_business} = ?1 AND q.product = ?2 AND {all_is_read} \
+             AND {due} AND NOT {held} AND (q.leased = 0 OR ?6 = 0) ORDER BY {due_at} LIMIT ?4 {take}"
         );
         let share = i64::try_from(share).unwrap_or(i64::MAX);
         let rows = db.query(&sql, values![business, product, micros(self.now), share, &self.held, *served]).await?;

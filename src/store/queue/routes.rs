@@ -41,9 +41,13 @@ pub(super) async fn route<D: Db>(
 
 /// A route on which nothing is queued any more has nothing to probe with: it is open until it is refused again.
 pub(super) async fn open_idle_routes<D: Db>(db: &D) -> Result<(), StoreError> {
-    let sql = "UPDATE routes SET paused_since = NULL, probe_at = NULL, detail = NULL WHERE paused_since IS NOT NULL \
-         AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.business = routes.business AND q.product = routes.product)";
-    db.execute(sql, values![]).await?;
+    let [business, _] = D::DIALECT.in_turn();
+    // OFFSET has the queue looked at for each route: PostgreSQL would join it, and read what is queued for others.
+    let sql = format!(
+        "UPDATE routes SET paused_since = NULL, probe_at = NULL, detail = NULL WHERE paused_since IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM queue q WHERE {business} = routes.business AND q.product = routes.product LIMIT 1 OFFSET 0)"
+    );
+    db.execute(&sql, values![]).await?;
     Ok(())
 }
 

@@ -20,7 +20,7 @@ const OF_ITS_EDGES: i64 = 20;
 /// Rows and entries of indexes that a page of lines may read.
 const LINES: i64 = 200;
 
-/// Unread events.
+/// Unread events, and calls that are due.
 const BACKLOG: i64 = 5_000;
 
 /// Makes many payments of the only one: one a minute, of which a quarter credits nobody, some need attention, and of three the
@@ -277,4 +277,51 @@ async fn an_event_is_written_without_a_look_at_the_backlog() {
     store.close().await;
     let read = read_so_far(database, ANYBODYS).await - before;
     assert!(read <= FEW, "{read} rows are read");
+}
+
+/// What the server may believe of a queue that is long: whether it was looked at while it held calls of one route, and what it
+/// was found to hold last.
+const BELIEFS: [(&str, bool, &str); 3] = [
+    ("it was never anything but empty", false, "VACUUM (TRUNCATE FALSE, ANALYZE) queue"),
+    ("it held one route, and is empty", true, "VACUUM (TRUNCATE FALSE) queue"),
+    ("it holds one route", true, "SELECT"),
+];
+
+#[tokio::test]
+async fn a_call_of_a_long_queue_is_made_without_a_look_at_all_of_it() {
+    let place = Place::server();
+    with_a_payment(&place).await;
+    let Place::Server(database) = &place else { unreachable!("a server") };
+    multiply(database);
+    // Behind all others, some calls wait on a route that is paused.
+    database.run(&format!(
+        "DELETE FROM facts WHERE event_id BETWEEN 2 AND {BACKLOG} + 1; DELETE FROM deliveries WHERE id > {BACKLOG}; \
+         UPDATE deliveries SET state = 'queued', settled_at = NULL, receipt = NULL WHERE id > 1; \
+         INSERT INTO routes (business, product, paused_since, probe_at) SELECT business, 'z', 0, 0 FROM routes; ANALYZE"
+    ));
+    let fill = |route: &str| {
+        format!(
+            "INSERT INTO queue (business, email_key, product, delivery_id, due_at) \
+             SELECT d.business, d.email_key, {route}, d.id, d.due_at + d.id - {BACKLOG} \
+             FROM deliveries d JOIN routes r ON r.product <> 'z' WHERE d.state = 'queued'"
+        )
+    };
+    for (belief, held_one_route, look) in BELIEFS {
+        // The room of what was queued is still there.
+        let analyze = if held_one_route { "ANALYZE queue" } else { "" };
+        database.run(&format!("DELETE FROM queue; {}; {analyze}; DELETE FROM queue", fill("r.product")));
+        database.run(look);
+        database.run(&fill(&format!("CASE WHEN d.id > {BACKLOG} - 100 THEN 'z' ELSE r.product END")));
+        let before = read_so_far(database, ANYBODYS).await;
+        let store = place.open().await;
+        let leased = store.lease(now(), LEASE, 10).await.unwrap();
+        let settled = leased.iter().map(async |call| {
+            store.settle(call, attempt(), Settlement::Delivered(Receipt::default()), now()).await.unwrap()
+        });
+        assert_eq!(futures_util::future::join_all(settled).await, [true; 10]);
+        assert!(store.next_due().await.unwrap().is_some());
+        store.close().await;
+        let read = read_so_far(database, ANYBODYS).await - before;
+        assert!(read <= FEW, "{belief}: {read} rows are read");
+    }
 }
