@@ -368,15 +368,16 @@ fn empty_log(db: &Connection) -> Result<bool, StoreError> {
     Ok(!is_kept?)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
-    use rustix::process::getpriority_process;
-
-    use super::*;
-    use crate::store::sqlite::upgrade;
-
+    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn the_writer_gives_way_to_those_who_answer() {
+        use rustix::process::getpriority_process;
+
+        use super::*;
+        use crate::store::sqlite::upgrade;
+
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bridge.db");
         let (db, _) = upgrade::open(&path).unwrap();
