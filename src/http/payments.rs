@@ -34,7 +34,7 @@ pub(super) async fn payments(
         agent: query.text("agent"),
         code: query.text("code"),
         mode: query.one_of("mode", &[Mode::Live, Mode::Test], Mode::code)?,
-        fate: query.one_of("fate", Fate::ALL, Fate::code)?,
+        fates: query.one_of("fate", Fate::ALL, Fate::code)?.into_iter().collect(),
         business: caller.business(),
         limit,
         after: after(&mut query, "dlv_")?,

@@ -254,6 +254,11 @@ pub(in crate::store) fn keys_of(mode: Mode) -> String {
     format!("__________ {} %", mode.code())
 }
 
+/// The same of all that is of a fate, too.
+pub(in crate::store) fn keys_of_fate(mode: Mode, fate: Option<Fate>) -> String {
+    format!("__________ {} {} %", mode.code(), fate.map_or(NO_FATE, Fate::code))
+}
+
 /// A number of a time, as long as every other: texts are in order as their numbers are.
 fn digits(number: i64) -> String {
     format!("{number:010}")
@@ -269,6 +274,11 @@ pub(in crate::store) fn stretches(
     let whole = |at: Timestamp| Quarter::beginning_at(at).filter(|quarter| quarter.0 > 0).map(|quarter| quarter.0);
     let from = from.map_or(Some(0), whole)?;
     let to = to.map_or(Some(Unit::END), whole)?.min(Unit::END);
+    Some(stretches_between(from, to))
+}
+
+/// The same of the quarters from one on and before another.
+pub(in crate::store) fn stretches_between(from: i64, to: i64) -> Vec<(Unit, Range<String>)> {
     let (first_day, end_day) = ((from + QUARTERS_OF_DAY - 1) / QUARTERS_OF_DAY, to / QUARTERS_OF_DAY);
     let parts = if first_day < end_day {
         let quarters = [from..first_day * QUARTERS_OF_DAY, end_day * QUARTERS_OF_DAY..to];
@@ -278,7 +288,7 @@ pub(in crate::store) fn stretches(
         vec![(Unit::Quarter, from..to)]
     };
     let parts = parts.into_iter().filter(|(_, numbers)| !numbers.is_empty());
-    Some(parts.map(|(unit, numbers)| (unit, Unit::first_key(numbers.start)..digits(numbers.end))).collect())
+    parts.map(|(unit, numbers)| (unit, Unit::first_key(numbers.start)..digits(numbers.end))).collect()
 }
 
 /// The whole days of a time, as a stretch of rows, and what is left of it before and after them.

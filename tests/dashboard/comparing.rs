@@ -11,9 +11,11 @@ use crate::kit::samples::charge;
 use crate::kit::until;
 use crate::kit::world::{Setup, World};
 use crate::people::{enter, give};
+use crate::visitor::Visitor;
 
 in_both! {
     what_is_missing_is_fetched_by_those_who_may_from_a_page_of_ours_and_that_is_kept
+    a_month_is_compared_on_its_own_page_and_not_beside_a_part_of_it
 }
 
 /// A bridge that has heard of one of two payments.
@@ -227,5 +229,24 @@ async fn what_is_missing_is_fetched_by_those_who_may_from_a_page_of_ours_and_tha
     world.idle().await;
     let told = world.deliveries_to(&world.email("ref_2")).await;
     assert!(told.iter().any(|call| call["fate"] == "credited"), "{told:?}");
+    world.end().await;
+}
+
+async fn a_month_is_compared_on_its_own_page_and_not_beside_a_part_of_it(new: fn() -> Setup) {
+    let (world, _provider) = of_two(new()).await;
+    let visitor = Visitor::enter(&world).await;
+    for (filters, is_whole) in [
+        ("", true),
+        ("?month=2026-06&fate=&mode=live&agent=&code=", true),
+        ("?agent=agent_ada", false),
+        ("?code=ADA10", false),
+        ("?fate=credited", false),
+        ("?month=30d", false),
+    ] {
+        let page = visitor.page(&format!("/payments{filters}")).await;
+        let is_compared = page.contains("Beside the list of paystack") && page.contains("Compare now");
+        assert_eq!(is_compared, is_whole, "{filters}: {page}");
+    }
+    world.idle().await;
     world.end().await;
 }

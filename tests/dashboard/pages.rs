@@ -20,7 +20,7 @@ fn expected(shop: &Shop) -> Vec<(String, Vec<&str>)> {
             "/",
             &[
                 "Money flows.",
-                "5 payments today, 2 for you to decide",
+                "5 payments today, 1 held or refused",
                 "Credited",
                 "Told, nobody credited",
                 "<svg",
@@ -42,6 +42,7 @@ fn expected(shop: &Shop) -> Vec<(String, Vec<&str>)> {
         (customer("nobody@example.com"), vec!["Nothing of this ever came.", "webhook requests were refused"]),
         page("/payments", &["June 2026:", "29.99\u{a0}EUR", "20\u{202f}000.00\u{a0}NGN", "in_c1"]),
         page("/payments?fate=credited", &["ADA10", "in_c1"]),
+        page("/payments?fate=nobody&month=7d", &["Last 7 days: 2 payments, 2 told, 0 credited.", "in_n1", "in_h1"]),
         page("/payments?mode=test", &["in_t1", "Test mode"]),
         page("/payments?month=2020-01", &["January 2020: no payment.", "No payment fits."]),
         page("/activity", &["invoice.paid", "charge.success", "A sale", "Not a sale", "Could not be read"]),
@@ -90,9 +91,13 @@ async fn every_page_says_what_it_has_to(new: fn() -> Setup) {
             assert!(!text.contains(forbidden), "{path} has {forbidden}");
         }
     }
-    for (path, status) in
-        [("/deliveries/dlv_999", 404), ("/events/evt_999", 404), ("/payments?fate=sunny", 400), ("/?x=1", 400)]
-    {
+    for (path, status) in [
+        ("/deliveries/dlv_999", 404),
+        ("/events/evt_999", 404),
+        ("/payments?fate=sunny", 400),
+        ("/payments?month=8d", 400),
+        ("/?x=1", 400),
+    ] {
         let reply = visitor.get(path).await;
         assert_eq!(reply.status, status, "{path}");
         assert!(reply.text().contains("class=\"card problem\""), "{path}: {}", reply.text());

@@ -36,7 +36,8 @@ impl Fate {
     }
 }
 
-/// How a payment stands, as people count them. One that is not told, and rightly so, has none.
+/// How a payment stands, as it is counted when it is written: that a person has to look at it goes before its fate. One that is
+/// not told, and rightly so, has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// An agent is credited.

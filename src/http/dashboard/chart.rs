@@ -14,7 +14,7 @@ const HEIGHT: i64 = 120;
 /// A part of a bar that is there can be seen.
 const PART_MIN: i64 = 2;
 
-/// The time that a chart shows.
+/// The time that a chart shows, up to today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Range {
     Week,
@@ -119,10 +119,10 @@ impl Chart {
 }
 
 fn bar(x: i64, label: String, counts: Counts, highest: i64) -> Bar {
-    let Counts { credited, nobody, on_its_way, needs_you } = counts;
+    let Counts { credited, nobody, on_its_way, undecided } = counts;
     let mut y = HEIGHT;
     let mut parts = Vec::new();
-    for (class, n) in [("good", credited), ("quiet", nobody), ("moving", on_its_way), ("waits", needs_you)] {
+    for (class, n) in [("good", credited), ("quiet", nobody), ("moving", on_its_way), ("waits", undecided)] {
         if n > 0 {
             let height = (n * HEIGHT / highest.max(1)).max(PART_MIN).min(y);
             y -= height;
@@ -143,7 +143,7 @@ mod tests {
         let today = date(2026, 3, 1);
         let credited = |n| Counts { credited: n, ..Counts::default() };
         let mut counts = vec![Counts::default(); 7];
-        counts[4] = Counts { nobody: 1, needs_you: 1, ..Counts::default() };
+        counts[4] = Counts { nobody: 1, undecided: 1, ..Counts::default() };
         (counts[5], counts[6]) = (credited(10), credited(40));
         let chart = Chart::new(Range::Week, today, &counts);
         assert_eq!((chart.bars.len(), chart.first.as_str(), chart.last.as_str()), (7, "23 Feb", "1 Mar"));

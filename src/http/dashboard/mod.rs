@@ -17,6 +17,7 @@ mod fetching;
 mod forget;
 mod frame;
 mod payments;
+mod period;
 mod search;
 mod set_up;
 mod sign_in;

@@ -1,14 +1,13 @@
-//! Payments of a month: what they add up to, and each of them.
+//! Payments of a month, or of the last days: what they add up to, and each of them.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use futures_util::future::try_join;
-use jiff::ToSpan;
-use jiff::civil::Date;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::compared::{Month, months as months_compared};
 use super::frame::{Asked, Frame, answer};
+use super::period::Period;
 use super::view::{Lens, Row};
 use super::words::{count, counted, money};
 use crate::domain::delivery::Fate;
@@ -26,14 +25,23 @@ use crate::store::totals::Total;
 const PAGE_ITEMS: u32 = 100;
 /// Payments that a page adds up where that is not kept, the newest. Of a code there are fewer.
 const ADDED_UP_MAX: u32 = 10_000;
-/// Months that can be picked.
-const MONTHS: i32 = 18;
+
+/// What became of payments, as a list can be asked for it: what the address says, its words, and the fates.
+struct Became(&'static str, &'static str, &'static [Fate]);
+
+const BECAME: &[Became] = &[
+    Became(Fate::Credited.code(), "Credited", &[Fate::Credited]),
+    // What Today and its chart count together.
+    Became("nobody", "Nobody credited, or not known", &[Fate::CreditedNobody, Fate::CreditUnknown]),
+    Became(Fate::CreditedNobody.code(), "Told, nobody credited", &[Fate::CreditedNobody]),
+    Became(Fate::CreditUnknown.code(), "Told, credit not known", &[Fate::CreditUnknown]),
+];
 
 /// What the filters are.
 #[derive(Default)]
 struct Filters {
     month: String,
-    fate: String,
+    fate: &'static str,
     agent: String,
     code: String,
     mode: &'static str,
@@ -44,7 +52,7 @@ impl Filters {
     fn path(&self, after: &str) -> String {
         let parts = [
             ("month", self.month.as_str()),
-            ("fate", &self.fate),
+            ("fate", self.fate),
             ("agent", &self.agent),
             ("code", &self.code),
             ("mode", self.mode),
@@ -71,8 +79,8 @@ struct Page {
     frame: Frame,
     head: String,
     title: String,
-    months: Vec<(String, String)>,
-    fates: Vec<(&'static str, &'static str)>,
+    periods: Vec<(String, String)>,
+    became: &'static [Became],
     filters: Filters,
     sums: Vec<Sum>,
     is_complete: bool,
@@ -94,27 +102,27 @@ pub(super) async fn page(
 ) -> Result<HttpResponse, Problem> {
     let asked = Asked::of(&state, &request, &mut query).await?;
     let lens = Lens::of(&state);
-    let month = |text: &str| format!("{text}-01").parse::<Date>().ok();
-    let month = query.parsed("month", "a month, such as 2026-10", month)?.unwrap_or(lens.today.first_of_month());
+    let period = query.parsed("month", Period::EXPECTED, Period::read)?;
+    let period = period.unwrap_or(Period::Month(lens.today.first_of_month()));
     let mode = query.one_of("mode", &[Mode::Live, Mode::Test], Mode::code)?.unwrap_or(Mode::Live);
-    let fate = query.one_of("fate", Fate::ALL, Fate::code)?;
+    let became = query.one_of("fate", &BECAME.iter().collect::<Vec<_>>(), |one| one.0)?;
     let (agent, code, after) = (query.text("agent"), query.text("code"), after(&mut query, "dlv_")?);
     query.close()?;
-    let start = |day: Date| start_of(day, &state.time_zone);
+    let (first, end) = period.days(lens.today);
     let filters = Filters {
-        month: month.strftime("%Y-%m").to_string(),
-        fate: fate.map(Fate::code).unwrap_or_default().to_owned(),
+        month: period.code(),
+        fate: became.map_or("", |one| one.0),
         agent: agent.clone().unwrap_or_default(),
         code: code.clone().unwrap_or_default(),
         mode: mode.code(),
     };
     let filter = PaymentFilter {
-        from: start(month),
-        to: month.checked_add(1.month()).ok().and_then(start),
+        from: start_of(first, &state.time_zone),
+        to: end.and_then(|day| start_of(day, &state.time_zone)),
         agent,
         code,
         mode: Some(mode),
-        fate,
+        fates: became.map_or(&[][..], |one| one.2).to_vec(),
         business: asked.caller().business(),
         limit: PAGE_ITEMS,
         after,
@@ -127,8 +135,7 @@ pub(super) async fn page(
             return Ok::<_, StoreError>((Vec::new(), true, Vec::new()));
         }
         let (totals, is_complete) = state.store.totals_soon(&filter, most).await?;
-        let compared = months_compared(&state, &lens, month, mode, filter.business.as_deref()).await?;
-        Ok((totals, is_complete, compared))
+        Ok((totals, is_complete, compared(&state, &lens, period, &filter).await?))
     };
     let listed = try_join(state.store.payment_lines(&filter), state.store.lists_all(&filter));
     let ((found, lists_all), (totals, is_complete, compared)) = try_join(listed, of_month).await?;
@@ -136,13 +143,13 @@ pub(super) async fn page(
     let next = next.filter(|_| page_is_full(found.len(), PAGE_ITEMS)).map(|id| filters.path(&id));
     let mut frame = asked.frame(&state, "payments", "Payments");
     frame.test = mode == Mode::Test;
-    let title = month.strftime("%B %Y").to_string();
+    let title = period.words();
     answer(&Page {
         frame,
         head: if after.is_none() { head(&title, &totals) } else { format!("{title}, further payments.") },
         title,
-        months: months(&state, &lens),
-        fates: Fate::ALL.iter().map(|fate| (fate.code(), fate_words(*fate))).collect(),
+        periods: Period::all(lens.today).map(|period| (period.code(), period.words())).collect(),
+        became: BECAME,
         filters,
         sums: by_currency(&totals),
         is_complete,
@@ -157,22 +164,35 @@ pub(super) async fn page(
     })
 }
 
-const fn fate_words(fate: Fate) -> &'static str {
-    match fate {
-        Fate::Credited => "Credited",
-        Fate::CreditedNobody => "Told, nobody credited",
-        Fate::CreditUnknown => "Told, credit not known",
+/// The month at its providers. A comparison is of all payments of a month: beside others it has nothing to say.
+async fn compared(
+    state: &Shared,
+    lens: &Lens<'_>,
+    period: Period,
+    filter: &PaymentFilter,
+) -> Result<Vec<Month>, StoreError> {
+    let PaymentFilter { agent, code, fates, business, mode, .. } = filter;
+    match (period, mode) {
+        (Period::Month(month), Some(mode)) if agent.is_none() && code.is_none() && fates.is_empty() => {
+            months_compared(state, lens, month, *mode, business.as_deref()).await
+        }
+        _ => Ok(Vec::new()),
     }
 }
 
 /// An agent gets something for it.
-pub(super) fn is_credited(fate: Option<Fate>) -> bool {
+fn is_credited(fate: Option<Fate>) -> bool {
     fate == Some(Fate::Credited)
 }
 
 /// Refairn was told, and nobody is credited, or it is not known who.
-pub(super) const fn is_nobodys(fate: Option<Fate>) -> bool {
+const fn is_nobodys(fate: Option<Fate>) -> bool {
     matches!(fate, Some(Fate::CreditedNobody | Fate::CreditUnknown))
+}
+
+/// Refairn was told, and it is not known who is credited.
+pub(super) fn is_unknown(fate: Option<Fate>) -> bool {
+    fate == Some(Fate::CreditUnknown)
 }
 
 /// How many payments have such a fate.
@@ -181,7 +201,7 @@ pub(super) fn number(totals: &[Total], wanted: fn(Option<Fate>) -> bool) -> i64 
     i64::try_from(of_fate).unwrap_or(i64::MAX)
 }
 
-/// The month in a sentence.
+/// The time in a sentence.
 fn head(title: &str, totals: &[Total]) -> String {
     let (all, credited) = (number(totals, |_| true), number(totals, is_credited));
     let told = number(totals, |fate| fate.is_some());
@@ -189,13 +209,6 @@ fn head(title: &str, totals: &[Total]) -> String {
         return format!("{title}: no payment.");
     }
     format!("{title}: {}, {} told, {} credited.", counted(all, "payment"), count(told), count(credited))
-}
-
-/// The months that can be picked, this one first.
-fn months(state: &Shared, lens: &Lens<'_>) -> Vec<(String, String)> {
-    let today = lens.now.to_zoned(state.time_zone.clone()).date().first_of_month();
-    let all = (0..MONTHS).filter_map(|n| today.checked_sub(n.months()).ok());
-    all.map(|month| (month.strftime("%Y-%m").to_string(), month.strftime("%B %Y").to_string())).collect()
 }
 
 /// A row for each currency: amounts of two currencies are never added.

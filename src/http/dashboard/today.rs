@@ -9,7 +9,8 @@ use jiff::civil::Date;
 use super::attention::{Need, Obstacles, needs, obstacles};
 use super::chart::{Chart, Range};
 use super::frame::{Asked, Frame, answer};
-use super::payments::{Sum, by_currency, is_credited, is_nobodys, number};
+use super::payments::{Sum, by_currency, is_unknown, number};
+use super::period::Period;
 use super::set_up::{Pipe, pipes};
 use super::view::Lens;
 use super::words::{Moment, count, counted};
@@ -53,6 +54,8 @@ struct Boxes {
     credited_money: Vec<String>,
     nobody: String,
     nobody_money: Vec<String>,
+    /// How many of them it is not known of.
+    unknown: i64,
     on_its_way: String,
     next_due: Option<Moment>,
     needs_you: String,
@@ -90,10 +93,11 @@ pub(super) async fn page(
     let of_mode = stats.last_webhooks.iter().filter(|last| last.mode == mode.code());
     let last = of_mode.filter_map(|last| last.at).max();
     let boxes = Boxes {
-        credited: count(sums.credited),
+        credited: count(chart.sum.credited),
         credited_money: sums.credited_money,
-        nobody: count(sums.nobody),
+        nobody: count(chart.sum.nobody),
         nobody_money: sums.nobody_money,
+        unknown: sums.unknown,
         on_its_way: at_least(open.calls),
         next_due: open.first_due.map(|at| lens.moment(at.max(lens.now))),
         needs_you: needs_you.clone(),
@@ -138,7 +142,7 @@ fn at_least(n: i64) -> String {
 /// What came of this day's payments so far.
 fn told(today: Counts) -> String {
     let all = counted(today.total(), "payment");
-    let left = [(today.on_its_way, "on the way"), (today.needs_you, "for you to decide")];
+    let left = [(today.on_its_way, "on the way"), (today.undecided, "held or refused")];
     let left: Vec<String> =
         left.iter().filter(|(n, _)| *n > 0).map(|(n, words)| format!("{} {words}", count(*n))).collect();
     match (today.total(), left.is_empty()) {
@@ -148,28 +152,28 @@ fn told(today: Counts) -> String {
     }
 }
 
-/// How many payments were told, and what they add up to by currency.
+/// What payments that were told add up to by currency.
 struct Sums {
-    credited: i64,
     credited_money: Vec<String>,
-    nobody: i64,
     nobody_money: Vec<String>,
+    unknown: i64,
 }
 
-/// Number and money come of one list: a credited payment whose money went back needs a person, and is credited until then.
+/// Of the same payments as the chart and the lists that the boxes lead to.
 async fn sums(state: &Shared, range: Range, mode: Mode) -> Result<Sums, Problem> {
     let lens = Lens::of(state);
-    let from = start_of(range.first(lens.today), &state.time_zone);
-    let filter = PaymentFilter { from, mode: Some(mode), ..PaymentFilter::default() };
+    let (first, end) = Period::Last(range).days(lens.today);
+    let from = start_of(first, &state.time_zone);
+    let to = end.and_then(|day| start_of(day, &state.time_zone));
+    let filter = PaymentFilter { from, to, mode: Some(mode), ..PaymentFilter::default() };
     let (totals, _) = state.store.totals(&filter).await?;
     let by_currency = by_currency(&totals);
     let of_some = |money: fn(&Sum) -> &String| {
         by_currency.iter().map(money).filter(|money| !money.is_empty()).cloned().collect::<Vec<_>>()
     };
     Ok(Sums {
-        credited: number(&totals, is_credited),
         credited_money: of_some(|sum| &sum.credited),
-        nobody: number(&totals, is_nobodys),
         nobody_money: of_some(|sum| &sum.nobody),
+        unknown: number(&totals, is_unknown),
     })
 }

@@ -5,18 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::domain::delivery::Standing;
+use crate::domain::delivery::{Fate, Standing};
 use crate::domain::mode::Mode;
 use crate::store::counts::paid;
 use crate::store::quarter::Quarter;
 use crate::store::rows::unknown;
-use crate::store::sql::{Row, values};
+use crate::store::sql::{Dialect, Row, values};
+use crate::store::sums::{self, Unit, stretches_between};
 use crate::store::{Store, StoreError};
 
 /// Times of one chart.
 pub const TIMES_MAX: usize = 400;
 
-/// How many payments of one time stand how.
+/// How many payments of one time stand how. One that Refairn has counts by its fate, as in every list and sum, whether or not a
+/// person has to see to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// An agent is credited.
@@ -25,27 +27,15 @@ pub struct Counts {
     pub nobody: i64,
     /// They go out by themselves.
     pub on_its_way: i64,
-    /// A person has to look at them.
-    pub needs_you: i64,
+    /// Refairn does not have them until a person decides: they are held, or were refused.
+    pub undecided: i64,
 }
 
 impl Counts {
     /// All of them. Those that are not told, and rightly so, are not counted.
     #[must_use]
     pub const fn total(&self) -> i64 {
-        self.credited + self.nobody + self.on_its_way + self.needs_you
-    }
-
-    /// So many that stand like this.
-    pub(in crate::store) fn of(standing: Standing, n: i64) -> Self {
-        let mut counts = Self::default();
-        match standing {
-            Standing::Credited => counts.credited = n,
-            Standing::Nobody => counts.nobody = n,
-            Standing::OnItsWay => counts.on_its_way = n,
-            Standing::NeedsYou => counts.needs_you = n,
-        }
-        counts
+        self.credited + self.nobody + self.on_its_way + self.undecided
     }
 
     /// Adds those of another time.
@@ -53,7 +43,7 @@ impl Counts {
         self.credited += other.credited;
         self.nobody += other.nobody;
         self.on_its_way += other.on_its_way;
-        self.needs_you += other.needs_you;
+        self.undecided += other.undecided;
     }
 }
 
@@ -69,28 +59,16 @@ impl Store {
         times: &[(Timestamp, Timestamp)],
         mode: Mode,
     ) -> Result<Vec<Counts>, StoreError> {
-        let quarter = |at: Timestamp| Quarter::of(at).0.max(0);
+        let quarter = |at: Timestamp| Quarter::of(at).0.clamp(0, Unit::END);
         let times = times.iter().take(TIMES_MAX).map(|(from, to)| [quarter(*from), quarter(*to)]);
         let times: Vec<[i64; 2]> = times.collect();
-        let (counts, changes) = self.dialect().counts();
-        let kinds = Standing::ALL.iter().map(|standing| format!("'{}'", paid(mode, *standing))).collect::<Vec<_>>();
-        let each = |column: &dyn Fn(&String) -> String| kinds.iter().map(column).collect::<Vec<_>>().join(", ");
-        let sum = each(&|kind| {
-            format!(
-                "(SELECT CAST(SUM(k.n) AS BIGINT) FROM {counts} k WHERE k.what = {kind} AND k.state >= t.first \
-                 AND k.state <= t.last AND length(k.state) = length(t.first) AND CAST(k.state AS BIGINT) >= 0)"
-            )
-        });
-        let stretches = self.dialect().pairs("?1");
-        // They are read from their JSON once, and not for each count.
-        let mut sql = format!("WITH t (first, last) AS MATERIALIZED ({stretches}) SELECT t.first, {sum} FROM t");
-        if let Some(changes) = changes {
-            let (change, kinds) = (each(&|kind| format!("CASE what WHEN {kind} THEN n END")), kinds.join(", "));
-            sql = format!("{sql} UNION ALL SELECT state, {change} FROM {changes} WHERE what IN ({kinds})");
-        }
+        let stretches = stretches_of(&times);
+        let told: Vec<[String; 4]> = stretches.iter().flat_map(told_in).collect();
+        let keys = stretches.iter().map(|[first, next]| [first.to_string(), (next - 1).to_string()]);
+        let keys: Vec<[String; 2]> = keys.collect();
         let mut by_quarter: BTreeMap<i64, Counts> = BTreeMap::new();
-        for (quarter, counts) in self.rows(sql, values![serde_json::to_string(&stretches_of(&times))?], counted).await?
-        {
+        let values = values![serde_json::to_string(&keys)?, serde_json::to_string(&told)?];
+        for (quarter, counts) in self.rows(counted_sql(self.dialect(), mode), values, counted).await? {
             by_quarter.entry(quarter).or_default().add(counts);
         }
         let sum = |[from, to]: [i64; 2]| {
@@ -102,25 +80,83 @@ impl Store {
     }
 }
 
-/// The stretches between any two moments at which times begin or end, each with its first quarter and its last. In each of
-/// them numbers have one length: as texts they are in the order that they have as numbers.
-fn stretches_of(times: &[[i64; 2]]) -> Vec<[String; 2]> {
+/// The statement that counts payments of stretches. One statement sees one moment: how many stand how, and how many of them
+/// Refairn has, fit together. Its columns are a quarter, and what [`counted`] takes.
+fn counted_sql(dialect: Dialect, mode: Mode) -> String {
+    let (counts, changes) = dialect.counts();
+    let of = |standing| format!("'{}'", paid(mode, standing));
+    let on_its_way = of(Standing::OnItsWay);
+    let others = [Standing::Credited, Standing::Nobody, Standing::NeedsYou].map(of).join(", ");
+    let [(sold, _), ..] = Unit::Quarter.kinds();
+    let (all, untold) = (sums::keys_of(mode), sums::keys_of_fate(mode, None));
+    let is_told = format!("k.state LIKE '{all}' AND k.state NOT LIKE '{untold}'");
+    let is_credited = format!("k.state LIKE '{}'", sums::keys_of_fate(mode, Some(Fate::Credited)));
+    let paid = |kinds: &str| {
+        format!(
+            "(SELECT CAST(SUM(k.n) AS BIGINT) FROM {counts} k WHERE k.what IN ({kinds}) AND k.state >= t.first \
+             AND k.state <= t.last AND length(k.state) = length(t.first) AND CAST(k.state AS BIGINT) >= 0)"
+        )
+    };
+    let told = |condition: &str| {
+        format!(
+            "(SELECT CAST(SUM(k.n) AS BIGINT) FROM {counts} k WHERE k.what = s.what AND k.state >= s.start \
+             AND k.state < s.next AND {condition})"
+        )
+    };
+    let none = "CAST(NULL AS BIGINT)";
+    // They are read from their JSON once, and not for each count.
+    let mut sql = format!(
+        "WITH t (first, last) AS MATERIALIZED ({}), s (first, what, start, next) AS MATERIALIZED ({}) \
+         SELECT t.first, {}, {}, {none}, {none} FROM t UNION ALL SELECT s.first, {none}, {none}, {}, {} FROM s",
+        dialect.pairs("?1"),
+        dialect.lists("?2", 4),
+        paid(&on_its_way),
+        paid(&others),
+        told(&is_credited),
+        told(&is_told),
+    );
+    if let Some(changes) = changes {
+        sql = format!(
+            "{sql} UNION ALL SELECT k.state, CASE WHEN k.what = {on_its_way} THEN k.n END, \
+             CASE WHEN k.what <> {on_its_way} THEN k.n END, {none}, {none} FROM {changes} k \
+             WHERE k.what IN ({on_its_way}, {others}) \
+             UNION ALL SELECT substr(k.state, 1, 10), {none}, {none}, CASE WHEN {is_credited} THEN k.n END, k.n \
+             FROM {changes} k WHERE k.what = '{sold}' AND {is_told}"
+        );
+    }
+    sql
+}
+
+/// The stretches between any two moments at which times begin or end, each with its first quarter and the first one after it.
+/// In each of them numbers have one length: as texts they are in the order that they have as numbers.
+fn stretches_of(times: &[[i64; 2]]) -> Vec<[i64; 2]> {
     let mut ends: BTreeSet<i64> = times.iter().flatten().copied().collect();
     let (first, last) = (ends.first().copied().unwrap_or(0), ends.last().copied().unwrap_or(0));
     let longer = std::iter::successors(Some(10_i64), |power| power.checked_mul(10));
     ends.extend(longer.take_while(|power| *power < last).filter(|power| *power > first));
-    ends.iter().zip(ends.iter().skip(1)).map(|(first, next)| [first.to_string(), (next - 1).to_string()]).collect()
+    ends.iter().zip(ends.iter().skip(1)).map(|(first, next)| [*first, *next]).collect()
 }
 
-/// What was counted from a quarter on.
+/// Where the payments of a stretch are added up by their fate: its first quarter, the column `what`, and the first column
+/// `state` and the first one after them.
+fn told_in([first, next]: &[i64; 2]) -> Vec<[String; 4]> {
+    let parts = stretches_between(*first, *next).into_iter();
+    let keys = parts.map(|(unit, keys)| {
+        let [(what, _), ..] = unit.kinds();
+        // Keys of times before 1970 begin with another character than a digit.
+        [first.to_string(), what.to_owned(), keys.start.max("0".to_owned()), keys.end]
+    });
+    keys.collect()
+}
+
+/// What was counted from a quarter on: how many are on their way, how many stand otherwise, and of these how many are credited
+/// and how many Refairn has.
 fn counted(row: &mut Row) -> Result<(i64, Counts), StoreError> {
     let quarter = row.text()?;
     let quarter = quarter.parse().map_err(|_| unknown("quarter of an hour", &quarter))?;
-    let mut counts = Counts::default();
-    for standing in Standing::ALL {
-        counts.add(Counts::of(*standing, row.int_option()?.unwrap_or(0)));
-    }
-    Ok((quarter, counts))
+    let mut number = || row.int_option().map(Option::unwrap_or_default);
+    let (on_its_way, others, credited, told) = (number()?, number()?, number()?, number()?);
+    Ok((quarter, Counts { credited, nobody: told - credited, on_its_way, undecided: others - told }))
 }
 
 #[cfg(test)]
@@ -129,15 +165,15 @@ mod tests {
 
     #[test]
     fn times_are_asked_for_in_stretches_of_numbers_of_one_length() {
-        let check = |times: &[[i64; 2]], expected: &[[&str; 2]]| {
+        let check = |times: &[[i64; 2]], expected: &[[i64; 2]]| {
             assert_eq!(stretches_of(times), expected, "{times:?}");
         };
         check(&[], &[]);
         check(&[[2000, 2000]], &[]);
-        check(&[[2000, 2096], [2096, 2192]], &[["2000", "2095"], ["2096", "2191"]]);
+        check(&[[2000, 2096], [2096, 2192]], &[[2000, 2096], [2096, 2192]]);
         // A day that is in a month, too.
-        check(&[[2000, 2400], [2096, 2192]], &[["2000", "2095"], ["2096", "2191"], ["2192", "2399"]]);
-        check(&[[96, 1000]], &[["96", "99"], ["100", "999"]]);
-        check(&[[0, 101]], &[["0", "9"], ["10", "99"], ["100", "100"]]);
+        check(&[[2000, 2400], [2096, 2192]], &[[2000, 2096], [2096, 2192], [2192, 2400]]);
+        check(&[[96, 1000]], &[[96, 100], [100, 1000]]);
+        check(&[[0, 101]], &[[0, 10], [10, 100], [100, 101]]);
     }
 }

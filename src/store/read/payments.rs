@@ -31,8 +31,8 @@ pub struct PaymentFilter {
     pub code: Option<String>,
     /// Real money or tests.
     pub mode: Option<Mode>,
-    /// What became of them.
-    pub fate: Option<Fate>,
+    /// What became of them: one of these, or anything where none is given.
+    pub fates: Vec<Fate>,
     /// Of this business.
     pub business: Option<String>,
     /// At most so many; [`PAGE_ITEMS_MAX`] in any case.
@@ -126,7 +126,6 @@ impl Store {
             .and(&format!("{end} <"), filter.to.map(micros))
             .and(&agent, filter.agent.clone())
             .and("mode || '' =", filter.mode.map(Mode::code))
-            .and("fate || '' =", filter.fate.map(Fate::code))
             .and("business || '' =", filter.business.clone())
             .and_whole(&self.is_of_newest_customers("{}", code_events), code)
             // With an equation PostgreSQL may go through an index that has the id behind other columns.
@@ -138,6 +137,10 @@ impl Store {
                 after,
             )
             .and_always(&if filter.code.is_some() { tells_payment("") } else { is_payment("") });
+        if !filter.fates.is_empty() {
+            let codes = filter.fates.iter().map(|fate| format!("'{}'", fate.code())).collect::<Vec<_>>();
+            conditions = conditions.and_always(&format!("fate || '' IN ({})", codes.join(", ")));
+        }
         if filter.agent.is_some() {
             conditions = conditions.and_always("receipt IS NOT NULL");
         }

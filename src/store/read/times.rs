@@ -31,7 +31,7 @@ impl Store {
         filter: &PaymentFilter,
         limit: u32,
     ) -> Result<Option<Vec<[i64; 2]>>, StoreError> {
-        let takes_any = filter.mode.is_none() && filter.fate.is_none() && filter.business.is_none();
+        let takes_any = filter.mode.is_none() && filter.fates.is_empty() && filter.business.is_none();
         if takes_any || filter.agent.is_some() || filter.code.is_some() {
             return Ok(None);
         }

@@ -228,7 +228,7 @@ impl PaymentFilter {
     /// Whether payments that are alike in this are asked for.
     pub(super) fn takes(&self, alike: &Alike) -> bool {
         self.mode.is_none_or(|mode| mode == alike.mode)
-            && self.fate.is_none_or(|fate| Some(fate) == alike.fate)
+            && (self.fates.is_empty() || alike.fate.is_some_and(|fate| self.fates.contains(&fate)))
             && self.business.as_ref().is_none_or(|business| *business == alike.business)
     }
 }

@@ -135,9 +135,11 @@ async fn read(store: &Store, list: &str) -> usize {
             store.payment_lines(&later).await.unwrap().len()
         }
         "payments that credited nobody" => {
-            payments(&|month| PaymentFilter { fate: Some(Fate::CreditedNobody), ..month }).await
+            payments(&|month| PaymentFilter { fates: vec![Fate::CreditedNobody], ..month }).await
         }
-        "payments of rare fates" => payments(&|month| PaymentFilter { fate: Some(Fate::CreditUnknown), ..month }).await,
+        "payments of rare fates" => {
+            payments(&|month| PaymentFilter { fates: vec![Fate::CreditUnknown], ..month }).await
+        }
         "tests" => payments(&|month| PaymentFilter { mode: Some(Mode::Test), ..month }).await,
         "payments of an agent" => payments(&|month| PaymentFilter { agent: Some("agent_7".into()), ..month }).await,
         "what an agent's payments add up to" => added_up(store).await,
