@@ -273,3 +273,43 @@ async fn the_set_up_page_has_the_line_for_codes_and_ticks_it_when_the_first_code
     world.idle().await;
     world.end().await;
 }
+
+/// What is uneven in the form of filters: fields that do not fill their row, and gaps that differ from the others.
+const UNEVEN: &str = "
+    const form = document.querySelector('.filters'), whole = form.getBoundingClientRect();
+    const boxes = [...form.children].map((child) => [child, ...child.querySelectorAll('input, select')].at(-1));
+    const rows = new Map();
+    for (const [n, child] of [...form.children].entries()) {
+        const place = child.getBoundingClientRect(), top = Math.round(place.top);
+        rows.set(top, [...(rows.get(top) ?? []), { place, field: boxes[n].getBoundingClientRect() }]);
+    }
+    const uneven = [], gaps = new Set();
+    let bottom = null;
+    for (const row of rows.values()) {
+        const [first, last] = [row[0].field, row.at(-1).field];
+        const widths = new Set(row.map(({ field }) => Math.round(field.width)));
+        if (Math.abs(first.left - whole.left) > 1 || Math.abs(last.right - whole.right) > 1) uneven.push(`${first.left} to ${last.right} of ${whole.left} to ${whole.right}`);
+        if (widths.size > 1) uneven.push(`widths ${[...widths]}`);
+        row.slice(1).forEach(({ field }, n) => gaps.add(Math.round(field.left - row[n].field.right)));
+        if (bottom !== null) gaps.add(Math.round(row[0].place.top - bottom));
+        bottom = Math.max(...row.map(({ place }) => place.bottom));
+    }
+    if (gaps.size > 1) uneven.push(`gaps ${[...gaps]}`);
+    return uneven.join('; ');
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_filters_of_a_list_are_even_on_a_telephone() {
+    let world = World::new().await;
+    let browser = Chromium::start(true).await;
+    browser.sign_in(&world).await;
+    for (width, dark) in [(390, false), (390, true), (320, false)] {
+        browser.screen(width, dark).await;
+        for path in ["/payments", "/activity", "/customers"] {
+            browser.go(&world, path).await;
+            assert_eq!(browser.run(UNEVEN).await, "", "{path} at {width}");
+        }
+    }
+    browser.end().await;
+    world.end().await;
+}
