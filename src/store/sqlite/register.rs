@@ -237,25 +237,10 @@ impl Register {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::event::{Identity, Origin};
-    use crate::domain::provider::ProviderKind;
+    use crate::store::tests;
 
     fn event(name: &str, body_bytes: usize) -> NewEvent {
-        NewEvent {
-            origin: Origin::Webhook,
-            endpoint: "stripe".into(),
-            provider: ProviderKind::Stripe,
-            business: "biz_1".into(),
-            identity: Identity {
-                dedup_key: name.into(),
-                provider_event_id: None,
-                event_type: "t".into(),
-                snapshot_event: None,
-                mode: None,
-            },
-            body_zstd: vec![0; body_bytes],
-            received_at: jiff::Timestamp::UNIX_EPOCH,
-        }
+        NewEvent { body_zstd: vec![0; body_bytes], ..tests::event(name) }
     }
 
     fn spool(register: &Register, name: &str, body_bytes: usize) -> EventId {

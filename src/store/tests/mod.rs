@@ -51,7 +51,7 @@ fn now() -> Timestamp {
     "2026-01-10T12:00:00Z".parse().unwrap()
 }
 
-fn event(key: &str) -> NewEvent {
+pub(in crate::store) fn event(key: &str) -> NewEvent {
     NewEvent {
         origin: Origin::Webhook,
         endpoint: "stripe".into(),

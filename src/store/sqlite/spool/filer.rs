@@ -172,29 +172,10 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::domain::event::{Identity, Origin};
-    use crate::domain::provider::ProviderKind;
     use crate::store::sqlite::reader;
     use crate::store::sqlite::spool::file;
     use crate::store::sqlite::upgrade;
-
-    fn event() -> NewEvent {
-        NewEvent {
-            origin: Origin::Webhook,
-            endpoint: "stripe".into(),
-            provider: ProviderKind::Stripe,
-            business: "biz_1".into(),
-            identity: Identity {
-                dedup_key: "evt_a".into(),
-                provider_event_id: None,
-                event_type: "t".into(),
-                snapshot_event: None,
-                mode: None,
-            },
-            body_zstd: vec![1, 2, 3],
-            received_at: jiff::Timestamp::UNIX_EPOCH,
-        }
-    }
+    use crate::store::tests::event;
 
     /// Records one event on a disk that syncs so; gives how the thread ended, what was told, and how many wait to be moved.
     fn record(
@@ -216,7 +197,7 @@ mod tests {
             checkpoints,
         };
         let (orders, waiting) = mpsc::channel(2);
-        assert!(orders.try_send(Order::Record(event(), tell)).is_ok());
+        assert!(orders.try_send(Order::Record(event("evt_a"), tell)).is_ok());
         drop(orders);
         let ended = filer.work(waiting, &Pulse::new("a test"), &|| {});
         let told = told.lock().unwrap().try_recv().ok();
