@@ -300,16 +300,17 @@ fn run_group(db: &Sql, jobs: impl Iterator<Item = AnyJob>, undo: Undo, log: &Log
             job.answer(Err(error.clone()));
             continue;
         }
-        let before = db.uncommitted();
+        // To copy all that was counted for each job would cost more than many a job.
+        let before = (undo == Undo::Alone).then(|| db.uncommitted());
         let Err(error) = run_job(db, job.as_mut(), undo) else {
             kept.push(job);
             continue;
         };
-        if undo == Undo::Together {
+        let Some(before) = before else {
             job.answer(Err(error));
             roll_back(db);
             return Ok(kept);
-        }
+        };
         db.undone(before);
         // A full disk or an I/O error can end the whole transaction, and with it what others wrote.
         broken = db.connection().execute_batch("ROLLBACK TO job; RELEASE job").err().map(|_| error.clone());
