@@ -13,9 +13,9 @@ use crate::kit::program::{API_KEY, STRIPE_SECRET};
 use crate::measure;
 
 /// The first sale's number; all have as many digits, so that all bodies are of one length.
-pub const FIRST: usize = 1_000_000;
+pub const FIRST: usize = 10_000_000;
 /// Sales of one bridge at most.
-pub const SALES_MAX: usize = 2_000_000;
+pub const SALES_MAX: usize = 12_000_000;
 /// Stands for the number until it is known.
 const MARK: usize = 7_777_777_777;
 const MARK_TEXT: &str = "7777777777";
