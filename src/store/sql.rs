@@ -66,10 +66,10 @@ pub(super) trait Db: Sync {
     /// Numbers an event that is about to be recorded, where the database does not.
     fn number(&self, event: &NewEvent) -> Result<Numbering, StoreError>;
 
-    /// Counts so many more, where no trigger does.
+    /// Counts so many more.
     fn count(&self, what: Counted, by: i64);
 
-    /// Adds a payment to what payments add up to, or takes it away, where no trigger does.
+    /// Adds a payment to what payments add up to, or takes it away.
     fn add_up(&self, sold: Sold, is_there: bool);
 
     /// Counts all anew, after something that nobody counted.

@@ -1,6 +1,6 @@
 //! What payments add up to, as the table `counts` has it: by the quarter of an hour and by the day in which they were
 //! paid, and by all that they are told apart by. A day is UTC's: those of other time zones begin and end with quarters. What
-//! those of each agent add up to is kept by the day alone. In PostgreSQL triggers add it up, as in `counts`.
+//! those of each agent add up to is kept by the day alone.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -36,32 +36,25 @@ impl Fate {
     }
 }
 
-/// How a payment stands, as it is counted when it is written: that a person has to look at it goes before its fate. One that is
-/// not told, and rightly so, has none.
+/// How a payment stands that Refairn does not have. One that is not told, and rightly so, has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// An agent is credited.
-    Credited,
-    /// Refairn was told, and nobody is credited, or it is not known who.
-    Nobody,
     /// It goes out by itself.
     OnItsWay,
-    /// A person has to look at it.
-    NeedsYou,
+    /// A person has to look at it: it is held, or was refused.
+    Undecided,
 }
 
 impl Standing {
     /// Every standing.
-    pub const ALL: &[Self] = &[Self::Credited, Self::Nobody, Self::OnItsWay, Self::NeedsYou];
+    pub const ALL: &[Self] = &[Self::OnItsWay, Self::Undecided];
 
     /// The stable code.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
-            Self::Credited => "credited",
-            Self::Nobody => "nobody",
             Self::OnItsWay => "on_its_way",
-            Self::NeedsYou => "needs_you",
+            Self::Undecided => "undecided",
         }
     }
 }

@@ -142,15 +142,15 @@ impl DeliveryRecord {
         }
     }
 
-    /// How a payment stands; nothing of other calls.
+    /// How a payment stands that Refairn does not have; nothing of other calls.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
-        let is_payment = matches!(self.subject, DeliveryKey::Payment { .. });
-        match self.fate() {
-            _ if is_payment && self.attention => Some(Standing::NeedsYou),
-            Some(Fate::Credited) => Some(Standing::Credited),
-            Some(Fate::CreditedNobody | Fate::CreditUnknown) => Some(Standing::Nobody),
-            None => (is_payment && self.state.is_open()).then_some(Standing::OnItsWay),
+        if !matches!(self.subject, DeliveryKey::Payment { .. }) || self.fate().is_some() {
+            None
+        } else if self.attention {
+            Some(Standing::Undecided)
+        } else {
+            self.state.is_open().then_some(Standing::OnItsWay)
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Rows are copied table by table in the order of their keys. How far it is stands in the target, in a table that is
 //! written with the rows and goes when all of them are compared: as long as it is there nobody takes the target for a
-//! store. Which tables there are is read from the schema. Counts are kept by triggers: they come with the rows.
+//! store. Which tables there are is read from the schema. What is counted is counted anew.
 
 mod checksum;
 mod table;
@@ -24,8 +24,6 @@ const ROWS_MAX: usize = 512;
 const ROWS_AT_FIRST: usize = 32;
 /// Rows that are read together may be larger than this once; then fewer are read.
 const BYTES_SOFT_MAX: usize = 4 * 1024 * 1024;
-/// Batches after which the target's counts are added up.
-const BATCHES_PER_ROLL_UP: u32 = 64;
 
 /// Where a store is.
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +110,6 @@ pub(super) struct Copying {
     tables: Vec<Table>,
     progress: Progress,
     rows: usize,
-    batches: u32,
 }
 
 impl Copying {
@@ -127,7 +124,7 @@ impl Copying {
             }
         };
         let tables = tables().map_err(CopyError::Target)?;
-        let mut copy = Self { from, to, tables, progress: Progress::default(), rows: ROWS_AT_FIRST, batches: 0 };
+        let mut copy = Self { from, to, tables, progress: Progress::default(), rows: ROWS_AT_FIRST };
         let begin = Begin { tables: copy.tables.clone(), version: schema::schema_version() };
         let begun = match copy.to.write(begin).await.map_err(CopyError::Target) {
             Ok(Begun::At(progress)) => {
@@ -162,7 +159,6 @@ impl Copying {
             postgres.analyze().await.map_err(CopyError::Target)?;
         }
         self.to.write(Finish { tables: self.tables.clone() }).await.map_err(CopyError::Target)?;
-        self.roll_up().await?;
         Ok(same)
     }
 
@@ -198,18 +194,7 @@ impl Copying {
             false => CopyError::Target(error),
         })?;
         self.progress = next;
-        self.batches += 1;
-        if self.batches.is_multiple_of(BATCHES_PER_ROLL_UP) {
-            self.roll_up().await?;
-        }
         Ok(copied)
-    }
-
-    async fn roll_up(&self) -> Result<(), CopyError> {
-        match &self.to {
-            Backend::Sqlite(_) => Ok(()),
-            Backend::Postgres(postgres) => postgres.roll_up().await.map_err(CopyError::Target),
-        }
     }
 
     /// Reads both stores from one end to the other.

@@ -4,7 +4,7 @@ use crate::store::StoreError;
 use crate::store::sql::{Dialect, Value};
 use crate::store::sqlite::schema::{self, Column};
 
-/// Kept by triggers in both databases, and a view in one: compared, and not copied.
+/// Follow from the other rows, and are a view in one of the databases: compared, and not copied.
 const COUNTS: &str = "counts";
 /// Made by triggers of each customer: compared, and not copied.
 const PARTS: [&str; 2] = ["address_parts", "domain_parts"];

@@ -7,6 +7,7 @@
 //! Whatever talks to the server is a task of its own. A caller that looks elsewhere for a while - one of many futures
 //! in one task - would otherwise keep a connection and its locks, with nobody to end what it began.
 
+mod counts;
 mod entry;
 mod error;
 mod lane;
@@ -164,6 +165,8 @@ impl Postgres {
     pub(super) async fn close(&self) {
         // Nothing lasts longer than that, so nothing is left.
         let _ = self.tasks.stop(OPERATION_WAIT_MAX).await;
+        #[cfg(any(test, feature = "crash-points"))]
+        let _ = self.distrust().await;
         self.pool.close().await;
     }
 
@@ -250,16 +253,6 @@ impl Postgres {
         self.query(&sql, values![events_max, self.replica, CLAIM_MICROS, span(SLACK)]).await
     }
 
-    /// Adds up the changes of the counts; one replica at a time.
-    pub(super) async fn roll_up(&self) -> Result<(), StoreError> {
-        let sql = "WITH changes AS (DELETE FROM count_changes RETURNING what, state, n) \
-             INSERT INTO count_sums (what, state, n) \
-             SELECT what, state, CAST(SUM(n) AS BIGINT) FROM changes GROUP BY what, state ORDER BY what, state \
-             ON CONFLICT (what, state) DO UPDATE SET n = count_sums.n + excluded.n";
-        self.query(sql, values![]).await?;
-        Ok(())
-    }
-
     /// Has the server look at how much there is of what. It does so by itself, but later: plans that are made before that are
     /// for tables of which nothing is known.
     pub(super) async fn analyze(&self) -> Result<(), StoreError> {
@@ -306,6 +299,7 @@ async fn write_once<W: Work>(
     let session = connection.transaction().await?;
     let rounds = Rounds::new(&session);
     let answer = rounds.drive(work.run(&rounds)).await?;
+    rounds.write_counts().await?;
     commit.set();
     session.commit().await?;
     Ok(answer)

@@ -25,8 +25,10 @@ const RECORD: &str = "WITH given AS (SELECT DISTINCT ON (endpoint, dedup_key) * 
      recorded AS (INSERT INTO events (endpoint, provider, business, dedup_key, provider_event_id, type, state, \
      received_at, snapshot_event, mode, origin) SELECT endpoint, provider, business, dedup_key, provider_event_id, type, state, \
      received_at, snapshot_event, mode, origin FROM given ORDER BY nth \
-     ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id, endpoint, dedup_key), \
-     kept AS (INSERT INTO bodies (event_id, body) SELECT id, body FROM recorded JOIN given USING (endpoint, dedup_key)) \
+     ON CONFLICT (endpoint, dedup_key) DO NOTHING RETURNING id, endpoint, dedup_key, state), \
+     kept AS (INSERT INTO bodies (event_id, body) SELECT id, body FROM recorded JOIN given USING (endpoint, dedup_key)), \
+     counted AS (INSERT INTO count_changes (what, state, n) SELECT 'events', recorded.state, COUNT(*) FROM recorded \
+     GROUP BY 2) \
      SELECT id, nth FROM recorded JOIN given USING (endpoint, dedup_key)";
 
 /// An event that waits to be recorded.

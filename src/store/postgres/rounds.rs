@@ -7,18 +7,19 @@
 use std::collections::{HashMap, HashSet};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use futures_util::future::try_join_all;
 use tokio::sync::oneshot;
 
+use super::counts::COUNT_ANEW;
 use super::session::{Session, number};
 use super::sets::{Reply, SetForm};
 use crate::domain::customer::CustomerKey;
 use crate::domain::event::{EventId, NewEvent};
 use crate::store::StoreError;
-use crate::store::counts::Counted;
+use crate::store::counts::{Counted, Counts};
 use crate::store::numbering::Numbering;
 use crate::store::recent::Stored;
 use crate::store::sql::{Db, Dialect, Lock, Row, Value, values};
@@ -31,6 +32,9 @@ const SETS_MAX: usize = 1000;
 pub(super) struct Rounds<'a> {
     session: &'a Session<'a>,
     asked: Mutex<Vec<Asked>>,
+    counted: Mutex<Counts>,
+    /// What was counted before something was tried out.
+    before_trial: Mutex<Counts>,
 }
 
 /// A statement that waits for the next round.
@@ -63,8 +67,8 @@ struct Set {
 }
 
 impl<'a> Rounds<'a> {
-    pub(super) const fn new(session: &'a Session<'a>) -> Self {
-        Self { session, asked: Mutex::new(Vec::new()) }
+    pub(super) fn new(session: &'a Session<'a>) -> Self {
+        Self { session, asked: Mutex::default(), counted: Mutex::default(), before_trial: Mutex::default() }
     }
 
     /// Runs what is written with these rounds, to its end.
@@ -85,8 +89,14 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    fn asked(&self) -> std::sync::MutexGuard<'_, Vec<Asked>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Writes what was counted, as the last of what is committed together.
+    pub(super) async fn write_counts(&self) -> Result<(), StoreError> {
+        let counted = std::mem::take(&mut *lock(&self.counted));
+        self.session.count(&counted).await
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Vec<Asked>> {
+        lock(&self.asked)
     }
 
     async fn ask(&self, what: What) -> Result<Reply, StoreError> {
@@ -212,10 +222,14 @@ impl Db for Rounds<'_> {
     }
 
     async fn try_out(&self) -> Result<(), StoreError> {
+        let counted = lock(&self.counted).clone();
+        *lock(&self.before_trial) = counted;
         self.run_all("SAVEPOINT as_it_is").await
     }
 
     async fn undo_trial(&self) -> Result<(), StoreError> {
+        let before = std::mem::take(&mut *lock(&self.before_trial));
+        *lock(&self.counted) = before;
         self.run_all("ROLLBACK TO SAVEPOINT as_it_is; RELEASE SAVEPOINT as_it_is").await
     }
 
@@ -235,17 +249,22 @@ impl Db for Rounds<'_> {
 
     fn remember(&self, _: Stored) {}
 
-    fn count(&self, _: Counted, _: i64) {
-        // Triggers do.
+    fn count(&self, what: Counted, by: i64) {
+        lock(&self.counted).add(what, by);
     }
 
-    fn add_up(&self, _: Sold, _: bool) {
-        // Triggers do.
+    fn add_up(&self, sold: Sold, is_there: bool) {
+        lock(&self.counted).add_up(sold, is_there);
     }
 
     async fn count_anew(&self) -> Result<(), StoreError> {
-        Ok(())
+        *lock(&self.counted) = Counts::default();
+        self.session.run(COUNT_ANEW).await
     }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

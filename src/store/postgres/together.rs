@@ -122,6 +122,7 @@ async fn write_all(
         done.unwrap_or(Err(StoreError::Panicked))
     });
     rounds.drive(try_join_all(run)).await?;
+    rounds.write_counts().await?;
     commit.set();
     session.commit().await
 }

@@ -64,10 +64,10 @@ impl Store {
         let times: Vec<[i64; 2]> = times.collect();
         let stretches = stretches_of(&times);
         let told: Vec<[String; 4]> = stretches.iter().flat_map(told_in).collect();
-        let keys = stretches.iter().map(|[first, next]| [first.to_string(), (next - 1).to_string()]);
-        let keys: Vec<[String; 2]> = keys.collect();
+        let untold = stretches.iter().map(|[first, next]| [first.to_string(), (next - 1).to_string()]);
+        let untold: Vec<[String; 2]> = untold.collect();
         let mut by_quarter: BTreeMap<i64, Counts> = BTreeMap::new();
-        let values = values![serde_json::to_string(&keys)?, serde_json::to_string(&told)?];
+        let values = values![serde_json::to_string(&told)?, serde_json::to_string(&untold)?];
         for (quarter, counts) in self.rows(counted_sql(self.dialect(), mode), values, counted).await? {
             by_quarter.entry(quarter).or_default().add(counts);
         }
@@ -80,51 +80,54 @@ impl Store {
     }
 }
 
+/// Payments that Refairn was told of, and that credited nobody or nobody knows whom, as a statement names them.
+const NOBODY: &str = "nobody";
+
 /// The statement that counts payments of stretches. One statement sees one moment: how many stand how, and how many of them
-/// Refairn has, fit together. Its columns are a quarter, and what [`counted`] takes.
+/// Refairn has, fit together. Its columns are what [`counted`] takes.
 fn counted_sql(dialect: Dialect, mode: Mode) -> String {
     let (counts, changes) = dialect.counts();
-    let of = |standing| format!("'{}'", paid(mode, standing));
-    let on_its_way = of(Standing::OnItsWay);
-    let others = [Standing::Credited, Standing::Nobody, Standing::NeedsYou].map(of).join(", ");
     let [(sold, _), ..] = Unit::Quarter.kinds();
-    let (all, untold) = (sums::keys_of(mode), sums::keys_of_fate(mode, None));
-    let is_told = format!("k.state LIKE '{all}' AND k.state NOT LIKE '{untold}'");
-    let is_credited = format!("k.state LIKE '{}'", sums::keys_of_fate(mode, Some(Fate::Credited)));
-    let paid = |kinds: &str| {
-        format!(
-            "(SELECT CAST(SUM(k.n) AS BIGINT) FROM {counts} k WHERE k.what IN ({kinds}) AND k.state >= t.first \
-             AND k.state <= t.last AND length(k.state) = length(t.first) AND CAST(k.state AS BIGINT) >= 0)"
-        )
-    };
-    let told = |condition: &str| {
-        format!(
-            "(SELECT CAST(SUM(k.n) AS BIGINT) FROM {counts} k WHERE k.what = s.what AND k.state >= s.start \
-             AND k.state < s.next AND {condition})"
-        )
-    };
-    let none = "CAST(NULL AS BIGINT)";
-    // They are read from their JSON once, and not for each count.
-    let mut sql = format!(
-        "WITH t (first, last) AS MATERIALIZED ({}), s (first, what, start, next) AS MATERIALIZED ({}) \
-         SELECT t.first, {}, {}, {none}, {none} FROM t UNION ALL SELECT s.first, {none}, {none}, {}, {} FROM s",
-        dialect.pairs("?1"),
-        dialect.lists("?2", 4),
-        paid(&on_its_way),
-        paid(&others),
-        told(&is_credited),
-        told(&is_told),
+    let is_told =
+        format!("k.state LIKE '{}' AND k.state NOT LIKE '{}'", sums::keys_of(mode), sums::keys_of_fate(mode, None));
+    let credited = Fate::Credited.code();
+    let told = format!(
+        "CASE WHEN k.state LIKE '{}' THEN '{credited}' ELSE '{NOBODY}' END",
+        sums::keys_of_fate(mode, Some(Fate::Credited))
+    );
+    let names =
+        Standing::ALL.iter().map(|standing| format!("WHEN '{}' THEN '{}'", paid(mode, *standing), standing.code()));
+    let untold = format!("CASE k.what {} END", names.collect::<Vec<_>>().join(" "));
+    let kinds =
+        Standing::ALL.iter().map(|standing| format!("'{}'", paid(mode, *standing))).collect::<Vec<_>>().join(", ");
+    // They are read from their JSON once.
+    let mut all = format!(
+        "WITH s (first, what, start, next) AS MATERIALIZED ({}), t (first, last) AS MATERIALIZED ({}), c (first, stands, n) AS ({} UNION ALL {}",
+        dialect.lists("?1", 4),
+        dialect.pairs("?2"),
+        dialect.for_each("s", [
+            &format!("s.first, {told}, k.n"),
+            &format!("{counts} k"),
+            &format!("k.what = s.what AND k.state >= s.start AND k.state < s.next AND {is_told}"),
+        ], None),
+        dialect.for_each("t", [
+            &format!("t.first, {untold}, k.n"),
+            &format!("{counts} k"),
+            // Keys of times before 1970 begin with another character than a digit.
+            &format!(
+                "k.what IN ({kinds}) AND k.state >= t.first AND k.state <= t.last AND length(k.state) = length(t.first) \
+                 AND k.n <> 0"
+            ),
+        ], None),
     );
     if let Some(changes) = changes {
-        sql = format!(
-            "{sql} UNION ALL SELECT k.state, CASE WHEN k.what = {on_its_way} THEN k.n END, \
-             CASE WHEN k.what <> {on_its_way} THEN k.n END, {none}, {none} FROM {changes} k \
-             WHERE k.what IN ({on_its_way}, {others}) \
-             UNION ALL SELECT substr(k.state, 1, 10), {none}, {none}, CASE WHEN {is_credited} THEN k.n END, k.n \
-             FROM {changes} k WHERE k.what = '{sold}' AND {is_told}"
+        all = format!(
+            "{all} UNION ALL SELECT CASE k.what WHEN '{sold}' THEN substr(k.state, 1, 10) ELSE k.state END, \
+             CASE k.what WHEN '{sold}' THEN {told} ELSE {untold} END, k.n FROM {changes} k \
+             WHERE k.what IN ({kinds}) OR k.what = '{sold}' AND {is_told}"
         );
     }
-    sql
+    format!("{all}) SELECT first, stands, CAST(SUM(n) AS BIGINT) FROM c GROUP BY first, stands")
 }
 
 /// The stretches between any two moments at which times begin or end, each with its first quarter and the first one after it.
@@ -149,14 +152,20 @@ fn told_in([first, next]: &[i64; 2]) -> Vec<[String; 4]> {
     keys.collect()
 }
 
-/// What was counted from a quarter on: how many are on their way, how many stand otherwise, and of these how many are credited
-/// and how many Refairn has.
+/// What was counted from a quarter on: how many payments stand in one way.
 fn counted(row: &mut Row) -> Result<(i64, Counts), StoreError> {
-    let quarter = row.text()?;
+    let (quarter, stands, n) = (row.text()?, row.text()?, row.int()?);
     let quarter = quarter.parse().map_err(|_| unknown("quarter of an hour", &quarter))?;
-    let mut number = || row.int_option().map(Option::unwrap_or_default);
-    let (on_its_way, others, credited, told) = (number()?, number()?, number()?, number()?);
-    Ok((quarter, Counts { credited, nobody: told - credited, on_its_way, undecided: others - told }))
+    let mut counts = Counts::default();
+    let place = match stands.as_str() {
+        NOBODY => &mut counts.nobody,
+        stands if stands == Fate::Credited.code() => &mut counts.credited,
+        stands if stands == Standing::OnItsWay.code() => &mut counts.on_its_way,
+        stands if stands == Standing::Undecided.code() => &mut counts.undecided,
+        other => return Err(unknown("standing", other)),
+    };
+    *place = n;
+    Ok((quarter, counts))
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0016_differences.sql"),
     include_str!("../../../migrations/sqlite/0017_sums.sql"),
     include_str!("../../../migrations/sqlite/0018_agents.sql"),
+    include_str!("../../../migrations/sqlite/0019_untold.sql"),
 ];
 
 /// How many migrations there are.

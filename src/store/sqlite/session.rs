@@ -17,10 +17,13 @@ use crate::domain::event::{EventId, NewEvent};
 use crate::store::counts::{Counted, Counts};
 use crate::store::numbering::Numbering;
 use crate::store::recent::{Recent, Row as OfCustomer, Stored};
-#[cfg(any(test, feature = "crash-points"))]
-use crate::store::sql::UNFINISHED_COPY;
 use crate::store::sql::{Db, Dialect, Lock, Row, Value, Work};
 use crate::store::sums::Sold;
+#[cfg(any(test, feature = "crash-points"))]
+use crate::store::{
+    counts::{self, MISCOUNTED, SMALL_STORE_EVENTS},
+    sql::{UNFINISHED_COPY, values},
+};
 
 /// What has to be undone with what is not committed yet.
 #[derive(Clone, Default)]
@@ -132,10 +135,6 @@ impl Sql {
     }
 }
 
-/// Events of a store that is counted anew at its end.
-#[cfg(any(test, feature = "crash-points"))]
-const SMALL_STORE_EVENTS: i64 = 10_000;
-
 /// Compares the counts with what the tables have.
 #[cfg(any(test, feature = "crash-points"))]
 fn distrust_counts(db: &Connection) -> Result<(), StoreError> {
@@ -144,15 +143,7 @@ fn distrust_counts(db: &Connection) -> Result<(), StoreError> {
     if db.prepare_cached(is_copy)?.exists([UNFINISHED_COPY])? {
         return Ok(());
     }
-    let sql = "SELECT group_concat(what || ' ' || state || ' ' || n, ', ') FROM (\
-         SELECT * FROM (SELECT what, state, n FROM counts WHERE n <> 0 EXCEPT SELECT what, state, n FROM counted) \
-         UNION ALL SELECT * FROM (SELECT what, state, n FROM counted EXCEPT SELECT what, state, n FROM counts)) \
-         WHERE (SELECT MAX(id) FROM events) <= ?1";
-    let wrong: Option<String> = db.prepare_cached(sql)?.query_row([SMALL_STORE_EVENTS], |row| row.get(0))?;
-    if let Some(wrong) = wrong {
-        crate::crash::impossible(&format!("what is counted is not what there is: {wrong}"));
-    }
-    Ok(())
+    query(db, MISCOUNTED, &values![SMALL_STORE_EVENTS]).and_then(counts::distrust)
 }
 
 /// Forgets what is changed. A fact that moves or goes may have counted for others; one that is new comes with a reading of

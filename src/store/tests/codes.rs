@@ -31,6 +31,7 @@ async fn indexes_and_triggers_name_the_codes_of_the_types(place: Place) {
              UNION ALL SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid \
              WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace \
              UNION ALL SELECT prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace \
+             UNION ALL SELECT definition FROM pg_views WHERE schemaname = current_schema() \
              UNION ALL SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid \
              WHERE c.relnamespace = current_schema()::regnamespace"
         }
@@ -41,8 +42,8 @@ async fn indexes_and_triggers_name_the_codes_of_the_types(place: Place) {
     }
     // COALESCE has nothing between the marks; the words of an address are parted by a `_`, among others.
     found.retain(|word| word.contains(|c| c != '_'));
-    // Names of fields, which SQLite writes as paths, and of the times by which payments are added up.
-    for name in ["code", "amount", "currency", "day", "quarter"] {
+    // Names of fields, which SQLite writes as paths, of the times by which payments are added up, and of what is kept of each.
+    for name in ["code", "amount", "currency", "day", "quarter", "sold", "sum", "vast"] {
         found.remove(name);
     }
     let states =

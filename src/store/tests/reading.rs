@@ -42,7 +42,8 @@ fn multiply(database: &places::Database) {
          CASE WHEN n % 7000 = 1 THEN 'duplicate' ELSE state END, CASE WHEN n % 200 = 0 THEN 1 ELSE 0 END, released, \
          acknowledged, due_at, attempts, outcome_unknown, settled_at, \
          CASE WHEN n % 4 = 0 THEN receipt ELSE '{{\"agentId\":\"agent_' || n % 100 || '\"}}' END, created_at \
-         FROM deliveries, {all}"
+         FROM deliveries, {all}; \
+         DELETE FROM count_changes; DELETE FROM count_sums; INSERT INTO count_sums SELECT what, state, n FROM counted"
     ));
 }
 

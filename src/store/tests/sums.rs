@@ -117,7 +117,7 @@ async fn check_counts(store: &Store, when: &str) {
                     (Some(Fate::Credited), _) => expected.credited += 1,
                     (Some(Fate::CreditedNobody | Fate::CreditUnknown), _) => expected.nobody += 1,
                     (None, Some(Standing::OnItsWay)) => expected.on_its_way += 1,
-                    (None, Some(_)) => expected.undecided += 1,
+                    (None, Some(Standing::Undecided)) => expected.undecided += 1,
                     (None, None) => {}
                 }
             }
