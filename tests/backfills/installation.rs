@@ -78,8 +78,7 @@ impl Installation {
             })
             .await;
             database.run(
-                "UPDATE queue SET leased_until = 0 WHERE leased = 1; UPDATE events SET claimed_until = 0 \
-                 WHERE state = 'received'; UPDATE backfills SET claimed_until = 0",
+                "UPDATE queue SET leased_until = 0 WHERE leased = 1; UPDATE claims SET until = 0; UPDATE backfills SET claimed_until = 0",
             );
         }
         self.serve();

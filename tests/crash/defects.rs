@@ -94,7 +94,7 @@ async fn task_ends_the_process(order: String, says: String, database: Option<&Da
     assert!(words.contains(&says), "{order}: {words}");
     if let Some(database) = database {
         // The other replicas would wait for the leases of the dead to run out.
-        database.run("UPDATE queue SET leased_until = 0; UPDATE events SET claimed_until = 0");
+        database.run("UPDATE queue SET leased_until = 0; UPDATE claims SET until = 0");
     }
     process.start().await;
     assert!(post(&process, 0).await);

@@ -46,7 +46,7 @@ impl Ground {
     /// The time for which the killed had leased or claimed anything is over now. For when none is alive: what the living
     /// have would be taken from them.
     pub(crate) fn time_of_the_dead_is_over(&self) {
-        self.run("UPDATE queue SET leased_until = 0 WHERE leased = 1; UPDATE events SET claimed_until = 0 WHERE state = 'received'");
+        self.run("UPDATE queue SET leased_until = 0 WHERE leased = 1; UPDATE claims SET until = 0");
     }
 
     fn run(&self, sql: &str) {

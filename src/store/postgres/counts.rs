@@ -20,7 +20,9 @@ pub(super) const COUNT_ANEW: &str = "LOCK TABLE events, deliveries, count_change
 const ADD: &str =
     "INSERT INTO count_changes (what, state, n) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])";
 
-const ROLL_UP: &str = "WITH changes AS (DELETE FROM count_changes RETURNING what, state, n) \
+/// Where another replica adds up, nothing is left for this one.
+const ROLL_UP: &str = "WITH changes AS (DELETE FROM count_changes WHERE (SELECT pg_try_advisory_xact_lock(7230513498176002)) \
+     RETURNING what, state, n) \
      INSERT INTO count_sums (what, state, n) \
      SELECT what, state, CAST(SUM(n) AS BIGINT) FROM changes GROUP BY what, state ORDER BY what, state \
      ON CONFLICT (what, state) DO UPDATE SET n = count_sums.n + excluded.n";

@@ -7,6 +7,7 @@
 //! Whatever talks to the server is a task of its own. A caller that looks elsewhere for a while - one of many futures
 //! in one task - would otherwise keep a connection and its locks, with nobody to end what it began.
 
+mod claims;
 mod counts;
 mod entry;
 mod error;
@@ -33,13 +34,11 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
-use super::codes::RECEIVED;
 use super::realms::NO_TIME_LIMIT;
-use super::sql::{DATABASE_NOW, Db, Dialect, Row, UNFINISHED_COPY, Value, Work, span, values};
+use super::sql::{Db, Dialect, Row, UNFINISHED_COPY, Value, Work, values};
 use super::{Home, StoreError};
-use crate::clock::{SLACK, chance_permille};
+use crate::clock::chance_permille;
 use crate::domain::database::ServerUrl;
-use crate::store::inbox::facts::INBOX_COLUMNS;
 use crate::tasks::Tasks;
 pub(super) use error::is_key_too_long;
 use error::{silent, unanswered};
@@ -61,11 +60,6 @@ const MIGRATION_WAIT_MAX: Duration = Duration::from_secs(3600);
 const OPERATION_WAIT_MAX: Duration = Duration::from_secs(20);
 /// How often a write that met another in a deadlock is run again.
 const RUNS_MAX: u32 = 8;
-/// How long an event that a replica has been given to read is its own, microseconds. Nothing that came in later goes
-/// out before it is read, so what a dead replica has must soon be another's; what a slow one has may be read twice, and
-/// is written once.
-const CLAIM_MICROS: i64 = 5_000_000;
-
 /// A handle on the database; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Postgres {
@@ -237,20 +231,6 @@ impl Postgres {
                 outcome => return keep.outcome(outcome),
             }
         }
-    }
-
-    /// The oldest events that no other replica is reading; they are ours to read for a while. A claim that ends later
-    /// than one that begins now is none: the server's clock was set back.
-    pub(super) async fn inbox(&self, events_max: u32) -> Result<Vec<Row>, StoreError> {
-        let sql = format!(
-            "WITH free AS (SELECT id FROM events WHERE state = '{RECEIVED}' \
-             AND (claimed_by = ?2 OR claimed_until <= {DATABASE_NOW} OR claimed_until > {DATABASE_NOW} + ?3 + ?4) \
-             ORDER BY id LIMIT ?1 FOR UPDATE SKIP LOCKED), \
-             e AS (UPDATE events SET claimed_by = ?2, claimed_until = {DATABASE_NOW} + ?3 FROM free \
-             WHERE events.id = free.id RETURNING events.id, endpoint, provider, business, received_at) \
-             SELECT {INBOX_COLUMNS} FROM e LEFT JOIN bodies b ON b.event_id = e.id ORDER BY e.id"
-        );
-        self.query(&sql, values![events_max, self.replica, CLAIM_MICROS, span(SLACK)]).await
     }
 
     /// Has the server look at how much there is of what. It does so by itself, but later: plans that are made before that are

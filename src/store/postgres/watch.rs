@@ -20,8 +20,6 @@ pub(super) const CHANNEL: &str = "refairn_bridge_outbox";
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often the connection that listens is asked whether it is still there.
 const ASK_EVERY: Duration = Duration::from_secs(30);
-/// Looks between two times at which the counts are added up.
-const LOOKS_PER_ROLL_UP: u32 = 5;
 
 /// What each replica tells the server, and the last thing it tells it on that connection.
 pub(super) fn listen() -> String {
@@ -47,13 +45,12 @@ impl Postgres {
         let look = async {
             loop {
                 let _turn = pulse.step(TURN_MAX);
-                for _ in 0..LOOKS_PER_ROLL_UP {
-                    tokio::time::sleep(LOOK_EVERY).await;
-                    inbox.notify_one();
-                    outbox.notify_one();
-                }
+                tokio::time::sleep(LOOK_EVERY).await;
+                inbox.notify_one();
+                outbox.notify_one();
                 // What is not added up now is added up later; the counts are right in any case.
                 let _ = self.roll_up().await;
+                let _ = self.end_claims().await;
             }
         };
         tokio::select! {

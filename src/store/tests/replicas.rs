@@ -38,7 +38,7 @@ async fn replicas_take_different_events_to_read_and_never_read_one_twice() {
     post(&a, id, payment("in_1", Some("joe@example.com"), "2026-01-10")).await;
     assert_eq!(deliveries(&a).await[0].call.email().as_given(), "jane@example.com");
     let Place::Server(database) = &place else { panic!("a server") };
-    database.run("UPDATE events SET claimed_until = 0");
+    database.run("UPDATE claims SET until = 0");
     assert_eq!(b.inbox(20).await.unwrap().len(), 19, "the dead replica's are read by the other");
 }
 
@@ -53,7 +53,7 @@ async fn what_a_dead_replica_was_to_read_is_read_although_the_servers_clock_was_
     assert_eq!(b.inbox(10).await.unwrap().len(), 0);
     // As if three days were taken back: what the dead one had been given is its own until then.
     let Place::Server(database) = &place else { panic!("a server") };
-    database.run("UPDATE events SET claimed_until = claimed_until + 259200000000");
+    database.run("UPDATE claims SET until = until + 259200000000");
     assert_eq!(b.inbox(10).await.unwrap().len(), 3);
     assert_eq!(a.inbox(10).await.unwrap().len(), 0, "now they are the other's");
 }
