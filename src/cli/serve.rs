@@ -190,6 +190,7 @@ pub(super) fn store_hint(error: &StoreError, place: &str) -> String {
         StoreError::Overloaded | StoreError::Locked(_) | StoreError::InUse => {
             format!("stop what else uses {place}: a second bridge, a backup, a database shell")
         }
+        StoreError::TooManyLocks(_) => format!("raise max_locks_per_transaction of {place}"),
         StoreError::Closed => "start it again".to_owned(),
         StoreError::Panicked => "report it with the lines of the log before this one".to_owned(),
         StoreError::Full(_) => format!("make room on the disk of {place}"),

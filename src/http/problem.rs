@@ -213,6 +213,7 @@ impl From<StoreError> for Problem {
             StoreError::Panicked => INTERNAL_ERROR,
             StoreError::Closed
             | StoreError::Locked(_)
+            | StoreError::TooManyLocks(_)
             | StoreError::InUse
             | StoreError::ReadOnly(_)
             | StoreError::Corrupt(_)

@@ -120,6 +120,11 @@ impl Server {
         Self::start(None, "", &[])
     }
 
+    /// One that no network reaches, with these settings.
+    pub(crate) fn set(settings: &[&str]) -> Self {
+        Self::start(None, "", settings)
+    }
+
     /// One that no network reaches and that syncs what it commits, as people run it: for measurements.
     pub(crate) fn durable() -> Self {
         Self::start(None, "", DURABLE)

@@ -1,6 +1,8 @@
 //! From the inbox to facts: whose each one is, who was waiting for it, and what has to be done now.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::try_join_all;
@@ -31,8 +33,8 @@ use crate::store::sql::{Db, Dialect, Lock, Row, Value, Work, first, values};
 use crate::store::{Backend, Store, StoreError};
 
 /// Events in one transaction of PostgreSQL: each takes a lock for each of its ids, and the server's table of locks is
-/// bounded.
-pub(in crate::store) const POSTGRES_EVENTS_MAX: u32 = 32;
+/// bounded. Where there is no room for the locks of so many, fewer are written together.
+pub(in crate::store) const POSTGRES_EVENTS_MAX: u32 = 64;
 
 /// An event that waits to be read.
 #[derive(Debug)]
@@ -135,19 +137,26 @@ impl Store {
     /// # Errors
     /// Some or all of the events are still in the inbox, as they were.
     pub async fn post(&self, events: Vec<Mapped>, now: Timestamp) -> Result<(), StoreError> {
-        let mut events = events;
-        while !events.is_empty() {
-            let rest = match &self.backend {
-                Backend::Sqlite(_) => Vec::new(),
-                Backend::Postgres(_) => events.split_off(events.len().min(POSTGRES_EVENTS_MAX as usize)),
+        let mut most = match &self.backend {
+            Backend::Sqlite(_) => events.len(),
+            Backend::Postgres(_) => POSTGRES_EVENTS_MAX as usize,
+        };
+        let (events, mut begin) = (Arc::new(events), 0);
+        while begin < events.len() {
+            let end = events.len().min(begin + most);
+            let (planning, crowds, entangled) = (self.planning.clone(), self.crowds.clone(), AtomicBool::new(false));
+            let post = Post { all: Arc::clone(&events), part: begin..end, planning, crowds, now, entangled };
+            let mut left = match self.write(post).await {
+                Err(StoreError::TooManyLocks(_)) if end - begin > 1 => {
+                    most = (end - begin) / 2;
+                    continue;
+                }
+                outcome => outcome?,
             };
-            let (planning, crowds) = (self.planning.clone(), self.crowds.clone());
-            let mut left =
-                self.write(Post { events, planning, crowds, now, entangled: AtomicBool::new(false) }).await?;
             while !left.is_empty() {
                 left = self.write(GoOn { left, planning: self.planning.clone(), now }).await?;
             }
-            events = rest;
+            begin = end;
         }
         if let Backend::Postgres(postgres) = &self.backend {
             // Without notice, the other replicas find it within a second.
@@ -158,7 +167,9 @@ impl Store {
 }
 
 struct Post {
-    events: Vec<Mapped>,
+    all: Arc<Vec<Mapped>>,
+    /// Which of them are written.
+    part: Range<usize>,
     planning: Planning,
     crowds: Crowds,
     now: Timestamp,
@@ -170,10 +181,14 @@ struct Post {
 type Posted = (BTreeSet<CustomerKey>, Vec<Report>);
 
 impl Post {
+    fn events(&self) -> &[Mapped] {
+        self.all.get(self.part.clone()).unwrap_or_default()
+    }
+
     /// Nothing is written but events over which the bridge failed: it must not fail over them again.
     fn sets_aside(&self) -> bool {
         let failed = |event: &Mapped| matches!(event.reading, Reading::Unmappable(EventReason::InternalError, _));
-        self.events.iter().all(failed)
+        self.events().iter().all(failed)
     }
 
     /// Over a network it is the ways there and back that take time. Events that share an id keep their order.
@@ -209,9 +224,9 @@ impl Work for Post {
     type Answer = Vec<Report>;
 
     async fn run<D: Db>(&self, db: &D) -> Result<Vec<Report>, StoreError> {
-        let ids: Vec<EventId> = self.events.iter().map(|event| event.id).collect();
+        let ids: Vec<EventId> = self.events().iter().map(|event| event.id).collect();
         let unread = db.unread(&ids).await?;
-        let events: Vec<&Mapped> = self.events.iter().filter(|event| unread.contains(&event.id)).collect();
+        let events: Vec<&Mapped> = self.events().iter().filter(|event| unread.contains(&event.id)).collect();
         let (people, left) = if D::DIALECT == Dialect::Postgres {
             self.side_by_side(db, &events).await?
         } else {

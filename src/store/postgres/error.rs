@@ -23,6 +23,8 @@ fn refused(server: &DbError) -> StoreError {
         StoreError::Locked(in_postgres())
     } else if code == &SqlState::DISK_FULL {
         StoreError::Full(in_postgres())
+    } else if code == &SqlState::OUT_OF_MEMORY {
+        StoreError::TooManyLocks(text)
     } else if code == &SqlState::READ_ONLY_SQL_TRANSACTION {
         StoreError::Server(ServerTrouble::ReadOnly, text)
     } else if code == &SqlState::TOO_MANY_CONNECTIONS {

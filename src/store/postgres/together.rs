@@ -69,7 +69,9 @@ impl Postgres {
             let Some((jobs, outcome)) = self.run_group(group, keep.clone()).await else { return };
             group = jobs;
             match outcome {
-                Err(StoreError::Locked(_) | StoreError::Panicked | StoreError::Data(_)) if group.len() > 1 => {
+                Err(
+                    StoreError::Locked(_) | StoreError::TooManyLocks(_) | StoreError::Panicked | StoreError::Data(_),
+                ) if group.len() > 1 => {
                     for job in group {
                         Box::pin(self.write_group(vec![job])).await;
                     }

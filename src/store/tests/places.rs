@@ -3,7 +3,7 @@
 #[path = "../../../tests/kit/postgres.rs"]
 mod postgres;
 
-pub(super) use postgres::Database;
+pub(super) use postgres::{Database, Server};
 
 use crate::domain::database::ServerUrl;
 use crate::domain::policy::Policy;

@@ -2,7 +2,8 @@
 
 use futures_util::future::join_all;
 
-use super::places::Database;
+use super::followers::mapped;
+use super::places::{Database, Server};
 use super::*;
 use crate::domain::backfill::Purpose;
 
@@ -19,6 +20,28 @@ async fn replicas_that_start_together_make_one_schema_and_a_newer_one_is_refused
     let Place::Server(database) = &place else { panic!("a server") };
     database.run("UPDATE schema_version SET version = 99");
     assert!(matches!(place.try_open().await, Err(StoreError::NewerSchema { found: 99, .. })));
+}
+
+#[tokio::test]
+async fn where_a_server_has_no_room_for_the_locks_of_many_fewer_are_written_together() {
+    let small = ["max_connections=10", "max_worker_processes=0", "max_wal_senders=0", "autovacuum_max_workers=1"];
+    let server = Server::set(&small.iter().flat_map(|setting| ["-c", setting]).collect::<Vec<_>>());
+    let socket = server.socket();
+    let url = format!("postgres:///postgres?user=postgres&host={}", socket.parent().unwrap().display());
+    let store = Store::connect(&ServerUrl::parse(&url).unwrap(), 4, Policy::default()).await.unwrap();
+    let mut events = Vec::new();
+    for n in 0..100 {
+        let mut fact = payment(&format!("in_{n}"), Some(&format!("c{n}@example.com")), "2026-01-10");
+        fact.keys.extend((0..50).map(|key| format!("key_{n}_{key}")));
+        events.push(mapped(store.record(event(&format!("e{n}"))).await.unwrap().id, fact));
+    }
+    // As many as are read together: their locks are more than there is room for.
+    store.post(events, now()).await.unwrap();
+    assert_eq!(store.inbox(10).await.unwrap().len(), 0);
+    assert_eq!(store.lease(now(), LEASE, 200).await.unwrap().len(), 100);
+    store.close().await;
+    let log = std::fs::read_to_string(socket.with_file_name("log")).unwrap();
+    assert!(log.contains("out of shared memory"), "{log}");
 }
 
 #[tokio::test]
