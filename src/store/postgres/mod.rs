@@ -245,7 +245,7 @@ impl Postgres {
 
     /// Tells the other replicas that there may be calls to make.
     pub(super) async fn notify(&self) -> Result<(), StoreError> {
-        self.query("SELECT 1 FROM pg_notify(?1, '')", values![watch::CHANNEL]).await?;
+        self.query("SELECT 1 FROM pg_notify(?1, ?2)", values![watch::CHANNEL, self.replica.to_string()]).await?;
         Ok(())
     }
 }

@@ -62,12 +62,16 @@ impl Postgres {
 
     /// Listens until the connection is lost.
     async fn listen(&self, outbox: &Notify) -> Result<(), StoreError> {
+        let own = self.replica.to_string();
         let connect = tokio::time::timeout(CONNECT_WAIT_MAX, self.server.connect());
         let (client, mut connection) = connect.await.map_err(|_| silent())??;
         let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
         let notified = async {
             while let Some(message) = messages.next().await {
-                if matches!(message.map_err(|e| store_error(&e))?, AsyncMessage::Notification(_)) {
+                // This replica knows by itself of what it wrote.
+                if let AsyncMessage::Notification(told) = message.map_err(|e| store_error(&e))?
+                    && told.payload() != own
+                {
                     outbox.notify_one();
                 }
             }
