@@ -10,8 +10,6 @@ use crate::domain::delivery::{Delivery, DeliveryState, Fate, Standing};
 use crate::domain::event::EventState;
 use crate::domain::mode::Mode;
 use crate::domain::reason::DeliveryReason;
-#[cfg(any(test, feature = "crash-points"))]
-use crate::store::{StoreError, sql::Row};
 
 /// Something that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,25 +81,4 @@ impl Counts {
         });
         states.chain(self.sums.rows().map(|(what, state, by)| (what, state.into(), by)))
     }
-}
-
-/// Events of a store that is counted anew at its end.
-#[cfg(any(test, feature = "crash-points"))]
-pub(in crate::store) const SMALL_STORE_EVENTS: i64 = 10_000;
-
-/// What is counted and is not what the tables have, of a store of no more than `?1` events.
-#[cfg(any(test, feature = "crash-points"))]
-pub(in crate::store) const MISCOUNTED: &str = "SELECT what || ' ' || state || ' ' || n FROM (\
-     SELECT * FROM (SELECT what, state, n FROM counts WHERE n <> 0 EXCEPT SELECT what, state, n FROM counted) a \
-     UNION ALL SELECT * FROM (SELECT what, state, n FROM counted EXCEPT SELECT what, state, n FROM counts) b) c \
-     WHERE (SELECT MAX(id) FROM events) <= ?1 LIMIT 20";
-
-/// Ends the program over rows of [`MISCOUNTED`].
-#[cfg(any(test, feature = "crash-points"))]
-pub(in crate::store) fn distrust(miscounted: Vec<Row>) -> Result<(), StoreError> {
-    let wrong: Vec<String> = miscounted.into_iter().map(|mut row| row.text()).collect::<Result<_, _>>()?;
-    if !wrong.is_empty() {
-        crate::crash::impossible(&format!("what is counted is not what there is: {}", wrong.join(", ")));
-    }
-    Ok(())
 }

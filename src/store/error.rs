@@ -23,7 +23,7 @@ pub enum StoreError {
     /// A running bridge has it open.
     #[error("the database is in use by a running refairn-bridge; one process at a time may open it")]
     InUse,
-    /// What is to be written together takes more locks than the server has room for.
+    /// A write takes more locks than the server has room for.
     #[error("PostgreSQL has no room for more locks: {0}")]
     TooManyLocks(String),
     /// The file or its folder cannot be written.

@@ -13,6 +13,8 @@ mod error;
 mod forget;
 mod inbox;
 mod lookups;
+#[cfg(any(test, feature = "crash-points"))]
+mod miscounted;
 mod numbering;
 mod operator;
 mod parts;

@@ -7,7 +7,7 @@ use super::session::Session;
 use crate::store::StoreError;
 use crate::store::counts::Counts;
 #[cfg(any(test, feature = "crash-points"))]
-use crate::store::counts::{self, MISCOUNTED, SMALL_STORE_EVENTS};
+use crate::store::miscounted::{MISCOUNTED, SMALL_STORE_EVENTS, distrust};
 #[cfg(any(test, feature = "crash-points"))]
 use crate::store::sql::UNFINISHED_COPY;
 use crate::store::sql::values;
@@ -56,7 +56,7 @@ impl Postgres {
     pub(super) async fn distrust(&self) -> Result<(), StoreError> {
         // A copy is counted when all of its rows are there.
         if crate::crash::distrusts() && !self.holds(UNFINISHED_COPY).await? {
-            counts::distrust(self.query(MISCOUNTED, values![SMALL_STORE_EVENTS]).await?)?;
+            distrust(self.query(MISCOUNTED, values![SMALL_STORE_EVENTS]).await?)?;
         }
         Ok(())
     }

@@ -21,8 +21,8 @@ use crate::store::sql::{Db, Dialect, Lock, Row, Value, Work};
 use crate::store::sums::Sold;
 #[cfg(any(test, feature = "crash-points"))]
 use crate::store::{
-    counts::{self, MISCOUNTED, SMALL_STORE_EVENTS},
-    sql::{UNFINISHED_COPY, values},
+    miscounted::{MISCOUNTED, SMALL_STORE_EVENTS, distrust},
+    sql::UNFINISHED_COPY,
 };
 
 /// What has to be undone with what is not committed yet.
@@ -143,7 +143,7 @@ fn distrust_counts(db: &Connection) -> Result<(), StoreError> {
     if db.prepare_cached(is_copy)?.exists([UNFINISHED_COPY])? {
         return Ok(());
     }
-    query(db, MISCOUNTED, &values![SMALL_STORE_EVENTS]).and_then(counts::distrust)
+    query(db, MISCOUNTED, &[Value::Int(SMALL_STORE_EVENTS)]).and_then(distrust)
 }
 
 /// Forgets what is changed. A fact that moves or goes may have counted for others; one that is new comes with a reading of
