@@ -277,6 +277,14 @@ impl Backend {
         }
     }
 
+    /// The same of what may be nearly all that there is.
+    async fn write_long<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(work).await,
+            Self::Postgres(postgres) => postgres.write_long(work).await,
+        }
+    }
+
     /// The same, where many are written at a time: they share what each of them would have to itself.
     async fn write_together<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
         match self {

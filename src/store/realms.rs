@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::codes::is_payment;
 use super::rows::micros;
 use super::sql::{Db, Dialect, Lock, Work, first, values};
-use super::{Backend, Store, StoreError};
+use super::{Store, StoreError};
 use crate::domain::customer::CustomerKey;
 use crate::domain::endpoint::Endpoint;
 use crate::store::queue::customer_plan::replan;
@@ -33,10 +33,7 @@ impl Store {
     /// Nothing was moved.
     pub async fn rescope(&self, endpoints: &[Endpoint]) -> Result<Vec<String>, StoreError> {
         let realms = endpoints.iter().map(|e| (e.name.clone(), e.realm())).collect();
-        match &self.backend {
-            Backend::Sqlite(sqlite) => sqlite.write(Rescope(realms)).await,
-            Backend::Postgres(postgres) => postgres.write_long(Rescope(realms)).await,
-        }
+        self.backend.write_long(Rescope(realms)).await
     }
 
     /// Plans customers anew for whom the rules changed; gives how many. To be done again until there are none, before

@@ -153,7 +153,7 @@ impl Copying {
             progress(CopyStep { table: &table.name, comparing: false, done, all });
             done += self.step(&table).await?;
         }
-        self.to.write(Derive).await.map_err(CopyError::Target)?;
+        self.to.write_long(Derive).await.map_err(CopyError::Target)?;
         let same = self.compare(progress).await?;
         if let Backend::Postgres(postgres) = &self.to {
             postgres.analyze().await.map_err(CopyError::Target)?;

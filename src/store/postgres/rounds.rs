@@ -21,6 +21,7 @@ use crate::domain::event::{EventId, NewEvent};
 use crate::store::StoreError;
 use crate::store::counts::{Counted, Counts};
 use crate::store::numbering::Numbering;
+use crate::store::realms::NO_TIME_LIMIT;
 use crate::store::recent::Stored;
 use crate::store::sql::{Db, Dialect, Lock, Row, Value, values};
 use crate::store::sums::Sold;
@@ -259,7 +260,7 @@ impl Db for Rounds<'_> {
 
     async fn count_anew(&self) -> Result<(), StoreError> {
         *lock(&self.counted) = Counts::default();
-        self.session.run(COUNT_ANEW).await
+        self.session.run(&format!("{NO_TIME_LIMIT}; {COUNT_ANEW}")).await
     }
 }
 

@@ -44,6 +44,32 @@ async fn where_a_server_has_no_room_for_the_locks_of_many_fewer_are_written_toge
     assert!(log.contains("out of shared memory"), "{log}");
 }
 
+/// Counts all, and gives how long a statement may take from then on.
+struct Counted;
+
+impl Work for Counted {
+    type Answer = String;
+
+    async fn run<D: Db>(&self, db: &D) -> Result<String, StoreError> {
+        db.count_anew().await?;
+        db.query("SHOW statement_timeout", values![]).await?.remove(0).text()
+    }
+}
+
+#[tokio::test]
+async fn a_store_is_counted_anew_however_long_it_takes() {
+    let place = Place::server();
+    let store = place.open().await;
+    let id = store.record(event("a")).await.unwrap().id;
+    post(&store, id, payment("a", Some("jane@example.com"), "2026-01-10")).await;
+    place.run(
+        "DELETE FROM count_changes; DELETE FROM count_sums; INSERT INTO count_sums VALUES ('events', 'mapped', 7)",
+    );
+    assert_eq!(store.write(Counted).await.unwrap(), "0");
+    // What is counted is compared with what there is.
+    store.close().await;
+}
+
 #[tokio::test]
 async fn replicas_take_different_events_to_read_and_never_read_one_twice() {
     let place = Place::server();
