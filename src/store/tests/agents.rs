@@ -213,6 +213,12 @@ async fn a_store_of_the_schema_before_knows_what_its_agents_payments_add_up_to(p
             let counts = "what LIKE 'paid % undecided' OR what > 'paid ~'";
             database.run(&format!("DELETE FROM count_sums WHERE {counts}; DELETE FROM count_changes WHERE {counts}"));
             database.run("DROP VIEW counted; DROP VIEW sold; DROP TRIGGER events_recounted ON events; DROP FUNCTION count_event()");
+            database.run(
+                "DROP TABLE claims; ALTER TABLE events ADD claimed_by BIGINT, ADD claimed_until BIGINT; \
+                 CREATE FUNCTION unclaim_event() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'; \
+                 CREATE TRIGGER events_unclaimed BEFORE UPDATE OF state ON events \
+                 FOR EACH ROW EXECUTE FUNCTION unclaim_event()",
+            );
             let (triggers, _) = FEWER_TRIGGERS.split_once("DROP INDEX").unwrap();
             let (_, triggers) = triggers.split_once("CREATE FUNCTION").unwrap();
             database.run(&format!("CREATE FUNCTION{triggers}"));
