@@ -64,7 +64,8 @@ async fn a_store_in_an_encoding_that_is_refused_can_be_copied_into_one_that_is_n
     old.run(&format!("CREATE TABLE schema_version AS SELECT CAST({} AS BIGINT) AS version", files.len()));
     old.run(
         "INSERT INTO events (endpoint, provider, business, dedup_key, type, state, received_at) \
-         VALUES ('stripe', 'stripe', 'biz_1', 'k', 'caf' || chr(233), 'ignored', 0)",
+         VALUES ('stripe', 'stripe', 'biz_1', 'k', 'caf' || chr(233), 'ignored', 0); \
+         INSERT INTO count_sums SELECT what, state, n FROM counted",
     );
     let address =
         |database: &Database| refairn_bridge::domain::database::ServerUrl::parse(&database.url()).expect("one");
