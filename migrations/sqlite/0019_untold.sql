@@ -45,6 +45,6 @@ SELECT what, state, n FROM sold_by_agents;
 DELETE FROM counts WHERE what LIKE 'paid %' AND what NOT LIKE 'paid % on_its_way';
 INSERT INTO counts
 SELECT 'paid ' || mode || ' undecided', CAST(at / 900000000 AS TEXT), COUNT(*)
-FROM deliveries
+FROM deliveries INDEXED BY deliveries_by_attention
 WHERE attention = 1 AND substr(subject_key, 1, 8) = 'payment ' AND fate IS NULL
 GROUP BY 1, 2;
