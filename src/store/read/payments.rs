@@ -81,9 +81,10 @@ impl Store {
         let at = if times.is_some() { "at + 0" } else { filter.time() };
         let (mut clause, mut values) = self.clause(filter, filter.after, at, CODE_EVENTS_MAX);
         if let Some(times) = times {
-            let (oldest, others) = times.split_first().map_or(([0, -1], &[][..]), |(oldest, others)| (*oldest, others));
             let first = values.len() + 1;
-            values.extend(values![serde_json::to_string(others)?, oldest[0], oldest[1]]);
+            let (oldest, others) = times.split_first().unwrap_or((&NEVER, &[]));
+            let (newest, others) = others.split_last().unwrap_or((&NEVER, &[]));
+            values.extend(values![serde_json::to_string(others)?, oldest[0], oldest[1], newest[0], newest[1]]);
             clause = format!("WHERE {}", paid_in(self.dialect(), first, &clause, limit));
         }
         let sql = format!("SELECT {columns} FROM deliveries {clause} ORDER BY {at} DESC, id DESC LIMIT {limit}");
@@ -150,20 +151,21 @@ impl Store {
     }
 }
 
+/// A time without a moment.
+const NEVER: [i64; 2] = [0, -1];
+
 /// The condition that a payment fulfils this clause, and is of one of the times that the parameter `first` has, a JSON list of pairs,
-/// or one of the newest of the time between the next two. The others have few that are asked for; the oldest time may have any
-/// number.
+/// or among the newest of the time between the next two, or of that between the two after them. The times of the list have few
+/// that are asked for. The oldest of all, and the newest, in which a page may begin, may have any number.
 fn paid_in(dialect: Dialect, first: usize, clause: &str, limit: u32) -> String {
     let within = "at >= CAST(t.first AS BIGINT) AND at <= CAST(t.last AS BIGINT)";
     let condition = clause.replacen("WHERE", &format!("{within} AND"), 1);
     let found = dialect.for_each("t", ["deliveries.id", "deliveries", &condition], None);
     let times = dialect.pairs(&format!("?{first}"));
-    let oldest = clause.replacen("WHERE", &format!("WHERE at >= ?{} AND at <= ?{} AND", first + 1, first + 2), 1);
-    dialect.is_among(
-        "id",
-        &format!(
-            "WITH t (first, last) AS ({times}) {found} \
-             UNION ALL SELECT id FROM (SELECT id FROM deliveries {oldest} ORDER BY at DESC, id DESC LIMIT {limit}) newest"
-        ),
-    )
+    let newest_between = |begin: usize| {
+        let clause = clause.replacen("WHERE", &format!("WHERE at >= ?{begin} AND at <= ?{} AND", begin + 1), 1);
+        format!("SELECT id FROM (SELECT id FROM deliveries {clause} ORDER BY at DESC, id DESC LIMIT {limit}) newest")
+    };
+    let ends = [first + 1, first + 3].map(newest_between).join(" UNION ALL ");
+    dialect.is_among("id", &format!("WITH t (first, last) AS ({times}) {found} UNION ALL {ends}"))
 }

@@ -235,16 +235,29 @@ async fn of_many_payments_of_one_time_the_newest_are_read() {
     with_a_payment(&place).await;
     let Place::Server(database) = &place else { unreachable!("a server") };
     multiply(database);
-    // A quarter of all is of one moment, and all that is newer credited an agent.
-    database.run(&format!(
-        "UPDATE deliveries SET at = (SELECT MIN(at) FROM deliveries) WHERE fate = 'credited_nobody'; {COUNT_ANEW}; ANALYZE"
-    ));
-    let before = read_so_far(database, ANYBODYS).await;
-    let store = place.open().await;
-    assert_eq!(read(&store, "payments that credited nobody").await, 100);
-    store.close().await;
-    let read = read_so_far(database, ANYBODYS).await - before;
-    assert!(read <= FEW / 2, "{read} rows are read");
+    let moments = [
+        // A quarter of all is of one moment, and all that is newer credited an agent.
+        "UPDATE deliveries SET at = (SELECT MIN(at) FROM deliveries) WHERE fate = 'credited_nobody'",
+        // Nearly all are of one moment, of which few credited nobody, and some are older.
+        "UPDATE deliveries SET at = (SELECT MAX(at) FROM deliveries) WHERE id < 17000; \
+         UPDATE deliveries SET receipt = '{\"agentId\":\"agent_1\"}' WHERE fate = 'credited_nobody' AND id % 8 <> 1",
+    ];
+    let credited_nobody =
+        |after| PaymentFilter { fates: vec![Fate::CreditedNobody], limit: 100, after, ..PaymentFilter::default() };
+    for moment in moments {
+        database.run(&format!("{moment}; {COUNT_ANEW}; ANALYZE"));
+        let mut after = None;
+        for page in ["the first page", "a later page"] {
+            let before = read_so_far(database, ANYBODYS).await;
+            let store = place.open().await;
+            let payments = store.payments(&credited_nobody(after)).await.unwrap();
+            assert_eq!(payments.len(), 100);
+            after = payments.last().and_then(|payment| payment.delivery.id).map(|id| id.0);
+            store.close().await;
+            let read = read_so_far(database, ANYBODYS).await - before;
+            assert!(read <= FEW, "{moment}, {page}: {read} rows are read");
+        }
+    }
 }
 
 #[tokio::test]
