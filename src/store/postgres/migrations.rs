@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0019_turns.sql"),
     include_str!("../../../migrations/postgres/0020_counted_by_the_bridge.sql"),
     include_str!("../../../migrations/postgres/0021_claims.sql"),
+    include_str!("../../../migrations/postgres/0022_urgent.sql"),
 ];
 
 /// The lock that a replica holds while it looks at the schema; any number that nothing else uses.

@@ -12,7 +12,7 @@ use crate::store::read::conditions::Conditions;
 use crate::store::read::events::of_mode;
 use crate::store::read::queries::{DeliveryView, PAGE_ITEMS_MAX, delivery_view_columns};
 use crate::store::rows::reason;
-use crate::store::sql::values;
+use crate::store::sql::{Dialect, Value, values};
 use crate::store::{Store, StoreError};
 
 /// A call that needs a person.
@@ -37,29 +37,45 @@ pub struct ToSee {
     pub urgent: Vec<Urgent>,
 }
 
+/// Until when the commission of a call is on hold, where Refairn has the call, in the words of the index by it.
+fn hold_until(dialect: Dialect) -> String {
+    let states = DeliveryState::ALL.iter().filter(|state| state.is_acknowledged());
+    let states = states.map(|state| format!("'{}'", state.code())).collect::<Vec<_>>().join(", ");
+    format!("CASE WHEN state IN ({states}) THEN {} END", dialect.field("receipt", "holdUntil"))
+}
+
+/// The statement that tells what needs a person, and its values. One statement sees one moment.
+pub(in crate::store) fn asked(
+    dialect: Dialect,
+    business: Option<&str>,
+    mode: Option<Mode>,
+    limit: u32,
+) -> (String, Vec<Value>) {
+    let (hold, limit) = (hold_until(dialect), limit.clamp(1, PAGE_ITEMS_MAX));
+    // Those that need a person have indexes. A column in an expression leads nowhere else.
+    let of_business = || Conditions::default().and_always(NEEDS_ATTENTION).and("business || '' =", business);
+    let events = of_business().and_if(mode.map(of_mode)).clause();
+    let calls = of_business().and_if(mode.map(|mode| format!("mode = '{}'", mode.code())));
+    let of_calls = calls.clause();
+    let sql = format!(
+        "SELECT 'calls' AS part, COUNT(*) AS n, NULL AS reason, NULL AS hold FROM deliveries {of_calls} UNION ALL \
+         SELECT 'events', COUNT(*), NULL, NULL FROM events {events} UNION ALL SELECT 'soonest', id, reason, hold FROM \
+         (SELECT id, reason, {hold} AS hold FROM deliveries {of_calls} AND {hold} IS NOT NULL ORDER BY {hold}, id \
+         LIMIT {limit}) s UNION ALL SELECT 'newest', id, reason, hold FROM \
+         (SELECT id, reason, {hold} AS hold FROM deliveries {of_calls} ORDER BY id DESC LIMIT {limit}) n"
+    );
+    (sql, calls.values)
+}
+
 impl Store {
     /// What needs a person, of a business and a mode or of all, with so many calls at most.
     ///
     /// # Errors
     /// The database cannot be read.
     pub async fn to_see(&self, business: Option<&str>, mode: Option<Mode>, limit: u32) -> Result<ToSee, StoreError> {
-        let states = DeliveryState::ALL.iter().filter(|state| state.is_acknowledged());
-        let states = states.map(|state| format!("'{}'", state.code())).collect::<Vec<_>>().join(", ");
-        let (hold, limit) = (self.dialect().field("receipt", "holdUntil"), limit.clamp(1, PAGE_ITEMS_MAX));
-        // Those that need a person have an index. A column in an expression leads nowhere else.
-        let of_business = || Conditions::default().and_always(NEEDS_ATTENTION).and("business || '' =", business);
-        let events = of_business().and_if(mode.map(of_mode)).clause();
-        let calls = of_business().and_if(mode.map(|mode| format!("mode || '' = '{}'", mode.code())));
-        let sql = format!(
-            "WITH c AS (SELECT id, reason, CASE WHEN state || '' IN ({states}) THEN {hold} END AS hold FROM deliveries {}) \
-             SELECT 'calls' AS part, COUNT(*) AS n, NULL AS reason, NULL AS hold FROM c UNION ALL \
-             SELECT 'events', COUNT(*), NULL, NULL FROM events {events} UNION ALL SELECT 'soonest', id, reason, hold FROM \
-             (SELECT id, reason, hold FROM c WHERE hold IS NOT NULL ORDER BY hold, id LIMIT {limit}) s UNION ALL \
-             SELECT 'newest', id, reason, hold FROM (SELECT id, reason, hold FROM c ORDER BY id DESC LIMIT {limit}) n",
-            calls.clause()
-        );
+        let (sql, values) = asked(self.dialect(), business, mode, limit);
         let (mut found, mut soonest, mut newest) = (ToSee::default(), Vec::new(), Vec::new());
-        for mut row in self.query(sql, calls.values).await? {
+        for mut row in self.query(sql, values).await? {
             let (part, n) = (row.text()?, row.int()?);
             let mut call = || {
                 Ok::<_, StoreError>(Urgent {

@@ -30,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0017_sums.sql"),
     include_str!("../../../migrations/sqlite/0018_agents.sql"),
     include_str!("../../../migrations/sqlite/0019_untold.sql"),
+    include_str!("../../../migrations/sqlite/0020_urgent.sql"),
 ];
 
 /// How many migrations there are.

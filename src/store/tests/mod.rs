@@ -23,6 +23,7 @@ mod spool;
 mod sums;
 mod together;
 mod upgrade;
+mod urgent;
 mod walks;
 mod weighing;
 

@@ -10,7 +10,7 @@ use crate::store::payments::{CODE_EVENTS_MAX, PaymentFilter};
 use crate::store::walks::WALKED_MAX;
 
 /// Customers, each with an event, a fact and a payment.
-const MANY: i64 = 20_000;
+pub(super) const MANY: i64 = 20_000;
 /// Rows that a list may read: a hundred, with what stands beside each, and those that it passes to find them.
 const FEW: i64 = 4_000;
 /// Rows and entries of indexes that a list of a code may read: of each event that is followed, its customer's payments.
@@ -24,12 +24,12 @@ const LINES: i64 = 200;
 const BACKLOG: i64 = 5_000;
 
 /// What is written by hand is counted by nobody.
-const COUNT_ANEW: &str = "DELETE FROM count_changes; DELETE FROM count_sums; \
+pub(super) const COUNT_ANEW: &str = "DELETE FROM count_changes; DELETE FROM count_sums; \
      INSERT INTO count_sums SELECT what, state, n FROM counted";
 
 /// Makes many payments of the only one: one a minute, of which a quarter credits nobody, some need attention, and of three the
 /// credit is not known.
-fn multiply(database: &places::Database) {
+pub(super) fn multiply(database: &places::Database) {
     let of_another = |column: &str| format!("replace({column}, 'p0@', 'p' || n || '@')");
     let (email, data, call) = (of_another("email_key"), of_another("data"), of_another("call"));
     let all = format!("generate_series(1, {MANY}) n");
@@ -51,7 +51,7 @@ fn multiply(database: &places::Database) {
 }
 
 /// A store with one payment that credited nobody.
-async fn with_a_payment(place: &Place) {
+pub(super) async fn with_a_payment(place: &Place) {
     let store = place.open().await;
     let id = store.record(event("evt_0")).await.unwrap().id;
     let sale = payment("in_0", Some("p0@example.com"), "2026-01-10");
@@ -62,7 +62,7 @@ async fn with_a_payment(place: &Place) {
 }
 
 /// Rows and entries of indexes that were read so far, once no such connection is open any more.
-async fn read_so_far(database: &places::Database, whose: &str) -> i64 {
+pub(super) async fn read_so_far(database: &places::Database, whose: &str) -> i64 {
     let others = format!(
         "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
          AND backend_type = 'client backend' AND {whose}"
@@ -77,7 +77,7 @@ async fn read_so_far(database: &places::Database, whose: &str) -> i64 {
 }
 
 /// All connections, and those of the test itself.
-const ANYBODYS: &str = "TRUE";
+pub(super) const ANYBODYS: &str = "TRUE";
 const OWN: &str = "application_name = 'psql'";
 
 const LISTS: [&str; 26] = [
