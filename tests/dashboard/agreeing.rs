@@ -136,11 +136,11 @@ async fn the_command_the_pages_and_the_metrics_agree_on_what_needs_a_person(new:
     for n in 0..3 {
         world.stripe(&Sale::new(&format!("p{n}"), &world.email(&format!("c{n}")), world.ago(60)).event()).await;
     }
-    until("the route is paused", async || {
+    until("the route is paused, and every event read", async || {
         world.pass(Duration::from_secs(1));
         let stats = world.get("/api/v1/stats").await;
-        let routes = stats["routes"].as_array()?;
-        routes.iter().any(|route| route["state"] == "paused").then_some(())
+        let is_paused = stats["routes"].as_array()?.iter().any(|route| route["state"] == "paused");
+        (is_paused && stats["events"]["received"].as_u64().unwrap_or(0) == 0).then_some(())
     })
     .await;
     agree(&world, 6).await;

@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -129,15 +131,26 @@ impl Chromium {
 
     /// All that a person reads on the page.
     pub async fn text(&self) -> String {
-        self.client.find(Locator::Css("body")).await.expect("a body").text().await.expect("text")
+        self.with("body", async |body| body.text().await).await
     }
 
     pub async fn click(&self, css: &str) {
-        self.client.find(Locator::Css(css)).await.expect(css).click().await.expect("clicked");
+        self.with(css, async |element| element.click().await).await;
     }
 
     pub async fn write(&self, css: &str, text: &str) {
-        self.client.find(Locator::Css(css)).await.expect(css).send_keys(text).await.expect("written");
+        self.with(css, async |element| element.send_keys(text).await).await;
+    }
+
+    /// Does something with an element. The page brings itself up to date: what was found a moment ago may be another one now.
+    async fn with<T>(&self, css: &str, act: impl AsyncFn(Element) -> Result<T, CmdError>) -> T {
+        crate::kit::until(&format!("{css} stays as long as it is needed"), async || {
+            match act(self.client.find(Locator::Css(css)).await.expect(css)).await {
+                Err(error) if error.is_stale_element_reference() => None,
+                done => Some(done.expect(css)),
+            }
+        })
+        .await
     }
 
     /// What a script on the page gives.
