@@ -253,8 +253,8 @@ pub(super) fn query(db: &Connection, sql: &str, values: &[Value]) -> Result<Vec<
     Ok(all)
 }
 
-/// Keeps a prepared statement's plan. Without this the bundled SQLite makes it anew whenever a value is bound that its statistics
-/// might know.
+/// Keeps a prepared statement's plan. Without this SQLite makes it anew for each value that it compares with a column which the
+/// condition of a partial index names (`findings/sqlite-partial-index-plans-each-run-anew.sh`).
 pub(super) fn plan_once(db: &Connection) -> Result<(), StoreError> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
