@@ -156,7 +156,7 @@ async fn resolve_one<D: Db>(
     }
     let (followers, noted) = note_ids(db, &report, ids, &owner, before.as_deref()).await?;
     if matches!(report.fact.matter, FactKind::Payment(_) | FactKind::Link(_)) {
-        unite(db, &report, &noted, people).await?;
+        unite(db, &report, &owner.email_key, &noted, people).await?;
     }
     if let Some(customer) = &report.fact.customer {
         if speaks_for_related(&report.fact) {

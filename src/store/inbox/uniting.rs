@@ -12,11 +12,12 @@ use crate::store::sql::{Db, Lock, values};
 use crate::store::written::read_fact;
 
 /// Gives all that is known of the sale that a fact is about to one customer: to whom a call was made already, else whom
-/// the invoice names, else whom the session names. `noted` is known of its ids without a look. Whose calls that changes
-/// goes into `people`.
+/// the invoice names, else whom the session names. `owner` has the fact now, and `noted` is known of its ids without a look.
+/// Whose calls that changes goes into `people`.
 pub(in crate::store) async fn unite<D: Db>(
     db: &D,
     report: &Report,
+    owner: &str,
     noted: &HashMap<String, Identity>,
     people: &mut BTreeSet<CustomerKey>,
 ) -> Result<(), StoreError> {
@@ -27,6 +28,11 @@ pub(in crate::store) async fn unite<D: Db>(
             let whose = first_address(db, report, noted, &name(key)).await?;
             addresses.extend(whose.filter(|address| !addresses.contains(address)));
         }
+    }
+    // A payment that names no address may have been given to somebody by an id that is not its own.
+    let names_none = matches!(report.fact.matter, FactKind::Payment(_)) && report.fact.email.is_none();
+    if names_none && !addresses.is_empty() && addresses.iter().all(|address| address != owner) {
+        addresses.push(owner.to_owned());
     }
     if addresses.len() < 2 {
         return Ok(());

@@ -18,6 +18,7 @@ in_both! {
     a_status_in_the_name_of_an_event_that_moved_keeps_nobody_from_being_planned
     reports_of_a_sale_that_only_others_tie_have_one_customer
     reports_of_a_sale_without_an_address_have_one_customer_whatever_ids_they_go_by
+    a_report_that_goes_by_its_subscription_is_of_the_customer_who_has_the_payment
 }
 
 /// More payments of a customer than one write places, whose address no event has told yet.
@@ -170,4 +171,25 @@ async fn reports_of_a_sale_without_an_address_have_one_customer_whatever_ids_the
     ];
     let customers: BTreeSet<String> = sales_of(&place, &reports).await.into_iter().collect();
     assert_eq!(customers.len(), 1, "{customers:?}");
+}
+
+async fn a_report_that_goes_by_its_subscription_is_of_the_customer_who_has_the_payment(place: Place) {
+    let store = place.open().await;
+    let paid = |identity: &str, email: Option<&str>, keys: &[&str]| Fact {
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        ..payment(identity, email, "2026-01-10")
+    };
+    let reports = [
+        Fact { keys: vec!["in_1".into()], ..fact(Some("ann@example.com"), FactKind::Customer(Customer::default())) },
+        paid("in_1", None, &["in_1"]),
+        Fact { customer: None, ..paid("in_2", Some("bob@example.com"), &["in_2", "sub_1"]) },
+        // Bob paid for the subscription, and the payment is known as Ann's.
+        paid("in_1", None, &["in_1", "sub_1"]),
+    ];
+    for (n, report) in reports.into_iter().enumerate() {
+        let id = store.record(event(&format!("evt_{n}"))).await.unwrap().id;
+        store.post(vec![mapped(id, report)], now()).await.unwrap();
+    }
+    assert_eq!(count(&store, "facts WHERE email_key = 'ann@example.com'").await, 3);
+    assert_eq!(count(&store, "deliveries WHERE subject_key LIKE 'payment %'").await, 2);
 }
