@@ -40,7 +40,8 @@ impl Store {
             Some(after) => {
                 let sql = "SELECT at FROM deliveries WHERE id >= ?1 AND id <= ?1 ORDER BY id LIMIT 1".to_owned();
                 let Some(at) = self.rows(sql, values![after], Row::int).await?.pop() else { return Ok(None) };
-                Some(time(at)?)
+                let at = time(at)?;
+                Some(filter.to.map_or(at, |to| to.min(at)))
             }
         };
         // Of what was paid before 1970 only the whole is known.

@@ -13,6 +13,7 @@ mod files;
 mod followers;
 mod forgetting;
 mod order;
+mod pages;
 mod places;
 mod raised;
 mod reading;
