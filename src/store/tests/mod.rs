@@ -2,6 +2,7 @@
 
 mod agents;
 mod asking;
+mod at_once;
 mod attention;
 mod clock_skew;
 mod codes;
