@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{Cell, Color, Table, presets};
 
 use super::{Stream, data, line, talk};
 
@@ -129,14 +129,11 @@ fn in_columns(rows: Vec<Vec<Piece>>, indent: u16, width: Option<u16>) -> String 
         return last_below(rows, indent, width);
     }
     let mut table = bare();
-    for row in rows {
-        table.add_row(row.into_iter().map(Cell::from));
-    }
-    if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        for column in table.column_iter_mut().take(count.saturating_sub(1)) {
-            column.set_constraint(ColumnConstraint::ContentWidth);
+    for mut row in rows {
+        if let (Some(last), Some(room)) = (row.last_mut(), room) {
+            last.text = folded(&last.text, room.saturating_sub(1), 0).join("\n");
         }
+        table.add_row(row.into_iter().map(Cell::from));
     }
     if let Some(first) = table.column_mut(0) {
         first.set_padding((indent, 1));
@@ -173,30 +170,36 @@ fn last_below(rows: Vec<Vec<Piece>>, indent: u16, width: u16) -> String {
     firsts.lines().zip(lasts).map(pair).collect::<Vec<_>>().join("\n")
 }
 
-/// Lines of words, each at most as wide as a table may be. A word stays whole.
+/// Lines of words, each at most as wide as a table may be.
 pub(super) fn wrapped(text: &str) -> String {
-    let mut lines = Vec::new();
-    for line in text.lines() {
-        let begin = line.len() - line.trim_start().len();
-        let (mut current, mut width) = (line[..begin].to_owned(), begin);
-        for word in line.split_whitespace() {
-            // Colours are not seen.
-            let seen = COLORS.iter().fold(word.to_owned(), |word, color| word.replace(color, "")).chars().count();
-            if width > begin && width + 1 + seen > usize::from(TABLE_COLUMNS_MAX) {
-                lines.push(std::mem::replace(&mut current, format!("{}{word}", " ".repeat(begin + 2))));
-                width = begin + 2 + seen;
-            } else {
-                if width > begin {
-                    current.push(' ');
-                    width += 1;
-                }
-                current.push_str(word);
-                width += seen;
-            }
-        }
-        lines.push(current);
+    text.lines().flat_map(|line| folded(line, usize::from(TABLE_COLUMNS_MAX), 2)).collect::<Vec<_>>().join("\n")
+}
+
+/// A line as several, at most `max` wide; all but the first stand in by `hang` more. A word stays whole, however long it is:
+/// a terminal that breaks an address or a token lets it be copied in one piece.
+fn folded(line: &str, max: usize, hang: usize) -> Vec<String> {
+    // Colours are not seen.
+    let seen = |text: &str| COLORS.iter().fold(text.to_owned(), |text, color| text.replace(color, "")).chars().count();
+    if seen(line) <= max {
+        return vec![line.to_owned()];
     }
-    lines.join("\n")
+    let begin = line.len() - line.trim_start().len();
+    let (mut lines, mut current, mut width) = (Vec::new(), line[..begin].to_owned(), begin);
+    for word in line.split_whitespace() {
+        if width > begin && width + 1 + seen(word) > max {
+            lines.push(std::mem::replace(&mut current, format!("{}{word}", " ".repeat(begin + hang))));
+            width = begin + hang + seen(word);
+        } else {
+            if width > begin {
+                current.push(' ');
+                width += 1;
+            }
+            current.push_str(word);
+            width += seen(word);
+        }
+    }
+    lines.push(current);
+    lines
 }
 
 fn bare() -> Table {
@@ -243,6 +246,18 @@ mod tests {
         assert_eq!(wide, format!("{}\n    held: same_day_payment\nb\n    c", "x".repeat(60)));
         assert_eq!(in_columns(rows("held: x"), 0, Some(80)).lines().count(), 2, "it has room");
         assert_eq!(in_columns(rows("held: same_day_payment"), 0, None).lines().count(), 2, "no terminal");
+    }
+
+    #[test]
+    fn what_is_to_be_copied_stays_in_one_piece() {
+        let link = format!("https://bridge.example.com/sign-in#token={}", "a1".repeat(40));
+        let rows = vec![vec![Piece::from("link"), Piece::from(link.as_str())], vec!["then".into(), "w ".repeat(60).into()]];
+        let shown = in_columns(rows, 0, Some(80));
+        assert!(shown.starts_with(&format!("link  {link}\n")), "{shown}");
+        let words: Vec<&str> = shown.lines().skip(1).collect();
+        assert!(words.len() == 2 && words.iter().all(|line| line.chars().count() < 80), "{shown}");
+        let below = in_columns(vec![vec!["x".repeat(60).into(), Piece::from(link.as_str())]], 0, Some(80));
+        assert!(below.ends_with(&format!("\n    {link}")), "{below}");
     }
 
     #[test]
