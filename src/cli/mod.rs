@@ -28,6 +28,7 @@ mod spreadsheet;
 mod volume;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::PossibleValue;
@@ -104,6 +105,8 @@ enum Verdict {
 
 /// Runs the command that `args` (the program's name first) ask for, and gives the process's exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut args = args.into_iter().peekable();
+    let program = args.peek().map(PathBuf::from);
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -113,7 +116,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let done = match cli.command {
-        Command::Demo(args) => demo::run(args).map(|()| Verdict::Fine),
+        Command::Demo(args) => demo::run(args, program).map(|()| Verdict::Fine),
         Command::Serve(args) => serve::run(args),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Check(args) => check::run(args),

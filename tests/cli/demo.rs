@@ -91,7 +91,7 @@ fn kept_it_runs_until_it_is_interrupted() {
     let bridge = until("bridge       http://").split_whitespace().last().unwrap().to_owned();
     let token = until("admin token").split_whitespace().last().unwrap().to_owned();
     let tries: Vec<String> =
-        talk.by_ref().map(Result::unwrap).take_while(|line| !line.contains("_sandbox/state")).collect();
+        talk.by_ref().map(Result::unwrap).take_while(|line| !line.contains("send stripe FILE")).collect();
     let get = |path: &str, token: &str| {
         let mut stream = std::net::TcpStream::connect(bridge.trim_start_matches("http://")).unwrap();
         let request =
@@ -110,6 +110,9 @@ fn kept_it_runs_until_it_is_interrupted() {
     // What it prints to try works as it is printed.
     let lines = |start: &'static str| tries.iter().filter_map(move |line| line.trim().strip_prefix(start));
     let exports: Vec<(&str, &str)> = lines("export ").map(|line| line.split_once('=').unwrap()).collect();
+    // It was called by its path, so a shell is told where to find it.
+    let folder_of_it = std::path::Path::new(env!("CARGO_BIN_EXE_refairn-bridge")).parent().unwrap();
+    assert!(exports.contains(&("PATH", &format!("\"{}:$PATH\"", folder_of_it.display()))), "{exports:?}");
     let mut tried = 0;
     for args in lines("refairn-bridge ") {
         let mut command = Command::new(env!("CARGO_BIN_EXE_refairn-bridge"));
@@ -120,7 +123,7 @@ fn kept_it_runs_until_it_is_interrupted() {
         assert!(!(done.stdout + &done.stderr).is_empty(), "{args}");
         tried += 1;
     }
-    assert_eq!(tried, 8);
+    assert_eq!(tried, 9);
 
     running.signal("INT");
     assert_eq!(running.ended().code(), Some(0));

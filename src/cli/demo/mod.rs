@@ -17,6 +17,8 @@ mod story;
 mod stripe;
 mod summary;
 
+use std::path::PathBuf;
+
 use super::output;
 use super::process::{self, Signals};
 use crate::clock::Clock;
@@ -36,11 +38,13 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Plays the demo.
+/// Plays the demo. `program` is how it was called.
 ///
 /// # Errors
 /// The servers do not start or do not get done, or Refairn does not hold in the end what the providers reported.
-pub(super) fn run(args: Args) -> anyhow::Result<()> {
+pub(super) fn run(args: Args, program: Option<PathBuf>) -> anyhow::Result<()> {
+    // A shell finds by its name what was called by its name.
+    let path = program.filter(|path| path.components().count() > 1).and_then(|path| std::path::absolute(path).ok());
     process::block_on(async {
         let (mut signals, progress) = (Signals::listen()?, Progress::new());
         let environment = Environment::open(&Clock::system()).await?;
@@ -56,7 +60,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
             }
         };
         if let (true, Ok(summary)) = (args.keep, &outcome) {
-            output::talk(&print::hints(&environment, summary));
+            output::talk(&print::hints(&environment, summary, path.as_deref()));
             tokio::select! {
                 () = told_to_stop(&mut signals) => {}
                 failure = environment.failed() => return Err(failure),

@@ -1,6 +1,7 @@
 //! The summary in words, within 80 columns.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use rust_decimal::Decimal;
 
@@ -27,8 +28,8 @@ pub(super) fn summary(summary: &Summary) -> String {
     page.0
 }
 
-/// What to try while both servers run.
-pub(super) fn hints(environment: &Environment, summary: &Summary) -> String {
+/// What to try while both servers run. `path` is where the program is, if a shell may not find it by its name.
+pub(super) fn hints(environment: &Environment, summary: &Summary, path: Option<&Path>) -> String {
     let mut page = Page::default();
     let (bridge, sandbox, secrets) = (environment.bridge_url(), environment.sandbox_url(), &environment.secrets);
     page.heading("Both servers run until you press Ctrl-C");
@@ -37,6 +38,9 @@ pub(super) fn hints(environment: &Environment, summary: &Summary) -> String {
     page.line(&format!("  sandbox      {sandbox}"));
     page.line(&format!("  admin token  {}", secrets.admin_token.expose()));
     page.heading("Things to try");
+    if let Some(folder) = path.and_then(Path::parent) {
+        page.line(&format!("  export PATH=\"{}:$PATH\"", folder.display()));
+    }
     page.line(&format!("  export BRIDGE_URL={bridge}"));
     page.line(&format!("  export BRIDGE_ADMIN_TOKEN={}", secrets.admin_token.expose()));
     for (about, command) in [
@@ -59,9 +63,11 @@ pub(super) fn hints(environment: &Environment, summary: &Summary) -> String {
     page.line(&format!("  curl -s {sandbox}/_sandbox/state"));
     if let Some((kind, secret)) = secrets.signing.first_key_value() {
         let [variable, _] = provider(*kind).descriptor().variables;
-        page.line("  # a webhook of your own, from a file");
+        page.line(&format!("  # a new sale, as {kind} would report it; then look at the dashboard"));
         page.line(&format!("  export {variable}={}", secret.expose()));
-        page.line(&format!("  refairn-bridge send {kind} FILE --to {bridge}"));
+        page.line(&format!("  refairn-bridge send {kind} --example first-sale --live"));
+        page.line("  # a webhook of your own, from a file");
+        page.line(&format!("  refairn-bridge send {kind} FILE"));
     }
     page.0
 }

@@ -251,7 +251,8 @@ mod tests {
     #[test]
     fn what_is_to_be_copied_stays_in_one_piece() {
         let link = format!("https://bridge.example.com/sign-in#token={}", "a1".repeat(40));
-        let rows = vec![vec![Piece::from("link"), Piece::from(link.as_str())], vec!["then".into(), "w ".repeat(60).into()]];
+        let rows =
+            vec![vec![Piece::from("link"), Piece::from(link.as_str())], vec!["then".into(), "w ".repeat(60).into()]];
         let shown = in_columns(rows, 0, Some(80));
         assert!(shown.starts_with(&format!("link  {link}\n")), "{shown}");
         let words: Vec<&str> = shown.lines().skip(1).collect();
