@@ -72,6 +72,7 @@ pub const RIGHTS: &[Right] = {
         right("GET", "/customers/{email}/forget", Admin, Everything),
         right("GET", "/payments", Read, OwnBusiness),
         right("GET", "/activity", Read, OwnBusiness),
+        right("GET", "/calls", Read, OwnBusiness),
         right("GET", "/search", Read, OwnBusiness),
         right("GET", "/set-up", Read, Everything),
         right("GET", "/events/{id}", Read, OwnBusiness),

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::kit::command::Dir;
 use crate::kit::provider::Provider;
 use crate::kit::refairn::business;
-use crate::kit::samples::{Sale, charge};
+use crate::kit::samples::{Sale, charge, sample};
 use crate::kit::until;
 use crate::kit::world::{Setup, World};
 use crate::shop::Shop;
@@ -34,8 +34,10 @@ async fn status(world: &World) -> (String, Option<i32>) {
 /// The count that stands in the box of this kind, and where the box leads to.
 fn box_of<'a>(page: &'a str, kind: &str) -> (i64, &'a str) {
     let (_, rest) = page.split_once(&format!("<div class=\"box {kind}\">")).expect("the box");
-    let after = |words: &str, end: char| rest.split(words).nth(1).and_then(|rest| rest.split(end).next()).expect(words);
-    (after("<p class=\"count\">", '<').parse().expect("a number"), after("<a href=\"", '"'))
+    let rest = rest.split("</div>").next().unwrap_or_default();
+    let after = |words: &str, end: char| rest.split(words).nth(1).and_then(|rest| rest.split(end).next());
+    let count = after("<p class=\"count\">", '<').expect("a count").parse().expect("a number");
+    (count, after("<a href=\"", '"').unwrap_or_default())
 }
 
 /// The count that stands in the box of what needs somebody.
@@ -172,6 +174,15 @@ async fn a_figure_of_today_is_that_of_the_chart_and_of_the_list_that_it_leads_to
     world.fault(&json!({ "drop": "after", "email": unknown }).to_string());
     world.stripe(&Sale::new("u1", &unknown, world.ago(60)).event()).await;
     world.drive(Duration::from_secs(3)).await;
+    let mut ended = sample("stripe/customer.subscription.deleted/canceled-after-failures-clover/body.json");
+    ended["created"] = json!(world.ago(30).as_second());
+    for (name, value) in
+        [("id", json!("sub_c1")), ("customer", json!("cus_c1")), ("ended_at", ended["created"].clone())]
+    {
+        ended["data"]["object"][name] = value;
+    }
+    world.stripe(&ended).await;
+    world.idle().await;
     let visitor = Visitor::enter(&world).await;
     for (range, mode, credited, nobody, undecided) in
         [("7d", "live", 3, 3, 1), ("30d", "live", 4, 3, 1), ("12mo", "live", 4, 3, 1), ("30d", "test", 0, 1, 0)]
@@ -186,6 +197,16 @@ async fn a_figure_of_today_is_that_of_the_chart_and_of_the_list_that_it_leads_to
             assert_eq!(i64::try_from(rows), Ok(expected), "{of}, {kind}, {list}: {listed}");
         }
         assert_eq!((in_the_legend(&page, "moving"), in_the_legend(&page, "waits")), (0, undecided), "{of}: {page}");
+        // A subscription has ended: that is told when its day is over.
+        let (figure, list) = box_of(&page, "moving");
+        let expected = i64::from(mode == "live");
+        assert_eq!((figure, list.is_empty()), (expected, expected == 0), "{of}: {page}");
+        let listed = visitor.page(&format!("/calls?mode={mode}")).await;
+        assert_eq!(listed.matches("<td data-label=\"Goes out\">").count(), usize::from(mode == "live"), "{listed}");
+        assert!(mode == "test" || listed.contains("now cancelled, from "), "{listed}");
+        // Where nobody is needed, nobody is asked to decide.
+        let (needs, decide) = box_of(&page, "waits");
+        assert_eq!(needs == 0, decide.is_empty(), "{of}: {page}");
         assert_eq!(page.contains("of 1 the credit is not known"), mode == "live", "{of}: {page}");
     }
     world.end().await;

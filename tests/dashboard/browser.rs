@@ -19,6 +19,7 @@ fn pages(shop: &Shop) -> Vec<String> {
         "/customers",
         "/payments",
         "/activity",
+        "/calls",
         "/set-up",
         "/search?q=example",
     ]

@@ -9,6 +9,7 @@ in_both! {
     every_page_says_what_it_has_to
     what_strangers_wrote_is_text_on_every_page
     lists_go_on_page_by_page
+    amounts_and_days_are_written_in_one_way_on_every_page
 }
 
 /// What each page says at the least.
@@ -47,6 +48,7 @@ fn expected(shop: &Shop) -> Vec<(String, Vec<&str>)> {
         page("/payments?month=2020-01", &["January 2020: no payment.", "No payment fits."]),
         page("/activity", &["invoice.paid", "charge.success", "A sale", "Not a sale", "Could not be read"]),
         page("/activity?state=unmappable", &["evt_odd"]),
+        page("/calls", &["No call is on its way."]),
         page(
             "/set-up",
             &["/webhooks/stripe", "/webhooks/paystack", "signature_mismatch", "customer.subscription.created"],
@@ -113,6 +115,46 @@ async fn every_page_says_what_it_has_to(new: fn() -> Setup) {
     has_its_headers(&sign_in, "/sign-in");
     let found = visitor.get(&format!("/search?q={}", shop.held_call)).await;
     assert_eq!(found.header("location"), Some(format!("/deliveries/{}", shop.held_call).as_str()), "the only hit");
+    world.end().await;
+}
+
+/// What a page shows outside of its codes and bodies, in words.
+fn words_of(page: &str) -> Vec<String> {
+    let mut text = page.split_once("<main").map_or("", |(_, main)| main).to_owned();
+    for tag in ["code", "pre"] {
+        while let Some((before, rest)) = text.split_once(&format!("<{tag}")) {
+            text = format!("{before} {}", rest.split_once(&format!("</{tag}>")).map_or("", |(_, after)| after));
+        }
+    }
+    let outside = text.split('<').filter_map(|part| part.split_once('>')).map(|(_, shown)| shown);
+    outside.flat_map(|shown| shown.split([' ', '\n'])).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+async fn amounts_and_days_are_written_in_one_way_on_every_page(new: fn() -> Setup) {
+    let mut world = new().start().await;
+    world.leave.open = true;
+    let shop = Shop::open(&world).await;
+    let visitor = Visitor::enter(&world).await;
+    let mut paths: Vec<String> = expected(&shop).into_iter().map(|(path, _)| path).collect();
+    for email in [&shop.credited, &shop.held, &shop.reversed] {
+        paths.extend(
+            world.deliveries_to(email).await.iter().map(|d| format!("/deliveries/{}", d["id"].as_str().unwrap())),
+        );
+    }
+    let (mut amounts, mut holds) = (0, 0);
+    for path in paths {
+        let page = visitor.page(&path).await;
+        let words = words_of(&page);
+        let is_day = |word: &&String| word.trim_matches(['.', ',', '(', ')']).parse::<jiff::civil::Date>().is_ok();
+        assert_eq!(words.iter().find(is_day), None, "{path}");
+        // An amount and its currency are one word: no line ends between them.
+        let loose = words.iter().find(|word| ["EUR", "NGN"].contains(&word.trim_matches(['.', ',', ';', ')'])));
+        assert!(loose.is_none() || page.contains(">Currency</th>"), "{path}: {words:?}");
+        amounts += usize::from(page.contains("20\u{202f}000.00 of 20\u{202f}000.00\u{a0}NGN was taken back"));
+        holds += usize::from(page.contains("on hold until 29 Jun"));
+    }
+    // On Attention, and on the pages of the customer and the call.
+    assert!(amounts >= 2 && holds >= 3, "{amounts} {holds}");
     world.end().await;
 }
 

@@ -7,8 +7,17 @@ use crate::kit::wire::{Reply, Request};
 use crate::kit::world::{Setup, World};
 use crate::visitor::{Visitor, form, set_cookie, sign_in};
 
-const PAGES: [&str; 8] =
-    ["/", "/attention", "/customers", "/payments", "/activity", "/search?q=ada", "/set-up", "/deliveries/dlv_1"];
+const PAGES: [&str; 9] = [
+    "/",
+    "/attention",
+    "/customers",
+    "/payments",
+    "/activity",
+    "/calls",
+    "/search?q=ada",
+    "/set-up",
+    "/deliveries/dlv_1",
+];
 
 fn location(reply: &Reply) -> &str {
     reply.header("location").expect("a place")

@@ -170,7 +170,7 @@ fn need(lens: &Lens<'_>, view: &DeliveryView, may_act: bool) -> Need {
     let by = hold.filter(|_| d.state.is_acknowledged()).map(|hold| by(lens, hold));
     let reason = d.reason.map(DeliveryReason::reason);
     let (holder, holder_what) =
-        view.day_holder.as_ref().map(|(id, what)| (id.to_string(), what.clone())).unwrap_or_default();
+        view.day_holder.as_ref().map(|(id, what)| (id.to_string(), lens.written(what))).unwrap_or_default();
     Need {
         task,
         verb: task.title(),
@@ -178,7 +178,7 @@ fn need(lens: &Lens<'_>, view: &DeliveryView, may_act: bool) -> Need {
         why: reason.map(Reason::sentence).unwrap_or_default(),
         // What to do stands above the group, and on the buttons.
         cure: reason.filter(|_| task >= Task::Credit).map(|of| cures::of_reason(of, may_act)).unwrap_or_default(),
-        detail: d.detail.clone().unwrap_or_default(),
+        detail: lens.noted(d),
         by: by.unwrap_or_default(),
         holder,
         holder_what,

@@ -78,7 +78,7 @@ pub(super) async fn page(
         story.deliveries.iter().find(|view| judgement.payment.is_some() && view.delivery.id == judgement.payment);
     let looked_in = about.and_then(|view| looked_in(view, &state.endpoints)).unwrap_or_default();
     let tone = tone(judgement.verdict.code());
-    let mut about = about.map(|view| lens.row(view));
+    let (judged_call, mut about) = (about, about.map(|view| lens.row(view)));
     let decisions = decisions::about(&lens, &story.items()).await?;
     let may_act = may_post(DECIDE, &asked.caller().who);
     let is_seen = judgement.seen.is_some();
@@ -90,7 +90,9 @@ pub(super) async fn page(
             seen::words(&about_it, |at| lens.moment(at).text())
         },
     );
-    let verdict = as_verdict(&state, asked.caller(), judgement, &story.events, to_do);
+    let mut verdict = as_verdict(&state, asked.caller(), judgement, &story.events, to_do);
+    let noted = judged_call.map(|view| &view.delivery).filter(|d| d.detail == verdict.because);
+    verdict.because = verdict.because.map(|text| noted.map_or_else(|| lens.written(&text), |call| lens.noted(call)));
     let mut frame = asked.frame(&state, "customers", &story.key.email_key);
     frame.test = is_test(&story);
     if let Some(row) = about.as_mut().filter(|_| frame.may_act) {

@@ -80,7 +80,7 @@ pub(super) async fn page(
     } else {
         reason.map(|reason| cures::of_reason(reason, frame.may_act)).unwrap_or_default()
     };
-    let (due, detail) = (d.state.is_open().then(|| lens.moment(d.due_at)), d.detail.clone());
+    let (due, detail) = (d.state.is_open().then(|| lens.moment(d.due_at)), lens.noted(d));
     let holder = view.day_holder.clone();
     let (kind, event) = (d.call.kind().code(), d.event.to_string());
     let shown = json::delivery(view, showing(&state));
@@ -99,10 +99,10 @@ pub(super) async fn page(
         event,
         why: reason.map(Reason::sentence).unwrap_or_default(),
         cure,
-        detail: detail.unwrap_or_default(),
-        fate: shown.payment.fate_explanation.unwrap_or_default(),
+        detail,
+        fate: lens.written(&shown.payment.fate_explanation.unwrap_or_default()),
         holder: holder.as_ref().map(|(id, _)| id.to_string()).unwrap_or_default(),
-        holder_what: holder.map(|(_, what)| what).unwrap_or_default(),
+        holder_what: holder.map(|(_, what)| lens.written(&what)).unwrap_or_default(),
         due,
         // To the letter as it is sent.
         request: shown.request.map(|body| in_lines(body.get())).unwrap_or_default(),

@@ -5,6 +5,7 @@ mod actions;
 mod activity;
 mod assets;
 mod attention;
+mod calls;
 mod chart;
 mod compared;
 mod cures;
@@ -24,6 +25,7 @@ mod sign_in;
 mod today;
 mod view;
 mod words;
+mod written;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{HttpServiceFactory, ServiceRequest};
@@ -57,6 +59,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(page("/customers/{email}/forget", forget::page))
         .service(page("/payments", payments::page))
         .service(page("/activity", activity::page))
+        .service(page("/calls", calls::page))
         .service(page("/search", search::page))
         .service(page("/set-up", set_up::page))
         .service(page("/events/{id}", event::page))

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::words::{Badge, Moment, day, money};
+use super::written::written;
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{Action, Call, Delivery, DeliveryId, DeliveryState};
 use crate::domain::event::Origin;
@@ -43,6 +44,20 @@ impl<'a> Lens<'a> {
 
     pub(super) fn day(&self, of: Date) -> String {
         day(of, self.today)
+    }
+
+    /// A sentence of ours, which the API tells, too.
+    pub(super) fn written(&self, sentence: &str) -> String {
+        written(sentence, |of| self.day(of), |at| self.moment(at).text())
+    }
+
+    /// What is noted about a call. What Refairn said stays as it said it.
+    pub(super) fn noted(&self, delivery: &Delivery) -> String {
+        let note = delivery.detail.as_deref().unwrap_or_default();
+        let by_refairn =
+            matches!(delivery.state, DeliveryState::Queued | DeliveryState::Sending | DeliveryState::Rejected)
+                && delivery.reason != Some(DeliveryReason::DaySlotTaken);
+        if by_refairn { note.to_owned() } else { self.written(note) }
     }
 
     /// A call.

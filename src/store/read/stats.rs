@@ -15,6 +15,7 @@ use crate::domain::reason::{DeliveryReason, EventReason, Reason};
 use crate::domain::reconciliation::{Comparison, Summary};
 use crate::store::codes::RECEIVED;
 use crate::store::read::conditions::{Conditions, newest_along};
+use crate::store::read::queries::{DeliveryView, PAGE_ITEMS_MAX, delivery_view_columns};
 use crate::store::rows::{time, time_option, unknown};
 use crate::store::sql::{Row, values};
 use crate::store::sums::{self, Alike, Unit};
@@ -175,6 +176,32 @@ impl Store {
         );
         let read = |row: &mut Row| Ok(Open { calls: row.int()?, first_due: time_option(row.int_option()?)? });
         Ok(self.rows(sql, values![], read).await?.pop().unwrap_or_default())
+    }
+
+    /// Calls on their way, of a mode and perhaps of one business, those first that are due first. Of more than
+    /// [`COUNTED_MAX`] not all are looked at.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn calls_on_their_way(
+        &self,
+        business: Option<&str>,
+        mode: Mode,
+        limit: u32,
+    ) -> Result<Vec<DeliveryView>, StoreError> {
+        let [queued, sending] = [DeliveryState::Queued, DeliveryState::Sending].map(DeliveryState::code);
+        let of = Conditions::default()
+            .and_always(&format!("state IN ('{queued}', '{sending}') AND mode || '' = '{}'", mode.code()))
+            .and("business || '' =", business);
+        let (columns, limit) = (delivery_view_columns(), limit.clamp(1, PAGE_ITEMS_MAX));
+        let sql = format!(
+            "SELECT {columns} FROM deliveries WHERE id IN (SELECT id FROM (SELECT id, due_at FROM deliveries {} \
+             LIMIT {COUNTED_MAX}) c ORDER BY due_at, id LIMIT {limit})",
+            of.clause()
+        );
+        let mut calls = self.deliveries_seen(sql, of.values).await?;
+        calls.sort_by_key(|view| (view.delivery.due_at, view.delivery.id));
+        Ok(calls)
     }
 
     /// How many events and calls of a business need a person.
