@@ -44,6 +44,36 @@ fn an_example_is_signed_and_new_at_every_turn() {
 }
 
 #[test]
+fn the_bridge_finds_the_code_of_each_example_that_has_one() {
+    let dir = Dir::new();
+    let listed: Value = serde_json::from_str(&dir.run(&["examples", "--json"]).succeeds().stdout).unwrap();
+    let mut found = 0;
+    for example in listed.as_array().unwrap() {
+        let (provider, name) = (example["provider"].as_str().unwrap(), example["name"].as_str().unwrap());
+        let listener = Listener::start(example["events"].as_array().unwrap().len(), 200, "{}");
+        let to = format!("http://{}", listener.addr);
+        let args =
+            ["send", provider, "--example", name, "--to", &to, "--secret", "sk_live_made_up", "--code", "BAYO15"];
+        let sent = dir.run(&args);
+        if sent.stderr.contains("has no referral code") {
+            continue;
+        }
+        sent.succeeds();
+        let write = |(n, request): (usize, &listener::Request)| {
+            let path = dir.path().join(format!("{name}-{n}.json"));
+            std::fs::write(&path, &request.body).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let files: Vec<String> = listener.requests().iter().enumerate().map(write).collect();
+        let args: Vec<&str> = ["map", provider].into_iter().chain(files.iter().map(String::as_str)).collect();
+        let read = dir.run(&args).stdout;
+        assert!(read.contains("code     BAYO15, in "), "{provider} {name}: {read}");
+        found += 1;
+    }
+    assert!(found >= 5, "{found}");
+}
+
+#[test]
 fn an_example_becomes_a_commission_at_the_running_bridge() {
     let installed = Installation::open();
     // Where to and with which secret, the environment says.

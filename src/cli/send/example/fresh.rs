@@ -141,7 +141,7 @@ impl Fresh<'_> {
         if CODES.contains(&key) {
             self.told.code = true;
             self.code.clone_into(text);
-        } else if text.starts_with(CODE_PREFIX) {
+        } else if text.starts_with(CODE_PREFIX) && !CODES.contains(&text.as_str()) {
             self.told.code = true;
             *text = format!("{CODE_PREFIX}{}", self.code);
         } else if self.references.contains(&key) {
