@@ -41,6 +41,9 @@ pub struct Why {
     pub business: Option<String>,
     /// Every business that knows the address.
     pub businesses: Vec<String>,
+    /// Other customers to whom what was sought leads: the verdict is about one of several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
     /// The verdict.
     pub verdict: Verdict,
     /// The payment that it is about.

@@ -12,7 +12,7 @@ use super::{AppState, Shared, seen};
 use crate::api::{self, CustomerStory, StoryEvent, Verdict, Why};
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::email::Email;
-use crate::domain::verdict::{Case, EventStand, Judgement, judge};
+use crate::domain::verdict::{Case, CustomerVerdict, EventStand, Judgement, judge};
 use crate::store::story::{self, Story};
 use crate::store::{StoreError, body};
 
@@ -82,8 +82,11 @@ async fn by_search(state: &Shared, caller: &Caller, sought: &str) -> Result<Why,
     let of_several = found.payments.len() > 1;
     let whose = if of_several { customer.or(one) } else { one.filter(|_| !found.payments.is_empty()).or(customer) };
     if let Some((email, business, payment)) = whose {
-        let answer = of_customer(state, caller, &email, Some(business), payment).await?;
+        let mut answer = of_customer(state, caller, &email, Some(business), payment).await?;
         if answer.payment.is_some() || found.events.is_empty() {
+            // A payment is one customer's; a code, an agent or a part of an address may be of many.
+            let others = found.customers.iter().filter(|key| payment.is_none() && key.email_key != email);
+            answer.others = others.map(|key| key.email_key.clone()).collect();
             return Ok(answer);
         }
     }
@@ -95,10 +98,18 @@ async fn by_search(state: &Shared, caller: &Caller, sought: &str) -> Result<Why,
     let stands: Vec<EventStand<'_>> = event.iter().map(stand).collect();
     let judgement = judge(&Case { deliveries: &[], events: &stands, paused: &[], payment: None });
     let email = event.first().and_then(|e| e.fact.as_ref()?.email.as_ref().map(|email| email.as_given().to_owned()));
+    // An event that is no payment may be of a customer who has paid.
+    if let (CustomerVerdict::NoPayment, Some(email), Some(told)) = (judgement.verdict, &email, event.first()) {
+        let answer = of_customer(state, caller, email, Some(told.event.business.clone()), None).await?;
+        if answer.payment.is_some() {
+            return Ok(answer);
+        }
+    }
     Ok(Why {
         email,
         business: None,
         businesses: Vec::new(),
+        others: Vec::new(),
         verdict: verdict(state, caller, judgement, &event).await?,
         payment: None,
         event: event.into_iter().next().map(StoryEvent::from),
@@ -124,6 +135,7 @@ async fn of_customer(
         email: Some(story.key.email_key),
         business: known.then_some(story.key.business),
         businesses: story.businesses,
+        others: Vec::new(),
         verdict,
         payment: payment.map(|view| json::delivery(view, showing(state))),
         event: event.map(StoryEvent::from),

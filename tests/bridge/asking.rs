@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::samples::Sale;
+use crate::kit::samples::{Sale, sample};
 use crate::kit::world::{Setup, World};
 use crate::kit::{log, until};
 
@@ -95,6 +95,21 @@ async fn a_customer_has_a_verdict_and_a_story(new: fn() -> Setup) {
         assert_eq!(why["verdict"]["code"], code, "{sought}: {why}");
         assert!(why["verdict"]["sentence"].is_string() && why["verdict"]["to_do"].is_string(), "{why}");
     }
+    // What leads to several customers says so, and is about the one found first; an address is one customer's.
+    assert_eq!(verdict(&world, &ben).await["others"], Value::Null);
+    let part = ben.split_once('@').expect("an address").1;
+    let of_many = verdict(&world, part).await;
+    let others = of_many["others"].as_array().map(Vec::len);
+    assert!(others == Some(2) && !of_many["others"].as_array().unwrap().contains(&of_many["email"]), "{of_many}");
+    // An event that is no payment is its customer's, who has paid.
+    let mut known = sample("stripe/customer.updated/code-added/body.json");
+    known["id"] = json!("evt_known");
+    for (name, value) in [("id", "cus_s1"), ("email", ada.as_str())] {
+        known["data"]["object"][name] = json!(value);
+    }
+    world.stripe(&known).await;
+    world.idle().await;
+    assert_eq!(verdict(&world, "evt_known").await["verdict"]["code"], "credited");
     // Of a customer the commands name the month of the first event, and its endpoint; that one has no api_key.
     assert_eq!(verdict(&world, &ada).await["verdict"]["commands"], Value::Null);
     let commands = &verdict(&world, "in_never").await["verdict"]["commands"];

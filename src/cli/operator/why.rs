@@ -87,6 +87,10 @@ fn verdict_rows(why: &Why, asked: &str) -> Vec<[String; 2]> {
     let event = why.event.as_ref().map(|told| format!("{} {}: ", told.event.id, told.event.event_type));
     let mut rows = vec![[who.to_owned(), format!("{}{}", what.or(event).unwrap_or_default(), verdict.sentence)]];
     rows.extend(because_rows(verdict, why.payment.as_ref()));
+    if !why.others.is_empty() {
+        let others = format!("one of {} customers; refairn-bridge find {asked} lists them", why.others.len() + 1);
+        rows.push(["  this is".to_owned(), others]);
+    }
     if verdict.code == "nothing_came" && why.refused_requests > 0 {
         rows.push(["  refused".to_owned(), format!("{} webhook requests since the start", why.refused_requests)]);
     }
