@@ -11,8 +11,8 @@ use super::{AppState, Shared};
 use crate::api::{Access, AccessPage, AuditEntry, AuditPage, NewAccess};
 use crate::domain::access::{ACCESS_DAYS_MAX, Grant, Role};
 use crate::domain::audit::{By, Decision};
-use crate::store::access;
 use crate::store::audit::{AuditFilter, AuditView};
+use crate::store::{ActionError, access};
 
 impl From<AuditView> for AuditEntry {
     fn from(view: AuditView) -> Self {
@@ -133,7 +133,10 @@ pub(super) async fn revoke(
 
 /// Takes access back, at once in this process.
 pub(super) async fn take_back(state: &Shared, name: String, by: By) -> Result<(), Problem> {
-    state.store.revoke_access(name, by, state.clock.now()).await?;
+    state.store.revoke_access(name, by, state.clock.now()).await.map_err(|error| match error {
+        ActionError::NotFound => Problem::unknown_item("nobody has access by this name".to_owned()),
+        error => error.into(),
+    })?;
     state.keys.forget().await;
     Ok(())
 }

@@ -222,8 +222,12 @@ fn what_cannot_be_asked_says_why() {
     check(&["events", "list", "--url", &format!("http://{}", lasting_addr())], 1, "no bridge answers");
     check(&["events", "list", "--url", &format!("http://{}", lasting_addr())], 1, "which --url or BRIDGE_URL names");
     check(&["events", "list", "--url", &format!("https://{}", lasting_addr())], 1, "it speaks http://");
-    check(&["audit", "list"], 0, "there is no such decision");
-    check(&["access", "list"], 0, "only the admin token gives access");
+    check(&["audit", "list"], 0, "nobody has decided anything yet");
+    check(&["access", "list"], 0, "nobody was given access yet");
+    check(&["access", "revoke", "nora"], 1, "nobody has access by this name");
+    check(&["deliveries", "list"], 0, "no call was made yet");
+    check(&["deliveries", "list", "--attention"], 0, "no call needs attention");
+    check(&["deliveries", "list", "--email", "ben"], 0, "--email takes a whole address");
     check(&["events", "list", "--url", "ftp://bridge"], 2, "write http:// or https:// and a host");
     let without_token: Vec<_> =
         installed.variables.iter().filter(|(n, _)| *n != "BRIDGE_ADMIN_TOKEN").cloned().collect();

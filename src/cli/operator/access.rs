@@ -117,7 +117,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         let until = format!("until {}, by {created_by}", ends_at.strftime("%Y-%m-%d %H:%MZ"));
         [name.clone(), role.clone(), sees, state.clone(), until]
     });
-    output::list(rows, "only the admin token gives access; access create gives it to people")?;
+    output::list(rows, "nobody was given access yet; access create gives it")?;
     Ok(Verdict::Fine)
 }
 

@@ -58,6 +58,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
     let List { bridge, who, decision, item, part } = args;
     let api = Api::new(&bridge)?;
     let mut query = given(&[("who", &who), ("decision", &decision), ("item", &item)]);
+    let nothing = if query.is_empty() { "nobody has decided anything yet" } else { "no decision fits" };
     query.extend(part.given());
     if bridge.json {
         api.print_json(&[PATH], &query).await?;
@@ -68,7 +69,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         let AuditEntry { at, who, decision, item, .. } = entry;
         [when(*at), who.clone(), format!("{decision} {item}"), change(entry)]
     });
-    output::list(rows, "there is no such decision")?;
+    output::list(rows, nothing)?;
     read_on(page.next.as_deref());
     Ok(Verdict::Fine)
 }

@@ -107,6 +107,7 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<Verdict> {
 
 async fn list(args: List) -> anyhow::Result<Verdict> {
     let mut query = args.filter.given();
+    let nothing = nothing(&query);
     query.extend(args.part.given());
     let api = Api::new(&args.bridge)?;
     if args.bridge.json {
@@ -114,9 +115,21 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         return Ok(Verdict::Fine);
     }
     let page: DeliveryPage = first_page(&api, &query).await?;
-    output::list(page.deliveries.iter().map(row), "there is no such delivery")?;
+    output::list(page.deliveries.iter().map(row), nothing)?;
     read_on(page.next());
     Ok(Verdict::Fine)
+}
+
+/// What is said where a list has nothing.
+fn nothing(asked: &[(&str, &str)]) -> &'static str {
+    match asked {
+        [] => "no call was made yet",
+        [("attention", _)] => "no call needs attention",
+        _ if asked.iter().any(|(name, _)| *name == "email") => {
+            "no call fits; --email takes a whole address, and refairn-bridge find a part of one"
+        }
+        _ => "no call fits",
+    }
 }
 
 /// A delivery in a list: what it tells and to whom, in test mode or not, and what became of it.
@@ -139,7 +152,7 @@ pub(super) fn became(delivery: &Delivery) -> String {
         Some(fate) => {
             let reason = reason.filter(|reason| *reason != DeliveryReason::AlreadyAtRefairn.code());
             let agent = delivery.payment.agent_id.as_deref().map_or_else(String::new, |agent| format!(" {agent}"));
-            format!("{}{agent}", standing(fate, reason))
+            standing(&format!("{fate}{agent}"), reason)
         }
     }
 }

@@ -65,11 +65,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         return Ok(Verdict::Fine);
     }
     let page: PaymentPage = api.ask(false, &["payments"], &query).await?;
-    let nothing = if args.mode == "live" {
-        "there is no such payment; --mode test lists tests"
-    } else {
-        "there is no such test payment"
-    };
+    let nothing = if args.mode == "live" { "no payment fits; --mode test lists tests" } else { "no test payment fits" };
     output::list(page.payments.iter().map(deliveries::row), nothing)?;
     if let Some(totals) = &page.totals {
         print_totals(totals)?;

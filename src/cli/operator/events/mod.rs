@@ -110,6 +110,7 @@ pub(in crate::cli) fn run(args: Args) -> anyhow::Result<Verdict> {
 
 async fn list(args: List) -> anyhow::Result<Verdict> {
     let mut query = args.filter.given();
+    let nothing = if query.is_empty() { "no event came yet" } else { "no event fits" };
     query.extend(args.part.given());
     let api = Api::new(&args.bridge)?;
     let all_that_needs_attention = args.filter.given() == [("attention", "true")] && args.part.after.is_none();
@@ -129,7 +130,7 @@ async fn list(args: List) -> anyhow::Result<Verdict> {
         let test = if mode.as_deref() == Some("test") { "test " } else { "" };
         [id.clone(), when(*received_at), format!("{test}{event_type}{origin}"), standing(state, reason.as_deref())]
     });
-    output::list(rows, "there is no such event")?;
+    output::list(rows, nothing)?;
     read_on(page.next());
     Ok(Verdict::Fine)
 }
