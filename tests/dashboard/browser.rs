@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::chromium::Chromium;
 use crate::kit::place::package;
+use crate::kit::samples::Sale;
 use crate::kit::world::{Setup, World};
 use crate::shop::{Shop, hostile};
 
@@ -310,6 +311,27 @@ async fn the_filters_of_a_list_are_even_on_a_telephone() {
             browser.go(&world, path).await;
             assert_eq!(browser.run(UNEVEN).await, "", "{path} at {width}");
         }
+    }
+    browser.end().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_of_a_list_stands_in_one_line() {
+    let mut world = World::new().await;
+    world.leave.open = true;
+    let email = world.email("penelope.featherstonehaugh+subscriptions");
+    world.stripe(&Sale::new("c1", &email, world.ago(60)).code("SPRINGCAMPAIGN").event()).await;
+    world.idle().await;
+    let browser = Chromium::start(true).await;
+    browser.sign_in(&world).await;
+    browser.screen(1440, false).await;
+    for path in ["/payments", "/customers"] {
+        browser.go(&world, path).await;
+        let lines = browser
+            .run("const text = document.createRange(); text.selectNodeContents(document.querySelector('td[data-label=Code]')); return text.getClientRects().length")
+            .await;
+        assert_eq!(lines, 1, "{path}");
     }
     browser.end().await;
     world.end().await;

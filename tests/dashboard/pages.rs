@@ -1,5 +1,6 @@
 //! Every page, over a shop with some of everything.
 
+use crate::kit::samples::Sale;
 use crate::kit::wire::Request;
 use crate::kit::world::{Setup, World};
 use crate::shop::{Shop, hostile};
@@ -10,6 +11,7 @@ in_both! {
     what_strangers_wrote_is_text_on_every_page
     lists_go_on_page_by_page
     amounts_and_days_are_written_in_one_way_on_every_page
+    a_customer_whose_code_nobody_knows_is_not_said_to_be_paid
 }
 
 /// What each page says at the least.
@@ -155,6 +157,16 @@ async fn amounts_and_days_are_written_in_one_way_on_every_page(new: fn() -> Setu
     }
     // On Attention, and on the pages of the customer and the call.
     assert!(amounts >= 2 && holds >= 3, "{amounts} {holds}");
+    world.end().await;
+}
+
+async fn a_customer_whose_code_nobody_knows_is_not_said_to_be_paid(new: fn() -> Setup) {
+    let mut world = new().start().await;
+    world.leave.open = true;
+    world.stripe(&Sale::new("c1", &world.email("kim"), world.ago(60)).code("NOBODY7").event()).await;
+    world.idle().await;
+    let page = Visitor::enter(&world).await.page("/attention").await;
+    assert!(page.contains("<dt>Came</dt>") && !page.contains("<dt>Paid</dt>"), "{page}");
     world.end().await;
 }
 
