@@ -15,6 +15,15 @@ fn map_tells_what_comes_of_several_bodies_together() {
     same_as_before("map-first-sale", &done.stdout);
 }
 
+#[test]
+fn map_tells_files_of_one_name_apart() {
+    let dir = Dir::new();
+    let file = |name: &str| fixtures().join("stripe/invoice.paid").join(name).join("body.json").display().to_string();
+    let (one, other) = (file("currency-jpy"), file("currency-kwd"));
+    let told = dir.run(&["map", "stripe", &one, &other, "--at", AT]).succeeds().stdout;
+    assert!(told.contains(&format!("1.  {one}\n")) && told.contains(&format!("2.  {other}\n")), "{told}");
+}
+
 /// Several bodies come to the calls of the sequences in the corpus that are one customer's and have no steps.
 #[test]
 fn map_of_several_agrees_with_the_corpus() {

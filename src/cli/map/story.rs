@@ -191,8 +191,11 @@ impl Told {
 
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |event: &ToldEvent| event.file.rsplit('/').next().unwrap_or(&event.file).to_owned();
         for (number, event) in (1..).zip(&self.events) {
-            let name = event.file.rsplit('/').next().unwrap_or(&event.file).to_owned();
+            // Files of several folders may have one name.
+            let is_alone = self.events.iter().filter(|other| name(other) == name(event)).count() == 1;
+            let name = if is_alone { name(event) } else { event.file.clone() };
             writeln!(f, "{}", columns([[format!("{number}."), name]], 0))?;
             writeln!(f, "{}\n", columns(event.explanation.rows(false), 4))?;
         }
