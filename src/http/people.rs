@@ -135,7 +135,7 @@ pub(super) async fn revoke(
 pub(super) async fn take_back(state: &Shared, name: String, by: By) -> Result<(), Problem> {
     state.store.revoke_access(name, by, state.clock.now()).await.map_err(|error| match error {
         ActionError::NotFound => Problem::unknown_item("nobody has access by this name".to_owned()),
-        error => error.into(),
+        error @ (ActionError::NotNow(_) | ActionError::Store(_)) => error.into(),
     })?;
     state.keys.forget().await;
     Ok(())

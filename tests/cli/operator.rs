@@ -258,6 +258,9 @@ fn an_address_and_a_token_are_enough_to_ask_a_bridge() {
     std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
     let done = ask(&[("BRIDGE_URL", url.clone()), ("BRIDGE_ADMIN_TOKEN_FILE", file.display().to_string())]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
+    // Before the first webhook it is not said that all is well.
+    let status = installed.run(&["status"]).succeeds().stdout;
+    assert!(status.contains("no webhook has come yet") && !status.contains("nothing to do"), "{status}");
     let check = |variables: &[(&'static str, String)], code: i32, sign: &str| {
         let done = ask(variables);
         assert_eq!(done.code, Some(code), "{}", done.stderr);

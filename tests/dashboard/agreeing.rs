@@ -58,7 +58,8 @@ async fn in_the_metrics(world: &World) -> i64 {
 async fn agree(world: &World, things: i64) {
     let (said, code) = status(world).await;
     let words = match things {
-        0 => "nothing to do".to_owned(),
+        // Nothing has come in yet, which is not that all is well.
+        0 => "no webhook has come yet".to_owned(),
         1 => "1 thing needs a person".to_owned(),
         n => format!("{n} things need a person"),
     };

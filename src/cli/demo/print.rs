@@ -61,12 +61,14 @@ pub(super) fn hints(environment: &Environment, summary: &Summary, path: Option<&
     }
     page.line("  # what Refairn holds");
     page.line(&format!("  curl -s {sandbox}/_sandbox/state"));
-    if let Some((kind, secret)) = secrets.signing.first_key_value() {
-        let [variable, _] = provider(*kind).descriptor().variables;
+    page.line("  # to sign webhooks of your own");
+    for (kind, secret) in &secrets.signing {
+        page.line(&format!("  export {}={}", provider(*kind).descriptor().variables[0], secret.expose()));
+    }
+    if let Some(kind) = secrets.signing.keys().next() {
         page.line(&format!("  # a new sale, as {kind} would report it; then look at the dashboard"));
-        page.line(&format!("  export {variable}={}", secret.expose()));
         page.line(&format!("  refairn-bridge send {kind} --example first-sale --live"));
-        page.line("  # a webhook of your own, from a file");
+        page.line("  # what a file holds");
         page.line(&format!("  refairn-bridge send {kind} FILE"));
     }
     page.0

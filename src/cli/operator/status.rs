@@ -12,6 +12,9 @@ use crate::cli::{Verdict, output};
 use crate::clock::Clock;
 use crate::domain::reason::{DeliveryReason, EventReason};
 
+/// What is said before the first webhook: that there is nothing to do would say that all is well.
+const NOTHING_CAME: &str = "no webhook has come yet: refairn-bridge check says what to paste at each provider's";
+
 /// Say whether money flows, and whether a person is needed
 ///
 /// Exit code 0: there is nothing to do. 1: a person is needed. 2: it could not be
@@ -89,6 +92,7 @@ fn cure(reason: &str) -> &'static str {
 
 fn rows(stats: &Stats, needs: &[String], now: Timestamp) -> Vec<[Piece; 2]> {
     let headline = match stats.things_to_see(now) {
+        0 if stats.last_webhooks.iter().all(|last| last.at.is_none()) => Piece::from(NOTHING_CAME),
         0 => toned("nothing to do", Tone::Good),
         1 => toned("1 thing needs a person", Tone::Warning),
         n => toned(&format!("{n} things need a person"), Tone::Warning),

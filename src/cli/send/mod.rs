@@ -79,9 +79,11 @@ fn long_about() -> String {
          An example is a new sale at each turn: new ids, a new address, times of now.\n\
          Its events are test events, which go to test_product_id. With --live they are\n\
          real sales, and real commissions come of them where Refairn is the real one.\n\n\
-         Without --secret the first secret of {} signs, or of the file that the same\n\
-         with _FILE names, or of the endpoint in the configuration.",
-        variables.join(" or\n"),
+         Without --secret it takes the endpoint's first secret, which is in\n\
+         {}\n\
+         (or in the file that the same name with _FILE at its end gives), or in the\n\
+         configuration.",
+        variables.join(" or "),
     )
 }
 
