@@ -153,7 +153,7 @@ async fn amounts_and_days_are_written_in_one_way_on_every_page(new: fn() -> Setu
         let loose = words.iter().find(|word| ["EUR", "NGN"].contains(&word.trim_matches(['.', ',', ';', ')'])));
         assert!(loose.is_none() || page.contains(">Currency</th>"), "{path}: {words:?}");
         amounts += usize::from(page.contains("20\u{202f}000.00 of 20\u{202f}000.00\u{a0}NGN was taken back"));
-        holds += usize::from(page.contains("on hold until 29 Jun"));
+        holds += usize::from(page.contains("on hold until 29\u{a0}Jun"));
     }
     // On Attention, and on the pages of the customer and the call.
     assert!(amounts >= 2 && holds >= 3, "{amounts} {holds}");

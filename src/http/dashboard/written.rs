@@ -28,7 +28,8 @@ pub(super) fn written(text: &str, day: impl Fn(Date) -> String, time: impl Fn(Ti
         let last = rest.get(taken - 1).copied().unwrap_or_default();
         let (_, behind) = last.split_at(last.trim_end_matches(is_around).len());
         let (before, _) = first.split_at(first.len() - first.trim_start_matches(is_around).len());
-        shown.push(format!("{before}{anew}{behind}"));
+        // No line ends within what belongs together.
+        shown.push(format!("{before}{}{behind}", anew.replace(' ', "\u{a0}")));
         rest = rest.get(taken..).unwrap_or_default();
     }
     shown.join(" ")
@@ -108,6 +109,10 @@ mod tests {
         check("10 USD and 500 NGN of 49 USD was taken back", "10.00 USD and 500.00 NGN of 49.00 USD was taken back");
         check("dlv_45 (2026-11-24 20.00 USD) has the day", "dlv_45 (24 Nov 20.00 USD) has the day");
         check("code ADA10 came 2026-11-27 11:58 UTC, 4m after it", "code ADA10 came 27 Nov 12:58, 4m after it");
+        assert_eq!(
+            written("until 2026-12-06", |of| day(of, Date::ZERO), |_| String::new()),
+            "until 6\u{a0}Dec\u{a0}2026"
+        );
         // What only looks like one stays as it is.
         for other in
             ["", " two  spaces ", "ref_2026-12-06 (evt_9)", "in 30 days of 2026", "12.3.4 USD", "2 apis", "of 9"]

@@ -80,7 +80,7 @@ pub(super) async fn read_so_far(database: &places::Database, whose: &str) -> i64
 pub(super) const ANYBODYS: &str = "TRUE";
 const OWN: &str = "application_name = 'psql'";
 
-const LISTS: [&str; 26] = [
+const LISTS: [&str; 27] = [
     "payments",
     "a later page of payments",
     "lines of payments",
@@ -103,6 +103,7 @@ const LISTS: [&str; 26] = [
     "an event",
     "a story",
     "numbers",
+    "calls on their way",
     "what is to be seen",
     "an id",
     "addresses of a domain",
@@ -180,6 +181,7 @@ async fn read(store: &Store, list: &str) -> usize {
         "an event" => store.event(EventId(78)).await.unwrap().map_or(0, |event| event.deliveries.len()),
         "a story" => store.story("p77@example.com", None).await.unwrap().deliveries.len(),
         "numbers" => usize::try_from(store.open_of(Mode::Live).await.unwrap().calls).unwrap(),
+        "calls on their way" => store.calls_on_their_way(None, Mode::Live, 50).await.unwrap().len(),
         "what is to be seen" => {
             let to_see = store.to_see(None, Some(Mode::Live), 50).await.unwrap();
             let calls: Vec<_> = to_see.urgent.iter().map(|call| call.id).collect();
@@ -222,7 +224,7 @@ async fn a_list_reads_what_it_shows_however_much_there_is() {
     assert_eq!((found["payments of an agent"], found["what an agent's payments add up to"]), (100, 141));
     assert_eq!((found["payments of rare fates"], found["calls of rare fates"], found["tests"]), (3, 3, 0));
     assert_eq!((found["calls that need attention"], found["numbers"], found["customers"]), (50, 0, 50));
-    assert_eq!(found["what is to be seen"], 50);
+    assert_eq!((found["what is to be seen"], found["calls on their way"]), (50, 0));
     assert_eq!((found["addresses of a domain"], found["the inside of a word"]), (20, 2));
     assert_eq!((found["events of no type"], found["events of no endpoint"], found["last webhooks"]), (0, 0, 1));
     // Another call tells the payment that the event reports, and the number is that of another event.
