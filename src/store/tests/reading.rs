@@ -121,6 +121,12 @@ async fn added_up(store: &Store) -> usize {
     totals.iter().map(|total| usize::try_from(total.payments).unwrap()).sum()
 }
 
+/// Of how many endpoints and modes a webhook came.
+async fn heard_of(store: &Store) -> usize {
+    let last = store.last_webhooks(["stripe", "paystack"].into_iter()).await.unwrap();
+    last.iter().filter(|last| last.at.is_some()).count()
+}
+
 /// Reads one of the lists; gives how long it is.
 async fn read(store: &Store, list: &str) -> usize {
     let month = |change: &dyn Fn(PaymentFilter) -> PaymentFilter| {
@@ -169,10 +175,7 @@ async fn read(store: &Store, list: &str) -> usize {
         "events of no endpoint" => {
             events(EventFilter { endpoint: Some("none".into()), ..EventFilter::default() }).await
         }
-        "last webhooks" => {
-            let last = store.last_webhooks(["stripe", "paystack"].into_iter()).await.unwrap();
-            last.iter().filter(|last| last.at.is_some()).count()
-        }
+        "last webhooks" => heard_of(store).await,
         "customers" => {
             let customers = store.customers(None, None, 50).await.unwrap();
             let keys: Vec<_> = customers.into_iter().map(|(_, key)| key).collect();
