@@ -57,8 +57,17 @@ fn refused(server: &DbError) -> StoreError {
 
 /// Whether the server refused a key that is longer than it can index.
 pub(in crate::store) fn is_key_too_long(error: &StoreError) -> bool {
-    let code = SqlState::PROGRAM_LIMIT_EXCEEDED.code();
-    matches!(error, StoreError::Data(text) if text.ends_with(&format!("({code})")))
+    is_of(error, &SqlState::PROGRAM_LIMIT_EXCEEDED)
+}
+
+/// Whether the write met another one: both waited for each other, or both wrote a row of one key. One that is run again finds
+/// what the other has written.
+pub(super) fn has_met_another(error: &StoreError) -> bool {
+    matches!(error, StoreError::Locked(_)) || is_of(error, &SqlState::UNIQUE_VIOLATION)
+}
+
+fn is_of(error: &StoreError, state: &SqlState) -> bool {
+    matches!(error, StoreError::Data(text) if text.ends_with(&format!("({})", state.code())))
 }
 
 /// What happened on the way. The driver tells its kinds of failure apart by their words alone.

@@ -2,7 +2,7 @@
 //!
 //! A write is a transaction; it takes advisory locks on what it decides about - the provider's ids of a fact, a
 //! customer's calls - and holds them to its end. No transaction is open while Refairn is called. A write that met
-//! another in a deadlock is run again.
+//! another, in a deadlock or over one key, is run again.
 //!
 //! Whatever talks to the server is a task of its own. A caller that looks elsewhere for a while - one of many futures
 //! in one task - would otherwise keep a connection and its locks, with nobody to end what it began.
@@ -41,7 +41,7 @@ use crate::clock::chance_permille;
 use crate::domain::database::ServerUrl;
 use crate::tasks::Tasks;
 pub(super) use error::is_key_too_long;
-use error::{silent, unanswered};
+use error::{has_met_another, silent, unanswered};
 use lane::Lane;
 use pool::Pool;
 use record::Recording;
@@ -58,7 +58,7 @@ const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 const MIGRATION_WAIT_MAX: Duration = Duration::from_secs(3600);
 /// How long anything else may take, from the first word to the last: a server that hangs is a server that is gone.
 const OPERATION_WAIT_MAX: Duration = Duration::from_secs(20);
-/// How often a write that met another in a deadlock is run again.
+/// How often a write that met another, in a deadlock or over one key, is run.
 const RUNS_MAX: u32 = 8;
 /// A handle on the database; cheap to clone.
 #[derive(Clone)]
@@ -223,7 +223,7 @@ impl Postgres {
                 outcome
             };
             match self.spawn_bounded(longest, exchange).await {
-                Err(StoreError::Locked(_)) if run < RUNS_MAX => {
+                Err(error) if has_met_another(&error) && run < RUNS_MAX => {
                     let rest = Duration::from_millis(u64::from(run * chance_permille() / 20));
                     tokio::time::sleep(rest).await;
                     run += 1;

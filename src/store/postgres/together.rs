@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, try_join_all};
 use tokio::sync::oneshot;
 
-use super::error::{silent, unanswered};
+use super::error::{has_met_another, silent, unanswered};
 use super::rounds::Rounds;
 use super::server::Connection;
 use super::{CommitSent, OPERATION_WAIT_MAX, Postgres, RUNS_MAX};
@@ -77,7 +77,7 @@ impl Postgres {
                     }
                     return;
                 }
-                Err(StoreError::Locked(_)) if run < RUNS_MAX => {
+                Err(error) if has_met_another(&error) && run < RUNS_MAX => {
                     tokio::time::sleep(Duration::from_millis(u64::from(run * chance_permille() / 20))).await;
                 }
                 outcome => {

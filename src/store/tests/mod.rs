@@ -2,7 +2,6 @@
 
 mod agents;
 mod asking;
-mod at_once;
 mod attention;
 mod clock_skew;
 mod codes;

@@ -1,5 +1,7 @@
 //! What PostgreSQL alone has: several replicas at work on one database.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use futures_util::future::join_all;
 
 use super::followers::mapped;
@@ -42,6 +44,46 @@ async fn where_a_server_has_no_room_for_the_locks_of_many_fewer_are_written_toge
     store.close().await;
     let log = std::fs::read_to_string(socket.with_file_name("log")).unwrap();
     assert!(log.contains("out of shared memory"), "{log}");
+}
+
+/// Writes a row whose key another has written meanwhile, in so many of its runs.
+struct Meets {
+    others: u32,
+    runs: Arc<AtomicU32>,
+}
+
+impl Work for Meets {
+    type Answer = ();
+
+    async fn run<D: Db>(&self, db: &D) -> Result<(), StoreError> {
+        let before = self.runs.fetch_add(1, Ordering::SeqCst);
+        let twice = if before < self.others { "VALUES (1), (1)" } else { "VALUES (1)" };
+        db.execute(
+            &format!("INSERT INTO customers (business, email_key) SELECT 'biz_1', 'ada' FROM ({twice}) n"),
+            values![],
+        )
+        .await
+        .map(|_| ())
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_meets_another_over_one_key_is_run_again_and_not_for_ever() {
+    for (others, runs) in [(1, 2), (u32::MAX, 8)] {
+        for is_together in [false, true] {
+            let store = Place::server().open().await;
+            let count = Arc::new(AtomicU32::new(0));
+            let meets = Meets { others, runs: Arc::clone(&count) };
+            let written =
+                if is_together { store.backend.write_together(meets).await } else { store.write(meets).await };
+            match others {
+                1 => assert_eq!(written, Ok(())),
+                _ => assert!(matches!(written, Err(StoreError::Data(_))), "{written:?}"),
+            }
+            assert_eq!(count.load(Ordering::SeqCst), runs);
+            store.close().await;
+        }
+    }
 }
 
 /// Counts all, and gives how long a statement may take from then on.
