@@ -166,10 +166,8 @@ impl Recent {
         self.changed(Row::Event(event));
         for customers in self.both() {
             customers.by_key.values_mut().for_each(|customer| customer.is_whole = false);
-            for (_, customer) in customers.by_key.extract_if(|_, customer| !customer.is_long()) {
-                for row in customer.rows() {
-                    customers.by_row.remove(&row);
-                }
+            for (key, customer) in customers.by_key.extract_if(|_, customer| !customer.is_long()) {
+                forget_rows(&mut customers.by_row, &key, &customer);
             }
         }
     }
@@ -187,10 +185,18 @@ impl Recent {
 impl Customers {
     fn take(&mut self, key: &CustomerKey) -> Option<Stored> {
         let customer = self.by_key.remove(key)?;
-        for row in customer.rows() {
-            self.by_row.remove(&row);
-        }
+        forget_rows(&mut self.by_row, key, &customer);
         Some(customer)
+    }
+}
+
+/// Forgets whose a customer's rows are. One that went over to another customer is that one's, though this one is remembered
+/// with it.
+fn forget_rows(by_row: &mut QuickMap<Row, Arc<CustomerKey>>, key: &CustomerKey, customer: &Stored) {
+    for row in customer.rows() {
+        if by_row.get(&row).is_some_and(|whose| **whose == *key) {
+            by_row.remove(&row);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What every store must keep, whatever database is behind it.
 
 mod agents;
+mod anything;
 mod asking;
 mod attention;
 mod clock_skew;
